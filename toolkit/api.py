@@ -1,0 +1,49 @@
+"""The same as the command line, as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from toolkit.runs import Run
+
+
+def run(
+    recipe: str,
+    *,
+    data: str | Path | None = None,
+    model: str | Path | None = None,
+    method: str | None = None,
+    seed: int | None = None,
+    out: str | Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Run:
+    """Run a recipe; return the finished run.
+
+    Args:
+        recipe: a name as `toolkit list` shows it, or the path of a YAML file.
+        data, model, method, seed, out: as the options of `toolkit run`.
+        settings: key path -> value, for example {"training.num_train_epochs": 2}.
+
+    Raises:
+        toolkit.errors.UserError: what the caller has to mend; nothing has been trained.
+        toolkit.errors.ToolkitError: the run failed.
+    """
+    from toolkit import runner
+    from toolkit.cli.recipe_arguments import overrides
+
+    changes = overrides(
+        None if data is None else str(data), None if model is None else str(model), method, (), seed
+    )
+    changes += [(tuple(key.split(".")), value) for key, value in (settings or {}).items()]
+    return runner.run(recipe, changes, None if out is None else Path(out))
+
+
+def load_run(path: str | Path) -> Run:
+    """Return the run of a folder.
+
+    Raises:
+        toolkit.errors.UserError: the folder is no run.
+    """
+    return Run(path)

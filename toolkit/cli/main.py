@@ -1,0 +1,94 @@
+"""`toolkit`: finds the command, and turns errors into one message and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+
+import click
+
+from toolkit.errors import ToolkitError, UserError
+
+COMMANDS = ("run", "list", "show", "check", "init", "doctor")
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """Imports a command's file only when that command is asked for (or its help)."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by name."""
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = importlib.import_module(f"toolkit.cli.{cmd_name}_command").command
+        return found
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    invoke_without_command=False,
+)
+@click.option("--debug", is_flag=True, help="Show tracebacks, and what the libraries say.")
+@click.version_option(package_name="toolkit", message="%(version)s")
+@click.pass_context
+def cli(ctx: click.Context, debug: bool) -> None:
+    """Fine-tune a pretrained model for your scenario, and see what it is worth.
+
+    \b
+    toolkit run text-classification                      the embedded example
+    toolkit run text-classification --data tickets.csv --set options.text=message \\
+                                                         --set options.label=team
+    """
+    ctx.obj = {"debug": debug}
+    if debug:
+        os.environ["TOOLKIT_DEBUG"] = "1"
+
+
+def main() -> None:
+    """Run the command line and exit: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
+    sys.exit(outcome())
+
+
+def outcome(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; errors become one message on stderr."""
+    given = sys.argv[1:] if arguments is None else arguments
+    try:
+        code = cli.main(given, prog_name="toolkit", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        return INTERRUPTED
+    except ToolkitError as error:
+        if "--debug" in given:
+            traceback.print_exc()
+        click.echo(message(error), err=True)
+        return error.exit_code
+    except Exception as error:  # a fault of ours or of a library: named, with the way to see more
+        if "--debug" in given:
+            traceback.print_exc()
+        text = str(error) or repr(error)
+        hint = "" if "--debug" in given else "\n(toolkit --debug ... shows where)"
+        click.echo(f"Failed: {type(error).__name__}: {text}{hint}", err=True)
+        return 1
+
+
+def message(error: ToolkitError) -> str:
+    """Return the one message of an error; several faults stand one to a line."""
+    if isinstance(error, UserError) and len(error.faults) > 1:
+        lines = "\n".join(f"  {fault}" for fault in error.faults)
+        return f"Error: {len(error.faults)} things are wrong:\n{lines}"
+    return f"{'Error' if isinstance(error, UserError) else 'Failed'}: {error}"
+
+
+if __name__ == "__main__":
+    main()

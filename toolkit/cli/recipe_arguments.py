@@ -1,0 +1,84 @@
+"""What commands that take a recipe share: the argument, its completion, the overrides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from click.shell_completion import CompletionItem
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class RecipeName(click.ParamType):
+    """A recipe's name, or the path of its file; completes both."""
+
+    name = "recipe"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that begin so, and leave paths to the shell."""
+        from toolkit import library
+
+        names = [item.name for item in library.recipes() if item.name.startswith(incomplete)]
+        return [CompletionItem(name) for name in names] or [CompletionItem("", type="file")]
+
+
+recipe_argument = click.argument("recipe", type=RecipeName())
+
+
+def recipe_options(function: F) -> F:
+    """Add the options that change a recipe from the command line."""
+    for option in reversed(
+        (
+            click.option("--data", metavar="PATH", help="File or folder to take the rows from."),
+            click.option("--model", metavar="ID", help="Hub id or folder of a pretrained model."),
+            click.option("--method", metavar="NAME", help="What is trained (full, ...)."),
+            click.option(
+                "--set", "settings", metavar="KEY=VALUE", multiple=True,
+                help="Any key of the recipe, for example training.num_train_epochs=2; repeatable.",
+            ),
+            click.option("--seed", type=int, metavar="N", help="Seed of everything random."),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def overrides(
+    data: str | None,
+    model: str | None,
+    method: str | None,
+    settings: tuple[str, ...],
+    seed: int | None,
+) -> list[tuple[tuple[str, ...], Any]]:
+    """Return key paths and values; the named options first, so that --set can go beyond them.
+
+    Raises:
+        RecipeError: every --set that is malformed.
+    """
+    from toolkit.errors import Fault, RecipeError
+    from toolkit.recipe import parse_override
+
+    named: list[tuple[tuple[str, ...], Any]] = []
+    if data is not None:
+        named.append((("data", "source"), data))
+    if model is not None:
+        folder = Path(model).expanduser()
+        named.append((("model",), str(folder.resolve()) if folder.is_dir() else model))
+    if method is not None:
+        named.append((("method", "name"), method))
+    if seed is not None:
+        named.append((("seed",), seed))
+    faults: list[Fault] = []
+    for text in settings:
+        try:
+            named.append(parse_override(text))
+        except RecipeError as error:
+            faults += error.faults
+    if faults:
+        raise RecipeError(faults)
+    return named

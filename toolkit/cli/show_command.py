@@ -1,0 +1,30 @@
+"""`toolkit show NAME`."""
+
+from __future__ import annotations
+
+import click
+
+from toolkit.cli.recipe_arguments import recipe_argument
+
+
+@click.command("show")
+@recipe_argument
+def command(recipe: str) -> None:
+    """Show a recipe's file, and what its `options:` may hold."""
+    from toolkit import library, registry
+    from toolkit.plugin import column_markers
+
+    path = library.locate(recipe)
+    click.echo(f"# {path}\n{path.read_text(encoding='utf-8').rstrip()}\n")
+    draft = library.find(recipe)
+    checked = draft.recipe()
+    draft.stop_on_faults()
+    if checked is None:
+        return
+    options = registry.get(checked.scenario).Options
+    markers = column_markers(options)
+    click.echo(f"# options of {checked.scenario} (set one with --set options.NAME=VALUE):")
+    for name, field in options.model_fields.items():
+        kind = f"{markers[name].role} column" if name in markers else "setting"
+        default = "required" if field.is_required() else f"default {field.default!r}"
+        click.echo(f"#   {name}: {field.description or ''} ({kind}, {default})")

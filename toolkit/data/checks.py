@@ -1,0 +1,132 @@
+"""Columns that must be there, files that must agree, and rows that cannot be used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit.errors import DataError, Fault, listing, nearest
+
+if TYPE_CHECKING:
+    import datasets
+
+BATCH = 10_000
+SHOWN = 5
+
+
+def tables(split: datasets.Dataset, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the rows of some columns as Arrow tables of up to 10,000 rows, in order."""
+    yield from split.select_columns(list(columns)).with_format("arrow").iter(BATCH)
+
+
+def require_columns(splits: Mapping[str, datasets.Dataset], wanted: Mapping[str, str]) -> None:
+    """Raise DataError for every wanted column (key path -> name) that a split lacks.
+
+    A column that all splits lack is one fault, not three.
+    """
+    faults = []
+    for key, name in wanted.items():
+        lacking = [split for split in splits if name not in splits[split].column_names]
+        if lacking:
+            there = splits[lacking[0]].column_names
+            where = "" if len(lacking) == len(splits) else f" in {listing(lacking)}"
+            faults.append(
+                Fault(
+                    key,
+                    f"there is no column {name!r}{where}.{nearest(name, there)} "
+                    f"Columns found: {listing(there, 40)}. "
+                    f"Name the right one with --set {key}=COLUMN.",
+                )
+            )
+    if faults:
+        raise DataError(faults)
+
+
+def joined(
+    parts: Sequence[datasets.Dataset], paths: Sequence[Path], faults: list[Fault]
+) -> datasets.Dataset:
+    """Return the files of one split as one Dataset; files that do not agree become faults."""
+    import datasets
+
+    for part, path in zip(parts[1:], paths[1:], strict=True):
+        odd = sorted(set(part.column_names) ^ set(parts[0].column_names))
+        if odd:
+            faults.append(
+                Fault(str(path), f"differs from {paths[0].name} in the columns {listing(odd)}")
+            )
+    if len(parts) == 1 or faults:
+        return parts[0]
+    try:
+        first = parts[0].features
+        return datasets.concatenate_datasets([part.cast(first) for part in parts])
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
+        faults.append(Fault(str(paths[-1]), f"does not fit {paths[0].name}: {error}"))
+        return parts[0]
+
+
+def set_aside(
+    splits: Mapping[str, datasets.Dataset],
+    inputs: Sequence[str],
+    target: str | None,
+    on_missing: str,
+) -> tuple[dict[str, datasets.Dataset], dict[str, dict[str, int]]]:
+    """Return the usable rows of each split, and how many were set aside for which reason.
+
+    A row is unusable where its target is missing, or where all its inputs are. A split in which
+    no row is usable is left out (the unlabelled test splits of public benchmarks); train never.
+
+    Raises:
+        DataError: with `on_missing="error"` and any unusable row; or no usable row in train.
+    """
+    usable, counts, faults = {}, {}, []
+    for name, split in splits.items():
+        no_target = _missing(split, [target]) if target else np.zeros(len(split), bool)
+        no_input = _missing(split, inputs) if inputs else np.zeros(len(split), bool)
+        reasons = {f"no {target}": no_target, f"empty {listing(inputs)}": no_input & ~no_target}
+        counts[name] = {why: int(rows.sum()) for why, rows in reasons.items() if rows.any()}
+        out = no_target | no_input
+        if on_missing == "error":
+            faults += [
+                Fault(f"{name} rows {listing(np.flatnonzero(rows)[:SHOWN] + 1)}",
+                      f"{why} ({int(rows.sum()):,} rows in all)")
+                for why, rows in reasons.items() if rows.any()
+            ]  # fmt: skip
+        if out.all() and name == "train":
+            what = ", ".join(f"{n:,} with {why}" for why, n in counts[name].items())
+            faults.append(Fault("train", f"no row can be used: {what or 'there is none'}"))
+        elif not out.all():
+            usable[name] = split.select(np.flatnonzero(~out)) if out.any() else split
+    if faults:
+        raise DataError(faults)
+    return usable, {name: found for name, found in counts.items() if found}
+
+
+def _missing(split: datasets.Dataset, columns: Sequence[str]) -> np.ndarray[Any, Any]:
+    """Return one bool per row: true where all the columns are missing or empty."""
+    import datasets
+
+    masks = []
+    for table in tables(split, columns):
+        absent = [_absent(table[name]) for name in columns]
+        masks.append(np.logical_and.reduce(absent))
+    mask = np.concatenate(masks)
+    for name in columns:
+        # Public benchmarks mark an unlabelled row as class -1.
+        if len(columns) == 1 and isinstance(split.features[name], datasets.ClassLabel):
+            mask |= np.concatenate(
+                [pc.less(t[name], 0).fill_null(True).to_numpy() for t in tables(split, [name])]
+            )
+    return mask
+
+
+def _absent(values: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+    nothing = pc.is_null(values, nan_is_null=pa.types.is_floating(values.type))
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        nothing = pc.or_(nothing, pc.equal(pc.utf8_trim_whitespace(values), "").fill_null(True))
+    found: np.ndarray[Any, Any] = nothing.to_numpy()
+    return found

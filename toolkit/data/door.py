@@ -1,0 +1,131 @@
+"""DataSpec to DatasetDict: read, check the columns, set unusable rows aside, make the splits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.data import checks, files, overlap, splits
+from toolkit.errors import DataError, Fault
+
+if TYPE_CHECKING:
+    import datasets
+    import numpy as np
+
+    from toolkit.plugin import Column
+    from toolkit.recipe import DataSpec
+
+
+@dataclass
+class Loaded:
+    """The rows of a run, and what is known about them.
+
+    splits: raw rows by split. fingerprint: sha256 over contents and the way of splitting.
+    set_aside: split -> reason -> rows left out. overlap: "train-test" -> exact and normalised
+    counts. duplicates: split -> exact and normalised counts. overlapping: one bool per test row,
+    true where it stands (normalised) in train or validation. notes: what a reader must know.
+    """
+
+    splits: datasets.DatasetDict
+    fingerprint: str
+    set_aside: dict[str, dict[str, int]] = field(default_factory=dict)
+    overlap: dict[str, dict[str, int]] = field(default_factory=dict)
+    duplicates: dict[str, dict[str, int]] = field(default_factory=dict)
+    overlapping: np.ndarray[Any, Any] | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def load(
+    spec: DataSpec,
+    columns: Mapping[str, tuple[str, Column]],
+    seed: int,
+    extra_columns: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Load, check and split the rows that a recipe names.
+
+    Args:
+        spec: the recipe's `data:` block.
+        columns: option -> (column name, its marker), for the options that name columns.
+        seed: of the split, where the spec has none.
+        extra_columns: key path -> column name of other columns that must exist.
+
+    Raises:
+        DataError: anything that is wrong with paths, files, columns or rows, all at once.
+    """
+    import datasets
+
+    datasets.disable_progress_bars()
+    raw, fingerprint, notes = _read(spec, [name for name, mark in columns.values() if mark.as_text])
+    named = {f"options.{option}": name for option, (name, _) in columns.items()}
+    split_columns = {"data.split.group": spec.split.group, "data.split.time": spec.split.time}
+    named |= {key: name for key, name in split_columns.items() if name is not None}
+    checks.require_columns(raw, {**named, **(extra_columns or {})})
+    inputs = [name for name, mark in columns.values() if mark.role == "input"]
+    target = next((name for name, mark in columns.values() if mark.role == "target"), None)
+    usable, set_aside = checks.set_aside(raw, inputs, target, spec.on_missing)
+    notes += [
+        f"split {name!r} holds no usable row ({sum(set_aside[name].values()):,} set aside) "
+        "and is left out"
+        for name in set(raw) - set(usable)
+    ]
+    made, more = splits.make(usable, spec.split, target, seed)
+    found = overlap.measure(made, inputs, target) if inputs else overlap.Overlap()
+    way = json.dumps([spec.split.model_dump(), seed, spec.on_missing])
+    return Loaded(
+        splits=made,
+        fingerprint=hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest(),
+        set_aside=set_aside,
+        overlap=found.pairs,
+        duplicates=found.duplicates,
+        overlapping=found.test_rows,
+        notes=notes + more + found.notes,
+    )
+
+
+def _read(
+    spec: DataSpec, as_text: list[str]
+) -> tuple[dict[str, datasets.Dataset], str, list[str]]:
+    if isinstance(spec.source, str) and spec.source.startswith("hub:"):
+        from toolkit.data import hub
+
+        return hub.read(spec.source)
+    found, notes = files.find(spec.source)
+    if "train" not in found:
+        raise DataError(Fault("data.source", f"has {', '.join(found)} but no train split"))
+    faults: list[Fault] = []
+    raw = {}
+    for split, paths in found.items():
+        parts = []
+        for path in paths:
+            try:
+                parts.append(_table(path, spec, as_text))
+            except DataError as error:
+                faults += error.faults
+        if len(parts) == len(paths):
+            raw[split] = checks.joined(parts, paths, faults)
+    if faults:
+        raise DataError(faults)
+    ordered = {name: raw[name] for name in files.ALIASES if name in raw}
+    return ordered, files.digest(path for split in sorted(found) for path in found[split]), notes
+
+
+def _table(path: Path, spec: DataSpec, as_text: list[str]) -> datasets.Dataset:
+    import datasets
+
+    if files.format_of(path) == "csv":
+        from toolkit.data import delimited
+
+        return delimited.read(
+            path,
+            as_text=as_text,
+            encoding=spec.encoding,
+            delimiter=spec.delimiter,
+            cache=Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-csv",
+        )
+    from toolkit.data import typed
+
+    return typed.read(path, spec.encoding)

@@ -1,0 +1,53 @@
+"""`hub:owner/name[:config][@revision]`: a data set of the Hub, or of the local cache."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from toolkit.data.files import ALIASES, split_named
+from toolkit.errors import DataError, Fault, listing
+
+if TYPE_CHECKING:
+    import datasets
+
+PATTERN = re.compile(r"hub:(?P<name>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[^@]+))?(?:@(?P<rev>.+))?")
+
+
+def read(source: str) -> tuple[dict[str, datasets.Dataset], str, list[str]]:
+    """Return (splits, fingerprint, notes) of a data set of the Hub.
+
+    Raises:
+        DataError: the address is malformed, or the data set cannot be had (no network and not in
+            the cache, unknown name, one that needs code from the Hub).
+    """
+    import datasets
+
+    match = PATTERN.fullmatch(source)
+    if match is None:
+        raise DataError(
+            Fault("data.source", f"write hub:owner/name[:config][@revision], not {source!r}")
+        )
+    name, config, revision = match.group("name", "config", "rev")
+    try:
+        found = datasets.load_dataset(name, config, revision=revision)
+    except Exception as error:  # network, Hub and builder errors have no common base
+        raise DataError(
+            Fault(
+                source,
+                f"cannot be had from the Hub or the local cache ({type(error).__name__}: "
+                f"{str(error).splitlines()[0] if str(error) else ''}). Without a network, give "
+                "local files with --data FILE.",
+            )
+        ) from error
+    splits: dict[str, datasets.Dataset] = {}
+    for given, rows in found.items():
+        split = given if given in ALIASES else split_named(str(given))
+        if split is not None and split not in splits:
+            splits[split] = rows
+    if "train" not in splits:
+        raise DataError(Fault(source, f"has no train split but {listing(found)}"))
+    passed = [name for name in found if found[name] not in splits.values()]
+    notes = [f"{source}: passed over split(s) {listing(passed)}"] if passed else []
+    fingerprint = "".join(f"{split}:{splits[split]._fingerprint}" for split in sorted(splits))
+    return {name: splits[name] for name in ALIASES if name in splits}, fingerprint, notes

@@ -1,0 +1,133 @@
+"""Class labels as people write them (text, integers, booleans, ClassLabel) as class ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from toolkit.data.checks import BATCH
+from toolkit.errors import DataError, Fault, listing
+
+if TYPE_CHECKING:
+    import datasets
+
+IGNORED = -100  # the class id that torch's losses pass over: a class that training never saw
+
+
+@dataclass(frozen=True)
+class ClassLabels:
+    """The classes of a target column, in order of their ids.
+
+    names: one text per class. multilabel: rows hold lists of classes. coded: the column holds ids
+    into `names` (a ClassLabel feature). separator: splits one text into several labels.
+    """
+
+    names: tuple[str, ...]
+    multilabel: bool = False
+    coded: bool = False
+    separator: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        train: datasets.Dataset,
+        column: str,
+        *,
+        multilabel: bool = False,
+        separator: str | None = None,
+    ) -> ClassLabels:
+        """Find the classes of a column in the rows of train, sorted (numbers by value).
+
+        Raises:
+            DataError: fewer than two classes, values that cannot be labels (fractions, objects),
+                nearly as many classes as rows, lists without `multilabel` or the reverse.
+        """
+        import datasets
+
+        feature = train.features[column]
+        inner = getattr(feature, "feature", feature)
+        if isinstance(inner, datasets.ClassLabel):
+            _check_lists(column, feature is not inner, multilabel)
+            return cls(tuple(inner.names), multilabel, coded=True)
+        first = next(iter(train.select_columns([column]).iter(1)))[column][0]
+        _check_lists(column, isinstance(first, list) or separator is not None, multilabel)
+        draft = cls((), multilabel, False, separator)
+        seen: set[str] = set()
+        for batch in train.select_columns([column]).iter(BATCH):
+            for value in batch[column]:
+                seen.update(draft.texts(value, column))
+        _check_classes(column, seen, len(train), multilabel)
+        return cls(tuple(sorted(seen, key=_order)), multilabel, False, separator)
+
+    def texts(self, value: Any, column: str = "label") -> list[str]:
+        """Return the label texts of one cell: one for a single label, any number for several."""
+        if isinstance(value, str) and self.separator is not None:
+            return [part.strip() for part in value.split(self.separator) if part.strip()]
+        cells = value if isinstance(value, list | tuple) else [value]
+        return [self.names[cell] if self.coded else _text(cell, column) for cell in cells]
+
+    def ids(self, values: Iterable[Any]) -> list[Any]:
+        """Return class ids of cells (IGNORED for a class that train lacks), or 0/1 float vectors.
+
+        Vectors, shape (rows, classes), are what binary cross-entropy over several labels takes.
+        """
+        places = {name: place for place, name in enumerate(self.names)}
+        if not self.multilabel:
+            return [places.get(self.texts(value)[0], IGNORED) for value in values]
+        vectors = []
+        for value in values:
+            present = set(self.texts(value))
+            vectors.append([float(name in present) for name in self.names])
+        return vectors
+
+    def unseen(self, values: Iterable[Any]) -> dict[str, int]:
+        """Count the labels among cells that are no known class."""
+        counts: dict[str, int] = {}
+        for value in values:
+            for text in self.texts(value):
+                if text not in self.names:
+                    counts[text] = counts.get(text, 0) + 1
+        return counts
+
+
+def _text(value: Any, column: str) -> str:
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, str | int):
+        return str(value).strip()
+    raise DataError(
+        Fault(column, f"holds {value!r}: a class is a text, a whole number or true/false")
+    )
+
+
+def _order(name: str) -> tuple[int, float, str]:
+    try:
+        return (0, float(name), name)
+    except ValueError:
+        return (1, 0.0, name)
+
+
+def _check_lists(column: str, lists: bool, multilabel: bool) -> None:
+    if lists and not multilabel:
+        raise DataError(
+            Fault(column, "holds lists: several labels a row need --set options.multi_label=true")
+        )
+    if multilabel and not lists:
+        raise DataError(
+            Fault(column, "holds single labels: options.multi_label needs lists, or "
+                          "options.label_separator for texts such as 'a;b'")
+        )  # fmt: skip
+
+
+def _check_classes(column: str, seen: Sequence[str] | set[str], rows: int, multilabel: bool) -> None:
+    if len(seen) < (1 if multilabel else 2):
+        raise DataError(
+            Fault(column, f"has one class only ({listing(seen)}) in {rows:,} rows of train: "
+                          "there is nothing to tell apart")
+        )  # fmt: skip
+    if len(seen) > 50 and len(seen) > rows / 2:
+        raise DataError(
+            Fault(column, f"has {len(seen):,} different values in {rows:,} rows of train "
+                          f"({listing(sorted(seen), 3)}): is it the label?")
+        )  # fmt: skip

@@ -1,0 +1,103 @@
+"""Rows that stand in more than one split, or more than once in one.
+
+A test row that training has seen measures memory, not skill. Rows are compared by 64-bit hashes
+of their inputs: 8 bytes a row, whatever the rows hold.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.data.checks import BATCH
+from toolkit.data.splits import codes
+
+if TYPE_CHECKING:
+    import datasets
+
+Hashes = np.ndarray[Any, np.dtype[np.uint64]]
+
+
+@dataclass
+class Overlap:
+    """Counts by pair of splits and by split, and which test rows stand in train or validation."""
+
+    pairs: dict[str, dict[str, int]] = field(default_factory=dict)
+    duplicates: dict[str, dict[str, int]] = field(default_factory=dict)
+    test_rows: np.ndarray[Any, Any] | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def normalised(text: str) -> str:
+    """Return text without case, punctuation and extra spaces; unchanged if nothing else is left."""
+    return " ".join(re.sub(r"[\W_]+", " ", text.casefold()).split()) or text
+
+
+def measure(
+    splits: Mapping[str, datasets.Dataset], inputs: Sequence[str], target: str | None
+) -> Overlap:
+    """Count equal inputs within and between splits.
+
+    "train-test" counts the rows of test whose inputs stand in train, "exact" to the letter and
+    "normalised" after `normalised`.
+    """
+    hashes = {name: _hashes(split, inputs) for name, split in splits.items()}
+    found = Overlap()
+    for first, second in combinations(hashes, 2):
+        found.pairs[f"{first}-{second}"] = {
+            kind: int(np.isin(hashes[second][kind], hashes[first][kind]).sum())
+            for kind in ("exact", "normalised")
+        }
+    for name, kinds in hashes.items():
+        found.duplicates[name] = {
+            kind: len(values) - len(np.unique(values)) for kind, values in kinds.items()
+        }
+    if "test" in hashes:
+        others = [kinds["normalised"] for name, kinds in hashes.items() if name != "test"]
+        found.test_rows = np.isin(hashes["test"]["normalised"], np.concatenate(others))
+    if target is not None:
+        found.notes = _contradictions(hashes["train"]["normalised"], codes(splits["train"], target))
+    return found
+
+
+def _hashes(split: datasets.Dataset, inputs: Sequence[str]) -> dict[str, Hashes]:
+    exact = np.empty(len(split), np.uint64)
+    loose = np.empty(len(split), np.uint64)
+    place = 0
+    # Undecoded: an image's bytes are its identity, and decoding it here would cost minutes.
+    for batch in _undecoded(split.select_columns(list(inputs))).iter(BATCH):
+        for values in zip(*(batch[name] for name in inputs), strict=True):
+            texts = [str(value) for value in values]
+            exact[place] = _hash(texts)
+            loose[place] = _hash([normalised(text) for text in texts])
+            place += 1
+    return {"exact": exact, "normalised": loose}
+
+
+def _hash(texts: Sequence[str]) -> int:
+    import xxhash
+
+    return int(xxhash.xxh3_64_intdigest("\x1f".join(texts).encode("utf-8", "surrogatepass")))
+
+
+def _undecoded(split: datasets.Dataset) -> datasets.Dataset:
+    import datasets
+
+    for name, feature in split.features.items():
+        if isinstance(feature, datasets.Image | datasets.Audio):
+            split = split.cast_column(name, type(feature)(decode=False))
+    return split
+
+
+def _contradictions(hashes: Hashes, targets: np.ndarray[Any, Any]) -> list[str]:
+    """Note equal inputs with different targets: no model can get all of those right."""
+    order = np.lexsort((targets, hashes))
+    same = hashes[order][1:] == hashes[order][:-1]
+    differs = targets[order][1:] != targets[order][:-1]
+    count = len(np.unique(hashes[order][1:][same & differs]))
+    return [f"train: {count:,} inputs stand there with different targets"] if count else []

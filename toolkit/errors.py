@@ -1,0 +1,90 @@
+"""Every error that the toolkit raises on purpose, and how a user sees it.
+
+    ToolkitError                 exit code 1: the run failed, through no fault of the input
+    ├── ReloadError              the saved model, loaded again, predicts something else
+    ├── TrainingError            training cannot go on (loss is NaN, ...)
+    └── UserError                exit code 2: the input was wrong; carries one or several faults
+        ├── RecipeError          in a recipe, an override or an option
+        ├── DataError            in a data file, a column or a label
+        ├── ModelError           a model that cannot be found, loaded or trusted
+        └── PluginError          a plugin that is unknown, broken, duplicate or of another version
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+
+class ToolkitError(Exception):
+    """Base of all errors raised on purpose."""
+
+    exit_code = 1
+
+
+class ReloadError(ToolkitError):
+    """The saved model, loaded again in a fresh process, does not give the same predictions."""
+
+
+class TrainingError(ToolkitError):
+    """Training cannot go on."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong: where it stands (file, line, key, row) and what it is."""
+
+    where: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.what}" if self.where else self.what
+
+
+class UserError(ToolkitError):
+    """The input was wrong: one message that lists every fault found.
+
+    Args:
+        faults: a message, or several `Fault`s that are shown together.
+    """
+
+    exit_code = 2
+
+    def __init__(self, faults: str | Fault | Sequence[Fault]) -> None:
+        if isinstance(faults, str):
+            faults = Fault("", faults)
+        self.faults: tuple[Fault, ...] = (
+            (faults,) if isinstance(faults, Fault) else tuple(faults)
+        )
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+
+class RecipeError(UserError):
+    """A recipe, an override or an option is wrong."""
+
+
+class DataError(UserError):
+    """A data file, a column, a label or a row is wrong."""
+
+
+class ModelError(UserError):
+    """A model cannot be found, loaded or trusted."""
+
+
+class PluginError(UserError):
+    """A plugin is unknown, broken, a duplicate, or made for another version of the contract."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?" for the known name closest to `name`, or "" if none is close."""
+    lowered = {str(candidate).lower(): str(candidate) for candidate in known}
+    close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
+    return f" Did you mean {lowered[close[0]]!r}?" if close else ""
+
+
+def listing(names: Iterable[object], most: int = 12) -> str:
+    """Return names as "a, b, c", cut with a count where there are more than `most`."""
+    shown = [str(name) for name in names]
+    more = f" and {len(shown) - most} more" if len(shown) > most else ""
+    return ", ".join(shown[:most]) + more if shown else "(none)"

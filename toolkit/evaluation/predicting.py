@@ -1,0 +1,161 @@
+"""A model over a split, streamed: length-sorted windows in, predictions in row order out."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import datasets
+    import torch
+
+    from toolkit.plugin import Plugin, Prediction
+
+WINDOW = 4096  # rows that are sorted by length together, and whose predictions are held at once
+
+
+@dataclass
+class Batch:
+    """Consecutive rows of a split, their predictions, and the sum of their losses (or None)."""
+
+    start: int
+    predictions: list[Prediction]
+    loss_sum: float | None = None
+
+
+def predict(
+    plugin: Plugin[Any],
+    model: Any,
+    raw: datasets.Dataset,
+    prepared: datasets.Dataset,
+    batch_size: int,
+    *,
+    with_loss: bool = False,
+) -> Iterator[Batch]:
+    """Yield the predictions of a split in row order, a window at a time.
+
+    The model runs in its own precision, so that a row's prediction does not hang on its batch.
+
+    Args:
+        raw, prepared: the same rows, as read and as the model takes them.
+        batch_size: rows per forward pass.
+        with_loss: keep the labels in the batch and sum the loss over the rows.
+    """
+    import torch
+
+    forward = batch_maker(plugin, model, with_loss)
+    with evaluating(model), torch.inference_mode():
+        for start in range(0, len(prepared), WINDOW):
+            rows = range(start, min(start + WINDOW, len(prepared)))
+            yield _window(plugin, model, raw, prepared, rows, batch_size, forward)
+
+
+def _window(
+    plugin: Plugin[Any],
+    model: Any,
+    raw: datasets.Dataset,
+    prepared: datasets.Dataset,
+    rows: range,
+    batch_size: int,
+    forward: Callable[[list[dict[str, Any]]], Mapping[str, Any]],
+) -> Batch:
+    found: dict[int, Prediction] = {}
+    losses: list[float] = []
+    for chosen in by_length(prepared, rows, batch_size):
+        batch = forward(records(prepared, chosen))
+        outputs = plugin.infer(model, batch)
+        loss = _loss(plugin, outputs, batch)
+        if loss is not None:
+            losses.append(loss * len(chosen))
+        predictions = plugin.decode(outputs, records(raw, chosen))
+        if len(predictions) != len(chosen):
+            raise ValueError(
+                f"{type(plugin).__name__}.decode gave {len(predictions)} predictions for "
+                f"{len(chosen)} rows"
+            )
+        found.update(zip(chosen, predictions, strict=True))
+    total = float(np.nansum(losses)) if losses else None
+    return Batch(rows.start, [found[row] for row in rows], total)
+
+
+def _loss(plugin: Plugin[Any], outputs: Any, batch: Mapping[str, Any]) -> float | None:
+    if "labels" not in batch:
+        return None
+    custom = plugin.loss()
+    if custom is not None:
+        return float(custom(outputs, batch["labels"]))
+    found = getattr(outputs, "loss", None)
+    return None if found is None else float(found)
+
+
+def by_length(prepared: datasets.Dataset, rows: range, batch_size: int) -> Iterator[list[int]]:
+    """Yield batches of row numbers, the longest first, so that little is padded."""
+    lengths = lengths_of(prepared, rows)
+    order = np.argsort(-lengths, kind="stable") if lengths is not None else np.arange(len(rows))
+    for start in range(0, len(order), batch_size):
+        yield [rows[place] for place in order[start : start + batch_size]]
+
+
+def lengths_of(prepared: datasets.Dataset, rows: range) -> np.ndarray[Any, Any] | None:
+    """Return the `length` column of some rows, or None where the plugin gives none."""
+    if "length" not in prepared.column_names:
+        return None
+    table = prepared.select_columns(["length"]).with_format("numpy")
+    found: np.ndarray[Any, Any] = table[rows.start : rows.stop]["length"]
+    return found
+
+
+def records(split: datasets.Dataset, rows: Sequence[int]) -> list[dict[str, Any]]:
+    """Return rows as a list of dicts."""
+    columns = split[list(rows)]
+    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+
+
+def batch_maker(
+    plugin: Plugin[Any], model: Any, with_labels: bool
+) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
+    """Return a function from prepared rows to a batch on the model's device.
+
+    Columns that the model's forward does not name are left out, as Trainer does.
+    """
+    collate = plugin.collator() or default_collator(plugin)
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    wanted = set(inspect.signature(inner.forward).parameters) - {"labels"}
+    if with_labels:
+        wanted.add("labels")
+    device: torch.device = next(model.parameters()).device
+
+    def make(rows: list[dict[str, Any]]) -> Mapping[str, Any]:
+        batch = collate([{k: v for k, v in row.items() if k in wanted} for row in rows])
+        return {k: v.to(device) if hasattr(v, "to") else v for k, v in batch.items()}
+
+    return make
+
+
+def default_collator(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
+    """Return what Trainer would take: padding by a tokenizer, plain stacking without one."""
+    from transformers import (
+        DataCollatorWithPadding,
+        PreTrainedTokenizerBase,
+        default_data_collator,
+    )
+
+    if isinstance(plugin.processor, PreTrainedTokenizerBase):
+        return DataCollatorWithPadding(plugin.processor, pad_to_multiple_of=8)
+    return default_data_collator  # type: ignore[no-any-return]  # untyped in transformers
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """Put a model into eval mode, and back into the mode it was in."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)

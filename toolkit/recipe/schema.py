@@ -1,0 +1,119 @@
+"""The parts of a recipe: frozen, typed, unknown keys refused."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Part(BaseModel):
+    """Base of every part of a recipe."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class SplitSpec(Part):
+    """How splits that the data does not bring are made.
+
+    test, validation: a share of the rows (below 1) or a number of rows.
+    stratify: keep the shares of the target's classes in every split.
+    group: a column whose equal values never stand in two splits (one customer's rows, say).
+    time: a column; the latest rows become the test split, those before them validation.
+    seed: of the shuffle; None takes the recipe's.
+    """
+
+    test: Share | Count = 0.2
+    validation: Share | Count = 0.1
+    stratify: bool = False
+    group: str | None = None
+    time: str | None = None
+    seed: int | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SplitSpec:
+        if self.group and self.time:
+            raise ValueError("give `group` or `time`, not both")
+        return self
+
+
+class DataSpec(Part):
+    """Where the rows come from.
+
+    source: a file, a folder, a list of files, a map split -> file(s), or
+        `hub:owner/name[:config][@revision]`. Paths are relative to the recipe's file.
+    split: how missing splits are made.
+    encoding: of text files. delimiter: of csv files; found in the header where not given.
+    on_missing: rows without a target or without any input are set aside and counted ("drop"), or
+        end the run ("error").
+    """
+
+    source: str | list[str] | dict[str, str | list[str]]
+    split: SplitSpec = SplitSpec()
+    encoding: str = "utf-8"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    on_missing: Literal["drop", "error"] = "drop"
+
+    @field_validator("encoding")
+    @classmethod
+    def _known_encoding(cls, value: str) -> str:
+        import codecs
+
+        try:
+            codecs.lookup(value)
+        except LookupError:
+            raise ValueError("Python knows no such encoding (utf-8, cp1252, utf-16, ...)") from None
+        return value
+
+
+class ModelSpec(Part):
+    """A pretrained model: Hub id or folder, and the revision (branch, tag or commit)."""
+
+    id: str
+    revision: str | None = None
+
+
+class MethodSpec(BaseModel):
+    """What is trained; the other keys are the method's own and are checked by it."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+    name: str = "full"
+
+
+class ReportSpec(Part):
+    """What is reported: metrics (the first is the headline), and columns to score by value."""
+
+    metrics: list[str] = []
+    slices: list[str] = []
+
+
+class Recipe(Part):
+    """Scenario, model, data and settings of a run.
+
+    options: the plugin's own. training: any field of the plugin's Arguments class, and
+    `early_stopping_patience` / `early_stopping_threshold`. seed: set before anything random.
+    """
+
+    scenario: str
+    description: str = ""
+    model: ModelSpec
+    data: DataSpec
+    options: dict[str, Any] = {}
+    method: MethodSpec = MethodSpec()
+    training: dict[str, Any] = {}
+    report: ReportSpec = ReportSpec()
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+
+    @field_validator("model", mode="before")
+    @classmethod
+    def _id_alone(cls, value: Any) -> Any:
+        return {"id": value} if isinstance(value, str) else value
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _name_alone(cls, value: Any) -> Any:
+        return {"name": value} if isinstance(value, str) else value

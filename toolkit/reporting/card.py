@@ -1,0 +1,91 @@
+"""The model card: README.md with its metrics in the Hub's metadata format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from toolkit.reporting.terminal import SPLITS, facts, warnings, with_interval
+
+if TYPE_CHECKING:
+    from toolkit.runs import RunFolder
+
+
+def write(folder: RunFolder) -> None:
+    """Write README.md of a run beside the model's folder, and the same into it."""
+    text = card(folder.record)
+    (folder.path / "README.md").write_text(text, encoding="utf-8")
+    (folder.path / "model" / "README.md").write_text(text, encoding="utf-8")
+
+
+def card(record: Mapping[str, Any]) -> str:
+    """Return the card of a run as Markdown with YAML metadata."""
+    from huggingface_hub import ModelCardData
+
+    data = ModelCardData(
+        library_name="transformers",
+        pipeline_tag=record["scenario"],
+        base_model=record["model"]["id"],
+        model_name=record["recipe"],
+        eval_results=list(_results(record)),
+        tags=["toolkit", record["scenario"]],
+    )
+    return f"---\n{data.to_yaml()}\n---\n\n" + "\n".join(_body(record)) + "\n"
+
+
+def _results(record: Mapping[str, Any]) -> Iterator[Any]:
+    from huggingface_hub import EvalResult
+
+    for name, score in record["metrics"]["test"].items():
+        if score["value"] == score["value"]:
+            yield EvalResult(
+                task_type=record["scenario"],
+                dataset_type="local",
+                dataset_name=record["recipe"],
+                dataset_split="test",
+                metric_type=name,
+                metric_value=round(score["value"], 6),
+                metric_name=name,
+            )
+
+
+def _body(record: Mapping[str, Any]) -> Iterator[str]:
+    model, names = record["model"], list(record["metrics"]["test"])
+    yield f"# {record['recipe']}\n"
+    yield f"`{model['id']}` ({model['revision']}) fine-tuned for {record['scenario']}.\n"
+    yield "## What it is worth\n"
+    yield "Scores with their 95% bootstrap intervals over rows; floors are what it has to beat.\n"
+    yield "| | " + " | ".join(names) + " |"
+    yield "|---" * (len(names) + 1) + "|"
+    for split, words in SPLITS.items():
+        if split in record["metrics"]:
+            yield _row(words, record["metrics"][split])
+    for floor, scores in record["floors"].items():
+        yield _row(f"floor: {floor.replace('_', ' ')}", scores)
+    for column, values in record["slices"].items():
+        for value, scores in values.items():
+            rows = f"{column} = {value} ({scores['rows']} rows)"
+            yield _row(rows, {name: scores[name] for name in names})
+    yield "\n## How it came about\n"
+    for line in facts(record):
+        yield f"- {_plain(line)}"
+    packages = record["environment"]["packages"]
+    yield f"- seed {record['seed']}; " + ", ".join(
+        f"{name} {packages[name]}" for name in ("toolkit", "torch", "transformers")
+    )
+    found = list(warnings(record))
+    if found:
+        yield "\n## To know before using it\n"
+        yield from (f"- {_plain(line)}" for line in found)
+    yield "\nThe whole recipe is `recipe.yaml` in the run's folder: `toolkit run recipe.yaml`."
+
+
+def _row(name: str, scores: Mapping[str, Any]) -> str:
+    return f"| {_plain(name)} | " + " | ".join(map(with_interval, scores.values())) + " |"
+
+
+def _plain(text: str) -> str:
+    """Return data's text so that Markdown and HTML in it stay text."""
+    for mark in "\\`*_[]<>|#":
+        text = text.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;"}.get(mark, "&gt;"))
+    return text.replace("\n", " ")

@@ -1,0 +1,143 @@
+"""The summary in the terminal: scores beside their intervals, floors, overlap, speed, places."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.markup import escape
+from rich.table import Table
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from toolkit.runner import Job
+    from toolkit.runs import Run
+
+SPLITS = {
+    "test": "test",
+    "test_without_overlap": "test, rows seen in training left out",
+    "validation": "validation (chose the checkpoint)",
+}
+
+
+def number(value: float | None) -> str:
+    """Return a score as it is printed everywhere, or "undefined"."""
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def with_interval(score: Mapping[str, Any]) -> str:
+    """Return "0.931 [0.921, 0.940]"."""
+    text = number(score["value"])
+    if score.get("low") is None:
+        return text
+    return f"{text} [{number(score['low'])}, {number(score['high'])}]"
+
+
+def summary(run: Run, console: Console) -> None:
+    """Print what a run gave."""
+    record = run.record
+    metrics, floors = record["metrics"], record["floors"]
+    console.print()
+    console.print(f"[bold]{escape(record['recipe'])}[/] {escape(record['model']['id'])}")
+    table = Table(title="score [95% interval]", title_justify="left", show_edge=False)
+    table.add_column("", overflow="fold")
+    for name in metrics["test"]:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for split, words in SPLITS.items():
+        if split in metrics:
+            table.add_row(words, *map(with_interval, metrics[split].values()),
+                          style="bold" if split == "test" else None)  # fmt: skip
+    table.add_section()
+    for floor, scores in floors.items():
+        table.add_row(f"floor: {floor.replace('_', ' ')}", *map(with_interval, scores.values()))
+    console.print(table)
+    console.print()
+    for line in facts(record):
+        console.print(escape(line), highlight=False)
+    for warning in warnings(record):
+        console.print(f"[yellow]note[/] {escape(warning)}", highlight=False)
+    console.print()
+    for what in ("model", "predictions.jsonl", "README.md", "run.json"):
+        console.print(f"  {what:18} {escape(str(_short(run.path / what)))}", highlight=False,
+                      soft_wrap=True)  # fmt: skip
+
+
+def facts(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield rows, overlap, speed and where the time went, a line each."""
+    data, speed, reload = record["data"], record["speed"], record["reload"]
+    yield "rows: " + ", ".join(f"{split} {rows:,}" for split, rows in data["rows"].items())
+    yield "overlap: " + overlap(data["overlap"])
+    yield f"reload: {reload['compared']:,} predictions compared, {reload['different']} different"
+    parts = speed["phases"]
+    yield (
+        f"time: {speed['total_seconds']:.1f} s = train {parts['train']:.1f} "
+        f"({speed['train_samples_per_second']:.0f} rows/s) + scoring {parts['score']:.1f} + floors "
+        f"{parts['floors']:.1f} + fixed {speed['fixed_seconds']:.1f}"
+    )
+    fixed = {k: v for k, v in parts.items() if k not in ("train", "score", "floors")}
+    yield "fixed: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in fixed.items())
+
+
+def overlap(pairs: Mapping[str, Mapping[str, int]]) -> str:
+    """Return "none between splits", or the counts by pair."""
+    found = [
+        f"{pair} {counts['exact']} exact, {counts['normalised']} but for case and punctuation"
+        for pair, counts in pairs.items()
+        if counts["normalised"]
+    ]
+    return "; ".join(found) or "none between splits"
+
+
+def warnings(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a reader must know before trusting the score."""
+    data = record["data"]
+    for split, reasons in data["set_aside"].items():
+        for reason, rows in reasons.items():
+            yield f"{split}: {rows:,} rows set aside ({reason})"
+    for split, counts in data["duplicates"].items():
+        if counts["normalised"]:
+            yield f"{split}: {counts['normalised']:,} duplicate rows kept"
+    yield from data["notes"]
+    for name, used in record["floor_rows"].items():
+        rows = data["rows"]
+        if used["train"] < rows["train"] or used["test"] < rows["test"]:
+            yield (
+                f"floor {name}: fitted on {used['train']:,} of {rows['train']:,} rows, scored on "
+                f"{used['test']:,} of {rows['test']:,} (floors get a fifth of the training time)"
+            )
+    yield from _not_beaten(record)
+
+
+def _not_beaten(record: Mapping[str, Any]) -> Iterator[str]:
+    headline = next(iter(record["metrics"]["test"]))
+    score = record["metrics"]["test"][headline]
+    for floor, scores in record["floors"].items():
+        value, least = scores[headline]["value"], score.get("low")
+        more = headline not in ("log_loss", "expected_calibration_error")
+        if value is not None and least is not None and more and value >= least:
+            yield f"{headline} is not clearly above the floor {floor} ({number(value)})"
+
+
+def checked(job: Job, console: Console) -> None:
+    """Print what a run would train on."""
+    loaded = job.loaded
+    console.print(f"[bold]{escape(job.name)}[/]: ready to train", highlight=False)
+    lines = [
+        f"model: {job.files.id} ({job.files.source}, {job.files.revision[:19]})",
+        "rows: " + ", ".join(f"{name} {len(rows):,}" for name, rows in loaded.splits.items()),
+        "overlap: " + overlap(loaded.overlap),
+        *(f"{split}: {count:,} rows set aside ({reason})"
+          for split, reasons in loaded.set_aside.items() for reason, count in reasons.items()),
+        *loaded.notes,
+    ]  # fmt: skip
+    for line in lines:
+        console.print(f"  {escape(line)}", highlight=False)
+
+
+def _short(path: Path) -> Path:
+    try:
+        return path.relative_to(Path.cwd())
+    except ValueError:
+        return path

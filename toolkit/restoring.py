@@ -1,0 +1,88 @@
+"""A saved model put to work again: the plugin, its options and plain `AutoModel...` weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit import library, registry
+from toolkit.errors import UserError
+from toolkit.models import auto_class
+
+if TYPE_CHECKING:
+    from toolkit.plugin import Plugin, Prediction
+
+
+@dataclass
+class Restored:
+    """A plugin whose processor and model come from a run's folder."""
+
+    plugin: Plugin[Any]
+
+    @property
+    def batch_size(self) -> int:
+        """Rows per forward pass, as in the run."""
+        settings = self.plugin.recipe.training if self.plugin.recipe else {}
+        return int(settings.get("per_device_eval_batch_size", 64))
+
+    def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Prediction]:
+        """Return one prediction per row.
+
+        Raises:
+            UserError: a row lacks an input column.
+        """
+        import datasets
+
+        from toolkit.data.checks import require_columns
+        from toolkit.evaluation.predicting import predict
+        from toolkit.plugin import columns
+
+        raw = datasets.Dataset.from_list([dict(row) for row in rows])
+        if not len(raw):
+            return []
+        inputs = columns(self.plugin.options, "input")
+        require_columns({"rows": raw}, {f"options.{k}": v for k, v in inputs.items()})
+        prepared = self.plugin.prepare(raw, "predict")
+        batches = predict(self.plugin, self.plugin.model, raw, prepared, self.batch_size)
+        return [prediction for batch in batches for prediction in batch.predictions]
+
+
+def restore(run: Path) -> Restored:
+    """Load the plugin and the model of a run, as anybody loads a saved model.
+
+    Raises:
+        UserError: the folder holds no recipe.yaml or no model.
+    """
+    for needed in ("recipe.yaml", "model"):
+        if not (run / needed).exists():
+            raise UserError(f"{run} holds no {needed}: the run did not get that far")
+    draft = library.find(str(run / "recipe.yaml"))
+    recipe = draft.recipe()
+    draft.stop_on_faults()
+    assert recipe is not None  # noqa: S101 - stop_on_faults has raised otherwise
+    plugin = registry.get(recipe.scenario)()
+    plugin.options = type(plugin).Options.model_validate(recipe.options)
+    plugin.recipe = recipe
+    plugin.model_path = run / "model"
+    plugin.processor = plugin.load_processor()
+    plugin.model = load_plain(plugin.model_path)
+    return Restored(plugin)
+
+
+def load_plain(folder: Path) -> Any:
+    """Load a saved model by the Auto class of its architecture, on the device that is there.
+
+    Raises:
+        UserError: transformers has no Auto class for it.
+    """
+    import torch
+    import transformers
+
+    architectures = transformers.AutoConfig.from_pretrained(folder).architectures or []
+    auto = next(filter(None, map(auto_class, architectures)), None)
+    if auto is None:
+        raise UserError(f"no Auto class of transformers loads {architectures} of {folder}")
+    model = auto.from_pretrained(folder, dtype=torch.float32).eval()
+    return model.to("cuda") if torch.cuda.is_available() else model

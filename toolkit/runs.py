@@ -1,0 +1,196 @@
+"""A run's folder: made, locked, written, read back."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from toolkit.errors import ToolkitError, UserError, listing
+
+if TYPE_CHECKING:
+    from toolkit.plugin import Prediction
+    from toolkit.recipe import Recipe
+
+SCHEMA_VERSION = 1
+BATCH = 1000
+
+
+class RunFolder:
+    """The folder of one run, while it is being written.
+
+    `record` is what `run.json` holds; `write()` puts it there in one step, so that a reader never
+    sees half of it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "status": "running"}
+
+    @classmethod
+    def create(cls, out: Path | None, name: str) -> RunFolder:
+        """Make the folder: `out`, or a new one at runs/<name>/<time>.
+
+        Raises:
+            UserError: `out` holds files, or another process is writing to it.
+        """
+        path = out or _fresh(Path("runs") / name)
+        if path.exists() and not path.is_dir():
+            raise UserError(f"--out {path} is a file; name a new or empty folder")
+        if path.exists() and any(path.iterdir()):
+            raise UserError(
+                f"--out {path} is not empty ({listing(sorted(p.name for p in path.iterdir()), 5)});"
+                " name a new or empty folder"
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            folder = cls(path.resolve())
+            folder._lock()
+        except FileExistsError:
+            raise UserError(f"--out {path} is being written by another process") from None
+        except OSError as error:
+            raise UserError(f"--out {path} cannot be written: {error.strerror}") from None
+        return folder
+
+    def _lock(self) -> None:
+        with (self.path / "run.lock").open("x") as file:
+            json.dump({"pid": os.getpid(), "host": socket.gethostname()}, file)
+
+    def release(self) -> None:
+        """Give up the lock."""
+        (self.path / "run.lock").unlink(missing_ok=True)
+
+    def write(self, **values: Any) -> None:
+        """Take values into the record and write run.json."""
+        self.record |= values
+        partial = self.path / "run.json.partial"
+        partial.write_text(json.dumps(_finite(self.record), indent=2, default=_plain) + "\n")
+        os.replace(partial, self.path / "run.json")
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Write the resolved recipe, runnable again."""
+        text = yaml.safe_dump(
+            recipe.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True
+        )
+        path = self.path / "recipe.yaml"
+        path.write_text(f"# toolkit run {path}\n{text}", encoding="utf-8")
+
+    def write_predictions(
+        self, batches: Iterable[tuple[Sequence[Prediction], Sequence[Any]]]
+    ) -> int:
+        """Write one JSON line per test row (row, reference, prediction); return their number."""
+        row = 0
+        with (self.path / "predictions.jsonl").open("w", encoding="utf-8") as file:
+            for predictions, references in batches:
+                for prediction, reference in zip(predictions, references, strict=True):
+                    line = {"row": row, "reference": reference, "prediction": prediction}
+                    file.write(json.dumps(line, ensure_ascii=False, default=_plain) + "\n")
+                    row += 1
+        return row
+
+
+    def clear_checkpoints(self, keep: bool) -> None:
+        """Remove what a finished run no longer needs: its model is saved and proved."""
+        shutil.rmtree(self.path / "logs" / "reload", ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+
+
+def _fresh(base: Path) -> Path:
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
+    for again in range(1000):
+        path = base / (stamp if not again else f"{stamp}_{again}")
+        if not path.exists():
+            return path
+    raise ToolkitError(f"{base} holds a thousand runs of this second")
+
+
+def _plain(value: Any) -> Any:
+    """Return numpy scalars, dates and paths as JSON has them."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def _finite(value: Any) -> Any:
+    """Return NaN and infinity as null: JSON has neither."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and value - value != 0:
+        return None
+    return value
+
+
+def read_predictions(
+    path: Path, keep: Sequence[bool] | None = None
+) -> Iterator[tuple[list[Prediction], list[Any]]]:
+    """Yield (predictions, references) of predictions.jsonl in batches.
+
+    Args:
+        keep: one bool per row; rows with False are passed over.
+    """
+    predictions: list[Prediction] = []
+    references: list[Any] = []
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file):
+            if keep is not None and not keep[number]:
+                continue
+            row = json.loads(line)
+            predictions.append(row["prediction"])
+            references.append(row["reference"])
+            if len(predictions) == BATCH:
+                yield predictions, references
+                predictions, references = [], []
+    if predictions:
+        yield predictions, references
+
+
+class Run:
+    """A run read back from its folder.
+
+    path: the folder. record: run.json as a dict.
+
+    Raises:
+        UserError: the folder is no run.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        file = self.path / "run.json"
+        if not file.is_file():
+            raise UserError(f"{self.path} is no run's folder: it holds no run.json")
+        try:
+            self.record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise UserError(f"{file} is damaged: {error}") from None
+        if self.record.get("schema_version") != SCHEMA_VERSION:
+            raise UserError(
+                f"{file} has schema_version {self.record.get('schema_version')!r}; "
+                f"this toolkit reads {SCHEMA_VERSION}"
+            )
+
+    @property
+    def status(self) -> str:
+        """running, finished, failed or interrupted."""
+        return str(self.record["status"])
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Split -> metric -> value, low, high."""
+        return dict(self.record.get("metrics", {}))
+
+    def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Prediction]:
+        """Return one prediction per row, a mapping from the recipe's input columns to values."""
+        from toolkit.restoring import restore
+
+        return restore(self.path).predict(list(rows))
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, status={self.status!r})"
