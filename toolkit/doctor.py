@@ -69,7 +69,9 @@ def _hub() -> Finding:
     try:
         HfApi().model_info("sentence-transformers/all-MiniLM-L6-v2", timeout=5)
     except Exception as error:  # whatever stands between here and the Hub
-        return Finding("Hub", f"not reachable ({type(error).__name__}): local models and mirrors only")
+        return Finding(
+            "Hub", f"not reachable ({type(error).__name__}): local models and mirrors only"
+        )
     return Finding("Hub", "reachable")
 
 

@@ -1,13 +1,13 @@
 """Every error that the toolkit raises on purpose, and how a user sees it.
 
-    ToolkitError                 exit code 1: the run failed, through no fault of the input
-    ├── ReloadError              the saved model, loaded again, predicts something else
-    ├── TrainingError            training cannot go on (loss is NaN, ...)
-    └── UserError                exit code 2: the input was wrong; carries one or several faults
-        ├── RecipeError          in a recipe, an override or an option
-        ├── DataError            in a data file, a column or a label
-        ├── ModelError           a model that cannot be found, loaded or trusted
-        └── PluginError          a plugin that is unknown, broken, duplicate or of another version
+ToolkitError                 exit code 1: the run failed, through no fault of the input
+├── ReloadError              the saved model, loaded again, predicts something else
+├── TrainingError            training cannot go on (loss is NaN, ...)
+└── UserError                exit code 2: the input was wrong; carries one or several faults
+    ├── RecipeError          in a recipe, an override or an option
+    ├── DataError            in a data file, a column or a label
+    ├── ModelError           a model that cannot be found, loaded or trusted
+    └── PluginError          a plugin that is unknown, broken, duplicate or of another version
 """
 
 from __future__ import annotations
@@ -54,9 +54,7 @@ class UserError(ToolkitError):
     def __init__(self, faults: str | Fault | Sequence[Fault]) -> None:
         if isinstance(faults, str):
             faults = Fault("", faults)
-        self.faults: tuple[Fault, ...] = (
-            (faults,) if isinstance(faults, Fault) else tuple(faults)
-        )
+        self.faults: tuple[Fault, ...] = (faults,) if isinstance(faults, Fault) else tuple(faults)
         super().__init__("\n".join(str(fault) for fault in self.faults))
 
 

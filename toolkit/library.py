@@ -118,7 +118,8 @@ def name_of(path: Path) -> str:
 def description(path: Path) -> str:
     """Return a recipe's `description:` for a listing, or what is wrong with the file."""
     try:
-        values = yaml.load(path.read_text(encoding="utf-8"), _SafeLoader)
+        text = path.read_text(encoding="utf-8")
+        values = yaml.load(text, _SafeLoader)  # noqa: S506 - safe, as its name says
         return str(values.get("description", ""))
     except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
         return f"[broken: {str(error).splitlines()[0]}]"

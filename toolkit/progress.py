@@ -16,7 +16,7 @@ LINES = 20  # at most so many lines between evaluations where there is no termin
 
 
 class TrainingProgress(TrainerCallback):
-    """Shows step, loss, validation score and time left; ends the run when the loss is not finite."""
+    """Shows step, loss, score and time left; ends the run when the loss is not finite."""
 
     def __init__(self, console: Console, headline: str | None) -> None:
         self.console = console

@@ -11,13 +11,15 @@ def quiet_libraries() -> None:
     if os.environ.get("TOOLKIT_DEBUG"):
         return
     import datasets
-    import huggingface_hub.utils
     import transformers
+    from huggingface_hub.utils import logging as hub_logging
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     datasets.disable_progress_bars()
     datasets.utils.logging.set_verbosity_error()
-    transformers.utils.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    huggingface_hub.utils.disable_progress_bars()
+    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # untyped there
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # untyped there
+    disable_progress_bars()
+    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # untyped there
     for name in ("accelerate", "filelock", "fsspec"):
         logging.getLogger(name).setLevel(logging.ERROR)

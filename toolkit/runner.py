@@ -1,24 +1,27 @@
-"""The one page to read: recipe -> plugin -> data -> model -> method -> trainer -> scores -> report."""
+"""The one page to read: recipe, plugin, data, model, method, trainer, scores, proof, report."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+
 from toolkit import data as data_door
 from toolkit import environment, library, methods, models, registry, reload, training
 from toolkit.errors import Fault, RecipeError, ToolkitError, UserError
 from toolkit.plugin import column_markers, columns
-from toolkit.recipe import Recipe
+from toolkit.quiet import quiet_libraries
+from toolkit.recipe import Draft, Recipe
 from toolkit.runs import Run, RunFolder, read_predictions
 
 if TYPE_CHECKING:
     import datasets
-    from rich.console import Console
+    import transformers
 
     from toolkit.data import Loaded
     from toolkit.evaluation.scoring import Scores
@@ -55,7 +58,8 @@ class Job:
     plugin: Plugin[Any]
     loaded: Loaded
     files: models.ModelFiles
-    prepared: dict[str, datasets.Dataset] = field(default_factory=dict)
+    prepared: dict[str, datasets.Dataset]
+    arguments: transformers.TrainingArguments
     clock: Clock = field(default_factory=Clock)
 
 
@@ -81,18 +85,26 @@ def resolve(name: str, overrides: Overrides = ()) -> tuple[str, Recipe, Plugin[A
     if isinstance(settings, Mapping):
         arguments = training.arguments_class(cls)
         draft.faults += training.checked_settings(arguments, settings, draft.where)[1]
-    if recipe is not None:
-        try:
-            draft.check(methods.get(recipe.method.name), recipe.method.model_extra or {}, "method")
-        except RecipeError as error:
-            draft.faults += [Fault(draft.where(("method",)), f.what) for f in error.faults]
+    _check_method(draft)
     draft.stop_on_faults()
     if recipe is None or options is None:
         raise RecipeError(f"{name} cannot be read")
     plugin = cls()
-    plugin.options = options  # type: ignore[assignment]  # validated by the class's own Options
+    plugin.options = options
     plugin.recipe = recipe
     return draft.name, recipe, plugin
+
+
+def _check_method(draft: Draft) -> None:
+    given = draft.values.get("method", "full")
+    block = {"name": given} if isinstance(given, str) else given
+    if not isinstance(block, dict) or not isinstance(block.get("name", "full"), str):
+        return  # the schema has said so
+    try:
+        method = methods.get(block.get("name", "full"))
+        draft.check(method, {k: v for k, v in block.items() if k != "name"}, "method")
+    except RecipeError as error:
+        draft.faults += [Fault(draft.where(("method",)), f.what) for f in error.faults]
 
 
 def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> Job:
@@ -102,10 +114,9 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
         UserError: what the user has to mend.
     """
     clock = clock or Clock()
+    library.locate(name)  # a wrong name is told before seconds of imports
     with clock.phase("imports"):
         import_heavy()
-    from toolkit.quiet import quiet_libraries
-
     quiet_libraries()
     name, recipe, plugin = resolve(name, overrides)
     with clock.phase("data"):
@@ -121,16 +132,23 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
         seed_everything(recipe.seed)
         plugin.processor = plugin.load_processor()
         plugin.metrics()  # a wrong name is better known now than after an hour of training
-    job = Job(name, recipe, plugin, loaded, files, clock=clock)
     with clock.phase("prepare"):
-        for split, rows in loaded.splits.items():
-            job.prepared[str(split)] = prepared = plugin.prepare(rows, str(split))
-            if len(prepared) != len(rows):
-                raise ToolkitError(
-                    f"{type(plugin).__name__}.prepare gave {len(prepared)} rows for {len(rows)} "
-                    f"of {split}: it must keep every row, in order"
-                )
-    return job
+        prepared = _prepare(plugin, loaded)
+    has_lengths = "length" in prepared["train"].column_names
+    arguments = training.arguments(plugin, recipe, _headline(plugin), has_lengths=has_lengths)
+    return Job(name, recipe, plugin, loaded, files, prepared, arguments, clock)
+
+
+def _prepare(plugin: Plugin[Any], loaded: Loaded) -> dict[str, datasets.Dataset]:
+    found = {}
+    for split, rows in loaded.splits.items():
+        found[str(split)] = prepared = plugin.prepare(rows, str(split))
+        if len(prepared) != len(rows):
+            raise ToolkitError(
+                f"{type(plugin).__name__}.prepare gave {len(prepared)} rows for {len(rows)} "
+                f"of {split}: it must keep every row, in order"
+            )
+    return found
 
 
 def import_heavy() -> None:
@@ -173,8 +191,7 @@ def run(
     try:
         folder.write_recipe(job.recipe)
         folder.write(**_opening(job))
-        with job.clock.phase("overhead"):
-            console = console or _silent()
+        console = console or Console(quiet=True)
         _train_and_score(job, folder, console)
     except KeyboardInterrupt:
         folder.write(status="interrupted")
@@ -227,22 +244,15 @@ def _trainer(job: Job, folder: RunFolder, console: Console) -> Any:
     plugin, recipe, prepared = job.plugin, job.recipe, job.prepared
     seed_everything(recipe.seed)
     model = plugin.load_model()
-    method = methods.get(recipe.method.name).model_validate(recipe.method.model_extra or {})
-    model = plugin.model = method.apply(model)  # type: ignore[attr-defined]  # a methods.Method
+    model = plugin.model = methods.of(recipe.method).apply(model)
     probe = batch_maker(plugin, model, with_labels=True)(records(prepared["train"], [0, 1]))
     model.accepts_loss_kwargs = training.honours_item_count(model, probe)
     headline = _headline(plugin)
-    arguments = training.arguments(
-        plugin,
-        recipe,
-        folder.path / "checkpoints",
-        headline,
-        has_lengths="length" in prepared["train"].column_names,
-    )
+    job.arguments.output_dir = str(folder.path / "checkpoints")
     seed_everything(recipe.seed)
     return plugin.trainer(
         model=model,
-        args=arguments,
+        args=job.arguments,
         train_dataset=prepared["train"],
         eval_dataset=prepared["validation"],
         data_collator=plugin.collator() or default_collator(plugin),
@@ -364,12 +374,3 @@ def _speed(job: Job, trained: Mapping[str, float], trainer: Any) -> dict[str, An
 def _pure_training(trainer: Any, trained: Mapping[str, float]) -> float:
     """Return the seconds of training without those of validation in between."""
     return float(trained["train_runtime"]) - float(getattr(trainer, "toolkit_eval_seconds", 0.0))
-
-
-def _silent() -> Console:
-    from rich.console import Console
-
-    return Console(quiet=True)
-
-
-Reporter = Callable[[Run], None]

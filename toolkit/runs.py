@@ -16,6 +16,8 @@ import yaml
 from toolkit.errors import ToolkitError, UserError, listing
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from toolkit.plugin import Prediction
     from toolkit.recipe import Recipe
 
@@ -95,7 +97,6 @@ class RunFolder:
                     row += 1
         return row
 
-
     def clear_checkpoints(self, keep: bool) -> None:
         """Remove what a finished run no longer needs: its model is saved and proved."""
         shutil.rmtree(self.path / "logs" / "reload", ignore_errors=True)
@@ -129,7 +130,7 @@ def _finite(value: Any) -> Any:
 
 
 def read_predictions(
-    path: Path, keep: Sequence[bool] | None = None
+    path: Path, keep: Sequence[bool] | np.ndarray[Any, Any] | None = None
 ) -> Iterator[tuple[list[Prediction], list[Any]]]:
     """Yield (predictions, references) of predictions.jsonl in batches.
 

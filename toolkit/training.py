@@ -7,7 +7,6 @@ import inspect
 import time
 import typing
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import Fault, RecipeError, TrainingError, nearest
@@ -75,21 +74,23 @@ def _hints(arguments: type[Any]) -> dict[str, Any]:
 def arguments(
     plugin: Plugin[Any],
     recipe: Recipe,
-    folder: Path,
     headline: tuple[str, bool] | None,
     *,
     has_lengths: bool,
 ) -> transformers.TrainingArguments:
     """Return the training arguments: the recipe's, over defaults that suit most runs.
 
+    The folder of the checkpoints is set when the run's folder is known.
+
     Args:
-        folder: of the checkpoints.
         headline: (metric that chooses the checkpoint, whether more is better), or None.
         has_lengths: rows have a `length` column, by which batches are grouped.
 
     Raises:
         RecipeError: the class refuses the combination of values.
     """
+    import torch
+
     cls = arguments_class(type(plugin))
     given, faults = checked_settings(cls, recipe.training)
     if faults:
@@ -108,7 +109,9 @@ def arguments(
         "save_total_limit": 1,
         "bf16": bf16_supported() and not own.get("fp16", False),
         "train_sampling_strategy": "group_by_length" if has_lengths else "random",
-        "dataloader_pin_memory": _cuda(),
+        # Said outright: without it transformers refuses bf16 where there is no GPU.
+        "use_cpu": not torch.accelerator.is_available(),
+        "dataloader_pin_memory": torch.cuda.is_available(),
         "disable_tqdm": True,
         "report_to": "none",
     }
@@ -121,7 +124,7 @@ def arguments(
     known = {field.name for field in dataclasses.fields(cls)}
     settings = {name: value for name, value in defaults.items() if name in known} | own
     try:
-        return cls(output_dir=str(folder), seed=recipe.seed, **settings)
+        return cls(output_dir="checkpoints", seed=recipe.seed, **settings)
     except (ValueError, TypeError, ImportError) as error:
         raise RecipeError(Fault("training", str(error))) from error
 
@@ -144,12 +147,6 @@ def bf16_supported() -> bool:
         return False
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
-
-
-def _cuda() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
 
 
 def honours_item_count(model: Any, batch: Mapping[str, Any]) -> bool:
@@ -210,9 +207,7 @@ class ScoredEvaluation:
 
         def pairs() -> Any:
             size = self.args.per_device_eval_batch_size
-            for batch in predict(
-                plugin, self.model, rows, self.eval_dataset, size, with_loss=True
-            ):
+            for batch in predict(plugin, self.model, rows, self.eval_dataset, size, with_loss=True):
                 if batch.loss_sum is not None:
                     losses.append(batch.loss_sum)
                 raw = rows.select(range(batch.start, batch.start + len(batch.predictions)))

@@ -21,7 +21,5 @@ def all_minilm_l6_v2() -> Mirror:
         raise ImportError("the package is missing: pip install 'toolkit[starter]'")
     return Mirror(
         Path(next(iter(spec.submodule_search_locations))) / "model",
-        {
-            "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
-        },
+        {"model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"},
     )

@@ -70,12 +70,13 @@ class TextClassification(Plugin[TextOptions]):
         from transformers import AutoModelForSequenceClassification
 
         names = list(self.labels.names)
+        kind = "multi_label" if self.options.multi_label else "single_label"
         return AutoModelForSequenceClassification.from_pretrained(
             self.model_path,
             num_labels=len(names),
             id2label=dict(enumerate(names)),
             label2id={name: place for place, name in enumerate(names)},
-            problem_type=f"{'multi' if self.options.multi_label else 'single'}_label_classification",
+            problem_type=f"{kind}_classification",
             pad_token_id=self.processor.pad_token_id,
             ignore_mismatched_sizes=True,  # a checkpoint's own head for other classes is replaced
             dtype="float32",
@@ -142,7 +143,8 @@ class TextClassification(Plugin[TextOptions]):
     def margin(self, prediction: Prediction) -> float:
         """Return the gap between the two best classes, or the nearest label's to the threshold."""
         if self.options.multi_label:
-            return min(abs(p - self.options.threshold) for p in prediction["scores"].values())
+            scores: dict[str, float] = prediction["scores"]
+            return min(abs(score - self.options.threshold) for score in scores.values())
         return super().margin(prediction)
 
     def metrics(self) -> Mapping[str, Any]:
@@ -155,14 +157,16 @@ class TextClassification(Plugin[TextOptions]):
         ]  # fmt: skip
         names = (self.recipe.report.metrics if self.recipe else None) or usual
         return {
-            name: metrics.load(name, labels=self.labels.names, multilabel=several)
-            for name in names
+            name: metrics.load(name, labels=self.labels.names, multilabel=several) for name in names
         }
 
     def floors(self) -> Iterable[floors.Floor]:
         """Return majority, TF-IDF with logistic regression, and the frozen model with the same."""
         task = floors.Classification(
-            len(self.labels.names), self.options.multi_label, self._targets, self._from_probabilities
+            len(self.labels.names),
+            self.options.multi_label,
+            self._targets,
+            self._from_probabilities,
         )
         return [
             floors.Majority(task),
@@ -179,7 +183,9 @@ class TextClassification(Plugin[TextOptions]):
                 unseen = self.labels.unseen(row[self.options.label] for row in values)
                 if unseen:
                     classes = listing(f"{label!r} ({count})" for label, count in unseen.items())
-                    found.append(f"{name} has classes that train lacks, counted as wrong: {classes}")
+                    found.append(
+                        f"{name} has classes that train lacks, counted as wrong: {classes}"
+                    )
         return found
 
     @cached_property

@@ -13,7 +13,9 @@ def command() -> None:
     failed = False
     for finding in doctor.findings():
         failed |= not finding.good
-        mark = click.style("ok  " if finding.good else "FAIL", fg="green" if finding.good else "red")
+        mark = click.style(
+            "ok  " if finding.good else "FAIL", fg="green" if finding.good else "red"
+        )
         click.echo(f"{mark} {finding.what}: {finding.detail}")
     if failed:
         raise SystemExit(1)

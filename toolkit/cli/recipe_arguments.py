@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class RecipeName(click.ParamType):
+class RecipeName(click.ParamType[str]):
     """A recipe's name, or the path of its file; completes both."""
 
     name = "recipe"

@@ -185,4 +185,7 @@ def _ragged(path: Path, width: int, rows: list[Any]) -> list[Fault]:
     ]
     if len(rows) > SHOWN:
         faults.append(Fault(str(path), f"and {len(rows) - SHOWN} more such rows"))
-    return [*faults, Fault(str(path), "quote fields that hold the delimiter, or set data.delimiter")]
+    return [
+        *faults,
+        Fault(str(path), "quote fields that hold the delimiter, or set data.delimiter"),
+    ]

@@ -60,6 +60,7 @@ def load(
 
     datasets.disable_progress_bars()
     raw, fingerprint, notes = _read(spec, [name for name, mark in columns.values() if mark.as_text])
+    raw = {name: _renamed(split, spec.rename) for name, split in raw.items()}
     named = {f"options.{option}": name for option, (name, _) in columns.items()}
     split_columns = {"data.split.group": spec.split.group, "data.split.time": spec.split.time}
     named |= {key: name for key, name in split_columns.items() if name is not None}
@@ -74,7 +75,7 @@ def load(
     ]
     made, more = splits.make(usable, spec.split, target, seed)
     found = overlap.measure(made, inputs, target) if inputs else overlap.Overlap()
-    way = json.dumps([spec.split.model_dump(), seed, spec.on_missing])
+    way = json.dumps([spec.split.model_dump(), seed, spec.on_missing, spec.rename])
     return Loaded(
         splits=made,
         fingerprint=hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest(),
@@ -86,9 +87,7 @@ def load(
     )
 
 
-def _read(
-    spec: DataSpec, as_text: list[str]
-) -> tuple[dict[str, datasets.Dataset], str, list[str]]:
+def _read(spec: DataSpec, as_text: list[str]) -> tuple[dict[str, datasets.Dataset], str, list[str]]:
     if isinstance(spec.source, str) and spec.source.startswith("hub:"):
         from toolkit.data import hub
 
@@ -111,6 +110,12 @@ def _read(
         raise DataError(faults)
     ordered = {name: raw[name] for name in files.ALIASES if name in raw}
     return ordered, files.digest(path for split in sorted(found) for path in found[split]), notes
+
+
+def _renamed(split: datasets.Dataset, names: Mapping[str, str]) -> datasets.Dataset:
+    there = split.column_names
+    found = {old: new for old, new in names.items() if old in there and new not in there}
+    return split.rename_columns(found) if found else split
 
 
 def _table(path: Path, spec: DataSpec, as_text: list[str]) -> datasets.Dataset:

@@ -91,7 +91,9 @@ def _folder(folder: Path) -> tuple[Files, list[str]]:
     tables = [path for path in found if format_of(path) is not None]
     if not tables:
         there = listing(path.name for path in found)
-        raise DataError(Fault(str(folder), f"holds no {listing(sorted(FORMATS))} file but: {there}"))
+        raise DataError(
+            Fault(str(folder), f"holds no {listing(sorted(FORMATS))} file but: {there}")
+        )
     files: Files = {}
     for path in tables:
         split = split_named(path.name.partition(".")[0]) or (

@@ -120,7 +120,9 @@ def _check_lists(column: str, lists: bool, multilabel: bool) -> None:
         )  # fmt: skip
 
 
-def _check_classes(column: str, seen: Sequence[str] | set[str], rows: int, multilabel: bool) -> None:
+def _check_classes(
+    column: str, seen: Sequence[str] | set[str], rows: int, multilabel: bool
+) -> None:
     if len(seen) < (1 if multilabel else 2):
         raise DataError(
             Fault(column, f"has one class only ({listing(seen)}) in {rows:,} rows of train: "

@@ -113,7 +113,9 @@ def lengths_of(prepared: datasets.Dataset, rows: range) -> np.ndarray[Any, Any] 
 def records(split: datasets.Dataset, rows: Sequence[int]) -> list[dict[str, Any]]:
     """Return rows as a list of dicts."""
     columns = split[list(rows)]
-    return [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
 
 
 def batch_maker(
@@ -147,7 +149,7 @@ def default_collator(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Ma
 
     if isinstance(plugin.processor, PreTrainedTokenizerBase):
         return DataCollatorWithPadding(plugin.processor, pad_to_multiple_of=8)
-    return default_data_collator  # type: ignore[no-any-return]  # untyped in transformers
+    return default_data_collator
 
 
 @contextmanager

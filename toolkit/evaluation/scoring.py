@@ -55,7 +55,7 @@ def _foreign_interval(
     """Resample the rows and compute again: slow, and right for any module."""
     values = []
     for counts in weights(len(kept), FOREIGN_RESAMPLES, seed):
-        drawn = [kept[place] for place in np.repeat(np.arange(len(kept)), counts)]
+        drawn = [kept[place] for place in np.repeat(np.arange(len(kept)), counts).tolist()]
         predictions, references = zip(*drawn, strict=True)
         values.append(_one(module.compute(predictions=predictions, references=references)))
     low, high = interval(np.array(values))
@@ -64,4 +64,4 @@ def _foreign_interval(
 
 def _one(result: Mapping[str, Any]) -> float:
     """Return the first number of a module's result."""
-    return next(float(value) for value in result.values() if np.isscalar(value))
+    return next(float(v) for v in result.values() if isinstance(v, int | float | np.number))

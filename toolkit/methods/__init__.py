@@ -1,30 +1,27 @@
-"""What is trained: a module per method, between "model made" and "trainer made".
-
-A method is a pydantic class whose fields are its settings in the recipe's `method:` block and
-whose `apply(model)` returns the model to train.
-"""
+"""What is trained: a module per method, between "model made" and "trainer made"."""
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any, Protocol
+from abc import ABC, abstractmethod
+from typing import Any
 
 from toolkit.errors import RecipeError, listing, nearest
-
-if TYPE_CHECKING:
-    from pydantic import BaseModel
+from toolkit.recipe import MethodSpec
+from toolkit.recipe.schema import Part
 
 NAMES = ("full",)
 
 
-class Method(Protocol):
-    """Prepares a model for training."""
+class Method(Part, ABC):
+    """Prepares a model for training; its fields are its settings in the recipe."""
 
+    @abstractmethod
     def apply(self, model: Any) -> Any:
         """Return the model to train (the same object, or one wrapped around it)."""
 
 
-def get(name: str) -> type[BaseModel]:
+def get(name: str) -> type[Method]:
     """Return the class of a method.
 
     Raises:
@@ -33,5 +30,10 @@ def get(name: str) -> type[BaseModel]:
     if name not in NAMES:
         raise RecipeError(f"there is no method {name!r}.{nearest(name, NAMES)} "
                           f"Methods: {listing(NAMES)}.")  # fmt: skip
-    found: type[BaseModel] = importlib.import_module(f"toolkit.methods.{name}").METHOD
+    found: type[Method] = importlib.import_module(f"toolkit.methods.{name}").METHOD
     return found
+
+
+def of(spec: MethodSpec) -> Method:
+    """Return the method of a recipe with its settings (which have been checked before)."""
+    return get(spec.name).model_validate(spec.model_extra or {})

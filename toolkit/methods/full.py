@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from toolkit.recipe.schema import Part
+from toolkit.methods import Method
 
 
-class Full(Part):
+class Full(Method):
     """All parameters; there is nothing to set."""
 
     def apply(self, model: Any) -> Any:

@@ -28,7 +28,7 @@ for _tag, _pattern, _first in [
     ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     ("int", r"[-+]?[0-9]+", list("-+0123456789")),
-    ("float", r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN)",
+    ("float", r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?|[-+]?\.(inf|Inf)|\.(nan|NaN)",
      list("-+.0123456789")),
 ]:  # fmt: skip
     _Loader.add_implicit_resolver(
@@ -122,7 +122,9 @@ def parse_override(text: str) -> tuple[KeyPath, Any]:
     try:
         return keys, _construct(value)
     except yaml.YAMLError as error:
-        raise RecipeError(Fault(f"--set {path}", f"the value is no YAML: {_brief(error)}")) from None
+        raise RecipeError(
+            Fault(f"--set {path}", f"the value is no YAML: {_brief(error)}")
+        ) from None
 
 
 def _override(target: Draft, keys: KeyPath, value: Any) -> None:
@@ -168,8 +170,9 @@ def _construct(text: str) -> Any:
     # Aliases are what a few lines of YAML need to unfold into gigabytes; no recipe needs them.
     for event in yaml.parse(text, _Loader):
         if isinstance(event, yaml.AliasEvent):
+            mark: Any = event.start_mark
             raise yaml.MarkedYAMLError(
-                problem="aliases (*name) are not allowed in a recipe", problem_mark=event.start_mark
+                problem="aliases (*name) are not allowed in a recipe", problem_mark=mark
             )
     return yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
 
@@ -271,7 +274,8 @@ def _siblings(model: Any, loc: Sequence[Any]) -> list[str]:
             continue
         inner = options[key].annotation
         model = next(
-            (a for a in [inner, *getattr(inner, "__args__", ())] if hasattr(a, "model_fields")), None
+            (a for a in [inner, *getattr(inner, "__args__", ())] if hasattr(a, "model_fields")),
+            None,
         )
     return list(getattr(model, "model_fields", {}))
 

@@ -47,6 +47,7 @@ class DataSpec(Part):
         `hub:owner/name[:config][@revision]`. Paths are relative to the recipe's file.
     split: how missing splits are made.
     encoding: of text files. delimiter: of csv files; found in the header where not given.
+    rename: old column name -> new one, where a source has the old one.
     on_missing: rows without a target or without any input are set aside and counted ("drop"), or
         end the run ("error").
     """
@@ -55,6 +56,7 @@ class DataSpec(Part):
     split: SplitSpec = SplitSpec()
     encoding: str = "utf-8"
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    rename: dict[str, str] = {}
     on_missing: Literal["drop", "error"] = "drop"
 
     @field_validator("encoding")

@@ -87,5 +87,7 @@ def _row(name: str, scores: Mapping[str, Any]) -> str:
 def _plain(text: str) -> str:
     """Return data's text so that Markdown and HTML in it stay text."""
     for mark in "\\`*_[]<>|#":
-        text = text.replace(mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;"}.get(mark, "&gt;"))
+        text = text.replace(
+            mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;"}.get(mark, "&gt;")
+        )
     return text.replace("\n", " ")

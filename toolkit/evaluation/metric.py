@@ -1,0 +1,202 @@
+"""Metric modules whose value is a statistic of weighted rows, so that an interval comes cheap."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import shutil
+import tempfile
+import weakref
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import evaluate
+import numpy as np
+import numpy.typing as npt
+from datasets import Features, List, Value
+
+from toolkit.errors import UserError
+from toolkit.evaluation.bootstrap import interval, resamples_for, weights
+from toolkit.evaluation.metrics.encoding import Encoding
+
+Floats = npt.NDArray[np.float64]
+Array = npt.NDArray[Any]
+
+
+class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships no types
+    """A metric that prepares its rows once and is then evaluated for any weights of the rows.
+
+    A subclass gives `_info` (as every `evaluate` module does), `rows` and `statistic`; the name of
+    its result is its class name in snake case. `add_batch` streams to a file in a folder of its
+    own under the cache of `evaluate`: instances that share one wait a second for its lock.
+
+    Args:
+        evaluate_kwargs: as `evaluate.Metric` takes them.
+    """
+
+    greater_is_better: bool = True
+
+    def __init__(self, **evaluate_kwargs: Any) -> None:
+        if "cache_dir" not in evaluate_kwargs and evaluate_kwargs.get("num_process", 1) == 1:
+            root = os.path.expanduser(evaluate.config.HF_METRICS_CACHE)
+            os.makedirs(root, exist_ok=True)
+            folder = tempfile.mkdtemp(prefix="toolkit-", dir=root)
+            weakref.finalize(self, _remove, folder, os.getpid())
+            evaluate_kwargs["cache_dir"] = folder
+        super().__init__(**evaluate_kwargs)
+
+    @abstractmethod
+    def rows(self, predictions: Any, references: Any) -> Any:
+        """Prepare all rows once: arrays, sort orders, cells. Never called without rows.
+
+        Args:
+            predictions, references: what `add_batch` stored, in the format that `_info` names.
+        """
+
+    @abstractmethod
+    def statistic(self, rows: Any, weights: Floats) -> float:
+        """Return the value for rows that count `weights` times, shape (rows,), sum above 0."""
+
+    def width(self, rows: Any) -> int:
+        """Return how many values `statistic` visits per row: what a resample costs."""
+        return 1
+
+    def notes(self, rows: Any) -> dict[str, Any]:
+        """Return what the result should say besides the value."""
+        return {}
+
+    def compute(
+        self, *, predictions: Any = None, references: Any = None, **kwargs: Any
+    ) -> dict[str, Any] | None:
+        """Return the value of all rows added so far, and its interval where it is asked for.
+
+        Args:
+            predictions, references: rows to add first.
+            resamples: of the bootstrap; 0 (default) gives no interval, None as many as the
+                size allows (`resamples_for`).
+            seed: of the bootstrap.
+
+        Returns:
+            {name: value}, with "low" and "high" (95 %) where there are resamples. Without rows
+            all of them are NaN.
+        """
+        if predictions is None and references is None and self.writer is None:
+            # evaluate refuses to compute what was never added to.
+            predictions, references = [], []
+        found: dict[str, Any] | None = super().compute(
+            predictions=predictions, references=references, **kwargs
+        )
+        return found
+
+    def _compute(
+        self, predictions: Any, references: Any, resamples: int | None = 0, seed: int = 0
+    ) -> dict[str, Any]:
+        count = len(references)
+        if count == 0:
+            names = (self.name,) if resamples == 0 else (self.name, "low", "high")
+            return dict.fromkeys(names, float("nan"))
+        rows = self.rows(predictions, references)
+        result = {self.name: float(self.statistic(rows, np.ones(count))), **self.notes(rows)}
+        if resamples is None:
+            resamples = resamples_for(count, self.width(rows))
+        if resamples:
+            draws = weights(count, resamples, seed)
+            values = [self.statistic(rows, draw.astype(np.float64)) for draw in draws]
+            result["low"], result["high"] = interval(values)
+        return result
+
+
+def _remove(folder: str, owner: int) -> None:
+    # A forked worker holds a copy of the metric; its end must not take the parent's rows along.
+    if os.getpid() == owner:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class ClassificationMetric(RowMetric):
+    """A metric of classes, fed with the toolkit's decoded predictions or with plain numbers.
+
+    `add_batch` and `compute` take, per row:
+        predictions: {"label": .., "scores": {label: p}}, or {"labels": [..], "scores": {..}} where
+            `multilabel`; or what scikit-learn takes: class ids or rows of 0/1 for metrics of
+            labels, rows of probabilities (or one score, of the positive of two classes) for
+            metrics of scores.
+        references: label texts, or lists of them where `multilabel`; or class ids, or rows of 0/1.
+
+    Args:
+        labels: the classes that the model knows, in the order of their ids; None for plain numbers.
+        pos_label: the positive one of two classes; by default the last.
+
+    Raises:
+        UserError: values of another form, or a `pos_label` that is no label.
+    """
+
+    scored = False  # whether it takes probabilities rather than labels
+    source = ""  # paper or documentation of the formula
+
+    def __init__(
+        self,
+        labels: Sequence[str] | None = None,
+        multilabel: bool = False,
+        pos_label: str | None = None,
+        **evaluate_kwargs: Any,
+    ) -> None:
+        self.encoding = Encoding.of(labels, multilabel, pos_label)
+        self.multilabel = multilabel
+        self.check_classes()
+        super().__init__(**evaluate_kwargs)
+
+    def check_classes(self) -> None:
+        """Raise a UserError where the metric is not for such classes."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        number = Value("int32")
+        several = List(Value("int8"))
+        truth = several if self.multilabel else number
+        info = evaluate.MetricInfo(
+            description=inspect.getdoc(type(self)) or "",
+            citation=self.source,
+            features=Features(
+                predictions=List(Value("float64")) if self.scored else truth, references=truth
+            ),
+        )
+        # Set afterwards, as the constructor allows formats for columns of scalars only. "arrow"
+        # comes without a copy, and without numpy format's rounding to float32.
+        info.format = "arrow"
+        return info
+
+    def add(self, *, prediction: Any = None, reference: Any = None, **kwargs: Any) -> None:
+        """Add one row."""
+        self.add_batch(predictions=[prediction], references=[reference], **kwargs)
+
+    def add_batch(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> None:
+        """Add rows, encoded as numbers."""
+        encode = self.encoding.scores if self.scored else self.encoding.predictions
+        super().add_batch(
+            predictions=encode(predictions),
+            references=self.encoding.references(references),
+            **kwargs,
+        )
+
+
+def as_array(column: Any) -> Array:
+    """Return a stored column (Arrow, or already an array) of shape (rows,) or (rows, width).
+
+    Raises:
+        UserError: rows of different widths.
+    """
+    if not hasattr(column, "combine_chunks"):
+        return np.asarray(column)
+    joined = column.combine_chunks()
+    if not hasattr(joined, "value_lengths"):
+        return np.asarray(joined.to_numpy(zero_copy_only=False))
+    widths = np.unique(joined.value_lengths().to_numpy(zero_copy_only=False))
+    if len(widths) > 1:
+        raise UserError(f"rows of predictions or references differ in width: {widths.tolist()}")
+    flat = np.asarray(joined.flatten().to_numpy(zero_copy_only=False))
+    return flat.reshape(len(joined), int(widths[0]))
+
+
+def sums_by(group: Array, values: Floats, groups: int) -> Floats:
+    """Return the sum of the values of each group, shape (groups,)."""
+    return np.bincount(group, values, groups).astype(np.float64, copy=False)

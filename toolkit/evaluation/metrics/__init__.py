@@ -1,0 +1,65 @@
+"""The toolkit's metric modules by name.
+
+They are imported when they are loaded: names alone should not cost the import of `evaluate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from toolkit.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    import evaluate
+
+_CLASSES = {
+    "accuracy": "labels.Accuracy",
+    "precision": "ratios.Precision",
+    "recall": "ratios.Recall",
+    "f1": "ratios.F1",
+    "precision_macro": "ratios.PrecisionMacro",
+    "precision_micro": "ratios.PrecisionMicro",
+    "precision_weighted": "ratios.PrecisionWeighted",
+    "recall_macro": "ratios.RecallMacro",
+    "recall_micro": "ratios.RecallMicro",
+    "recall_weighted": "ratios.RecallWeighted",
+    "f1_macro": "ratios.F1Macro",
+    "f1_micro": "ratios.F1Micro",
+    "f1_weighted": "ratios.F1Weighted",
+    "matthews_correlation": "labels.MatthewsCorrelation",
+    "roc_auc": "ranking.RocAuc",
+    "average_precision": "ranking.AveragePrecision",
+    "log_loss": "probabilities.LogLoss",
+    "expected_calibration_error": "probabilities.ExpectedCalibrationError",
+}
+
+
+def names() -> list[str]:
+    """Return the names that `load` knows."""
+    return list(_CLASSES)
+
+
+def load(
+    name: str,
+    *,
+    labels: Sequence[str] | None = None,
+    multilabel: bool = False,
+    pos_label: str | None = None,
+) -> evaluate.Metric:
+    """Return a fresh metric module.
+
+    Args:
+        labels, multilabel, pos_label: see `toolkit.evaluation.metric.ClassificationMetric`.
+
+    Raises:
+        UserError: an unknown name, or a metric that does not fit the classes.
+    """
+    if name not in _CLASSES:
+        raise UserError(
+            f"there is no metric {name!r}.{nearest(name, _CLASSES)} Metrics: {', '.join(_CLASSES)}"
+        )
+    module, kind = _CLASSES[name].split(".")
+    found = getattr(import_module(f"{__name__}.{module}"), kind)
+    return found(labels=labels, multilabel=multilabel, pos_label=pos_label)

@@ -1,0 +1,189 @@
+"""Decoded predictions and label texts as numbers: ids, rows of 0 and 1, or probabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from numbers import Integral
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.errors import UserError, listing, nearest
+
+Ints = npt.NDArray[np.signedinteger[Any]]
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """The classes of a metric, and how rows are written down as numbers.
+
+    With `labels`, the id `len(labels)` (or a last column, where `multilabel`) stands for every
+    label in the references that the model does not know.
+    """
+
+    labels: tuple[str, ...] | None
+    multilabel: bool
+    pos_label: str | None
+
+    @classmethod
+    def of(cls, labels: Sequence[str] | None, multilabel: bool, pos_label: str | None) -> Encoding:
+        """Return the encoding for labels in the order of their ids.
+
+        Raises:
+            UserError: labels that occur twice, or a `pos_label` that is not among them.
+        """
+        known = None if labels is None else tuple(labels)
+        if known is not None and len(set(known)) < len(known):
+            raise UserError(f"labels occur more than once: {listing(known)}")
+        if pos_label is not None and pos_label not in (known or ()):
+            raise UserError(
+                f"pos_label {pos_label!r} is not one of the labels {listing(known or ())}."
+                f"{nearest(pos_label, known or ())}"
+            )
+        return cls(known, multilabel, pos_label)
+
+    @property
+    def positive(self) -> int:
+        """The id of the positive one of two classes."""
+        if self.labels is None:
+            return 1
+        return len(self.labels) - 1 if self.pos_label is None else self._ids[self.pos_label]
+
+    def references(self, values: Any) -> Ints:
+        """Return ids of shape (rows,), or 0/1 of shape (rows, labels).
+
+        Raises:
+            UserError: values that are no labels, ids or rows of 0 and 1.
+        """
+        values = _indexable(values)
+        return self._rows_of_labels(values) if self.multilabel else self._row_labels(values)
+
+    def predictions(self, values: Any) -> Ints:
+        """Return the predicted labels, encoded as the references are.
+
+        Raises:
+            UserError: also a predicted label that is not among the labels.
+        """
+        values = _indexable(values)
+        if len(values) and isinstance(values[0], Mapping):
+            values = _pick(values, "labels" if self.multilabel else "label")
+        found = self.references(values)
+        if self.labels is None:
+            return found
+        unknown = found[:, -1] == 1 if self.multilabel else found == len(self.labels)
+        if unknown.any():
+            example = values[int(np.flatnonzero(unknown)[0])]
+            raise UserError(
+                f"the prediction {example!r} is not among the labels {listing(self.labels)}"
+            )
+        return found
+
+    def scores(self, values: Any) -> Floats:
+        """Return probabilities of shape (rows, classes).
+
+        Raises:
+            UserError: a label without a score, or another number of scores than of labels.
+        """
+        values = _indexable(values)
+        if len(values) and isinstance(values[0], Mapping):
+            wanted = self._known
+            pick = itemgetter(*wanted)
+            try:
+                picked = [pick(row) for row in _pick(values, "scores")]
+            except KeyError as missing:
+                raise UserError(f"a prediction has no score for the label {missing}") from None
+            return np.array(picked, dtype=np.float64).reshape(len(values), len(wanted))
+        matrix = _matrix(values, np.float64)
+        return self._both(matrix) if matrix.shape[1] == 1 else self._fitting(matrix)
+
+    def _both(self, scores: Floats) -> Floats:
+        """Return scores of two classes, where only those of the positive one are given."""
+        if self.multilabel or len(self.labels or "ab") != 2:
+            return self._fitting(scores)
+        return np.hstack([1 - scores, scores] if self.positive == 1 else [scores, 1 - scores])
+
+    def _fitting(self, scores: Floats) -> Floats:
+        if self.labels is not None and len(scores) and scores.shape[1] != len(self.labels):
+            raise UserError(
+                f"predictions have {scores.shape[1]} scores for {len(self.labels)} labels"
+            )
+        return scores
+
+    def _row_labels(self, values: Any) -> Ints:
+        if len(values) and _is_number(values[0]):
+            ids = np.asarray(values)
+            if ids.ndim != 1 or ids.dtype.kind not in "iub" or ids.min() < 0:
+                raise UserError("class ids must be whole numbers from 0, one per row")
+            ids = ids.astype(np.int32)
+            return ids if self.labels is None else np.minimum(ids, len(self.labels))
+        return self._lookup(values, len(values)).astype(np.int32)
+
+    def _rows_of_labels(self, values: Any) -> Ints:
+        first = next((row[0] for row in values if not isinstance(row, str) and len(row)), "")
+        if self.labels is None or _is_number(first):
+            return self._indicators(_matrix(values, None))
+        if any(isinstance(row, str) for row in values):
+            raise UserError("a metric of several labels per row takes a list of labels for each")
+        lengths = np.fromiter(map(len, values), np.intp, len(values))
+        columns = self._lookup(chain.from_iterable(values), int(lengths.sum()))
+        found = np.zeros((len(values), len(self.labels) + 1), np.int8)
+        found[np.repeat(np.arange(len(values)), lengths), columns] = 1
+        return found
+
+    def _indicators(self, matrix: npt.NDArray[Any]) -> Ints:
+        if not np.isin(matrix, (0, 1)).all():
+            raise UserError("rows of several labels must hold 0 or 1 for every label")
+        if self.labels is not None and matrix.shape[1] == len(self.labels):
+            matrix = np.pad(matrix, ((0, 0), (0, 1)))
+        if self.labels is not None and matrix.shape[1] != len(self.labels) + 1:
+            raise UserError(f"rows have {matrix.shape[1]} columns for {len(self.labels)} labels")
+        return matrix.astype(np.int8)
+
+    def _lookup(self, texts: Iterable[Any], count: int) -> Ints:
+        unknown = len(self._known) if count else 0
+        try:
+            return np.fromiter((self._ids.get(text, unknown) for text in texts), np.intp, count)
+        except TypeError:
+            raise UserError("a label must be a text; are there several labels per row?") from None
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {label: place for place, label in enumerate(self.labels or ())}
+
+    @property
+    def _known(self) -> tuple[str, ...]:
+        if self.labels is None:
+            raise UserError("a metric that is loaded without labels takes numbers, not texts")
+        return self.labels
+
+
+def _indexable(values: Any) -> Any:
+    # Tensors and arrays hold numbers of their own kind; anything else is indexed as it is.
+    return np.asarray(values) if hasattr(values, "__array__") else values
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Integral | np.generic | float) and not isinstance(value, str)
+
+
+def _pick(predictions: Sequence[Mapping[str, Any]], key: str) -> list[Any]:
+    try:
+        return [prediction[key] for prediction in predictions]
+    except KeyError:
+        raise UserError(f"a prediction has no {key!r}; it has {listing(predictions[0])}") from None
+
+
+def _matrix(values: Any, dtype: Any) -> npt.NDArray[Any]:
+    try:
+        found = np.asarray(values, dtype=dtype)
+    except (TypeError, ValueError):
+        raise UserError("rows of predictions or references must be numbers, as many each") from None
+    if found.ndim > 2 or found.dtype.kind not in "iubf":
+        raise UserError("rows of predictions or references must be numbers, as many each")
+    return found.reshape(len(found), -1) if len(found) else found.reshape(0, 1)

@@ -1,0 +1,93 @@
+"""Metrics of how right the probabilities are themselves: log loss and calibration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from toolkit.errors import UserError
+from toolkit.evaluation.metric import Array, Floats, sums_by
+from toolkit.evaluation.metrics.scores import ScoreMetric, is_true
+
+BINS = 15
+SLACK = 1e-5  # how far float32 or bfloat16 sums may carry a probability out of [0, 1]
+
+
+class LogLoss(ScoreMetric):
+    """Mean negative natural logarithm of the probability of what is true; in nats.
+
+    Rows are scaled to sum to one, and probabilities clipped to [eps, 1 - eps] of float64, as
+    scikit-learn does. Several labels per row: mean binary cross-entropy over all decisions.
+
+    sklearn.metrics.log_loss; Bishop (2006), Pattern Recognition and Machine Learning, p. 209.
+    """
+
+    greater_is_better = False
+    source = "Bishop (2006), Pattern Recognition and Machine Learning, p. 209"
+
+    def prepare(self, scores: Floats, truth: Array) -> Floats:
+        """Return the loss of each row."""
+        _check_probabilities(scores)
+        if self.multilabel:
+            right = np.where(truth.astype(bool), scores, 1 - scores)
+        else:
+            total = scores.sum(axis=1)
+            right = scores[np.arange(len(truth)), truth] / np.where(total > 0, total, 1.0)
+            right = right[:, None]
+        eps = np.finfo(np.float64).eps
+        losses: Floats = -np.log(np.clip(right, eps, 1 - eps)).mean(axis=1)
+        return losses
+
+    def value(self, prepared: Floats, weights: Floats) -> float:
+        """Return the weighted mean."""
+        return float(weights @ prepared / weights.sum())
+
+
+@dataclass(frozen=True)
+class Gaps:
+    """Outcome minus confidence, summed per row and bin: (rows, bins); decisions per row."""
+
+    sums: Floats
+    decisions: int
+
+
+class ExpectedCalibrationError(ScoreMetric):
+    """How far confidence is from the share that is right, over 15 bins of equal width, 0 to 1.
+
+    One label per row: confidence is the largest probability, and right is whether its class is
+    true. Several labels per row: every decision (row, label) counts once; confidence is the
+    label's own probability, and right is whether the label is true. Bins are open to the left.
+
+    Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks (2017), equation 3.
+    """
+
+    greater_is_better = False
+    source = "Guo et al. (2017), On Calibration of Modern Neural Networks, arXiv:1706.04599"
+
+    def prepare(self, scores: Floats, truth: Array) -> Gaps:
+        """Sort the decisions of each row into bins."""
+        _check_probabilities(scores)
+        right = is_true(truth, scores.shape[1])
+        if not self.multilabel:
+            best = scores.argmax(axis=1)[:, None]
+            scores = np.take_along_axis(scores, best, axis=1)
+            right = np.take_along_axis(right, best, axis=1)
+        rows, decisions = scores.shape
+        bins = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], scores, side="left")
+        cells = np.arange(rows)[:, None] * BINS + bins
+        sums = sums_by(cells.ravel(), (right - scores).ravel(), rows * BINS)
+        return Gaps(sums.reshape(rows, BINS), decisions)
+
+    def value(self, prepared: Gaps, weights: Floats) -> float:
+        """Return the mean of the bins' gaps, by how much weight they hold."""
+        gaps = np.abs(weights @ prepared.sums).sum()
+        return float(gaps / (weights.sum() * prepared.decisions))
+
+
+def _check_probabilities(scores: Any) -> None:
+    if scores.min() < -SLACK or scores.max() > 1 + SLACK:
+        raise UserError(
+            f"scores must be probabilities from 0 to 1; found {scores.min():g} to {scores.max():g}"
+        )
