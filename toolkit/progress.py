@@ -61,7 +61,7 @@ class TrainingProgress(TrainerCallback):
             )
         self.loss = f" loss {logs['loss']:.3f}"
         every = max(1, state.max_steps // LINES)
-        if self.bar is None and state.global_step % every < args.logging_steps:
+        if self.bar is None and state.global_step % every < state.logging_steps:
             self._line(state)
 
     def on_evaluate(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def quiet_libraries() -> None:
@@ -23,3 +26,11 @@ def quiet_libraries() -> None:
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # untyped there
     for name in ("accelerate", "filelock", "fsspec"):
         logging.getLogger(name).setLevel(logging.ERROR)
+
+
+@contextmanager
+def quiet_fit() -> Iterator[None]:
+    """Silence scikit-learn's warnings: a fit that stops at its iteration limit is still a fit."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield

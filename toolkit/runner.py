@@ -210,8 +210,9 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
 
     clock, plugin = job.clock, job.plugin
     with clock.phase("model"):
-        trainer = _trainer(job, folder, console)
+        plugin.model = _model(job)
     with clock.phase("train"):
+        trainer = _trainer(job, folder, console)
         trained = training.train(trainer)
     with clock.phase("save"):
         # Without accelerate's autocast wrapper: what is scored is what is saved.
@@ -236,15 +237,24 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
     folder.write(status="finished")
 
 
+def _model(job: Job) -> Any:
+    """Make the model on the device that is there, its head from the recipe's seed."""
+    import torch
+
+    seed_everything(job.recipe.seed)
+    model: Any = job.plugin.load_model()
+    device = torch.accelerator.current_accelerator()
+    return model if device is None or job.arguments.use_cpu else model.to(device)
+
+
 def _trainer(job: Job, folder: RunFolder, console: Console) -> Any:
-    """Make the model, apply the method, and hand all parts to the plugin's Trainer."""
+    """Apply the method to the model, and hand all parts to the plugin's Trainer."""
     from toolkit.evaluation.predicting import batch_maker, default_collator, records
     from toolkit.progress import TrainingProgress
 
     plugin, recipe, prepared = job.plugin, job.recipe, job.prepared
-    seed_everything(recipe.seed)
-    model = plugin.load_model()
-    model = plugin.model = methods.of(recipe.method).apply(model)
+    material = methods.Material(plugin, prepared, recipe.seed)
+    model = plugin.model = methods.of(recipe.method).apply(plugin.model, material)
     probe = batch_maker(plugin, model, with_labels=True)(records(prepared["train"], [0, 1]))
     model.accepts_loss_kwargs = training.honours_item_count(model, probe)
     headline = _headline(plugin)

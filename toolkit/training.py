@@ -9,12 +9,15 @@ import typing
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from toolkit import methods
 from toolkit.errors import Fault, RecipeError, TrainingError, nearest
+from toolkit.recipe import MethodSpec
 
 if TYPE_CHECKING:
     import datasets
     import transformers
 
+    from toolkit.methods import Method
     from toolkit.plugin import Plugin
     from toolkit.recipe import Recipe
 
@@ -185,7 +188,17 @@ class ScoredEvaluation:
 
     toolkit_plugin: Plugin[Any]
     toolkit_rows: datasets.Dataset | None
+    toolkit_method: Method
     toolkit_eval_seconds: float = 0.0
+
+    def create_optimizer(self: Any, model: Any = None) -> Any:
+        """Make the optimizer, and give parameters the learning rates that the method wants."""
+        optimizer = super().create_optimizer(model)  # type: ignore[misc]  # Trainer, by the mixin
+        factors = self.toolkit_method.learning_rates(self.model)
+        if factors:
+            named = {p: factors.get(name, 1.0) for name, p in self.model.named_parameters()}
+            scale_groups(optimizer, named)
+        return optimizer
 
     def evaluate(
         self: Any,
@@ -225,6 +238,16 @@ class ScoredEvaluation:
         return metrics
 
 
+def scale_groups(optimizer: Any, factors: Mapping[Any, float]) -> None:
+    """Split an optimizer's groups by the factor on their parameters' learning rate."""
+    groups = list(optimizer.param_groups)
+    optimizer.param_groups.clear()
+    for group in groups:
+        for factor in sorted({factors[p] for p in group["params"]}):
+            chosen = [p for p in group["params"] if factors[p] == factor]
+            optimizer.add_param_group({**group, "params": chosen, "lr": group["lr"] * factor})
+
+
 def build_trainer(plugin: Plugin[Any], **parts: Any) -> transformers.Trainer:
     """Return the plugin's Trainer with validation scored by the plugin's own metrics."""
     import transformers
@@ -233,6 +256,7 @@ def build_trainer(plugin: Plugin[Any], **parts: Any) -> transformers.Trainer:
     cls = type(f"Scored{base.__name__}", (ScoredEvaluation, base), {})
     trainer = cls(**parts)
     trainer.toolkit_plugin = plugin
+    trainer.toolkit_method = methods.of(plugin.recipe.method if plugin.recipe else MethodSpec())
     rows = plugin.data.get("validation") if plugin.data is not None else None
     trainer.toolkit_rows = rows if parts.get("eval_dataset") is not None else None
     trainer.remove_callback(transformers.PrinterCallback)

@@ -7,13 +7,14 @@ are used, and how many is said.
 from __future__ import annotations
 
 import time
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from toolkit.quiet import quiet_fit
 
 if TYPE_CHECKING:
     import datasets
@@ -121,7 +122,7 @@ class TfidfLogistic(Floor):
             vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=100_000)
             # C=10: on sparse unit vectors the default penalty underfits short texts.
             model = make_pipeline(vectors, _logistic(self.task, penalty=10.0))
-            with _quiet():
+            with quiet_fit():
                 return model.fit(self.texts(rows), self.task.targets(rows))
 
         model, count = fit_within(fit, len(data.train), 0.8 * seconds)
@@ -157,7 +158,7 @@ class FrozenLinear(Floor):
 
         def fit(count: int) -> Any:
             model = make_pipeline(StandardScaler(), _logistic(self.task, penalty=0.1))
-            with _quiet():
+            with quiet_fit():
                 return model.fit(train[:count], targets[:count])
 
         model, count = fit_within(fit, len(trained), start + seconds - time.monotonic())
@@ -242,7 +243,7 @@ def _logistic(task: Classification, penalty: float) -> Any:
 
 def _probabilities(model: Any, inputs: Any, task: Classification) -> Floats:
     """Return (rows, classes), with zeros for classes that the fitted rows lacked."""
-    with _quiet():
+    with quiet_fit():
         found = model.predict_proba(inputs)
     if task.multilabel:
         return np.asarray(found, np.float64)
@@ -300,11 +301,3 @@ def _encode(
             if time.monotonic() > deadline:
                 return np.concatenate(features), np.array(taken)
     return np.concatenate(features), np.array(taken)
-
-
-class _quiet(warnings.catch_warnings):  # noqa: N801 - reads as a word in `with`
-    """A floor that stops at its iteration limit, or lacks a class, is still a floor."""
-
-    def __enter__(self) -> None:
-        super().__enter__()
-        warnings.simplefilter("ignore")

@@ -1,24 +1,44 @@
-"""What is trained: a module per method, between "model made" and "trainer made"."""
+"""What is trained, and how fast: a module per method, between "model made" and "trainer made"."""
 
 from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import RecipeError, listing, nearest
 from toolkit.recipe import MethodSpec
 from toolkit.recipe.schema import Part
 
-NAMES = ("full",)
+if TYPE_CHECKING:
+    import datasets
+
+    from toolkit.plugin import Plugin
+
+NAMES = ("full", "layerwise")
+
+
+@dataclass(frozen=True)
+class Material:
+    """What a method may look at: the plugin, its prepared splits, the seed."""
+
+    plugin: Plugin[Any]
+    prepared: Mapping[str, datasets.Dataset]
+    seed: int
 
 
 class Method(Part, ABC):
     """Prepares a model for training; its fields are its settings in the recipe."""
 
     @abstractmethod
-    def apply(self, model: Any) -> Any:
+    def apply(self, model: Any, material: Material) -> Any:
         """Return the model to train (the same object, or one wrapped around it)."""
+
+    def learning_rates(self, model: Any) -> dict[str, float]:
+        """Return parameter name -> factor on the learning rate, where it is not 1."""
+        return {}
 
 
 def get(name: str) -> type[Method]:
@@ -28,8 +48,9 @@ def get(name: str) -> type[Method]:
         RecipeError: no such method.
     """
     if name not in NAMES:
-        raise RecipeError(f"there is no method {name!r}.{nearest(name, NAMES)} "
-                          f"Methods: {listing(NAMES)}.")  # fmt: skip
+        raise RecipeError(
+            f"there is no method {name!r}.{nearest(name, NAMES)} Methods: {listing(NAMES)}."
+        )
     found: type[Method] = importlib.import_module(f"toolkit.methods.{name}").METHOD
     return found
 

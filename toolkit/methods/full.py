@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
-from toolkit.methods import Method
+from toolkit.methods import Material, Method
 
 
 class Full(Method):
-    """All parameters; there is nothing to set."""
+    """All parameters.
 
-    def apply(self, model: Any) -> Any:
+    head: "random" leaves the new head as the model class makes it; "probe" first fits it on the
+    frozen model (linear probing, then fine-tuning: Kumar et al. 2022), so that the first steps do
+    not distort the pretrained features. Where the head is no linear layer, it stays random.
+    """
+
+    head: Literal["random", "probe"] = "random"
+
+    def apply(self, model: Any, material: Material) -> Any:
         """Return the model with every parameter trainable."""
         model.requires_grad_(True)
+        if self.head == "probe":
+            from toolkit.methods.probe import fit_head
+
+            fit_head(model, material)
         return model
 
 

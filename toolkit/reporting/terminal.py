@@ -20,6 +20,7 @@ SPLITS = {
     "test_without_overlap": "test, rows seen in training left out",
     "validation": "validation (chose the checkpoint)",
 }
+BESIDE = 5  # metrics that fit beside each other in 80 columns; more go into another table
 
 
 def number(value: float | None) -> str:
@@ -41,18 +42,20 @@ def summary(run: Run, console: Console) -> None:
     metrics, floors = record["metrics"], record["floors"]
     console.print()
     console.print(f"[bold]{escape(record['recipe'])}[/] {escape(record['model']['id'])}")
-    table = Table(title="score [95% interval]", title_justify="left", show_edge=False)
-    table.add_column("", overflow="fold")
-    for name in metrics["test"]:
-        table.add_column(name.replace("_", " "), overflow="fold")
-    for split, words in SPLITS.items():
-        if split in metrics:
-            table.add_row(words, *map(with_interval, metrics[split].values()),
-                          style="bold" if split == "test" else None)  # fmt: skip
-    table.add_section()
-    for floor, scores in floors.items():
-        table.add_row(f"floor: {floor.replace('_', ' ')}", *map(with_interval, scores.values()))
-    console.print(table)
+    for names in _groups(list(metrics["test"])):
+        table = Table(title="score, and its 95% interval", title_justify="left", show_edge=False)
+        table.add_column("", overflow="fold")
+        for name in names:
+            table.add_column(name.replace("_", " "), overflow="fold")
+        for split, words in SPLITS.items():
+            if split in metrics:
+                cells = [_cell(metrics[split][name]) for name in names]
+                table.add_row(words, *cells, style="bold" if split == "test" else None)
+        table.add_section()
+        for floor, scores in floors.items():
+            cells = [_cell(scores[name]) for name in names]
+            table.add_row(f"floor: {floor.replace('_', ' ')}", *cells)
+        console.print(table)
     console.print()
     for line in facts(record):
         console.print(escape(line), highlight=False)
@@ -62,6 +65,17 @@ def summary(run: Run, console: Console) -> None:
     for what in ("model", "predictions.jsonl", "README.md", "run.json"):
         console.print(f"  {what:18} {escape(str(_short(run.path / what)))}", highlight=False,
                       soft_wrap=True)  # fmt: skip
+
+
+def _groups(names: list[str]) -> list[list[str]]:
+    return [names[start : start + BESIDE] for start in range(0, len(names), BESIDE)]
+
+
+def _cell(score: Mapping[str, Any]) -> str:
+    """Return the score, and its interval below it: narrow enough for five in a row."""
+    if score.get("low") is None:
+        return number(score["value"])
+    return f"{number(score['value'])}\n{number(score['low'])}-{number(score['high'])}"
 
 
 def facts(record: Mapping[str, Any]) -> Iterator[str]:

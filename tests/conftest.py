@@ -1,0 +1,77 @@
+"""No network, caches of their own, and tiny real models made in code."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+# Before any Hugging Face library reads them.
+_CACHE = tempfile.mkdtemp(prefix="toolkit-tests-")
+os.environ.update(HF_HOME=_CACHE, HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
+os.environ.pop("HF_DATASETS_CACHE", None)
+
+import random  # noqa: E402 - see above
+import warnings  # noqa: E402
+
+import pytest  # noqa: E402
+
+# Some of these warn at import, of things that are theirs to mend; what they warn of when our code
+# calls them still fails a test.
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    import evaluate  # noqa: F401
+    import transformers
+
+    transformers.Trainer  # noqa: B018 - imported when first named
+
+WORDS = {
+    "fruit": ["apple", "pear", "plum", "cherry", "grape", "melon"],
+    "tool": ["hammer", "saw", "drill", "wrench", "file", "chisel"],
+    "bird": ["robin", "crow", "heron", "finch", "swift", "stork"],
+}
+FILLERS = ["the", "a", "old", "new", "red", "my", "one", "is", "here", "there"]
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory) -> Path:
+    """A BERT of two layers with random weights and a vocabulary written by hand."""
+    folder = tmp_path_factory.mktemp("models") / "tiny-bert"
+    words = [*FILLERS, *(word for group in WORDS.values() for word in group)]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    tokenizer = transformers.BertTokenizer(
+        vocab={word: place for place, word in enumerate(vocabulary)}, model_max_length=64
+    )
+    tokenizer.save_pretrained(folder)
+    transformers.set_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    transformers.BertModel(config).save_pretrained(folder)
+    return folder
+
+
+def sentences(count: int, seed: int = 0) -> list[tuple[str, str]]:
+    """Return (text, label) rows that a tiny model can learn: one word tells the class."""
+    rng = random.Random(seed)
+    rows = {}
+    while len(rows) < count:
+        label = rng.choice(list(WORDS))
+        words = rng.choices(FILLERS, k=rng.randint(2, 7))
+        words.insert(rng.randrange(len(words) + 1), rng.choice(WORDS[label]))
+        rows[" ".join(words)] = label
+    return list(rows.items())
+
+
+@pytest.fixture
+def table(tmp_path) -> Path:
+    """A csv of 160 learnable rows."""
+    path = tmp_path / "things.csv"
+    lines = ["text,label", *(f"{text},{label}" for text, label in sentences(160))]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path

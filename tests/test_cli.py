@@ -1,0 +1,152 @@
+"""The command line, as a person meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from toolkit.cli.main import COMMANDS, outcome
+
+HEAVY = {"torch", "transformers", "datasets", "numpy", "sklearn", "pydantic", "evaluate", "peft"}
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["list"], ["--version"], ["run", "--help"]])
+def test_listing_commands_import_nothing_heavy(arguments):
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "toolkit", *arguments],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert not imported & HEAVY
+    assert done.stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command, capsys):
+    assert outcome([command, "--help"]) == 0
+    assert f"toolkit {command}" in capsys.readouterr().out
+
+
+def test_list_names_recipes_and_scenarios(capsys):
+    assert outcome(["list"]) == 0
+    shown = capsys.readouterr().out
+    for name in ("text-classification", "text-classification/banking77"):
+        assert f"\n  {name}\n" in shown
+
+
+def test_show_prints_the_file_and_the_options(capsys):
+    assert outcome(["show", "text-classification"]) == 0
+    shown = capsys.readouterr().out
+    assert "# toolkit run text-classification" in shown
+    assert "max_length: tokens" in shown
+
+
+def test_init_copies_recipe_and_data_to_edit(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert outcome(["init", "text-classification", "mine.yaml"]) == 0
+    assert (tmp_path / "mine.yaml").read_text().startswith("# toolkit run")
+    assert (tmp_path / "support-tickets.csv").exists()
+    assert "toolkit run mine.yaml" in capsys.readouterr().out
+    assert outcome(["init", "text-classification", "mine.yaml"]) == 2
+    assert "exists already" in capsys.readouterr().err
+
+
+def test_check_says_what_would_be_trained_on(table, tiny_model, capsys):
+    code = outcome(
+        ["check", "text-classification", "--data", str(table), "--model", str(tiny_model)]
+    )
+    shown = capsys.readouterr().out
+    assert code == 0
+    assert "ready to train" in shown
+    assert "rows: train 112, validation 16, test 32" in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "text-clasification"], "Did you mean 'text-classification'"),
+        (["run", "text-classification", "--set", "nonsense"], "key.path=value"),
+        (["run", "text-classification", "--method", "fulll"], "Did you mean 'full'"),
+        (["run", "text-classification", "--data", "absent.csv"], "there is no such file"),
+        (["run", "text-classification", "--seed", "-1"], "seed"),
+        (["run", "text-classification", "--set", "options.txt=a"], "Did you mean 'text'"),
+        (["run"], "RECIPE"),
+        (["frobnicate"], "No such command"),
+        (["run", "absent.yaml"], "no such file"),
+        (["init", "nothing"], "no recipe 'nothing'"),
+        (["show", "nothing"], "no recipe 'nothing'"),
+    ],
+)
+def test_a_mistake_gets_one_message_and_code_two(arguments, message, capsys):
+    assert outcome(arguments) == 2
+    shown = capsys.readouterr()
+    assert message in shown.err
+    assert "Traceback" not in shown.err
+
+
+def test_all_mistakes_are_told_at_once(tmp_path, capsys):
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        "scenario: text-classification\nmodel: m\ndata: {source: x.csv, splitt: 1}\n"
+        "options: {max_length: 1}\ntraining: {epochs: 3}\nmethod: half\n"
+    )
+    assert outcome(["run", str(path)]) == 2
+    shown = capsys.readouterr().err
+    assert "4 things are wrong" in shown
+    for place in (":3 data.splitt", ":4 options.max_length", ":5 training.epochs", ":6 method"):
+        assert f"{path}{place}" in shown
+
+
+def test_debug_shows_the_traceback(capsys):
+    assert outcome(["--debug", "run", "nothing"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_doctor_looks_at_everything(capsys):
+    assert outcome(["doctor"]) == 0
+    shown = capsys.readouterr().out
+    for part in ("python", "torch", "hardware", "Hub", "mirror", "scenario text-classification"):
+        assert part in shown
+    assert "FAIL" not in shown
+
+
+def test_interrupting_is_told_apart(monkeypatch, table, tiny_model, tmp_path, capsys):
+    from toolkit import training
+
+    def interrupted(trainer):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(training, "train", interrupted)
+    code = outcome(
+        ["run", "text-classification", "--data", str(table), "--model", str(tiny_model),
+         "--out", str(tmp_path / "out")]
+    )  # fmt: skip
+    assert code == 130
+    assert json.loads((tmp_path / "out" / "run.json").read_text())["status"] == "interrupted"
+
+
+def test_completion_offers_recipes():
+    from toolkit.cli.recipe_arguments import RecipeName
+
+    items = RecipeName().shell_complete(None, None, "text-classification/b")
+    assert [item.value for item in items] == ["text-classification/banking77"]
+
+
+def test_completion_script_is_clicks_own():
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit"], capture_output=True, text=True, check=False,
+        env={"_TOOLKIT_COMPLETE": "zsh_source", "PATH": "/usr/bin:/bin"},
+    )  # fmt: skip
+    assert "compdef" in done.stdout
+
+
+def test_public_names():
+    import toolkit
+
+    assert all(hasattr(toolkit, name) for name in toolkit.__all__)
+    assert set(toolkit.__all__) == set(toolkit._HOMES)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        toolkit.nothing  # noqa: B018 - the access is the test

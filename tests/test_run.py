@@ -1,0 +1,284 @@
+"""The main job, end to end, on a tiny model: through `toolkit.run` and the command line."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from conftest import sentences
+
+import toolkit
+from toolkit.cli.main import outcome
+from toolkit.errors import DataError, RecipeError, UserError
+
+QUICK = {
+    "training.num_train_epochs": 6,
+    "training.learning_rate": 3e-3,
+    "training.per_device_train_batch_size": 16,
+}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, tiny_model):
+    """One finished run, whose test split shares rows with train."""
+    folder = tmp_path_factory.mktemp("run")
+    rows = sentences(200)
+    for name, part in {
+        "train": rows[:140],
+        "dev": rows[140:160],
+        "test": [*rows[160:], (rows[0][0].upper() + "!", rows[0][1])],
+    }.items():
+        lines = "\n".join(json.dumps({"text": t, "label": y, "n": len(t) % 2}) for t, y in part)
+        (folder / f"{name}.jsonl").write_text(lines)
+    return toolkit.run(
+        "text-classification",
+        data=folder,
+        model=tiny_model,
+        out=folder / "out",
+        settings={**QUICK, "report.slices": ["n"]},
+    )
+
+
+def test_a_run_learns_and_says_how_sure_it_is(finished):
+    record = finished.record
+    assert finished.status == "finished"
+    accuracy = record["metrics"]["test"]["accuracy"]
+    assert accuracy["value"] > 0.8
+    assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
+    assert accuracy["low"] < accuracy["high"]
+
+
+def test_run_json_has_the_keys_that_others_read(finished):
+    record = finished.record
+    assert record["schema_version"] == 1
+    assert record["scenario"] == "text-classification"
+    assert record["model"]["revision"].startswith("sha256:")
+    assert len(record["data"]["fingerprint"]) == 64
+    assert record["data"]["rows"] == {"train": 140, "validation": 20, "test": 41}
+    assert record["reload"] == {"compared": 41, "different": 0}
+    assert set(record["speed"]) >= {
+        "train_samples_per_second",
+        "train_seconds",
+        "total_seconds",
+        "fixed_seconds",
+        "phases",
+    }
+    assert set(record["environment"]) == {"python", "packages", "hardware"}
+    assert record["seed"] == 42
+
+
+def test_floors_stand_beside_the_score(finished):
+    floors = finished.record["floors"]
+    assert set(floors) == {"majority", "tfidf_logistic_regression", "frozen_linear"}
+    assert floors["majority"]["accuracy"]["value"] < finished.metrics["test"]["accuracy"]["value"]
+    for scores in floors.values():
+        assert set(scores) == set(finished.metrics["test"])
+        assert scores["accuracy"]["low"] <= scores["accuracy"]["value"]
+
+
+def test_overlap_is_measured_and_scored_without(finished):
+    overlap = finished.record["data"]["overlap"]
+    assert overlap["train-test"] == {"exact": 0, "normalised": 1}
+    assert "test_without_overlap" in finished.metrics
+
+
+def test_slices_cover_the_test_rows(finished):
+    slices = finished.record["slices"]["n"]
+    assert sum(values["rows"] for values in slices.values()) == 41
+
+
+def test_predictions_are_one_json_line_per_test_row_in_order(finished):
+    lines = [json.loads(line) for line in (finished.path / "predictions.jsonl").open()]
+    assert [line["row"] for line in lines] == list(range(41))
+    assert [line["reference"] for line in lines] == [y for _, y in sentences(200)[160:]] + [
+        sentences(200)[0][1]
+    ]
+    hits = sum(line["prediction"]["label"] == line["reference"] for line in lines)
+    assert hits / 41 == pytest.approx(finished.metrics["test"]["accuracy"]["value"])
+    for line in lines:
+        scores = line["prediction"]["scores"]
+        assert sum(scores.values()) == pytest.approx(1, abs=1e-5)
+        assert max(scores, key=scores.get) == line["prediction"]["label"]
+
+
+def test_the_model_folder_is_plain_transformers(finished):
+    import transformers
+
+    folder = finished.path / "model"
+    assert not list(folder.glob("*.bin"))
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(folder)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    text, label = sentences(200)[0]
+    logits = model(**tokenizer(text, return_tensors="pt")).logits
+    assert model.config.id2label[int(logits.argmax())] == label
+
+
+def test_a_run_read_back_predicts_new_rows(finished):
+    again = toolkit.load_run(finished.path)
+    predictions = again.predict([{"text": "the old hammer"}, {"text": "a red cherry is here"}])
+    assert [p["label"] for p in predictions] == ["tool", "fruit"]
+    with pytest.raises(UserError, match="no column 'text'"):
+        again.predict([{"txt": "the old hammer"}])
+
+
+def test_the_model_card_has_the_hubs_metadata(finished):
+    from huggingface_hub import ModelCard
+
+    card = ModelCard.load(finished.path / "README.md", ignore_metadata_errors=False)
+    results = {r.metric_type: r.metric_value for r in card.data.eval_results}
+    expected = finished.metrics["test"]["accuracy"]["value"]
+    assert results["accuracy"] == pytest.approx(expected, abs=1e-6)
+    assert "floor: majority" in card.text
+
+
+def test_checkpoints_are_gone_once_the_model_is_proved(finished):
+    assert not (finished.path / "checkpoints").exists()
+    assert not (finished.path / "run.lock").exists()
+
+
+def test_the_resolved_recipe_repeats_the_run_to_the_bit(finished, tmp_path):
+    import torch
+    from safetensors.torch import load_file
+
+    again = toolkit.run(str(finished.path / "recipe.yaml"), out=tmp_path / "again")
+    first = load_file(finished.path / "model" / "model.safetensors")
+    second = load_file(again.path / "model" / "model.safetensors")
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert again.metrics == finished.metrics
+
+
+def test_another_seed_gives_another_model(finished, tmp_path):
+    other = toolkit.run(
+        str(finished.path / "recipe.yaml"),
+        seed=1,
+        out=tmp_path / "other",
+        settings={"training.max_steps": 3},
+    )
+    assert other.metrics["test"]["log_loss"] != finished.metrics["test"]["log_loss"]
+
+
+def test_a_second_run_into_the_same_folder_is_refused(finished):
+    with pytest.raises(UserError, match="is not empty"):
+        toolkit.run(str(finished.path / "recipe.yaml"), out=finished.path)
+
+
+def test_several_labels_with_pairs_and_weights(tmp_path, tiny_model):
+    rows = []
+    for (one, a), (two, b) in zip(sentences(120, 1), sentences(120, 2), strict=True):
+        rows.append({"first": one, "second": two, "topics": sorted({a, b})})
+    rows[5]["topics"] = []
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    run = toolkit.run(
+        "text-classification",
+        data=path,
+        model=tiny_model,
+        out=tmp_path / "out",
+        settings={
+            **QUICK,
+            "options": {
+                "text": "first",
+                "text_pair": "second",
+                "label": "topics",
+                "multi_label": True,
+                "class_weights": "balanced",
+            },
+            "data.split.stratify": False,
+            "report.metrics": ["f1_micro", "f1_macro", "average_precision", "roc_auc"],
+        },
+    )
+    assert run.status == "finished"
+    assert run.metrics["test"]["f1_micro"]["value"] > 0.6
+    line = json.loads((run.path / "predictions.jsonl").open().readline())
+    assert set(line["prediction"]) == {"labels", "scores"}
+    assert isinstance(line["reference"], list)
+
+
+def test_a_decoder_without_pad_token(tmp_path, table, tiny_model):
+    import transformers
+
+    folder = tmp_path / "decoder"
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer, eos_token="[SEP]", unk_token="[UNK]"
+    )
+    assert tokenizer.pad_token is None
+    tokenizer.save_pretrained(folder)
+    transformers.set_seed(0)
+    config = transformers.GPT2Config(
+        vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2, n_positions=64
+    )
+    transformers.GPT2Model(config).save_pretrained(folder)
+    run = toolkit.run(
+        "text-classification",
+        data=table,
+        model=folder,
+        out=tmp_path / "out",
+        settings={**QUICK, "training.max_steps": 20},
+    )
+    assert run.status == "finished"
+
+
+def test_a_class_that_train_lacks_is_counted_as_wrong(tmp_path, tiny_model):
+    rows = sentences(80)
+    (tmp_path / "train.csv").write_text("text,label\n" + "\n".join(map(",".join, rows[:60])))
+    odd = [*rows[60:], ("one old thing", "mineral")]
+    (tmp_path / "test.csv").write_text("text,label\n" + "\n".join(map(",".join, odd)))
+    run = toolkit.run(
+        "text-classification",
+        data=tmp_path,
+        model=tiny_model,
+        out=tmp_path / "out",
+        settings={**QUICK, "training.max_steps": 2},
+    )
+    assert any("'mineral' (1)" in note for note in run.record["data"]["notes"])
+    assert run.metrics["test"]["log_loss"]["left_out"] == 1
+
+
+def test_rows_set_aside_are_counted_and_shown(tmp_path, tiny_model, capsys):
+    rows = sentences(80)
+    lines = [f"{t},{y}" for t, y in rows] + ["no label here,", ",fruit", "   ,tool"]
+    (tmp_path / "rows.csv").write_text("text,label\n" + "\n".join(lines))
+    out = tmp_path / "out"
+    code = outcome(
+        ["run", "text-classification", "--data", str(tmp_path / "rows.csv"),
+         "--model", str(tiny_model), "--out", str(out), "--set", "training.max_steps=2"]
+    )  # fmt: skip
+    shown = capsys.readouterr().out
+    assert code == 0
+    record = json.loads((out / "run.json").read_text())
+    assert record["data"]["set_aside"] == {"train": {"no label": 1, "empty text": 2}}
+    assert sum(record["data"]["rows"].values()) == 80
+    assert "1 rows set aside (no label)" in shown
+    assert "2 rows set aside (empty text)" in shown
+
+
+def test_nothing_is_written_before_the_input_is_right(tmp_path, table, tiny_model, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError, match="no column 'label2'. Did you mean 'label'"):
+        toolkit.run(
+            "text-classification", data=table, model=tiny_model,
+            settings={"options.label": "label2"},
+        )  # fmt: skip
+    with pytest.raises(RecipeError, match=r"f1_macroo|f1_macro"):
+        toolkit.run(
+            "text-classification", data=table, model=tiny_model,
+            settings={"report.metrics": ["f1_macroo"]},
+        )  # fmt: skip
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_failed_run_says_so_and_exits_with_one(tmp_path, table, tiny_model, capsys):
+    out = tmp_path / "out"
+    code = outcome(
+        ["run", "text-classification", "--data", str(table), "--model", str(tiny_model),
+         "--out", str(out), "--set", "training.learning_rate=1e30",
+         "--set", "training.max_grad_norm=0", "--set", "training.bf16=false"]
+    )  # fmt: skip
+    assert code == 1
+    assert "learning_rate" in capsys.readouterr().err
+    record = json.loads((out / "run.json").read_text())
+    assert record["status"] == "failed"
+    assert "TrainingError" in record["error"]
+    assert not (out / "run.lock").exists()

@@ -1,0 +1,181 @@
+"""The Trainer as it is assembled: settings, precision, loss scaling, early stopping."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import transformers
+
+import toolkit
+from toolkit import runner, training
+from toolkit.errors import RecipeError
+from toolkit.methods import layerwise
+
+TWELVE = {
+    "weight_decay": 0.1,
+    "lr_scheduler_type": "cosine",
+    "warmup_steps": 2,
+    "label_smoothing_factor": 0.1,
+    "neftune_noise_alpha": 5,
+    "max_grad_norm": 0.5,
+    "adam_beta2": 0.95,
+    "optim": "adafactor",
+    "gradient_accumulation_steps": 2,
+    "gradient_checkpointing": True,
+    "eval_strategy": "steps",
+    "eval_steps": 2,
+    "dataloader_drop_last": True,
+    "train_sampling_strategy": "random",
+}
+
+
+@pytest.fixture
+def run(tmp_path, table, tiny_model):
+    def go(name="out", **settings):
+        return toolkit.run(
+            "text-classification",
+            data=table,
+            model=tiny_model,
+            out=tmp_path / name,
+            settings={"training": {"max_steps": 4, **settings}},
+        )
+
+    return go
+
+
+def weights(run):
+    from safetensors.torch import load_file
+
+    return load_file(run.path / "model" / "model.safetensors")
+
+
+def test_any_field_of_training_arguments_is_taken(run):
+    assert run(**TWELVE).status == "finished"
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"learning_rte": 1e-4}, "no field of TrainingArguments. Did you mean 'learning_rate'"),
+        ({"num_train_epochs": "many"}, "'many'.*valid number"),
+        ({"output_dir": "x"}, "--out"),
+        ({"seed": 3}, "top of the recipe"),
+        ({"optim": "adamm"}, "training"),
+        ({"eval_strategy": "steps", "save_strategy": "epoch"}, "strateg"),
+    ],
+)
+def test_wrong_settings_are_refused_before_anything_is_loaded(run, tmp_path, settings, message):
+    with pytest.raises(RecipeError, match=message):
+        run(**settings)
+    assert not (tmp_path / "out").exists()
+
+
+def test_accumulated_batches_train_like_the_whole_batch(run):
+    """Heads that drop num_items_in_batch ended with other weights and a multiplied loss."""
+    common = {"bf16": False, "train_sampling_strategy": "sequential", "weight_decay": 0.0}
+    common |= {"max_grad_norm": 0.0, "optim": "sgd", "logging_steps": 1}
+    drop = {"hidden_dropout_prob": 0.0}
+    assert drop
+    whole = run("whole", per_device_train_batch_size=8, **common)
+    parts = run("parts", per_device_train_batch_size=2, gradient_accumulation_steps=4, **common)
+    for name, tensor in weights(whole).items():
+        assert torch.allclose(tensor, weights(parts)[name], atol=1e-5), name
+
+
+@pytest.fixture(autouse=True)
+def _no_dropout(request, monkeypatch):
+    """Dropout draws other masks for other batch shapes; the comparison needs none."""
+    if "accumulated" not in request.node.name:
+        return
+    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, x: x)
+
+
+@pytest.mark.parametrize(
+    ("config", "auto", "honours"),
+    [
+        (
+            transformers.BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+                                    intermediate_size=16, vocab_size=20),
+            transformers.AutoModelForSequenceClassification,
+            False,
+        ),
+        (
+            transformers.LlamaConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+                                     intermediate_size=16, vocab_size=20),
+            transformers.AutoModelForCausalLM,
+            True,
+        ),
+    ],
+    ids=["drops the count", "divides by it"],
+)  # fmt: skip
+def test_whether_a_loss_honours_the_item_count_is_seen_from_the_loss(config, auto, honours):
+    model = auto.from_config(config)
+    ids = torch.arange(10).reshape(2, 5)
+    batch = {"input_ids": ids, "labels": ids if honours else torch.tensor([0, 1])}
+    assert training.honours_item_count(model, batch) is honours
+    assert model.training is False or model.training is True  # and leaves the mode as it was
+
+
+def test_early_stopping_ends_training(run):
+    stopped = run(
+        max_steps=-1,
+        num_train_epochs=30,
+        learning_rate=0.0,
+        early_stopping_patience=2,
+    )
+    assert stopped.record["speed"]["epochs"] == 3
+
+
+def test_bf16_is_used_where_the_hardware_has_it(tmp_path, table, tiny_model):
+    job = runner.check(
+        "text-classification",
+        [(("data", "source"), str(table)), (("model",), str(tiny_model))],
+    )
+    assert job.arguments.bf16 is training.bf16_supported()
+    assert job.arguments.train_sampling_strategy == "group_by_length"
+    assert job.arguments.metric_for_best_model == "accuracy"
+
+
+def test_the_best_checkpoint_on_validation_is_kept(run):
+    """A learning rate that explodes at the end must not spoil the saved model."""
+    kept = run(max_steps=-1, num_train_epochs=6, learning_rate=3e-3, per_device_train_batch_size=16)
+    assert kept.metrics["validation"]["accuracy"]["value"] >= 0.6
+
+
+def test_layerwise_rates_fall_from_the_head_down(tiny_model):
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(tiny_model)
+    rates = layerwise.Layerwise(decay=0.5).learning_rates(model)
+    named = dict(model.named_parameters())
+    assert all(name in named for name in rates)
+    assert {r for n, r in rates.items() if "embeddings" in n} == {0.125}
+    assert {r for n, r in rates.items() if "layer.0" in n} == {0.25}
+    assert {r for n, r in rates.items() if "layer.1" in n} == {0.5}
+    assert not any("classifier" in name or "pooler" in name for name in rates)
+
+
+def test_rates_reach_the_optimizer():
+    layers = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
+    optimizer = torch.optim.AdamW(layers.parameters(), lr=1.0, weight_decay=0.3)
+    factors = {p: 0.5 if place < 2 else 1.0 for place, p in enumerate(layers.parameters())}
+    training.scale_groups(optimizer, factors)
+    found = {p: g["lr"] for g in optimizer.param_groups for p in g["params"]}
+    assert found == factors
+    assert {g["weight_decay"] for g in optimizer.param_groups} == {0.3}
+
+
+@pytest.mark.parametrize("method", ["full", "layerwise"])
+def test_a_probed_head_knows_the_classes_before_training(tmp_path, table, tiny_model, method):
+    scores = {}
+    for head in ("random", "probe"):
+        run = toolkit.run(
+            "text-classification",
+            data=table,
+            model=tiny_model,
+            out=tmp_path / head,
+            settings={
+                "method": {"name": method, "head": head},
+                "training": {"max_steps": 1, "learning_rate": 0.0},
+            },
+        )
+        scores[head] = run.metrics["test"]["accuracy"]["value"]
+    assert scores["probe"] > scores["random"] + 0.2
