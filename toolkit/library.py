@@ -7,6 +7,7 @@ its modules. `default.yaml` answers to the bare scenario's name.
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     from toolkit.recipe import Draft
 
 SUFFIXES = (".yaml", ".yml")
-# libyaml's loader, where PyYAML was built with it: listing reads every recipe.
-_SafeLoader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# libyaml's loader, where PyYAML was built with it: listing reads every recipe. "Base": all
+# scalars stay text, so that no recipe's odd date or number can end the listing.
+_BaseLoader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,14 @@ def recipes() -> list[Listed]:
 
 
 def _on(shelf: Shelf) -> Iterator[Listed]:
-    for path in sorted(shelf.folder.glob("*/*.yaml")):
+    for path in sorted(path for path in shelf.folder.glob("*/*") if _is_file_name(path.name)):
         scenario = path.parent.name
         name = scenario if path.stem == "default" else f"{scenario}/{path.stem}"
         yield Listed(name, path, shelf.distribution)
+
+
+def _is_file_name(name: str) -> bool:
+    return name.lower().endswith(SUFFIXES)
 
 
 def locate(name: str) -> Path:
@@ -87,10 +93,14 @@ def locate(name: str) -> Path:
     Raises:
         RecipeError: no such recipe (with the nearest and all names), or two of that name.
     """
-    path = Path(name).expanduser()
-    if name.endswith(SUFFIXES):
-        if not path.is_file():
+    path = Path(os.path.expanduser(name))
+    if _is_file_name(name):
+        try:
+            there = path.is_file()
             beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+        except OSError:  # no file's name can be as long
+            there, beside = False, []
+        if not there:
             raise RecipeError(Fault(name, f"there is no such file.{nearest(path.name, beside)}"))
         return path
     known = recipes()
@@ -118,11 +128,13 @@ def name_of(path: Path) -> str:
 def description(path: Path) -> str:
     """Return a recipe's `description:` for a listing, or what is wrong with the file."""
     try:
-        text = path.read_text(encoding="utf-8")
-        values = yaml.load(text, _SafeLoader)  # noqa: S506 - safe, as its name says
+        text = path.read_text(encoding="utf-8-sig")
+        values = yaml.load(text, _BaseLoader)  # noqa: S506 - makes texts, lists and maps only
+        if not isinstance(values, dict):
+            return "[broken: a recipe is a mapping of keys to values]"
         return str(values.get("description", ""))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError) as error:
-        return f"[broken: {str(error).splitlines()[0]}]"
+    except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
+        return f"[broken: {next(iter(str(error).splitlines()), type(error).__name__)}]"
 
 
 def local_sources(path: Path) -> list[str]:
@@ -147,5 +159,5 @@ def find(name: str, overrides: Sequence[tuple[tuple[str, ...], Any]] = ()) -> Dr
 
     path = locate(name)
     found = draft(path.resolve(), overrides, find=lambda other: locate(other).resolve())
-    found.name = name_of(path.resolve()) if not name.endswith(SUFFIXES) else path.stem
+    found.name = path.stem if _is_file_name(name) else name_of(path.resolve())
     return found

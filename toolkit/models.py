@@ -7,6 +7,7 @@ name is the Hub id, its object a function that returns a `Mirror`.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -51,7 +52,8 @@ class _Tried:
     reasons: list[str] = field(default_factory=list)
 
     def give_up(self) -> ModelError:
-        known = nearest(self.id, registry.points(GROUP))
+        mirrors = registry.points(GROUP)
+        known = "" if self.id in mirrors else nearest(self.id, mirrors)
         lines = "\n".join(f"  - {reason}" for reason in self.reasons)
         return ModelError(
             f"model {self.id!r} cannot be had.{known} Tried:\n{lines}\n"
@@ -82,13 +84,20 @@ def find(model_id: str, revision: str | None = None) -> ModelFiles:
 
 
 def _folder(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
-    path = Path(model_id).expanduser()
-    if not path.is_dir():
+    path = Path(os.path.expanduser(model_id))
+    try:
+        there = path.is_dir()
+    except OSError:  # no file's name can be as long
+        there = False
+    if not there:
         tried.reasons.append(f"folder: {path} does not exist")
         return None
     if not (path / "config.json").is_file():
-        there = listing(sorted(item.name for item in path.iterdir()), 8)
-        raise ModelError(f"{path} is no model folder: config.json is missing (it holds {there})")
+        names = listing(sorted(item.name for item in path.iterdir()), 8)
+        raise ModelError(f"{path} is no model folder: config.json is missing (it holds {names})")
+    lacking = _lacking(path)
+    if lacking:
+        raise ModelError(f"{path} is no whole model: its index names {listing(lacking, 4)} besides")
     return ModelFiles(path.resolve(), model_id, f"sha256:{weights_digest(path)}", "folder")
 
 
@@ -109,10 +118,23 @@ def _cache(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | N
         tried.reasons.append("cache and Hub: not a model id (owner/name)")
         raise tried.give_up() from None
     # A cached config alone (from an earlier look) is no model.
-    if not any(path.glob(WEIGHTS)) or not (path / "config.json").is_file():
+    weights = [item for item in path.glob(WEIGHTS) if item.is_file()]
+    if not weights or not (path / "config.json").is_file() or _lacking(path):
         tried.reasons.append(f"cache: {path} holds no complete safetensors model")
         return None
     return ModelFiles(path, model_id, path.name, "cache")
+
+
+def _lacking(folder: Path) -> list[str]:
+    """Return the weight files that the index of a model in several files names, and that lack."""
+    found: set[str] = set()
+    for index in folder.glob("*.safetensors.index.json"):
+        try:
+            named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        except (OSError, ValueError, KeyError, AttributeError):
+            named = [index.name]
+        found |= {str(name) for name in named}
+    return sorted(name for name in found if not (folder / name).is_file() or name.endswith(".json"))
 
 
 def _mirror(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
@@ -121,13 +143,25 @@ def _mirror(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | 
         return None
     point = registry.resolve(GROUP, "model", model_id)
     try:
-        mirror: Mirror = point.load()()
+        mirror = point.load()()
     except ImportError as error:
         tried.reasons.append(f"mirror: {error}")
+        return None
+    except (Exception, SystemExit) as error:  # whatever a stranger's function does
+        tried.reasons.append(f"mirror: {point.value} fails: {type(error).__name__}: {error}")
+        return None
+    if not isinstance(mirror, Mirror):
+        tried.reasons.append(f"mirror: {point.value} returns no toolkit.models.Mirror: {mirror!r}")
         return None
     if revision is not None:
         tried.reasons.append(f"mirror: has no revision {revision!r}, only its own")
         return None
+    unproven = sorted({p.name for p in mirror.folder.glob(WEIGHTS)} - set(mirror.sha256))
+    if unproven or not mirror.sha256:
+        raise ModelError(
+            f"the mirror of {model_id!r} at {mirror.folder} gives no sha256 for "
+            f"{listing(unproven or ['any file'])}: what is not proven is not loaded."
+        )
     for name, expected in mirror.sha256.items():
         found = _sha256(mirror.folder / name)
         if found != expected:
@@ -147,13 +181,15 @@ def _hub(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | Non
     try:
         info = HfApi().model_info(model_id, revision=revision, timeout=10)
         names = [item.rfilename for item in info.siblings or []]
-        if not any(Path(name).match(WEIGHTS) for name in names):
+        # At the top: that is where from_pretrained looks.
+        if not any("/" not in name and Path(name).match(WEIGHTS) for name in names):
             raise ModelError(_pickles_only(model_id, names))
         path = snapshot_download(model_id, revision=info.sha, allow_patterns=WANTED)
     except ModelError:
         raise
     except Exception as error:  # httpx, Hub and file errors have no common base
-        tried.reasons.append(f"Hub: {type(error).__name__}: {str(error).splitlines()[0]}")
+        what = next(iter(str(error).splitlines()), "")
+        tried.reasons.append(f"Hub: {type(error).__name__}: {what}")
         return None
     return ModelFiles(Path(path), model_id, info.sha or "", "hub")
 

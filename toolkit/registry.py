@@ -31,15 +31,23 @@ class Entry:
 
 
 def _entry(point: EntryPoint) -> Entry:
-    name = point.dist.name if point.dist else "(unknown)"
-    return Entry(point.name, point.value, name, point.dist.version if point.dist else "")
+    return Entry(point.name, point.value, *_brought_by(point))
+
+
+def _brought_by(point: EntryPoint) -> tuple[str, str]:
+    """Return the name and version of a distribution; what a broken uninstall left has neither."""
+    try:
+        name, version = (point.dist.name, point.dist.version) if point.dist else (None, None)
+    except (KeyError, TypeError):
+        name, version = None, None
+    return name or "(unknown)", version or ""
 
 
 def points(group: str) -> dict[str, list[EntryPoint]]:
     """Return the entry points of a group by name; the same one found twice on the path is one."""
     found: dict[str, dict[tuple[str, str], EntryPoint]] = defaultdict(dict)
     for point in entry_points(group=group):
-        found[point.name].setdefault((point.value, point.dist.name if point.dist else ""), point)
+        found[point.name].setdefault((point.value, _brought_by(point)[0]), point)
     return {name: list(found[name].values()) for name in sorted(found)}
 
 
@@ -82,7 +90,7 @@ def get(name: str) -> type[Plugin[Any]]:
         found = point.load()
     except UserError:
         raise
-    except Exception as error:  # whatever a stranger's module does at import is its own fault
+    except (Exception, SystemExit) as error:  # whatever a stranger's module does at import
         raise PluginError(f"{side} cannot be imported: {type(error).__name__}: {error}") from error
     if not (isinstance(found, type) and issubclass(found, Plugin)):
         raise PluginError(f"{side} is not a subclass of toolkit.Plugin but {found!r}.")
@@ -91,6 +99,8 @@ def get(name: str) -> type[Plugin[Any]]:
             f"{side} is written for api_version {found.api_version!r}; this toolkit has "
             f"{API_VERSION}: install a version of {entry.distribution} that fits."
         )
+    if found.__abstractmethods__:
+        raise PluginError(f"{side} does not define {listing(sorted(found.__abstractmethods__))}.")
     return found
 
 
@@ -110,6 +120,6 @@ def broken(names: Iterable[str] | None = None) -> dict[str, str]:
     for name in points(GROUP) if names is None else names:
         try:
             get(name)
-        except PluginError as error:
+        except UserError as error:
             reasons[name] = str(error)
     return reasons

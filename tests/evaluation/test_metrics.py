@@ -155,8 +155,9 @@ def test_equals_scikit_learn(name: str, classes: int, tied: bool) -> None:
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("name", SEVERAL)
 def test_equals_scikit_learn_for_several_labels_per_row(name: str, tied: bool) -> None:
-    truth, p = several(6, tied=tied)
+    truth, p = several(7, tied=tied)
     truth[:, 4] = 0
+    truth[:, 5], p[:, 5] = 0, 0
     predictions = given(name, p, multilabel=True)
     expected = REFERENCES[name](truth, predictions)
     found = value(metrics.load(name, multilabel=True), predictions, truth)
@@ -394,6 +395,22 @@ def test_log_loss_clips_and_scales() -> None:
     assert math.isfinite(value(metric, [[0.0, 0.0]], [1]))
 
 
+def test_calibration_bins_are_closed_on_the_right() -> None:
+    # 0.6 = 9/15 ends a bin, and 0.65 lies in the next: (|1 - 0.6| + |0 - 0.65|) / 2.
+    found = value(metrics.load("expected_calibration_error"), [[0.6, 0.4], [0.65, 0.35]], [0, 1])
+    assert found == pytest.approx(0.525)
+
+
+@pytest.mark.parametrize("name", [name for name in SEVERAL if name.endswith("_weighted")])
+def test_an_average_by_true_rows_is_zero_where_nothing_is_true(name: str) -> None:
+    assert value(metrics.load(name, multilabel=True), [[1, 0], [0, 1]], [[0, 0], [0, 0]]) == 0.0
+
+
+def test_all_unknown_ids_are_one_class() -> None:
+    metric = metrics.load("f1_macro", labels=["a", "b"])
+    assert value(metric, [0, 1, 1, 1], [0, 1, 2, 7]) == pytest.approx((1 + 0.5 + 0) / 3)
+
+
 def test_interval_resamples_rows_and_repeats() -> None:
     truth, p = one_label(3, rows=120)
     metric = metrics.load("accuracy")
@@ -419,15 +436,23 @@ def test_intervals_surround_values(name: str) -> None:
 
 
 def test_instances_do_not_wait_for_each_other_and_leave_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "metrics"
     first, second = metrics.load("accuracy"), metrics.load("accuracy")
+    assert not folder.exists() or not list(folder.iterdir())
     first.add_batch(predictions=[0, 1], references=[0, 1])
     second.add_batch(predictions=[0, 1], references=[1, 1])
-    assert first.data_dir != second.data_dir
-    assert (first.compute()["accuracy"], second.compute()["accuracy"]) == (1.0, 0.5)
-    assert list((tmp_path / "metrics").iterdir())
+    assert len(list(folder.iterdir())) == 2
+    assert first.compute()["accuracy"] == 1.0
+    assert len(list(folder.iterdir())) == 1
+    with pytest.raises(UserError):
+        second.compute(predictions=["a"], references=["a"])
+    assert second.compute()["accuracy"] == 0.5  # what was added before the mistake is still there
+    second.add(prediction=0, reference=0)
+    assert second.compute()["accuracy"] == 1.0
+    first.add(prediction=0, reference=1)
     del first, second
     gc.collect()
-    assert not list((tmp_path / "metrics").iterdir())
+    assert not list(folder.iterdir())
 
 
 def test_an_unknown_metric_is_named_with_the_nearest_and_all() -> None:

@@ -40,11 +40,40 @@ def require_columns(splits: Mapping[str, datasets.Dataset], wanted: Mapping[str,
                     key,
                     f"there is no column {name!r}{where}.{nearest(name, there)} "
                     f"Columns found: {listing(there, 40)}. "
-                    f"Name the right one with --set {key}=COLUMN.",
+                    f"Name the right one with --set {_setting(key)}.",
                 )
             )
     if faults:
         raise DataError(faults)
+
+
+def _setting(key: str) -> str:
+    block, _, last = key.rpartition(".")
+    return f"{block}=[COLUMN, ...]" if last.isdigit() else f"{key}=COLUMN"
+
+
+def same_labels(splits: Mapping[str, datasets.Dataset], target: str) -> None:
+    """Raise DataError where a split's coded classes (ClassLabel) are not those of train.
+
+    The same number would stand for another class there, or a text for none.
+    """
+    kinds = {name: _classes(split.features[target]) for name, split in splits.items()}
+    faults = [
+        Fault(name, f"{target!r} has {_in_words(kind)}, in train {_in_words(kinds['train'])}")
+        for name, kind in kinds.items()
+        if kind != kinds["train"] and _dtype(splits[name].features[target]) != "null"
+    ]
+    if faults:
+        raise DataError(faults)
+
+
+def _classes(feature: Any) -> tuple[str, ...] | None:
+    names = getattr(getattr(feature, "feature", feature), "names", None)
+    return None if names is None else tuple(names)
+
+
+def _in_words(classes: tuple[str, ...] | None) -> str:
+    return "no class names" if classes is None else f"the classes {listing(classes)}"
 
 
 def joined(
@@ -61,12 +90,33 @@ def joined(
             )
     if len(parts) == 1 or faults:
         return parts[0]
+    common = parts[0].features.copy()
+    for part, path in zip(parts[1:], paths[1:], strict=True):
+        for name, feature in part.features.items():
+            here, there = _classes(feature), _classes(common[name])
+            if here != there and "null" not in (_dtype(feature), _dtype(common[name])):
+                what = f"{name!r} has {_in_words(here)}, in {paths[0].name} {_in_words(there)}"
+                faults.append(Fault(str(path), what))
+            common[name] = _wider(common[name], feature)
+    if faults:
+        return parts[0]
     try:
-        first = parts[0].features
-        return datasets.concatenate_datasets([part.cast(first) for part in parts])
+        return datasets.concatenate_datasets([part.cast(common) for part in parts])
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
         faults.append(Fault(str(paths[-1]), f"does not fit {paths[0].name}: {error}"))
         return parts[0]
+
+
+def _wider(first: Any, other: Any) -> Any:
+    """Return the type of a column that one file leaves empty, or fills with whole numbers only."""
+    widens = _dtype(first) == "null" or (
+        _dtype(first).startswith("int") and _dtype(other).startswith("float")
+    )
+    return other if widens else first
+
+
+def _dtype(feature: Any) -> str:
+    return str(getattr(feature, "dtype", ""))
 
 
 def set_aside(
@@ -112,8 +162,7 @@ def _missing(split: datasets.Dataset, columns: Sequence[str]) -> np.ndarray[Any,
 
     masks = []
     for table in tables(split, columns):
-        absent = [_absent(table[name]) for name in columns]
-        masks.append(np.logical_and.reduce(absent))
+        masks.append(np.logical_and.reduce([absent(table[name]) for name in columns]))
     mask = np.concatenate(masks)
     for name in columns:
         # Public benchmarks mark an unlabelled row as class -1.
@@ -124,9 +173,14 @@ def _missing(split: datasets.Dataset, columns: Sequence[str]) -> np.ndarray[Any,
     return mask
 
 
-def _absent(values: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+def absent(values: pa.ChunkedArray) -> np.ndarray[Any, Any]:
+    """Return one bool per value: true where it is null, NaN, or nothing but spaces."""
     nothing = pc.is_null(values, nan_is_null=pa.types.is_floating(values.type))
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
-        nothing = pc.or_(nothing, pc.equal(pc.utf8_trim_whitespace(values), "").fill_null(True))
+    json = isinstance(values.type, pa.JsonType)  # a column of mixed types, as texts of JSON
+    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    if json or any(kind(values.type) for kind in kinds):
+        texts = pc.utf8_trim_whitespace(values.cast(pa.large_string()))
+        blank = pc.match_substring_regex(texts, r'^"\s*"$') if json else pc.equal(texts, "")
+        nothing = pc.or_(nothing, blank.fill_null(True))
     found: np.ndarray[Any, Any] = nothing.to_numpy()
     return found

@@ -6,20 +6,19 @@ short rows silently, reads a label 007 as 7 and "None" as missing.
 
 from __future__ import annotations
 
-import codecs
-import csv
-import gzip
 import hashlib
-import io
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from toolkit.data import dialect
+from toolkit.data.dialect import Dialect
+from toolkit.data.text import check_encoding, opened
 from toolkit.errors import DataError, Fault, listing
 
 if TYPE_CHECKING:
@@ -31,97 +30,55 @@ SHOWN = 5
 
 
 def read(
-    path: Path, *, as_text: Sequence[str], encoding: str, delimiter: str | None, cache: Path
+    path: Path,
+    *,
+    as_text: Sequence[str],
+    encoding: str,
+    delimiter: str | None,
+    cache: Path,
+    quote: str | None = '"',
 ) -> datasets.Dataset:
     """Return a csv or tsv file as a memory-mapped Dataset, converted once.
 
     Args:
         path: the file; `.gz` is unpacked on the way.
         as_text: columns that are never read as numbers, dates or booleans.
-        encoding: of the text. delimiter: None finds it in the header.
+        encoding: of the text. delimiter: None finds it in the first rows.
         cache: folder for the converted file.
+        quote: stands around fields that hold delimiters or line ends; None where nothing is quoted.
 
     Raises:
-        DataError: empty file, wrong encoding (with its line), twice the same column, ragged rows.
+        DataError: empty file, wrong encoding (with its line), twice the same column, ragged rows,
+            a quote that swallows rows.
     """
     import datasets
 
     stat = path.stat()
-    key = repr((str(path), stat.st_size, stat.st_mtime_ns, sorted(as_text), encoding, delimiter))
-    target = cache / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}.arrow"
+    form = (sorted(as_text), encoding, delimiter, quote)
+    key = repr((str(path), stat.st_size, stat.st_mtime_ns, *form)).encode("utf-8", "surrogatepass")
+    target = cache / f"{hashlib.sha256(key).hexdigest()[:32]}.arrow"
     if not target.exists():
         check_encoding(path, encoding)
-        columns, found = _header(path, encoding, delimiter)
+        found = dialect.find(path, encoding, delimiter, quote)
+        dialect.check_quotes(path, found)
         cache.mkdir(parents=True, exist_ok=True)
         partial = target.with_suffix(f".{os.getpid()}.partial")
         try:
-            _convert(path, partial, columns, found, encoding, as_text)
+            _convert(path, partial, found, as_text)
             os.replace(partial, target)
         finally:
             partial.unlink(missing_ok=True)
     return cast("datasets.Dataset", datasets.Dataset.from_file(str(target)))
 
 
-def opened(path: Path) -> IO[bytes]:
-    """Open a file for reading bytes, unpacking .gz."""
-    return cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb"))
-
-
-def check_encoding(path: Path, encoding: str) -> None:
-    """Raise DataError with the line of the first byte that is not text in `encoding`."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    line = 1
-    try:
-        with opened(path) as file:
-            while chunk := file.read(1 << 20):
-                line += decoder.decode(chunk).count("\n")
-        decoder.decode(b"", final=True)
-    except UnicodeDecodeError as error:
-        line += bytes(error.object[: error.start]).count(b"\n")
-        bad = bytes(error.object[error.start : error.start + 1]).hex()
-        raise DataError(
-            Fault(
-                f"{path}:{line}",
-                f"is not {encoding} text (byte 0x{bad}). Name its encoding, for example "
-                "--set data.encoding=cp1252, or save the file as UTF-8.",
-            )
-        ) from None
-    except (OSError, EOFError) as error:
-        raise DataError(Fault(str(path), f"cannot be read: {error}")) from None
-
-
-def _header(path: Path, encoding: str, delimiter: str | None) -> tuple[list[str], str]:
-    with opened(path) as file, io.TextIOWrapper(file, encoding=encoding, newline="") as text:
-        first = text.readline().lstrip("\ufeff")
-        if not first.strip():
-            raise DataError(Fault(str(path), "is empty: the first line must name the columns"))
-        if delimiter is None:
-            tab = path.name.removesuffix(".gz").endswith(".tsv")
-            counts = {mark: first.count(mark) for mark in ",;\t|"}
-            delimiter = "\t" if tab else max(counts, key=lambda mark: counts[mark])
-        text.seek(0)
-        columns = next(csv.reader(text, delimiter=delimiter))
-    columns[0] = columns[0].lstrip("\ufeff")
-    twice = sorted({name for name in columns if name and columns.count(name) > 1})
-    if twice:
-        raise DataError(Fault(f"{path}:1", f"names {listing(twice)} twice"))
-    return [name or f"column_{place}" for place, name in enumerate(columns, 1)], delimiter
-
-
-def _convert(
-    path: Path,
-    target: Path,
-    columns: list[str],
-    delimiter: str,
-    encoding: str,
-    as_text: Sequence[str],
-) -> None:
+def _convert(path: Path, target: Path, form: Dialect, as_text: Sequence[str]) -> None:
     """Write the file as Arrow; a column whose later rows do not fit its first ones gets wider."""
+    columns = form.columns
     types: dict[str, pa.DataType] = {name: pa.string() for name in as_text if name in columns}
     block = BLOCK
     while True:
         try:
-            return _stream(path, target, columns, delimiter, encoding, types, block)
+            return _stream(path, target, form, types, block)
         except pa.ArrowInvalid as error:
             message = str(error)
             column = re.search(r"column #(\d+): CSV conversion error to (\w+)", message)
@@ -135,13 +92,7 @@ def _convert(
 
 
 def _stream(
-    path: Path,
-    target: Path,
-    columns: list[str],
-    delimiter: str,
-    encoding: str,
-    types: dict[str, pa.DataType],
-    block: int,
+    path: Path, target: Path, form: Dialect, types: dict[str, pa.DataType], block: int
 ) -> None:
     ragged: list[Any] = []
 
@@ -149,18 +100,21 @@ def _stream(
         ragged.append(row)
         return "skip"
 
-    with pa.input_stream(str(path), compression="detect") as source:
+    with opened(path) as source:
         reader = pacsv.open_csv(
             source,
             read_options=pacsv.ReadOptions(
                 use_threads=False,
                 block_size=block,
-                encoding=encoding,
-                column_names=columns,
+                encoding=form.encoding,
+                column_names=form.columns,
                 skip_rows_after_names=1,
             ),
             parse_options=pacsv.ParseOptions(
-                delimiter=delimiter, newlines_in_values=True, invalid_row_handler=note
+                delimiter=form.delimiter,
+                quote_char=form.quote or False,
+                newlines_in_values=form.quote is not None,
+                invalid_row_handler=note,
             ),
             convert_options=pacsv.ConvertOptions(column_types=types),
         )
@@ -170,9 +124,9 @@ def _stream(
                 out.write_batch(batch)
                 rows += batch.num_rows
     if ragged:
-        raise DataError(_ragged(path, len(columns), ragged))
+        raise DataError(_ragged(path, len(form.columns), ragged))
     if not rows:
-        raise DataError(Fault(str(path), f"has no rows below its header ({listing(columns)})"))
+        raise DataError(Fault(str(path), f"has no rows below its header ({listing(form.columns)})"))
 
 
 def _ragged(path: Path, width: int, rows: list[Any]) -> list[Fault]:

@@ -59,7 +59,9 @@ def load(
     import datasets
 
     datasets.disable_progress_bars()
-    raw, fingerprint, notes = _read(spec, [name for name, mark in columns.values() if mark.as_text])
+    as_text = {name for name, mark in columns.values() if mark.as_text}
+    as_text |= {old for old, new in spec.rename.items() if new in as_text}
+    raw, fingerprint, notes = _read(spec, sorted(as_text))
     raw = {name: _renamed(split, spec.rename) for name, split in raw.items()}
     named = {f"options.{option}": name for option, (name, _) in columns.items()}
     split_columns = {"data.split.group": spec.split.group, "data.split.time": spec.split.time}
@@ -67,11 +69,14 @@ def load(
     checks.require_columns(raw, {**named, **(extra_columns or {})})
     inputs = [name for name, mark in columns.values() if mark.role == "input"]
     target = next((name for name, mark in columns.values() if mark.role == "target"), None)
+    if target is not None:
+        checks.same_labels(raw, target)
     usable, set_aside = checks.set_aside(raw, inputs, target, spec.on_missing)
     notes += [
         f"split {name!r} holds no usable row ({sum(set_aside[name].values()):,} set aside) "
         "and is left out"
-        for name in set(raw) - set(usable)
+        for name in raw
+        if name not in usable
     ]
     made, more = splits.make(usable, spec.split, target, seed)
     found = overlap.measure(made, inputs, target) if inputs else overlap.Overlap()
@@ -129,6 +134,7 @@ def _table(path: Path, spec: DataSpec, as_text: list[str]) -> datasets.Dataset:
             as_text=as_text,
             encoding=spec.encoding,
             delimiter=spec.delimiter,
+            quote=spec.quote,
             cache=Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-csv",
         )
     from toolkit.data import typed

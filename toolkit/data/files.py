@@ -6,6 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Literal
 
 from toolkit.errors import DataError, Fault, listing, nearest
 
@@ -20,22 +21,22 @@ FORMATS = {
 }
 ALIASES = {
     "train": ("train", "training"),
-    "validation": ("validation", "valid", "val", "dev"),
+    "validation": ("validation", "valid", "val", "dev", "eval"),
     "test": ("test", "testing"),
 }
 Files = dict[str, list[Path]]
 
 
 def split_named(name: str) -> str | None:
-    """Return train, validation or test for a name that says so ("dev.csv", "my-test"), or None."""
-    words = re.split(r"[^a-z]+", name.lower())
+    """Return train, validation or test for a name that says so ("dev.csv", "testset"), or None."""
+    words = [re.sub(r"(set|data|split)$", "", w) for w in re.split(r"[^a-z]+", name.lower())]
     return next((split for split, known in ALIASES.items() if set(words) & set(known)), None)
 
 
 def format_of(path: Path) -> str | None:
     """Return csv, json, parquet or arrow by the suffix (a last .gz aside), or None."""
-    name = path.name.removesuffix(".gz")
-    return FORMATS.get(Path(name).suffix.lower())
+    name = path.name.lower().removesuffix(".gz")
+    return FORMATS.get(Path(name).suffix)
 
 
 def find(source: str | list[str] | Mapping[str, str | list[str]]) -> tuple[Files, list[str]]:
@@ -54,8 +55,13 @@ def find(source: str | list[str] | Mapping[str, str | list[str]]) -> tuple[Files
             for name, split in named.items()
             if split is None
         ]
+        faults += [
+            Fault(f"data.source.{name}", f"is the {split} split for a second time")
+            for place, (name, split) in enumerate(named.items())
+            if split and split in list(named.values())[:place]
+        ]
         files = {split or name: _listed(source[name], faults) for name, split in named.items()}
-    elif isinstance(source, str) and Path(source).is_dir():
+    elif isinstance(source, str) and _is("dir", Path(source)):
         return _folder(Path(source))
     else:
         faults = []
@@ -68,18 +74,26 @@ def find(source: str | list[str] | Mapping[str, str | list[str]]) -> tuple[Files
 def _listed(source: str | list[str], faults: list[Fault]) -> list[Path]:
     paths = [Path(item) for item in ([source] if isinstance(source, str) else source)]
     for path in paths:
-        if not path.exists():
-            beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+        if not _is("file", path) and not _is("dir", path):
+            folder = _is("dir", path.parent)
+            beside = [p.name for p in path.parent.iterdir()] if folder else []
             hint = nearest(path.name, beside) or (
-                "" if path.parent.is_dir() else f" The folder {path.parent} does not exist either."
+                "" if folder else f" The folder {path.parent} does not exist either."
             )
             faults.append(Fault(str(path), f"there is no such file.{hint}"))
-        elif path.is_dir():
+        elif _is("dir", path):
             faults.append(Fault(str(path), "is a folder; name its files, or give it alone"))
         elif format_of(path) is None:
             known = listing(sorted(FORMATS))
             faults.append(Fault(str(path), f"is no table that can be read. Known: {known} (.gz)."))
     return paths
+
+
+def _is(kind: Literal["file", "dir"], path: Path) -> bool:
+    try:
+        return path.is_file() if kind == "file" else path.is_dir()
+    except OSError:  # a name too long for any file, a folder that may not be looked into
+        return False
 
 
 def _folder(folder: Path) -> tuple[Files, list[str]]:
@@ -96,17 +110,25 @@ def _folder(folder: Path) -> tuple[Files, list[str]]:
         )
     files: Files = {}
     for path in tables:
-        split = split_named(path.name.partition(".")[0]) or (
+        split = split_named(_stem(path)) or (
             split_named(path.parent.name) if path.parent != folder else None
         )
         files.setdefault(split or "", []).append(path)
     unnamed = files.pop("", [])
     if not files:
-        return {"train": unnamed}, []
+        names = listing(p.name for p in unnamed)
+        whole = f"{folder}: {names} are taken together (no split in their names)"
+        return {"train": unnamed}, [whole] if len(unnamed) > 1 else []
     if "train" not in files:
         raise DataError(Fault(str(folder), f"has files for {listing(files)} but none for train"))
     passed = f"{folder}: passed over {listing(p.name for p in unnamed)} (no split in the name)"
     return files, [passed] if unnamed else []
+
+
+def _stem(path: Path) -> str:
+    """Return a file's name without what says its format: my.train of my.train.csv.gz."""
+    name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+    return Path(name).stem
 
 
 def digest(paths: Iterable[Path]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -94,8 +95,8 @@ class ClassLabels:
 def _text(value: Any, column: str) -> str:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, str | int):
-        return str(value).strip()
+    if isinstance(value, str | int) and (text := str(value).strip()):
+        return text
     raise DataError(
         Fault(column, f"holds {value!r}: a class is a text, a whole number or true/false")
     )
@@ -103,9 +104,11 @@ def _text(value: Any, column: str) -> str:
 
 def _order(name: str) -> tuple[int, float, str]:
     try:
-        return (0, float(name), name)
+        value = float(name)
     except ValueError:
-        return (1, 0.0, name)
+        value = math.nan
+    # A class called "nan" has no place among numbers: sorting would depend on where it begins.
+    return (0, value, name) if math.isfinite(value) else (1, 0.0, name)
 
 
 def _check_lists(column: str, lists: bool, multilabel: bool) -> None:

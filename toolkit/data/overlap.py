@@ -7,8 +7,10 @@ of their inputs: 8 bytes a row, whatever the rows hold.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +37,15 @@ class Overlap:
 
 def normalised(text: str) -> str:
     """Return text without case, punctuation and extra spaces; unchanged if nothing else is left."""
-    return " ".join(re.sub(r"[\W_]+", " ", text.casefold()).split()) or text
+    return " ".join(_gaps().sub(" ", text.casefold()).split()) or text
+
+
+@cache
+def _gaps() -> re.Pattern[str]:
+    # The vowel signs of Indic scripts and the points of Hebrew and Arabic are no \w, but what
+    # tells many words apart.
+    marks = "".join(chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c))[0] == "M")
+    return re.compile(rf"(?:[^\w{marks}]|_)+")
 
 
 def measure(

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from toolkit.data.checks import tables
+from toolkit.data.checks import absent, tables
 from toolkit.errors import DataError, Fault
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     from toolkit.recipe import SplitSpec
 
+# Texts that sort as the times do that they name.
+DATED = r"^\s*\d{4}-\d{2}(-\d{2}([T ]\d{2}:.*)?)?\s*$"
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -44,7 +47,7 @@ def make(
             Fault("data.split", f"asks {sizes} of {len(whole)} rows: nothing is left for train")
         )
     rng = np.random.default_rng(seed if spec.seed is None else spec.seed)
-    taken, way = _assign(whole, sizes, spec, target, rng)
+    taken, way, notes = _assign(whole, sizes, spec, target, rng)
     parts = {"train": whole.select(np.flatnonzero(taken == 0))}
     for place, name in enumerate(sizes, start=1):
         parts[name] = whole.select(np.flatnonzero(taken == place))
@@ -54,7 +57,7 @@ def make(
     note = f"{' and '.join(sizes)} made out of train ({way})"
     merged = {**given, **parts}
     order = [name for name in ("train", "validation", "test") if name in merged]
-    return datasets.DatasetDict({name: merged[name] for name in order}), [note]
+    return datasets.DatasetDict({name: merged[name] for name in order}), [note, *notes]
 
 
 def _assign(
@@ -63,17 +66,19 @@ def _assign(
     spec: SplitSpec,
     target: str | None,
     rng: np.random.Generator,
-) -> tuple[Ints, str]:
-    """Return for each row 0 (train) or the place of its split in `sizes`, and the way in words."""
+) -> tuple[Ints, str, list[str]]:
+    """Return for each row 0 (train) or the place of its split in `sizes`, the way, and notes."""
     rows = len(whole)
     if spec.group:
-        return _by_group(codes(whole, spec.group), sizes, rng), f"by group {spec.group!r}"
+        alone = sum(int(absent(t[spec.group]).sum()) for t in tables(whole, [spec.group]))
+        notes = [f"{alone:,} rows have no {spec.group!r} and count as one group"] if alone else []
+        return _by_group(codes(whole, spec.group), sizes, rng), f"by group {spec.group!r}", notes
     taken = np.zeros(rows, np.int64)
     if spec.time:
         order = np.argsort(_sortable(whole, spec.time), kind="stable")[::-1]
         for place, size in enumerate(sizes.values(), start=1):
             taken[order[:size]], order = place, order[size:]
-        return taken, f"latest rows by {spec.time!r}"
+        return taken, f"latest rows by {spec.time!r}", []
     if spec.stratify and target is None:
         raise DataError(Fault("data.split.stratify", "this scenario names no target column"))
     classes = codes(whole, target) if spec.stratify and target else np.zeros(rows, np.int64)
@@ -85,8 +90,8 @@ def _assign(
         taken[order[chosen]], order = place, order[~chosen]
     if spec.stratify:
         _keep_one_in_train(taken, classes)
-        return taken, f"stratified by {target!r}"
-    return taken, "at random"
+        return taken, f"stratified by {target!r}", []
+    return taken, "at random", []
 
 
 def _keep_one_in_train(taken: Ints, classes: Ints) -> None:
@@ -97,20 +102,33 @@ def _keep_one_in_train(taken: Ints, classes: Ints) -> None:
 
 
 def _by_group(groups: Ints, sizes: Mapping[str, int], rng: np.random.Generator) -> Ints:
-    taken = np.zeros(len(groups), np.int64)
+    """Fill each split with whole groups in random order, as near to its size as they come.
+
+    The largest group stays in train, and no split takes the last group of one yet to come.
+    """
     counts = np.bincount(groups)
-    order = rng.permutation(len(counts))
+    split = np.zeros(len(counts), np.int64)
+    order = rng.permutation(np.flatnonzero(counts))
+    order = order[order != np.argmax(counts)]
     for place, size in enumerate(sizes.values(), start=1):
-        filled = np.cumsum(counts[order])
-        last = int(np.searchsorted(filled, size)) + 1
-        taken[np.isin(groups, order[:last])], order = place, order[last:]
-    return taken
+        spare, filled = len(order) - (len(sizes) - place), 0
+        for group in order:
+            # A group that would overshoot by more than what is still lacking stays out.
+            if spare > 0 and counts[group] < 2 * (size - filled):
+                split[group], filled, spare = place, filled + counts[group], spare - 1
+        if not filled and len(order):
+            split[order[np.argmin(counts[order])]] = place
+        order = order[split[order] == 0]
+    found: Ints = split[groups]
+    return found
 
 
 def codes(split: datasets.Dataset, column: str) -> Ints:
     """Return an integer per row, equal where the column's values are equal."""
     parts = [table[column].combine_chunks() for table in tables(split, [column])]
     values = pa.chunked_array(parts)
+    if isinstance(values.type, pa.JsonType):
+        values = values.cast(pa.string())
     if pa.types.is_nested(values.type):
         values = pa.chunked_array([pa.array([str(item) for item in values.to_pylist()])])
     encoded = values.dictionary_encode().combine_chunks()
@@ -121,9 +139,24 @@ def codes(split: datasets.Dataset, column: str) -> Ints:
 
 
 def _sortable(split: datasets.Dataset, column: str) -> Ints:
+    """Return the place of each row in time.
+
+    Raises:
+        DataError: rows without a time, or with one whose order is not that of time (31/12/2024).
+    """
     values = pa.chunked_array([t[column].combine_chunks() for t in tables(split, [column])])
-    if values.null_count:
-        raise DataError(Fault("data.split.time", f"{values.null_count} rows have no {column!r}"))
-    ranks = pa.compute.rank(values, tiebreaker="dense")
+    lacking = int(absent(values).sum())
+    if lacking:
+        raise DataError(Fault("data.split.time", f"{lacking:,} rows have no {column!r}"))
+    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+        odd = values.filter(pc.invert(pc.match_substring_regex(values, DATED)))
+        if len(odd):
+            what = f"{column!r} holds {odd[0].as_py()[:40]!r}: write dates as 2024-12-31 (T23:59)"
+            raise DataError(Fault("data.split.time", f"{what}, or give numbers"))
+    try:
+        ranks = pc.rank(values, tiebreaker="dense")
+    except pa.ArrowNotImplementedError:
+        what = f"{column!r} holds {values.type}, which has no order in time"
+        raise DataError(Fault("data.split.time", what)) from None
     found: Ints = ranks.to_numpy().astype(np.int64)
     return found

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
+import re
+import shutil
+import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from toolkit.data.delimited import check_encoding, opened
 from toolkit.data.files import format_of
+from toolkit.data.text import check_encoding, lines, opened
 from toolkit.errors import DataError, Fault
 
 if TYPE_CHECKING:
@@ -27,9 +32,16 @@ def read(path: Path, encoding: str = "utf-8") -> datasets.Dataset:
     form = cast(str, format_of(path))
     if form == "json":
         check_encoding(path, encoding)
+    plain = path
+    if form != "json" and path.suffix.lower() == ".gz":
+        plain = _unpacked(path, Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-unpacked")
+    if _no_rows(plain, form, encoding):
+        raise DataError(Fault(str(path), "has no rows"))
     try:
         extra = {"encoding": encoding} if form == "json" else {}
-        table = datasets.load_dataset(form, data_files=[str(path)], split="train", **extra)
+        # A path is a pattern to `datasets`: brackets and stars in it must stand for themselves.
+        name = re.sub(r"([*?[])", r"[\1]", str(plain))
+        table = datasets.load_dataset(form, data_files=[name], split="train", **extra)
     except Exception as error:  # the builders raise whatever their parsers raise
         cause = error.__cause__ or error
         line, what = (_json_fault(path, encoding) if form == "json" else None) or (
@@ -45,13 +57,16 @@ def read(path: Path, encoding: str = "utf-8") -> datasets.Dataset:
 def _json_fault(path: Path, encoding: str) -> tuple[str, str] | None:
     """Find the first line that is no JSON object, or a value that differs in type from the rest."""
     kinds: dict[str, tuple[str, int]] = {}
-    with opened(path) as file:
+    with lines(path, encoding) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
+            if not kinds and line.strip().startswith("["):
+                return _array_fault(path, encoding)
             try:
-                row = json.loads(line.decode(encoding))
-            except ValueError as error:
+                row = json.loads(line.removeprefix("\ufeff"), object_pairs_hook=_once)
+                json.dumps(row, ensure_ascii=False).encode()
+            except (ValueError, RecursionError) as error:
                 return f":{number}", str(error)
             if not isinstance(row, dict):
                 return f":{number}", f"a row is an object, not {type(row).__name__}"
@@ -64,3 +79,59 @@ def _json_fault(path: Path, encoding: str) -> tuple[str, str] | None:
                         f"column {key!r} holds {kind} here and {first} in line {where}",
                     )
     return None
+
+
+def _array_fault(path: Path, encoding: str) -> tuple[str, str] | None:
+    """Find what is wrong with a file that is one JSON array over several lines."""
+    with lines(path, encoding) as file:
+        try:
+            json.loads(file.read().removeprefix("\ufeff"), object_pairs_hook=_once)
+        except json.JSONDecodeError as error:
+            return f":{error.lineno}", error.msg
+        except (ValueError, RecursionError) as error:
+            return "", str(error)
+    return None
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"the key {next(n for n in names if names.count(n) > 1)!r} stands twice")
+    return row
+
+
+def _no_rows(path: Path, form: str, encoding: str) -> bool:
+    """Return whether a file is well made but empty, which the builders report as a fault."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if form == "json":
+        with lines(path, encoding) as text:
+            first = text.read(64)
+        return len(first) < 64 and re.sub(r"\s", "", first.removeprefix("\ufeff")) in ("", "[]")
+    if form == "parquet":
+        try:
+            return int(pq.read_metadata(path).num_rows) == 0
+        except (pa.ArrowException, OSError):
+            return False
+    return False
+
+
+def _unpacked(path: Path, cache: Path) -> Path:
+    """Return the plain file of a .gz, unpacked once: parquet and arrow are read from any place."""
+    stat = path.stat()
+    key = hashlib.sha256(repr((str(path), stat.st_size, stat.st_mtime_ns)).encode()).hexdigest()
+    target = cache / key[:32] / path.name[: -len(".gz")]
+    if not target.exists():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        partial = target.with_suffix(f".{os.getpid()}.partial")
+        try:
+            with opened(path) as packed, partial.open("wb") as plain:
+                shutil.copyfileobj(packed, plain)
+            os.replace(partial, target)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(Fault(str(path), f"cannot be read: {error}")) from None
+        finally:
+            partial.unlink(missing_ok=True)
+    return target

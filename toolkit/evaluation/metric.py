@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 import os
 import shutil
-import tempfile
 import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
+from uuid import uuid4
 
 import evaluate
 import numpy as np
@@ -29,7 +29,8 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
 
     A subclass gives `_info` (as every `evaluate` module does), `rows` and `statistic`; the name of
     its result is its class name in snake case. `add_batch` streams to a file in a folder of its
-    own under the cache of `evaluate`: instances that share one wait a second for its lock.
+    own under the cache of `evaluate`, which is there from the first row to `compute`: instances
+    that share a folder wait a second for its lock, and leave lock files behind.
 
     Args:
         evaluate_kwargs: as `evaluate.Metric` takes them.
@@ -38,13 +39,18 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
     greater_is_better: bool = True
 
     def __init__(self, **evaluate_kwargs: Any) -> None:
+        self._folder: str | None = None
         if "cache_dir" not in evaluate_kwargs and evaluate_kwargs.get("num_process", 1) == 1:
             root = os.path.expanduser(evaluate.config.HF_METRICS_CACHE)
-            os.makedirs(root, exist_ok=True)
-            folder = tempfile.mkdtemp(prefix="toolkit-", dir=root)
-            weakref.finalize(self, _remove, folder, os.getpid())
-            evaluate_kwargs["cache_dir"] = folder
+            self._folder = os.path.join(root, f"toolkit-{uuid4().hex}")
+            evaluate_kwargs["cache_dir"] = self._folder
+            weakref.finalize(self, _remove, self._folder, os.getpid())
         super().__init__(**evaluate_kwargs)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        if self._folder is not None and self.writer is None:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     @abstractmethod
     def rows(self, predictions: Any, references: Any) -> Any:
@@ -66,6 +72,15 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
         """Return what the result should say besides the value."""
         return {}
 
+    def add(self, *, prediction: Any = None, reference: Any = None, **kwargs: Any) -> None:
+        """Add one row."""
+        self.add_batch(predictions=[prediction], references=[reference], **kwargs)
+
+    def add_batch(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> None:
+        """Add rows."""
+        os.makedirs(self.data_dir, exist_ok=True)
+        super().add_batch(predictions=predictions, references=references, **kwargs)
+
     def compute(
         self, *, predictions: Any = None, references: Any = None, **kwargs: Any
     ) -> dict[str, Any] | None:
@@ -84,9 +99,12 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
         if predictions is None and references is None and self.writer is None:
             # evaluate refuses to compute what was never added to.
             predictions, references = [], []
-        found: dict[str, Any] | None = super().compute(
-            predictions=predictions, references=references, **kwargs
-        )
+        try:
+            found: dict[str, Any] | None = super().compute(
+                predictions=predictions, references=references, **kwargs
+            )
+        finally:
+            self._tidy()
         return found
 
     def _compute(
@@ -164,10 +182,6 @@ class ClassificationMetric(RowMetric):
         # comes without a copy, and without numpy format's rounding to float32.
         info.format = "arrow"
         return info
-
-    def add(self, *, prediction: Any = None, reference: Any = None, **kwargs: Any) -> None:
-        """Add one row."""
-        self.add_batch(predictions=[prediction], references=[reference], **kwargs)
 
     def add_batch(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> None:
         """Add rows, encoded as numbers."""

@@ -10,9 +10,14 @@ from toolkit.methods.full import Full
 
 
 class Layerwise(Full):
-    """All parameters; each block learns `decay` times as fast as the block above it."""
+    """All parameters; each block learns `decay` times as fast as the block above it.
+
+    head_factor: on the learning rate of the layer that makes the logits; a new head whose inputs
+    are small (a pooler's tanh, say) has a longer way to go than pretrained weights.
+    """
 
     decay: Annotated[float, Field(gt=0, le=1)] = 0.85
+    head_factor: Annotated[float, Field(gt=0)] = 1.0
 
     def learning_rates(self, model: Any) -> dict[str, float]:
         """Return decay^(blocks above) for what stands in or below the model's blocks."""
@@ -29,7 +34,8 @@ class Layerwise(Full):
                 below = False
             elif below:
                 factors[name] = self.decay ** (count + 1)
-        return factors
+        last = next(reversed(dict(model.named_parameters()))).rpartition(".")[0]
+        return {**factors, f"{last}.weight": self.head_factor, f"{last}.bias": self.head_factor}
 
 
 def block_list(model: Any) -> tuple[str, int] | None:

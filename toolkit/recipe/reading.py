@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,10 @@ from toolkit.recipe.schema import Recipe
 
 MOST_BYTES = 1_000_000
 KeyPath = tuple[str, ...]
+# Blocks that may be written as their name alone, and the key that the name stands for.
+NAMED = {"model": "id", "method": "name"}
+# Characters that no path, id or name can hold, and that YAML lets through by escapes.
+UNTOLD = re.compile("[\0\ud800-\udfff]")
 
 
 class _Loader(yaml.SafeLoader):
@@ -34,6 +39,8 @@ for _tag, _pattern, _first in [
     _Loader.add_implicit_resolver(
         f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first
     )
+# PyYAML's own takes 010 for eight.
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
 
 
 @dataclass
@@ -59,8 +66,8 @@ class Draft:
             return model.model_validate(values)
         except ValidationError as error:
             self.faults += [
-                Fault(self.where((*prefix, *_keys(item["loc"], values))), _words(item, model))
-                for item in _distinct(error)
+                Fault(self.where((*prefix, *keys)), _words(item, model))
+                for keys, item in _distinct(error, values)
             ]
             return None
 
@@ -93,7 +100,7 @@ def draft(
     own = _read(path)
     include = own.values.pop("include", None)
     if include is not None:
-        base = _read(_included(path, include, find))
+        base = _read(_included(own, path, include, find))
         if "include" in base.values:
             raise RecipeError(Fault(own.where(("include",)), "an included recipe includes another; "
                                     "one level is all there is"))  # fmt: skip
@@ -119,6 +126,8 @@ def parse_override(text: str) -> tuple[KeyPath, Any]:
     keys = tuple(key.strip() for key in path.split("."))
     if not equals or not all(keys):
         raise RecipeError(Fault(f"--set {text}", "write it as key.path=value"))
+    if len(value) == 1 and not value.isalnum() and value != "~":
+        return keys, value  # a delimiter or a separator: most of them are signs of YAML
     try:
         return keys, _construct(value)
     except yaml.YAMLError as error:
@@ -131,17 +140,27 @@ def _override(target: Draft, keys: KeyPath, value: Any) -> None:
     block = target.values
     for depth, key in enumerate(keys[:-1], start=1):
         inner = block.setdefault(key, {})
-        if isinstance(inner, str) and keys[:depth] in {("model",), ("method",)}:
-            inner = block[key] = {"id" if key == "model" else "name": inner}
+        if isinstance(inner, str) and depth == 1 and key in NAMED:
+            inner = block[key] = {NAMED[key]: inner}
+        if key in block and not inner:
+            target.origins.setdefault(keys[:depth], "--set")
         if not isinstance(inner, dict):
             what = f"cannot set a key inside {'.'.join(keys[:depth])}, which is {inner!r}"
             target.faults.append(Fault(f"--set {'.'.join(keys)}", what))
             return
         block = inner
-    if keys[-1:] == ("source",) and keys[0] == "data":
-        value = _rooted(value, Path.cwd())
+    if (
+        NAMED.get(keys[0]) == keys[-1]
+        and len(keys) == 2
+        and block.get(keys[1]) not in (None, value)
+    ):
+        # What stands beside the old name (a revision, a rank) was said of the old one.
+        for key in [key for key in block if target.origins.get((keys[0], key)) != "--set"]:
+            del block[key]
     block[keys[-1]] = value
     target.origins[keys] = "--set"
+    if keys[0] in ("data", "model"):
+        _root_paths(target.values, Path.cwd())
 
 
 def _read(path: Path) -> Draft:
@@ -149,32 +168,48 @@ def _read(path: Path) -> Draft:
         if path.stat().st_size > MOST_BYTES:
             raise RecipeError(Fault(str(path), f"larger than {MOST_BYTES:,} bytes: no recipe"))
         text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise RecipeError(Fault(str(path), f"cannot be read: {error.strerror}")) from None
     except UnicodeDecodeError as error:
         raise RecipeError(Fault(str(path), f"is not UTF-8 text (byte {error.start})")) from None
+    except (OSError, ValueError) as error:
+        what = getattr(error, "strerror", None) or error
+        raise RecipeError(Fault(str(path), f"cannot be read: {what}")) from None
     try:
         values = _construct(text)
         found = Draft(path.name, values if isinstance(values, dict) else {})
         if not isinstance(values, dict):
             raise RecipeError(Fault(str(path), "a recipe is a mapping of keys to values"))
         _locate(yaml.compose(text, _Loader), path, (), found)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise RecipeError(Fault(f"{path}{_line(error)}", f"is no YAML: {_brief(error)}")) from None
     found.origins[()] = str(path)
+    for key in ("options", "method", "training", "report"):
+        if key in found.values and found.values[key] is None:
+            del found.values[key]  # a block whose keys are all commented out
     _root_paths(found.values, path.parent)
     return found
 
 
 def _construct(text: str) -> Any:
-    # Aliases are what a few lines of YAML need to unfold into gigabytes; no recipe needs them.
     for event in yaml.parse(text, _Loader):
-        if isinstance(event, yaml.AliasEvent):
-            mark: Any = event.start_mark
-            raise yaml.MarkedYAMLError(
-                problem="aliases (*name) are not allowed in a recipe", problem_mark=mark
-            )
-    return yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
+        mark: Any = event.start_mark
+        refused = _refused(event)
+        if refused:
+            raise yaml.MarkedYAMLError(problem=refused, problem_mark=mark)
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
+    except ValueError as error:  # a number of thousands of digits
+        raise yaml.YAMLError(str(error)) from None
+
+
+def _refused(event: Any) -> str:
+    # Aliases are what a few lines of YAML need to unfold into gigabytes; no recipe needs them.
+    if isinstance(event, yaml.AliasEvent):
+        return "aliases (*name) are not allowed in a recipe"
+    if getattr(event, "tag", None) is not None:
+        return f"tags ({event.tag}) are not allowed in a recipe"
+    if isinstance(event, yaml.ScalarEvent) and UNTOLD.search(event.value):
+        return f"{event.value!r} holds a character that is no text"
+    return ""
 
 
 def _locate(node: Any, path: Path, keys: KeyPath, found: Draft) -> None:
@@ -192,29 +227,45 @@ def _pairs(node: Any) -> Iterator[tuple[yaml.Node, yaml.Node]]:
     return iter(node.value if isinstance(node, yaml.MappingNode) else ())
 
 
-def _included(path: Path, include: Any, find: Callable[[str], Path] | None) -> Path:
+def _included(own: Draft, path: Path, include: Any, find: Callable[[str], Path] | None) -> Path:
+    where = own.where(("include",))
     if not isinstance(include, str):
-        raise RecipeError(Fault(f"{path} include", f"takes a file or a recipe's name: {include!r}"))
+        raise RecipeError(Fault(where, f"takes a file or a recipe's name, not {include!r}"))
     beside = path.parent / include
     if beside.suffix in {".yaml", ".yml"} or find is None:
+        if not beside.is_file():
+            names = [p.name for p in path.parent.glob("*.y*ml")]
+            raise RecipeError(Fault(where, f"there is no file {beside}.{nearest(include, names)}"))
         return beside
-    return find(include)
+    try:
+        return find(include)
+    except RecipeError as error:
+        raise RecipeError([Fault(where, str(fault)) for fault in error.faults]) from None
 
 
 def _root_paths(values: dict[str, Any], folder: Path) -> None:
     data, model = values.get("data"), values.get("model")
-    if isinstance(data, str):
+    if isinstance(data, str | list):
         data = values["data"] = {"source": data}
     if isinstance(data, dict) and "source" in data:
         data["source"] = _rooted(data["source"], folder)
+    if isinstance(model, dict):
+        model["id"] = _model(model.get("id"), folder)
+    elif isinstance(model, str):
+        values["model"] = _model(model, folder)
+
+
+def _model(name: Any, folder: Path) -> Any:
     # "owner/name" is a Hub id; only an explicit ./ or ../ is a folder beside the recipe.
-    if isinstance(model, str) and model.startswith(("./", "../")):
-        values["model"] = str((folder / model).resolve())
+    here = isinstance(name, str) and (name in (".", "..") or name.startswith(("./", "../")))
+    return _rooted(name, folder) if here else name
 
 
 def _rooted(source: Any, folder: Path) -> Any:
     if isinstance(source, str):
-        return source if source.startswith("hub:") else str((folder / source).resolve())
+        if not source or source.startswith("hub:") or UNTOLD.search(source):
+            return source
+        return str((folder / os.path.expanduser(source)).resolve())
     if isinstance(source, list):
         return [_rooted(item, folder) for item in source]
     if isinstance(source, dict):
@@ -226,13 +277,21 @@ def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in own.items():
         below = result.get(key)
+        if key in NAMED and isinstance(value, dict):
+            if isinstance(below, str):
+                below = {NAMED[key]: below}
+            # Another model or method: what was said of the base's says nothing of it.
+            if isinstance(below, dict) and value.get(NAMED[key], below.get(NAMED[key])) != (
+                below.get(NAMED[key])
+            ):
+                below = None
         # A source replaces another whole: files per split must not mix with those of the base.
         deep = isinstance(below, dict) and isinstance(value, dict) and key != "source"
         result[key] = _merged(below, value) if deep else value  # type: ignore[arg-type]  # deep says so
     return result
 
 
-def _keys(loc: Sequence[Any], values: Any) -> list[str]:
+def _keys(loc: Sequence[Any], values: Any, missing: bool) -> list[str]:
     """Return the part of pydantic's location that the user wrote (not its union branch names)."""
     keys: list[str] = []
     for item in loc:
@@ -240,16 +299,17 @@ def _keys(loc: Sequence[Any], values: Any) -> list[str]:
             keys, values = [*keys, str(item)], values[item]
         elif isinstance(values, list) and isinstance(item, int):
             keys, values = [*keys, str(item)], values[item] if item < len(values) else None
-        elif isinstance(values, Mapping) and item == loc[-1]:
+        elif missing and isinstance(values, Mapping) and item == loc[-1]:
             keys.append(str(item))
     return keys
 
 
-def _distinct(error: ValidationError) -> list[Any]:
+def _distinct(error: ValidationError, values: Any) -> list[tuple[list[str], Any]]:
     """Return one fault a key: a union reports each of its branches."""
-    items: dict[str, Any] = {}
+    items: dict[str, tuple[list[str], Any]] = {}
     for item in error.errors(include_url=False, include_context=True):
-        items.setdefault(f"{id(item['input'])} {item['type'] == 'missing'} {item['loc'][:2]}", item)
+        keys = _keys(item["loc"], values, item["type"] == "missing")
+        items.setdefault(repr(keys), (keys, item))
     return list(items.values())
 
 
@@ -261,6 +321,10 @@ def _words(item: Any, model: type[BaseModel]) -> str:
         return f"unknown key.{nearest(name, known)} Known: {listing(sorted(known), 40)}."
     if item["type"] == "missing":
         return "is missing"
+    if item["loc"][-1:] == ("[key]",):
+        return "the key must be text: put it in quotes"
+    if item["type"] in ("model_type", "dict_type"):
+        return f"should be a block of keys, not {item['input']!r}"
     message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return f"{message}, not {item['input']!r}" if "should" in message else (
         f"{item['input']!r}: {message}"
@@ -286,4 +350,6 @@ def _line(error: Exception) -> str:
 
 
 def _brief(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
     return str(getattr(error, "problem", None) or str(error).splitlines()[0])

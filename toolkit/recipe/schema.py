@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _one_mark(value: Any) -> Any:
+    value = "\t" if value in ("\\t", "tab") else value
+    if not isinstance(value, str) or len(value) != 1 or not value.isascii() or value in "\r\n\0":
+        raise ValueError("takes one ASCII character; tab is written '\\t'")
+    return value
+
+
+Mark = Annotated[str, BeforeValidator(_one_mark)]
 
 
 class Part(BaseModel):
@@ -46,7 +56,8 @@ class DataSpec(Part):
     source: a file, a folder, a list of files, a map split -> file(s), or
         `hub:owner/name[:config][@revision]`. Paths are relative to the recipe's file.
     split: how missing splits are made.
-    encoding: of text files. delimiter: of csv files; found in the header where not given.
+    encoding: of text files. delimiter: of csv files; found in the first rows where not given.
+    quote: around csv fields that hold the delimiter or a line end; null where nothing is quoted.
     rename: old column name -> new one, where a source has the old one.
     on_missing: rows without a target or without any input are set aside and counted ("drop"), or
         end the run ("error").
@@ -55,9 +66,19 @@ class DataSpec(Part):
     source: str | list[str] | dict[str, str | list[str]]
     split: SplitSpec = SplitSpec()
     encoding: str = "utf-8"
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    delimiter: Mark | None = None
+    quote: Mark | None = '"'
     rename: dict[str, str] = {}
     on_missing: Literal["drop", "error"] = "drop"
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _paths(cls, value: Any) -> Any:
+        lists = list(value.values()) if isinstance(value, dict) else [value]
+        flat = [path for item in lists for path in (item if isinstance(item, list) else [item])]
+        if not flat or [] in lists or not all(isinstance(path, str) and path for path in flat):
+            raise ValueError("takes a path, a list of paths, or a map of split to path(s)")
+        return value
 
     @field_validator("encoding")
     @classmethod
@@ -65,16 +86,19 @@ class DataSpec(Part):
         import codecs
 
         try:
-            codecs.lookup(value)
-        except LookupError:
-            raise ValueError("Python knows no such encoding (utf-8, cp1252, utf-16, ...)") from None
+            codecs.getincrementaldecoder(value)().decode(b"")
+            known = codecs.lookup(value)._is_text_encoding  # rot13, hex, ... are codecs, too
+        except (LookupError, ValueError, TypeError):
+            known = False
+        if not known:
+            raise ValueError("Python knows no such encoding (utf-8, cp1252, utf-16, ...)")
         return value
 
 
 class ModelSpec(Part):
     """A pretrained model: Hub id or folder, and the revision (branch, tag or commit)."""
 
-    id: str
+    id: Annotated[str, Field(min_length=1)]
     revision: str | None = None
 
 

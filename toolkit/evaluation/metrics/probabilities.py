@@ -75,7 +75,7 @@ class ExpectedCalibrationError(ScoreMetric):
             scores = np.take_along_axis(scores, best, axis=1)
             right = np.take_along_axis(right, best, axis=1)
         rows, decisions = scores.shape
-        bins = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], scores, side="left")
+        bins = np.searchsorted(np.arange(1, BINS) / BINS, scores, side="left")
         cells = np.arange(rows)[:, None] * BINS + bins
         sums = sums_by(cells.ravel(), (right - scores).ravel(), rows * BINS)
         return Gaps(sums.reshape(rows, BINS), decisions)

@@ -1,0 +1,77 @@
+"""YAML as recipes are written in: plain data, no tags, no aliases, scalars as YAML 1.2 has them."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import yaml
+
+# Characters that no path, id or name can hold, and that YAML lets through by escapes.
+UNTOLD = re.compile("[\0\ud800-\udfff]")
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML with the scalars of YAML 1.2: `no` is text, `1e-4` a number, dates stay text."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own attribute
+
+
+for _tag, _pattern, _first in [
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
+    ("float", r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?|[-+]?\.(inf|Inf)|\.(nan|NaN)",
+     list("-+.0123456789")),
+]:  # fmt: skip
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first
+    )
+# PyYAML's own takes 010 for eight.
+_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
+
+
+def construct(text: str) -> Any:
+    """Return the values of a YAML text.
+
+    Raises:
+        yaml.YAMLError: it is none, or holds what no recipe needs.
+    """
+    for event in yaml.parse(text, _Loader):
+        mark: Any = event.start_mark
+        refused = _refused(event)
+        if refused:
+            raise yaml.MarkedYAMLError(problem=refused, problem_mark=mark)
+    try:
+        return yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
+    except ValueError as error:  # a number of thousands of digits
+        raise yaml.YAMLError(str(error)) from None
+
+
+def _refused(event: Any) -> str:
+    # Aliases are what a few lines of YAML need to unfold into gigabytes; no recipe needs them.
+    if isinstance(event, yaml.AliasEvent):
+        return "aliases (*name) are not allowed in a recipe"
+    if getattr(event, "tag", None) is not None:
+        return f"tags ({event.tag}) are not allowed in a recipe"
+    if isinstance(event, yaml.ScalarEvent) and UNTOLD.search(event.value):
+        return f"{event.value!r} holds a character that is no text"
+    return ""
+
+
+def compose(text: str) -> Any:
+    """Return the tree of nodes of a YAML text, each with its place."""
+    return yaml.compose(text, _Loader)
+
+
+def line_of(error: Exception) -> str:
+    """Return ":line" of a fault in YAML, where it is known."""
+    mark = getattr(error, "problem_mark", None)
+    return f":{mark.line + 1}" if mark is not None else ""
+
+
+def brief(error: Exception) -> str:
+    """Return what is wrong with a YAML text in one line."""
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    return str(getattr(error, "problem", None) or str(error).splitlines()[0])
