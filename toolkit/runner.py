@@ -282,6 +282,10 @@ def _headline(plugin: Plugin[Any]) -> tuple[str, bool] | None:
     return None
 
 
+def _named(headline: tuple[str, bool] | None) -> dict[str, Any] | None:
+    return {"metric": headline[0], "greater_is_better": headline[1]} if headline else None
+
+
 def save(plugin: Plugin[Any], folder: Path) -> None:
     """Save model and processor as plain `save_pretrained` folders: safetensors, no pickle."""
     plugin.model.save_pretrained(folder)
@@ -360,6 +364,7 @@ def _opening(job: Job) -> dict[str, Any]:
             "duplicates": loaded.duplicates,
             "notes": loaded.notes,
         },
+        "headline": _named(_headline(job.plugin)),
         "seed": job.recipe.seed,
         "environment": environment.describe(),
     }

@@ -191,6 +191,19 @@ class ScoredEvaluation:
     toolkit_method: Method
     toolkit_eval_seconds: float = 0.0
 
+    def _get_train_sampler(self: Any, train_dataset: Any = None) -> Any:
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        names = getattr(rows, "column_names", None) or []
+        if (
+            self.args.train_sampling_strategy != "group_by_length"
+            or self.args.length_column_name not in names
+        ):
+            return super()._get_train_sampler(train_dataset)  # type: ignore[misc]  # Trainer's
+        from toolkit.batching import LengthGroupedBatches
+
+        lengths = rows.with_format("numpy")[self.args.length_column_name][:]
+        return LengthGroupedBatches(lengths, self.args.train_batch_size * self.args.world_size)
+
     def create_optimizer(self: Any, model: Any = None) -> Any:
         """Make the optimizer, and give parameters the learning rates that the method wants."""
         optimizer = super().create_optimizer(model)  # type: ignore[misc]  # Trainer, by the mixin

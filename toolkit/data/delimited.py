@@ -81,7 +81,9 @@ def _convert(path: Path, target: Path, form: Dialect, as_text: Sequence[str]) ->
             return _stream(path, target, form, types, block)
         except pa.ArrowInvalid as error:
             message = str(error)
-            column = re.search(r"column #(\d+): CSV conversion error to (\w+)", message)
+            column = re.search(
+                r"column #(\d+): (?:Row #\d+: )?CSV conversion error to (\w+)", message
+            )
             if column and types.get(columns[int(column[1])]) != pa.string():
                 integer = column[2].startswith("int") and columns[int(column[1])] not in types
                 types[columns[int(column[1])]] = pa.float64() if integer else pa.string()

@@ -23,7 +23,8 @@ TUNING_ROWS = 2000
 def fit_head(model: Any, material: Material) -> bool:
     """Set weight and bias of the head to the logistic regression on its inputs.
 
-    Features are centred and scaled for the fit, which is folded into the weights. Returns whether it was done: not where the logits are no linear layer's output, or labels no classes.
+    Features are centred and scaled for the fit, which is folded into the weights. Returns whether
+    it was done: not where the logits are no linear layer's output, or labels no classes.
     """
     import torch
 

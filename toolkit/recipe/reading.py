@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,35 +11,15 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from toolkit.errors import Fault, RecipeError, listing, nearest
+from toolkit.errors import Fault, RecipeError, nearest
+from toolkit.recipe.faults import distinct, words
 from toolkit.recipe.schema import Recipe
+from toolkit.recipe.yaml_text import UNTOLD, brief, compose, construct, line_of
 
 MOST_BYTES = 1_000_000
 KeyPath = tuple[str, ...]
 # Blocks that may be written as their name alone, and the key that the name stands for.
 NAMED = {"model": "id", "method": "name"}
-# Characters that no path, id or name can hold, and that YAML lets through by escapes.
-UNTOLD = re.compile("[\0\ud800-\udfff]")
-
-
-class _Loader(yaml.SafeLoader):
-    """Safe YAML with the scalars of YAML 1.2: `no` is text, `1e-4` a number, dates stay text."""
-
-    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own attribute
-
-
-for _tag, _pattern, _first in [
-    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
-    ("bool", r"true|True|TRUE|false|False|FALSE", list("tTfF")),
-    ("int", r"[-+]?[0-9]+", list("-+0123456789")),
-    ("float", r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?|[-+]?\.(inf|Inf)|\.(nan|NaN)",
-     list("-+.0123456789")),
-]:  # fmt: skip
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first
-    )
-# PyYAML's own takes 010 for eight.
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
 
 
 @dataclass
@@ -66,8 +45,8 @@ class Draft:
             return model.model_validate(values)
         except ValidationError as error:
             self.faults += [
-                Fault(self.where((*prefix, *keys)), _words(item, model))
-                for keys, item in _distinct(error, values)
+                Fault(self.where((*prefix, *keys)), words(item, model))
+                for keys, item in distinct(error, values)
             ]
             return None
 
@@ -129,11 +108,9 @@ def parse_override(text: str) -> tuple[KeyPath, Any]:
     if len(value) == 1 and not value.isalnum() and value != "~":
         return keys, value  # a delimiter or a separator: most of them are signs of YAML
     try:
-        return keys, _construct(value)
+        return keys, construct(value)
     except yaml.YAMLError as error:
-        raise RecipeError(
-            Fault(f"--set {path}", f"the value is no YAML: {_brief(error)}")
-        ) from None
+        raise RecipeError(Fault(f"--set {path}", f"the value is no YAML: {brief(error)}")) from None
 
 
 def _override(target: Draft, keys: KeyPath, value: Any) -> None:
@@ -149,11 +126,8 @@ def _override(target: Draft, keys: KeyPath, value: Any) -> None:
             target.faults.append(Fault(f"--set {'.'.join(keys)}", what))
             return
         block = inner
-    if (
-        NAMED.get(keys[0]) == keys[-1]
-        and len(keys) == 2
-        and block.get(keys[1]) not in (None, value)
-    ):
+    named = len(keys) == 2 and NAMED.get(keys[0]) == keys[1]
+    if named and block.get(keys[1]) not in (None, value):
         # What stands beside the old name (a revision, a rank) was said of the old one.
         for key in [key for key in block if target.origins.get((keys[0], key)) != "--set"]:
             del block[key]
@@ -174,42 +148,19 @@ def _read(path: Path) -> Draft:
         what = getattr(error, "strerror", None) or error
         raise RecipeError(Fault(str(path), f"cannot be read: {what}")) from None
     try:
-        values = _construct(text)
+        values = construct(text)
         found = Draft(path.name, values if isinstance(values, dict) else {})
         if not isinstance(values, dict):
             raise RecipeError(Fault(str(path), "a recipe is a mapping of keys to values"))
-        _locate(yaml.compose(text, _Loader), path, (), found)
+        _locate(compose(text), path, (), found)
     except (yaml.YAMLError, RecursionError) as error:
-        raise RecipeError(Fault(f"{path}{_line(error)}", f"is no YAML: {_brief(error)}")) from None
+        raise RecipeError(Fault(f"{path}{line_of(error)}", f"is no YAML: {brief(error)}")) from None
     found.origins[()] = str(path)
     for key in ("options", "method", "training", "report"):
         if key in found.values and found.values[key] is None:
             del found.values[key]  # a block whose keys are all commented out
     _root_paths(found.values, path.parent)
     return found
-
-
-def _construct(text: str) -> Any:
-    for event in yaml.parse(text, _Loader):
-        mark: Any = event.start_mark
-        refused = _refused(event)
-        if refused:
-            raise yaml.MarkedYAMLError(problem=refused, problem_mark=mark)
-    try:
-        return yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
-    except ValueError as error:  # a number of thousands of digits
-        raise yaml.YAMLError(str(error)) from None
-
-
-def _refused(event: Any) -> str:
-    # Aliases are what a few lines of YAML need to unfold into gigabytes; no recipe needs them.
-    if isinstance(event, yaml.AliasEvent):
-        return "aliases (*name) are not allowed in a recipe"
-    if getattr(event, "tag", None) is not None:
-        return f"tags ({event.tag}) are not allowed in a recipe"
-    if isinstance(event, yaml.ScalarEvent) and UNTOLD.search(event.value):
-        return f"{event.value!r} holds a character that is no text"
-    return ""
 
 
 def _locate(node: Any, path: Path, keys: KeyPath, found: Draft) -> None:
@@ -249,8 +200,8 @@ def _root_paths(values: dict[str, Any], folder: Path) -> None:
         data = values["data"] = {"source": data}
     if isinstance(data, dict) and "source" in data:
         data["source"] = _rooted(data["source"], folder)
-    if isinstance(model, dict):
-        model["id"] = _model(model.get("id"), folder)
+    if isinstance(model, dict) and "id" in model:
+        model["id"] = _model(model["id"], folder)
     elif isinstance(model, str):
         values["model"] = _model(model, folder)
 
@@ -289,67 +240,3 @@ def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         deep = isinstance(below, dict) and isinstance(value, dict) and key != "source"
         result[key] = _merged(below, value) if deep else value  # type: ignore[arg-type]  # deep says so
     return result
-
-
-def _keys(loc: Sequence[Any], values: Any, missing: bool) -> list[str]:
-    """Return the part of pydantic's location that the user wrote (not its union branch names)."""
-    keys: list[str] = []
-    for item in loc:
-        if isinstance(values, Mapping) and item in values:
-            keys, values = [*keys, str(item)], values[item]
-        elif isinstance(values, list) and isinstance(item, int):
-            keys, values = [*keys, str(item)], values[item] if item < len(values) else None
-        elif missing and isinstance(values, Mapping) and item == loc[-1]:
-            keys.append(str(item))
-    return keys
-
-
-def _distinct(error: ValidationError, values: Any) -> list[tuple[list[str], Any]]:
-    """Return one fault a key: a union reports each of its branches."""
-    items: dict[str, tuple[list[str], Any]] = {}
-    for item in error.errors(include_url=False, include_context=True):
-        keys = _keys(item["loc"], values, item["type"] == "missing")
-        items.setdefault(repr(keys), (keys, item))
-    return list(items.values())
-
-
-def _words(item: Any, model: type[BaseModel]) -> str:
-    """Return pydantic's finding in the words of a person who wrote YAML."""
-    known = _siblings(model, item["loc"][:-1])
-    if item["type"] == "extra_forbidden":
-        name = str(item["loc"][-1])
-        return f"unknown key.{nearest(name, known)} Known: {listing(sorted(known), 40)}."
-    if item["type"] == "missing":
-        return "is missing"
-    if item["loc"][-1:] == ("[key]",):
-        return "the key must be text: put it in quotes"
-    if item["type"] in ("model_type", "dict_type"):
-        return f"should be a block of keys, not {item['input']!r}"
-    message = item["msg"].removeprefix("Value error, ").removeprefix("Input ")
-    return f"{message}, not {item['input']!r}" if "should" in message else (
-        f"{item['input']!r}: {message}"
-    )  # fmt: skip
-
-
-def _siblings(model: Any, loc: Sequence[Any]) -> list[str]:
-    for key in loc:
-        options = getattr(model, "model_fields", {})
-        if key not in options:
-            continue
-        inner = options[key].annotation
-        model = next(
-            (a for a in [inner, *getattr(inner, "__args__", ())] if hasattr(a, "model_fields")),
-            None,
-        )
-    return list(getattr(model, "model_fields", {}))
-
-
-def _line(error: Exception) -> str:
-    mark = getattr(error, "problem_mark", None)
-    return f":{mark.line + 1}" if mark is not None else ""
-
-
-def _brief(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    return str(getattr(error, "problem", None) or str(error).splitlines()[0])

@@ -125,13 +125,16 @@ def warnings(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _not_beaten(record: Mapping[str, Any]) -> Iterator[str]:
-    headline = next(iter(record["metrics"]["test"]))
+    if record["headline"] is None:
+        return
+    headline, more = record["headline"]["metric"], record["headline"]["greater_is_better"]
     score = record["metrics"]["test"][headline]
+    bound = score.get("low" if more else "high")
     for floor, scores in record["floors"].items():
-        value, least = scores[headline]["value"], score.get("low")
-        more = headline not in ("log_loss", "expected_calibration_error")
-        if value is not None and least is not None and more and value >= least:
-            yield f"{headline} is not clearly above the floor {floor} ({number(value)})"
+        value = scores[headline]["value"]
+        if value is not None and bound is not None and (value >= bound) is more:
+            side = "above" if more else "below"
+            yield f"{headline} is not clearly {side} the floor {floor} ({number(value)})"
 
 
 def checked(job: Job, console: Console) -> None:

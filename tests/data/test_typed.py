@@ -1,0 +1,105 @@
+"""json, jsonl, parquet and arrow files: what they hold, and what is said of broken ones."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from toolkit.data import typed
+from toolkit.errors import DataError
+
+ROWS = [{"text": "first", "label": "a"}, {"text": "zwö", "label": "b"}]
+LINES = "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in ROWS)
+TABLE = pa.Table.from_pylist(ROWS)
+
+
+def arrow(kind):
+    sink = pa.BufferOutputStream()
+    with kind(sink, TABLE.schema) as writer:
+        writer.write_table(TABLE)
+    return sink.getvalue().to_pybytes()
+
+
+def parquet(table):
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return sink.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "encoding"),
+    [
+        ("a.jsonl", LINES, "utf-8"),
+        ("A.JSONL", LINES, "utf-8"),
+        ("a.ndjson", LINES, "utf-8"),
+        ("bom.jsonl", b"\xef\xbb\xbf" + LINES.encode(), "utf-8"),
+        ("windows.jsonl", LINES.replace("\n", "\r\n"), "utf-8"),
+        ("gaps.jsonl", LINES.replace("\n", "\n\n"), "utf-8"),
+        ("latin.jsonl", LINES.encode("latin-1"), "latin-1"),
+        ("wide.jsonl", LINES.encode("utf-16"), "utf-16"),
+        ("a.jsonl.gz", gzip.compress(LINES.encode()), "utf-8"),
+        ("array.json", json.dumps(ROWS), "utf-8"),
+        ("indented.json", json.dumps(ROWS, indent=2), "utf-8"),
+        ("array.json.gz", gzip.compress(json.dumps(ROWS).encode()), "utf-8"),
+        ("a.parquet", parquet(TABLE), "utf-8"),
+        ("a.parquet.gz", gzip.compress(parquet(TABLE)), "utf-8"),
+        ("A.PARQUET", parquet(TABLE), "utf-8"),
+        ("stream.arrow", arrow(pa.ipc.new_stream), "utf-8"),
+        ("file.arrow", arrow(pa.ipc.new_file), "utf-8"),
+        ("file.arrow.gz", gzip.compress(arrow(pa.ipc.new_file)), "utf-8"),
+        ("a [1] *name?.jsonl", LINES, "utf-8"),
+    ],
+)
+def test_the_rows_are_the_same_from_every_format(write, name, content, encoding):
+    assert typed.read(write(name, content), encoding).to_list() == ROWS
+
+
+def test_a_key_that_some_rows_lack_is_missing_there(write):
+    found = typed.read(write("a.jsonl", LINES + '{"text": "x"}\n{"more": 1}\n'))
+    assert found["label"] == ["a", "b", None, None]
+    assert found["more"] == [None, None, None, 1]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place", "what"),
+    [
+        ("a.jsonl", "", "", "is empty"),
+        ("a.jsonl", "\n \n", "", "has no rows"),
+        ("a.json", "[]", "", "has no rows"),
+        ("a.parquet", parquet(TABLE.slice(0, 0)), "", "has no rows"),
+        ("a.jsonl", LINES + "{'text': 1}\n" + LINES, ":3", "Expecting property name"),
+        ("a.jsonl", LINES + "[1, 2]\n", ":3", "a row is an object, not list"),
+        ("a.jsonl", LINES + '{"text": "a", "text": "b"}\n', ":3", "the key 'text' stands twice"),
+        ("a.jsonl", LINES + '{"text": "\\ud800"}\n', ":3", "surrogates not allowed"),
+        ("a.json", json.dumps(ROWS, indent=1)[:-4], ":9", "Expecting ',' delimiter"),
+        ("a.json", "5", ":1", "a row is an object, not int"),
+        ("a.jsonl", LINES.encode("latin-1"), ":2", "is not utf-8 text (byte 0xf6)"),
+        ("a.jsonl.gz", b"no archive", "", "Not a gzipped file"),
+        ("a.parquet", b"no parquet", "", "cannot be read as parquet"),
+        ("a.parquet.gz", b"no archive", "", "Not a gzipped file"),
+        ("a.parquet.gz", gzip.compress(b"no parquet"), "", "cannot be read as parquet"),
+        ("a.arrow", b"no arrow", "", "cannot be read as arrow"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_line(write, name, content, place, what):
+    path = write(name, content)
+    with pytest.raises(DataError) as caught:
+        typed.read(path)
+    assert caught.value.faults[0].where == f"{path}{place}"
+    assert what in caught.value.faults[0].what
+
+
+def test_a_packed_file_that_changes_is_unpacked_again(write):
+    typed.read(write("a.parquet.gz", gzip.compress(parquet(TABLE))))
+    path = write("a.parquet.gz", gzip.compress(parquet(TABLE.slice(1))))
+    assert typed.read(path).to_list() == ROWS[1:]
+
+
+def test_rows_are_mapped_from_disk(write):
+    found = typed.read(write("a.jsonl", LINES * 1000))
+    assert found.cache_files
+    assert len(found) == 2000

