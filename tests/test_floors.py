@@ -18,12 +18,10 @@ def job(tmp_path_factory, tiny_model):
     folder = tmp_path_factory.mktemp("floors")
     lines = "\n".join(f"{text},{label}" for text, label in sentences(900))
     (folder / "rows.csv").write_text(f"text,label\n{lines}\n")
-    job = runner.check(
+    return runner.check(
         "text-classification",
         [(("data", "source"), str(folder / "rows.csv")), (("model",), str(tiny_model))],
     )
-    job.plugin.model = runner._model(job)
-    return job
 
 
 def test_all_rows_where_there_is_time(job):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 import transformers
+from rich.console import Console
 
 import toolkit
 from toolkit import runner, training
+from toolkit.batching import LengthGroupedBatches
 from toolkit.errors import RecipeError
 from toolkit.methods import layerwise
+from toolkit.runs import RunFolder
 
 TWELVE = {
     "weight_decay": 0.1,
@@ -133,6 +136,10 @@ def test_bf16_is_used_where_the_hardware_has_it(tmp_path, table, tiny_model):
     )
     assert job.arguments.bf16 is training.bf16_supported()
     assert job.arguments.train_sampling_strategy == "group_by_length"
+    trainer = runner._trainer(job, RunFolder(tmp_path), Console(quiet=True))
+    assert isinstance(trainer._get_train_sampler(), LengthGroupedBatches)
+    batches = [batch["input_ids"].shape for batch in trainer.get_train_dataloader()]
+    assert len({width for _, width in batches}) > 1
     assert job.arguments.metric_for_best_model == "accuracy"
 
 

@@ -229,7 +229,10 @@ def auto_class(architecture: str) -> Any:
     """Return the plain `AutoModel...` class of transformers that loads an architecture, or None."""
     from transformers.models.auto import modeling_auto
 
-    for name in sorted(dir(modeling_auto)):
+    # Only the classes: the mappings beside them import every model there is when looked into.
+    # "ForPreTraining" comes last, as it takes what others have their own class for.
+    names = [name for name in dir(modeling_auto) if name.startswith("AutoModel")]
+    for name in sorted(names, key=lambda name: (name.endswith("PreTraining"), name)):
         known = getattr(getattr(modeling_auto, name), "_model_mapping", None)
         classes = getattr(known, "_model_mapping", {}).values()
         if any(architecture in (c if isinstance(c, tuple) else (c,)) for c in classes):

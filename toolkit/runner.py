@@ -13,7 +13,7 @@ from rich.console import Console
 
 from toolkit import data as data_door
 from toolkit import environment, library, methods, models, registry, reload, training
-from toolkit.errors import Fault, RecipeError, ToolkitError, UserError
+from toolkit.errors import Fault, ModelError, RecipeError, ToolkitError, UserError
 from toolkit.plugin import column_markers, columns
 from toolkit.quiet import quiet_libraries
 from toolkit.recipe import Draft, Recipe
@@ -95,6 +95,14 @@ def resolve(name: str, overrides: Overrides = ()) -> tuple[str, Recipe, Plugin[A
     return draft.name, recipe, plugin
 
 
+def _check_metrics(plugin: Plugin[Any]) -> None:
+    """Make the metrics once: a wrong name is better known now than after an hour of training."""
+    try:
+        plugin.metrics()
+    except UserError as error:
+        raise RecipeError([Fault("report.metrics", f.what) for f in error.faults]) from error
+
+
 def _check_method(draft: Draft) -> None:
     given = draft.values.get("method", "full")
     block = {"name": given} if isinstance(given, str) else given
@@ -130,12 +138,15 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
         files = models.find(recipe.model.id, recipe.model.revision)
         plugin.model_path = files.path
         seed_everything(recipe.seed)
-        plugin.processor = plugin.load_processor()
-        plugin.metrics()  # a wrong name is better known now than after an hour of training
+        with _loading(files, recipe.scenario):
+            plugin.processor = plugin.load_processor()
+        _check_metrics(plugin)
     with clock.phase("prepare"):
         prepared = _prepare(plugin, loaded)
     has_lengths = "length" in prepared["train"].column_names
     arguments = training.arguments(plugin, recipe, _headline(plugin), has_lengths=has_lengths)
+    with clock.phase("model"), _loading(files, recipe.scenario):
+        plugin.model = _model(plugin, recipe.seed, on_cpu=arguments.use_cpu)
     return Job(name, recipe, plugin, loaded, files, prepared, arguments, clock)
 
 
@@ -149,6 +160,28 @@ def _prepare(plugin: Plugin[Any], loaded: Loaded) -> dict[str, datasets.Dataset]
                 f"of {split}: it must keep every row, in order"
             )
     return found
+
+
+@contextmanager
+def _loading(files: models.ModelFiles, scenario: str) -> Iterator[None]:
+    """A model of another kind than the scenario needs is the user's to mend, not a crash."""
+    try:
+        yield
+    except (ValueError, OSError, KeyError, ImportError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise ModelError(
+            f"model {files.id!r} ({files.path}) cannot be loaded for {scenario}: {first}"
+        ) from error
+
+
+def _model(plugin: Plugin[Any], seed: int, on_cpu: bool) -> Any:
+    """Make the model on the device that is there, its head from the recipe's seed."""
+    import torch
+
+    seed_everything(seed)
+    model: Any = plugin.load_model()
+    device = torch.accelerator.current_accelerator()
+    return model if device is None or on_cpu else model.to(device)
 
 
 def import_heavy() -> None:
@@ -209,8 +242,6 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
     from toolkit.reporting import card
 
     clock, plugin = job.clock, job.plugin
-    with clock.phase("model"):
-        plugin.model = _model(job)
     with clock.phase("train"):
         trainer = _trainer(job, folder, console)
         trained = training.train(trainer)
@@ -235,16 +266,6 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
     card.write(folder)
     folder.clear_checkpoints(keep="save_total_limit" in job.recipe.training)
     folder.write(status="finished")
-
-
-def _model(job: Job) -> Any:
-    """Make the model on the device that is there, its head from the recipe's seed."""
-    import torch
-
-    seed_everything(job.recipe.seed)
-    model: Any = job.plugin.load_model()
-    device = torch.accelerator.current_accelerator()
-    return model if device is None or job.arguments.use_cpu else model.to(device)
 
 
 def _trainer(job: Job, folder: RunFolder, console: Console) -> Any:

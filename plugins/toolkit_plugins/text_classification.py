@@ -179,8 +179,8 @@ class TextClassification(Plugin[TextOptions]):
         found = []
         for name in ("validation", "test"):
             if self.data is not None and name in self.data:
-                values = self.data[name].select_columns([self.options.label])
-                unseen = self.labels.unseen(row[self.options.label] for row in values)
+                batches = self.data[name].select_columns([self.options.label]).iter(1000)
+                unseen = self.labels.unseen(v for b in batches for v in b[self.options.label])
                 if unseen:
                     classes = listing(f"{label!r} ({count})" for label, count in unseen.items())
                     found.append(

@@ -70,7 +70,7 @@ def overrides(
         folder = Path(model).expanduser()
         named.append((("model",), str(folder.resolve()) if folder.is_dir() else model))
     if method is not None:
-        named.append((("method", "name"), method))
+        named.append((("method",), {"name": method}))  # with the settings of that method only
     if seed is not None:
         named.append((("seed",), seed))
     faults: list[Fault] = []

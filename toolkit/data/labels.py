@@ -85,9 +85,10 @@ class ClassLabels:
     def unseen(self, values: Iterable[Any]) -> dict[str, int]:
         """Count the labels among cells that are no known class."""
         counts: dict[str, int] = {}
+        known = set(self.names)
         for value in values:
             for text in self.texts(value):
-                if text not in self.names:
+                if text not in known:
                     counts[text] = counts.get(text, 0) + 1
         return counts
 

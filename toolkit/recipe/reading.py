@@ -153,7 +153,7 @@ def _read(path: Path) -> Draft:
         if not isinstance(values, dict):
             raise RecipeError(Fault(str(path), "a recipe is a mapping of keys to values"))
         _locate(compose(text), path, (), found)
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         raise RecipeError(Fault(f"{path}{line_of(error)}", f"is no YAML: {brief(error)}")) from None
     found.origins[()] = str(path)
     for key in ("options", "method", "training", "report"):

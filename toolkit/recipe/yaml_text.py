@@ -46,6 +46,8 @@ def construct(text: str) -> Any:
         return yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
     except ValueError as error:  # a number of thousands of digits
         raise yaml.YAMLError(str(error)) from None
+    except RecursionError:
+        raise yaml.YAMLError("it is nested too deeply") from None
 
 
 def _refused(event: Any) -> str:
@@ -72,6 +74,4 @@ def line_of(error: Exception) -> str:
 
 def brief(error: Exception) -> str:
     """Return what is wrong with a YAML text in one line."""
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
     return str(getattr(error, "problem", None) or str(error).splitlines()[0])
