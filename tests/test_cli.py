@@ -114,12 +114,12 @@ def test_doctor_looks_at_everything(capsys):
 
 
 def test_interrupting_is_told_apart(monkeypatch, table, tiny_model, tmp_path, capsys):
-    from toolkit import training
+    from toolkit import runner
 
     def interrupted(trainer):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(training, "train", interrupted)
+    monkeypatch.setattr(runner, "train", interrupted)
     code = outcome(
         ["run", "text-classification", "--data", str(table), "--model", str(tiny_model),
          "--out", str(tmp_path / "out")]

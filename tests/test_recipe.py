@@ -173,6 +173,19 @@ def test_a_tab_can_be_written_in_every_way(read, mark):
     assert read(BASE, f"data.delimiter={mark}").data.delimiter == "\t"
 
 
+def test_a_file_that_quotes_nothing_stays_so_when_the_recipe_is_written_again(read):
+    found = read(BASE, "data.quote=null")
+    again = yaml.safe_dump(found.model_dump(mode="json", exclude_none=True))
+    assert read(again).data.quote == found.data.quote == ""
+    assert read(BASE).data.quote == '"'
+    assert read(BASE, "data.quote=|").data.quote == "|"
+
+
+def test_a_quote_of_two_characters_is_told_once(faults):
+    (fault,) = faults(BASE, "data.quote=ab")
+    assert fault == "--set data.quote: 'ab': takes one ASCII character; tab is written '\\t'"
+
+
 @pytest.mark.parametrize("name", ["rot13", "hex", "base64", "undefined", ""])
 def test_a_codec_that_reads_no_text_is_no_encoding(faults, name):
     assert "Python knows no such encoding" in faults(BASE, f"data.encoding='{name}'")[0]

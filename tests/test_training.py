@@ -8,7 +8,7 @@ import transformers
 from rich.console import Console
 
 import toolkit
-from toolkit import runner, training
+from toolkit import runner, trainer, training
 from toolkit.batching import LengthGroupedBatches
 from toolkit.errors import RecipeError
 from toolkit.methods import layerwise
@@ -136,9 +136,9 @@ def test_bf16_is_used_where_the_hardware_has_it(tmp_path, table, tiny_model):
     )
     assert job.arguments.bf16 is training.bf16_supported()
     assert job.arguments.train_sampling_strategy == "group_by_length"
-    trainer = runner._trainer(job, RunFolder(tmp_path), Console(quiet=True))
-    assert isinstance(trainer._get_train_sampler(), LengthGroupedBatches)
-    batches = [batch["input_ids"].shape for batch in trainer.get_train_dataloader()]
+    made = runner._trainer(job, RunFolder(tmp_path), Console(quiet=True))
+    assert isinstance(made._get_train_sampler(), LengthGroupedBatches)
+    batches = [batch["input_ids"].shape for batch in made.get_train_dataloader()]
     assert len({width for _, width in batches}) > 1
     assert job.arguments.metric_for_best_model == "accuracy"
 
@@ -165,7 +165,7 @@ def test_rates_reach_the_optimizer():
     layers = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
     optimizer = torch.optim.AdamW(layers.parameters(), lr=1.0, weight_decay=0.3)
     factors = {p: 0.5 if place < 2 else 1.0 for place, p in enumerate(layers.parameters())}
-    training.scale_groups(optimizer, factors)
+    trainer.scale_groups(optimizer, factors)
     found = {p: g["lr"] for g in optimizer.param_groups for p in g["params"]}
     assert found == factors
     assert {g["weight_decay"] for g in optimizer.param_groups} == {0.3}

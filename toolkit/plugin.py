@@ -164,7 +164,7 @@ class Plugin(ABC, Generic[OptionsT]):
         `parts`: model, args, train_dataset, eval_dataset, data_collator, processing_class,
         compute_loss_func, callbacks.
         """
-        from toolkit.training import build_trainer
+        from toolkit.trainer import build_trainer
 
         return build_trainer(self, **parts)
 

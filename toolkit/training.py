@@ -1,23 +1,18 @@
-"""The Trainer assembled: arguments with the toolkit's defaults, precision, batching, evaluation."""
+"""Training settings: the recipe's, checked, over defaults for precision, batching, checkpoints."""
 
 from __future__ import annotations
 
 import dataclasses
 import inspect
-import time
 import typing
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from toolkit import methods
-from toolkit.errors import Fault, RecipeError, TrainingError, nearest
-from toolkit.recipe import MethodSpec
+from toolkit.errors import Fault, RecipeError, nearest
 
 if TYPE_CHECKING:
-    import datasets
     import transformers
 
-    from toolkit.methods import Method
     from toolkit.plugin import Plugin
     from toolkit.recipe import Recipe
 
@@ -177,115 +172,3 @@ def honours_item_count(model: Any, batch: Mapping[str, Any]) -> bool:
     finally:
         model.train(training)
     return abs(losses[0] - losses[1]) > 1e-3 * abs(losses[0])
-
-
-class ScoredEvaluation:
-    """Mixed into a Trainer: validation goes through the plugin's `decode` and metrics, streamed.
-
-    So the score that chooses the checkpoint is computed as the score in the report is, and no
-    logits pile up.
-    """
-
-    toolkit_plugin: Plugin[Any]
-    toolkit_rows: datasets.Dataset | None
-    toolkit_method: Method
-    toolkit_eval_seconds: float = 0.0
-
-    def _get_train_sampler(self: Any, train_dataset: Any = None) -> Any:
-        rows = (
-            self.train_dataset
-        )  # the one passed has lost the columns that the model does not take
-        names = getattr(rows, "column_names", None) or []
-        if (
-            self.args.train_sampling_strategy != "group_by_length"
-            or self.args.length_column_name not in names
-        ):
-            return super()._get_train_sampler(train_dataset)  # type: ignore[misc]  # Trainer's
-        from toolkit.batching import LengthGroupedBatches
-
-        lengths = rows.with_format("numpy")[self.args.length_column_name][:]
-        return LengthGroupedBatches(lengths, self.args.train_batch_size * self.args.world_size)
-
-    def create_optimizer(self: Any, model: Any = None) -> Any:
-        """Make the optimizer, and give parameters the learning rates that the method wants."""
-        optimizer = super().create_optimizer(model)  # type: ignore[misc]  # Trainer, by the mixin
-        factors = self.toolkit_method.learning_rates(self.model)
-        if factors:
-            named = {p: factors.get(name, 1.0) for name, p in self.model.named_parameters()}
-            scale_groups(optimizer, named)
-        return optimizer
-
-    def evaluate(
-        self: Any,
-        eval_dataset: Any = None,
-        ignore_keys: list[str] | None = None,
-        metric_key_prefix: str = "eval",
-    ) -> dict[str, float]:
-        """Score the validation split; keys are `eval_loss` and `eval_<metric>`."""
-        from toolkit.evaluation.predicting import predict
-        from toolkit.evaluation.scoring import score
-
-        if eval_dataset is not None or self.toolkit_rows is None:
-            found: dict[str, float] = super().evaluate(  # type: ignore[misc]  # Trainer, by the mixin
-                eval_dataset, ignore_keys, metric_key_prefix
-            )
-            return found
-        start = time.monotonic()
-        plugin, rows, losses = self.toolkit_plugin, self.toolkit_rows, []
-
-        def pairs() -> Any:
-            size = self.args.per_device_eval_batch_size
-            for batch in predict(plugin, self.model, rows, self.eval_dataset, size, with_loss=True):
-                if batch.loss_sum is not None:
-                    losses.append(batch.loss_sum)
-                raw = rows.select(range(batch.start, batch.start + len(batch.predictions)))
-                yield batch.predictions, plugin.references(raw.to_list())
-
-        scores = score(plugin.metrics(), pairs())
-        metrics = {f"{metric_key_prefix}_{k}": v["value"] for k, v in scores.items()}
-        if losses:
-            metrics[f"{metric_key_prefix}_loss"] = sum(losses) / len(rows)
-        self.toolkit_eval_seconds += time.monotonic() - start
-        self.log(metrics)
-        self.control = self.callback_handler.on_evaluate(
-            self.args, self.state, self.control, metrics
-        )
-        return metrics
-
-
-def scale_groups(optimizer: Any, factors: Mapping[Any, float]) -> None:
-    """Split an optimizer's groups by the factor on their parameters' learning rate."""
-    groups = list(optimizer.param_groups)
-    optimizer.param_groups.clear()
-    for group in groups:
-        for factor in sorted({factors[p] for p in group["params"]}):
-            chosen = [p for p in group["params"] if factors[p] == factor]
-            optimizer.add_param_group({**group, "params": chosen, "lr": group["lr"] * factor})
-
-
-def build_trainer(plugin: Plugin[Any], **parts: Any) -> transformers.Trainer:
-    """Return the plugin's Trainer with validation scored by the plugin's own metrics."""
-    import transformers
-
-    base = plugin.Trainer or transformers.Trainer
-    cls = type(f"Scored{base.__name__}", (ScoredEvaluation, base), {})
-    trainer = cls(**parts)
-    trainer.toolkit_plugin = plugin
-    trainer.toolkit_method = methods.of(plugin.recipe.method if plugin.recipe else MethodSpec())
-    rows = plugin.data.get("validation") if plugin.data is not None else None
-    trainer.toolkit_rows = rows if parts.get("eval_dataset") is not None else None
-    trainer.remove_callback(transformers.PrinterCallback)
-    return trainer  # type: ignore[no-any-return]  # a class made at run time
-
-
-def train(trainer: transformers.Trainer) -> dict[str, float]:
-    """Train, and return what Trainer says of it (`train_runtime` in seconds, ...).
-
-    Raises:
-        TrainingError: the loss became NaN or infinite.
-    """
-    result = trainer.train()
-    loss = float(result.training_loss)
-    if loss != loss:
-        raise TrainingError(f"the training loss is {loss} after {result.global_step} steps")
-    return dict(result.metrics)

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from toolkit.data import ClassLabels
 from toolkit.errors import DataError, Fault, RecipeError, listing
-from toolkit.evaluation import floors
+from toolkit.evaluation import classifier_floors
+from toolkit.evaluation.floors import Floor
 from toolkit.plugin import LabelColumn, Options, Plugin, Prediction, Row, TextColumn
 
 
@@ -160,18 +161,18 @@ class TextClassification(Plugin[TextOptions]):
             name: metrics.load(name, labels=self.labels.names, multilabel=several) for name in names
         }
 
-    def floors(self) -> Iterable[floors.Floor]:
+    def floors(self) -> Iterable[Floor]:
         """Return majority, TF-IDF with logistic regression, and the frozen model with the same."""
-        task = floors.Classification(
+        task = classifier_floors.Classification(
             len(self.labels.names),
             self.options.multi_label,
             self._targets,
             self._from_probabilities,
         )
         return [
-            floors.Majority(task),
-            floors.TfidfLogistic(task, self._texts),
-            floors.FrozenLinear(task, self),
+            classifier_floors.Majority(task),
+            classifier_floors.TfidfLogistic(task, self._texts),
+            classifier_floors.FrozenLinear(task, self),
         ]
 
     def notes(self) -> list[str]:

@@ -196,6 +196,13 @@ def test_a_label_column_of_mixed_types_is_taken_as_text(write, door):
     assert names == ("7", "True", "l0", "l1")
 
 
+def test_a_file_that_quotes_nothing_is_read_when_the_recipe_says_so(write, door):
+    path = write("a.tsv", "text\tlabel\n" + "".join(f'"open {n}\tl{n % 2}\n' for n in range(10)))
+    with pytest.raises(DataError, match=r"data\.quote=null"):
+        door(path)
+    assert door(path, quote=None).splits["train"]["text"][0].startswith('"open')
+
+
 def test_renamed_columns_are_text_from_the_start(write, door):
     path = write("a.csv", "body,code\n" + "".join(f"t{n},00{n % 2}\n" for n in range(10)))
     found = door(path, rename={"body": "text", "code": "label", "absent": "x"})

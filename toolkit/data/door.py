@@ -134,7 +134,7 @@ def _table(path: Path, spec: DataSpec, as_text: list[str]) -> datasets.Dataset:
             as_text=as_text,
             encoding=spec.encoding,
             delimiter=spec.delimiter,
-            quote=spec.quote,
+            quote=spec.quote or None,
             cache=Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-csv",
         )
     from toolkit.data import typed

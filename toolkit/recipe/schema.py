@@ -57,7 +57,8 @@ class DataSpec(Part):
         `hub:owner/name[:config][@revision]`. Paths are relative to the recipe's file.
     split: how missing splits are made.
     encoding: of text files. delimiter: of csv files; found in the first rows where not given.
-    quote: around csv fields that hold the delimiter or a line end; null where nothing is quoted.
+    quote: around csv fields that hold the delimiter or a line end; null (kept as "", so that it
+        is written out with the recipe) where nothing is quoted.
     rename: old column name -> new one, where a source has the old one.
     on_missing: rows without a target or without any input are set aside and counted ("drop"), or
         end the run ("error").
@@ -67,7 +68,7 @@ class DataSpec(Part):
     split: SplitSpec = SplitSpec()
     encoding: str = "utf-8"
     delimiter: Mark | None = None
-    quote: Mark | None = '"'
+    quote: Annotated[Mark | Literal[""], BeforeValidator(lambda q: "" if q is None else q)] = '"'
     rename: dict[str, str] = {}
     on_missing: Literal["drop", "error"] = "drop"
 

@@ -1,0 +1,69 @@
+"""The scores of a run: test whole, without overlapping rows, by slices, and what beats it not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from toolkit.runs import RunFolder, read_predictions
+
+if TYPE_CHECKING:
+    import datasets
+
+    from toolkit.evaluation.scoring import Scores
+    from toolkit.job import Job
+
+FLOOR_SHARE = 0.2  # of the training time, for all floors together
+SLICE_VALUES = 20  # of a slice column, the commonest ones
+
+
+def measure(job: Job, folder: RunFolder) -> tuple[dict[str, Scores], dict[str, Any]]:
+    """Predict test once, and score it: whole, without overlapping rows, and by slices."""
+    from toolkit.evaluation.scoring import score
+
+    plugin, seed = job.plugin, job.recipe.seed
+    metrics = {}
+    if "validation" in job.prepared:
+        metrics["validation"] = score(plugin.metrics(), _predicted(job, "validation"), seed)
+    folder.write_predictions(_predicted(job, "test"))
+    file = folder.path / "predictions.jsonl"
+    metrics["test"] = score(plugin.metrics(), read_predictions(file), seed)
+    seen = job.loaded.overlapping
+    if seen is not None and seen.any() and not seen.all():
+        kept = read_predictions(file, ~seen)
+        metrics["test_without_overlap"] = score(plugin.metrics(), kept, seed)
+    slices: dict[str, Any] = {}
+    for column in job.recipe.report.slices:
+        slices[column] = {
+            value: {"rows": int(mask.sum()), **score(plugin.metrics(),
+                                                     read_predictions(file, mask), seed)}
+            for value, mask in _values(job.loaded.splits["test"], column)
+        }  # fmt: skip
+    return metrics, slices
+
+
+def _predicted(job: Job, split: str) -> Iterator[tuple[list[Any], list[Any]]]:
+    from toolkit.evaluation.predicting import predict
+
+    raw, size = job.loaded.splits[split], job.recipe.training.get("per_device_eval_batch_size", 64)
+    for batch in predict(job.plugin, job.plugin.model, raw, job.prepared[split], size):
+        rows = raw.select(range(batch.start, batch.start + len(batch.predictions)))
+        yield batch.predictions, job.plugin.references(rows.to_list())
+
+
+def _values(split: datasets.Dataset, column: str) -> Iterator[tuple[str, Any]]:
+    """Yield the commonest values of a column and which rows hold them."""
+    import numpy as np
+
+    cells = np.array([str(value) for value in split[column]])
+    values, counts = np.unique(cells, return_counts=True)
+    for place in np.argsort(-counts, kind="stable")[:SLICE_VALUES]:
+        yield str(values[place]), cells == values[place]
+
+
+def floors(job: Job, train_seconds: float) -> tuple[dict[str, Scores], dict[str, dict[str, int]]]:
+    """Score the plugin's floors within their share of the training time."""
+    from toolkit.evaluation import floors as room
+
+    seconds = FLOOR_SHARE * train_seconds
+    return room.measure(job.plugin, job.prepared, job.plugin.metrics, seconds, job.recipe.seed)
