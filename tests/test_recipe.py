@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from toolkit import library
 from toolkit.errors import RecipeError
-from toolkit.recipe import draft, parse_override
+from toolkit.recipe import draft, parse_override, yaml_text
 
 BASE = "scenario: s\nmodel: owner/name\ndata: rows.csv\n"
 SHIPPED = sorted(library.core_folder().rglob("*.y*ml"))
 PLACES = count()
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 
 
 @pytest.fixture
@@ -58,9 +59,9 @@ class TestShipped:
         assert second.startswith(f"# toolkit run {name} --data ")
 
     def test_it_is_valid_with_its_scenario_method_and_training(self, path):
-        from toolkit import runner
+        from toolkit import job
 
-        name, recipe, plugin = runner.resolve(library.name_of(path.resolve()))
+        name, recipe, plugin = job.resolve(library.name_of(path.resolve()))
         assert name == library.name_of(path.resolve())
         assert recipe.description
         assert isinstance(plugin.options, type(plugin).Options)
@@ -397,3 +398,16 @@ class TestSet:
     def test_a_value_that_is_no_yaml(self, value):
         with pytest.raises(RecipeError, match="--set a: the value is no YAML"):
             parse_override(f"a={value}")
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | TEXT | st.integers() | st.floats(allow_nan=False)
+        | st.sampled_from(["1e5", "1e-4", "no", "0x1f", "1_000", "2020-01-01", "~", "null", "010"]),
+        lambda inner: st.lists(inner, max_size=3)
+        | st.dictionaries(TEXT, inner, max_size=3),
+        max_leaves=10,
+    )
+)  # fmt: skip
+def test_what_is_written_is_read_back_equal(value):
+    assert yaml_text.construct(yaml_text.dump({"x": value})) == {"x": value}

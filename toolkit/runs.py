@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from toolkit.errors import ToolkitError, UserError, listing
+from toolkit.recipe.yaml_text import dump
 
 if TYPE_CHECKING:
     import numpy as np
@@ -78,9 +77,7 @@ class RunFolder:
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Write the resolved recipe, runnable again."""
-        text = yaml.safe_dump(
-            recipe.model_dump(mode="json", exclude_none=True), sort_keys=False, allow_unicode=True
-        )
+        text = dump(recipe.model_dump(mode="json"))
         path = self.path / "recipe.yaml"
         path.write_text(f"# toolkit run {path}\n{text}", encoding="utf-8")
 

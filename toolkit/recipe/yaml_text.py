@@ -31,6 +31,27 @@ for _tag, _pattern, _first in [
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
 
 
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that YAML 1.1 or the loader above would read as something else."""
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {  # noqa: RUF012 - PyYAML's own attribute
+        first: [
+            *yaml.SafeDumper.yaml_implicit_resolvers.get(first, []),
+            *_Loader.yaml_implicit_resolvers.get(first, []),
+        ]
+        for first in {*yaml.SafeDumper.yaml_implicit_resolvers, *_Loader.yaml_implicit_resolvers}
+    }
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write a value that stands twice out twice: `construct` refuses aliases."""
+        return True
+
+
+def dump(values: Any) -> str:
+    """Return plain values as YAML that `construct` reads back equal."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+
+
 def construct(text: str) -> Any:
     """Return the values of a YAML text.
 
