@@ -49,7 +49,10 @@ class _Dumper(yaml.SafeDumper):
 
 def dump(values: Any) -> str:
     """Return plain values as YAML that `construct` reads back equal."""
-    return yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    text = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    if "\x85" in text or "\u2028" in text or "\u2029" in text:  # line ends, to PyYAML's reader
+        text = yaml.dump(values, Dumper=_Dumper, sort_keys=False, allow_unicode=False)
+    return str(text)
 
 
 def construct(text: str) -> Any:
