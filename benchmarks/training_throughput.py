@@ -78,8 +78,8 @@ def stock(padded: bool) -> tuple[float, float, int]:
     return done.metrics["train_samples_per_second"], accuracy, tokens
 
 
-def ours() -> tuple[float, float]:
-    """Return rows a second and test accuracy of a run with the recipe's settings."""
+def ours() -> tuple[float, float, float]:
+    """Return rows a second (of Trainer, and with fitting the head first) and test accuracy."""
     with tempfile.TemporaryDirectory() as out:
         place = Path(out)
         train.to_csv(place / "train.csv", index=False)
@@ -91,9 +91,10 @@ def ours() -> tuple[float, float]:
             settings={"training.num_train_epochs": EPOCHS, "training.eval_strategy": "no"},
         )
         record = run.record
-    return record["speed"]["train_samples_per_second"], record["metrics"]["test"]["accuracy"][
-        "value"
-    ]
+    speed = record["speed"]
+    whole = record["data"]["rows"]["train"] * speed["epochs"] / speed["train_seconds"]
+    accuracy = record["metrics"]["test"]["accuracy"]["value"]
+    return speed["train_samples_per_second"], whole, accuracy
 
 
 def matrix_peak() -> float:
@@ -111,7 +112,7 @@ def matrix_peak() -> float:
 
 padded_rate, _, _ = stock(padded=True)
 stock_rate, stock_accuracy, tokens = stock(padded=False)
-our_rate, our_accuracy = ours()
+our_rate, our_whole, our_accuracy = ours()
 peak = matrix_peak()
 model = transformers.AutoModel.from_pretrained(files.path)
 work = sum(p.numel() for n, p in model.named_parameters() if "embeddings" not in n)
@@ -120,7 +121,12 @@ say(
     ratio=our_rate / padded_rate,
     ratio_stock=our_rate / stock_rate,
     goals=[8, 2.5],
-    rows_per_second={"run_glue": padded_rate, "stock": stock_rate, "toolkit": round(our_rate, 1)},
+    rows_per_second={
+        "run_glue": padded_rate,
+        "stock": stock_rate,
+        "toolkit": round(our_rate, 1),
+        "toolkit_with_head_fit": round(our_whole, 1),
+    },
     accuracy={"stock": round(stock_accuracy, 4), "toolkit": round(our_accuracy, 4)},
     rows=len(train),
     epochs=EPOCHS,
