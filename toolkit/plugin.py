@@ -142,8 +142,10 @@ class Plugin(ABC, Generic[OptionsT]):
         """
         for value in prediction.values():
             if isinstance(value, Mapping) and len(value) > 1:
-                first, second, *_ = sorted(value.values(), reverse=True)
-                return float(first - second)
+                numbers = [v for v in value.values() if isinstance(v, int | float)]
+                if len(numbers) == len(value):
+                    first, second, *_ = sorted(numbers, reverse=True)
+                    return float(first - second)
         return float("inf")
 
     def metrics(self) -> Mapping[str, evaluate.EvaluationModule]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ from toolkit.runs import Run, RunFolder
 from toolkit.trainer import train
 
 if TYPE_CHECKING:
+    from transformers import TrainerCallback
+
     from toolkit.plugin import Plugin
 
 __all__ = ["Job", "check", "run", "save"]
@@ -56,11 +59,14 @@ def run(
 
 def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
     """Train, score, save, prove and report: the order in which the folder fills."""
+    from toolkit.progress import TrainingProgress
     from toolkit.reporting import card
 
     clock, plugin = job.clock, job.plugin
-    with clock.phase("train"):
-        trainer = _trainer(job, folder, console)
+    best = headline(plugin)
+    progress = TrainingProgress(console, best[0] if best else None)
+    with clock.phase("train"), closing(progress):
+        trainer = _trainer(job, folder, progress)
         trained = train(trainer)
     with clock.phase("save"):
         # Without accelerate's autocast wrapper: what is scored is what is saved.
@@ -85,17 +91,15 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
     folder.write(status="finished")
 
 
-def _trainer(job: Job, folder: RunFolder, console: Console) -> Any:
+def _trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
     """Apply the method to the model, and hand all parts to the plugin's Trainer."""
     from toolkit.evaluation.predicting import batch_maker, default_collator, records
-    from toolkit.progress import TrainingProgress
 
     plugin, recipe, prepared = job.plugin, job.recipe, job.prepared
     material = methods.Material(plugin, prepared, recipe.seed)
     model = plugin.model = methods.of(recipe.method).apply(plugin.model, material)
     probe = batch_maker(plugin, model, with_labels=True)(records(prepared["train"], [0, 1]))
     model.accepts_loss_kwargs = training.honours_item_count(model, probe)
-    best = headline(plugin)
     job.arguments.output_dir = str(folder.path / "checkpoints")
     seed_everything(recipe.seed)
     return plugin.trainer(
@@ -106,10 +110,7 @@ def _trainer(job: Job, folder: RunFolder, console: Console) -> Any:
         data_collator=plugin.collator() or default_collator(plugin),
         processing_class=plugin.processor,
         compute_loss_func=plugin.loss(),
-        callbacks=[
-            TrainingProgress(console, best[0] if best else None),
-            *training.early_stopping(recipe),
-        ],
+        callbacks=[progress, *training.early_stopping(recipe)],
     )
 
 

@@ -31,9 +31,8 @@ class ScoredEvaluation:
     toolkit_eval_seconds: float = 0.0
 
     def _get_train_sampler(self: Any, train_dataset: Any = None) -> Any:
-        rows = (
-            self.train_dataset
-        )  # the one passed has lost the columns that the model does not take
+        # Not the one passed: that has lost the columns that the model does not take.
+        rows = self.train_dataset
         names = getattr(rows, "column_names", None) or []
         if (
             self.args.train_sampling_strategy != "group_by_length"
