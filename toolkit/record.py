@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from toolkit import environment
@@ -11,6 +10,7 @@ from toolkit.job import headline
 
 if TYPE_CHECKING:
     from toolkit.job import Job
+    from toolkit.trainer import Trained
 
 
 def opening(job: Job) -> dict[str, Any]:
@@ -39,25 +39,21 @@ def opening(job: Job) -> dict[str, Any]:
     }
 
 
-def speed(job: Job, trained: Mapping[str, float], trainer: Any) -> dict[str, Any]:
+def speed(job: Job, trained: Trained) -> dict[str, Any]:
     """Return seconds and rates; `fixed_seconds` is all but training, scoring and floors."""
     seconds = job.clock.seconds
-    rows = len(job.prepared["train"]) * float(trainer.state.epoch or 0)
+    rows = len(job.prepared["train"]) * (trained.epochs if trained.steps else 1)
+    pure = seconds["train"] if trained.seconds is None else trained.seconds
     total = time.monotonic() - job.clock.started
     return {
         "train_seconds": seconds["train"],
-        "train_samples_per_second": rows / max(_pure_training(trainer, trained), 1e-9),
+        "train_samples_per_second": rows / max(pure, 1e-9),
         "total_seconds": total,
         "fixed_seconds": total - sum(seconds[part] for part in ("train", "score", "floors")),
         "phases": dict(seconds),
-        "epochs": trainer.state.epoch,
-        "steps": trainer.state.global_step,
+        "epochs": trained.epochs,
+        "steps": trained.steps,
     }
-
-
-def _pure_training(trainer: Any, trained: Mapping[str, float]) -> float:
-    """Return the seconds of training without those of validation in between."""
-    return float(trained["train_runtime"]) - float(getattr(trainer, "toolkit_eval_seconds", 0.0))
 
 
 def _named(found: tuple[str, bool] | None) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ from rich.console import Console
 from toolkit import methods, record, reload, scores, training
 from toolkit.job import Job, Overrides, check, headline, seed_everything
 from toolkit.runs import Run, RunFolder
-from toolkit.trainer import train
+from toolkit.trainer import Trained, train
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
@@ -59,20 +60,14 @@ def run(
 
 def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
     """Train, score, save, prove and report: the order in which the folder fills."""
-    from toolkit.progress import TrainingProgress
     from toolkit.reporting import card
 
-    clock, plugin = job.clock, job.plugin
-    best = headline(plugin)
-    progress = TrainingProgress(console, best[0] if best else None)
-    with clock.phase("train"), closing(progress):
-        trainer = _trainer(job, folder, progress)
-        trained = train(trainer)
+    clock = job.clock
+    with clock.phase("train"):
+        trained = _train(job, folder, console)
     with clock.phase("save"):
-        # Without accelerate's autocast wrapper: what is scored is what is saved.
-        plugin.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
-        plugin.model.eval()
-        save(plugin, folder.path / "model")
+        job.plugin.model.eval()
+        save(job.plugin, folder.path / "model")
     console.print("scoring", style="dim")
     with clock.phase("score"):
         metrics, slices = scores.measure(job, folder)
@@ -84,20 +79,41 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
         compared = reload.check(folder.path, job.loaded.splits["test"])
     folder.write(
         reload={"compared": compared.compared, "different": compared.different},
-        speed=record.speed(job, trained, trainer),
+        method=trained.report,
+        speed=record.speed(job, trained),
     )
     card.write(folder)
     folder.clear_checkpoints(keep="save_total_limit" in job.recipe.training)
     folder.write(status="finished")
 
 
+def _train(job: Job, folder: RunFolder, console: Console) -> Trained:
+    """Apply the method to the model, and train what it leaves to train."""
+    from toolkit.progress import TrainingProgress
+
+    plugin, recipe = job.plugin, job.recipe
+    method = methods.of(recipe.method)
+    say = partial(console.print, style="dim", highlight=False)
+    material = methods.Material(plugin, job.prepared, recipe.seed, say)
+    model = plugin.model = method.apply(plugin.model, material)
+    report = {"name": recipe.method.name, **material.report}
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        return Trained(report)
+    best = headline(plugin)
+    progress = TrainingProgress(console, best[0] if best else None)
+    with closing(progress), method.while_training(model):
+        trainer = _trainer(job, folder, progress)
+        trained = train(trainer, report)
+        # Without accelerate's autocast wrapper: what is scored is what is saved.
+        plugin.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    return trained
+
+
 def _trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
-    """Apply the method to the model, and hand all parts to the plugin's Trainer."""
+    """Hand all parts to the plugin's Trainer."""
     from toolkit.evaluation.predicting import batch_maker, default_collator, records
 
-    plugin, recipe, prepared = job.plugin, job.recipe, job.prepared
-    material = methods.Material(plugin, prepared, recipe.seed)
-    model = plugin.model = methods.of(recipe.method).apply(plugin.model, material)
+    plugin, recipe, prepared, model = job.plugin, job.recipe, job.prepared, job.plugin.model
     probe = batch_maker(plugin, model, with_labels=True)(records(prepared["train"], [0, 1]))
     model.accepts_loss_kwargs = training.honours_item_count(model, probe)
     job.arguments.output_dir = str(folder.path / "checkpoints")

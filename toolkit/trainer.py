@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolkit import methods
@@ -116,8 +117,21 @@ def build_trainer(plugin: Plugin[Any], **parts: Any) -> transformers.Trainer:
     return trainer  # type: ignore[no-any-return]  # a class made at run time
 
 
-def train(trainer: transformers.Trainer) -> dict[str, float]:
-    """Train, and return what Trainer says of it (`train_runtime` in seconds, ...).
+@dataclass(frozen=True)
+class Trained:
+    """What came of training: what the method says, and Trainer's count of epochs, steps, seconds.
+
+    seconds: without those of validation in between; None where Trainer had nothing to do.
+    """
+
+    report: dict[str, Any]
+    epochs: float = 0.0
+    steps: int = 0
+    seconds: float | None = None
+
+
+def train(trainer: transformers.Trainer, report: dict[str, Any]) -> Trained:
+    """Train, and return what came of it.
 
     Raises:
         TrainingError: the loss became NaN or infinite.
@@ -126,4 +140,10 @@ def train(trainer: transformers.Trainer) -> dict[str, float]:
     loss = float(result.training_loss)
     if loss != loss:
         raise TrainingError(f"the training loss is {loss} after {result.global_step} steps")
-    return dict(result.metrics)
+    validating = float(getattr(trainer, "toolkit_eval_seconds", 0.0))
+    return Trained(
+        report,
+        float(trainer.state.epoch or 0),
+        trainer.state.global_step,
+        float(result.metrics["train_runtime"]) - validating,
+    )

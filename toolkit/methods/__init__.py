@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import RecipeError, listing, nearest
@@ -17,16 +18,29 @@ if TYPE_CHECKING:
 
     from toolkit.plugin import Plugin
 
-NAMES = ("full", "layerwise")
+NAMES = ("full", "layerwise", "head")
 
 
 @dataclass(frozen=True)
 class Material:
-    """What a method may look at: the plugin, its prepared splits, the seed."""
+    """What a method may look at: the plugin, its prepared splits, the seed.
+
+    prepared: a method may add columns to it. say: shows what takes time. report: what the method
+    has done, for run.json.
+    """
 
     plugin: Plugin[Any]
-    prepared: Mapping[str, datasets.Dataset]
+    prepared: dict[str, datasets.Dataset]
     seed: int
+    say: Callable[[str], None] = print
+    report: dict[str, Any] = field(default_factory=dict)
+
+    def first_batch(self, model: Any) -> Any:
+        """Return two training rows as the model takes them, labels included."""
+        from toolkit.evaluation.predicting import batch_maker, records
+
+        make = batch_maker(self.plugin, model, with_labels=True)
+        return make(records(self.prepared["train"], range(min(2, len(self.prepared["train"])))))
 
 
 class Method(Part, ABC):
@@ -34,11 +48,18 @@ class Method(Part, ABC):
 
     @abstractmethod
     def apply(self, model: Any, material: Material) -> Any:
-        """Return the model to train (the same object, or one wrapped around it)."""
+        """Return the model to train (the same object, or one wrapped around it).
+
+        Where no parameter of it needs a gradient, it is done, and Trainer is not called.
+        """
 
     def learning_rates(self, model: Any) -> dict[str, float]:
         """Return parameter name -> factor on the learning rate, where it is not 1."""
         return {}
+
+    def while_training(self, model: Any) -> AbstractContextManager[None]:
+        """Return a context that holds while Trainer is made and trains."""
+        return nullcontext()
 
 
 def get(name: str) -> type[Method]:

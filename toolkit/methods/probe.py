@@ -1,63 +1,155 @@
-"""A new linear head fitted on the frozen model, before anything is fine-tuned."""
+"""A linear head fitted on the frozen model: by itself, or before anything is fine-tuned."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.evaluation.predicting import batch_maker, by_length, records
+from toolkit.methods.features import PART, Features, features
+from toolkit.methods.linear import Fitted, Labelled, Loss, fit, loss_for
 
 if TYPE_CHECKING:
+    import datasets
+
     from toolkit.methods import Material
 
-MOST_ROWS = 20_000  # more hardly move a linear head, and their features would fill memory
-WINDOW = 1024
-BATCH = 64
-STRENGTHS = (0.001, 0.01, 0.1)  # of the fit (inverse to the penalty), for features of unit variance
+MOST_ROWS = 20_000  # more hardly move a head that is trained further
 TUNING_ROWS = 2000
+# Of the fit before fine-tuning (C, for features of unit variance): a head that fits its rows too
+# well starts with gradients that vanish.
+MILD = (0.001, 0.01, 0.1)
 
 
 def fit_head(model: Any, material: Material) -> bool:
-    """Set weight and bias of the head to the logistic regression on its inputs.
+    """Set the head to a mild fit on some rows, as the start of fine-tuning.
 
-    Features are centred and scaled for the fit, which is folded into the weights. Returns whether
-    it was done: not where the logits are no linear layer's output, or labels no classes.
+    Returns whether it was done: not where the logits are no linear layer's output.
     """
-    import torch
-
-    train = material.prepared["train"]
-    order = np.random.default_rng(material.seed).permutation(len(train))[:MOST_ROWS]
-    make = batch_maker(material.plugin, model, with_labels=True)
-    head = _head(model, make(records(train, order[:2].tolist())))
+    head = logits_layer(model, material.first_batch(model))
     if head is None:
         return False
-    features, labels = [], []
-    was_training = model.training
-    model.eval()
-    with torch.inference_mode(), _inputs_of(head) as seen, _precision(model):
-        for start in range(0, len(order), WINDOW):
-            window = train.select(order[start : start + WINDOW])
-            for rows in by_length(window, range(len(window)), BATCH):
-                batch = make(records(window, rows))
-                model(**{k: v for k, v in batch.items() if k != "labels"})
-                features.append(seen.pop().float().cpu().numpy())
-                labels.append(batch["labels"].cpu().numpy())
-    model.train(was_training)
-    fitted = _fit(np.concatenate(features), np.concatenate(labels), head.out_features)
-    if fitted is None:
+    train = material.prepared["train"]
+    order = np.random.default_rng(material.seed).permutation(len(train))[:MOST_ROWS]
+    rows = _Rows.of(model, head, material, train.select(order))
+    if not rows.fits:
         return False
-    weight, bias = fitted
-    with torch.no_grad():
-        head.weight.copy_(torch.from_numpy(weight))
-        head.bias.copy_(torch.from_numpy(bias))
+    few = np.arange(min(TUNING_ROWS, len(order)))
+    kept, held = few[few % 5 > 0], few[few % 5 == 0]
+    loss = rows.loss(material)
+    chosen = fit(rows.labelled(kept), rows.labelled(held), head.out_features, loss, MILD)
+    whole = rows.labelled()
+    _set(head, fit(whole, whole, head.out_features, loss, (chosen.strength,)))
     return True
 
 
-def _head(model: Any, batch: Any) -> Any:
-    """Return the linear layer whose output is the model's logits, or None."""
+def fit_exactly(model: Any, head: Any, material: Material, strengths: Sequence[float]) -> None:
+    """Set the head to the optimum on train, for the penalty that predicts validation best."""
+    train = _Rows.of(model, head, material, material.prepared["train"])
+    loss, whole = train.loss(material), train.labelled()
+    if "validation" in material.prepared:
+        other = _Rows.of(model, head, material, material.prepared["validation"])
+        found = fit(whole, other.labelled(), head.out_features, loss, strengths)
+    else:
+        place = np.arange(len(train.features))
+        kept, held = train.labelled(place[place % 5 > 0]), train.labelled(place[place % 5 == 0])
+        chosen = fit(kept, held, head.out_features, loss, strengths)
+        found = fit(whole, whole, head.out_features, loss, (chosen.strength,))
+        found.losses = chosen.losses
+    _set(head, found)
+    material.report.update(
+        {
+            "head": "linear, exact optimum",
+            "C": found.strength,
+            "validation_losses": {str(c): loss for c, loss in found.losses.items()},
+            "features": "from the cache" if train.features.cached else "computed",
+        }
+    )
+
+
+def _set(head: Any, found: Fitted) -> None:
+    import torch
+
+    with torch.no_grad():
+        head.weight.copy_(found.weight)
+        head.bias.copy_(found.bias)
+
+
+@dataclass
+class _Rows:
+    """Features and labels of a split."""
+
+    features: Features
+    labels: Any
+    device: Any
+
+    @classmethod
+    def of(cls, model: Any, head: Any, material: Material, split: datasets.Dataset) -> _Rows:
+        import torch
+
+        name = next(n for n, module in model.named_modules() if module is head)
+        found = features(
+            material.plugin, model, split, lambda m: _inputs_of(m, head), "head", material.say,
+            without=lambda parameter: parameter.startswith(f"{name}."),
+        )  # fmt: skip
+        labels = torch.from_numpy(np.array(split.with_format("numpy")["labels"][:]))
+        return cls(found, labels, head.weight.device)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the labels tell rows apart at all."""
+        return len(self.labels) > 1 and bool((self.labels != self.labels[0]).any())
+
+    def loss(self, material: Material) -> Loss:
+        """Return the plugin's own loss, or the one that transformers' heads have."""
+        from transformers.modeling_outputs import SequenceClassifierOutput
+
+        own = material.plugin.loss()
+        if own is not None:
+            return lambda logits, labels: own(SequenceClassifierOutput(logits=logits), labels)
+        recipe = material.plugin.recipe
+        settings = recipe.training if recipe else {}
+        return loss_for(self.labels, float(settings.get("label_smoothing_factor", 0.0)))
+
+    def labelled(self, places: Any = None) -> Labelled:
+        """Return the rows at some places, or all; without those whose class train lacks."""
+        wanted = np.ones(len(self.labels), bool)
+        if places is not None:
+            wanted[:] = False
+            wanted[places] = True
+        if not self.labels.is_floating_point():
+            wanted &= self.labels.numpy() >= 0
+        parts = _Parts(self, wanted)
+        small = 4 * self.features.width * len(self.labels) <= PART
+        return Labelled(list(parts) if small else parts, int(wanted.sum()))
+
+
+@dataclass
+class _Parts:
+    """Pairs of features and labels, read from the file anew each time."""
+
+    rows: _Rows
+    wanted: Any
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        import torch
+
+        start = 0
+        for matrix in self.rows.features.matrices():
+            end = start + len(matrix)
+            mask = self.wanted[start:end]
+            if mask.any():
+                found = torch.from_numpy(matrix[mask])
+                labels = self.rows.labels[start:end][torch.from_numpy(mask)]
+                yield found.to(self.rows.device), labels.to(self.rows.device)
+            start = end
+
+
+def logits_layer(model: Any, batch: Any) -> Any:
+    """Return the linear layer whose output is the model's logits (rows, outputs), or None."""
     import torch
 
     outputs: dict[Any, Any] = {}
@@ -80,75 +172,19 @@ def _head(model: Any, batch: Any) -> Any:
 
 
 @contextmanager
-def _inputs_of(module: Any) -> Iterator[list[Any]]:
+def _inputs_of(model: Any, module: Any) -> Iterator[Any]:
+    """Give a function from a batch to what a module was given for it, a vector a row."""
     seen: list[Any] = []
     hook = module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+
+    def take(batch: Any) -> list[Any]:
+        model(**batch)
+        return list(seen.pop())
+
     try:
-        yield seen
+        yield take
     finally:
         hook.remove()
 
 
-def _precision(model: Any) -> Any:
-    import torch
-
-    from toolkit.training import bf16_supported
-
-    kind = next(model.parameters()).device.type
-    return torch.autocast(kind, torch.bfloat16, enabled=bf16_supported())
-
-
-def _fit(features: Any, labels: Any, outputs: int) -> tuple[Any, Any] | None:
-    """Return weight (outputs, features) and bias (outputs,) on unscaled features."""
-    # One scale for all features: a scale each would give those that hardly vary huge weights,
-    # through which dropout and the first steps shake the logits.
-    mean, scale = features.mean(axis=0), features.std() + 1e-12
-    scaled = (features - mean) / scale
-    columns = labels.T if labels.ndim == 2 else [labels]
-    weight = np.zeros((outputs, features.shape[1]))
-    bias = np.zeros(outputs)
-    for place, targets in enumerate(columns):
-        known = targets >= 0
-        if not np.array_equal(targets, targets.astype(int)) or len(np.unique(targets[known])) < 2:
-            if labels.ndim == 1:
-                return None
-            continue  # a label that all rows have, or none: its logit starts at zero
-        model = _logistic(scaled[known], targets[known].astype(int))
-        if labels.ndim == 2:
-            weight[place], bias[place] = model.coef_[0], model.intercept_[0]
-        elif len(model.classes_) == 2:
-            # One logit stands for two: half of it to each class, with opposite signs.
-            weight[model.classes_] = np.concatenate([-model.coef_, model.coef_]) / 2
-            bias[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) / 2
-        else:
-            weight[model.classes_], bias[model.classes_] = model.coef_, model.intercept_
-    weight /= scale
-    return weight.astype(np.float32), (bias - weight @ mean).astype(np.float32)
-
-
-def _logistic(features: Any, targets: Any) -> Any:
-    """Return the logistic regression whose penalty predicts every fifth row best.
-
-    A head that fits its rows too well starts fine-tuning with gradients that vanish.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    from toolkit.quiet import quiet_fit
-
-    rows = np.arange(len(targets))[:TUNING_ROWS]
-    held, kept = rows[::5], np.setdiff1d(rows, rows[::5])
-    losses = {}
-    with quiet_fit():
-        if len(np.unique(targets[kept])) > 1:
-            for strength in STRENGTHS:
-                model = LogisticRegression(C=strength, max_iter=100)
-                found = model.fit(features[kept], targets[kept]).predict_log_proba(features[held])
-                place = np.searchsorted(model.classes_, targets[held]).clip(
-                    max=len(model.classes_) - 1
-                )
-                losses[strength] = -found[np.arange(len(held)), place].mean()
-        best = min(losses, key=lambda strength: losses[strength]) if losses else STRENGTHS[0]
-        return LogisticRegression(C=best, max_iter=200).fit(features, targets)
-
-
-__all__ = ["fit_head"]
+__all__ = ["fit_exactly", "fit_head", "logits_layer"]
