@@ -125,7 +125,7 @@ def _trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
         eval_dataset=prepared["validation"],
         data_collator=plugin.collator() or default_collator(plugin),
         processing_class=plugin.processor,
-        compute_loss_func=plugin.loss(),
+        compute_loss_func=methods.of(recipe.method).loss(plugin),
         callbacks=[progress, *training.early_stopping(recipe)],
     )
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from toolkit.plugin import Plugin
 
-NAMES = ("full", "layerwise", "head")
+NAMES = ("full", "layerwise", "head", "distill")
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,10 @@ class Method(Part, ABC):
     def learning_rates(self, model: Any) -> dict[str, float]:
         """Return parameter name -> factor on the learning rate, where it is not 1."""
         return {}
+
+    def loss(self, plugin: Plugin[Any]) -> Callable[..., Any] | None:
+        """Return the loss to train with; None is the model's own."""
+        return plugin.loss()
 
     def while_training(self, model: Any) -> AbstractContextManager[None]:
         """Return a context that holds while Trainer is made and trains."""

@@ -23,7 +23,7 @@ STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # C, from the stronges
 PATIENCE = 2  # weaker penalties in a row that predict worse end the search
 # A fit ends when a step improves the objective by no larger a share. More than the second is not
 # to be had from products in float32.
-ROUGH, EXACT = 1e-4, 1e-6
+ROUGH, EXACT = 1e-4, 1e-7
 MOST_STEPS = 500
 
 
