@@ -133,7 +133,7 @@ def test_a_deeper_head_trains_on_features_as_on_the_frozen_model(head, model, na
     run = head(folder, **settings)
     assert run.record["method"]["head"] == "trained on features"
     assert run.record["speed"]["steps"] == 6
-    monkeypatch.setattr("toolkit.methods.frozen._only_states", lambda model, batch: False)
+    monkeypatch.setattr("toolkit.methods.stand_in._only_states", lambda model, batch: False)
     whole = head(folder, out="whole", **settings)
     assert whole.record["method"]["features"].startswith("not kept")
     for tensor, other in zip(weights(run).values(), weights(whole).values(), strict=True):

@@ -32,7 +32,7 @@ class Material:
     plugin: Plugin[Any]
     prepared: dict[str, datasets.Dataset]
     seed: int
-    say: Callable[[str], None] = print
+    say: Callable[[str], None] = lambda text: None
     report: dict[str, Any] = field(default_factory=dict)
 
     def first_batch(self, model: Any) -> Any:

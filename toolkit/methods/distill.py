@@ -158,7 +158,7 @@ def _mean_loss(outputs: Any, labels: Any, smoothing: float) -> Any:
 
 @contextmanager
 def _logits_of(model: Any) -> Iterator[Any]:
-    yield lambda batch: list(model(**batch).logits)
+    yield lambda batch: list(model(**batch).logits.float().cpu())
 
 
 METHOD = Distill

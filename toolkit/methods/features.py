@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from toolkit.plugin import Plugin
 
-WINDOW = 4096  # rows that are sorted by length together
+WINDOW = 4096  # rows that are sorted by length together, and whose features are held at once
 BATCH = 64
 PART = 1 << 28  # bytes of features that are handled in one piece
 
@@ -82,13 +82,16 @@ def features(
     kind: str,
     say: Callable[[str], None],
     without: Callable[[str], bool],
+    window: int = WINDOW,
 ) -> Features:
     """Return the features of a prepared split, from the cache where they are there.
 
     Args:
-        tap: model -> context whose function turns a batch into the features of its rows.
+        tap: model -> context whose function turns a batch into the features of its rows, on CPU:
+            a vector each, or a matrix of (length, width).
         kind: names what the tap takes out.
         without: tells of a parameter's name whether features do not hang on it (the head's).
+        window: rows whose features are held at once.
         say: is told what takes time.
     """
     import datasets
@@ -101,7 +104,7 @@ def features(
         folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         try:
-            _write(partial, _encode(plugin, model, split, tap))
+            _write(partial, _encode(plugin, model, split, tap, window))
             os.replace(partial, path)
         finally:
             partial.unlink(missing_ok=True)
@@ -110,15 +113,15 @@ def features(
 
 
 def _encode(
-    plugin: Plugin[Any], model: Any, split: datasets.Dataset, tap: Tap
+    plugin: Plugin[Any], model: Any, split: datasets.Dataset, tap: Tap, window: int
 ) -> Iterator[list[Any]]:
     """Yield windows of per-row arrays, in row order."""
     import torch
 
     make = batch_maker(plugin, model, with_labels=False)
     with evaluating(model), torch.inference_mode(), tap(model) as take, autocast(model):
-        for start in range(0, len(split), WINDOW):
-            rows = range(start, min(start + WINDOW, len(split)))
+        for start in range(0, len(split), window):
+            rows = range(start, min(start + window, len(split)))
             found: dict[int, Any] = {}
             for chosen in by_length(split, rows, BATCH):
                 found |= zip(chosen, take(make(records(split, chosen))), strict=True)
@@ -147,8 +150,8 @@ def _bits(array: torch.Tensor, short: bool) -> np.ndarray[Any, Any]:
     import torch
 
     if short:
-        return array.float().cpu().numpy()
-    return array.to(torch.bfloat16).cpu().view(torch.uint16).numpy()
+        return array.float().numpy()
+    return array.to(torch.bfloat16).view(torch.uint16).numpy()
 
 
 def autocast(model: Any) -> Any:

@@ -33,7 +33,7 @@ class Head(Method):
     def apply(self, model: Any, material: Material) -> Any:
         """Return the model with its head fitted (nothing is left to train) or ready to train."""
         from toolkit.methods import probe
-        from toolkit.methods.frozen import on_features
+        from toolkit.methods.stand_in import on_features
 
         model.requires_grad_(False)
         batch = material.first_batch(model)

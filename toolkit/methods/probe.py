@@ -179,7 +179,7 @@ def _inputs_of(model: Any, module: Any) -> Iterator[Any]:
 
     def take(batch: Any) -> list[Any]:
         model(**batch)
-        return list(seen.pop())
+        return list(seen.pop().float().cpu())
 
     try:
         yield take

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from toolkit.methods import Material
 
 COLUMN = "feature_row"
+WINDOW = 512  # rows: their features are a vector for each token
 
 
 def on_features(model: Any, material: Material) -> AbstractContextManager[None] | None:
@@ -34,7 +35,7 @@ def on_features(model: Any, material: Material) -> AbstractContextManager[None] 
         if name in material.prepared:
             split = material.prepared[name]
             store = features(material.plugin, model, split, _states_of, "states", material.say,
-                             without=_outside(model))  # fmt: skip
+                             without=_outside(model), window=WINDOW)  # fmt: skip
             stores.append(store)
             cached &= store.cached
             places = np.arange(start, start + len(split))
@@ -63,11 +64,11 @@ def _only_states(model: Any, batch: Mapping[str, Any]) -> bool:
 @contextmanager
 def _states_of(model: Any) -> Iterator[Any]:
     def take(batch: Mapping[str, Any]) -> list[Any]:
-        states = model.base_model(**batch)[0]
+        states = model.base_model(**batch)[0].to(torch.bfloat16).cpu()
         mask = batch.get("attention_mask")
         if mask is None:
             return list(states)
-        return [row[kept.bool()] for row, kept in zip(states, mask, strict=True)]
+        return [row[kept] for row, kept in zip(states, mask.bool().cpu(), strict=True)]
 
     yield take
 
