@@ -89,14 +89,15 @@ def test_the_encoder_stays_and_the_head_is_the_optimum(head, model):
 
 def test_a_second_run_does_not_touch_the_encoder(head, model, monkeypatch):
     folder = model("bert")
-    first = head(folder, out="first")
+    short = {"options.max_length": 40}  # not the inputs of another test
+    first = head(folder, out="first", **short)
     assert first.record["method"]["features"] == "computed"
 
     def refuse(*_, **__):
         raise AssertionError("the encoder ran over rows whose features are kept")
 
     monkeypatch.setattr("toolkit.methods.features._encode", refuse)
-    second = head(folder, out="second", method={"C": [0.5]})
+    second = head(folder, out="second", method={"C": [0.5]}, **short)
     assert second.record["method"]["features"] == "from the cache"
     assert second.record["method"]["C"] == 0.5
     with pytest.raises(AssertionError, match="features are kept"):
