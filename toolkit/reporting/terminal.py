@@ -20,7 +20,8 @@ SPLITS = {
     "test_without_overlap": "test, rows seen in training left out",
     "validation": "validation (chose the checkpoint)",
 }
-BESIDE = 5  # metrics that fit beside each other in 80 columns; more go into another table
+BESIDE = 5  # metrics beside each other at most; more go into another table
+NAMES, CELL = 18, 14  # columns that the names of the rows take at least, and a score's interval
 
 
 def number(value: float | None) -> str:
@@ -42,7 +43,7 @@ def summary(run: Run, console: Console) -> None:
     metrics, floors = record["metrics"], record["floors"]
     console.print()
     console.print(f"[bold]{escape(record['recipe'])}[/] {escape(record['model']['id'])}")
-    for names in _groups(list(metrics["test"])):
+    for names in _groups(list(metrics["test"]), console.width):
         table = Table(title="score, and its 95% interval", title_justify="left", show_edge=False)
         table.add_column("", overflow="fold")
         for name in names:
@@ -67,8 +68,9 @@ def summary(run: Run, console: Console) -> None:
                       soft_wrap=True)  # fmt: skip
 
 
-def _groups(names: list[str]) -> list[list[str]]:
-    return [names[start : start + BESIDE] for start in range(0, len(names), BESIDE)]
+def _groups(names: list[str], width: int) -> list[list[str]]:
+    beside = max(1, min(BESIDE, (width - NAMES) // CELL))
+    return [names[start : start + beside] for start in range(0, len(names), beside)]
 
 
 def _cell(score: Mapping[str, Any]) -> str:
