@@ -136,6 +136,27 @@ def test_completion_offers_recipes():
     assert [item.value for item in items] == ["text-classification/banking77"]
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("run x --data /t", "file,/t"),
+        ("run x --model /t", "file,/t"),
+        ("run x --method layer", "plain,layerwise"),
+        ("check text-classification/se", "plain,text-classification/sentiment"),
+        ("init /tmp/m", "file,"),
+    ],
+)
+def test_the_shell_completes_values(words, offered, monkeypatch, capsys):
+    from toolkit.cli.main import cli
+
+    monkeypatch.setenv("COMP_WORDS", f"toolkit {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    monkeypatch.setenv("_TOOLKIT_COMPLETE", "bash_complete")
+    with pytest.raises(SystemExit):
+        cli.main([], prog_name="toolkit")
+    assert capsys.readouterr().out.splitlines() == [offered]
+
+
 def test_completion_script_is_clicks_own():
     done = subprocess.run(
         [sys.executable, "-m", "toolkit"], capture_output=True, text=True, check=False,
