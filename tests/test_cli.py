@@ -54,6 +54,11 @@ def test_init_copies_recipe_and_data_to_edit(tmp_path, monkeypatch, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+def test_init_into_a_folder_that_takes_no_files(capsys):
+    assert outcome(["init", "text-classification", "/proc/mine.yaml"]) == 2
+    assert "/proc/mine.yaml cannot be written" in capsys.readouterr().err
+
+
 def test_check_says_what_would_be_trained_on(table, tiny_model, capsys):
     code = outcome(
         ["check", "text-classification", "--data", str(table), "--model", str(tiny_model)]
@@ -69,6 +74,7 @@ def test_check_says_what_would_be_trained_on(table, tiny_model, capsys):
     [
         (["run", "text-clasification"], "Did you mean 'text-classification'"),
         (["run", "text-classification", "--set", "nonsense"], "key.path=value"),
+        (["check", "text-classification", "--set", "options.class_weights={a:5}"], "'{a: 5}'"),
         (["run", "text-classification", "--method", "fulll"], "Did you mean 'full'"),
         (["run", "text-classification", "--data", "absent.csv"], "there is no such file"),
         (["run", "text-classification", "--seed", "-1"], "seed"),
