@@ -59,7 +59,7 @@ class Job:
     plugin: Plugin[Any]
     loaded: Loaded
     files: models.ModelFiles
-    prepared: dict[str, datasets.Dataset]
+    prepared: Mapping[str, datasets.Dataset]
     arguments: transformers.TrainingArguments
     clock: Clock = field(default_factory=Clock)
 
@@ -166,7 +166,7 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
     has_lengths = "length" in prepared["train"].column_names
     arguments = training.arguments(plugin, recipe, headline(plugin), has_lengths=has_lengths)
     with clock.phase("model"), _loading(files, recipe.scenario):
-        plugin.model = _model(plugin, recipe.seed, on_cpu=arguments.use_cpu)
+        plugin.model = make_model(plugin, recipe.seed, on_cpu=arguments.use_cpu)
     plugin.loss()  # what is wrong with its settings is better known now
     return Job(name, recipe, plugin, loaded, files, prepared, arguments, clock)
 
@@ -201,7 +201,7 @@ def _loading(files: models.ModelFiles, scenario: str) -> Iterator[None]:
         ) from error
 
 
-def _model(plugin: Plugin[Any], seed: int, on_cpu: bool) -> Any:
+def make_model(plugin: Plugin[Any], seed: int, on_cpu: bool) -> Any:
     """Make the model on the device that is there, its head from the recipe's seed."""
     import torch
 

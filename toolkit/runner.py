@@ -66,7 +66,8 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
     best = headline(plugin)
     progress = TrainingProgress(console, best[0] if best else None)
     with clock.phase("train"), closing(progress):
-        trainer = _trainer(job, folder, progress)
+        apply_method(job)
+        trainer = make_trainer(job, folder, progress)
         trained = train(trainer)
     with clock.phase("save"):
         # Without accelerate's autocast wrapper: what is scored is what is saved.
@@ -91,13 +92,18 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
     folder.write(status="finished")
 
 
-def _trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
-    """Apply the method to the model, and hand all parts to the plugin's Trainer."""
+def apply_method(job: Job) -> None:
+    """Make the plugin's model the one that the method trains."""
+    material = methods.Material(job.plugin, job.prepared, job.recipe.seed)
+    job.plugin.model = methods.of(job.recipe.method).apply(job.plugin.model, material)
+
+
+def make_trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
+    """Hand all parts to the plugin's Trainer."""
     from toolkit.evaluation.predicting import batch_maker, default_collator, records
 
     plugin, recipe, prepared = job.plugin, job.recipe, job.prepared
-    material = methods.Material(plugin, prepared, recipe.seed)
-    model = plugin.model = methods.of(recipe.method).apply(plugin.model, material)
+    model = plugin.model
     probe = batch_maker(plugin, model, with_labels=True)(records(prepared["train"], [0, 1]))
     model.accepts_loss_kwargs = training.honours_item_count(model, probe)
     job.arguments.output_dir = str(folder.path / "checkpoints")

@@ -12,6 +12,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from toolkit.estimating import Estimate
     from toolkit.runner import Job
     from toolkit.runs import Run
 
@@ -153,6 +154,30 @@ def checked(job: Job, console: Console) -> None:
     ]  # fmt: skip
     for line in lines:
         console.print(f"  {escape(line)}", highlight=False)
+
+
+def estimated(found: Estimate, console: Console) -> None:
+    """Print what a run will take."""
+    bound = "at most " if found.at_most else "about "
+    parts = " + ".join(f"{part} {duration(seconds)}" for part, seconds in found.seconds.items())
+    kind = "of the accelerator" if found.on_accelerator else "of the process"
+    lines = [
+        f"time: {bound}{duration(found.total_seconds)} = {parts}",
+        f"steps: {found.steps:,} of {found.step_seconds:.3f} s",
+        f"memory: {found.memory / 2**30:.1f} GiB {kind} at its peak",
+    ]
+    if found.cost is not None:
+        lines.append(f"cost: {bound}{found.cost:.4g}")
+    lines.append(f"(from {found.measured_steps} measured steps, in {duration(found.spent)})")
+    for line in lines:
+        console.print(f"  {line}", highlight=False)
+
+
+def duration(seconds: float) -> str:
+    """Return "41 s", "12 min" or "3.5 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _short(path: Path) -> Path:
