@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -255,3 +256,16 @@ def test_texts_that_are_none(value, tmp_path, tiny_model, capsys):
     )
     assert code == 2
     assert "text: holds" in capsys.readouterr().err
+
+
+def test_a_terminal_that_lacks_the_letters_of_the_data(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("include: text-classification\ndescription: Zürich 😀\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit", "show", str(path)],
+        capture_output=True, encoding="cp1252", check=False,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert r"Zürich \U0001f600" in done.stdout
+    assert not done.stderr

@@ -102,10 +102,10 @@ def test_early_stopping_makes_it_a_bound(job):
 def test_a_sample_stands_for_the_epoch():
     rng = np.random.default_rng(0)
     sizes = rng.gamma(2, 100, size=500)
-    groups = [list(range(n * 4, n * 4 + 4)) for n in range(500)]
+    groups = [np.arange(n * 4, n * 4 + 4) for n in range(500)]
     chosen, rows = plan.sample(plan.Plan(groups, sizes, 500, 0, 0))
     assert chosen[0] == int(sizes.argmax())
-    assert rows[:4] == groups[chosen[0]]
+    assert rows[:4].tolist() == groups[chosen[0]].tolist()
     for part in (chosen[1:], chosen[1:7]):  # however far it gets
         assert sizes[part].mean() == pytest.approx(sizes.mean(), rel=0.35)
 

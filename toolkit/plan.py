@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
 STRATA = 12  # sizes of step in a sample
 
 Floats = np.ndarray[Any, np.dtype[np.float64]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Plan:
     saves: in between.
     """
 
-    groups: list[list[int]]
+    groups: list[Ints]
     sizes: Floats
     steps: int
     evaluations: int
@@ -41,7 +41,7 @@ def of(arguments: transformers.TrainingArguments, train: datasets.Dataset) -> Pl
     groups, sizes = [], []
     for start in range(0, len(batches), accumulated):
         part = batches[start : start + accumulated]
-        groups.append([row for rows, _ in part for row in rows])
+        groups.append(np.concatenate([rows for rows, _ in part]))
         sizes.append(sum(size for _, size in part))
     whole = arguments.max_steps
     steps = whole if whole > 0 else math.ceil(arguments.num_train_epochs * len(groups))
@@ -63,20 +63,20 @@ def of(arguments: transformers.TrainingArguments, train: datasets.Dataset) -> Pl
 
 def _batches(
     arguments: transformers.TrainingArguments, train: datasets.Dataset
-) -> list[tuple[list[int], float]]:
+) -> list[tuple[Ints, float]]:
     """Return (rows, size) of each forward pass of an epoch."""
     from toolkit.batching import LengthGroupedBatches
 
     size = arguments.train_batch_size
-    order: Sequence[int] = np.random.default_rng(0).permutation(len(train)).tolist()
+    order = np.random.default_rng(0).permutation(len(train))
     lengths = None
     if arguments.length_column_name in train.column_names:
         lengths = np.asarray(train.with_format("numpy")[arguments.length_column_name][:])
         if arguments.train_sampling_strategy == "group_by_length":
-            order = list(LengthGroupedBatches(lengths, size))
+            order = np.fromiter(LengthGroupedBatches(lengths, size), np.int64, len(train))
     found = []
     for start in range(0, len(order), size):
-        rows = list(order[start : start + size])
+        rows = order[start : start + size]
         # The collator pads to multiples of 8.
         width = 1 if lengths is None else 8 * math.ceil(float(lengths[rows].max()) / 8)
         found.append((rows, float(len(rows) * width)))
@@ -84,7 +84,7 @@ def _batches(
     return whole if arguments.dataloader_drop_last and whole else found
 
 
-def sample(plan: Plan) -> tuple[list[int], list[int]]:
+def sample(plan: Plan) -> tuple[list[int], Ints]:
     """Return steps of an epoch, the largest first and then all sizes twice, and their rows.
 
     Any beginning of them holds small and large ones: measuring may stop at any step.
@@ -97,4 +97,4 @@ def sample(plan: Plan) -> tuple[list[int], list[int]]:
     strata = [part[len(part) // 2] for part in np.array_split(order, min(STRATA, len(order)))]
     mixed = [int(strata[n]) for n in np.random.default_rng(0).permutation(len(strata))]
     chosen = [int(order[-1]), *mixed, *mixed]
-    return chosen, [row for group in chosen for row in plan.groups[group]]
+    return chosen, np.concatenate([plan.groups[group] for group in chosen])

@@ -211,10 +211,8 @@ def _rows_of_reports(job: Job, trainer: Any) -> tuple[Line, Line, Line]:
 
     plugin, seed = job.plugin, job.recipe.seed
     size = job.arguments.per_device_eval_batch_size
-    orders = {
-        name: np.random.default_rng(seed).permutation(len(rows)) for name, rows in
-        job.prepared.items()
-    }  # fmt: skip
+    rng = np.random.default_rng(seed)
+    orders = {name: rng.permutation(len(job.prepared[name])) for name in ("validation", "test")}
 
     def some(name: str, rows: int) -> tuple[Any, Any]:
         chosen = orders[name][:rows]
