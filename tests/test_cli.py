@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -54,6 +55,11 @@ def test_init_copies_recipe_and_data_to_edit(tmp_path, monkeypatch, capsys):
     assert "exists already" in capsys.readouterr().err
 
 
+def test_init_into_a_folder_that_takes_no_files(capsys):
+    assert outcome(["init", "text-classification", "/proc/mine.yaml"]) == 2
+    assert "/proc/mine.yaml cannot be written" in capsys.readouterr().err
+
+
 def test_check_says_what_would_be_trained_on(table, tiny_model, capsys):
     code = outcome(
         ["check", "text-classification", "--data", str(table), "--model", str(tiny_model)]
@@ -69,6 +75,7 @@ def test_check_says_what_would_be_trained_on(table, tiny_model, capsys):
     [
         (["run", "text-clasification"], "Did you mean 'text-classification'"),
         (["run", "text-classification", "--set", "nonsense"], "key.path=value"),
+        (["check", "text-classification", "--set", "options.class_weights={a:5}"], "'{a: 5}'"),
         (["run", "text-classification", "--method", "fulll"], "Did you mean 'full'"),
         (["run", "text-classification", "--data", "absent.csv"], "there is no such file"),
         (["run", "text-classification", "--seed", "-1"], "seed"),
@@ -100,7 +107,8 @@ def test_all_mistakes_are_told_at_once(tmp_path, capsys):
         assert f"{path}{place}" in shown
 
 
-def test_debug_shows_the_traceback(capsys):
+def test_debug_shows_the_traceback(capsys, monkeypatch):
+    monkeypatch.setenv("TOOLKIT_DEBUG", "")  # set by the command, and not for the tests after this
     assert outcome(["--debug", "run", "nothing"]) == 2
     assert "Traceback" in capsys.readouterr().err
 
@@ -135,6 +143,27 @@ def test_completion_offers_recipes():
     assert [item.value for item in items] == ["text-classification/banking77"]
 
 
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("run x --data /t", "file,/t"),
+        ("run x --model /t", "file,/t"),
+        ("run x --method layer", "plain,layerwise"),
+        ("check text-classification/se", "plain,text-classification/sentiment"),
+        ("init /tmp/m", "file,"),
+    ],
+)
+def test_the_shell_completes_values(words, offered, monkeypatch, capsys):
+    from toolkit.cli.main import cli
+
+    monkeypatch.setenv("COMP_WORDS", f"toolkit {words}")
+    monkeypatch.setenv("COMP_CWORD", str(len(words.split())))
+    monkeypatch.setenv("_TOOLKIT_COMPLETE", "bash_complete")
+    with pytest.raises(SystemExit):
+        cli.main([], prog_name="toolkit")
+    assert capsys.readouterr().out.splitlines() == [offered]
+
+
 def test_completion_script_is_clicks_own():
     done = subprocess.run(
         [sys.executable, "-m", "toolkit"], capture_output=True, text=True, check=False,
@@ -150,3 +179,93 @@ def test_public_names():
     assert set(toolkit.__all__) == set(toolkit._HOMES)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         toolkit.nothing  # noqa: B018 - the access is the test
+
+
+def test_libraries_say_nothing_of_their_own(tmp_path):
+    (tmp_path / "bad.parquet").write_text("no parquet")
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit", "check", "text-classification",
+         "--data", str(tmp_path / "bad.parquet")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("Error: ")
+    assert not done.stdout
+
+
+def test_wrong_training_settings_are_told_at_once_with_the_nearest_names(tmp_path, capsys):
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        "include: text-classification\n"
+        "training:\n"
+        "  eval_strategy: sometimes\n"
+        "  lr_scheduler_type: cosin\n"
+        "  train_sampling_strategy: sorted\n"
+        "  learning_rate: .nan\n"
+        "  per_device_eval_batch_size: 0\n"
+        "  num_train_epochs: -1\n"
+        "  weight_decay: -0.1\n"
+        "  resume_from_checkpoint: old\n"
+    )
+    assert outcome(["check", str(path)]) == 2
+    shown = capsys.readouterr().err
+    assert "8 things are wrong" in shown
+    for line, words in enumerate(
+        ("'sometimes'. Known: no, steps", "Did you mean 'cosine'", "group_by_length", "finite",
+         "from 1", "above 0", "from 0", "read by nothing"), start=3,
+    ):  # fmt: skip
+        assert f"{path}:{line} " in shown
+        assert words in shown
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("training.metric_for_best_model=acuracy", "Did you mean 'accuracy'"),
+        ("options.class_weights={fruitt: 2}", "names fruitt; the classes are bird, fruit, tool"),
+        ("options.class_weights={fruit: -2}", "should be greater than 0"),
+        ("options.text=label", "options.text: is the column 'label', as is options.label"),
+    ],
+)
+def test_what_only_training_would_meet_is_told_before(setting, message, table, tiny_model, capsys):
+    code = outcome(
+        ["check", "text-classification", "--data", str(table), "--model", str(tiny_model),
+         "--set", setting]
+    )  # fmt: skip
+    assert code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_early_stopping_without_validation(table, tiny_model, capsys):
+    code = outcome(
+        ["check", "text-classification", "--data", str(table), "--model", str(tiny_model),
+         "--set", "training.early_stopping_patience=2", "--set", "training.eval_strategy=no"]
+    )  # fmt: skip
+    assert code == 2
+    assert "needs validation" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", [{"t": "the old hammer"}, ["the", "old"]])
+def test_texts_that_are_none(value, tmp_path, tiny_model, capsys):
+    path = tmp_path / "rows.jsonl"
+    rows = [{"text": value, "label": "ab"[n % 2]} for n in range(40)]
+    path.write_text("\n".join(map(json.dumps, rows)))
+    code = outcome(
+        ["check", "text-classification", "--data", str(path), "--model", str(tiny_model)]
+    )
+    assert code == 2
+    assert "text: holds" in capsys.readouterr().err
+
+
+def test_a_terminal_that_lacks_the_letters_of_the_data(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("include: text-classification\ndescription: Zürich 😀\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "toolkit", "show", str(path)],
+        capture_output=True, encoding="cp1252", check=False,
+        env={**os.environ, "PYTHONIOENCODING": "cp1252"},
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert r"Zürich \U0001f600" in done.stdout
+    assert not done.stderr

@@ -123,12 +123,14 @@ def test_a_path_is_taken_as_it_is(tmp_path, monkeypatch):
         ("", "or give the path of a .yaml file"),
         ("minne.yaml", "there is no such file. Did you mean 'mine.yaml'?"),
         ("nowhere/mine.yaml", "there is no such file"),
+        ("folder.yaml", "is no file: a recipe is one YAML file"),
         ("x" * 5000 + ".yaml", "there is no such file"),
         ("a\0.yaml", "there is no such file"),
     ],
 )
 def test_a_name_that_is_none(tmp_path, monkeypatch, name, what):
     (tmp_path / "mine.yaml").write_text(RECIPE)
+    (tmp_path / "folder.yaml").mkdir()
     monkeypatch.chdir(tmp_path)
     with pytest.raises(RecipeError) as caught:
         library.locate(name)

@@ -288,3 +288,20 @@ def test_a_failed_run_says_so_and_exits_with_one(tmp_path, table, tiny_model, ca
     assert record["status"] == "failed"
     assert "TrainingError" in record["error"]
     assert not (out / "run.lock").exists()
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_the_summary_breaks_no_number(finished, width):
+    import io
+    import re
+
+    from rich.console import Console
+
+    from toolkit.reporting import terminal
+
+    shown = io.StringIO()
+    terminal.summary(finished, Console(file=shown, width=width))
+    scores = finished.metrics["test"].values()
+    for score in scores:
+        assert f"{score['low']:.3f}-{score['high']:.3f}" in shown.getvalue()
+    assert not re.search(r"│ \d+ *│", shown.getvalue())  # the tail of a number

@@ -9,8 +9,16 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from toolkit import data as data_door
-from toolkit import library, methods, models, registry, training
-from toolkit.errors import Fault, ModelError, RecipeError, ToolkitError, UserError
+from toolkit import library, methods, models, pretrained, registry, training
+from toolkit.errors import (
+    Fault,
+    ModelError,
+    RecipeError,
+    ToolkitError,
+    UserError,
+    listing,
+    nearest,
+)
 from toolkit.plugin import column_markers, columns
 from toolkit.quiet import quiet_libraries
 from toolkit.recipe import Draft, Recipe
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
     import transformers
 
     from toolkit.data import Loaded
-    from toolkit.plugin import Plugin
+    from toolkit.plugin import Column, Plugin
 
 Overrides = Sequence[tuple[tuple[str, ...], Any]]
 
@@ -88,12 +96,30 @@ def resolve(name: str, overrides: Overrides = ()) -> tuple[str, Recipe, Plugin[A
     return draft.name, recipe, plugin
 
 
+def _check_roles(named: Mapping[str, tuple[str, Column]]) -> None:
+    """Raise RecipeError where a column is both read and to be learned: any score would be 1."""
+    targets = {column: key for key, (column, mark) in named.items() if mark.role == "target"}
+    faults = [
+        Fault(f"options.{key}", f"is the column {column!r}, as is options.{targets[column]}")
+        for key, (column, mark) in named.items()
+        if mark.role == "input" and column in targets
+    ]
+    if faults:
+        raise RecipeError(faults)
+
+
 def _check_metrics(plugin: Plugin[Any]) -> None:
     """Make the metrics once: a wrong name is better known now than after an hour of training."""
     try:
-        plugin.metrics()
+        names = list(plugin.metrics())
     except UserError as error:
         raise RecipeError([Fault("report.metrics", f.what) for f in error.faults]) from error
+    best = plugin.recipe.training.get("metric_for_best_model") if plugin.recipe else None
+    if best is not None and str(best).removeprefix("eval_") not in (*names, "loss"):
+        what = f"there is no {best!r} in this run.{nearest(str(best), names)}"
+        raise RecipeError(
+            Fault("training.metric_for_best_model", f"{what} Scored: {listing(names)}, loss.")
+        )
 
 
 def _check_method(draft: Draft) -> None:
@@ -123,6 +149,7 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
     with clock.phase("data"):
         markers = column_markers(type(plugin.options))
         named = {k: (column, markers[k]) for k, column in columns(plugin.options).items()}
+        _check_roles(named)
         slices = {f"report.slices.{i}": c for i, c in enumerate(recipe.report.slices)}
         loaded = data_door.load(recipe.data, named, recipe.seed, slices)
         plugin.data = loaded.splits
@@ -139,7 +166,8 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
     has_lengths = "length" in prepared["train"].column_names
     arguments = training.arguments(plugin, recipe, headline(plugin), has_lengths=has_lengths)
     with clock.phase("model"), _loading(files, recipe.scenario):
-        plugin.model = _model(plugin, recipe.seed, on_cpu=arguments.use_cpu)
+        plugin.model = make_model(plugin, recipe.seed, on_cpu=arguments.use_cpu)
+    plugin.loss()  # what is wrong with its settings is better known now
     return Job(name, recipe, plugin, loaded, files, prepared, arguments, clock)
 
 
@@ -158,16 +186,22 @@ def _prepare(plugin: Plugin[Any], loaded: Loaded) -> dict[str, datasets.Dataset]
 @contextmanager
 def _loading(files: models.ModelFiles, scenario: str) -> Iterator[None]:
     """A model of another kind than the scenario needs is the user's to mend, not a crash."""
+    from safetensors import SafetensorError
+
     try:
         yield
-    except (ValueError, OSError, KeyError, ImportError, RuntimeError) as error:
+    except (
+        ValueError, OSError, KeyError, ImportError, RuntimeError, TypeError, SafetensorError,
+    ) as error:  # fmt: skip
         first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        if "trust_remote_code" in str(error):
+            first = "it needs code that comes with it, which is never run"
         raise ModelError(
             f"model {files.id!r} ({files.path}) cannot be loaded for {scenario}: {first}"
         ) from error
 
 
-def _model(plugin: Plugin[Any], seed: int, on_cpu: bool) -> Any:
+def make_model(plugin: Plugin[Any], seed: int, on_cpu: bool) -> Any:
     """Make the model on the device that is there, its head from the recipe's seed."""
     import torch
 
@@ -185,6 +219,7 @@ def import_heavy() -> None:
     import transformers
 
     transformers.Trainer  # noqa: B018 - transformers imports it when it is first named
+    pretrained.refuse_remote_code()
 
 
 def seed_everything(seed: int) -> None:

@@ -100,6 +100,8 @@ def locate(name: str) -> Path:
             beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
         except OSError:  # no file's name can be as long
             there, beside = False, []
+        if not there and path.name in beside:
+            raise RecipeError(Fault(name, "is no file: a recipe is one YAML file"))
         if not there:
             raise RecipeError(Fault(name, f"there is no such file.{nearest(path.name, beside)}"))
         return path

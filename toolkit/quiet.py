@@ -19,7 +19,8 @@ def quiet_libraries() -> None:
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     datasets.disable_progress_bars()
-    datasets.utils.logging.set_verbosity_error()
+    # Its errors, too: they are logged before they are raised, and told as ours after that.
+    datasets.utils.logging.set_verbosity(logging.CRITICAL)
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # untyped there
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # untyped there
     disable_progress_bars()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import library, registry
+from toolkit import library, pretrained, registry
 from toolkit.errors import UserError
 from toolkit.models import auto_class
 
@@ -66,6 +66,7 @@ def restore(run: Path) -> Restored:
     plugin.options = type(plugin).Options.model_validate(recipe.options)
     plugin.recipe = recipe
     plugin.model_path = run / "model"
+    pretrained.refuse_remote_code()
     plugin.processor = plugin.load_processor()
     plugin.model = load_plain(plugin.model_path)
     return Restored(plugin)

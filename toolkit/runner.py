@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -91,25 +92,37 @@ def _train(job: Job, folder: RunFolder, console: Console) -> Trained:
     """Apply the method to the model, and train what it leaves to train."""
     from toolkit.progress import TrainingProgress
 
-    plugin, recipe = job.plugin, job.recipe
-    method = methods.of(recipe.method)
-    say = partial(console.print, style="dim", highlight=False)
-    material = methods.Material(plugin, job.prepared, recipe.seed, say)
-    model = plugin.model = method.apply(plugin.model, material)
-    report = {"name": recipe.method.name, **material.report}
-    if not any(parameter.requires_grad for parameter in model.parameters()):
+    plugin = job.plugin
+    method, report = apply_method(job, partial(console.print, style="dim", highlight=False))
+    if not is_trainable(plugin.model):
         return Trained(report)
     best = headline(plugin)
     progress = TrainingProgress(console, best[0] if best else None)
-    with closing(progress), method.while_training(model):
-        trainer = _trainer(job, folder, progress)
+    with closing(progress), method.while_training(plugin.model):
+        trainer = make_trainer(job, folder, progress)
         trained = train(trainer, report)
         # Without accelerate's autocast wrapper: what is scored is what is saved.
         plugin.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     return trained
 
 
-def _trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
+def apply_method(
+    job: Job, say: Callable[[str], None] = lambda text: None
+) -> tuple[methods.Method, dict[str, Any]]:
+    """Make the plugin's model the one that the method trains; return it and what it says."""
+    method = methods.of(job.recipe.method)
+    raw = job.loaded.splits
+    material = methods.Material(job.plugin, raw, job.prepared, job.recipe.seed, say)
+    job.plugin.model = method.apply(job.plugin.model, material)
+    return method, {"name": job.recipe.method.name, **material.report}
+
+
+def is_trainable(model: Any) -> bool:
+    """Return whether the method has left anything for a Trainer to do."""
+    return any(parameter.requires_grad for parameter in model.parameters())
+
+
+def make_trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
     """Hand all parts to the plugin's Trainer."""
     from toolkit.evaluation.predicting import batch_maker, default_collator, records
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import Fault, RecipeError, nearest
+from toolkit.settings import fault
 
 if TYPE_CHECKING:
     import transformers
@@ -21,6 +22,8 @@ RESERVED = {
     "output_dir": "the run's folder is set with --out",
     "seed": "set `seed:` at the top of the recipe (or --seed)",
     "push_to_hub": "a run never publishes",
+    **dict.fromkeys(("do_train", "do_eval", "do_predict"), "a run always trains and scores"),
+    "resume_from_checkpoint": "read by nothing here; leave it out",
 }
 
 
@@ -42,15 +45,15 @@ def checked_settings(
     """
     from pydantic import TypeAdapter, ValidationError
 
-    fields = {f.name for f in dataclasses.fields(arguments) if f.init}
+    fields = {f.name: f.metadata for f in dataclasses.fields(arguments) if f.init}
     hints = {**_hints(arguments), **EARLY_STOPPING}
     values, faults = {}, []
     for name, value in settings.items():
         place = where(("training", name))
         if name in RESERVED:
             faults.append(Fault(place, RESERVED[name]))
-        elif name not in fields | set(EARLY_STOPPING):
-            hint = nearest(name, fields | set(EARLY_STOPPING))
+        elif name not in {**fields, **EARLY_STOPPING}:
+            hint = nearest(name, {**fields, **EARLY_STOPPING})
             faults.append(Fault(place, f"is no field of {arguments.__name__}.{hint}"))
         else:
             try:
@@ -59,6 +62,8 @@ def checked_settings(
                 faults.append(Fault(place, f"{value!r}: {error.errors()[0]['msg'].lower()}"))
             except Exception:  # a type that pydantic has no schema for: the class itself decides
                 values[name] = value
+            wrong = fault(name, values.get(name), hints.get(name), fields.get(name, {}))
+            faults += [Fault(place, wrong)] if wrong else []
     return values, faults
 
 
@@ -113,6 +118,9 @@ def arguments(
         "disable_tqdm": True,
         "report_to": "none",
     }
+    if "early_stopping_patience" in given and str(strategy) == "no":
+        what = "needs validation while training, but eval_strategy is no"
+        raise RecipeError(Fault("training.early_stopping_patience", what))
     if headline and str(strategy) != "no":
         defaults |= {
             "load_best_model_at_end": True,

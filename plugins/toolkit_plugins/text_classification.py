@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, PositiveFloat
 
+from toolkit import pretrained
 from toolkit.data import ClassLabels
 from toolkit.errors import DataError, Fault, RecipeError, listing
 from toolkit.evaluation import classifier_floors
@@ -29,7 +30,7 @@ class TextOptions(Options):
     threshold: float = Field(
         0.5, gt=0, lt=1, description="probability from which a label is given (multi_label)"
     )
-    class_weights: Literal["balanced"] | dict[str, float] | None = Field(
+    class_weights: Literal["balanced"] | dict[str, PositiveFloat] | None = Field(
         None, description="'balanced' (inverse to the classes' frequency), or a weight per class"
     )
     max_length: int = Field(128, ge=4, description="tokens; what is longer is cut")
@@ -42,12 +43,7 @@ class TextClassification(Plugin[TextOptions]):
 
     def load_processor(self) -> Any:
         """Return the tokenizer; a decoder without a pad token pads with its end token."""
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(self.model_path)
-        if tokenizer.pad_token is None:
-            tokenizer.pad_token = tokenizer.eos_token or tokenizer.unk_token
-        return tokenizer
+        return pretrained.tokenizer(self.model_path)
 
     def prepare(self, split: Any, name: str) -> Any:
         """Return token ids, their number, and class ids where the split has labels."""
@@ -56,8 +52,9 @@ class TextClassification(Plugin[TextOptions]):
         with_labels = options.label in split.column_names
 
         def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
-            texts = [_text(value) for value in rows[options.text]]
-            pairs = [_text(v) for v in rows[options.text_pair]] if options.text_pair else None
+            texts = _texts(rows[options.text], options.text)
+            second = options.text_pair
+            pairs = _texts(rows[second], second) if second else None
             found = dict(tokenizer(texts, pairs, truncation=True, max_length=limit))
             found["length"] = [len(ids) for ids in found["input_ids"]]
             if with_labels:
@@ -72,8 +69,10 @@ class TextClassification(Plugin[TextOptions]):
 
         names = list(self.labels.names)
         kind = "multi_label" if self.options.multi_label else "single_label"
-        return AutoModelForSequenceClassification.from_pretrained(
+        return pretrained.model(
+            AutoModelForSequenceClassification,
             self.model_path,
+            self.processor,
             num_labels=len(names),
             id2label=dict(enumerate(names)),
             label2id={name: place for place, name in enumerate(names)},
@@ -200,18 +199,20 @@ class TextClassification(Plugin[TextOptions]):
                 multilabel=options.multi_label,
                 separator=options.label_separator,
             )
-        from transformers import AutoConfig
-
-        names = AutoConfig.from_pretrained(self.model_path).id2label
+        names = self._config.id2label
         ordered = tuple(names[place] for place in sorted(names))
         return ClassLabels(ordered, options.multi_label, False, options.label_separator)
+
+    @cached_property
+    def _config(self) -> Any:
+        from transformers import AutoConfig
+
+        return AutoConfig.from_pretrained(self.model_path)
 
     @property
     def _longest_input(self) -> int:
         """The tokenizer's and the model's own limit (tokenizers without one say 10^30)."""
-        from transformers import AutoConfig
-
-        config = AutoConfig.from_pretrained(self.model_path)
+        config = self._config
         positions = getattr(config, "max_position_embeddings", None) or self.options.max_length
         # RoBERTa's positions start behind the padding id.
         offset = (config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
@@ -244,8 +245,9 @@ class TextClassification(Plugin[TextOptions]):
         return float(settings.get("label_smoothing_factor", 0.0))
 
     def _texts(self, rows: Sequence[Row]) -> list[str]:
-        columns = [c for c in (self.options.text, self.options.text_pair) if c is not None]
-        return [" ".join(_text(row[column]) for column in columns) for row in rows]
+        names = [c for c in (self.options.text, self.options.text_pair) if c is not None]
+        columns = [_texts([row[name] for row in rows], name) for name in names]
+        return [" ".join(parts) for parts in zip(*columns, strict=True)]
 
     def _targets(self, rows: Sequence[Row]) -> Any:
         return np.array(self.labels.ids([row[self.options.label] for row in rows])).astype(int)
@@ -260,5 +262,12 @@ class TextClassification(Plugin[TextOptions]):
         return self.decode(SequenceClassifierOutput(logits=logits), rows)
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
+def _texts(values: Iterable[Any], column: str) -> list[str]:
+    found = list(values)
+    for value in found:
+        if isinstance(value, list | dict | bytes):
+            raise DataError(
+                Fault(column, f"holds {str(value)[:60]}: a text is expected, not "
+                              f"{type(value).__name__}")
+            )  # fmt: skip
+    return ["" if value is None else str(value) for value in found]

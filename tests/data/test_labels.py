@@ -93,7 +93,7 @@ def test_several_labels_in_one_text():
         ([["a"]], {}, "--set options.multi_label=true"),
         (["a;b"], {"separator": ";"}, "--set options.multi_label=true"),
         (["a", "b"], {"multilabel": True}, "options.label_separator"),
-        ([[], []], {"multilabel": True}, "has one class only ((none))"),
+        ([[], []], {"multilabel": True}, "holds no label in any of the 2 rows"),
         ([f"id{n}" for n in range(200)], {}, "200 different values in 200 rows"),
     ],
 )

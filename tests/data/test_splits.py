@@ -160,6 +160,11 @@ def test_three_rows_are_enough_for_three_splits():
     assert [len(made[name]) for name in made] == [1, 1, 1]
 
 
+def test_a_target_with_as_many_values_as_rows_is_doubted():
+    with pytest.raises(DataError, match="'y' has 20 different values in 20 rows. Is it the label"):
+        make({"y": [f"{n}.5" for n in range(20)]}, stratify=True, target="y")
+
+
 @pytest.mark.parametrize(
     ("rows", "spec", "what"),
     [

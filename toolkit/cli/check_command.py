@@ -10,6 +10,17 @@ from toolkit.cli.recipe_arguments import overrides, recipe_argument, recipe_opti
 @click.command("check")
 @recipe_argument
 @recipe_options
+@click.option(
+    "--price",
+    type=click.FloatRange(min=0),
+    metavar="N",
+    help="What the machine costs an hour; tells what the run will cost.",
+)
+@click.option(
+    "--estimate/--no-estimate",
+    default=True,
+    help="Measure a few steps to tell time and memory, or do not; measured by default.",
+)
 def command(
     recipe: str,
     data: str | None,
@@ -17,12 +28,20 @@ def command(
     method: str | None,
     settings: tuple[str, ...],
     seed: int | None,
+    price: float | None,
+    estimate: bool,
 ) -> None:
-    """Do everything that comes before training, and say what would be trained on."""
+    """Do everything that comes before training; say what would be trained on, and what it takes."""
     changes = overrides(data, model, method, settings, seed)
     from rich.console import Console
 
     from toolkit import runner
     from toolkit.reporting import terminal
 
-    terminal.checked(runner.check(recipe, changes), Console())
+    console = Console()
+    job = runner.check(recipe, changes)
+    terminal.checked(job, console)
+    if estimate:
+        from toolkit import estimating
+
+        terminal.estimated(estimating.estimate(job, price), console)

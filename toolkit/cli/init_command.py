@@ -30,6 +30,9 @@ def command(recipe: str, file: Path | None) -> None:
     if not target.parent.is_dir():
         raise UserError(f"the folder {target.parent} does not exist")
     for source, copy in copies:
-        shutil.copyfile(source, copy)
+        try:
+            shutil.copyfile(source, copy)
+        except OSError as error:
+            raise UserError(f"{copy} cannot be written: {error.strerror}") from None
         click.echo(f"wrote {copy}")
     click.echo(f"edit it, then: toolkit run {target}")

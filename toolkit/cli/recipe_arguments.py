@@ -27,6 +27,20 @@ class RecipeName(click.ParamType[str]):
         return [CompletionItem(name) for name in names] or [CompletionItem("", type="file")]
 
 
+class MethodName(click.ParamType[str]):
+    """The name of a method; completes it."""
+
+    name = "method"
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that begin so."""
+        from toolkit import methods
+
+        return [CompletionItem(name) for name in methods.NAMES if name.startswith(incomplete)]
+
+
 recipe_argument = click.argument("recipe", type=RecipeName())
 
 
@@ -34,9 +48,13 @@ def recipe_options(function: F) -> F:
     """Add the options that change a recipe from the command line."""
     for option in reversed(
         (
-            click.option("--data", metavar="PATH", help="File or folder to take the rows from."),
-            click.option("--model", metavar="ID", help="Hub id or folder of a pretrained model."),
-            click.option("--method", metavar="NAME", help="What is trained (full, ...)."),
+            # Paths for the shell's completion only: what is wrong with them the commands say.
+            click.option("--data", type=click.Path(), metavar="PATH",
+                         help="File or folder to take the rows from."),
+            click.option("--model", type=click.Path(), metavar="ID",
+                         help="Hub id or folder of a pretrained model."),
+            click.option("--method", type=MethodName(), metavar="NAME",
+                         help="What is trained (full, ...)."),
             click.option(
                 "--set", "settings", metavar="KEY=VALUE", multiple=True,
                 help="Any key of the recipe, for example training.num_train_epochs=2; repeatable.",

@@ -127,7 +127,9 @@ def _check_lists(column: str, lists: bool, multilabel: bool) -> None:
 def _check_classes(
     column: str, seen: Sequence[str] | set[str], rows: int, multilabel: bool
 ) -> None:
-    if len(seen) < (1 if multilabel else 2):
+    if not seen:
+        raise DataError(Fault(column, f"holds no label in any of the {rows:,} rows of train"))
+    if len(seen) == 1 and not multilabel:
         raise DataError(
             Fault(column, f"has one class only ({listing(seen)}) in {rows:,} rows of train: "
                           "there is nothing to tell apart")

@@ -53,7 +53,14 @@ def make(
         parts[name] = whole.select(np.flatnonzero(taken == place))
     empty = [name for name, part in parts.items() if not len(part)]
     if empty:
-        raise DataError(Fault("data.split", f"leaves no row for {', '.join(empty)} ({way})"))
+        what = f"leaves no row for {', '.join(empty)} ({way})"
+        if spec.stratify and not spec.group and not spec.time:
+            classes = len(np.unique(codes(whole, str(target))))
+            what += (
+                f": {target!r} has {classes:,} different values in {len(whole):,} rows. Is it the "
+                "label? If it is, --set data.split.stratify=false"
+            )
+        raise DataError(Fault("data.split", what))
     note = f"{' and '.join(sizes)} made out of train ({way})"
     merged = {**given, **parts}
     order = [name for name in ("train", "validation", "test") if name in merged]

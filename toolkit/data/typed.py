@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from toolkit.data.files import format_of
 from toolkit.data.text import check_encoding, lines, opened
-from toolkit.errors import DataError, Fault
+from toolkit.errors import DataError, Fault, listing
 
 if TYPE_CHECKING:
     import datasets
@@ -51,7 +51,21 @@ def read(path: Path, encoding: str = "utf-8") -> datasets.Dataset:
         raise DataError(Fault(f"{path}{line}", f"cannot be read as {form}: {what}")) from error
     if not len(table) or not table.column_names:
         raise DataError(Fault(str(path), "has no rows"))
+    if len(table) == 1 and path.name.lower().removesuffix(".gz").endswith(".json"):
+        _refuse_columns(path, table[0])
     return cast("datasets.Dataset", table)
+
+
+def _refuse_columns(path: Path, row: dict[str, Any]) -> None:
+    """Raise DataError for one object that holds the whole table, as pandas' to_json writes it."""
+    if all(isinstance(value, list | dict) for value in row.values()):
+        raise DataError(
+            Fault(
+                str(path),
+                f"is one object ({listing(row, 5)}), not a list of rows: write [{{...}}, {{...}}], "
+                "or an object a line (pandas: to_json(orient='records'))",
+            )
+        )
 
 
 def _json_fault(path: Path, encoding: str) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -23,13 +23,14 @@ NAMES = ("full", "layerwise", "head", "distill")
 
 @dataclass(frozen=True)
 class Material:
-    """What a method may look at: the plugin, its prepared splits, the seed.
+    """What a method may look at: the plugin, its splits, the seed.
 
-    prepared: a method may add columns to it. say: shows what takes time. report: what the method
-    has done, for run.json.
+    raw: rows as they were read. prepared: the same as the model takes them;
+    a method may add columns. say: shows what takes time. report: what was done, for run.json.
     """
 
     plugin: Plugin[Any]
+    raw: Mapping[str, datasets.Dataset]
     prepared: dict[str, datasets.Dataset]
     seed: int
     say: Callable[[str], None] = lambda text: None

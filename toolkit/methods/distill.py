@@ -45,10 +45,7 @@ class Distill(Full):
 
         model = super().apply(model, material)
         teacher, order = self._teacher(material.plugin, model)
-        data = material.plugin.data
-        if data is None:
-            raise RecipeError("method distill needs the training rows")
-        prepared = teacher.prepare(data["train"], "train")
+        prepared = teacher.prepare(material.raw["train"], "train")
         found = features(teacher, teacher.model, prepared, _logits_of, "logits", material.say,
                          without=lambda _: False)  # fmt: skip
         logits = np.concatenate(list(found.matrices()))[:, order]

@@ -108,9 +108,13 @@ def parse_override(text: str) -> tuple[KeyPath, Any]:
     if len(value) == 1 and not value.isalnum() and value != "~":
         return keys, value  # a delimiter or a separator: most of them are signs of YAML
     try:
-        return keys, construct(value)
+        found = construct(value)
     except yaml.YAMLError as error:
         raise RecipeError(Fault(f"--set {path}", f"the value is no YAML: {brief(error)}")) from None
+    if isinstance(found, dict) and any(v is None and ":" in str(k) for k, v in found.items()):
+        spaced = value.replace(":", ": ")
+        raise RecipeError(Fault(f"--set {path}", f"a colon needs a space behind it: '{spaced}'"))
+    return keys, found
 
 
 def _override(target: Draft, keys: KeyPath, value: Any) -> None:

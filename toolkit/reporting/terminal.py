@@ -12,6 +12,7 @@ from rich.table import Table
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from toolkit.estimating import Estimate
     from toolkit.runner import Job
     from toolkit.runs import Run
 
@@ -20,7 +21,8 @@ SPLITS = {
     "test_without_overlap": "test, rows seen in training left out",
     "validation": "validation (chose the checkpoint)",
 }
-BESIDE = 5  # metrics that fit beside each other in 80 columns; more go into another table
+BESIDE = 5  # metrics beside each other at most; more go into another table
+NAMES, CELL = 18, 14  # columns that the names of the rows take at least, and a score's interval
 
 
 def number(value: float | None) -> str:
@@ -42,7 +44,7 @@ def summary(run: Run, console: Console) -> None:
     metrics, floors = record["metrics"], record["floors"]
     console.print()
     console.print(f"[bold]{escape(record['recipe'])}[/] {escape(record['model']['id'])}")
-    for names in _groups(list(metrics["test"])):
+    for names in _groups(list(metrics["test"]), console.width):
         table = Table(title="score, and its 95% interval", title_justify="left", show_edge=False)
         table.add_column("", overflow="fold")
         for name in names:
@@ -67,8 +69,9 @@ def summary(run: Run, console: Console) -> None:
                       soft_wrap=True)  # fmt: skip
 
 
-def _groups(names: list[str]) -> list[list[str]]:
-    return [names[start : start + BESIDE] for start in range(0, len(names), BESIDE)]
+def _groups(names: list[str], width: int) -> list[list[str]]:
+    beside = max(1, min(BESIDE, (width - NAMES) // CELL))
+    return [names[start : start + beside] for start in range(0, len(names), beside)]
 
 
 def _cell(score: Mapping[str, Any]) -> str:
@@ -151,6 +154,30 @@ def checked(job: Job, console: Console) -> None:
     ]  # fmt: skip
     for line in lines:
         console.print(f"  {escape(line)}", highlight=False)
+
+
+def estimated(found: Estimate, console: Console) -> None:
+    """Print what a run will take."""
+    bound = "at most " if found.at_most else "about "
+    parts = " + ".join(f"{part} {duration(seconds)}" for part, seconds in found.seconds.items())
+    kind = "of the accelerator" if found.on_accelerator else "of the process"
+    lines = [
+        f"time: {bound}{duration(found.total_seconds)} = {parts}",
+        f"steps: {found.steps:,} of {found.step_seconds:.3f} s",
+        f"memory: {found.memory / 2**30:.1f} GiB {kind} at its peak",
+    ]
+    if found.cost is not None:
+        lines.append(f"cost: {bound}{found.cost:.4g}")
+    lines.append(f"(from {found.measured_steps} measured steps, in {duration(found.spent)})")
+    for line in lines:
+        console.print(f"  {line}", highlight=False)
+
+
+def duration(seconds: float) -> str:
+    """Return "41 s", "12 min" or "3.5 h"."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def _short(path: Path) -> Path:
