@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from toolkit import methods, record, reload, scores, training
+from toolkit import launching, messages, methods, ranks, record, reload, scores, training
+from toolkit.errors import BatchSizeError
 from toolkit.job import Job, Overrides, check, headline, seed_everything
-from toolkit.runs import Run, RunFolder
+from toolkit.runs import OthersFolder, Run, RunFolder
 from toolkit.trainer import train
 
 if TYPE_CHECKING:
     from transformers import TrainerCallback
 
     from toolkit.plugin import Plugin
+    from toolkit.progress import TrainingProgress
 
 __all__ = ["Job", "check", "run", "save"]
 
@@ -27,7 +29,7 @@ def run(
     out: Path | None = None,
     console: Console | None = None,
 ) -> Run:
-    """Run a recipe and return the finished run.
+    """Run a recipe in this process (or in all ranks, where it is one) and return the finished run.
 
     Args:
         name: of a recipe, or the path of its file.
@@ -39,12 +41,15 @@ def run(
         UserError: what the user has to mend; nothing has been trained.
         ToolkitError: the run failed; its folder says so, and keeps what was written.
     """
-    job = check(name, overrides)
-    folder = RunFolder.create(out, job.name)
+    launching.join(name, overrides)
+    with ranks.agreed():
+        job = check(name, overrides)
+        job.reductions += messages.reductions()
+    folder = _folder(out, job.name)
     try:
         folder.write_recipe(job.recipe)
         folder.write(**record.opening(job))
-        console = console or Console(quiet=True)
+        console = console if console and ranks.is_main() else Console(quiet=True)
         _train_and_score(job, folder, console)
     except KeyboardInterrupt:
         folder.write(status="interrupted")
@@ -54,7 +59,20 @@ def run(
         raise
     finally:
         folder.release()
+    ranks.wait()
     return Run(folder.path)
+
+
+def _folder(out: Path | None, name: str) -> RunFolder:
+    """Make the run's folder on rank 0, and tell the others where it is."""
+    folder, path = None, Path()
+    with ranks.agreed():
+        if ranks.is_main():
+            folder = RunFolder.create(out, name)
+            path = folder.path
+            messages.say_where(path)
+    path = ranks.share(path)
+    return folder or OthersFolder(path)
 
 
 def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
@@ -66,16 +84,19 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
     best = headline(plugin)
     progress = TrainingProgress(console, best[0] if best else None)
     with clock.phase("train"), closing(progress):
-        trainer = _trainer(job, folder, progress)
-        trained = train(trainer)
+        trainer, trained = _fit(job, folder, progress, console)
     with clock.phase("save"):
+        weights = whole_weights(trainer)
         # Without accelerate's autocast wrapper: what is scored is what is saved.
         plugin.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
         plugin.model.eval()
-        save(plugin, folder.path / "model")
+        if ranks.is_main():
+            save(plugin, folder.path / "model", **weights)
     console.print("scoring", style="dim")
     with clock.phase("score"):
         metrics, slices = scores.measure(job, folder)
+    if not ranks.is_main():
+        return
     with clock.phase("floors"):
         floors, floor_rows = scores.floors(job, clock.seconds["train"])
     folder.write(metrics=metrics, slices=slices, floors=floors, floor_rows=floor_rows)
@@ -89,6 +110,28 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
     card.write(folder)
     folder.clear_checkpoints(keep="save_total_limit" in job.recipe.training)
     folder.write(status="finished")
+
+
+def _fit(
+    job: Job, folder: RunFolder, progress: TrainingProgress, console: Console
+) -> tuple[Any, dict[str, float]]:
+    """Train; where a step does not fit into memory, again from the start in smaller batches."""
+    while True:
+        try:
+            trainer = _trainer(job, folder, progress)
+            return trainer, train(trainer)
+        except BatchSizeError as error:
+            # Other ranks are inside their step: all of them must be started anew, see launching.
+            if error.smaller is None or ranks.size() > 1:
+                raise
+            smaller = error.smaller
+        progress.close()
+        console.print(smaller["text"], style="yellow", highlight=False)
+        del trainer
+        job.take_smaller_batches(smaller)
+        folder.clear_checkpoints(keep=False)
+        folder.write_recipe(job.recipe)
+        folder.write(devices=record.devices(job))
 
 
 def _trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
@@ -114,8 +157,18 @@ def _trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
     )
 
 
-def save(plugin: Plugin[Any], folder: Path) -> None:
+def whole_weights(trainer: Any) -> dict[str, Any]:
+    """Return `state_dict=` for `save_pretrained` where each rank holds a part of the weights.
+
+    All ranks take part in the gathering, so that all must call it.
+    """
+    if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+        return {}
+    return {"state_dict": trainer.accelerator.get_state_dict(trainer.model_wrapped)}
+
+
+def save(plugin: Plugin[Any], folder: Path, **weights: Any) -> None:
     """Save model and processor as plain `save_pretrained` folders: safetensors, no pickle."""
-    plugin.model.save_pretrained(folder)
+    plugin.model.save_pretrained(folder, **weights)
     if plugin.processor is not None:
         plugin.processor.save_pretrained(folder)

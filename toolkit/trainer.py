@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from toolkit import methods
+from toolkit import memory, methods, ranks
 from toolkit.errors import TrainingError
 from toolkit.recipe import MethodSpec
 
@@ -42,7 +44,9 @@ class ScoredEvaluation:
         from toolkit.batching import LengthGroupedBatches
 
         lengths = rows.with_format("numpy")[self.args.length_column_name][:]
-        return LengthGroupedBatches(lengths, self.args.train_batch_size * self.args.world_size)
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        size = self.args.train_batch_size * self.args.world_size
+        return LengthGroupedBatches(lengths, size, seed, lambda: int(self.state.epoch or 0))
 
     def create_optimizer(self: Any, model: Any = None) -> Any:
         """Make the optimizer, and give parameters the learning rates that the method wants."""
@@ -79,16 +83,38 @@ class ScoredEvaluation:
                 raw = rows.select(range(batch.start, batch.start + len(batch.predictions)))
                 yield batch.predictions, plugin.references(raw.to_list())
 
-        scores = score(plugin.metrics(), pairs())
-        metrics = {f"{metric_key_prefix}_{k}": v["value"] for k, v in scores.items()}
+        metrics: dict[str, float] = {}
+        with _evaluation_fits(self.args):
+            if ranks.is_main():
+                scores = score(plugin.metrics(), pairs())
+                metrics = {f"{metric_key_prefix}_{k}": v["value"] for k, v in scores.items()}
+            else:
+                deque(pairs(), maxlen=0)
         if losses:
             metrics[f"{metric_key_prefix}_loss"] = sum(losses) / len(rows)
+        # By it every rank keeps the same checkpoint, and stops in the same epoch.
+        metrics = ranks.share(metrics)
         self.toolkit_eval_seconds += time.monotonic() - start
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
         return metrics
+
+
+@contextmanager
+def _evaluation_fits(arguments: Any) -> Iterator[None]:
+    """Tell what to set where validation needs too much: smaller training batches do not help."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not memory.is_out(error):
+            raise
+        rows = arguments.per_device_eval_batch_size
+        raise TrainingError(
+            f"validation runs out of memory with {rows} rows at a time: try --set "
+            f"training.per_device_eval_batch_size={max(1, rows // 4)}"
+        ) from error
 
 
 def scale_groups(optimizer: Any, factors: Mapping[Any, float]) -> None:
@@ -120,9 +146,15 @@ def train(trainer: transformers.Trainer) -> dict[str, float]:
     """Train, and return what Trainer says of it (`train_runtime` in seconds, ...).
 
     Raises:
-        TrainingError: the loss became NaN or infinite.
+        TrainingError: the loss became NaN or infinite; validation does not fit into memory.
+        BatchSizeError: a training step does not fit into memory.
     """
-    result = trainer.train()
+    try:
+        result = trainer.train()
+    except (RuntimeError, MemoryError) as error:
+        if memory.is_out(error):
+            raise memory.too_large(trainer.args, error) from None
+        raise
     loss = float(result.training_loss)
     if loss != loss:
         raise TrainingError(f"the training loss is {loss} after {result.global_step} steps")
