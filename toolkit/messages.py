@@ -111,16 +111,18 @@ def speaks(error: BaseException) -> bool:
 
     Of several ranks one does; under `toolkit run` their launcher does, and finds here what to say.
     """
+    if not ranks.launched():
+        return True
+    ranks.give_up()
     folder = _folder()
-    if folder is None or not ranks.launched():
-        return not ranks.launched() or ranks.is_first_to_fail()
+    if folder is None:
+        return ranks.is_first_to_fail()
     text = str(error) if isinstance(error, ToolkitError) else f"{type(error).__name__}: {error}"
-    user = isinstance(error, UserError)
     note = {
         "time": time.time(),
         "text": text,
         "faults": [(f.where, f.what) for f in error.faults] if isinstance(error, UserError) else [],
-        "lost": not user and bool(LOST.search(text)),
+        "lost": not isinstance(error, UserError | BatchSizeError) and bool(LOST.search(text)),
         "smaller": error.smaller if isinstance(error, BatchSizeError) else None,
     }
     target = folder / f"rank-{os.environ['RANK']}"

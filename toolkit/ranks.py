@@ -95,8 +95,7 @@ def join(backend: str | None = None, timeout: float | None = None) -> None:
             f"{where}: {error}"
         ) from error
     atexit.register(_leave)
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, _ended)
+    _on_terminate(_ended)
 
 
 def share_cores(processes: int) -> None:
@@ -206,11 +205,16 @@ def _restored(number: int, told: Mapping[str, Any]) -> ToolkitError:
     return ToolkitError(f"rank {number} on {told['host']}: {told['text']}")
 
 
+def give_up() -> None:
+    """Make ready to exit after a failure: others may wait for this rank, it waits for none."""
+    atexit.unregister(_leave)
+    _on_terminate(signal.SIG_DFL)
+
+
 def is_first_to_fail() -> bool:
     """Return whether no other rank has said yet that it failed; say so of this one."""
     if not _joined():
         return int(os.environ["RANK"]) == 0
-    atexit.unregister(_leave)  # others may be waiting for this rank: it must not wait for them
     try:
         return int(_meeting()[0].add("toolkit/failed", 1)) == 1
     except RuntimeError:  # the machine that holds the store is gone
@@ -248,9 +252,15 @@ def _talk() -> Any:
 
 
 def _leave() -> None:
+    _on_terminate(signal.SIG_DFL)
     if _joined():
         _talk.cache_clear()
         _distributed().destroy_process_group()
+
+
+def _on_terminate(handler: Any) -> None:
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)
 
 
 def _ended(number: int, frame: Any) -> None:

@@ -50,6 +50,8 @@ def run(
         folder.write_recipe(job.recipe)
         folder.write(**record.opening(job))
         console = console if console and ranks.is_main() else Console(quiet=True)
+        for note in folder.record["devices"]["notes"] if ranks.is_main() else ():
+            console.print(note, style="yellow", highlight=False)
         _train_and_score(job, folder, console)
     except KeyboardInterrupt:
         folder.write(status="interrupted")
