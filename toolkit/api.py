@@ -44,7 +44,7 @@ def run(
     folder, fleet = None if out is None else Path(out), launching.Fleet(processes)
     run = launching.run(recipe, changes, folder, fleet=fleet)
     if run is None:
-        raise ToolkitError("the run's folder is gone")
+        raise ToolkitError("the run is done; its folder is on the machine of rank 0")
     return run
 
 

@@ -46,7 +46,9 @@ class LengthGroupedBatches(Sampler[int]):
 
     def __iter__(self) -> Iterator[int]:
         """Yield the row numbers of one epoch."""
-        random = torch.Generator().manual_seed(self.seed + self.epoch())
+        # Mixed, not added: seed 1 in epoch 1 must not repeat seed 2 in epoch 0.
+        mixed = np.random.SeedSequence((self.seed, self.epoch())).generate_state(1)
+        random = torch.Generator().manual_seed(int(mixed[0]))
         rows = torch.randperm(len(self.lengths), generator=random).numpy()
         size = self.batch_size * WINDOW
         batches = []

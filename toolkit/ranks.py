@@ -137,6 +137,17 @@ def gather(value: T) -> list[T] | None:
     return box
 
 
+def align(model: Any) -> None:
+    """Give every rank the weights that rank 0 has.
+
+    Where machines share no folder, the best checkpoint is on the first one alone, and the others
+    would go on with the weights of the last step.
+    """
+    if size() > 1:
+        for tensor in [*model.parameters(), *model.buffers()]:
+            _distributed().broadcast(tensor.data, src=0)
+
+
 def wait() -> None:
     """Wait for all ranks, however long they take."""
     if size() > 1:

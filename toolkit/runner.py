@@ -28,8 +28,10 @@ def run(
     overrides: Overrides = (),
     out: Path | None = None,
     console: Console | None = None,
-) -> Run:
+) -> Run | None:
     """Run a recipe in this process (or in all ranks, where it is one) and return the finished run.
+
+    None is returned to a rank on a machine that does not see the run's folder.
 
     Args:
         name: of a recipe, or the path of its file.
@@ -62,7 +64,7 @@ def run(
     finally:
         folder.release()
     ranks.wait()
-    return Run(folder.path)
+    return Run(folder.path) if (folder.path / "run.json").is_file() else None
 
 
 def _folder(out: Path | None, name: str) -> RunFolder:
@@ -92,6 +94,8 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
         # Without accelerate's autocast wrapper: what is scored is what is saved.
         plugin.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
         plugin.model.eval()
+        if not weights:  # in whole on every rank
+            ranks.align(plugin.model)
         if ranks.is_main():
             save(plugin, folder.path / "model", **weights)
     console.print("scoring", style="dim")

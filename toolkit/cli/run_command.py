@@ -50,7 +50,8 @@ def command(
     console = Console(quiet=quiet)
     fleet = launching.Fleet(processes, nodes, node_rank, rendezvous)
     run = launching.run(recipe, changes, out, console, fleet)
-    if run is None:
-        console.print("done; the run's folder is on the machine with --node-rank 0")
-    elif launching.tells():
-        terminal.summary(run, console)
+    if launching.tells():
+        if run is None:
+            console.print("done; the run's folder is on the machine with --node-rank 0")
+        else:
+            terminal.summary(run, console)
