@@ -67,7 +67,10 @@ class Box:
             if code < 0 and signal.Signals(-code).name in OUTSIDE:
                 return End(_killed(rank, code))
         if said:
-            return End(f"{said[0]['text']}\nAnother process of the run has ended; it says why.")
+            return End(
+                "a process of the run on another machine has ended, and says there why; what was "
+                f"seen of it here: {said[0]['text']}"
+            )
         rank, code = next(iter(exit_codes.items()))
         return End(f"rank {rank} ended with exit code {code} and said nothing")
 
