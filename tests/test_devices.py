@@ -190,25 +190,25 @@ def test_a_killed_process_ends_the_run(tmp_path, command):
 RANK = """
 import os, sys
 import torch
-from toolkit import ranks
+from toolkit import agreement, ranks
 from toolkit.errors import UserError
 
 ranks.join()
 assert ranks.size() == 3 and ranks.is_main() == (os.environ["RANK"] == "0")
 assert ranks.share(ranks.rank()) == 0
 assert ranks.gather(ranks.rank()) == ([0, 1, 2] if ranks.is_main() else None)
-with ranks.first_here():
+with agreement.first_here():
     torch.manual_seed(ranks.rank())
     layer = torch.nn.Linear(2, 2)
 ranks.align(layer)
 weights = ranks.gather(layer.weight.tolist())
 assert weights is None or weights[0] == weights[1] == weights[2]
 try:
-    with ranks.agreed():
-        with ranks.first_here():
+    with agreement.agreed():
+        with agreement.first_here():
             if ranks.rank() == int(sys.argv[1]):
                 raise UserError("wrong here")
-        with ranks.first_here():
+        with agreement.first_here():
             raise AssertionError("all have heard of it before")
 except UserError as error:
     print(error)

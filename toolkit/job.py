@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from toolkit import data as data_door
-from toolkit import library, memory, methods, models, ranks, registry, training
+from toolkit import library, memory, methods, models, registry, training
+from toolkit.agreement import first_here
 from toolkit.errors import Fault, ModelError, RecipeError, ToolkitError, UserError
 from toolkit.plugin import column_markers, columns
 from toolkit.quiet import quiet_libraries
@@ -130,21 +131,21 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
         import_heavy()
     quiet_libraries()
     name, recipe, plugin = resolve(name, overrides)
-    with clock.phase("data"), ranks.first_here():
+    with clock.phase("data"), first_here():
         markers = column_markers(type(plugin.options))
         named = {k: (column, markers[k]) for k, column in columns(plugin.options).items()}
         slices = {f"report.slices.{i}": c for i, c in enumerate(recipe.report.slices)}
         loaded = data_door.load(recipe.data, named, recipe.seed, slices)
         plugin.data = loaded.splits
         loaded.notes += plugin.notes()
-    with clock.phase("model"), ranks.first_here():
+    with clock.phase("model"), first_here():
         files = models.find(recipe.model.id, recipe.model.revision)
         plugin.model_path = files.path
         seed_everything(recipe.seed)
         with _loading(files, recipe.scenario):
             plugin.processor = plugin.load_processor()
         _check_metrics(plugin)
-    with clock.phase("prepare"), ranks.first_here():
+    with clock.phase("prepare"), first_here():
         prepared = _prepare(plugin, loaded)
     with clock.phase("model"):
         arguments = _arguments_and_model(plugin, recipe, prepared, files)

@@ -9,23 +9,19 @@ from __future__ import annotations
 import atexit
 import os
 import signal
-import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from typing import Any, TypeVar
 
-from toolkit.errors import Fault, ToolkitError, TrainingError, UserError
+from toolkit.errors import ToolkitError, TrainingError
 
 T = TypeVar("T")
 #: What torchrun (and `accelerate launch`, through it) tells a process about its place.
 VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 #: Floors and the reload check of one rank may take hours; nothing is wrong while others wait.
 PATIENCE = timedelta(days=30)
-AGREED = "_toolkit_agreed"
 
 
 def launched() -> bool:
@@ -53,6 +49,11 @@ def rank() -> int:
 def is_main() -> bool:
     """Return whether this is the process that writes and prints."""
     return rank() == 0
+
+
+def leads_here() -> bool:
+    """Return whether this is the first process on its machine."""
+    return size() == 1 or int(os.environ.get("LOCAL_RANK", rank())) == 0
 
 
 def local_size() -> int:
@@ -137,6 +138,15 @@ def gather(value: T) -> list[T] | None:
     return box
 
 
+def gather_on_all(value: T) -> list[T]:
+    """Return every rank's value on every rank, in order of rank."""
+    if size() == 1:
+        return [value]
+    box: list[Any] = [None] * size()
+    _distributed().all_gather_object(box, value, group=_talk())
+    return box
+
+
 def align(model: Any) -> None:
     """Give every rank the weights that rank 0 has.
 
@@ -152,68 +162,6 @@ def wait() -> None:
     """Wait for all ranks, however long they take."""
     if size() > 1:
         _distributed().barrier(group=_talk())
-
-
-@contextmanager
-def agreed() -> Iterator[None]:
-    """Raise on every rank what one of them raises inside, so that no rank waits for it."""
-    try:
-        yield
-    except Exception as error:
-        if not getattr(error, AGREED, False):
-            _exchange(error)
-        raise
-    _exchange(None)
-
-
-@contextmanager
-def first_here() -> Iterator[None]:
-    """Let one rank of each machine go first: what it leaves in caches, the others find there.
-
-    Stands inside `agreed`; what goes wrong on one rank is raised on all.
-    """
-    leads = size() == 1 or int(os.environ.get("LOCAL_RANK", rank())) == 0
-    if not leads:
-        _exchange(None)
-    with agreed():
-        yield
-    if leads:
-        _exchange(None)
-
-
-def _exchange(failure: Exception | None) -> None:
-    """Tell all ranks of a failure, or that there is none; raise the first one, or this rank's."""
-    if size() == 1:
-        return
-    told: list[Any] = [None] * size()
-    _distributed().all_gather_object(told, _portable(failure), group=_talk())
-    if failure is not None:
-        setattr(failure, AGREED, True)
-        return  # the caller raises it
-    for number, other in enumerate(told):
-        if other is not None:
-            error = _restored(number, other)
-            setattr(error, AGREED, True)
-            raise error
-
-
-def _portable(failure: Exception | None) -> dict[str, Any] | None:
-    if failure is None:
-        return None
-    faults = [(f.where, f.what) for f in failure.faults] if isinstance(failure, UserError) else []
-    text = str(failure)
-    if not isinstance(failure, ToolkitError):
-        text = f"{type(failure).__name__}: {text}"
-    return {"host": socket.gethostname(), "faults": faults, "text": text}
-
-
-def _restored(number: int, told: Mapping[str, Any]) -> ToolkitError:
-    elsewhere = told["host"] != socket.gethostname()
-    if told["faults"]:
-        faults = [Fault(where, what) for where, what in told["faults"]]
-        return UserError([Fault(f"on {told['host']}", str(f)) for f in faults] if elsewhere
-                         else faults)  # fmt: skip
-    return ToolkitError(f"rank {number} on {told['host']}: {told['text']}")
 
 
 def give_up() -> None:

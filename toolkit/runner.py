@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from toolkit import launching, messages, methods, ranks, record, reload, scores, training
+from toolkit.agreement import agreed
 from toolkit.errors import BatchSizeError
 from toolkit.job import Job, Overrides, check, headline, seed_everything
 from toolkit.runs import OthersFolder, Run, RunFolder
@@ -44,7 +45,7 @@ def run(
         ToolkitError: the run failed; its folder says so, and keeps what was written.
     """
     launching.join(name, overrides)
-    with ranks.agreed():
+    with agreed():
         job = check(name, overrides)
         job.reductions += messages.reductions()
     folder = _folder(out, job.name)
@@ -70,7 +71,7 @@ def run(
 def _folder(out: Path | None, name: str) -> RunFolder:
     """Make the run's folder on rank 0, and tell the others where it is."""
     folder, path = None, Path()
-    with ranks.agreed():
+    with agreed():
         if ranks.is_main():
             folder = RunFolder.create(out, name)
             path = folder.path
