@@ -8,7 +8,7 @@ import transformers
 from conftest import sentences
 
 import toolkit
-from toolkit import runner, trainer, training
+from toolkit import fitting, runner, trainer, training
 from toolkit.batching import LengthGroupedBatches
 from toolkit.errors import RecipeError
 from toolkit.methods import layerwise
@@ -134,7 +134,7 @@ def test_bf16_is_used_where_the_hardware_has_it(tmp_path, table, tiny_model):
     )
     assert job.arguments.bf16 is training.bf16_supported()
     assert job.arguments.train_sampling_strategy == "group_by_length"
-    made = runner.make_trainer(job, RunFolder(tmp_path), transformers.TrainerCallback())
+    made = fitting.make_trainer(job, RunFolder(tmp_path), transformers.TrainerCallback())
     assert isinstance(made._get_train_sampler(), LengthGroupedBatches)
     batches = [batch["input_ids"].shape for batch in made.get_train_dataloader()]
     assert len({width for _, width in batches}) > 1
@@ -160,7 +160,7 @@ def test_the_best_checkpoint_on_validation_is_kept(tmp_path, table, tiny_model):
             (("training",), settings),
         ],
     )
-    made = runner.make_trainer(job, RunFolder(tmp_path), Spoiler())
+    made = fitting.make_trainer(job, RunFolder(tmp_path), Spoiler())
     trainer.train(made, {})
     scores = [log["eval_accuracy"] for log in made.state.log_history if "eval_accuracy" in log]
     assert max(scores) > scores[-1]
@@ -200,7 +200,7 @@ def pretrained(tmp_path_factory, tiny_model):
         data=folder / "rows.csv",
         model=tiny_model,
         out=folder / "run",
-        settings={"training": {"num_train_epochs": 15, "learning_rate": 5e-3}},
+        settings={"training": {"num_train_epochs": 30, "learning_rate": 5e-3}},
     )
     body = transformers.AutoModel.from_pretrained(tuned.path / "model")
     body.save_pretrained(folder / "body")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from toolkit.errors import ToolkitError
 from toolkit.runs import Run
 
 
@@ -17,6 +18,7 @@ def run(
     method: str | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
+    processes: int | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Run:
     """Run a recipe; return the finished run.
@@ -24,20 +26,26 @@ def run(
     Args:
         recipe: a name as `toolkit list` shows it, or the path of a YAML file.
         data, model, method, seed, out: as the options of `toolkit run`.
+        processes: how many share the work; None is one per visible GPU, or one where there is
+            none. More than one are processes of their own, and print nothing.
         settings: key path -> value, for example {"training.num_train_epochs": 2}.
 
     Raises:
         toolkit.errors.UserError: what the caller has to mend; nothing has been trained.
         toolkit.errors.ToolkitError: the run failed.
     """
-    from toolkit import runner
+    from toolkit import launching
     from toolkit.cli.recipe_arguments import overrides
 
     changes = overrides(
         None if data is None else str(data), None if model is None else str(model), method, (), seed
     )
     changes += [(tuple(key.split(".")), value) for key, value in (settings or {}).items()]
-    return runner.run(recipe, changes, None if out is None else Path(out))
+    folder, fleet = None if out is None else Path(out), launching.Fleet(processes)
+    run = launching.run(recipe, changes, folder, fleet=fleet)
+    if run is None:
+        raise ToolkitError("the run is done; its folder is on the machine of rank 0")
+    return run
 
 
 def load_run(path: str | Path) -> Run:

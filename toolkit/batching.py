@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,20 +20,36 @@ class LengthGroupedBatches(Sampler[int]):
     where length goes with the class, that costs accuracy. Here the batches are shuffled. The
     batch with the longest row comes first: memory that does not suffice shows at once.
 
+    The order hangs on seed and epoch alone. torch's global generator would differ between
+    processes (each draws dropout for batches of its own shapes), and rows would come twice or not
+    at all.
+
     Args:
         lengths: shape (rows,). batch_size: rows per batch, over all processes.
+        seed: of the order. epoch: returns the number of the epoch that begins.
     """
 
-    def __init__(self, lengths: np.ndarray[Any, Any], batch_size: int) -> None:
+    def __init__(
+        self,
+        lengths: np.ndarray[Any, Any],
+        batch_size: int,
+        seed: int = 0,
+        epoch: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.lengths = np.asarray(lengths)
         self.batch_size = batch_size
+        self.seed = seed
+        self.epoch = epoch
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def __iter__(self) -> Iterator[int]:
-        """Yield row numbers; the order comes from torch's global generator, as Trainer seeds it."""
-        rows = torch.randperm(len(self.lengths)).numpy()
+        """Yield the row numbers of one epoch."""
+        # Mixed, not added: seed 1 in epoch 1 must not repeat seed 2 in epoch 0.
+        mixed = np.random.SeedSequence((self.seed, self.epoch())).generate_state(1)
+        random = torch.Generator().manual_seed(int(mixed[0]))
+        rows = torch.randperm(len(self.lengths), generator=random).numpy()
         size = self.batch_size * WINDOW
         batches = []
         for start in range(0, len(rows), size):
@@ -47,7 +63,7 @@ class LengthGroupedBatches(Sampler[int]):
         if batches:
             longest = max(range(len(batches)), key=lambda i: self.lengths[batches[i][0]])
             first = batches.pop(longest)
-            order = torch.randperm(len(batches)).tolist()
+            order = torch.randperm(len(batches), generator=random).tolist()
             batches = [first, *(batches[i] for i in order)]
         for batch in [*batches, *last]:
             yield from batch.tolist()

@@ -3,6 +3,7 @@
 ToolkitError                 exit code 1: the run failed, through no fault of the input
 ├── ReloadError              the saved model, loaded again, predicts something else
 ├── TrainingError            training cannot go on (loss is NaN, ...)
+│   └── BatchSizeError        a step does not fit into memory; smaller ones may
 └── UserError                exit code 2: the input was wrong; carries one or several faults
     ├── RecipeError          in a recipe, an override or an option
     ├── DataError            in a data file, a column or a label
@@ -13,8 +14,9 @@ ToolkitError                 exit code 1: the run failed, through no fault of th
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 class ToolkitError(Exception):
@@ -29,6 +31,19 @@ class ReloadError(ToolkitError):
 
 class TrainingError(ToolkitError):
     """Training cannot go on."""
+
+
+class BatchSizeError(TrainingError):
+    """A training step does not fit into memory.
+
+    Args:
+        smaller: what may be tried instead: `settings` (fields of the training arguments), `text`
+            (what is told of it), `from`, `to`, `reason`; None where nothing smaller is left.
+    """
+
+    def __init__(self, message: str, smaller: Mapping[str, Any] | None) -> None:
+        super().__init__(message)
+        self.smaller = smaller
 
 
 @dataclass(frozen=True)

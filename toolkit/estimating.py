@@ -69,8 +69,7 @@ def estimate(job: Job, price: float | None = None) -> Estimate:
         train = _training(job, steps, measured)
         floors = _floors(job, train)
     finally:
-        job.plugin.model = None  # or its weights would be there twice
-        job.plugin.model = make_model(job.plugin, job.recipe.seed, on_cpu=job.arguments.use_cpu)
+        make_model(job.plugin, job.recipe.seed, job.arguments)
     seconds = {
         "train": train,
         "score": _scoring(job, measured),

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from toolkit import data as data_door
-from toolkit import library, methods, models, pretrained, registry, training
+from toolkit import library, memory, methods, models, pretrained, registry, training
+from toolkit.agreement import first_here
 from toolkit.errors import (
     Fault,
     ModelError,
@@ -62,6 +63,16 @@ class Job:
     prepared: dict[str, datasets.Dataset]
     arguments: transformers.TrainingArguments
     clock: Clock = field(default_factory=Clock)
+    reductions: list[dict[str, Any]] = field(default_factory=list)
+
+    def take_smaller_batches(self, smaller: Mapping[str, Any]) -> None:
+        """Start anew with the settings of `BatchSizeError.smaller`, as if the recipe had them."""
+        training = {**self.recipe.training, **smaller["settings"]}
+        self.recipe = self.plugin.recipe = self.recipe.model_copy(update={"training": training})
+        self.reductions.append({k: v for k, v in smaller.items() if k != "settings"})
+        self.plugin.model = None  # before the next one is made
+        memory.settle()
+        self.arguments = _arguments_and_model(self.plugin, self.recipe, self.prepared, self.files)
 
 
 def resolve(name: str, overrides: Overrides = ()) -> tuple[str, Recipe, Plugin[Any]]:
@@ -146,7 +157,7 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
         import_heavy()
     quiet_libraries()
     name, recipe, plugin = resolve(name, overrides)
-    with clock.phase("data"):
+    with clock.phase("data"), first_here():
         markers = column_markers(type(plugin.options))
         named = {k: (column, markers[k]) for k, column in columns(plugin.options).items()}
         _check_roles(named)
@@ -154,19 +165,17 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
         loaded = data_door.load(recipe.data, named, recipe.seed, slices)
         plugin.data = loaded.splits
         loaded.notes += plugin.notes()
-    with clock.phase("model"):
+    with clock.phase("model"), first_here():
         files = models.find(recipe.model.id, recipe.model.revision)
         plugin.model_path = files.path
         seed_everything(recipe.seed)
         with _loading(files, recipe.scenario):
             plugin.processor = plugin.load_processor()
         _check_metrics(plugin)
-    with clock.phase("prepare"):
+    with clock.phase("prepare"), first_here():
         prepared = _prepare(plugin, loaded)
-    has_lengths = "length" in prepared["train"].column_names
-    arguments = training.arguments(plugin, recipe, headline(plugin), has_lengths=has_lengths)
-    with clock.phase("model"), _loading(files, recipe.scenario):
-        plugin.model = make_model(plugin, recipe.seed, on_cpu=arguments.use_cpu)
+    with clock.phase("model"):
+        arguments = _arguments_and_model(plugin, recipe, prepared, files)
     plugin.loss()  # what is wrong with its settings is better known now
     return Job(name, recipe, plugin, loaded, files, prepared, arguments, clock)
 
@@ -201,14 +210,28 @@ def _loading(files: models.ModelFiles, scenario: str) -> Iterator[None]:
         ) from error
 
 
-def make_model(plugin: Plugin[Any], seed: int, on_cpu: bool) -> Any:
-    """Make the model on the device that is there, its head from the recipe's seed."""
-    import torch
+def _arguments_and_model(
+    plugin: Plugin[Any],
+    recipe: Recipe,
+    prepared: Mapping[str, datasets.Dataset],
+    files: models.ModelFiles,
+) -> transformers.TrainingArguments:
+    """Return the training arguments; make the model on their device, its head from the seed."""
+    has_lengths = "length" in prepared["train"].column_names
+    arguments = training.arguments(plugin, recipe, headline(plugin), has_lengths=has_lengths)
+    with _loading(files, recipe.scenario):
+        make_model(plugin, recipe.seed, arguments)
+    return arguments
 
+
+def make_model(plugin: Plugin[Any], seed: int, arguments: transformers.TrainingArguments) -> None:
+    """Make the plugin's model on the device of its training, its head from the seed."""
     seed_everything(seed)
-    model: Any = plugin.load_model()
-    device = torch.accelerator.current_accelerator()
-    return model if device is None or on_cpu else model.to(device)
+    plugin.model = None  # before the next one is made
+    plugin.model = plugin.load_model()
+    # A model that is to be cut into shards may be larger than one device.
+    if not training.is_sharded(arguments):
+        plugin.model = plugin.model.to(arguments.device)
 
 
 def import_heavy() -> None:

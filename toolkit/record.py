@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from toolkit import environment
+from toolkit import environment, launching, ranks
 from toolkit.job import headline
 
 if TYPE_CHECKING:
@@ -33,9 +33,32 @@ def opening(job: Job) -> dict[str, Any]:
             "duplicates": loaded.duplicates,
             "notes": loaded.notes,
         },
+        "devices": devices(job),
         "headline": _named(headline(job.plugin)),
         "seed": job.recipe.seed,
         "environment": environment.describe(),
+    }
+
+
+def devices(job: Job) -> dict[str, Any]:
+    """Return where the run computes, how many rows a step takes, and what was changed for it."""
+    import torch
+
+    arguments = job.arguments
+    parts = arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps
+    note = launching.lonely()
+    return {
+        "type": arguments.device.type,
+        "processes": ranks.size(),
+        "processes_per_machine": ranks.local_size(),
+        "threads": torch.get_num_threads(),
+        "batch": {
+            "per_device": parts[0],
+            "accumulated": parts[1],
+            "rows_per_step": parts[0] * parts[1] * ranks.size(),
+            "reduced": job.reductions,
+        },
+        "notes": [note] if note else [],
     }
 
 

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit import ranks
 from toolkit.errors import ReloadError
 
 if TYPE_CHECKING:
@@ -45,7 +46,9 @@ def check(run: Path, rows: datasets.Dataset) -> Comparison:
     folder = run / "logs" / "reload"
     rows.save_to_disk(str(folder))
     command = [sys.executable, "-m", "toolkit.reload", str(run), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=ranks.alone_environment()
+    )
     if done.returncode:
         raise ReloadError(f"the saved model cannot be loaded again:\n{done.stderr.strip()[-2000:]}")
     found = Comparison(**json.loads(done.stdout.strip().splitlines()[-1]))

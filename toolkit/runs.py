@@ -68,6 +68,16 @@ class RunFolder:
         """Give up the lock."""
         (self.path / "run.lock").unlink(missing_ok=True)
 
+    @staticmethod
+    def close(path: Path, status: str, error: str) -> None:
+        """Say how a run ended whose own process could not, and give up its lock."""
+        folder, record = RunFolder(path), path / "run.json"
+        if record.exists():
+            folder.record = json.loads(record.read_text(encoding="utf-8"))
+            if folder.record["status"] != "finished":
+                folder.write(status=status, error=error)
+        folder.release()
+
     def write(self, **values: Any) -> None:
         """Take values into the record and write run.json."""
         self.record |= values
@@ -99,6 +109,19 @@ class RunFolder:
         shutil.rmtree(self.path / "logs" / "reload", ignore_errors=True)
         if not keep:
             shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+
+
+class OthersFolder(RunFolder):
+    """The run's folder as all ranks but the first have it: they know where it is, and write not."""
+
+    def write(self, **values: Any) -> None:
+        """Leave it to rank 0."""
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Leave it to rank 0."""
+
+    def release(self) -> None:
+        """Leave it to rank 0."""
 
 
 def _fresh(base: Path) -> Path:

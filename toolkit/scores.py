@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from toolkit import ranks
 from toolkit.runs import RunFolder, read_predictions
 
 if TYPE_CHECKING:
@@ -18,11 +20,19 @@ SLICE_VALUES = 20  # of a slice column, the commonest ones
 
 
 def measure(job: Job, folder: RunFolder) -> tuple[dict[str, Scores], dict[str, Any]]:
-    """Predict test once, and score it: whole, without overlapping rows, and by slices."""
+    """Predict test once, and score it: whole, without overlapping rows, and by slices.
+
+    Ranks but the first do their share of the predicting, and return nothing.
+    """
     from toolkit.evaluation.scoring import score
 
     plugin, seed = job.plugin, job.recipe.seed
-    metrics = {}
+    metrics: dict[str, Scores] = {}
+    if not ranks.is_main():
+        for split in ("validation", "test"):
+            if split in job.prepared:
+                deque(_predicted(job, split), maxlen=0)
+        return metrics, {}
     if "validation" in job.prepared:
         metrics["validation"] = score(plugin.metrics(), _predicted(job, "validation"), seed)
     folder.write_predictions(_predicted(job, "test"))

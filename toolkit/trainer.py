@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from toolkit import methods
+from toolkit import memory, methods, ranks
 from toolkit.errors import TrainingError
 from toolkit.recipe import MethodSpec
 
@@ -43,7 +45,9 @@ class ScoredEvaluation:
         from toolkit.batching import LengthGroupedBatches
 
         lengths = rows.with_format("numpy")[self.args.length_column_name][:]
-        return LengthGroupedBatches(lengths, self.args.train_batch_size * self.args.world_size)
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        size = self.args.train_batch_size * self.args.world_size
+        return LengthGroupedBatches(lengths, size, seed, lambda: int(self.state.epoch or 0))
 
     def create_optimizer(self: Any, model: Any = None) -> Any:
         """Make the optimizer, and give parameters the learning rates that the method wants."""
@@ -80,16 +84,38 @@ class ScoredEvaluation:
                 raw = rows.select(range(batch.start, batch.start + len(batch.predictions)))
                 yield batch.predictions, plugin.references(raw.to_list())
 
-        scores = score(plugin.metrics(), pairs())
-        metrics = {f"{metric_key_prefix}_{k}": v["value"] for k, v in scores.items()}
+        metrics: dict[str, float] = {}
+        with _evaluation_fits(self.args):
+            if ranks.is_main():
+                scores = score(plugin.metrics(), pairs())
+                metrics = {f"{metric_key_prefix}_{k}": v["value"] for k, v in scores.items()}
+            else:
+                deque(pairs(), maxlen=0)
         if losses:
             metrics[f"{metric_key_prefix}_loss"] = sum(losses) / len(rows)
+        # By it every rank keeps the same checkpoint, and stops in the same epoch.
+        metrics = ranks.share(metrics)
         self.toolkit_eval_seconds += time.monotonic() - start
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(
             self.args, self.state, self.control, metrics
         )
         return metrics
+
+
+@contextmanager
+def _evaluation_fits(arguments: Any) -> Iterator[None]:
+    """Tell what to set where validation needs too much: smaller training batches do not help."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not memory.is_out(error):
+            raise
+        rows = arguments.per_device_eval_batch_size
+        raise TrainingError(
+            f"validation runs out of memory with {rows} rows at a time: try --set "
+            f"training.per_device_eval_batch_size={max(1, rows // 4)}"
+        ) from error
 
 
 def scale_groups(optimizer: Any, factors: Mapping[Any, float]) -> None:
@@ -122,21 +148,29 @@ class Trained:
     """What came of training: what the method says, and Trainer's count of epochs, steps, seconds.
 
     seconds: without those of validation in between; None where Trainer had nothing to do.
+    weights: `state_dict=` for `save_pretrained`, where each rank holds a part of the model.
     """
 
     report: dict[str, Any]
     epochs: float = 0.0
     steps: int = 0
     seconds: float | None = None
+    weights: dict[str, Any] = field(default_factory=dict)
 
 
 def train(trainer: transformers.Trainer, report: dict[str, Any]) -> Trained:
     """Train, and return what came of it.
 
     Raises:
-        TrainingError: the loss became NaN or infinite.
+        TrainingError: the loss became NaN or infinite; validation does not fit into memory.
+        BatchSizeError: a training step does not fit into memory.
     """
-    result = trainer.train()
+    try:
+        result = trainer.train()
+    except (RuntimeError, MemoryError) as error:
+        if memory.is_out(error):
+            raise memory.too_large(trainer.args, error) from None
+        raise
     loss = float(result.training_loss)
     if loss != loss:
         raise TrainingError(f"the training loss is {loss} after {result.global_step} steps")
@@ -146,4 +180,15 @@ def train(trainer: transformers.Trainer, report: dict[str, Any]) -> Trained:
         float(trainer.state.epoch or 0),
         trainer.state.global_step,
         float(result.metrics["train_runtime"]) - validating,
+        whole_weights(trainer),
     )
+
+
+def whole_weights(trainer: Any) -> dict[str, Any]:
+    """Return `state_dict=` for `save_pretrained` where each rank holds a part of the weights.
+
+    All ranks take part in the gathering, so that all must call it.
+    """
+    if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+        return {}
+    return {"state_dict": trainer.accelerator.get_state_dict(trainer.model_wrapped)}

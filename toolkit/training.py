@@ -130,9 +130,17 @@ def arguments(
     known = {field.name for field in dataclasses.fields(cls)}
     settings = {name: value for name, value in defaults.items() if name in known} | own
     try:
-        return cls(output_dir="checkpoints", seed=recipe.seed, **settings)
+        made = cls(output_dir="checkpoints", seed=recipe.seed, **settings)
     except (ValueError, TypeError, ImportError) as error:
         raise RecipeError(Fault("training", str(error))) from error
+    if made.n_gpu > 1:
+        made._n_gpu = 1  # one process, one device: nn.DataParallel is slower, and loses losses
+    return made
+
+
+def is_sharded(arguments: transformers.TrainingArguments) -> bool:
+    """Return whether each process holds a part of the model only (FSDP, DeepSpeed)."""
+    return bool(arguments.fsdp or arguments.deepspeed)
 
 
 def early_stopping(recipe: Recipe) -> list[transformers.TrainerCallback]:

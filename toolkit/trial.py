@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from transformers import TrainerCallback
 
-from toolkit import runner, training
+from toolkit import fitting, training
 from toolkit.errors import Fault, RecipeError
 from toolkit.job import Job
 from toolkit.plan import Floats, Plan, sample
@@ -147,17 +147,17 @@ def measure(job: Job, plan: Plan, folder: Path, seconds: float) -> Trial:
         arguments=_short(job.arguments, len(chosen)),
     )
     start = time.monotonic()
-    applied, _ = runner.apply_method(small)
+    applied, _ = fitting.apply_method(small)
     method = time.monotonic() - start
     if prepared.read:
         method *= max(1.0, len(train) / len(rows))
-    if not runner.is_trainable(job.plugin.model):
+    if not fitting.is_trainable(job.plugin.model):
         nothing = np.zeros(1)
         return Trial(nothing, nothing, method, 0.0, 0.0, Line(0.0, 0.0), *_rows_of_reports(job))
     watch = Stopwatch(seconds, save=plan.saves > 0)
     start = time.monotonic()
     with _refused(), applied.while_training(job.plugin.model):
-        trainer = runner.make_trainer(small, RunFolder(folder), watch)
+        trainer = fitting.make_trainer(small, RunFolder(folder), watch)
         trainer.train()
         evaluation = _evaluation(small, trainer)
         # Without accelerate's autocast wrapper, as the runner scores.

@@ -10,6 +10,7 @@ import traceback
 
 import click
 
+from toolkit import messages
 from toolkit.errors import ToolkitError, UserError
 
 COMMANDS = ("run", "list", "show", "check", "init", "doctor")
@@ -70,20 +71,23 @@ def outcome(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+    except (KeyboardInterrupt, click.Abort) as error:
+        if messages.speaks(error):
+            click.echo("interrupted", err=True)
         return INTERRUPTED
     except ToolkitError as error:
         if "--debug" in given:
             traceback.print_exc()
-        click.echo(message(error), err=True)
+        if messages.speaks(error):
+            click.echo(message(error), err=True)
         return error.exit_code
     except Exception as error:  # a fault of ours or of a library: named, with the way to see more
         if "--debug" in given:
             traceback.print_exc()
         text = str(error) or repr(error)
         hint = "" if "--debug" in given else "\n(toolkit --debug ... shows where)"
-        click.echo(f"Failed: {type(error).__name__}: {text}{hint}", err=True)
+        if messages.speaks(error):
+            click.echo(f"Failed: {type(error).__name__}: {text}{hint}", err=True)
         return 1
 
 

@@ -16,6 +16,16 @@ from toolkit.cli.recipe_arguments import overrides, recipe_argument, recipe_opti
     "--out", type=click.Path(path_type=Path), help="The run's folder (new or empty); "
     "otherwise runs/RECIPE/TIME.",
 )  # fmt: skip
+@click.option(
+    "--processes",
+    type=int,
+    metavar="N",
+    help="Processes on this machine; otherwise one per visible GPU, or one.",
+)
+@click.option("--nodes", type=int, metavar="N", default=1, help="Machines; run this on each.")
+@click.option("--node-rank", type=int, metavar="I", help="Which of them this is, from 0.")
+@click.option("--rendezvous", metavar="HOST:PORT", help="Where they meet: on machine 0.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(
     recipe: str,
     data: str | None,
@@ -24,14 +34,24 @@ def command(
     settings: tuple[str, ...],
     seed: int | None,
     out: Path | None,
+    processes: int | None,
+    nodes: int,
+    node_rank: int | None,
+    rendezvous: str | None,
+    quiet: bool,
 ) -> None:
     """Fine-tune, score, save, prove and report."""
     changes = overrides(data, model, method, settings, seed)
     from rich.console import Console
 
-    from toolkit import runner
+    from toolkit import launching
     from toolkit.reporting import terminal
 
-    console = Console()
-    run = runner.run(recipe, changes, out, console)
-    terminal.summary(run, console)
+    console = Console(quiet=quiet)
+    fleet = launching.Fleet(processes, nodes, node_rank, rendezvous)
+    run = launching.run(recipe, changes, out, console, fleet)
+    if launching.tells():
+        if run is None:
+            console.print("done; the run's folder is on the machine with --node-rank 0")
+        else:
+            terminal.summary(run, console)

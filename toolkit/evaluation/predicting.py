@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit import ranks
+
 if TYPE_CHECKING:
     import datasets
     import torch
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from toolkit.plugin import Plugin, Prediction
 
 WINDOW = 4096  # rows that are sorted by length together, and whose predictions are held at once
+
+
+Part = tuple[dict[int, "Prediction"], list[float]]
 
 
 @dataclass
@@ -39,6 +44,9 @@ def predict(
 ) -> Iterator[Batch]:
     """Yield the predictions of a split in row order, a window at a time.
 
+    Several ranks share the batches of each window, which are those of one process; rank 0 yields
+    what all of them found, and the others, which must go through it too, yield nothing.
+
     The model runs in its own precision, so that a row's prediction does not hang on its batch.
 
     Args:
@@ -52,7 +60,10 @@ def predict(
     with evaluating(model), torch.inference_mode():
         for start in range(0, len(prepared), WINDOW):
             rows = range(start, min(start + WINDOW, len(prepared)))
-            yield _window(plugin, model, raw, prepared, rows, batch_size, forward)
+            own = _window(plugin, model, raw, prepared, rows, batch_size, forward)
+            parts = ranks.gather(own)
+            if parts is not None:
+                yield _joined(rows, parts)
 
 
 def _window(
@@ -63,12 +74,19 @@ def _window(
     rows: range,
     batch_size: int,
     forward: Callable[[list[dict[str, Any]]], Mapping[str, Any]],
-) -> Batch:
+) -> Part:
+    """Return this rank's share of a window: predictions by row number, and sums of losses."""
     found: dict[int, Prediction] = {}
     losses: list[float] = []
-    for chosen in by_length(prepared, rows, batch_size):
+    batches = list(by_length(prepared, rows, batch_size))
+    for turn in range(0, len(batches), ranks.size()):
+        place = turn + ranks.rank()
+        # Past the end a batch is run again for nothing: a model in shards needs all ranks in step.
+        chosen = batches[min(place, len(batches) - 1)]
         batch = forward(records(prepared, chosen))
         outputs = plugin.infer(model, batch)
+        if place >= len(batches):
+            continue
         loss = _loss(plugin, outputs, batch)
         if loss is not None:
             losses.append(loss * len(chosen))
@@ -79,6 +97,12 @@ def _window(
                 f"{len(chosen)} rows"
             )
         found.update(zip(chosen, predictions, strict=True))
+    return found, losses
+
+
+def _joined(rows: range, parts: Sequence[Part]) -> Batch:
+    found = {row: prediction for part, _ in parts for row, prediction in part.items()}
+    losses = [loss for _, part in parts for loss in part]
     total = float(np.nansum(losses)) if losses else None
     return Batch(rows.start, [found[row] for row in rows], total)
 

@@ -42,6 +42,7 @@ class Distill(Full):
     def apply(self, model: Any, material: Material) -> Any:
         """Return the student, with the teacher's logits beside every training row."""
         from toolkit.methods.features import features
+        from toolkit.methods.inputs import without
 
         model = super().apply(model, material)
         teacher, order = self._teacher(material.plugin, model)
@@ -49,7 +50,8 @@ class Distill(Full):
         found = features(teacher, teacher.model, prepared, _logits_of, "logits", material.say,
                          without=lambda _: False)  # fmt: skip
         logits = np.concatenate(list(found.matrices()))[:, order]
-        material.prepared["train"] = material.prepared["train"].add_column(COLUMN, logits.tolist())
+        rows = without(material.prepared["train"], COLUMN)
+        material.prepared["train"] = rows.add_column(COLUMN, logits.tolist())
         material.report.update(
             {
                 "teacher": self.teacher,

@@ -6,7 +6,15 @@ import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import MethodType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import datasets
+
+
+def without(split: datasets.Dataset, name: str) -> datasets.Dataset:
+    """Return a split without a column that an earlier attempt at training has added."""
+    return split.remove_columns(name) if name in split.column_names else split
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from toolkit.methods.features import Features, features
-from toolkit.methods.inputs import extra_input
+from toolkit.methods.inputs import extra_input, without
 
 if TYPE_CHECKING:
     from toolkit.methods import Material
@@ -33,7 +33,7 @@ def on_features(model: Any, material: Material) -> AbstractContextManager[None] 
     stores, start, cached = [], 0, True
     for name in ("train", "validation"):
         if name in material.prepared:
-            split = material.prepared[name]
+            split = without(material.prepared[name], COLUMN)
             store = features(material.plugin, model, split, _states_of, "states", material.say,
                              without=_outside(model), window=WINDOW)  # fmt: skip
             stores.append(store)

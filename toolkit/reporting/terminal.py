@@ -88,6 +88,13 @@ def facts(record: Mapping[str, Any]) -> Iterator[str]:
     yield "overlap: " + overlap(data["overlap"])
     yield f"reload: {reload['compared']:,} predictions compared, {reload['different']} different"
     parts = speed["phases"]
+    devices = record.get("devices")
+    if devices is not None and devices["processes"] > 1:
+        batch = devices["batch"]
+        yield (
+            f"devices: {devices['processes']} processes on {devices['type']}, "
+            f"{batch['rows_per_step']} rows a step"
+        )
     yield (
         f"time: {speed['total_seconds']:.1f} s = train {parts['train']:.1f} "
         f"({speed['train_samples_per_second']:.0f} rows/s) + scoring {parts['score']:.1f} + floors "
@@ -117,6 +124,9 @@ def warnings(record: Mapping[str, Any]) -> Iterator[str]:
         if counts["normalised"]:
             yield f"{split}: {counts['normalised']:,} duplicate rows kept"
     yield from data["notes"]
+    devices = record.get("devices", {"notes": [], "batch": {"reduced": []}})
+    yield from devices["notes"]
+    yield from (note["text"] for note in devices["batch"]["reduced"])
     for name, used in record["floor_rows"].items():
         rows = data["rows"]
         if used["train"] < rows["train"] or used["test"] < rows["test"]:

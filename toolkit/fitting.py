@@ -1,0 +1,95 @@
+"""The training of a run: the method applied, the Trainer made, and batches that fit into memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from toolkit import methods, ranks, record, training
+from toolkit.agreement import agreed, first_here
+from toolkit.errors import BatchSizeError
+from toolkit.job import headline, seed_everything
+from toolkit.trainer import Trained, train
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from transformers import TrainerCallback
+
+    from toolkit.job import Job
+    from toolkit.runs import RunFolder
+
+
+def fit(job: Job, folder: RunFolder, console: Console) -> Trained:
+    """Train the job's model; where a step does not fit into memory, anew in smaller batches."""
+    while True:
+        try:
+            return _fit(job, folder, console)
+        except BatchSizeError as error:
+            # Other ranks are inside their step: all of them must be started anew, see launching.
+            if error.smaller is None or ranks.size() > 1:
+                raise
+            smaller = error.smaller
+        console.print(smaller["text"], style="yellow", highlight=False)
+        job.take_smaller_batches(smaller)
+        folder.clear_checkpoints(keep=False)
+        folder.write_recipe(job.recipe)
+        folder.write(devices=record.devices(job))
+
+
+def _fit(job: Job, folder: RunFolder, console: Console) -> Trained:
+    """Apply the method to the model, and train what it leaves to train."""
+    from toolkit.progress import TrainingProgress
+
+    plugin = job.plugin
+    with agreed(), first_here():  # what one rank leaves in the cache, the others find there
+        method, report = apply_method(job, partial(console.print, style="dim", highlight=False))
+    if not is_trainable(plugin.model):
+        return Trained(report)
+    best = headline(plugin)
+    progress = TrainingProgress(console, best[0] if best else None)
+    with closing(progress), method.while_training(plugin.model):
+        trainer = make_trainer(job, folder, progress)
+        trained = train(trainer, report)
+        # Without accelerate's autocast wrapper: what is scored is what is saved.
+        plugin.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+    return trained
+
+
+def apply_method(
+    job: Job, say: Callable[[str], None] = lambda text: None
+) -> tuple[methods.Method, dict[str, Any]]:
+    """Make the plugin's model the one that the method trains; return it and what it says."""
+    method = methods.of(job.recipe.method)
+    raw = job.loaded.splits
+    material = methods.Material(job.plugin, raw, job.prepared, job.recipe.seed, say)
+    job.plugin.model = method.apply(job.plugin.model, material)
+    return method, {"name": job.recipe.method.name, **material.report}
+
+
+def is_trainable(model: Any) -> bool:
+    """Return whether the method has left anything for a Trainer to do."""
+    return any(parameter.requires_grad for parameter in model.parameters())
+
+
+def make_trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
+    """Hand all parts to the plugin's Trainer."""
+    from toolkit.evaluation.predicting import batch_maker, default_collator, records
+
+    plugin, recipe, prepared, model = job.plugin, job.recipe, job.prepared, job.plugin.model
+    method = methods.of(recipe.method)
+    probe = batch_maker(plugin, model, with_labels=True)(records(prepared["train"], [0, 1]))
+    model.accepts_loss_kwargs = training.honours_item_count(model, probe)
+    job.arguments.output_dir = str(folder.path / "checkpoints")
+    seed_everything(recipe.seed)
+    return plugin.trainer(
+        model=model,
+        args=job.arguments,
+        train_dataset=prepared["train"],
+        eval_dataset=prepared["validation"],
+        data_collator=plugin.collator() or default_collator(plugin),
+        processing_class=plugin.processor,
+        compute_loss_func=method.loss(plugin),
+        callbacks=[progress, *training.early_stopping(recipe)],
+    )
