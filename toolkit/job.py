@@ -140,6 +140,7 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
     arguments = training.arguments(plugin, recipe, headline(plugin), has_lengths=has_lengths)
     with clock.phase("model"), _loading(files, recipe.scenario):
         plugin.model = _model(plugin, recipe.seed, on_cpu=arguments.use_cpu)
+    methods.of(recipe.method).check(plugin.model)
     return Job(name, recipe, plugin, loaded, files, prepared, arguments, clock)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import library, registry
+from toolkit import adapter_folder, library, methods, registry
 from toolkit.errors import UserError
-from toolkit.models import auto_class
+from toolkit.models import auto_class_of
 
 if TYPE_CHECKING:
     from toolkit.plugin import Plugin, Prediction
@@ -67,8 +68,18 @@ def restore(run: Path) -> Restored:
     plugin.recipe = recipe
     plugin.model_path = run / "model"
     plugin.processor = plugin.load_processor()
-    plugin.model = load_plain(plugin.model_path)
+    if (plugin.model_path / adapter_folder.CONFIG).is_file():
+        method = methods.of(recipe.method)
+        plugin.model = adapter_folder.load(plugin.model_path, method, trained_on(run))
+    else:
+        plugin.model = load_plain(plugin.model_path)
     return Restored(plugin)
+
+
+def trained_on(run: Path) -> str | None:
+    """Return the revision of the pretrained model, as run.json has it."""
+    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    return str(record["model"]["revision"]) if "model" in record else None
 
 
 def load_plain(folder: Path) -> Any:
@@ -80,9 +91,6 @@ def load_plain(folder: Path) -> Any:
     import torch
     import transformers
 
-    architectures = transformers.AutoConfig.from_pretrained(folder).architectures or []
-    auto = next(filter(None, map(auto_class, architectures)), None)
-    if auto is None:
-        raise UserError(f"no Auto class of transformers loads {architectures} of {folder}")
+    auto = auto_class_of(transformers.AutoConfig.from_pretrained(folder), folder)
     model = auto.from_pretrained(folder, dtype=torch.float32).eval()
     return model.to("cuda") if torch.cuda.is_available() else model

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from toolkit import methods, record, reload, scores, training
+from toolkit import adapter_folder, methods, record, reload, scores, training
 from toolkit.job import Job, Overrides, check, headline, seed_everything
 from toolkit.runs import Run, RunFolder
 from toolkit.trainer import train
@@ -72,6 +72,8 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
         # Without accelerate's autocast wrapper: what is scored is what is saved.
         plugin.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
         plugin.model.eval()
+        if adapter_folder.is_adapter(plugin.model):
+            adapter_folder.name_base(plugin.model, job.files)
         save(plugin, folder.path / "model")
     console.print("scoring", style="dim")
     with clock.phase("score"):
@@ -97,9 +99,11 @@ def _trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
 
     plugin, recipe, prepared = job.plugin, job.recipe, job.prepared
     material = methods.Material(plugin, prepared, recipe.seed)
-    model = plugin.model = methods.of(recipe.method).apply(plugin.model, material)
+    method = methods.of(recipe.method)
+    model = plugin.model = method.apply(plugin.model, material)
     probe = batch_maker(plugin, model, with_labels=True)(records(prepared["train"], [0, 1]))
-    model.accepts_loss_kwargs = training.honours_item_count(model, probe)
+    inner = adapter_folder.inner(model)  # where Trainer looks
+    inner.accepts_loss_kwargs = training.honours_item_count(inner, probe)
     job.arguments.output_dir = str(folder.path / "checkpoints")
     seed_everything(recipe.seed)
     return plugin.trainer(
@@ -110,12 +114,15 @@ def _trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
         data_collator=plugin.collator() or default_collator(plugin),
         processing_class=plugin.processor,
         compute_loss_func=plugin.loss(),
-        callbacks=[progress, *training.early_stopping(recipe)],
+        callbacks=[progress, *training.early_stopping(recipe), *method.callbacks()],
     )
 
 
 def save(plugin: Plugin[Any], folder: Path) -> None:
-    """Save model and processor as plain `save_pretrained` folders: safetensors, no pickle."""
-    plugin.model.save_pretrained(folder)
+    """Save model (or adapter) and processor by `save_pretrained`: safetensors, no pickle."""
+    if adapter_folder.is_adapter(plugin.model):
+        adapter_folder.save(plugin.model, folder)
+    else:
+        plugin.model.save_pretrained(folder)
     if plugin.processor is not None:
         plugin.processor.save_pretrained(folder)

@@ -14,10 +14,11 @@ from toolkit.recipe.schema import Part
 
 if TYPE_CHECKING:
     import datasets
+    from transformers import TrainerCallback
 
     from toolkit.plugin import Plugin
 
-NAMES = ("full", "layerwise")
+NAMES = ("full", "layerwise", "partial", "lora", "dora", "ia3", "adalora", "qlora")
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,25 @@ class Method(Part, ABC):
     def learning_rates(self, model: Any) -> dict[str, float]:
         """Return parameter name -> factor on the learning rate, where it is not 1."""
         return {}
+
+    def check(self, model: Any) -> None:
+        """Compare the settings with the model, before anything is trained.
+
+        Raises:
+            RecipeError: they do not fit it.
+        """
+
+    def base(self, model: Any) -> Any:
+        """Return what an adapter stands on, made from the pretrained model; also when reloaded."""
+        return model
+
+    def dense(self, model: Any) -> Any:
+        """Return what `base` made with ordinary layers, as merging needs them."""
+        return model
+
+    def callbacks(self) -> list[TrainerCallback]:
+        """Return what the method has to do while the Trainer trains."""
+        return []
 
 
 def get(name: str) -> type[Method]:
