@@ -59,8 +59,15 @@ def load(folder: Path, method: Method, expected: str | None = None) -> Any:
 
 def merged(folder: Path, method: Method, expected: str | None = None) -> Any:
     """Return a plain transformers model with the adapter's weights in it; Raises as `load`."""
+    from peft.utils import ModulesToSaveWrapper
+
     model = method.dense(method.base(_base(folder, expected)))
-    return _wrapped(model, folder).merge_and_unload(safe_merge=True)
+    wrapped = _wrapped(model, folder)
+    # Put in by hand: peft's IA3 looks for a weight in them, which a module of several layers lacks.
+    for name, module in list(wrapped.named_modules()):
+        if isinstance(module, ModulesToSaveWrapper):
+            wrapped.set_submodule(name, module.modules_to_save[wrapped.active_adapter])
+    return wrapped.merge_and_unload(safe_merge=True)
 
 
 def _wrapped(model: Any, folder: Path) -> Any:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import environment
+from toolkit import adapter_folder, environment
 from toolkit.job import headline
 
 if TYPE_CHECKING:
     from toolkit.job import Job
+    from toolkit.methods import Method
 
 
 def opening(job: Job) -> dict[str, Any]:
@@ -37,6 +39,20 @@ def opening(job: Job) -> dict[str, Any]:
         "seed": job.recipe.seed,
         "environment": environment.describe(),
     }
+
+
+def trained(model: Any, method: Method, saved: Path) -> dict[str, Any]:
+    """Return how many parameters were trained, and how an adapter is loaded without toolkit."""
+    counts = [(p.numel(), p.requires_grad) for p in model.parameters()]
+    found: dict[str, Any] = {
+        "parameters": {
+            "trained": sum(count for count, moved in counts if moved),
+            "all": sum(count for count, _ in counts),
+        }
+    }
+    if adapter_folder.is_adapter(model):
+        found["adapter"] = {"usage": adapter_folder.usage(saved), "note": method.card_note}
+    return found
 
 
 def speed(job: Job, trained: Mapping[str, float], trainer: Any) -> dict[str, Any]:

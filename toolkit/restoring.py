@@ -14,6 +14,7 @@ from toolkit.models import auto_class_of
 
 if TYPE_CHECKING:
     from toolkit.plugin import Plugin, Prediction
+    from toolkit.recipe import Recipe
 
 
 @dataclass
@@ -59,10 +60,7 @@ def restore(run: Path) -> Restored:
     for needed in ("recipe.yaml", "model"):
         if not (run / needed).exists():
             raise UserError(f"{run} holds no {needed}: the run did not get that far")
-    draft = library.find(str(run / "recipe.yaml"))
-    recipe = draft.recipe()
-    draft.stop_on_faults()
-    assert recipe is not None  # noqa: S101 - stop_on_faults has raised otherwise
+    recipe = recipe_of(run)
     plugin = registry.get(recipe.scenario)()
     plugin.options = type(plugin).Options.model_validate(recipe.options)
     plugin.recipe = recipe
@@ -74,6 +72,19 @@ def restore(run: Path) -> Restored:
     else:
         plugin.model = load_plain(plugin.model_path)
     return Restored(plugin)
+
+
+def recipe_of(run: Path) -> Recipe:
+    """Return the resolved recipe of a run.
+
+    Raises:
+        UserError: recipe.yaml is absent, or has been edited into something that is no recipe.
+    """
+    draft = library.find(str(run / "recipe.yaml"))
+    recipe = draft.recipe()
+    draft.stop_on_faults()
+    assert recipe is not None  # noqa: S101 - stop_on_faults has raised otherwise
+    return recipe
 
 
 def trained_on(run: Path) -> str | None:

@@ -75,6 +75,8 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
         if adapter_folder.is_adapter(plugin.model):
             adapter_folder.name_base(plugin.model, job.files)
         save(plugin, folder.path / "model")
+    method = methods.of(job.recipe.method)
+    folder.write(**record.trained(plugin.model, method, folder.path / "model"))
     console.print("scoring", style="dim")
     with clock.phase("score"):
         metrics, slices = scores.measure(job, folder)

@@ -11,7 +11,7 @@ import click
 
 from toolkit.errors import ToolkitError, UserError
 
-COMMANDS = ("run", "list", "show", "check", "init", "doctor")
+COMMANDS = ("run", "list", "show", "check", "init", "doctor", "export")
 INTERRUPTED = 130
 
 

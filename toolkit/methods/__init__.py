@@ -6,7 +6,7 @@ import importlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from toolkit.errors import RecipeError, listing, nearest
 from toolkit.recipe import MethodSpec
@@ -31,7 +31,12 @@ class Material:
 
 
 class Method(Part, ABC):
-    """Prepares a model for training; its fields are its settings in the recipe."""
+    """Prepares a model for training; its fields are its settings in the recipe.
+
+    card_note: what the reader of an adapter's model card must know of it, as Markdown.
+    """
+
+    card_note: ClassVar[str] = ""
 
     @abstractmethod
     def apply(self, model: Any, material: Material) -> Any:

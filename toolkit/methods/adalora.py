@@ -24,7 +24,7 @@ class Adalora(Adapter):
 
     rank: Annotated[int, Field(ge=1)] = 16
     start_rank: Annotated[int, Field(ge=2)] | None = None
-    alpha: Annotated[float, Field(gt=0)] | None = None
+    alpha: Annotated[int, Field(ge=1)] | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     settle: Annotated[float, Field(ge=0, lt=1)] = 0.3

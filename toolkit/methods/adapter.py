@@ -1,4 +1,4 @@
-"""What all adapters share: which layers they stand on, which modules are trained and saved whole."""
+"""What all adapters share: the layers they stand on, the modules trained and saved whole."""
 
 from __future__ import annotations
 

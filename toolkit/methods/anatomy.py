@@ -246,6 +246,6 @@ def _is_bare(model: Any) -> bool:
     """Return whether a model gives features and no logits, by transformers' own mapping."""
     from transformers import MODEL_MAPPING
 
-    config = type(getattr(model, "config", None))
-    known = MODEL_MAPPING[config] if config in MODEL_MAPPING else ()
+    mapping: Any = MODEL_MAPPING
+    known = mapping.get(type(getattr(model, "config", None)), ())
     return type(model) in (known if isinstance(known, tuple) else (known,))

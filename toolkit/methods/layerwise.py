@@ -26,7 +26,9 @@ class Layerwise(Full):
         top = len(found.blocks) + 1
         if top == 1:
             return {}
-        factors = {n: self.decay ** (top - depth) for n, depth in found.depths.items() if depth < top}
+        factors = {
+            n: self.decay ** (top - depth) for n, depth in found.depths.items() if depth < top
+        }
         last = anatomy.logits_layer(model, found)
         weights = model.get_submodule(last).named_parameters() if last else ()
         return factors | {f"{last}.{name}": self.head_factor for name, _ in weights}

@@ -19,7 +19,7 @@ class Lora(Adapter):
     """
 
     rank: Annotated[int, Field(ge=1)] = 16
-    alpha: Annotated[float, Field(gt=0)] | None = None
+    alpha: Annotated[int, Field(ge=1)] | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
 
     decomposed: ClassVar[bool] = False

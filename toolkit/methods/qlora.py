@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from typing import Any
+from typing import Any, ClassVar
 
 from toolkit.errors import Fault, RecipeError
 from toolkit.methods import anatomy
@@ -16,6 +16,11 @@ class Qlora(Lora):
     They compute in the precision of what is around them: bf16 in training where the hardware has
     it, fp32 for predictions.
     """
+
+    card_note: ClassVar[str] = (
+        "The base was in 4 bits (NF4, double quantisation) while training and scoring. In full "
+        "precision, as above, predictions differ a little; the exported model has the 4-bit values."
+    )
 
     def check(self, model: Any) -> None:
         """Try a 4-bit layer on the model's device, and find the layers that the settings name.
