@@ -49,8 +49,7 @@ class Adalora(Adapter):
             lora_dropout=self.dropout,
             orth_reg_weight=self.orthogonality,
             total_step=1,
-            target_modules=self.targets(model),
-            modules_to_save=self.saved(model) or None,
+            **self.common(model),
         )
 
     def callbacks(self) -> list[TrainerCallback]:

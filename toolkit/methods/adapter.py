@@ -78,6 +78,17 @@ class Adapter(Method):
             )
         return chosen
 
+    def common(self, model: Any) -> dict[str, Any]:
+        """Return what every configuration of peft takes."""
+        targets = self.targets(model)
+        first = model.get_submodule(targets[0])
+        return {
+            "target_modules": targets,
+            "modules_to_save": self.saved(model) or None,
+            # GPT-2's Conv1D stores its weight transposed.
+            "fan_in_fan_out": anatomy.is_linear(first) and not hasattr(first, "in_features"),
+        }
+
     def saved(self, model: Any) -> list[str]:
         """Return the names of the modules that are trained and saved whole.
 

@@ -32,13 +32,9 @@ class Ia3(Adapter):
         """Return peft's IA3Config; of feed-forward layers the input is scaled."""
         import peft
 
-        targets = self.targets(model)
-        inner = set(self._inner(model))
-        return peft.IA3Config(
-            target_modules=targets,
-            feedforward_modules=[name for name in targets if name in inner],
-            modules_to_save=self.saved(model) or None,
-        )
+        common, inner = self.common(model), set(self._inner(model))
+        scaled_before = [name for name in common["target_modules"] if name in inner]
+        return peft.IA3Config(feedforward_modules=scaled_before, **common)
 
     @staticmethod
     def _inner(model: Any) -> list[str]:

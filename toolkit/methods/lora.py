@@ -33,8 +33,7 @@ class Lora(Adapter):
             lora_alpha=self.alpha or 2 * self.rank,
             lora_dropout=self.dropout,
             use_dora=self.decomposed,
-            target_modules=self.targets(model),
-            modules_to_save=self.saved(model) or None,
+            **self.common(model),
         )
 
 
