@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from toolkit.errors import Fault, RecipeError, listing, nearest
-from toolkit.methods import Material, Method, anatomy
+from toolkit.methods import Material, Method, anatomy, frozen
 
 if TYPE_CHECKING:
     import peft
@@ -17,6 +17,8 @@ class Adapter(Method):
     """Small trainable layers on a frozen model (peft); the head is trained and saved with them.
 
     head: "random" or "probe", as for method `full`; the head is fitted before the adapters come.
+    base_dropout: keep the pretrained model's dropout, too. It costs a fifth of the time and a third
+        of the memory, and few parameters overfit little without it.
     target_modules: "attention" (its projections, or all linear layers where a block has no
         attention), "all-linear" (of the blocks), or names of layers, as peft takes them.
     modules_to_save: names of modules that are trained whole; where not given, the head and what
@@ -25,12 +27,14 @@ class Adapter(Method):
     """
 
     head: Literal["random", "probe"] = "random"
+    base_dropout: bool = False
     target_modules: Literal["attention", "all-linear"] | list[str] = "attention"
     modules_to_save: list[str] | None = None
 
     def apply(self, model: Any, material: Material) -> Any:
         """Return the model wrapped by peft: its own parameters frozen, the adapters' trainable."""
         import peft
+        from peft.tuners.tuners_utils import BaseTunerLayer
 
         from toolkit.quiet import quiet_peft
 
@@ -39,10 +43,18 @@ class Adapter(Method):
 
             fit_head(model, material)
         model.requires_grad_(False)
+        if not self.base_dropout:
+            frozen.without_dropout(model)
+        frozen.plain_attention(model, _longest(material))
+        frozen.half_stream(model, anatomy.examine(model).blocks)
         config = self.config(model)
         with quiet_peft():
             wrapped = peft.get_peft_model(self.base(model), config)
-        anatomy.freeze_statistics(wrapped)
+        frozen.freeze_statistics(wrapped)
+        for module in wrapped.modules():
+            if isinstance(module, BaseTunerLayer):
+                # Autocast sees to it: peft would go by way of fp32 first.
+                module.cast_input_dtype_enabled = False  # type: ignore[assignment]  # untyped there
         return wrapped
 
     def check(self, model: Any) -> None:
@@ -106,6 +118,13 @@ class Adapter(Method):
             known = {part for name in names for part in name.split(".") if not part.isdigit()}
             raise _unknown("modules_to_save", lacking, known, [*found.head, *found.above])
         return self.modules_to_save
+
+
+def _longest(material: Material) -> int | None:
+    rows = material.prepared["train"]
+    if "length" not in rows.column_names:
+        return None
+    return int(rows.with_format("numpy")["length"][:].max())
 
 
 def _named(model: Any, wanted: Sequence[str], found: anatomy.Anatomy) -> list[str]:

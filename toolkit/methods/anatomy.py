@@ -133,23 +133,6 @@ def is_linear(module: Any) -> bool:
     return isinstance(module, nn.Linear | Conv1D)
 
 
-def freeze_statistics(model: Any) -> None:
-    """Let norms with frozen weights use, and keep, the statistics that they came with.
-
-    A frozen BatchNorm in training mode would still follow the batches, and an adapter's file does
-    not hold what it came to.
-    """
-    for module in model.modules():
-        own = list(module.parameters(recurse=False))
-        frozen = not any(p.requires_grad for p in own)
-        if getattr(module, "running_mean", None) is not None and frozen:
-            module.register_forward_pre_hook(_to_eval)
-
-
-def _to_eval(module: Any, inputs: Any) -> None:
-    module.training = False
-
-
 def _lists(module: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the outermost lists of modules: any ModuleList, a Sequential of equal parts."""
     for name, child in module.named_children():

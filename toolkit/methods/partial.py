@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from toolkit.errors import Fault, RecipeError
-from toolkit.methods import Material, anatomy
+from toolkit.methods import Material, anatomy, frozen
 from toolkit.methods.full import Full
 
 
@@ -23,7 +23,7 @@ class Partial(Full):
         first = len(found.blocks) + 1 - self.blocks
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(found.depths[name] >= first)
-        anatomy.freeze_statistics(model)
+        frozen.freeze_statistics(model)
         return model
 
     def check(self, model: Any) -> None:
