@@ -164,6 +164,20 @@ def test_adapters_go_where_they_belong(name, method):
     assert sorted(n.removeprefix("base_model.model.") for n in whole) == sorted(kept)
 
 
+def test_convolutions_take_adapters_where_they_are_named():
+    model = made("resnet")
+    config = get("lora")(target_modules=["convolution"]).config(model)
+    with quiet_peft():
+        wrapped = peft.get_peft_model(model, config).eval()
+    pictures = torch.randn(2, 3, 32, 32)
+    with torch.no_grad():
+        for name, parameter in wrapped.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_()
+        before = wrapped(pictures).logits
+        assert torch.allclose(wrapped.merge_and_unload()(pictures).logits, before, atol=1e-3)
+
+
 def test_a_model_without_a_head_has_none():
     model = hf.AutoModel.from_config(FAMILIES["bert"][0])
     found = anatomy.examine(model)

@@ -22,9 +22,13 @@ from toolkit.exporting import TOLERANCE
 from toolkit.quiet import quiet_peft
 from toolkit.runs import RunFolder
 
-ADAPTERS = ["lora", "dora", "ia3", "adalora"]
-if importlib.util.find_spec("bitsandbytes"):
-    ADAPTERS.append("qlora")
+QLORA = pytest.param(
+    "qlora",
+    marks=pytest.mark.skipif(
+        importlib.util.find_spec("bitsandbytes") is None, reason="the extra qlora is not installed"
+    ),
+)
+ADAPTERS = ["lora", "dora", "ia3", "adalora", QLORA]
 METHODS = ["partial", *ADAPTERS]
 EXTRAS = {"partial": {"blocks": 1}, "lora": {"dropout": 0.1}, "adalora": {"rank": 4}}
 TRAINING = {"num_train_epochs": 3, "learning_rate": 1e-2}
@@ -97,6 +101,8 @@ def test_the_intended_parameters_change_and_the_same_in_every_run(rows, tiny_mod
     for part in own[-2:] if name == "partial" else own[2:]:
         assert any(part in n for n in changed)
     assert all(torch.equal(ends[0][n], ends[1][n]) for n in start)
+    packed = [p for p in start.values() if p.dtype is torch.uint8]
+    assert len(packed) == (12 if name == "qlora" else 0)  # six linear layers in each of two blocks
 
 
 @pytest.mark.parametrize("name", ADAPTERS)
@@ -222,6 +228,36 @@ def test_named_layers_and_modules_are_taken(rows, tiny_model, tmp_path):
     adapted = {n.partition(".lora_A")[0] for n, _ in model.named_parameters() if "lora_A" in n}
     assert len(adapted) == 3
     assert not any("pooler.modules_to_save" in n for n, _ in model.named_parameters())
+
+
+def test_the_head_is_fitted_before_the_adapters_come(rows, tiny_model, tmp_path):
+    heads = []
+    for head in ("random", "probe"):
+        made = assembled(rows, tiny_model, tmp_path, {"name": "lora", "head": head})
+        heads.append(made.model.get_parameter(
+            "base_model.model.classifier.modules_to_save.default.weight"
+        ))  # fmt: skip
+    assert not torch.equal(*heads)
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_a_frozen_base_runs_without_its_dropout_and_in_bf16(rows, tiny_model, tmp_path, keep):
+    made = assembled(rows, tiny_model, tmp_path, {"name": "lora", "base_dropout": keep})
+    model = made.model.get_base_model()
+    rates = {m.p for m in model.base_model.modules() if isinstance(m, torch.nn.Dropout)}
+    assert rates == ({0.1} if keep else {0.0})
+    assert model.dropout.p == 0.1  # the head's
+    if not torch.cuda.is_available():
+        assert model.config._attn_implementation == "eager"
+    seen = []
+    model.bert.encoder.layer[1].register_forward_pre_hook(lambda _, x: seen.append(x[0].dtype))
+    batch = next(iter(made.get_train_dataloader()))
+    kind = batch["input_ids"].device.type
+    for training, cast in ((True, True), (True, False), (False, True)):
+        model.train(training)
+        with torch.autocast(kind, torch.bfloat16, enabled=cast):
+            model(**batch)
+    assert seen == [torch.bfloat16, torch.float32, torch.float32]
 
 
 @pytest.mark.parametrize("name", ["lora", "adalora"])
