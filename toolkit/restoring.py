@@ -88,8 +88,9 @@ def recipe_of(run: Path) -> Recipe:
 
 
 def trained_on(run: Path) -> str | None:
-    """Return the revision of the pretrained model, as run.json has it."""
-    record = json.loads((run / "run.json").read_text(encoding="utf-8"))
+    """Return the revision of the pretrained model, as run.json has it; None where there is none."""
+    file = run / "run.json"
+    record = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return str(record["model"]["revision"]) if "model" in record else None
 
 
