@@ -277,3 +277,19 @@ def test_the_trainer_s_own_settings_work_with_adapters(rows, tiny_model, tmp_pat
     adapters = [p for n, p in made.model.named_parameters() if "lora_B" in n]
     assert all(p.dtype is torch.float32 for p in adapters)
     assert any(p.abs().sum() > 0 for p in adapters)
+
+
+def test_a_resumed_adalora_run_prunes_as_the_whole_one(rows, tiny_model, tmp_path):
+    method = {"name": "adalora", "rank": 4, "settle": 0.4}
+    settings = {"max_steps": 15, "save_strategy": "steps", "save_steps": 5, "save_total_limit": 3,
+                "eval_strategy": "no", "load_best_model_at_end": False,
+                "train_sampling_strategy": "random"}  # fmt: skip
+    whole = assembled(rows, tiny_model, tmp_path, method, **settings)
+    whole.train()
+    ends = dict(whole.model.named_parameters())
+    assert any((p == 0).any() for n, p in ends.items() if "lora_E" in n)
+    for step in (5, 10):  # while pruning, and after it
+        again = assembled(rows, tiny_model, tmp_path, method, **settings)
+        again.train(resume_from_checkpoint=str(tmp_path / "checkpoints" / f"checkpoint-{step}"))
+        for name, parameter in again.model.named_parameters():
+            assert torch.equal(parameter, ends[name]), (step, name)

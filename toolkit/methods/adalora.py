@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
@@ -11,6 +13,8 @@ from toolkit.methods.adapter import Adapter
 if TYPE_CHECKING:
     import peft
     from transformers import TrainerCallback
+
+AVERAGES = ("ipt", "exp_avg_ipt", "exp_avg_unc")  # of peft's RankAllocator
 
 
 class Adalora(Adapter):
@@ -65,7 +69,8 @@ def _pruner(warmup: float, settle: float) -> TrainerCallback:
 
         Not through AdaLoraModel.update_and_allocate: that cuts pruned ranks out of what is saved,
         and a checkpoint of before pruning then no longer fits the model it is loaded into. Here
-        they stay, as zeros.
+        they stay, as zeros. What the allocator knows is kept beside each checkpoint, so that a
+        resumed run prunes as the whole one does.
         """
 
         kept: dict[str, list[bool]] | None = None
@@ -75,6 +80,9 @@ def _pruner(warmup: float, settle: float) -> TrainerCallback:
             config, total = tuner.peft_config[tuner.trainable_adapter_name], state.max_steps
             config.total_step = total
             config.tinit, config.tfinal = int(warmup * total), int(settle * total)
+            file = _memory(args, state)
+            if file.is_file():
+                self.kept = _recall(file, tuner.rankallocator, args.device)
 
         def on_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             tuner, step = kwargs["model"].base_model, state.global_step + 1
@@ -86,7 +94,40 @@ def _pruner(warmup: float, settle: float) -> TrainerCallback:
             elif self.kept:
                 allocator.mask_using_rank_pattern(tuner.model, self.kept)
 
+        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            if args.should_save:
+                allocator = kwargs["model"].base_model.rankallocator
+                _remember(_memory(args, state), allocator, self.kept or {})
+
     return Pruner()
+
+
+def _memory(args: Any, state: Any) -> Path:
+    return Path(args.output_dir) / f"checkpoint-{state.global_step}" / "adalora.safetensors"
+
+
+def _remember(file: Path, allocator: Any, kept: Mapping[str, list[bool]]) -> None:
+    """Write the allocator's moving averages, and which ranks it has kept."""
+    import torch
+    from safetensors.torch import save_file
+
+    found = {f"kept {name}": torch.tensor(mask) for name, mask in kept.items()}
+    for part in AVERAGES:
+        found |= {f"{part} {name}": t.contiguous() for name, t in getattr(allocator, part).items()}
+    save_file(found, file)
+
+
+def _recall(file: Path, allocator: Any, device: Any) -> dict[str, list[bool]] | None:
+    from safetensors.torch import load_file
+
+    kept: dict[str, list[bool]] = {}
+    for key, tensor in load_file(file, device=str(device)).items():
+        part, _, name = key.partition(" ")
+        if part == "kept":
+            kept[name] = tensor.tolist()
+        else:
+            getattr(allocator, part)[name] = tensor
+    return kept or None
 
 
 METHOD = Adalora
