@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from toolkit import methods, ranks, record, training
+from toolkit import adapter_folder, methods, ranks, record, training
 from toolkit.agreement import agreed, first_here
 from toolkit.errors import BatchSizeError
 from toolkit.job import headline, seed_everything
@@ -80,7 +80,8 @@ def make_trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
     plugin, recipe, prepared, model = job.plugin, job.recipe, job.prepared, job.plugin.model
     method = methods.of(recipe.method)
     probe = batch_maker(plugin, model, with_labels=True)(records(prepared["train"], [0, 1]))
-    model.accepts_loss_kwargs = training.honours_item_count(model, probe)
+    inner = adapter_folder.inner(model)  # where Trainer looks
+    inner.accepts_loss_kwargs = training.honours_item_count(inner, probe)
     job.arguments.output_dir = str(folder.path / "checkpoints")
     seed_everything(recipe.seed)
     return plugin.trainer(
@@ -91,5 +92,5 @@ def make_trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
         data_collator=plugin.collator() or default_collator(plugin),
         processing_class=plugin.processor,
         compute_loss_func=method.loss(plugin),
-        callbacks=[progress, *training.early_stopping(recipe)],
+        callbacks=[progress, *training.early_stopping(recipe), *method.callbacks()],
     )

@@ -177,6 +177,7 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
     with clock.phase("model"):
         arguments = _arguments_and_model(plugin, recipe, prepared, files)
     plugin.loss()  # what is wrong with its settings is better known now
+    methods.of(recipe.method).check(plugin.model)
     return Job(name, recipe, plugin, loaded, files, prepared, arguments, clock)
 
 

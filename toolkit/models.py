@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import registry
-from toolkit.errors import ModelError, listing, nearest
+from toolkit.errors import ModelError, UserError, listing, nearest
 
 GROUP = "toolkit.models"
 WEIGHTS = "*.safetensors"
@@ -238,3 +238,16 @@ def auto_class(architecture: str) -> Any:
         if any(architecture in (c if isinstance(c, tuple) else (c,)) for c in classes):
             return getattr(modeling_auto, name)
     return None
+
+
+def auto_class_of(config: Any, folder: Path) -> Any:
+    """Return the plain Auto class that loads a saved model, by the architecture in its config.
+
+    Raises:
+        UserError: transformers has none for it.
+    """
+    architectures = config.architectures or []
+    auto = next(filter(None, map(auto_class, architectures)), None)
+    if auto is None:
+        raise UserError(f"no Auto class of transformers loads {architectures} of {folder}")
+    return auto

@@ -35,3 +35,11 @@ def quiet_fit() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """Silence transformers' notice of a property's old name, which peft 0.21 asks for."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        yield

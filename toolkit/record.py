@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import environment, launching, ranks
+from toolkit import adapter_folder, environment, launching, methods, ranks
 from toolkit.job import headline
 
 if TYPE_CHECKING:
@@ -38,6 +39,21 @@ def opening(job: Job) -> dict[str, Any]:
         "seed": job.recipe.seed,
         "environment": environment.describe(),
     }
+
+
+def fitted(job: Job, trained: Trained, saved: Path) -> dict[str, Any]:
+    """Return what the method did, to how many parameters, and how an adapter is loaded alone."""
+    counts = [(p.numel(), p.requires_grad) for p in job.plugin.model.parameters()]
+    moved = sum(count for count, moved in counts if moved)
+    parameters = {"trained": moved, "all": sum(count for count, _ in counts)}
+    found: dict[str, Any] = {
+        "method": trained.report,
+        "parameters": {**parameters, **trained.report.get("parameters", {})},
+    }
+    if adapter_folder.is_adapter(job.plugin.model):
+        note = methods.of(job.recipe.method).card_note
+        found["adapter"] = {"usage": adapter_folder.usage(saved), "note": note}
+    return found
 
 
 def devices(job: Job) -> dict[str, Any]:

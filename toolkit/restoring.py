@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import library, pretrained, registry
+from toolkit import adapter_folder, library, methods, pretrained, registry
 from toolkit.errors import UserError
-from toolkit.models import auto_class
+from toolkit.models import auto_class_of
 
 if TYPE_CHECKING:
     from toolkit.plugin import Plugin, Prediction
+    from toolkit.recipe import Recipe
 
 
 @dataclass
@@ -58,18 +60,39 @@ def restore(run: Path) -> Restored:
     for needed in ("recipe.yaml", "model"):
         if not (run / needed).exists():
             raise UserError(f"{run} holds no {needed}: the run did not get that far")
-    draft = library.find(str(run / "recipe.yaml"))
-    recipe = draft.recipe()
-    draft.stop_on_faults()
-    assert recipe is not None  # noqa: S101 - stop_on_faults has raised otherwise
+    recipe = recipe_of(run)
     plugin = registry.get(recipe.scenario)()
     plugin.options = type(plugin).Options.model_validate(recipe.options)
     plugin.recipe = recipe
     plugin.model_path = run / "model"
     pretrained.refuse_remote_code()
     plugin.processor = plugin.load_processor()
-    plugin.model = load_plain(plugin.model_path)
+    if (plugin.model_path / adapter_folder.CONFIG).is_file():
+        method = methods.of(recipe.method)
+        plugin.model = adapter_folder.load(plugin.model_path, method, trained_on(run))
+    else:
+        plugin.model = load_plain(plugin.model_path)
     return Restored(plugin)
+
+
+def recipe_of(run: Path) -> Recipe:
+    """Return the resolved recipe of a run.
+
+    Raises:
+        UserError: recipe.yaml is absent, or has been edited into something that is no recipe.
+    """
+    draft = library.find(str(run / "recipe.yaml"))
+    recipe = draft.recipe()
+    draft.stop_on_faults()
+    assert recipe is not None  # noqa: S101 - stop_on_faults has raised otherwise
+    return recipe
+
+
+def trained_on(run: Path) -> str | None:
+    """Return the revision of the pretrained model, as run.json has it; None where there is none."""
+    file = run / "run.json"
+    record = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+    return str(record["model"]["revision"]) if "model" in record else None
 
 
 def load_plain(folder: Path) -> Any:
@@ -81,9 +104,6 @@ def load_plain(folder: Path) -> Any:
     import torch
     import transformers
 
-    architectures = transformers.AutoConfig.from_pretrained(folder).architectures or []
-    auto = next(filter(None, map(auto_class, architectures)), None)
-    if auto is None:
-        raise UserError(f"no Auto class of transformers loads {architectures} of {folder}")
+    auto = auto_class_of(transformers.AutoConfig.from_pretrained(folder), folder)
     model = auto.from_pretrained(folder, dtype=torch.float32).eval()
     return model.to("cuda") if torch.cuda.is_available() else model

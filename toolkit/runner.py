@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from toolkit import fitting, launching, messages, ranks, record, reload, scores
+from toolkit import adapter_folder, fitting, launching, messages, ranks, record, reload, scores
 from toolkit.agreement import agreed
 from toolkit.job import Job, Overrides, check
 from toolkit.runs import OthersFolder, Run, RunFolder
 
 if TYPE_CHECKING:
-
     from toolkit.plugin import Plugin
 
 __all__ = ["Job", "check", "run", "save"]
@@ -84,10 +83,13 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
         trained = fitting.fit(job, folder, console)
     with clock.phase("save"):
         plugin.model.eval()
+        if adapter_folder.is_adapter(plugin.model):
+            adapter_folder.name_base(plugin.model, job.files)
         if not trained.weights:  # in whole on every rank
             ranks.align(plugin.model)
         if ranks.is_main():
             save(plugin, folder.path / "model", **trained.weights)
+            folder.write(**record.fitted(job, trained, folder.path / "model"))
     console.print("scoring", style="dim")
     with clock.phase("score"):
         metrics, slices = scores.measure(job, folder)
@@ -101,7 +103,6 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
         compared = reload.check(folder.path, job.loaded.splits["test"])
     folder.write(
         reload={"compared": compared.compared, "different": compared.different},
-        method=trained.report,
         speed=record.speed(job, trained),
     )
     card.write(folder)
@@ -110,7 +111,10 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
 
 
 def save(plugin: Plugin[Any], folder: Path, **weights: Any) -> None:
-    """Save model and processor as plain `save_pretrained` folders: safetensors, no pickle."""
-    plugin.model.save_pretrained(folder, **weights)
+    """Save model (or adapter) and processor by `save_pretrained`: safetensors, no pickle."""
+    if adapter_folder.is_adapter(plugin.model):
+        adapter_folder.save(plugin.model, folder, **weights)
+    else:
+        plugin.model.save_pretrained(folder, **weights)
     if plugin.processor is not None:
         plugin.processor.save_pretrained(folder)

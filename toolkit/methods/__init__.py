@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from toolkit.errors import RecipeError, listing, nearest
 from toolkit.recipe import MethodSpec
@@ -15,10 +15,22 @@ from toolkit.recipe.schema import Part
 
 if TYPE_CHECKING:
     import datasets
+    from transformers import TrainerCallback
 
     from toolkit.plugin import Plugin
 
-NAMES = ("full", "layerwise", "head", "distill")
+NAMES = (
+    "full",
+    "layerwise",
+    "partial",
+    "head",
+    "lora",
+    "dora",
+    "ia3",
+    "adalora",
+    "qlora",
+    "distill",
+)
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,12 @@ class Material:
 
 
 class Method(Part, ABC):
-    """Prepares a model for training; its fields are its settings in the recipe."""
+    """Prepares a model for training; its fields are its settings in the recipe.
+
+    card_note: what the reader of an adapter's model card must know of it, as Markdown.
+    """
+
+    card_note: ClassVar[str] = ""
 
     @abstractmethod
     def apply(self, model: Any, material: Material) -> Any:
@@ -65,6 +82,25 @@ class Method(Part, ABC):
     def while_training(self, model: Any) -> AbstractContextManager[None]:
         """Return a context that holds while Trainer is made and trains."""
         return nullcontext()
+
+    def check(self, model: Any) -> None:
+        """Compare the settings with the model, before anything is trained.
+
+        Raises:
+            RecipeError: they do not fit it.
+        """
+
+    def base(self, model: Any) -> Any:
+        """Return what an adapter stands on, made from the pretrained model; also when reloaded."""
+        return model
+
+    def dense(self, model: Any) -> Any:
+        """Return what `base` made with ordinary layers, as merging needs them."""
+        return model
+
+    def callbacks(self) -> list[TrainerCallback]:
+        """Return what the method has to do while the Trainer trains."""
+        return []
 
 
 def get(name: str) -> type[Method]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from toolkit.methods import anatomy
 from toolkit.methods.full import Full
 
 
@@ -21,33 +22,16 @@ class Layerwise(Full):
 
     def learning_rates(self, model: Any) -> dict[str, float]:
         """Return decay^(blocks above) for what stands in or below the model's blocks."""
-        blocks = block_list(model)
-        if blocks is None:
+        found = anatomy.examine(model)
+        top = len(found.blocks) + 1
+        if top == 1:
             return {}
-        prefix, count = blocks
-        factors = {}
-        below = True  # named_parameters lists embeddings before the blocks, heads after them
-        for name, _ in model.named_parameters():
-            if name.startswith(f"{prefix}."):
-                place = int(name.removeprefix(f"{prefix}.").partition(".")[0])
-                factors[name] = self.decay ** (count - place)
-                below = False
-            elif below:
-                factors[name] = self.decay ** (count + 1)
-        last = next(reversed(dict(model.named_parameters()))).rpartition(".")[0]
-        return {**factors, f"{last}.weight": self.head_factor, f"{last}.bias": self.head_factor}
-
-
-def block_list(model: Any) -> tuple[str, int] | None:
-    """Return the name and length of the model's longest list of equal modules: its blocks."""
-    from torch import nn
-
-    lists = [
-        (len(module), name)
-        for name, module in model.named_modules()
-        if isinstance(module, nn.ModuleList) and len({type(item) for item in module}) == 1
-    ]
-    return (max(lists)[1], max(lists)[0]) if lists else None
+        factors = {
+            n: self.decay ** (top - depth) for n, depth in found.depths.items() if depth < top
+        }
+        last = anatomy.logits_layer(model, found)
+        weights = model.get_submodule(last).named_parameters() if last else ()
+        return factors | {f"{last}.{name}": self.head_factor for name, _ in weights}
 
 
 METHOD = Layerwise

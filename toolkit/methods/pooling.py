@@ -22,7 +22,7 @@ import torch
 from torch import nn
 
 from toolkit.errors import RecipeError
-from toolkit.methods.layerwise import block_list
+from toolkit.methods import anatomy
 
 FACTOR = 1000.0  # on the mean, beside the first token's own state
 CLOSE = 0.05  # of features of unit variance
@@ -41,10 +41,10 @@ def add_mean_pooling(model: Any, head: Any, batch: Mapping[str, Any]) -> None:
     Raises:
         RecipeError: this architecture's blocks cannot hold it.
     """
-    found = block_list(model)
-    if found is None:
-        raise _refused("it has no list of equal blocks")
-    blocks = model.get_submodule(found[0])
+    lists = {name.rpartition(".")[0] for name in anatomy.examine(model).blocks}
+    blocks: Any = model.get_submodule(lists.pop()) if len(lists) == 1 else None
+    if not isinstance(blocks, nn.ModuleList):
+        raise _refused("it has no single list of blocks")
     inputs = {name: value for name, value in batch.items() if name != "labels"}
     with torch.inference_mode():
         wanted = _mean(model, inputs)

@@ -63,6 +63,7 @@ def fit_exactly(model: Any, head: Any, material: Material, strengths: Sequence[f
     material.report.update(
         {
             "head": "linear, exact optimum",
+            "parameters": {"trained": head.weight.numel() + head.bias.numel()},
             "C": found.strength,
             "validation_losses": {str(c): loss for c, loss in found.losses.items()},
             "features": "from the cache" if train.features.cached else "computed",

@@ -18,19 +18,24 @@ def write(folder: RunFolder) -> None:
     (folder.path / "model" / "README.md").write_text(text, encoding="utf-8")
 
 
-def card(record: Mapping[str, Any]) -> str:
-    """Return the card of a run as Markdown with YAML metadata."""
+def card(record: Mapping[str, Any], merged: bool = False) -> str:
+    """Return the card of a run as Markdown with YAML metadata.
+
+    Args:
+        merged: of a run with adapters, describe the model that they have been merged into.
+    """
     from huggingface_hub import ModelCardData
 
+    adapter = None if merged else record.get("adapter")
     data = ModelCardData(
-        library_name="transformers",
+        library_name="peft" if adapter else "transformers",
         pipeline_tag=record["scenario"],
         base_model=record["model"]["id"],
         model_name=record["recipe"],
         eval_results=list(_results(record)),
         tags=["toolkit", record["scenario"]],
     )
-    return f"---\n{data.to_yaml()}\n---\n\n" + "\n".join(_body(record)) + "\n"
+    return f"---\n{data.to_yaml()}\n---\n\n" + "\n".join(_body(record, adapter)) + "\n"
 
 
 def _results(record: Mapping[str, Any]) -> Iterator[Any]:
@@ -49,10 +54,16 @@ def _results(record: Mapping[str, Any]) -> Iterator[Any]:
             )
 
 
-def _body(record: Mapping[str, Any]) -> Iterator[str]:
+def _body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> Iterator[str]:
     model, names = record["model"], list(record["metrics"]["test"])
     yield f"# {record['recipe']}\n"
     yield f"`{model['id']}` ({model['revision']}) fine-tuned for {record['scenario']}.\n"
+    if adapter:
+        yield "This is an adapter and its head; loaded together with the model it stands on by\n"
+        yield f"```python\n{adapter['usage']}\n```\n"
+        yield "`toolkit export RUN --merge` makes one plain model of the two.\n"
+        if adapter["note"]:
+            yield f"{adapter['note']}\n"
     yield "## What it is worth\n"
     yield "Scores with their 95% bootstrap intervals over rows; floors are what it has to beat.\n"
     yield "| | " + " | ".join(names) + " |"

@@ -86,6 +86,9 @@ def facts(record: Mapping[str, Any]) -> Iterator[str]:
     data, speed, reload = record["data"], record["speed"], record["reload"]
     yield "rows: " + ", ".join(f"{split} {rows:,}" for split, rows in data["rows"].items())
     yield "overlap: " + overlap(data["overlap"])
+    if "parameters" in record:
+        count = record["parameters"]
+        yield f"trained: {count['trained']:,} of {count['all']:,} parameters"
     yield f"reload: {reload['compared']:,} predictions compared, {reload['different']} different"
     parts = speed["phases"]
     devices = record.get("devices")

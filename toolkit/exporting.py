@@ -1,0 +1,74 @@
+"""A finished run's model in a form of its own: a function for each, from run to folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from toolkit import adapter_folder, methods
+from toolkit.errors import UserError, listing
+from toolkit.restoring import recipe_of, trained_on
+from toolkit.runs import Run
+
+TOLERANCE = 1e-4  # of a probability, between the run's model and what is exported
+
+
+def export(run: Run, form: str, out: Path | None = None) -> tuple[Path, str]:
+    """Write a run's model in another form; return its folder and what was done.
+
+    Args:
+        form: a key of `FORMS`.
+        out: a new or empty folder; RUN/<form> where not given.
+
+    Raises:
+        UserError: the run is not finished, or the folder is taken.
+        ModelError: the pretrained model that an adapter stands on is not to be had.
+    """
+    if run.status != "finished":
+        raise UserError(
+            f"{run.path} is {run.status}: only a finished run's model has been proved, and can be "
+            "exported"
+        )
+    folder = out or run.path / form
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        held = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else ["a file"]
+        raise UserError(
+            f"{folder} is not empty ({listing(held, 5)}); name a new or empty folder with -o"
+        )
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        done = FORMS[form](run, partial)
+        if folder.is_dir():
+            folder.rmdir()
+        partial.rename(folder)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder, done
+
+
+def merged(run: Run, folder: Path) -> str:
+    """Write a plain model: an adapter's weights added to those that it stands on."""
+    source = run.path / "model"
+    if not (source / adapter_folder.CONFIG).is_file():
+        shutil.copytree(source, folder)
+        return "method without adapters: the run's model is plain already, and was copied"
+    from toolkit.quiet import quiet_libraries
+    from toolkit.reporting import card
+
+    quiet_libraries()
+    recipe = recipe_of(run.path)
+    model = adapter_folder.merged(source, methods.of(recipe.method), trained_on(run.path))
+    model.save_pretrained(folder)
+    ours = {"README.md", "config.json", adapter_folder.CONFIG}
+    for file in source.iterdir():  # tokenizer, image processor: whatever the plugin saved
+        if file.name not in ours and file.suffix != ".safetensors":
+            shutil.copy2(file, folder)
+    (folder / "README.md").write_text(card.card(run.record, merged=True), encoding="utf-8")
+    return "the adapter was merged into the model that it stands on"
+
+
+FORMS: dict[str, Callable[[Run, Path], str]] = {"merged": merged}
