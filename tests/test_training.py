@@ -134,7 +134,7 @@ def test_bf16_is_used_where_the_hardware_has_it(tmp_path, table, tiny_model):
     )
     assert job.arguments.bf16 is training.bf16_supported()
     assert job.arguments.train_sampling_strategy == "group_by_length"
-    made = runner._trainer(job, RunFolder(tmp_path), transformers.TrainerCallback())
+    made = runner.make_trainer(job, RunFolder(tmp_path), transformers.TrainerCallback())
     assert isinstance(made._get_train_sampler(), LengthGroupedBatches)
     batches = [batch["input_ids"].shape for batch in made.get_train_dataloader()]
     assert len({width for _, width in batches}) > 1
@@ -160,7 +160,7 @@ def test_the_best_checkpoint_on_validation_is_kept(tmp_path, table, tiny_model):
             (("training",), settings),
         ],
     )
-    made = runner._trainer(job, RunFolder(tmp_path), Spoiler())
+    made = runner.make_trainer(job, RunFolder(tmp_path), Spoiler())
     trainer.train(made)
     scores = [log["eval_accuracy"] for log in made.state.log_history if "eval_accuracy" in log]
     assert max(scores) > scores[-1]
