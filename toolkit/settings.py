@@ -17,8 +17,9 @@ COUNTS = {
     "early_stopping_patience",
     "save_total_limit",
 }
-ABOVE_ZERO = {"num_train_epochs", "learning_rate", "logging_steps", "eval_steps", "save_steps"}
+ABOVE_ZERO = {"num_train_epochs", "logging_steps", "eval_steps", "save_steps"}
 NOT_BELOW_ZERO = {
+    "learning_rate",
     "weight_decay",
     "warmup_steps",
     "max_grad_norm",
