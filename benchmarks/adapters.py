@@ -13,9 +13,9 @@ seconds instead, for a machine that others use, too.
 Memory is what training adds: the highest resident memory of the process from the moment when data
 and model are loaded, less the resident memory at that moment (on a GPU, allocated memory alike). It
 holds gradients, optimizer state, activations and what libraries take on the way, not the model's
-own weights. `memory` (the goal's, `resident` in the table) is measured with glibc as it comes, which
-keeps freed blocks for itself; for `in_use`, and `whole_process` (the ratio with the weights and all),
-a second process makes it give them back at once (MALLOC_MMAP_THRESHOLD_).
+own weights. `memory`, which the goal is about (`resident` in the table), is measured with glibc as
+it comes, which keeps freed blocks for itself; for `in_use`, and for `whole_process` (the ratio with
+the weights and all), a second process makes it give them back at once (MALLOC_MMAP_THRESHOLD_).
 """
 
 from __future__ import annotations
