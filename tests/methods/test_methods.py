@@ -15,7 +15,7 @@ from conftest import sentences
 from safetensors.torch import load_file
 
 import toolkit
-from toolkit import adapter_folder, runner, trainer
+from toolkit import adapter_folder, fitting, runner, trainer
 from toolkit.cli.main import outcome
 from toolkit.errors import ModelError, RecipeError
 from toolkit.exporting import TOLERANCE
@@ -70,7 +70,8 @@ def assembled(rows, model, out, method, **training):
             (("training",), {**TRAINING, **training}),
         ],
     )
-    return runner._trainer(job, RunFolder(out), transformers.TrainerCallback())
+    fitting.apply_method(job)
+    return fitting.make_trainer(job, RunFolder(out), transformers.TrainerCallback())
 
 
 @pytest.mark.parametrize("name", METHODS)

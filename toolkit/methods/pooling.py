@@ -48,11 +48,11 @@ def add_mean_pooling(model: Any, head: Any, batch: Mapping[str, Any]) -> None:
     inputs = {name: value for name, value in batch.items() if name != "labels"}
     with torch.inference_mode():
         wanted = _mean(model, inputs)
-    block = copy.deepcopy(blocks[-1])
+    block: Any = copy.deepcopy(blocks[-1])
     blocks.append(block)
     model.config.num_hidden_layers += 1
     width = wanted.shape[-1]
-    square = [m for m in block.modules() if _is_square(m, width)]
+    square: list[Any] = [m for m in block.modules() if _is_square(m, width)]
     for values, output in permutations(square, 2):
         _blank(block)
         with torch.no_grad():
