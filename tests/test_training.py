@@ -161,7 +161,7 @@ def test_the_best_checkpoint_on_validation_is_kept(tmp_path, table, tiny_model):
         ],
     )
     made = fitting.make_trainer(job, RunFolder(tmp_path), Spoiler())
-    trainer.train(made, {})
+    trainer.train(made)
     scores = [log["eval_accuracy"] for log in made.state.log_history if "eval_accuracy" in log]
     assert max(scores) > scores[-1]
     assert made.evaluate()["eval_accuracy"] == max(scores)

@@ -66,8 +66,9 @@ def _batches(
 ) -> list[tuple[Ints, float]]:
     """Return (rows, size) of each forward pass of an epoch."""
     from toolkit.batching import LengthGroupedBatches
+    from toolkit.evaluation.predicting import padding_step
 
-    size = arguments.train_batch_size
+    step, size = padding_step(), arguments.train_batch_size
     order = np.random.default_rng(0).permutation(len(train))
     lengths = None
     if arguments.length_column_name in train.column_names:
@@ -77,8 +78,7 @@ def _batches(
     found = []
     for start in range(0, len(order), size):
         rows = order[start : start + size]
-        # The collator pads to multiples of 8.
-        width = 1 if lengths is None else 8 * math.ceil(float(lengths[rows].max()) / 8)
+        width = 1 if lengths is None else step * math.ceil(float(lengths[rows].max()) / step)
         found.append((rows, float(len(rows) * width)))
     whole = [batch for batch in found if len(batch[0]) == size]
     return whole if arguments.dataloader_drop_last and whole else found

@@ -158,7 +158,7 @@ class Trained:
     weights: dict[str, Any] = field(default_factory=dict)
 
 
-def train(trainer: transformers.Trainer, report: dict[str, Any]) -> Trained:
+def train(trainer: transformers.Trainer, report: dict[str, Any] | None = None) -> Trained:
     """Train, and return what came of it.
 
     Raises:
@@ -176,7 +176,7 @@ def train(trainer: transformers.Trainer, report: dict[str, Any]) -> Trained:
         raise TrainingError(f"the training loss is {loss} after {result.global_step} steps")
     validating = float(getattr(trainer, "toolkit_eval_seconds", 0.0))
     return Trained(
-        report,
+        report or {},
         float(trainer.state.epoch or 0),
         trainer.state.global_step,
         float(result.metrics["train_runtime"]) - validating,

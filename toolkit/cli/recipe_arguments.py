@@ -54,7 +54,7 @@ def recipe_options(function: F) -> F:
             click.option("--model", type=click.Path(), metavar="ID",
                          help="Hub id or folder of a pretrained model."),
             click.option("--method", type=MethodName(), metavar="NAME",
-                         help="What is trained (full, ...)."),
+                         help="What is trained: full, head, lora, ..."),
             click.option(
                 "--set", "settings", metavar="KEY=VALUE", multiple=True,
                 help="Any key of the recipe, for example training.num_train_epochs=2; repeatable.",

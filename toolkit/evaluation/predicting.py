@@ -172,8 +172,15 @@ def default_collator(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Ma
     )
 
     if isinstance(plugin.processor, PreTrainedTokenizerBase):
-        return DataCollatorWithPadding(plugin.processor, pad_to_multiple_of=8)
+        return DataCollatorWithPadding(plugin.processor, pad_to_multiple_of=padding_step())
     return default_data_collator
+
+
+def padding_step() -> int:
+    """Return the multiple to which batches of text are padded: tensor cores want eights."""
+    import torch
+
+    return 8 if torch.cuda.is_available() else 1
 
 
 @contextmanager

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SPLITS = {
     "test": "test",
     "test_without_overlap": "test, rows seen in training left out",
-    "validation": "validation (chose the checkpoint)",
+    "validation": "validation (chose the model)",
 }
 BESIDE = 5  # metrics beside each other at most; more go into another table
 NAMES, CELL = 18, 14  # columns that the names of the rows take at least, and a score's interval
