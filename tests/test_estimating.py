@@ -135,6 +135,19 @@ def trial_of(made):
         return trial.measure(made, steps, Path(folder), 1.0)
 
 
+def test_a_head_that_is_fitted_has_no_steps(job):
+    from pathlib import Path
+
+    import datasets
+
+    kept = Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-features"
+    before = set(kept.glob("*"))
+    found = estimating.estimate(job(method="head"))
+    assert found.steps == found.measured_steps == 0
+    assert found.seconds["train"] > 0
+    assert set(kept.glob("*")) == before
+
+
 def test_what_only_training_refuses_is_told(job, monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)  # as where it is not installed
     made = job(("training.optim", "adamw_bnb_8bit"))

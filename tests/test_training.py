@@ -239,3 +239,33 @@ def test_a_probed_head_knows_the_classes_before_training(tmp_path, pretrained, m
         scores[head] = run.metrics["test"]["f1_micro"]["value"]
     assert scores["probe"] > 0.8
     assert scores["probe"] > scores["random"] + 0.1
+
+
+def test_frozen_embeddings_stay_as_they_are(tmp_path, table, tiny_model):
+    run = toolkit.run(
+        "text-classification",
+        data=table,
+        model=tiny_model,
+        out=tmp_path / "out",
+        settings={
+            "method": {"name": "full", "embeddings": "freeze"},
+            "training": {"max_steps": 3, "learning_rate": 1e-2},
+        },
+    )
+    before = transformers.AutoModel.from_pretrained(tiny_model).state_dict()
+    after = transformers.AutoModel.from_pretrained(run.path / "model").state_dict()
+    same = {name for name, tensor in before.items() if torch.equal(tensor, after[name])}
+    assert same == {"embeddings.word_embeddings.weight"}
+
+
+def test_text_is_padded_to_the_longest_of_its_batch(tmp_path, table, tiny_model):
+    """To a multiple of eight only where there are tensor cores, which are faster then."""
+    job = runner.check(
+        "text-classification",
+        [(("data", "source"), str(table)), (("model",), str(tiny_model))],
+    )
+    made = fitting.make_trainer(job, RunFolder(tmp_path), transformers.TrainerCallback())
+    for batch in made.get_train_dataloader():
+        longest = int(batch["attention_mask"].sum(1).max())
+        step = 8 if torch.cuda.is_available() else 1
+        assert batch["input_ids"].shape[1] == -(-longest // step) * step

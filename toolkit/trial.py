@@ -147,7 +147,8 @@ def measure(job: Job, plan: Plan, folder: Path, seconds: float) -> Trial:
         arguments=_short(job.arguments, len(chosen)),
     )
     start = time.monotonic()
-    applied, _ = fitting.apply_method(small)
+    with _cache_in(folder / "cache"):
+        applied, _ = fitting.apply_method(small)
     method = time.monotonic() - start
     if prepared.read:
         method *= max(1.0, len(train) / len(rows))
@@ -195,6 +196,19 @@ def _short(arguments: transformers.TrainingArguments, steps: int) -> Any:
     short.load_best_model_at_end = False
     short.report_to = []
     return short
+
+
+@contextmanager
+def _cache_in(folder: Path) -> Iterator[None]:
+    """Keep what a method computes for the few rows of a trial out of the cache."""
+    import datasets
+
+    before = datasets.config.HF_DATASETS_CACHE
+    datasets.config.HF_DATASETS_CACHE = folder
+    try:
+        yield
+    finally:
+        datasets.config.HF_DATASETS_CACHE = before
 
 
 @contextmanager

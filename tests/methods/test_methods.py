@@ -284,7 +284,7 @@ def test_a_resumed_adalora_run_prunes_as_the_whole_one(rows, tiny_model, tmp_pat
     method = {"name": "adalora", "rank": 4, "settle": 0.4}
     settings = {"max_steps": 15, "save_strategy": "steps", "save_steps": 5, "save_total_limit": 3,
                 "eval_strategy": "no", "load_best_model_at_end": False,
-                "train_sampling_strategy": "random"}  # fmt: skip
+                }  # fmt: skip
     whole = assembled(rows, tiny_model, tmp_path, method, **settings)
     whole.train()
     ends = dict(whole.model.named_parameters())
