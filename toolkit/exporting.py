@@ -56,9 +56,10 @@ def merged(run: Run, folder: Path) -> str:
     if not (source / adapter_folder.CONFIG).is_file():
         shutil.copytree(source, folder)
         return "method without adapters: the run's model is plain already, and was copied"
-    from toolkit.quiet import quiet_libraries
+    from toolkit.quiet import quiet_libraries, quiet_loggers
     from toolkit.reporting import card
 
+    quiet_loggers()
     quiet_libraries()
     recipe = recipe_of(run.path)
     model = adapter_folder.merged(source, methods.of(recipe.method), trained_on(run.path))

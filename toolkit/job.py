@@ -21,7 +21,7 @@ from toolkit.errors import (
     nearest,
 )
 from toolkit.plugin import column_markers, columns
-from toolkit.quiet import quiet_libraries
+from toolkit.quiet import quiet_libraries, quiet_loggers
 from toolkit.recipe import Draft, Recipe
 
 if TYPE_CHECKING:
@@ -154,6 +154,7 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
     clock = clock or Clock()
     library.locate(name)  # a wrong name is told before seconds of imports
     with clock.phase("imports"):
+        quiet_loggers()
         import_heavy()
     quiet_libraries()
     name, recipe, plugin = resolve(name, overrides)

@@ -9,6 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+def quiet_loggers() -> None:
+    """Silence what some libraries log when they are imported; before they are."""
+    if not os.environ.get("TOOLKIT_DEBUG"):
+        for name in ("accelerate", "bitsandbytes", "filelock", "fsspec"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+
+
 def quiet_libraries() -> None:
     """Silence progress bars and chatter of transformers, datasets and huggingface_hub."""
     if os.environ.get("TOOLKIT_DEBUG"):
@@ -25,8 +32,6 @@ def quiet_libraries() -> None:
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # untyped there
     disable_progress_bars()
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # untyped there
-    for name in ("accelerate", "filelock", "fsspec"):
-        logging.getLogger(name).setLevel(logging.ERROR)
 
 
 @contextmanager
