@@ -46,7 +46,7 @@ def child(method: str) -> None:
     import torch
     import transformers
 
-    from toolkit import runner
+    from toolkit import fitting, runner
     from toolkit.runs import RunFolder
     from toolkit.trainer import train
 
@@ -81,8 +81,9 @@ def child(method: str) -> None:
         else:
             Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts here
         before = torch.cuda.memory_allocated() if gpu else process.memory_info().rss
-        trainer = runner._trainer(job, RunFolder(Path(out)), clock)
-        train(trainer)
+        applied, _ = fitting.apply_method(job)
+        with applied.while_training(job.plugin.model):
+            train(fitting.make_trainer(job, RunFolder(Path(out)), clock))
         status = Path("/proc/self/status").read_text()
         high = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
         peak = torch.cuda.max_memory_allocated() if gpu else int(high) * 1024

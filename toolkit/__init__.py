@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 # Imported when first named, so that `import toolkit` and the listing commands stay instant.
 _HOMES = {
+    "Column": "toolkit.plugin",
+    "Curve": "toolkit.reporting.figures",
     "InputColumn": "toolkit.plugin",
     "LabelColumn": "toolkit.plugin",
     "NoOptions": "toolkit.plugin",
@@ -34,6 +36,8 @@ _HOMES = {
 }
 
 __all__ = [
+    "Column",
+    "Curve",
     "InputColumn",
     "LabelColumn",
     "NoOptions",

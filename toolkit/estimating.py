@@ -16,6 +16,7 @@ from pathlib import Path
 
 from toolkit import plan, scores, trial
 from toolkit.job import Job, make_model
+from toolkit.plugin import Plugin
 
 SECONDS = 10.0  # for the measured steps; a step that has begun is finished
 ROWS = 256  # of a split, on which floors are measured
@@ -106,9 +107,11 @@ def _training(job: Job, steps: plan.Plan, measured: trial.Trial) -> float:
 def _scoring(job: Job, measured: trial.Trial) -> float:
     """Return the seconds of predicting and scoring validation and test, whole and by slices."""
     validation, test = len(job.prepared["validation"]), len(job.prepared["test"])
+    calibrates = type(job.plugin).calibrate is not Plugin.calibrate
     seen = job.loaded.overlapping
     again = 1 if seen is not None and seen.any() and not seen.all() else 0
-    seconds = measured.prediction.at(validation) + measured.scoring.at(validation)
+    seconds = (1 + calibrates) * measured.prediction.at(validation)
+    seconds += measured.scoring.at(validation)
     seconds += measured.prediction.at(test) + (1 + again) * measured.scoring.at(test)
     for column in job.recipe.report.slices:
         values = len(set(map(str, job.loaded.splits["test"][column])))

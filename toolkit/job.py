@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from toolkit import data as data_door
-from toolkit import library, memory, methods, models, pretrained, registry, training
+from toolkit import library, memory, methods, models, pretrained, registry, scratch, training
 from toolkit.agreement import first_here
 from toolkit.errors import (
     Fault,
@@ -160,14 +160,17 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
     name, recipe, plugin = resolve(name, overrides)
     with clock.phase("data"), first_here():
         markers = column_markers(type(plugin.options))
-        named = {k: (column, markers[k]) for k, column in columns(plugin.options).items()}
+        named = {
+            key: (column, markers[key.split(".")[0]])
+            for key, column in columns(plugin.options).items()
+        }
         _check_roles(named)
         slices = {f"report.slices.{i}": c for i, c in enumerate(recipe.report.slices)}
-        loaded = data_door.load(recipe.data, named, recipe.seed, slices)
+        loaded = data_door.load(recipe.data, named, recipe.seed, slices, plugin.derive)
         plugin.data = loaded.splits
         loaded.notes += plugin.notes()
     with clock.phase("model"), first_here():
-        files = models.find(recipe.model.id, recipe.model.revision)
+        files = _model_files(recipe)
         plugin.model_path = files.path
         seed_everything(recipe.seed)
         with _loading(files, recipe.scenario):
@@ -180,6 +183,16 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
     plugin.loss()  # what is wrong with its settings is better known now
     methods.of(recipe.method).check(plugin.model)
     return Job(name, recipe, plugin, loaded, files, prepared, arguments, clock)
+
+
+def _model_files(recipe: Recipe) -> models.ModelFiles:
+    """Find the recipe's model; one that is made from a config has nothing to build upon."""
+    if recipe.model.id is not None:
+        return models.find(recipe.model.id, recipe.model.revision)
+    if not methods.of(recipe.method).from_scratch:
+        what = f"{recipe.method.name} builds upon what is pretrained, and a model from_config has "
+        raise RecipeError(Fault("method", what + "nothing: use method full"))
+    return scratch.from_config(recipe.model.from_config or {})
 
 
 def _prepare(plugin: Plugin[Any], loaded: Loaded) -> dict[str, datasets.Dataset]:

@@ -37,7 +37,7 @@ class ModelFiles:
     """A model found: its folder, the id asked for, and the revision that was taken.
 
     revision: the Hub's commit, or "sha256:..." over the weights where there is no commit.
-    source: folder, cache, mirror or hub.
+    source: folder, cache, mirror, hub, or "config" (no weights: the model is made from scratch).
     """
 
     path: Path
@@ -226,7 +226,10 @@ def _sha256(path: Path) -> str:
 
 
 def auto_class(architecture: str) -> Any:
-    """Return the plain `AutoModel...` class of transformers that loads an architecture, or None."""
+    """Return the `AutoModel...` class of transformers that loads an architecture, or None.
+
+    Models that a plugin has registered there are found, too.
+    """
     from transformers.models.auto import modeling_auto
 
     # Only the classes: the mappings beside them import every model there is when looked into.
@@ -235,7 +238,10 @@ def auto_class(architecture: str) -> Any:
     for name in sorted(names, key=lambda name: (name.endswith("PreTraining"), name)):
         known = getattr(getattr(modeling_auto, name), "_model_mapping", None)
         classes = getattr(known, "_model_mapping", {}).values()
-        if any(architecture in (c if isinstance(c, tuple) else (c,)) for c in classes):
+        added = [c.__name__ for c in getattr(known, "_extra_content", {}).values()]
+        if architecture in added or any(
+            architecture in (c if isinstance(c, tuple) else (c,)) for c in classes
+        ):
             return getattr(modeling_auto, name)
     return None
 

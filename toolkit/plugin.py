@@ -10,9 +10,10 @@ Changes of the contract: 1 (2026): first version.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from toolkit.evaluation.floors import Floor
     from toolkit.recipe import Recipe
+    from toolkit.reporting.figures import Figure
 
 API_VERSION = 1
 
@@ -73,7 +75,7 @@ class Plugin(ABC, Generic[OptionsT]):
         recipe: the whole recipe, or None when a saved model is loaded without one
         model_path: the folder of the pretrained model, or of the saved one after training
         data: raw rows by split (None when a saved model predicts new rows)
-    and afterwards `processor` and `model`, as the hooks return them.
+    and afterwards `processor`, `model` and `calibration`, as the hooks return them.
     """
 
     api_version: ClassVar[int] = API_VERSION
@@ -89,6 +91,15 @@ class Plugin(ABC, Generic[OptionsT]):
     data: datasets.DatasetDict | None = None
     processor: Any = None
     model: Any = None
+    calibration: Mapping[str, JsonValue] = MappingProxyType({})
+
+    def derive(self, rows: datasets.Dataset) -> datasets.Dataset:
+        """Return the same rows in the same order, with further columns that hang on other rows.
+
+        Called before splits are made, with the rows of all splits together; so that what a row
+        learns of others must not come from those that it could not have known.
+        """
+        return rows
 
     def load_processor(self) -> Any:
         """Return the tokenizer, image processor or feature extractor; saved beside the model."""
@@ -148,6 +159,16 @@ class Plugin(ABC, Generic[OptionsT]):
                     return float(first - second)
         return float("inf")
 
+    def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, JsonValue]:
+        """Return what is chosen on validation after training: a threshold, a temperature.
+
+        `decode` finds it in `self.calibration` from then on; it is saved beside the model.
+
+        Args:
+            predictions: one for each row of `self.data["validation"]`, in order.
+        """
+        return {}
+
     def metrics(self) -> Mapping[str, evaluate.EvaluationModule]:
         """Return metric modules by name; the first is the headline and chooses the checkpoint."""
         return {}
@@ -155,6 +176,14 @@ class Plugin(ABC, Generic[OptionsT]):
     def floors(self) -> Iterable[Floor]:
         """Return the cheap things that the model must beat."""
         return ()
+
+    def figures(self, predictions: Iterable[Prediction]) -> Mapping[str, Figure]:
+        """Return curves and pictures by name, for the run's folder `figures/`.
+
+        Args:
+            predictions: one for each row of `self.data["test"]`, in order.
+        """
+        return {}
 
     def notes(self) -> list[str]:
         """Return what the reader of the report must know about how the data was taken."""
@@ -172,25 +201,35 @@ class Plugin(ABC, Generic[OptionsT]):
 
 
 def columns(options: BaseModel, role: str | None = None) -> dict[str, str]:
-    """Return option name -> column name for the options marked as columns and set (not None)."""
-    return {
-        name: getattr(options, name)
-        for name, marker in column_markers(type(options)).items()
-        if getattr(options, name) is not None and role in (None, marker.role)
-    }
+    """Return option -> column name for the options marked as columns and set (not None).
+
+    An option that names several columns has a key for each: `entities.0`, `entities.1`.
+    """
+    found: dict[str, str] = {}
+    for name, marker in column_markers(type(options)).items():
+        value = getattr(options, name)
+        if value is None or role not in (None, marker.role):
+            continue
+        if isinstance(value, str):
+            found[name] = value
+        else:
+            found |= {f"{name}.{place}": column for place, column in enumerate(value)}
+    return found
 
 
 def column_markers(options: type[BaseModel]) -> dict[str, Column]:
     """Return option name -> marker for every field of an options class that names a column."""
     found = {}
     for name, field in options.model_fields.items():
-        # `TextColumn | None` hides the marker inside the union's arguments.
-        inner = [m for arg in getattr(field.annotation, "__args__", ()) for m in _metadata(arg)]
-        marker = next((m for m in [*field.metadata, *inner] if isinstance(m, Column)), None)
+        inside = [*field.metadata, *_metadata(field.annotation)]
+        marker = next((m for m in inside if isinstance(m, Column)), None)
         if marker is not None:
             found[name] = marker
     return found
 
 
-def _metadata(annotation: Any) -> tuple[Any, ...]:
-    return tuple(getattr(annotation, "__metadata__", ()))
+def _metadata(annotation: Any) -> Iterator[Any]:
+    """Yield what `Annotated` says anywhere inside: `TextColumn | None`, `list[InputColumn]`."""
+    yield from getattr(annotation, "__metadata__", ())
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _metadata(inner)

@@ -63,6 +63,8 @@ def tokenizer(folder: Path) -> Any:
 def model(auto: Any, folder: Path, tokenizer: Any = None, **settings: Any) -> Any:
     """Return `auto.from_pretrained(folder, **settings)`, whose body must come from the folder.
 
+    A folder that holds a config alone (`scratch.from_config`) gives a model from scratch.
+
     Args:
         auto: an `AutoModel...` class, or a model's own.
         tokenizer: whose tokens the model must all know; None where it reads no tokens.
@@ -71,8 +73,11 @@ def model(auto: Any, folder: Path, tokenizer: Any = None, **settings: Any) -> An
         ModelError: weights of the body have other shapes than the config says, or lack; or the
             tokenizer knows more tokens than the model.
     """
-    found, info = auto.from_pretrained(folder, output_loading_info=True, **settings)
-    _check_body(found, info, folder)
+    if is_scratch(folder):
+        found = _from_scratch(auto, folder, settings)
+    else:
+        found, info = auto.from_pretrained(folder, output_loading_info=True, **settings)
+        _check_body(found, info, folder)
     if tokenizer is not None:
         known = found.get_input_embeddings().weight.shape[0]
         if len(tokenizer) > known:
@@ -81,6 +86,18 @@ def model(auto: Any, folder: Path, tokenizer: Any = None, **settings: Any) -> An
                 "call model.resize_token_embeddings(len(tokenizer)) and save it again"
             )
     return found
+
+
+def is_scratch(folder: Path) -> bool:
+    """Return whether a model's folder holds no weights."""
+    return not any(folder.glob("*.safetensors"))
+
+
+def _from_scratch(auto: Any, folder: Path, settings: Mapping[str, Any]) -> Any:
+    from transformers import AutoConfig
+
+    config, _ = AutoConfig.from_pretrained(folder, return_unused_kwargs=True, **settings)
+    return auto.from_config(config)
 
 
 def _check_body(found: Any, info: Mapping[str, Any], folder: Path) -> None:

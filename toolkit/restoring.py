@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from toolkit.recipe import Recipe
 
 
+CALIBRATION = "calibration.json"  # in the model's folder: what `Plugin.calibrate` has chosen
+
+
 @dataclass
 class Restored:
     """A plugin whose processor and model come from a run's folder."""
@@ -46,6 +49,7 @@ class Restored:
             return []
         inputs = columns(self.plugin.options, "input")
         require_columns({"rows": raw}, {f"options.{k}": v for k, v in inputs.items()})
+        raw = self.plugin.derive(raw)
         prepared = self.plugin.prepare(raw, "predict")
         batches = predict(self.plugin, self.plugin.model, raw, prepared, self.batch_size)
         return [prediction for batch in batches for prediction in batch.predictions]
@@ -67,6 +71,9 @@ def restore(run: Path) -> Restored:
     plugin.model_path = run / "model"
     pretrained.refuse_remote_code()
     plugin.processor = plugin.load_processor()
+    chosen = plugin.model_path / CALIBRATION
+    if chosen.is_file():
+        plugin.calibration = json.loads(chosen.read_text(encoding="utf-8"))
     if (plugin.model_path / adapter_folder.CONFIG).is_file():
         method = methods.of(recipe.method)
         plugin.model = adapter_folder.load(plugin.model_path, method, trained_on(run))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from rich.console import Console
 from toolkit import adapter_folder, fitting, launching, messages, ranks, record, reload, scores
 from toolkit.agreement import agreed
 from toolkit.job import Job, Overrides, check
+from toolkit.restoring import CALIBRATION
 from toolkit.runs import OthersFolder, Run, RunFolder
 
 if TYPE_CHECKING:
@@ -76,11 +78,13 @@ def _folder(out: Path | None, name: str) -> RunFolder:
 
 def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
     """Train, score, save, prove and report: the order in which the folder fills."""
-    from toolkit.reporting import card
+    from toolkit.reporting import card, figures
 
     clock, plugin = job.clock, job.plugin
     with clock.phase("train"):
         trained = fitting.fit(job, folder, console)
+    with clock.phase("score"):
+        scores.calibrate(job)
     with clock.phase("save"):
         plugin.model.eval()
         if adapter_folder.is_adapter(plugin.model):
@@ -95,6 +99,8 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
         metrics, slices = scores.measure(job, folder)
     if not ranks.is_main():
         return
+    with clock.phase("score"):
+        folder.write(figures=figures.write(folder.path, scores.figures(job, folder)))
     with clock.phase("floors"):
         floors, floor_rows = scores.floors(job, clock.seconds["train"])
     folder.write(metrics=metrics, slices=slices, floors=floors, floor_rows=floor_rows)
@@ -118,3 +124,6 @@ def save(plugin: Plugin[Any], folder: Path, **weights: Any) -> None:
         plugin.model.save_pretrained(folder, **weights)
     if plugin.processor is not None:
         plugin.processor.save_pretrained(folder)
+    if plugin.calibration:
+        text = json.dumps(dict(plugin.calibration), indent=2)
+        (folder / CALIBRATION).write_text(text + "\n", encoding="utf-8")

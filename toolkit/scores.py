@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from toolkit import ranks
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from toolkit.evaluation.scoring import Scores
     from toolkit.job import Job
+    from toolkit.reporting.figures import Figure
 
 FLOOR_SHARE = 0.2  # of the training time, for all floors together
 SLICE_VALUES = 20  # of a slice column, the commonest ones
@@ -50,6 +51,23 @@ def measure(job: Job, folder: RunFolder) -> tuple[dict[str, Scores], dict[str, A
             for value, mask in _values(job.loaded.splits["test"], column)
         }  # fmt: skip
     return metrics, slices
+
+
+def calibrate(job: Job) -> None:
+    """Let the plugin choose on validation what it chooses there, the same on every rank."""
+    from toolkit.plugin import Plugin
+
+    plugin = job.plugin
+    if "validation" not in job.prepared or type(plugin).calibrate is Plugin.calibrate:
+        return
+    found = [p for predictions, _ in _predicted(job, "validation") for p in predictions]
+    plugin.calibration = ranks.share(plugin.calibrate(found) if ranks.is_main() else {})
+
+
+def figures(job: Job, folder: RunFolder) -> Mapping[str, Figure]:
+    """Return the plugin's curves and pictures of the test predictions."""
+    file = folder.path / "predictions.jsonl"
+    return job.plugin.figures(p for found, _ in read_predictions(file) for p in found)
 
 
 def _predicted(job: Job, split: str) -> Iterator[tuple[list[Any], list[Any]]]:

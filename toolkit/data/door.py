@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from toolkit.data import checks, files, overlap, splits
-from toolkit.errors import DataError, Fault
+from toolkit.errors import DataError, Fault, ToolkitError
 
 if TYPE_CHECKING:
     import datasets
-    import numpy as np
 
     from toolkit.plugin import Column
     from toolkit.recipe import DataSpec
@@ -44,6 +45,7 @@ def load(
     columns: Mapping[str, tuple[str, Column]],
     seed: int,
     extra_columns: Mapping[str, str] | None = None,
+    derive: Callable[[datasets.Dataset], datasets.Dataset] | None = None,
 ) -> Loaded:
     """Load, check and split the rows that a recipe names.
 
@@ -52,6 +54,7 @@ def load(
         columns: option -> (column name, its marker), for the options that name columns.
         seed: of the split, where the spec has none.
         extra_columns: key path -> column name of other columns that must exist.
+        derive: adds columns to the rows of all splits together (`Plugin.derive`).
 
     Raises:
         DataError: anything that is wrong with paths, files, columns or rows, all at once.
@@ -78,6 +81,8 @@ def load(
         for name in raw
         if name not in usable
     ]
+    if derive is not None:
+        usable = _derived(usable, derive)
     made, more = splits.make(usable, spec.split, target, seed)
     found = overlap.measure(made, inputs, target) if inputs else overlap.Overlap()
     way = json.dumps([spec.split.model_dump(), seed, spec.on_missing, spec.rename])
@@ -90,6 +95,26 @@ def load(
         overlapping=found.test_rows,
         notes=notes + more + found.notes,
     )
+
+
+def _derived(
+    given: dict[str, datasets.Dataset], derive: Callable[[datasets.Dataset], datasets.Dataset]
+) -> dict[str, datasets.Dataset]:
+    import datasets
+
+    whole = datasets.concatenate_datasets(list(given.values()))
+    found = derive(whole)
+    if found is whole:
+        return given
+    if len(found) != len(whole):
+        raise ToolkitError(
+            f"derive gave {len(found)} rows for {len(whole)}: it must keep every one"
+        )
+    ends = np.cumsum([len(rows) for rows in given.values()]).tolist()
+    return {
+        name: found.select(range(end - len(rows), end))
+        for (name, rows), end in zip(given.items(), ends, strict=True)
+    }
 
 
 def _read(spec: DataSpec, as_text: list[str]) -> tuple[dict[str, datasets.Dataset], str, list[str]]:

@@ -60,9 +60,11 @@ class Method(Part, ABC):
     """Prepares a model for training; its fields are its settings in the recipe.
 
     card_note: what the reader of an adapter's model card must know of it, as Markdown.
+    from_scratch: whether it can train a model that comes without any training.
     """
 
     card_note: ClassVar[str] = ""
+    from_scratch: ClassVar[bool] = False
 
     @abstractmethod
     def apply(self, model: Any, material: Material) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from toolkit.errors import RecipeError
 from toolkit.methods import Material, Method
@@ -17,6 +17,8 @@ class Full(Method):
     embeddings: "freeze" leaves the input embeddings as they are. In small text models they are half
         of all parameters, of which a batch touches few; the optimizer moves all of them.
     """
+
+    from_scratch: ClassVar[bool] = True
 
     head: Literal["random", "probe"] = "random"
     embeddings: Literal["train", "freeze"] = "train"

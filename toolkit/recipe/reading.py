@@ -204,7 +204,7 @@ def _root_paths(values: dict[str, Any], folder: Path) -> None:
         data = values["data"] = {"source": data}
     if isinstance(data, dict) and "source" in data:
         data["source"] = _rooted(data["source"], folder)
-    if isinstance(model, dict) and "id" in model:
+    if isinstance(model, dict) and model.get("id") is not None:
         model["id"] = _model(model["id"], folder)
     elif isinstance(model, str):
         values["model"] = _model(model, folder)
@@ -240,7 +240,17 @@ def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
                 below.get(NAMED[key])
             ):
                 below = None
+            if key == "model" and isinstance(below, dict) and _other_kind(below, value):
+                below = None
         # A source replaces another whole: files per split must not mix with those of the base.
         deep = isinstance(below, dict) and isinstance(value, dict) and key != "source"
         result[key] = _merged(below, value) if deep else value  # type: ignore[arg-type]  # deep says so
     return result
+
+
+def _other_kind(below: Mapping[str, Any], value: Mapping[str, Any]) -> bool:
+    """Return whether one names a model and the other makes one, or they make different ones."""
+    old, new = below.get("from_config"), value.get("from_config")
+    if isinstance(old, dict) and isinstance(new, dict):
+        return bool(new.get("model_type", old.get("model_type")) != old.get("model_type"))
+    return (old is None) is not (new is None) and bool({"id", "from_config"} & set(value))

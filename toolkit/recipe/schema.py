@@ -97,10 +97,23 @@ class DataSpec(Part):
 
 
 class ModelSpec(Part):
-    """A pretrained model: Hub id or folder, and the revision (branch, tag or commit)."""
+    """A pretrained model: Hub id or folder, and the revision (branch, tag or commit).
 
-    id: Annotated[str, Field(min_length=1)]
+    from_config: instead of an id, the `model_type` and other fields of a transformers config, from
+        which a model without any training is made ("from scratch").
+    """
+
+    id: Annotated[str, Field(min_length=1)] | None = None
     revision: str | None = None
+    from_config: dict[str, Any] | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ModelSpec:
+        if (self.id is None) is (self.from_config is None):
+            raise ValueError("give `id` or `from_config`, one of the two")
+        if self.from_config is not None and self.revision is not None:
+            raise ValueError("a model from_config has no revision")
+        return self
 
 
 class MethodSpec(BaseModel):

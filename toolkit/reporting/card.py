@@ -27,10 +27,11 @@ def card(record: Mapping[str, Any], merged: bool = False) -> str:
     from huggingface_hub import ModelCardData
 
     adapter = None if merged else record.get("adapter")
+    scratch = record["model"]["source"] == "config"
     data = ModelCardData(
         library_name="peft" if adapter else "transformers",
         pipeline_tag=record["scenario"],
-        base_model=record["model"]["id"],
+        base_model=None if scratch else record["model"]["id"],
         model_name=record["recipe"],
         eval_results=list(_results(record)),
         tags=["toolkit", record["scenario"]],
@@ -57,7 +58,11 @@ def _results(record: Mapping[str, Any]) -> Iterator[Any]:
 def _body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> Iterator[str]:
     model, names = record["model"], list(record["metrics"]["test"])
     yield f"# {record['recipe']}\n"
-    yield f"`{model['id']}` ({model['revision']}) fine-tuned for {record['scenario']}.\n"
+    if model["source"] == "config":
+        kind = model["id"].removesuffix(" from scratch")
+        yield f"A `{kind}` trained from scratch for {record['scenario']}: nothing pretrained.\n"
+    else:
+        yield f"`{model['id']}` ({model['revision']}) fine-tuned for {record['scenario']}.\n"
     if adapter:
         yield "This is an adapter and its head; loaded together with the model it stands on by\n"
         yield f"```python\n{adapter['usage']}\n```\n"
