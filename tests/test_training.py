@@ -200,7 +200,7 @@ def pretrained(tmp_path_factory, tiny_model):
         data=folder / "rows.csv",
         model=tiny_model,
         out=folder / "run",
-        settings={"training": {"num_train_epochs": 30, "learning_rate": 5e-3}},
+        settings={"training": {"num_train_epochs": 30, "learning_rate": 2e-3}},
     )
     body = transformers.AutoModel.from_pretrained(tuned.path / "model")
     body.save_pretrained(folder / "body")

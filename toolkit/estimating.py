@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit import plan, scores, trial
-from toolkit.job import Job, make_model
+from toolkit.job import Job, longest, make_model
 from toolkit.plugin import Plugin
 
 SECONDS = 10.0  # for the measured steps; a step that has begun is finished
@@ -70,7 +70,7 @@ def estimate(job: Job, price: float | None = None) -> Estimate:
         train = _training(job, steps, measured)
         floors = _floors(job, train)
     finally:
-        make_model(job.plugin, job.recipe.seed, job.arguments)
+        make_model(job.plugin, job.recipe.seed, job.arguments, longest(job.prepared))
     seconds = {
         "train": train,
         "score": _scoring(job, measured),

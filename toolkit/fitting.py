@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit import adapter_folder, methods, ranks, record, training
 from toolkit.agreement import agreed, first_here
+from toolkit.cpu import cheap_dropout
 from toolkit.errors import BatchSizeError
 from toolkit.job import headline, seed_everything
 from toolkit.trainer import Trained, train
@@ -49,7 +50,8 @@ def _fit(job: Job, folder: RunFolder, console: Console) -> Trained:
         return Trained(report)
     best = headline(plugin)
     progress = TrainingProgress(console, best[0] if best else None)
-    with closing(progress), method.while_training(plugin.model):
+    kind = job.arguments.device.type
+    with closing(progress), method.while_training(plugin.model), cheap_dropout(kind):
         trainer = make_trainer(job, folder, progress)
         trained = train(trainer, report)
         # Without accelerate's autocast wrapper: what is scored is what is saved.

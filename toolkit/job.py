@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from toolkit import cpu, library, memory, methods, models, pretrained, registry, scratch, training
 from toolkit import data as data_door
-from toolkit import library, memory, methods, models, pretrained, registry, scratch, training
 from toolkit.agreement import first_here
 from toolkit.errors import (
     Fault,
@@ -235,18 +235,32 @@ def _arguments_and_model(
     has_lengths = "length" in prepared["train"].column_names
     arguments = training.arguments(plugin, recipe, headline(plugin), has_lengths=has_lengths)
     with _loading(files, recipe.scenario):
-        make_model(plugin, recipe.seed, arguments)
+        make_model(plugin, recipe.seed, arguments, longest(prepared))
     return arguments
 
 
-def make_model(plugin: Plugin[Any], seed: int, arguments: transformers.TrainingArguments) -> None:
-    """Make the plugin's model on the device of its training, its head from the seed."""
+def make_model(
+    plugin: Plugin[Any], seed: int, arguments: transformers.TrainingArguments, tokens: int | None
+) -> None:
+    """Make the plugin's model on the device of its training, its head from the seed.
+
+    Args:
+        tokens: of the longest row, or None where rows have no lengths.
+    """
     seed_everything(seed)
     plugin.model = None  # before the next one is made
     plugin.model = plugin.load_model()
     # A model that is to be cut into shards may be larger than one device.
     if not training.is_sharded(arguments):
         plugin.model = plugin.model.to(arguments.device)
+    cpu.plain_attention(plugin.model, tokens)
+
+
+def longest(prepared: Mapping[str, datasets.Dataset]) -> int | None:
+    """Return the tokens of the longest training row, or None where rows have no lengths."""
+    if "length" not in prepared["train"].column_names:
+        return None
+    return int(prepared["train"].with_format("numpy")["length"][:].max())
 
 
 def import_heavy() -> None:

@@ -16,6 +16,7 @@ import numpy as np
 from transformers import TrainerCallback
 
 from toolkit import fitting, training
+from toolkit.cpu import cheap_dropout
 from toolkit.errors import Fault, RecipeError
 from toolkit.job import Job
 from toolkit.plan import Floats, Plan, sample
@@ -157,7 +158,8 @@ def measure(job: Job, plan: Plan, folder: Path, seconds: float) -> Trial:
         return Trial(nothing, nothing, method, 0.0, 0.0, Line(0.0, 0.0), *_rows_of_reports(job))
     watch = Stopwatch(seconds, save=plan.saves > 0)
     start = time.monotonic()
-    with _refused(), applied.while_training(job.plugin.model):
+    kind = job.arguments.device.type
+    with _refused(), applied.while_training(job.plugin.model), cheap_dropout(kind):
         trainer = fitting.make_trainer(small, RunFolder(folder), watch)
         trainer.train()
         evaluation = _evaluation(small, trainer)

@@ -45,7 +45,6 @@ class Adapter(Method):
         model.requires_grad_(False)
         if not self.base_dropout:
             frozen.without_dropout(model)
-        frozen.plain_attention(model, _longest(material))
         frozen.half_stream(model, anatomy.examine(model).blocks)
         config = self.config(model)
         with quiet_peft():
@@ -118,13 +117,6 @@ class Adapter(Method):
             known = {part for name in names for part in name.split(".") if not part.isdigit()}
             raise _unknown("modules_to_save", lacking, known, [*found.head, *found.above])
         return self.modules_to_save
-
-
-def _longest(material: Material) -> int | None:
-    rows = material.prepared["train"]
-    if "length" not in rows.column_names:
-        return None
-    return int(rows.with_format("numpy")["length"][:].max())
 
 
 def _named(model: Any, wanted: Sequence[str], found: anatomy.Anatomy) -> list[str]:

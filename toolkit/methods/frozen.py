@@ -1,11 +1,9 @@
-"""What a frozen part can do without: dropout, statistics that drift, slow kernels."""
+"""What a frozen part can do without: dropout, statistics that drift, a stream in fp32."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
-
-SHORT = 128  # tokens up to which plain attention is faster on CPUs than the fused kernel
 
 
 def freeze_statistics(model: Any) -> None:
@@ -59,18 +57,3 @@ def _to_bf16(module: Any, inputs: Any) -> Any:
     kind = first.device.type
     half = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) is torch.bfloat16
     return (first.bfloat16(), *others) if half and first.dtype is torch.float32 else None
-
-
-def plain_attention(model: Any, longest: int | None) -> None:
-    """Compute attention step by step on CPUs where inputs are short.
-
-    Without dropout torch takes a fused kernel, which took 654 ms for a training step of MiniLM with
-    64 rows of 16 tokens on AVX512, against 324 ms; from some 200 tokens on it is the faster one.
-
-    Args:
-        longest: tokens of the longest row, or None where rows have no lengths.
-    """
-    implementation = getattr(getattr(model, "config", None), "_attn_implementation", None)
-    on_cpu = next(model.parameters()).device.type == "cpu"
-    if on_cpu and implementation == "sdpa" and longest is not None and longest <= SHORT:
-        model.set_attn_implementation("eager")
