@@ -23,6 +23,28 @@ def banking77() -> Path:
     return folder
 
 
+def banking77_rows(count: int) -> tuple[Any, Any, list[str]]:
+    """Return up to so many shuffled training rows, the test rows, and the names of the classes."""
+    import datasets
+
+    folder = banking77()
+    files = {name: str(folder / f"{name}.csv") for name in ("train", "test")}
+    rows = datasets.load_dataset("csv", data_files=files)
+    train = rows["train"].shuffle(seed=0)
+    names = sorted(set(train["category"]))
+    return train.select(range(min(count, len(train)))), rows["test"], names
+
+
+def quiet() -> None:
+    """Leave the JSON line alone on the terminal."""
+    import datasets
+    import transformers
+
+    transformers.utils.logging.set_verbosity_error()
+    transformers.utils.logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+
+
 def say(name: str, **figures: Any) -> None:
     """Print the one JSON line of a benchmark."""
     rounded = {k: round(v, 4) if isinstance(v, float) else v for k, v in figures.items()}

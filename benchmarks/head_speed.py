@@ -20,10 +20,9 @@ from typing import Any
 cache = tempfile.TemporaryDirectory()
 os.environ["HF_DATASETS_CACHE"] = cache.name  # before any library reads it
 
-import datasets  # noqa: E402 - see above
 import torch  # noqa: E402
 import transformers  # noqa: E402
-from common import MODEL, banking77, say  # noqa: E402
+from common import MODEL, banking77_rows, quiet, say  # noqa: E402
 
 import toolkit  # noqa: E402
 from toolkit import models  # noqa: E402
@@ -32,15 +31,8 @@ ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
 EPOCHS = float(sys.argv[2]) if len(sys.argv) > 2 else 10
 RATE = 1e-2
 
-transformers.utils.logging.set_verbosity_error()
-transformers.utils.logging.disable_progress_bar()
-datasets.disable_progress_bars()
-folder = banking77()
-rows = datasets.load_dataset(
-    "csv", data_files={n: str(folder / f"{n}.csv") for n in ("train", "test")}
-)
-names = sorted(set(rows["train"]["category"]))
-train = rows["train"].shuffle(seed=0).select(range(min(ROWS, len(rows["train"]))))
+quiet()
+train, test, names = banking77_rows(ROWS)
 files = models.find(MODEL)
 
 
@@ -70,7 +62,7 @@ def stock() -> tuple[float, float]:
             data_collator=transformers.DataCollatorWithPadding(tokenizer),
         )  # fmt: skip
         done = trainer.train()
-        found = trainer.predict(rows["test"].map(encode, batched=True, remove_columns=columns))
+        found = trainer.predict(test.map(encode, batched=True, remove_columns=columns))
     accuracy = float((found.predictions.argmax(-1) == found.label_ids).mean())
     return done.metrics["train_runtime"], accuracy
 
@@ -80,7 +72,7 @@ def ours(pooling: str, name: str) -> tuple[float, float, str]:
     with tempfile.TemporaryDirectory() as out:
         place = Path(out)
         train.to_csv(place / "train.csv", index=False)
-        rows["test"].to_csv(place / "test.csv", index=False)
+        test.to_csv(place / "test.csv", index=False)
         record = toolkit.run(
             "text-classification",
             data=place,

@@ -17,10 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import datasets
 import torch
 import transformers
-from common import MODEL, banking77, say
+from common import MODEL, banking77_rows, quiet, say
 
 import toolkit
 from toolkit import models
@@ -29,15 +28,8 @@ ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
 EPOCHS = int(sys.argv[2]) if len(sys.argv) > 2 else 1
 PADDED_ROWS = min(ROWS, 640)  # padded to 128, a row costs eight times as much
 
-transformers.utils.logging.set_verbosity_error()
-transformers.utils.logging.disable_progress_bar()
-datasets.disable_progress_bars()
-folder = banking77()
-rows = datasets.load_dataset(
-    "csv", data_files={n: str(folder / f"{n}.csv") for n in ("train", "test")}
-)
-names = sorted(set(rows["train"]["category"]))
-train = rows["train"].shuffle(seed=0).select(range(min(ROWS, len(rows["train"]))))
+quiet()
+train, test, names = banking77_rows(ROWS)
 files = models.find(MODEL)
 tokenizer = transformers.AutoTokenizer.from_pretrained(files.path)
 
@@ -57,7 +49,7 @@ def stock(padded: bool) -> tuple[float, float, int]:
     )
     some = train.select(range(PADDED_ROWS)) if padded else train
     encoded = some.map(encode, batched=True, remove_columns=train.column_names)
-    test = rows["test"].map(encode, batched=True, remove_columns=train.column_names)
+    encoded_test = test.map(encode, batched=True, remove_columns=train.column_names)
     with tempfile.TemporaryDirectory() as out:
         trainer = transformers.Trainer(
             model=model,
@@ -72,7 +64,7 @@ def stock(padded: bool) -> tuple[float, float, int]:
         done = trainer.train()
         accuracy = 0.0
         if not padded:
-            logits = trainer.predict(test)
+            logits = trainer.predict(encoded_test)
             accuracy = float((logits.predictions.argmax(-1) == logits.label_ids).mean())
     tokens = sum(map(len, encoded["input_ids"]))
     return done.metrics["train_samples_per_second"], accuracy, tokens
@@ -83,7 +75,7 @@ def ours() -> tuple[float, float, float]:
     with tempfile.TemporaryDirectory() as out:
         place = Path(out)
         train.to_csv(place / "train.csv", index=False)
-        rows["test"].to_csv(place / "test.csv", index=False)
+        test.to_csv(place / "test.csv", index=False)
         run = toolkit.run(
             "text-classification/banking77",
             data=place,

@@ -92,15 +92,34 @@ def arguments(
     Raises:
         RecipeError: the class refuses the combination of values.
     """
-    import torch
-
     cls = arguments_class(type(plugin))
     given, faults = checked_settings(cls, recipe.training)
     if faults:
         raise RecipeError(faults)
     own = {name: value for name, value in given.items() if name not in EARLY_STOPPING}
+    defaults = _defaults(own, headline, has_lengths)
+    if "early_stopping_patience" in given and str(defaults["eval_strategy"]) == "no":
+        what = "needs validation while training, but eval_strategy is no"
+        raise RecipeError(Fault("training.early_stopping_patience", what))
+    known = {field.name for field in dataclasses.fields(cls)}
+    settings = {name: value for name, value in defaults.items() if name in known} | own
+    try:
+        made = cls(output_dir="checkpoints", seed=recipe.seed, **settings)
+    except (ValueError, TypeError, ImportError) as error:
+        raise RecipeError(Fault("training", str(error))) from error
+    if made.n_gpu > 1:
+        made._n_gpu = 1  # one process, one device: nn.DataParallel is slower, and loses losses
+    return made
+
+
+def _defaults(
+    own: Mapping[str, Any], headline: tuple[str, bool] | None, has_lengths: bool
+) -> dict[str, Any]:
+    """Return what suits most runs, where the recipe's own settings say nothing."""
+    import torch
+
     strategy = own.get("eval_strategy", "epoch" if headline else "no")
-    defaults: dict[str, Any] = {
+    found: dict[str, Any] = {
         "per_device_train_batch_size": 32,
         "per_device_eval_batch_size": 64,
         "warmup_steps": 0.1,
@@ -118,24 +137,13 @@ def arguments(
         "disable_tqdm": True,
         "report_to": "none",
     }
-    if "early_stopping_patience" in given and str(strategy) == "no":
-        what = "needs validation while training, but eval_strategy is no"
-        raise RecipeError(Fault("training.early_stopping_patience", what))
     if headline and str(strategy) != "no":
-        defaults |= {
+        found |= {
             "load_best_model_at_end": True,
             "metric_for_best_model": headline[0],
             "greater_is_better": headline[1],
         }
-    known = {field.name for field in dataclasses.fields(cls)}
-    settings = {name: value for name, value in defaults.items() if name in known} | own
-    try:
-        made = cls(output_dir="checkpoints", seed=recipe.seed, **settings)
-    except (ValueError, TypeError, ImportError) as error:
-        raise RecipeError(Fault("training", str(error))) from error
-    if made.n_gpu > 1:
-        made._n_gpu = 1  # one process, one device: nn.DataParallel is slower, and loses losses
-    return made
+    return found
 
 
 def is_sharded(arguments: transformers.TrainingArguments) -> bool:
