@@ -20,8 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import messages, ranks
-from toolkit.errors import ToolkitError, UserError
+from toolkit import messages, ranks, resuming
+from toolkit.errors import Interrupted, ToolkitError, UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -77,6 +77,7 @@ class Launch:
         overrides: Overrides,
         out: Path | None,
         console: Console | None,
+        resume: bool = False,
     ) -> None:
         self.fleet, self.processes, self.out, self.console = fleet, processes, out, console
         self.command = [*_python(), "-m", "toolkit", "run", name]
@@ -84,6 +85,9 @@ class Launch:
             self.command += ["--set", f"{'.'.join(keys)}={json.dumps(value, default=str)}"]
         if console is None or console.quiet:
             self.command.append("--quiet")
+        if resume:
+            self.command.append("--resume")
+        self.resume = resume
 
     def run(self) -> Run | None:
         """Start the ranks, again in smaller batches where memory is short, and wait for them.
@@ -120,13 +124,14 @@ class Launch:
                 launch_agent(self._config(), command[0], command[1:])
         except ChildFailedError as error:
             end = box.reason({rank: f.exitcode for rank, f in error.failures.items()})
-            if end.smaller is not None and self.fleet.nodes == 1:
+            if end.smaller is not None and self.fleet.nodes == 1 and not self.resume:
                 return end.smaller
             box.close("failed", end.text)
             raise end.error() from None
         except SignalException as error:
             box.close("interrupted", f"ended from outside ({signal.Signals(error.sigval).name})")
-            raise KeyboardInterrupt from None
+            path = box.run_folder()
+            raise Interrupted(resuming.how(path) if path else "") from None
         except (RendezvousError, DistError) as error:
             raise ToolkitError(
                 f"the {self.fleet.nodes} machines did not meet at {self.fleet.rendezvous} within "

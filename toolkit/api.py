@@ -18,6 +18,7 @@ def run(
     method: str | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
+    resume: bool = False,
     processes: int | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Run:
@@ -25,7 +26,7 @@ def run(
 
     Args:
         recipe: a name as `toolkit list` shows it, or the path of a YAML file.
-        data, model, method, seed, out: as the options of `toolkit run`.
+        data, model, method, seed, out, resume: as the options of `toolkit run`.
         processes: how many share the work; None is one per visible GPU, or one where there is
             none. More than one are processes of their own, and print nothing.
         settings: key path -> value, for example {"training.num_train_epochs": 2}.
@@ -42,7 +43,7 @@ def run(
     )
     changes += [(tuple(key.split(".")), value) for key, value in (settings or {}).items()]
     folder, fleet = None if out is None else Path(out), launching.Fleet(processes)
-    run = launching.run(recipe, changes, folder, fleet=fleet)
+    run = launching.run(recipe, changes, folder, fleet=fleet, resume=resume)
     if run is None:
         raise ToolkitError("the run is done; its folder is on the machine of rank 0")
     return run

@@ -9,6 +9,8 @@ ToolkitError                 exit code 1: the run failed, through no fault of th
     ├── DataError            in a data file, a column or a label
     ├── ModelError           a model that cannot be found, loaded or trusted
     └── PluginError          a plugin that is unknown, broken, duplicate or of another version
+
+Interrupted (a KeyboardInterrupt, exit code 130): ended by Ctrl-C or SIGTERM; says how to go on
 """
 
 from __future__ import annotations
@@ -23,6 +25,10 @@ class ToolkitError(Exception):
     """Base of all errors raised on purpose."""
 
     exit_code = 1
+
+
+class Interrupted(KeyboardInterrupt):
+    """A signal ended the run; what it had written is there."""
 
 
 class ReloadError(ToolkitError):

@@ -7,10 +7,10 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from toolkit import adapter_folder, methods, ranks, record, training
+from toolkit import adapter_folder, checkpoints, methods, ranks, record, training
 from toolkit.agreement import agreed, first_here
 from toolkit.cpu import cheap_dropout
-from toolkit.errors import BatchSizeError
+from toolkit.errors import BatchSizeError, Interrupted
 from toolkit.job import headline, seed_everything
 from toolkit.trainer import Trained, train
 
@@ -18,15 +18,22 @@ if TYPE_CHECKING:
     from rich.console import Console
     from transformers import TrainerCallback
 
+    from toolkit.interrupting import Watch
     from toolkit.job import Job
     from toolkit.runs import RunFolder
 
 
-def fit(job: Job, folder: RunFolder, console: Console) -> Trained:
-    """Train the job's model; where a step does not fit into memory, anew in smaller batches."""
+def fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained:
+    """Train the job's model; where a step does not fit into memory, anew in smaller batches.
+
+    Where the run's folder holds a checkpoint, training goes on from there.
+
+    Raises:
+        Interrupted: a signal came; a checkpoint has been written after the step.
+    """
     while True:
         try:
-            return _fit(job, folder, console)
+            return _fit(job, folder, console, watch)
         except BatchSizeError as error:
             # Other ranks are inside their step: all of them must be started anew, see launching.
             if error.smaller is None or ranks.size() > 1:
@@ -39,8 +46,9 @@ def fit(job: Job, folder: RunFolder, console: Console) -> Trained:
         folder.write(devices=record.devices(job))
 
 
-def _fit(job: Job, folder: RunFolder, console: Console) -> Trained:
+def _fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained:
     """Apply the method to the model, and train what it leaves to train."""
+    from toolkit.pausing import Pausing
     from toolkit.progress import TrainingProgress
 
     plugin = job.plugin
@@ -48,12 +56,18 @@ def _fit(job: Job, folder: RunFolder, console: Console) -> Trained:
         method, report = apply_method(job, partial(console.print, style="dim", highlight=False))
     if not is_trainable(plugin.model):
         return Trained(report)
-    best = headline(plugin)
-    progress = TrainingProgress(console, best[0] if best else None)
-    kind = job.arguments.device.type
+    best, kind = headline(plugin), job.arguments.device.type
+    progress, pausing = TrainingProgress(console, best[0] if best else None), Pausing(watch)
+    start = ranks.share(checkpoints.newest(folder.path / "checkpoints"))
+    folder.note_start(start)
+    for reason in start.passed_over:
+        console.print(f"passed over {reason}", style="yellow", highlight=False)
     with closing(progress), method.while_training(plugin.model), cheap_dropout(kind):
-        trainer = make_trainer(job, folder, progress)
-        trained = train(trainer, report)
+        trainer = make_trainer(job, folder, progress, pausing)
+        with watch.while_training():
+            trained = train(trainer, report, start)
+        if pausing.paused:
+            raise Interrupted(f"{watch.asked or 'a signal'} after step {trained.steps}")
         # Without accelerate's autocast wrapper: what is scored is what is saved.
         plugin.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
     return trained
@@ -75,7 +89,7 @@ def is_trainable(model: Any) -> bool:
     return any(parameter.requires_grad for parameter in model.parameters())
 
 
-def make_trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
+def make_trainer(job: Job, folder: RunFolder, *own: TrainerCallback) -> Any:
     """Hand all parts to the plugin's Trainer."""
     from toolkit.evaluation.predicting import batch_maker, default_collator, records
 
@@ -94,5 +108,5 @@ def make_trainer(job: Job, folder: RunFolder, progress: TrainerCallback) -> Any:
         data_collator=plugin.collator() or default_collator(plugin),
         processing_class=plugin.processor,
         compute_loss_func=method.loss(plugin),
-        callbacks=[progress, *training.early_stopping(recipe), *method.callbacks()],
+        callbacks=[*own, *training.early_stopping(recipe), *method.callbacks()],
     )

@@ -31,6 +31,7 @@ def run(
     out: Path | None = None,
     console: Console | None = None,
     fleet: Fleet | None = None,
+    resume: bool = False,
 ) -> Run | None:
     """Run a recipe on the devices that are there; arguments as of `runner.run`.
 
@@ -51,11 +52,11 @@ def run(
                 "--processes, --nodes, --node-rank and --rendezvous are for `toolkit run` alone: "
                 "torchrun or accelerate launch has started this process and has its own"
             )
-        return runner.run(name, overrides, out, console)
+        return runner.run(name, overrides, out, console, resume)
     processes = _processes(fleet, _training(name, overrides))
     if processes == 1 and fleet.nodes == 1:
-        return runner.run(name, overrides, out, console)
-    return Launch(fleet, processes, name, overrides, out, console).run()
+        return runner.run(name, overrides, out, console, resume)
+    return Launch(fleet, processes, name, overrides, out, console, resume).run()
 
 
 def join(name: str, overrides: Overrides) -> None:

@@ -81,7 +81,8 @@ def devices(job: Job) -> dict[str, Any]:
 def speed(job: Job, trained: Trained) -> dict[str, Any]:
     """Return seconds and rates; `fixed_seconds` is all but training, scoring and floors."""
     seconds = job.clock.seconds
-    rows = len(job.prepared["train"]) * (trained.epochs if trained.steps else 1)
+    share = (trained.steps - trained.start) / max(trained.steps, 1) if trained.start else 1.0
+    rows = len(job.prepared["train"]) * (trained.epochs * share if trained.steps else 1)
     pure = seconds["train"] if trained.seconds is None else trained.seconds
     total = time.monotonic() - job.clock.started
     return {

@@ -8,13 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from toolkit import adapter_folder, fitting, launching, messages, ranks, record, reload, scores
+from toolkit import (
+    adapter_folder,
+    fitting,
+    interrupting,
+    launching,
+    messages,
+    ranks,
+    record,
+    reload,
+    resuming,
+    scores,
+)
 from toolkit.agreement import agreed
+from toolkit.errors import Interrupted
 from toolkit.job import Job, Overrides, check
 from toolkit.restoring import CALIBRATION
 from toolkit.runs import OthersFolder, Run, RunFolder
 
 if TYPE_CHECKING:
+    from toolkit.interrupting import Watch
     from toolkit.plugin import Plugin
 
 __all__ = ["Job", "check", "run", "save"]
@@ -25,6 +38,7 @@ def run(
     overrides: Overrides = (),
     out: Path | None = None,
     console: Console | None = None,
+    resume: bool = False,
 ) -> Run | None:
     """Run a recipe in this process (or in all ranks, where it is one) and return the finished run.
 
@@ -35,26 +49,38 @@ def run(
         overrides: (key path, value) pairs that win over the recipe.
         out: the run's folder; runs/<recipe>/<time> where not given.
         console: where progress is shown; None is silent.
+        resume: go on with the run in `out` (or the last one of the recipe) that did not get to its
+            end; where there is none, start one.
 
     Raises:
         UserError: what the user has to mend; nothing has been trained.
         ToolkitError: the run failed; its folder says so, and keeps what was written.
+        Interrupted: a signal came; what was done is kept, and `resume` goes on.
     """
     launching.join(name, overrides)
-    with agreed():
-        job = check(name, overrides)
-        job.reductions += messages.reductions()
-    folder = _folder(out, job.name)
+    console = console if console and ranks.is_main() else Console(quiet=True)
+    with interrupting.watching() as watch:
+        with agreed():
+            before = ranks.share(resuming.find(name, overrides, out) if resume else None)
+            if before is not None and before.finished:
+                return Run(before.path) if before.path.is_dir() else None
+            job = check(name, [*overrides, *(before.overrides if before else ())])
+            job.reductions += messages.reductions()
+        folder = _folder(out, job, before)
+        return _run(job, folder, console, watch)
+
+
+def _run(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Run | None:
+    """Fill the run's folder, and say in it how that ended."""
     try:
         folder.write_recipe(job.recipe)
         folder.write(**record.opening(job))
-        console = console if console and ranks.is_main() else Console(quiet=True)
         for note in folder.record["devices"]["notes"] if ranks.is_main() else ():
             console.print(note, style="yellow", highlight=False)
-        _train_and_score(job, folder, console)
-    except KeyboardInterrupt:
-        folder.write(status="interrupted")
-        raise
+        _train_and_score(job, folder, console, watch)
+    except KeyboardInterrupt as error:
+        folder.write(status="interrupted", error=str(error) or None)
+        raise Interrupted(f"{error or 'stopped'}; {resuming.how(folder.path)}") from None
     except BaseException as error:
         folder.write(status="failed", error=f"{type(error).__name__}: {error}")
         raise
@@ -64,25 +90,25 @@ def run(
     return Run(folder.path) if (folder.path / "run.json").is_file() else None
 
 
-def _folder(out: Path | None, name: str) -> RunFolder:
-    """Make the run's folder on rank 0, and tell the others where it is."""
+def _folder(out: Path | None, job: Job, before: resuming.Before | None) -> RunFolder:
+    """Make the run's folder on rank 0, or take it up again, and tell the others where it is."""
     folder, path = None, Path()
     with agreed():
         if ranks.is_main():
-            folder = RunFolder.create(out, name)
+            folder = resuming.take_up(before, job) if before else RunFolder.create(out, job.name)
             path = folder.path
             messages.say_where(path)
     path = ranks.share(path)
     return folder or OthersFolder(path)
 
 
-def _train_and_score(job: Job, folder: RunFolder, console: Console) -> None:
+def _train_and_score(job: Job, folder: RunFolder, console: Console, watch: Watch) -> None:
     """Train, score, save, prove and report: the order in which the folder fills."""
     from toolkit.reporting import card, figures
 
     clock, plugin = job.clock, job.plugin
     with clock.phase("train"):
-        trained = fitting.fit(job, folder, console)
+        trained = fitting.fit(job, folder, console, watch)
     with clock.phase("score"):
         scores.calibrate(job)
     with clock.phase("save"):

@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit import locks
 from toolkit.errors import ToolkitError, UserError, listing
 from toolkit.recipe.yaml_text import dump
 
 if TYPE_CHECKING:
     import numpy as np
 
+    from toolkit.checkpoints import Found
     from toolkit.plugin import Prediction
     from toolkit.recipe import Recipe
 
@@ -46,27 +48,30 @@ class RunFolder:
         if path.exists() and not path.is_dir():
             raise UserError(f"--out {path} is a file; name a new or empty folder")
         if path.exists() and any(path.iterdir()):
-            raise UserError(
-                f"--out {path} is not empty ({listing(sorted(p.name for p in path.iterdir()), 5)});"
-                " name a new or empty folder"
-            )
-        try:
+            raise UserError(_occupied(path))
+        with _writable(path):
             path.mkdir(parents=True, exist_ok=True)
             folder = cls(path.resolve())
-            folder._lock()
-        except FileExistsError:
-            raise UserError(f"--out {path} is being written by another process") from None
-        except OSError as error:
-            raise UserError(f"--out {path} cannot be written: {error.strerror}") from None
+            locks.take(folder.path)
         return folder
 
-    def _lock(self) -> None:
-        with (self.path / "run.lock").open("x") as file:
-            json.dump({"pid": os.getpid(), "host": socket.gethostname()}, file)
+    @classmethod
+    def reopen(cls, path: Path) -> RunFolder:
+        """Take up the folder of a run that did not get to its end.
+
+        Raises:
+            UserError: another process is writing to it.
+        """
+        folder = cls(path.resolve())
+        with _writable(path):
+            locks.take(folder.path)
+        if (path / "run.json").exists():
+            folder.record = Run(path).record
+        return folder
 
     def release(self) -> None:
         """Give up the lock."""
-        (self.path / "run.lock").unlink(missing_ok=True)
+        locks.give_back(self.path)
 
     @staticmethod
     def close(path: Path, status: str, error: str) -> None:
@@ -84,6 +89,13 @@ class RunFolder:
         partial = self.path / "run.json.partial"
         partial.write_text(json.dumps(_finite(self.record), indent=2, default=_plain) + "\n")
         os.replace(partial, self.path / "run.json")
+
+    def note_start(self, start: Found) -> None:
+        """Write down from where a run that was taken up again goes on."""
+        if self.record.get("resumed"):
+            last = {"step": start.step, "passed_over": start.passed_over}
+            self.record["resumed"][-1] |= last
+            self.write()
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Write the resolved recipe, runnable again."""
@@ -117,11 +129,46 @@ class OthersFolder(RunFolder):
     def write(self, **values: Any) -> None:
         """Leave it to rank 0."""
 
+    def note_start(self, start: Found) -> None:
+        """Leave it to rank 0."""
+
     def write_recipe(self, recipe: Recipe) -> None:
         """Leave it to rank 0."""
 
     def release(self) -> None:
         """Leave it to rank 0."""
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"--out {path} cannot be written: {error.strerror}") from None
+
+
+def _occupied(path: Path) -> str:
+    """Say what is in a folder that a new run cannot have."""
+    locks.refuse_held(path)
+    there = listing(sorted(p.name for p in path.iterdir()), 5)
+    status = unfinished(path)
+    hint = f" (a run that is {status}: --resume goes on with it)" if status else ""
+    return f"--out {path} is not empty ({there}){hint}; name a new or empty folder"
+
+
+def unfinished(path: Path) -> str | None:
+    """Return the status of a run that did not get to its end; None for anything else."""
+    try:
+        status = Run(path).status
+    except UserError:
+        return None
+    return None if status == "finished" else status
+
+
+def last_unfinished(name: str) -> Path | None:
+    """Return the newest folder under runs/<name> whose run did not get to its end."""
+    found = sorted(Path("runs", name).glob("*/run.json"), key=lambda file: file.parent.name)
+    return next((f.parent for f in reversed(found) if unfinished(f.parent)), None)
 
 
 def _fresh(base: Path) -> Path:

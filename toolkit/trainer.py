@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import memory, methods, ranks
+from toolkit import checkpoints, memory, methods, ranks
 from toolkit.errors import TrainingError
 from toolkit.recipe import MethodSpec
 
@@ -57,6 +59,29 @@ class ScoredEvaluation:
             named = {p: factors.get(name, 1.0) for name, p in self.model.named_parameters()}
             scale_groups(optimizer, named)
         return optimizer
+
+    def _save_checkpoint(self: Any, model: Any, trial: Any) -> None:
+        """Write a checkpoint aside, move it in one step, and only then remove older ones."""
+        from transformers.trainer_utils import rotate_checkpoints
+
+        folder, limit = Path(self.args.output_dir), self.args.save_total_limit
+        side = folder / checkpoints.SIDE
+        if ranks.is_main():
+            shutil.rmtree(side, ignore_errors=True)
+        ranks.wait()
+        try:
+            self.args.output_dir, self.args.save_total_limit = str(side), None
+            super()._save_checkpoint(model, trial)  # type: ignore[misc]  # Trainer, by the mixin
+        finally:
+            self.args.output_dir, self.args.save_total_limit = str(folder), limit
+        checkpoints.point_to_best(self.state, folder)
+        ranks.wait()  # every rank has written its random state
+        if self.args.should_save:
+            written = side / f"checkpoint-{self.state.global_step}"
+            self.state.save_to_json(str(written / "trainer_state.json"))
+            checkpoints.commit(written, folder)
+            rotate_checkpoints(str(folder), limit, self.state.best_model_checkpoint)
+        ranks.wait()
 
     def evaluate(
         self: Any,
@@ -149,6 +174,7 @@ class Trained:
 
     seconds: without those of validation in between; None where Trainer had nothing to do.
     weights: `state_dict=` for `save_pretrained`, where each rank holds a part of the model.
+    start: the step after which it went on, where it was resumed.
     """
 
     report: dict[str, Any]
@@ -156,17 +182,26 @@ class Trained:
     steps: int = 0
     seconds: float | None = None
     weights: dict[str, Any] = field(default_factory=dict)
+    start: int = 0
 
 
-def train(trainer: transformers.Trainer, report: dict[str, Any] | None = None) -> Trained:
+def train(
+    trainer: transformers.Trainer,
+    report: dict[str, Any] | None = None,
+    start: checkpoints.Found | None = None,
+) -> Trained:
     """Train, and return what came of it.
+
+    Args:
+        start: the checkpoint to go on from.
 
     Raises:
         TrainingError: the loss became NaN or infinite; validation does not fit into memory.
         BatchSizeError: a training step does not fit into memory.
     """
+    start = start or checkpoints.Found()
     try:
-        result = trainer.train()
+        result = trainer.train(resume_from_checkpoint=str(start.path) if start.path else None)
     except (RuntimeError, MemoryError) as error:
         if memory.is_out(error):
             raise memory.too_large(trainer.args, error) from None
@@ -181,6 +216,7 @@ def train(trainer: transformers.Trainer, report: dict[str, Any] | None = None) -
         trainer.state.global_step,
         float(result.metrics["train_runtime"]) - validating,
         whole_weights(trainer),
+        start.step,
     )
 
 

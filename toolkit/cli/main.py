@@ -73,7 +73,8 @@ def outcome(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
         if messages.speaks(error):
-            click.echo("interrupted", err=True)
+            said = str(error.__cause__ or error)  # click puts its own Abort around it
+            click.echo(f"interrupted: {said}" if said else "interrupted", err=True)
         return INTERRUPTED
     except ToolkitError as error:
         if "--debug" in given:

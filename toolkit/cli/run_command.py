@@ -17,6 +17,11 @@ from toolkit.cli.recipe_arguments import overrides, recipe_argument, recipe_opti
     "otherwise runs/RECIPE/TIME.",
 )  # fmt: skip
 @click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the run in --out, or the recipe's last one, that did not get to its end.",
+)
+@click.option(
     "--processes",
     type=int,
     metavar="N",
@@ -34,6 +39,7 @@ def command(
     settings: tuple[str, ...],
     seed: int | None,
     out: Path | None,
+    resume: bool,
     processes: int | None,
     nodes: int,
     node_rank: int | None,
@@ -49,7 +55,7 @@ def command(
 
     console = Console(quiet=quiet)
     fleet = launching.Fleet(processes, nodes, node_rank, rendezvous)
-    run = launching.run(recipe, changes, out, console, fleet)
+    run = launching.run(recipe, changes, out, console, fleet, resume)
     if launching.tells():
         if run is None:
             console.print("done; the run's folder is on the machine with --node-rank 0")

@@ -1,0 +1,137 @@
+"""Checkpoints that are whole or recognised: written aside, checksummed, flushed, then renamed.
+
+A machine may stop at any moment. What stands under its final name was complete when it got that
+name; its manifest tells whether it still is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MANIFEST = "complete.json"
+SIDE = ".partial"  # the folder, within that of the checkpoints, where they are written
+NAME = re.compile(r"checkpoint-(\d+)")
+
+
+@dataclass(frozen=True)
+class Found:
+    """The checkpoint to go on from, or None; and what was passed over, with the reason of each."""
+
+    path: Path | None = None
+    passed_over: list[str] = field(default_factory=list)
+
+    @property
+    def step(self) -> int:
+        """The step after which it was written; 0 where there is none."""
+        return 0 if self.path is None else _step(self.path)
+
+
+def commit(written: Path, folder: Path) -> Path:
+    """Seal a checkpoint that is all written, and move it among the others; return its place."""
+    manifest = {
+        str(p.relative_to(written)): [p.stat().st_size, _digest(p)] for p in _files(written)
+    }
+    (written / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    for path in _files(written):
+        _flush(path)
+    _flush(written)
+    final = folder / written.name
+    shutil.rmtree(final, ignore_errors=True)  # of the same step, before the run was resumed
+    os.replace(written, final)
+    _flush(folder)
+    return final
+
+
+def newest(folder: Path) -> Found:
+    """Return the newest checkpoint of a folder that is complete, and so is its best one.
+
+    The best one is needed in the end: going on without it would end with another model.
+    """
+    found = sorted((p for p in folder.glob("checkpoint-*") if NAME.fullmatch(p.name)), key=_step)
+    faults = {path: fault(path) for path in found}
+    passed_over = [
+        f"{path.name}.partial: was not written to its end" for path in (folder / SIDE).glob("*")
+    ]
+    for path in reversed(found):
+        reason = faults[path] or _best_lacks(path, faults)
+        if reason is None:
+            return Found(path, passed_over)
+        passed_over.append(f"{path.name}: {reason}")
+    return Found(None, passed_over)
+
+
+def fault(checkpoint: Path) -> str | None:
+    """Return what is wrong with a checkpoint, or None where it is what was written."""
+    try:
+        manifest = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
+        for name, (size, digest) in manifest.items():
+            path = checkpoint / name
+            if not path.is_file():
+                return f"{name} is missing"
+            if path.stat().st_size != size:
+                return f"{name} has {path.stat().st_size:,} bytes of {size:,}"
+            if _digest(path) != digest:
+                return f"{name} is damaged"
+    except FileNotFoundError:
+        return "was not written to its end"
+    except (OSError, ValueError, TypeError) as error:
+        return f"{MANIFEST} cannot be read: {error}"
+    return None
+
+
+def best_of(checkpoint: Path) -> Path | None:
+    """Return where the best checkpoint so far stands, as a checkpoint's state names it."""
+    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    step = state.get("best_global_step")
+    return checkpoint.with_name(f"checkpoint-{step}") if step else None
+
+
+def point_to_best(state: Any, folder: Path) -> None:
+    """Let a Trainer's state name its best checkpoint where the run's folder is now."""
+    best = state.best_global_step
+    there = best and (best == state.global_step or (folder / f"checkpoint-{best}").is_dir())
+    state.best_model_checkpoint = str(folder / f"checkpoint-{best}") if there else None
+
+
+def _best_lacks(checkpoint: Path, faults: dict[Path, str | None]) -> str | None:
+    best = best_of(checkpoint)
+    if best is None or best == checkpoint:
+        return None
+    if best not in faults:
+        return f"its best one, {best.name}, is gone"
+    return f"its best one, {best.name}: {faults[best]}" if faults[best] else None
+
+
+def _step(path: Path) -> int:
+    match = NAME.fullmatch(path.name)
+    return int(match.group(1)) if match else -1
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def _digest(path: Path) -> str:
+    import xxhash
+
+    total = xxhash.xxh3_128()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            total.update(block)
+    return str(total.hexdigest())
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file, or the names in a folder, to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
