@@ -36,7 +36,11 @@ FILLERS = ["the", "a", "old", "new", "red", "my", "one", "is", "here", "there"]
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory) -> Path:
     """A BERT of two layers with random weights and a vocabulary written by hand."""
-    folder = tmp_path_factory.mktemp("models") / "tiny-bert"
+    return tiny_bert(tmp_path_factory.mktemp("models") / "tiny-bert")
+
+
+def tiny_bert(folder: Path) -> Path:
+    """Save that model to a folder, and return it."""
     words = [*FILLERS, *(word for group in WORDS.values() for word in group)]
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
     tokenizer = transformers.BertTokenizer(
