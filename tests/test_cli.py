@@ -124,7 +124,7 @@ def test_doctor_looks_at_everything(capsys):
 def test_interrupting_is_told_apart(monkeypatch, table, tiny_model, tmp_path, capsys):
     from toolkit import fitting
 
-    def interrupted(trainer, report):
+    def interrupted(trainer, report, start):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(fitting, "train", interrupted)

@@ -129,7 +129,7 @@ def test_all_faults_stand_with_their_line_at_once(faults):
             "recipe.yaml:2 modell: unknown key. Did you mean 'model'? Known: data, description, "
             "method, model, options, report, scenario, seed, training.",
             "recipe.yaml:3 model.revison: unknown key. Did you mean 'revision'? "
-            "Known: id, revision.",
+            "Known: from_config, id, revision.",
             "recipe.yaml:5 seed: should be a valid integer, got a number with a fractional part, "
             "not 1.5",
             "recipe.yaml:8 data.encoding: 'utf-99': Python knows no such encoding (utf-8, cp1252, "

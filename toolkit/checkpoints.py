@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 MANIFEST = "complete.json"
 SIDE = ".partial"  # the folder, within that of the checkpoints, where they are written
@@ -33,8 +33,20 @@ class Found:
         return 0 if self.path is None else _step(self.path)
 
 
+@runtime_checkable
+class Keeper(Protocol):
+    """A callback of the Trainer that has something to keep in each checkpoint."""
+
+    def keep(self, checkpoint: Path, model: Any) -> None:
+        """Write it into a checkpoint's folder, which is sealed afterwards."""
+
+
 def commit(written: Path, folder: Path) -> Path:
-    """Seal a checkpoint that is all written, and move it among the others; return its place."""
+    """Seal a checkpoint that is all written, and move it among the others; return its place.
+
+    Those of later steps go: they are damaged ones, or of a training that was begun anew, and would
+    be taken for the newest.
+    """
     manifest = {
         str(p.relative_to(written)): [p.stat().st_size, _digest(p)] for p in _files(written)
     }
@@ -43,7 +55,9 @@ def commit(written: Path, folder: Path) -> Path:
         _flush(path)
     _flush(written)
     final = folder / written.name
-    shutil.rmtree(final, ignore_errors=True)  # of the same step, before the run was resumed
+    for other in folder.glob("checkpoint-*"):
+        if _step(other) >= _step(final):
+            shutil.rmtree(other, ignore_errors=True)
     os.replace(written, final)
     _flush(folder)
     return final

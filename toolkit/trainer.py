@@ -79,6 +79,9 @@ class ScoredEvaluation:
         if self.args.should_save:
             written = side / f"checkpoint-{self.state.global_step}"
             self.state.save_to_json(str(written / "trainer_state.json"))
+            for callback in self.callback_handler.callbacks:
+                if isinstance(callback, checkpoints.Keeper):
+                    callback.keep(written, self.model)
             checkpoints.commit(written, folder)
             rotate_checkpoints(str(folder), limit, self.state.best_model_checkpoint)
         ranks.wait()

@@ -122,6 +122,10 @@ def _read(spec: DataSpec, as_text: list[str]) -> tuple[dict[str, datasets.Datase
         from toolkit.data import hub
 
         return hub.read(spec.source)
+    if isinstance(spec.source, str) and spec.source.startswith("plugin:"):
+        from toolkit.data import brought
+
+        return brought.read(spec.source)
     found, notes = files.find(spec.source)
     if "train" not in found:
         raise DataError(Fault("data.source", f"has {', '.join(found)} but no train split"))

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import peft
     from transformers import TrainerCallback
 
+MEMORY = "adalora.safetensors"
 AVERAGES = ("ipt", "exp_avg_ipt", "exp_avg_unc")  # of peft's RankAllocator
 
 
@@ -69,7 +70,7 @@ def _pruner(warmup: float, settle: float) -> TrainerCallback:
 
         Not through AdaLoraModel.update_and_allocate: that cuts pruned ranks out of what is saved,
         and a checkpoint of before pruning then no longer fits the model it is loaded into. Here
-        they stay, as zeros. What the allocator knows is kept beside each checkpoint, so that a
+        they stay, as zeros. What the allocator knows is kept in each checkpoint, so that a
         resumed run prunes as the whole one does.
         """
 
@@ -80,7 +81,7 @@ def _pruner(warmup: float, settle: float) -> TrainerCallback:
             config, total = tuner.peft_config[tuner.trainable_adapter_name], state.max_steps
             config.total_step = total
             config.tinit, config.tfinal = int(warmup * total), int(settle * total)
-            file = _memory(args, state)
+            file = Path(args.output_dir) / f"checkpoint-{state.global_step}" / MEMORY
             if file.is_file():
                 self.kept = _recall(file, tuner.rankallocator, args.device)
 
@@ -94,16 +95,10 @@ def _pruner(warmup: float, settle: float) -> TrainerCallback:
             elif self.kept:
                 allocator.mask_using_rank_pattern(tuner.model, self.kept)
 
-        def on_save(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            if args.should_save:
-                allocator = kwargs["model"].base_model.rankallocator
-                _remember(_memory(args, state), allocator, self.kept or {})
+        def keep(self, checkpoint: Path, model: Any) -> None:
+            _remember(checkpoint / MEMORY, model.base_model.rankallocator, self.kept or {})
 
     return Pruner()
-
-
-def _memory(args: Any, state: Any) -> Path:
-    return Path(args.output_dir) / f"checkpoint-{state.global_step}" / "adalora.safetensors"
 
 
 def _remember(file: Path, allocator: Any, kept: Mapping[str, list[bool]]) -> None:

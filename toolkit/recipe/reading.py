@@ -218,7 +218,7 @@ def _model(name: Any, folder: Path) -> Any:
 
 def _rooted(source: Any, folder: Path) -> Any:
     if isinstance(source, str):
-        if not source or source.startswith("hub:") or UNTOLD.search(source):
+        if not source or source.startswith(("hub:", "plugin:")) or UNTOLD.search(source):
             return source
         return str((folder / os.path.expanduser(source)).resolve())
     if isinstance(source, list):

@@ -54,7 +54,8 @@ class DataSpec(Part):
     """Where the rows come from.
 
     source: a file, a folder, a list of files, a map split -> file(s), or
-        `hub:owner/name[:config][@revision]`. Paths are relative to the recipe's file.
+        `hub:owner/name[:config][@revision]`, or `plugin:name[?key=value&...]`, rows that an
+        installed package brings. Paths are relative to the recipe's file.
     split: how missing splits are made.
     encoding: of text files. delimiter: of csv files; found in the first rows where not given.
     quote: around csv fields that hold the delimiter or a line end; null (kept as "", so that it
