@@ -10,6 +10,8 @@ from pathlib import Path
 _CACHE = tempfile.mkdtemp(prefix="toolkit-tests-")
 os.environ.update(HF_HOME=_CACHE, HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="false")
 os.environ.pop("HF_DATASETS_CACHE", None)
+# Tests run side by side; two processes that each use all cores slow each other down many times.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import random  # noqa: E402 - see above
 import warnings  # noqa: E402

@@ -14,7 +14,7 @@ from toolkit.errors import DataError, RecipeError, UserError
 QUICK = {
     "training.num_train_epochs": 15,
     "training.learning_rate": 5e-3,
-    "training.per_device_train_batch_size": 16,
+    "training.per_device_train_batch_size": 8,
 }
 
 

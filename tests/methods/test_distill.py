@@ -54,7 +54,7 @@ def distill(tmp_path, student, teacher):
                 "method": {"name": "distill", "teacher": str(teacher), **method},
                 # Wrong labels of validation would choose the checkpoint.
                 "training": {
-                    "num_train_epochs": 20,
+                    "num_train_epochs": 30,
                     "learning_rate": 5e-3,
                     "per_device_train_batch_size": 8,
                     "eval_strategy": "no",
