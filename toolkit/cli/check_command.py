@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 
 from toolkit.cli.recipe_arguments import overrides, recipe_argument, recipe_options
@@ -32,6 +34,8 @@ def command(
     estimate: bool,
 ) -> None:
     """Do everything that comes before training; say what would be trained on, and what it takes."""
+    if price is not None and not math.isfinite(price):
+        raise click.BadParameter("takes a finite number", param_hint="--price")
     changes = overrides(data, model, method, settings, seed)
     from rich.console import Console
 
