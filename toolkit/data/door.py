@@ -149,6 +149,10 @@ def _read(spec: DataSpec, as_text: list[str]) -> tuple[dict[str, datasets.Datase
 def _renamed(split: datasets.Dataset, names: Mapping[str, str]) -> datasets.Dataset:
     there = split.column_names
     found = {old: new for old, new in names.items() if old in there and new not in there}
+    new = list(found.values())
+    twice = {f"data.rename.{o}": n for o, n in found.items() if new.count(n) > 1}
+    if twice:
+        raise DataError([Fault(key, f"makes another {name!r}") for key, name in twice.items()])
     return split.rename_columns(found) if found else split
 
 
