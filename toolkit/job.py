@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from toolkit import data as data_door
 from toolkit.agreement import first_here
 from toolkit.errors import (
     Fault,
-    ModelError,
     RecipeError,
     ToolkitError,
     UserError,
@@ -207,22 +206,9 @@ def _prepare(plugin: Plugin[Any], loaded: Loaded) -> dict[str, datasets.Dataset]
     return found
 
 
-@contextmanager
-def _loading(files: models.ModelFiles, scenario: str) -> Iterator[None]:
-    """A model of another kind than the scenario needs is the user's to mend, not a crash."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (
-        ValueError, OSError, KeyError, ImportError, RuntimeError, TypeError, SafetensorError,
-    ) as error:  # fmt: skip
-        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        if "trust_remote_code" in str(error):
-            first = "it needs code that comes with it, which is never run"
-        raise ModelError(
-            f"model {files.id!r} ({files.path}) cannot be loaded for {scenario}: {first}"
-        ) from error
+def _loading(files: models.ModelFiles, scenario: str) -> AbstractContextManager[None]:
+    what = f"model {files.id!r} ({files.path}) cannot be loaded for {scenario}"
+    return models.loading(what)
 
 
 def _arguments_and_model(
