@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit import adapter_folder, library, methods, pretrained, registry
 from toolkit.errors import UserError
 from toolkit.models import auto_class_of
+from toolkit.runs import Run
 
 if TYPE_CHECKING:
     from toolkit.plugin import Plugin, Prediction
@@ -97,9 +98,8 @@ def recipe_of(run: Path) -> Recipe:
 
 def trained_on(run: Path) -> str | None:
     """Return the revision of the pretrained model, as run.json has it; None where there is none."""
-    file = run / "run.json"
-    record = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return str(record["model"]["revision"]) if "model" in record else None
+    record = Run(run).record if (run / "run.json").is_file() else {}
+    return str(record["model"]["revision"]) if record.get("model") else None
 
 
 def load_plain(folder: Path) -> Any:
