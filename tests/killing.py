@@ -18,7 +18,7 @@ MOMENTS = {
     "step": ("toolkit.progress", "TrainingProgress", "on_step_end"),
     "evaluation": ("toolkit.evaluation.predicting", None, "_window"),
     "checkpoint": ("transformers", "Trainer", "_save_rng_state"),  # weights written, state not
-    "rename": ("toolkit.checkpoints", None, "_flush"),  # all written, under no final name yet
+    "rename": ("toolkit.checkpoints", None, "_move"),  # all written, under no final name yet
     "save": ("toolkit.runner", None, "save"),
     "reload": ("toolkit.reload", None, "check"),
 }
