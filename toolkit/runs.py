@@ -83,6 +83,13 @@ class RunFolder:
                 folder.write(status=status, error=error)
         folder.release()
 
+    @staticmethod
+    def add(path: Path, **values: Any) -> None:
+        """Add to the record of a run that has ended."""
+        folder = RunFolder(path)
+        folder.record = Run(path).record
+        folder.write(**values)
+
     def write(self, **values: Any) -> None:
         """Take values into the record and write run.json."""
         self.record |= values

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import click
 
+from toolkit import offline as network
 from toolkit.cli.recipe_arguments import overrides, recipe_argument, recipe_options
 
 
 @click.command("check")
 @recipe_argument
 @recipe_options
+@click.option("--offline", is_flag=True, help="Ask the Hub for nothing.")
 @click.option(
     "--price",
     type=click.FloatRange(min=0),
@@ -28,11 +30,14 @@ def command(
     method: str | None,
     settings: tuple[str, ...],
     seed: int | None,
+    offline: bool,
     price: float | None,
     estimate: bool,
 ) -> None:
     """Do everything that comes before training; say what would be trained on, and what it takes."""
     changes = overrides(data, model, method, settings, seed)
+    if offline:
+        network.go()
     from rich.console import Console
 
     from toolkit import runner

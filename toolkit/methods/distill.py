@@ -39,6 +39,10 @@ class Distill(Full):
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
     temperature: Annotated[float, Field(gt=0)] = 2.0
 
+    def models(self) -> list[str]:
+        """Return the teacher."""
+        return [self.teacher]
+
     def apply(self, model: Any, material: Material) -> Any:
         """Return the student, with the teacher's logits beside every training row."""
         from toolkit.methods.features import features
