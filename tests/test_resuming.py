@@ -8,11 +8,11 @@ import sys
 
 import pytest
 from conftest import sentences
-from killing import assert_same_end, killed, undisturbed
 
 import toolkit
 from toolkit import checkpoints, locks
 from toolkit.errors import UserError
+from toolkit.testing.killing import assert_same_end, killed, undisturbed
 
 METHODS = {"full": [], "lora": ["--method", "lora"], "head": ["--method", "head"]}
 

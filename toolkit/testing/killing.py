@@ -1,6 +1,7 @@
 """Runs that are killed at a chosen moment, and what they end with once they are resumed.
 
-As a script it is one such run: `python killing.py MOMENT COUNT SIGNAL run RECIPE ...`.
+A plugin's tests call `assert_resumes` with a small recipe. As a script it is one such run:
+`python -m toolkit.testing.killing MOMENT COUNT SIGNAL run RECIPE ...`.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 #: Where a run is when the signal comes: module, class (or none) and function that begins then.
 MOMENTS = {
@@ -37,6 +39,34 @@ def undisturbed(arguments: Sequence[str]) -> int:
     return _process(["step", "0", "0", "run", *arguments])
 
 
+def assert_resumes(
+    arguments: Sequence[str],
+    folder: Path,
+    moments: Mapping[str, int] = MappingProxyType({"step": 2, "evaluation": 1, "reload": 1}),
+) -> None:
+    """Kill a run at each of some moments, resume it, and compare its end with an undisturbed one.
+
+    Args:
+        arguments: of `toolkit run`, but for --out and --resume.
+        folder: where the runs go.
+        moments: a key of MOMENTS -> at the how-manieth such moment the process is killed.
+
+    Raises:
+        AssertionError: a run that ends otherwise, with what differs; or one that was not killed, as
+            it has fewer such moments.
+    """
+    whole = folder / "undisturbed"
+    code = undisturbed([*arguments, "--out", str(whole)])
+    assert code == 0, f"the run that nothing disturbs ends with exit code {code}"
+    for moment, count in moments.items():
+        out = folder / f"killed-{moment}"
+        code = killed(moment, count, [*arguments, "--out", str(out)])
+        assert code == -signal.SIGKILL, f"there is no {moment} {count}: exit code {code}"
+        code = undisturbed([*arguments, "--out", str(out), "--resume"])
+        assert code == 0, f"resumed after {moment} {count}: exit code {code}"
+        assert_same_end(out, whole)
+
+
 def assert_same_end(run: Path, other: Path) -> None:
     """Compare weights (to the bit), scores and predictions of two finished runs."""
     import torch
@@ -44,19 +74,20 @@ def assert_same_end(run: Path, other: Path) -> None:
 
     for file in sorted((other / "model").glob("*.safetensors")):
         mine, theirs = load_file(run / "model" / file.name), load_file(file)
-        assert mine.keys() == theirs.keys()
+        assert mine.keys() == theirs.keys(), f"{file.name}: other weights"
         different = [name for name in mine if not torch.equal(mine[name], theirs[name])]
         assert not different, f"{file.name}: {different}"
     mine, theirs = (json.loads((path / "run.json").read_text()) for path in (run, other))
-    assert mine["status"] == theirs["status"] == "finished"
-    assert mine["metrics"] == theirs["metrics"]
+    for key in ("status", "metrics"):
+        assert mine[key] == theirs[key], f"{key}: {mine[key]}, not {theirs[key]}"
+    assert mine["status"] == "finished", mine["status"]
     predictions = [(path / "predictions.jsonl").read_bytes() for path in (run, other)]
-    assert predictions[0] == predictions[1]
+    assert predictions[0] == predictions[1], "predictions.jsonl: other predictions"
 
 
 def _process(arguments: Sequence[str]) -> int:
     done = subprocess.run(
-        [sys.executable, __file__, *arguments], capture_output=True, text=True, check=False
+        [sys.executable, "-m", __name__, *arguments], capture_output=True, text=True, check=False
     )
     sys.stdout.write(done.stdout)
     sys.stderr.write(done.stderr)
