@@ -15,6 +15,7 @@ import signal
 import sys
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
@@ -88,7 +89,7 @@ def lost_steps(out: Path) -> int:
     """Return how many steps of a killed and resumed run had to be done once more, at most."""
     file = out.parent / f"{out.name}.{STEPS}"
     steps = [int(line) for line in file.read_text().split()] if file.exists() else []
-    again = [before - after + 1 for before, after in zip(steps, steps[1:], strict=False)]
+    again = [before - after + 1 for before, after in pairwise(steps)]
     return max([0, *again])
 
 
