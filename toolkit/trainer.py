@@ -61,9 +61,16 @@ class ScoredEvaluation:
         return optimizer
 
     def _save_checkpoint(self: Any, model: Any, trial: Any) -> None:
-        """Write a checkpoint aside, move it in one step, and only then remove older ones."""
+        """Write a checkpoint aside, move it in one step, and only then remove older ones.
+
+        Raises:
+            TrainingError: weights are not finite; none is written of them.
+        """
         from transformers.trainer_utils import rotate_checkpoints
 
+        from toolkit import diverging
+
+        diverging.refuse(self.model, self.state.global_step)
         folder, limit = Path(self.args.output_dir), self.args.save_total_limit
         side = folder / checkpoints.SIDE
         if ranks.is_main():
