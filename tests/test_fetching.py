@@ -12,22 +12,7 @@ import yaml
 from conftest import sentences
 
 from toolkit.cli.main import outcome
-
-# Loaded by every Python that is started below it: the run, and its reload check.
-NO_SOCKETS = """
-import socket
-
-class Blocked(socket.socket):
-    def connect(self, address):
-        raise AssertionError(f"asked {address}")
-
-    connect_ex = connect
-
-def resolve(host, *args, **kwargs):
-    raise AssertionError(f"looked up {host}")
-
-socket.socket, socket.getaddrinfo = Blocked, resolve
-"""
+from toolkit.testing import network
 
 
 @pytest.fixture(scope="module")
@@ -54,9 +39,8 @@ def command(tmp_path):
     """
 
     def run(*arguments, address=None):
-        (tmp_path / "sitecustomize.py").write_text("" if address else NO_SOCKETS)
-        environment = {**os.environ, "HF_HOME": str(tmp_path / "hf"),
-                       "PYTHONPATH": str(tmp_path)}  # fmt: skip
+        environment = dict(os.environ if address else network.without(tmp_path / "site"))
+        environment["HF_HOME"] = str(tmp_path / "hf")
         environment.pop("HF_HUB_OFFLINE")
         environment |= {"HF_ENDPOINT": address} if address else {}
         asked = [sys.executable, "-m", "toolkit", *map(str, arguments)]

@@ -13,7 +13,7 @@ import click
 from toolkit import messages
 from toolkit.errors import ToolkitError, UserError
 
-COMMANDS = ("run", "list", "show", "check", "init", "fetch", "doctor", "rerun", "export")
+COMMANDS = ("run", "list", "show", "check", "init", "fetch", "doctor", "rerun", "export", "plugin")
 INTERRUPTED = 130
 
 

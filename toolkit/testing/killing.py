@@ -31,12 +31,19 @@ def killed(moment: str, count: int, arguments: Sequence[str], number: int = sign
 
     Returns its exit code, negative for a signal.
     """
-    return _process([moment, str(count), str(int(number)), "run", *arguments])
+    return _shown(_process([moment, str(count), str(int(number)), "run", *arguments]))
 
 
 def undisturbed(arguments: Sequence[str]) -> int:
     """Run `toolkit run ...` in a process of its own; return its exit code."""
-    return _process(["step", "0", "0", "run", *arguments])
+    return _shown(alone(arguments))
+
+
+def alone(
+    arguments: Sequence[str], environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `toolkit run ...` in a process of its own, and return what it has printed, too."""
+    return _process(["step", "0", "0", "run", *arguments], environment)
 
 
 def assert_resumes(
@@ -85,10 +92,14 @@ def assert_same_end(run: Path, other: Path) -> None:
     assert predictions[0] == predictions[1], "predictions.jsonl: other predictions"
 
 
-def _process(arguments: Sequence[str]) -> int:
-    done = subprocess.run(
-        [sys.executable, "-m", __name__, *arguments], capture_output=True, text=True, check=False
-    )
+def _process(
+    arguments: Sequence[str], environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "toolkit.testing.killing", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def _shown(done: subprocess.CompletedProcess[str]) -> int:
     sys.stdout.write(done.stdout)
     sys.stderr.write(done.stderr)
     return done.returncode
