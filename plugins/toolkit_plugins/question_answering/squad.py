@@ -39,7 +39,7 @@ def _table(path: Path) -> datasets.Dataset:
         raise DataError(Fault(str(path), "is not UTF-8 text")) from None
     except json.JSONDecodeError as error:
         raise DataError(Fault(f"{path}:{error.lineno}", f"is no JSON: {error.msg}")) from None
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = "is not laid out as SQuAD's files are (data, paragraphs, qas)"
         raise DataError(Fault(str(path), f"{what}: {type(error).__name__} {error}")) from None
     if not rows:
@@ -59,11 +59,11 @@ def _rows(articles: Any) -> Iterator[Mapping[str, Any]]:
                 answers = question.get("answers") or []
                 yield {
                     "id": str(question.get("id", "")),
-                    "title": article.get("title", ""),
+                    "title": str(article.get("title", "")),
                     "context": paragraph["context"],
                     "question": question["question"],
                     "answers": {
-                        "text": [answer["text"] for answer in answers],
-                        "answer_start": [answer["answer_start"] for answer in answers],
+                        "text": [str(answer["text"]) for answer in answers],
+                        "answer_start": [int(answer["answer_start"]) for answer in answers],
                     },
                 }
