@@ -1,17 +1,10 @@
-"""A tiny BERT that can learn to find a colour, and questions for it."""
+"""A tiny BERT that can learn to find a colour."""
 
-import json
-import random
 from pathlib import Path
 
 import pytest
 import transformers
-
-THINGS = ["cup", "hat", "car", "door", "ship", "book"]
-COLOURS = ["red", "blue", "green", "white", "black", "brown"]
-OTHERS = ["the", "is", "what", "colour", "has", "of", "and", ".", "?", "it", "was", "new", "old"]
-# A script of its own, CRLF, an emoji that is no word to it, and an accent that is split off.
-ODD = "Caf\u00e9\r\n\U0001f600 cafe\u0301."
+from qa_rows import COLOURS, OTHERS, THINGS
 
 
 @pytest.fixture(scope="session")
@@ -32,33 +25,3 @@ def qa_model(tmp_path_factory) -> Path:
     )  # fmt: skip
     transformers.BertModel(config).save_pretrained(folder)
     return folder
-
-
-def questions(count: int, seed: int = 0, long: bool = False) -> list[dict]:
-    """Return rows in SQuAD's layout; each fourth asks for a thing that is not there.
-
-    A tiny model learns that the answer is the colour right behind the thing of the question.
-    """
-    rng = random.Random(seed)
-    rows = []
-    for number in range(count):
-        things = rng.sample(THINGS, 3)
-        words = [word for thing in things for word in ("the", thing, rng.choice(COLOURS), ".")]
-        if long:
-            place = rng.randrange(4) * 3
-            words = [*["old"] * 20, *words[:place], *["new"] * 40, *words[place:], *["was"] * 20]
-        context = " ".join(words)
-        asked = rng.choice([t for t in THINGS if t not in things]) if number % 4 == 3 else things[1]
-        answers = {"text": [], "answer_start": []}
-        if asked in things:
-            start = context.index(f"{asked} ") + len(asked) + 1
-            answers = {"text": [context[start:].split()[0]], "answer_start": [start]}
-        rows.append({"id": str(number % 7), "context": context, "answers": answers,
-                     "question": f"what colour has the {asked} ?"})  # fmt: skip
-    return rows
-
-
-def written(path: Path, rows: list[dict]) -> Path:
-    """Write rows as JSON lines, and return the path."""
-    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    return path
