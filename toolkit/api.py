@@ -19,6 +19,7 @@ def run(
     seed: int | None = None,
     out: str | Path | None = None,
     resume: bool = False,
+    offline: bool = False,
     processes: int | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Run:
@@ -26,7 +27,7 @@ def run(
 
     Args:
         recipe: a name as `toolkit list` shows it, or the path of a YAML file.
-        data, model, method, seed, out, resume: as the options of `toolkit run`.
+        data, model, method, seed, out, resume, offline: as the options of `toolkit run`.
         processes: how many share the work; None is one per visible GPU, or one where there is
             none. More than one are processes of their own, and print nothing.
         settings: key path -> value, for example {"training.num_train_epochs": 2}.
@@ -36,8 +37,11 @@ def run(
         toolkit.errors.ToolkitError: the run failed.
     """
     from toolkit import launching
+    from toolkit import offline as network
     from toolkit.cli.recipe_arguments import overrides
 
+    if offline:
+        network.go()
     changes = overrides(
         None if data is None else str(data), None if model is None else str(model), method, (), seed
     )

@@ -54,6 +54,11 @@ def commit(written: Path, folder: Path) -> Path:
     for path in _files(written):
         _flush(path)
     _flush(written)
+    return _move(written, folder)
+
+
+def _move(written: Path, folder: Path) -> Path:
+    """Give a sealed checkpoint its final name, in the place of those of later steps."""
     final = folder / written.name
     for other in folder.glob("checkpoint-*"):
         if _step(other) >= _step(final):

@@ -48,6 +48,7 @@ def fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained:
 
 def _fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained:
     """Apply the method to the model, and train what it leaves to train."""
+    from toolkit.diverging import Divergence
     from toolkit.pausing import Pausing
     from toolkit.progress import TrainingProgress
 
@@ -63,7 +64,7 @@ def _fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained
     for reason in start.passed_over:
         console.print(f"passed over {reason}", style="yellow", highlight=False)
     with closing(progress), method.while_training(plugin.model), cheap_dropout(kind):
-        trainer = make_trainer(job, folder, progress, pausing)
+        trainer = make_trainer(job, folder, Divergence(), progress, pausing)
         with watch.while_training():
             trained = train(trainer, report, start)
         if pausing.paused:

@@ -195,14 +195,16 @@ def _model_files(recipe: Recipe) -> models.ModelFiles:
 
 
 def _prepare(plugin: Plugin[Any], loaded: Loaded) -> dict[str, datasets.Dataset]:
+    from toolkit.evaluation import parts
+
     found = {}
     for split, rows in loaded.splits.items():
         found[str(split)] = prepared = plugin.prepare(rows, str(split))
-        if len(prepared) != len(rows):
-            raise ToolkitError(
-                f"{type(plugin).__name__}.prepare gave {len(prepared)} rows for {len(rows)} "
-                f"of {split}: it must keep every row, in order"
-            )
+        try:
+            parts.bounds(prepared, len(rows))
+        except ValueError as error:
+            what = f"{type(plugin).__name__}.prepare gave, of {split}, {error}"
+            raise ToolkitError(what) from None
     return found
 
 

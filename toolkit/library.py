@@ -7,7 +7,9 @@ its modules. `default.yaml` answers to the bare scenario's name.
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,11 +123,27 @@ def locate(name: str) -> Path:
 
 
 def name_of(path: Path) -> str:
-    """Return the short name of a recipe file, as its run folders are called."""
+    """Return the short name of a recipe file, as its run folders are called.
+
+    The recipe that a run has written into its folder keeps the name of the one that it came from.
+    """
+    name = _name_in(path.with_name("run.json")) if path.name == "recipe.yaml" else None
+    if name is not None:
+        return name
     for item in recipes():
         if item.path == path:
             return item.name
     return path.stem
+
+
+def _name_in(record: Path) -> str | None:
+    try:
+        name = json.loads(record.read_text(encoding="utf-8")).get("recipe")
+    except (OSError, ValueError, AttributeError):
+        return None
+    # It becomes a folder's name: nothing that leads out of one.
+    fits = isinstance(name, str) and re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name)
+    return str(name) if fits else None
 
 
 def description(path: Path) -> str:
@@ -164,5 +182,6 @@ def find(name: str, overrides: Sequence[tuple[tuple[str, ...], Any]] = ()) -> Dr
 
     path = locate(name)
     found = draft(path.resolve(), overrides, find=lambda other: locate(other).resolve())
-    found.name = path.stem if _is_file_name(name) else name_of(path.resolve())
+    known = name_of(path.resolve())
+    found.name = path.stem if _is_file_name(name) and path.name != "recipe.yaml" else known
     return found

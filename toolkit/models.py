@@ -194,14 +194,15 @@ def _hub(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | Non
         # At the top: that is where from_pretrained looks.
         if not any("/" not in name and Path(name).match(WEIGHTS) for name in names):
             raise ModelError(_pickles_only(model_id, names))
-        path = snapshot_download(model_id, revision=info.sha, allow_patterns=WANTED)
+        # By the name asked for, not by the commit: so the cache knows it by that name, too.
+        path = Path(snapshot_download(model_id, revision=revision, allow_patterns=WANTED))
     except ModelError:
         raise
     except Exception as error:  # httpx, Hub and file errors have no common base
         what = next(iter(str(error).splitlines()), "")
         tried.reasons.append(f"Hub: {type(error).__name__}: {what}")
         return None
-    return ModelFiles(Path(path), model_id, info.sha or "", "hub")
+    return ModelFiles(path, model_id, path.name, "hub")
 
 
 def _pickles_only(model_id: str, names: list[str]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Any
 
@@ -10,13 +9,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from transformers import TrainerCallback
 
-from toolkit.errors import TrainingError
-
 LINES = 20  # at most so many lines between evaluations where there is no terminal
 
 
 class TrainingProgress(TrainerCallback):
-    """Shows step, loss, score and time left; ends the run when the loss is not finite."""
+    """Shows step, loss, score and time left."""
 
     def __init__(self, console: Console, headline: str | None) -> None:
         self.console = console
@@ -51,14 +48,9 @@ class TrainingProgress(TrainerCallback):
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
     ) -> None:
-        """Take up the loss; refuse one that is not finite."""
+        """Take up the loss."""
         if logs is None or "loss" not in logs:
             return
-        if not math.isfinite(logs["loss"]):
-            raise TrainingError(
-                f"the loss is {logs['loss']} at step {state.global_step}: try a smaller "
-                "training.learning_rate"
-            )
         self.loss = f" loss {logs['loss']:.3f}"
         every = max(1, state.max_steps // LINES)
         if self.bar is None and state.global_step % every < state.logging_steps:

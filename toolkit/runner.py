@@ -14,6 +14,7 @@ from toolkit import (
     interrupting,
     launching,
     messages,
+    mishaps,
     ranks,
     record,
     reload,
@@ -82,8 +83,11 @@ def _run(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Run | N
         folder.write(status="interrupted", error=str(error) or None)
         raise Interrupted(f"{error or 'stopped'}; {resuming.how(folder.path)}") from None
     except BaseException as error:
-        folder.write(status="failed", error=f"{type(error).__name__}: {error}")
-        raise
+        known = mishaps.in_words(error, folder.path)
+        folder.fail(str(known or f"{type(error).__name__}: {error}"))
+        if known is None:
+            raise
+        raise known from error
     finally:
         folder.release()
     ranks.wait()

@@ -7,11 +7,12 @@ import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit import locks
+from toolkit.checkpoints import SIDE
 from toolkit.errors import Fault, ToolkitError, UserError, listing, nearest
 from toolkit.recipe.yaml_text import dump
 from toolkit.run_record import SCHEMA_VERSION, faults
@@ -84,12 +85,36 @@ class RunFolder:
                 folder.write(status=status, error=error)
         folder.release()
 
+    @staticmethod
+    def add(path: Path, **values: Any) -> None:
+        """Add to the record of a run that has ended."""
+        folder = RunFolder(path)
+        folder.record = Run(path).record
+        folder.write(**values)
+
     def write(self, **values: Any) -> None:
         """Take values into the record and write run.json."""
         self.record |= values
         partial = self.path / "run.json.partial"
-        partial.write_text(json.dumps(_finite(self.record), indent=2, default=_plain) + "\n")
+        partial.write_text(self._text(), encoding="utf-8")
         os.replace(partial, self.path / "run.json")
+
+    def _text(self) -> str:
+        return json.dumps(_finite(self.record), indent=2, default=_plain) + "\n"
+
+    def fail(self, error: str) -> None:
+        """Say that the run has failed, and why; on a full disk, too."""
+        # What was not written to its end serves nobody, and its room may be needed.
+        shutil.rmtree(self.path / "checkpoints" / SIDE, ignore_errors=True)
+        try:
+            self.write(status="failed", error=error)
+        except OSError:
+            # Into the room that run.json has already; and where even that fails, the reason that
+            # brought us here is worth more than this one.
+            (self.path / "run.json.partial").unlink(missing_ok=True)
+            with suppress(OSError), (self.path / "run.json").open("r+", encoding="utf-8") as file:
+                file.write(self._text())
+                file.truncate()
 
     def note_start(self, start: Found) -> None:
         """Write down from where a run that was taken up again goes on."""
@@ -126,6 +151,9 @@ class RunFolder:
 
 class OthersFolder(RunFolder):
     """The run's folder as all ranks but the first have it: they know where it is, and write not."""
+
+    def fail(self, error: str) -> None:
+        """Leave it to rank 0."""
 
     def write(self, **values: Any) -> None:
         """Leave it to rank 0."""

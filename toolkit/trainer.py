@@ -61,9 +61,16 @@ class ScoredEvaluation:
         return optimizer
 
     def _save_checkpoint(self: Any, model: Any, trial: Any) -> None:
-        """Write a checkpoint aside, move it in one step, and only then remove older ones."""
+        """Write a checkpoint aside, move it in one step, and only then remove older ones.
+
+        Raises:
+            TrainingError: weights are not finite; none is written of them.
+        """
         from transformers.trainer_utils import rotate_checkpoints
 
+        from toolkit import diverging
+
+        diverging.refuse(self.model, self.state.global_step)
         folder, limit = Path(self.args.output_dir), self.args.save_total_limit
         side = folder / checkpoints.SIDE
         if ranks.is_main():
@@ -120,7 +127,7 @@ class ScoredEvaluation:
             else:
                 deque(pairs(), maxlen=0)
         if losses:
-            metrics[f"{metric_key_prefix}_loss"] = sum(losses) / len(rows)
+            metrics[f"{metric_key_prefix}_loss"] = sum(losses) / len(self.eval_dataset)
         # By it every rank keeps the same checkpoint, and stops in the same epoch.
         metrics = ranks.share(metrics)
         self.toolkit_eval_seconds += time.monotonic() - start

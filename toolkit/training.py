@@ -142,6 +142,8 @@ def _defaults(
         "eval_strategy": strategy,
         "save_strategy": strategy,
         "save_steps": own.get("eval_steps", 500),
+        # As the contract calls them, whatever the model's own forward does.
+        "label_names": ["labels"],
         "save_total_limit": 2,  # the newest, to go on from, and the best
         "bf16": bf16_supported() and not own.get("fp16", False),
         "train_sampling_strategy": "group_by_length" if has_lengths else "random",

@@ -6,12 +6,14 @@ import math
 
 import click
 
+from toolkit import offline as network
 from toolkit.cli.recipe_arguments import overrides, recipe_argument, recipe_options
 
 
 @click.command("check")
 @recipe_argument
 @recipe_options
+@click.option("--offline", is_flag=True, help="Ask the Hub for nothing.")
 @click.option(
     "--price",
     type=click.FloatRange(min=0),
@@ -30,6 +32,7 @@ def command(
     method: str | None,
     settings: tuple[str, ...],
     seed: int | None,
+    offline: bool,
     price: float | None,
     estimate: bool,
 ) -> None:
@@ -37,6 +40,8 @@ def command(
     if price is not None and not math.isfinite(price):
         raise click.BadParameter("takes a finite number", param_hint="--price")
     changes = overrides(data, model, method, settings, seed)
+    if offline:
+        network.go()
     from rich.console import Console
 
     from toolkit import runner

@@ -14,7 +14,7 @@ import click
 from toolkit import messages, shown
 from toolkit.errors import ToolkitError, UserError
 
-COMMANDS = ("run", "list", "show", "check", "init", "doctor", "export")
+COMMANDS = ("run", "list", "show", "check", "init", "fetch", "doctor", "rerun", "export", "plugin")
 INTERRUPTED = 130
 LONGEST = 2000  # characters of one fault: a value may be as long as its file
 

@@ -108,3 +108,20 @@ def overrides(
     if faults:
         raise RecipeError(faults)
     return named
+
+
+def spelled(
+    recipe: str,
+    data: str | None,
+    model: str | None,
+    method: str | None,
+    settings: tuple[str, ...],
+    seed: int | None,
+) -> str:
+    """Return a recipe and the options that change it as a shell takes them."""
+    import shlex
+
+    named = {"--data": data, "--model": model, "--method": method, "--seed": seed}
+    options = [(name, str(value)) for name, value in named.items() if value is not None]
+    options += [("--set", text) for text in settings]
+    return shlex.join([recipe, *(part for option in options for part in option)])

@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
+from toolkit import offline as network
 from toolkit.cli.recipe_arguments import overrides, recipe_argument, recipe_options
 
 
 @click.command("run")
 @recipe_argument
 @recipe_options
+@click.option("--offline", is_flag=True, help="Ask the Hub for nothing.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The run's folder (new or empty); "
     "otherwise runs/RECIPE/TIME.",
@@ -38,6 +40,7 @@ def command(
     method: str | None,
     settings: tuple[str, ...],
     seed: int | None,
+    offline: bool,
     out: Path | None,
     resume: bool,
     processes: int | None,
@@ -48,6 +51,8 @@ def command(
 ) -> None:
     """Fine-tune, score, save, prove and report."""
     changes = overrides(data, model, method, settings, seed)
+    if offline:
+        network.go()
     from rich.console import Console
 
     from toolkit import launching

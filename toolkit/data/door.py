@@ -74,7 +74,9 @@ def load(
     target = next((name for name, mark in columns.values() if mark.role == "target"), None)
     if target is not None:
         checks.same_labels(raw, target)
-    usable, set_aside = checks.set_aside(raw, inputs, target, spec.on_missing)
+    may_be_empty = any(name == target and mark.may_be_empty for name, mark in columns.values())
+    needed = None if may_be_empty else target
+    usable, set_aside = checks.set_aside(raw, inputs, needed, spec.on_missing)
     notes += [
         f"split {name!r} holds no usable row ({sum(set_aside[name].values()):,} set aside) "
         "and is left out"

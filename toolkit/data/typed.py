@@ -63,6 +63,7 @@ def read(path: Path, encoding: str = "utf-8") -> datasets.Dataset:
         raise DataError(Fault(str(path), "has no rows"))
     if len(table) == 1 and path.name.lower().removesuffix(".gz").endswith(".json"):
         _refuse_columns(path, table[0])
+        _refuse_nested(path, table[0])
     return cast("datasets.Dataset", table)
 
 
@@ -122,6 +123,25 @@ def _level(text: str, level: int) -> int:
             raise RecursionError from None
         return max(0, behind)
     return level
+
+
+def _refuse_nested(path: Path, row: dict[str, Any]) -> None:
+    """Raise DataError for one object with the rows inside of it, beside a version, say."""
+    from toolkit.data import brought
+
+    inside = [n for n, v in row.items() if isinstance(v, list) and v and isinstance(v[0], dict)]
+    others = [n for n in row if n not in inside]
+    if inside and len(others) <= 1 and not any(isinstance(row[n], list | dict) for n in others):
+        count = len(row[inside[0]])
+        raise DataError(
+            Fault(
+                str(path),
+                f"is one object ({listing(row, 5)}), whose rows seem to be under {inside[0]!r} "
+                f"({count:,} there): write them as [{{...}}, {{...}}], or an object a line. A "
+                "published format may be read by data.source: plugin:NAME?...; NAMEs here: "
+                f"{listing(brought.names()) or 'none'}",
+            )
+        )
 
 
 def _json_fault(path: Path, encoding: str) -> tuple[str, str] | None:

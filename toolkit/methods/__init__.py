@@ -73,6 +73,10 @@ class Method(Part, ABC):
         Where no parameter of it needs a gradient, it is done, and Trainer is not called.
         """
 
+    def models(self) -> list[str]:
+        """Return what it needs besides the recipe's model: ids, or folders of models or runs."""
+        return []
+
     def learning_rates(self, model: Any) -> dict[str, float]:
         """Return parameter name -> factor on the learning rate, where it is not 1."""
         return {}

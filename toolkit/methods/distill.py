@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from toolkit.errors import RecipeError, UserError, listing
+from toolkit.errors import Fault, RecipeError, UserError, listing
 from toolkit.methods import Material
 from toolkit.methods.full import Full
 
@@ -38,6 +38,10 @@ class Distill(Full):
     teacher: str
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
     temperature: Annotated[float, Field(gt=0)] = 2.0
+
+    def models(self) -> list[str]:
+        """Return the teacher."""
+        return [self.teacher]
 
     def apply(self, model: Any, material: Material) -> Any:
         """Return the student, with the teacher's logits beside every training row."""
@@ -157,7 +161,14 @@ def _mean_loss(outputs: Any, labels: Any, smoothing: float) -> Any:
 
 @contextmanager
 def _logits_of(model: Any) -> Iterator[Any]:
-    yield lambda batch: list(model(**batch).logits.float().cpu())
+    def take(batch: Any) -> list[Any]:
+        outputs = model(**batch)
+        if "logits" not in outputs:
+            what = f"distill learns from logits, and {type(model).__name__} gives"
+            raise RecipeError(Fault("method", f"{what} {listing(outputs)}: take another method"))
+        return list(outputs.logits.float().cpu())
+
+    yield take
 
 
 METHOD = Distill

@@ -1,0 +1,59 @@
+"""`toolkit plugin list` and `toolkit plugin check NAME`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group("plugin")
+def command() -> None:
+    """See which plugins are installed, and prove one."""
+
+
+@command.command("list")
+def listed() -> None:
+    """Show what is installed: scenario, distribution, version, recipes."""
+    from toolkit import library, registry
+
+    recipes = library.recipes()
+    for entry in registry.entries():
+        wrong = registry.missing_module(entry)
+        click.echo(f"{entry.name}  {entry.distribution} {entry.version}  {entry.target}")
+        if wrong:
+            click.echo(f"  broken: {wrong}")
+        for item in recipes:
+            if item.name.partition("/")[0] == entry.name:
+                click.echo(f"  {item.name}")
+
+
+@command.command("check")
+@click.argument("name")
+@click.option("--recipe", help="Whose model and rows are used; otherwise the scenario's default.")
+@click.option("--keep", type=click.Path(path_type=Path), metavar="DIR",
+              help="Keep the rows and short runs in a new folder.")  # fmt: skip
+def checked(name: str, recipe: str | None, keep: Path | None) -> None:
+    """Look whether a plugin keeps what the toolkit promises of every scenario."""
+    import tempfile
+
+    from toolkit.errors import UserError
+    from toolkit.quiet import quiet_libraries
+    from toolkit.testing import conformance
+
+    quiet_libraries()
+    if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
+        raise UserError(f"--keep {keep} is there already; name a new or empty folder")
+    failed = 0
+    with tempfile.TemporaryDirectory() as place:
+        for finding in conformance.findings(name, keep or Path(place), recipe):
+            failed += not finding.good
+            mark = (
+                click.style("ok  ", fg="green") if finding.good else click.style("FAIL", fg="red")
+            )
+            said = f"{finding.check.name}: {finding.check.promise}" if finding.good else (
+                conformance.in_words(finding)
+            )  # fmt: skip
+            click.echo(f"{mark} {said}")
+    if failed:
+        raise SystemExit(1)

@@ -1,0 +1,40 @@
+"""`toolkit rerun RUN`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("rerun")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The new run's folder (new or empty); "
+              "otherwise runs/RECIPE/TIME.")  # fmt: skip
+@click.option("--strict", is_flag=True, help="Refuse to start where versions, machine, model or "
+              "rows differ; fail where scores do.")  # fmt: skip
+@click.option("--processes", type=int, metavar="N", help="As of `toolkit run`; otherwise as many "
+              "as the first run had.")  # fmt: skip
+@click.option("--offline", is_flag=True, help="Ask the Hub for nothing.")
+def command(
+    run: Path, out: Path | None, strict: bool, processes: int | None, offline: bool
+) -> None:
+    """Repeat a run from its folder, and say what differs."""
+    from rich.console import Console
+
+    from toolkit import launching, repeating
+    from toolkit import offline as network
+    from toolkit.reporting import terminal
+
+    if offline:
+        network.go()
+    console = Console()
+    again = repeating.repeat(run, out, console, strict=strict, processes=processes)
+    if again is None or not launching.tells():
+        return
+    terminal.summary(again, console)
+    unequal = again.record["repeats"]["unequal_scores"]
+    said = f"other scores than {run}: {repeating.in_words(unequal)}" if unequal else (
+        f"the same scores as {run}, to the bit"
+    )  # fmt: skip
+    console.print(said, highlight=False, markup=False)

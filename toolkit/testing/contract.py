@@ -1,0 +1,147 @@
+"""Checks of what a plugin is, before anything of it runs: listing, hooks, options, recipes."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from toolkit.errors import ToolkitError, UserError, listing, nearest
+from toolkit.testing.subject import Subject
+
+HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas")
+_LISTS = """
+import sys
+from toolkit import library, registry
+[item.name for item in library.recipes()], registry.entries()
+print(",".join(name for name in {heavy!r} if name in sys.modules))
+"""
+
+
+def listed_without_imports(subject: Subject) -> Iterator[str]:
+    """Listing what is installed imports nothing that is slow."""
+    command = [sys.executable, "-c", _LISTS.format(heavy=HEAVY)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        yield f"listing fails: {done.stderr.strip().splitlines()[-1]}"
+    elif done.stdout.strip():
+        yield f"listing imports {done.stdout.strip()}"
+
+
+def hooks_fit(subject: Subject) -> Iterator[str]:
+    """The class is a plugin, and its hooks can be called as the contract calls them."""
+    from toolkit.plugin import Plugin
+
+    cls = subject.plugin_class
+    known = {name for name in dir(Plugin) if not name.startswith("_")}
+    fields = {*Plugin.__annotations__, "api_version"}
+    for name in sorted({n for c in cls.__mro__ for n in vars(c) if not n.startswith("_")}):
+        if name not in known | fields:
+            hint = nearest(name, known)
+            if hint and callable(getattr(cls, name, None)):
+                yield f"{cls.__name__}.{name} is no hook.{hint}"
+            continue
+        usual, own = getattr(Plugin, name, None), getattr(cls, name, None)
+        if inspect.isfunction(usual) and own is not usual:
+            yield from _signature(f"{cls.__name__}.{name}", usual, own)
+
+
+def _signature(where: str, usual: object, own: object) -> Iterator[str]:
+    if not inspect.isfunction(own):
+        yield f"{where} is {type(own).__name__}: a hook is a method"
+        return
+    asked = inspect.signature(usual).parameters  # type: ignore[arg-type]  # a function
+    several = any(p.kind is p.VAR_KEYWORD for p in asked.values())
+    names = [name for name, p in asked.items() if p.kind is not p.VAR_KEYWORD]
+    try:
+        keywords = {"model": None} if several else {}
+        inspect.signature(own).bind(*names, **keywords)
+    except TypeError as error:
+        yield f"{where}{inspect.signature(own)} cannot be called with ({', '.join(asked)}): {error}"
+
+
+def options_documented(subject: Subject) -> Iterator[str]:
+    """Every option says what it is, and one at least names a column."""
+    from toolkit.plugin import Options, column_markers
+
+    options = subject.plugin_class.Options
+    if not (isinstance(options, type) and issubclass(options, Options)):
+        yield f"Options is {options!r}, not a subclass of toolkit.Options"
+        return
+    if options.model_config.get("extra") != "forbid":
+        yield f"{options.__name__} lets unknown keys pass: a typo would change nothing, unseen"
+    markers = column_markers(options)
+    if not any(mark.role == "input" for mark in markers.values()):
+        yield f"{options.__name__} marks no option as an input column: overlap cannot be measured"
+    for name, field in options.model_fields.items():
+        if not field.description and name not in markers:
+            yield f"{options.__name__}.{name} has no description"
+
+
+def recipes_valid(subject: Subject) -> Iterator[str]:
+    """The scenario has a default recipe, and every recipe of it is valid and says how to run it."""
+    from toolkit import job, library
+
+    found = [r for r in library.recipes() if r.name.partition("/")[0] == subject.scenario]
+    if subject.scenario not in [item.name for item in found]:
+        names = listing(item.name for item in found)
+        yield f"there is no recipes/{subject.scenario}/default.yaml (there is: {names})"
+    for item in found:
+        text = item.path.read_text(encoding="utf-8")
+        if not text.startswith("# toolkit run "):
+            yield f"{item.path}: the first line is not the command that runs it (# toolkit run ...)"
+        if not library.description(item.path).strip():
+            yield f"{item.path}: has no description"
+        try:
+            job.resolve(str(item.path))
+        except UserError as error:
+            yield from (str(fault) for fault in error.faults)
+        except ToolkitError as error:
+            yield f"{item.path}: {error}"
+
+
+def wrong_columns_told(subject: Subject) -> Iterator[str]:
+    """A column that is not there ends with one message that names it and its option."""
+    from toolkit import job
+    from toolkit.plugin import columns
+
+    job.import_heavy()
+    for option in columns(job.resolve(str(subject.small))[2].options):
+        if "." in option:  # one of a list
+            continue
+        wrong = "no_such_column"
+        try:
+            job.check(str(subject.small), [(("options", option), wrong)])
+        except UserError as error:
+            if not any(wrong in str(fault) for fault in error.faults):
+                yield f"options.{option}={wrong} is answered without naming it: {error}"
+        except Exception as error:  # what is under test may raise anything
+            yield f"options.{option}={wrong} ends in {type(error).__name__}: {error}"
+        else:
+            yield f"options.{option}={wrong} goes unnoticed"
+
+
+def wrong_labels_told(subject: Subject) -> Iterator[str]:
+    """A target column of another kind than it takes ends with a message, not in a crash."""
+    import datasets
+
+    from toolkit import job
+    from toolkit.plugin import columns
+
+    job.import_heavy()
+    targets = columns(job.resolve(str(subject.small))[2].options, "target")
+    for option, column in targets.items():
+        rows = datasets.Dataset.from_parquet(str(subject.folder / "train.parquet"))
+        odd = [{"neither": {"label": str(n)}} for n in range(len(rows))]
+        rows = rows.remove_columns(column).add_column(column, odd)
+        file = subject.folder / f"odd-{column.replace('/', '_')}.parquet"
+        rows.to_parquet(file)
+        try:
+            job.check(str(subject.small), [(("data", "source"), str(file))])
+        except UserError:
+            continue
+        except Exception as error:  # what is under test may raise anything
+            yield f"options.{option}: a column of objects ends in {type(error).__name__}: {error}"
+        else:
+            yield f"options.{option}: a column of objects is taken for targets"

@@ -1,0 +1,157 @@
+"""What the conformance kit looks at: a scenario, a recipe of it, and a short run on a few rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit import registry
+from toolkit.errors import ToolkitError
+from toolkit.recipe.yaml_text import dump
+from toolkit.testing import killing, network
+
+if TYPE_CHECKING:
+    import datasets
+
+    from toolkit.job import Job
+    from toolkit.plugin import Plugin, Prediction
+
+ROWS = {"train": 48, "validation": 12, "test": 12}
+STEPS = 3
+SEED = 7
+
+
+class NotReachedError(Exception):
+    """A check stands upon something that another check has found wrong."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A scenario under test. What is made is made once, by the first check that needs it.
+
+    scenario: its name. recipe: the one whose model and rows are used; a few of its rows are taken
+    (of every class, where there are classes). folder: where rows and runs go.
+    """
+
+    scenario: str
+    recipe: str
+    folder: Path
+
+    @cached_property
+    def plugin_class(self) -> type[Plugin[Any]]:
+        """The class behind the name."""
+        return registry.get(self.scenario)
+
+    @cached_property
+    def small(self) -> Path:
+        """A recipe of a few rows and steps."""
+        from toolkit import data, job
+        from toolkit.plugin import column_markers, columns
+
+        job.import_heavy()
+        _, recipe, plugin = job.resolve(self.recipe)
+        markers = column_markers(type(plugin.options))
+        named = {
+            key: (column, markers[key.split(".")[0]])
+            for key, column in columns(plugin.options).items()
+        }
+        # Not as `derive` leaves them: the run derives them again.
+        loaded = data.load(recipe.data, named, recipe.seed)
+        target = next((name for name, mark in named.values() if mark.role == "target"), None)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for split, rows in loaded.splits.items():
+            few(rows, target, ROWS[str(split)]).to_parquet(self.folder / f"{split}.parquet")
+        values = recipe.model_dump(mode="json", exclude_defaults=True)
+        values["data"] = {
+            "source": {str(split): f"{split}.parquet" for split in loaded.splits},
+            "rename": recipe.data.rename,
+        }
+        values["report"] = {**values.get("report", {}), "slices": []}
+        kept = {"learning_rate", "loss", "label_smoothing_factor"}
+        values["training"] = {k: v for k, v in recipe.training.items() if k in kept} | {
+            "max_steps": STEPS, "per_device_train_batch_size": 8, "eval_strategy": "steps",
+            "save_strategy": "steps", "eval_steps": 1, "save_steps": 1, "save_total_limit": 2,
+            # Every step has to show in what is compared, not the best of them alone.
+            "warmup_steps": 0, "load_best_model_at_end": False,
+        }  # fmt: skip
+        values["method"] = {"name": "full"}
+        path = self.folder / "small.yaml"
+        path.write_text(dump(values), encoding="utf-8")
+        return path
+
+    @property
+    def arguments(self) -> list[str]:
+        """Of `toolkit run`, but for --out."""
+        return [str(self.small), "--quiet", "--seed", str(SEED)]
+
+    @cached_property
+    def job(self) -> Job:
+        """The small recipe, checked and ready to train."""
+        from toolkit import job
+
+        try:
+            return job.check(str(self.small))
+        except ToolkitError as error:
+            raise NotReachedError(str(error)) from error
+
+    @cached_property
+    def first(self) -> tuple[Path, str]:
+        """The folder of a short run without a network, and what it said where it failed."""
+        out = self.folder / "run"
+        environment = network.without(self.folder / "no-network")
+        done = killing.alone([*self.arguments, "--out", str(out)], environment)
+        return out, done.stderr.strip() if done.returncode else ""
+
+    @property
+    def run(self) -> Path:
+        """The folder of that run.
+
+        Raises:
+            NotReachedError: it has failed.
+        """
+        out, wrong = self.first
+        if wrong:
+            raise NotReachedError("the short run fails")
+        return out
+
+    @cached_property
+    def record(self) -> Mapping[str, Any]:
+        """The run's run.json."""
+        found: dict[str, Any] = json.loads((self.run / "run.json").read_text(encoding="utf-8"))
+        return found
+
+    @cached_property
+    def test(self) -> datasets.Dataset:
+        """The test rows, as the run had them."""
+        return self.job.loaded.splits["test"]
+
+    def predict(self, rows: datasets.Dataset, batch_size: int) -> list[Prediction]:
+        """Predict rows with the model as it is before training, so many at a time."""
+        from toolkit.evaluation.predicting import predict
+
+        plugin = self.job.plugin
+        prepared = plugin.prepare(rows, "test")
+        found = predict(plugin, plugin.model, rows, prepared, batch_size)
+        return [prediction for batch in found for prediction in batch.predictions]
+
+
+def few(rows: datasets.Dataset, target: str | None, count: int) -> datasets.Dataset:
+    """Return some rows in their order, of every class as far as they reach."""
+    import numpy as np
+
+    from toolkit.data.splits import codes
+
+    order = np.random.default_rng(SEED).permutation(len(rows))
+    if target is not None and target in rows.column_names:
+        classes = codes(rows, target)[order]
+        # The first of each class, then the second of each, ...
+        turn = np.zeros(len(order), np.int64)
+        seen: dict[int, int] = {}
+        for place, kind in enumerate(classes.tolist()):
+            turn[place] = seen[kind] = seen.get(kind, -1) + 1
+        order = order[np.argsort(turn, kind="stable")]
+    return rows.select(np.sort(order[:count]))
