@@ -12,7 +12,7 @@ from toolkit.errors import Fault
 SCHEMA_VERSION = 1
 # What a run has written down when it is finished.
 FINISHED = (
-    "recipe", "scenario", "model", "data", "headline", "seed", "environment",
+    "recipe", "scenario", "model", "data", "devices", "headline", "seed", "environment",
     "metrics", "slices", "floors", "floor_rows", "reload", "speed",
 )  # fmt: skip
 Counts = dict[str, int]
@@ -51,6 +51,23 @@ class Data(_Open):
     notes: list[str]
 
 
+class Environment(_Open):
+    """The software and the machine that a run had."""
+
+    python: str
+    packages: dict[str, str]
+    hardware: dict[str, Any]
+
+
+class Devices(_Open):
+    """Where a run computed, and what was changed for it."""
+
+    type: str
+    processes: int
+    batch: dict[str, Any]
+    notes: list[str]
+
+
 class Record(_Open):
     """The whole file; what a run has not come to yet is absent."""
 
@@ -61,8 +78,8 @@ class Record(_Open):
     data: Data | None = None
     headline: dict[str, Any] | None = None
     seed: int = 0
-    environment: dict[str, Any] = {}
-    devices: dict[str, Any] = {}
+    environment: Environment | None = None
+    devices: Devices | None = None
     metrics: dict[str, dict[str, Score]] = {}
     slices: dict[str, dict[str, dict[str, Score | int]]] = {}
     floors: dict[str, dict[str, Score]] = {}

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import locks
+from toolkit import locks, shown
 from toolkit.checkpoints import SIDE
 from toolkit.errors import Fault, ToolkitError, UserError, listing, nearest
 from toolkit.recipe.yaml_text import dump
@@ -127,7 +127,7 @@ class RunFolder:
         """Write the resolved recipe, runnable again."""
         text = dump(recipe.model_dump(mode="json"))
         path = self.path / "recipe.yaml"
-        path.write_text(f"# toolkit run {path}\n{text}", encoding="utf-8")
+        path.write_text(f"# toolkit run {shown.line(path)}\n{text}", encoding="utf-8")
 
     def write_predictions(
         self, batches: Iterable[tuple[Sequence[Prediction], Sequence[Any]]]

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import os
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 # Control characters but tab and line end, line ends that are none to Python's `print`, and marks
 # that turn the direction of what stands around them.
@@ -26,6 +30,11 @@ def plain(text: object) -> str:
 def line(text: object) -> str:
     """Return `plain` text in one line, so that a name cannot pass for a message of its own."""
     return plain(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def say(console: Console, text: object, style: str | None = None) -> None:
+    """Print a line that may hold names, paths or texts of others."""
+    console.print(plain(text), style=style, highlight=False, markup=False)
 
 
 def has_token(text: str) -> bool:

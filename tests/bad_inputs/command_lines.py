@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bad_inputs.case import Case
+from bad_inputs.case import GOOD, Case
 
 
 def line(name: str, words: tuple[str, ...], place: str, *says: str, **more: object) -> Case:
@@ -67,5 +67,17 @@ CASES = [
          "xxx", "cannot be written"),
     line("init of a recipe that is none", ("init", "r.yaml", "s.yaml"), "r.yaml", "mapping",
          files={"r.yaml": "- a\n"}),
+    line("a recipe to fetch that is not there", ("fetch", "absent.yaml"), "absent.yaml",
+         "no such file"),
+    line("a model to fetch that nobody has", ("fetch", "r.yaml"), "a/b", "cannot be had",
+         files={"r.yaml": "scenario: text-classification\nmodel: a/b\ndata: things.csv\n",
+                "things.csv": GOOD}),
+    line("a place to fetch to that is taken", ("fetch", "text-classification", "--to", "there"),
+         "--to there", "not empty", files={"there/x": ""}),
+    line("a place to fetch to that is a file", ("fetch", "text-classification", "--to", "there"),
+         "--to there", "cannot be written", files={"there": ""}),
+    line("a plugin's command that is none", ("plugin", "chekc"), "chekc", "No such command"),
+    line("a plugin that is none", ("plugin", "check", "text-clasification"), "text-clasification",
+         "Did you mean 'text-classification'"),
     line("--debug behind the command", (*RUN, "--debug"), "--debug", "No such option"),
 ]  # fmt: skip

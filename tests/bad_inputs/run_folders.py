@@ -16,7 +16,9 @@ RECORD: dict[str, Any] = {
     "metrics": {"test": {"accuracy": {"value": 1.0, "low": 1.0, "high": 1.0}}},
     "slices": {}, "floors": {}, "floor_rows": {}, "seed": 0,
     "headline": {"metric": "accuracy", "greater_is_better": True},
-    "environment": {"packages": {}}, "reload": {"compared": 1, "different": 0}, "speed": {},
+    "environment": {"python": "3", "packages": {}, "hardware": {}},
+    "devices": {"type": "cpu", "processes": 1, "batch": {"reduced": []}, "notes": []},
+    "reload": {"compared": 1, "different": 0}, "speed": {},
 }  # fmt: skip
 RECIPE = ("scenario: text-classification\nmodel: {model}\ndata: {source: {here}/things.csv}\n"
           "method: lora\n")  # fmt: skip
@@ -121,6 +123,25 @@ RECORDS = [
                                              "run/model/config.json": "{}"}),
 ]  # fmt: skip
 
+AGAIN = [
+    *(Case(f"run.json: {name}", ("rerun", "run"), "run/run.json", says, {"run/run.json": content})
+      for name, content, says in BAD_RECORDS),
+    Case("not finished", ("rerun", "run"), "run", ("is failed",),
+         {"run/run.json": record(status="failed")}),
+    Case("no run", ("rerun", "runs/thing"), "runs/thing", ("Did you mean 'things'",),
+         {"runs/things/run.json": record()}),
+    Case("no recipe", ("rerun", "run"), "recipe.yaml", ("no such file",),
+         {"run/run.json": record()}),
+    Case("a recipe that is none", ("rerun", "run"), "recipe.yaml", ("is no YAML",),
+         {"run/run.json": record(), "run/recipe.yaml": "a: ["}),
+    Case("a recipe with a tag that runs code", ("rerun", "run"), "recipe.yaml:1", ("tags",),
+         {"run/run.json": record(), "run/recipe.yaml": "a: !!python/name:os.system\n"}),
+    Case("rows that are gone", ("rerun", "run", "--strict"), "/gone.csv", ("no such file",),
+         {"run/run.json": record(), "run/recipe.yaml": RECIPE.replace("things.csv", "gone.csv")}),
+    Case("other rows, where none may differ", ("rerun", "run", "--strict"), "data (fingerprint",
+         ("was f",), {"run/run.json": record(), "run/recipe.yaml": RECIPE, "things.csv": GOOD}),
+]  # fmt: skip
+
 UNFINISHED = {"run.json": record(status="failed"), "recipe.yaml": RECIPE}
 RESUMED = [
     *(resume(f"a run.json that is {name}", {"run.json": content, "checkpoints/x": ""},
@@ -168,6 +189,7 @@ PLACES = [
 
 CASES = [
     *(Case(f"export: {case.name}", *list(vars(case).values())[1:]) for case in RECORDS),
+    *(Case(f"rerun: {case.name}", *list(vars(case).values())[1:]) for case in AGAIN),
     *(Case(f"resume: {case.name}", *list(vars(case).values())[1:]) for case in RESUMED),
     *(Case(f"out: {case.name}", *list(vars(case).values())[1:]) for case in PLACES),
 ]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from toolkit.cli.echo import echo
 from toolkit.cli.recipe_arguments import recipe_argument
 
 
@@ -36,5 +37,5 @@ def command(recipe: str, file: Path | None) -> None:
             shutil.copyfile(source, copy)
         except OSError as error:
             raise UserError(f"{copy} cannot be written: {error.strerror}") from None
-        click.echo(f"wrote {copy}")
-    click.echo(f"edit it, then: toolkit run {target}")
+        echo(f"wrote {copy}")
+    echo(f"edit it, then: toolkit run {target}")
