@@ -149,7 +149,7 @@ def _read(
     holding = {name: mark.files for name, mark in columns.values() if mark.files}
     target = next((name for name, mark in columns.values() if mark.role == "target"), None)
     if len(holding) == 1 and target is not None:
-        (column, suffixes), = holding.items()
+        ((column, suffixes),) = holding.items()
         folders = attached.folder_of_files(spec.source, suffixes, column, target)
         if folders is not None:
             return folders[0], attached.fingerprint(folders[0], [column]), folders[1]

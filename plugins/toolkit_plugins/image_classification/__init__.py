@@ -165,7 +165,9 @@ class ImageClassification(Plugin[ImageOptions]):
             import os
 
             parts["args"].dataloader_num_workers = min(4, os.cpu_count() or 1)
-        made: Any = build_trainer(self, PictureTrainer, **{**parts, "data_collator": self._canvases})
+        made: Any = build_trainer(
+            self, PictureTrainer, **{**parts, "data_collator": self._canvases}
+        )
         made.change = self.changer()
         made.freeze_batch_norm = self.options.batch_norm == "freeze" or (
             self.options.batch_norm == "auto" and not self.from_scratch

@@ -77,9 +77,7 @@ def training_pictures(plugin: ImageClassification) -> Any:
 def _most_wrong(plugin: ImageClassification, predictions: Sequence[Prediction]) -> list[int]:
     """Return the test rows whose true class got the least probability, of those that are wrong."""
     assert plugin.data is not None  # noqa: S101 - the caller has looked
-    truth = plugin.references(
-        plugin.data["test"].select_columns([plugin.options.label]).to_list()
-    )
+    truth = plugin.references(plugin.data["test"].select_columns([plugin.options.label]).to_list())
     wrong = [(p["scores"].get(name, 0.0), place)
              for place, (p, name) in enumerate(zip(predictions, truth, strict=True))
              if p["label"] != name]  # fmt: skip

@@ -83,9 +83,9 @@ def _on_colours(wanted: Augment) -> list[Any]:
     if wanted.colour:
         found.append(k.ColorJitter(wanted.colour, wanted.colour, wanted.colour, 0.0, p=1.0))
     if wanted.policy == "trivial_augment":
-        found.append(k.AugmentationSequential(k.auto.TrivialAugment()))
+        found.append(k.auto.TrivialAugment())
     elif wanted.policy == "rand_augment":
-        found.append(k.AugmentationSequential(k.auto.RandAugment(n=2, m=9)))
+        found.append(k.auto.RandAugment(n=2, m=9))
     return found
 
 

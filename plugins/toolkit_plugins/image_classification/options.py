@@ -19,20 +19,24 @@ class Augment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    crop: Share | None = Field(None, description="smallest share of the area that is cut out")
-    shift: Share | None = Field(None, description="share of the side by which it is moved")
-    rotate: float | None = Field(None, gt=0, le=180, description="degrees, to either side")
+    crop: Share | None = Field(
+        default=None, description="smallest share of the area that is cut out"
+    )
+    shift: Share | None = Field(default=None, description="share of the side by which it is moved")
+    rotate: float | None = Field(default=None, gt=0, le=180, description="degrees, to either side")
     flip: Literal["horizontal", "vertical", "both"] | None = Field(
-        None, description="mirrors every other picture"
+        default=None, description="mirrors every other picture"
     )
-    colour: Share | None = Field(None, description="of brightness, contrast and saturation")
+    colour: Share | None = Field(default=None, description="of brightness, contrast and saturation")
     policy: Literal["trivial_augment", "rand_augment"] | None = Field(
-        None, description="TrivialAugment (2021) or RandAugment (2020), as kornia has them"
+        default=None, description="TrivialAugment (2021) or RandAugment (2020), as kornia has them"
     )
-    random_erasing: Share | None = Field(None, description="share of pictures with a patch erased")
-    mixup: PositiveFloat | None = Field(None, description="alpha of mixup (2018)")
+    random_erasing: Share | None = Field(
+        default=None, description="share of pictures with a patch erased"
+    )
+    mixup: PositiveFloat | None = Field(default=None, description="alpha of mixup (2018)")
     cutmix: PositiveFloat | None = Field(
-        None, description="alpha of CutMix (2019); with mixup each takes every other batch"
+        default=None, description="alpha of CutMix (2019); with mixup each takes every other batch"
     )
 
 
@@ -59,10 +63,11 @@ class ImageOptions(Options):
         "going on; auto also mends a momentum that follows the last batch alone",
     )
     class_weights: Literal["balanced"] | dict[str, PositiveFloat] | None = Field(
-        None, description="'balanced' (inverse to the classes' frequency), or a weight per class"
+        default=None,
+        description="'balanced' (inverse to the classes' frequency), or a weight per class",
     )
     positive: str | None = Field(
-        None, description="the positive one of two classes; by default the last"
+        default=None, description="the positive one of two classes; by default the last"
     )
     operating_point: str | None = Field(
         None,

@@ -22,10 +22,11 @@ MOST_PIXELS = 89_478_485  # Pillow's own limit, a quarter of a gigabyte in colou
 LIKE = 16  # pixels a side of the grey picture by which two are alike
 LEVELS = 8  # grey values that count as one there
 
-T, U = TypeVar("T"), TypeVar("U")
+T = TypeVar("T")
+U = TypeVar("U")
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """A file that is no picture, or not a whole one; the text says why."""
 
 
@@ -52,30 +53,30 @@ def decode(value: Any, mode: str, about: tuple[int, int] | None = None) -> Image
             size that is at least double that, which is several times faster.
 
     Raises:
-        Unreadable: it is no picture, truncated, or larger than MOST_PIXELS.
+        UnreadableError: it is no picture, truncated, or larger than MOST_PIXELS.
     """
     from PIL import Image, ImageOps
 
     if isinstance(value, Mapping):
         value = value["path"] if value.get("bytes") is None else value["bytes"]
     if isinstance(value, bytes) and not value:
-        raise Unreadable("the file is empty")
+        raise UnreadableError("the file is empty")
     if not isinstance(value, str | Path | bytes | Image.Image):
-        raise Unreadable(f"a picture is a path, bytes or an image, not {type(value).__name__}")
+        raise UnreadableError(f"a picture is a path, bytes or an image, not {type(value).__name__}")
     try:
         image = value if isinstance(value, Image.Image) else Image.open(
             io.BytesIO(value) if isinstance(value, bytes) else value
         )  # fmt: skip
         if image.width * image.height > MOST_PIXELS:
-            raise Unreadable(f"{image.width} x {image.height} pixels are too many")
+            raise UnreadableError(f"{image.width} x {image.height} pixels are too many")
         if about is not None and image.format == "JPEG":
             image.draft(None, (2 * about[0], 2 * about[1]))
         image.load()
         return _plain(ImageOps.exif_transpose(image), mode)
-    except Unreadable:
+    except UnreadableError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever their formats raise
-        raise Unreadable(_in_words(error, value)) from error
+        raise UnreadableError(_in_words(error, value)) from error
 
 
 def _in_words(error: Exception, value: Any) -> str:
@@ -96,16 +97,19 @@ def _plain(image: Image, mode: str) -> Image:
 
     if image.mode.startswith("I") or image.mode == "F":
         values = np.asarray(image, np.float32)
-        top = 65535.0 if image.mode != "F" else 1.0
-        if image.mode != "F" and values.max() <= 255 and not image.mode.startswith("I;16"):
-            top = 255.0
-        elif image.mode == "F" and values.max() > 1:
-            top = 255.0
-        image = Image.fromarray(np.clip(values * (255 / top), 0, 255).round().astype(np.uint8))
+        scale = 255 / _top(image.mode, float(values.max()))
+        image = Image.fromarray(np.clip(values * scale, 0, 255).round().astype(np.uint8))
     elif image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image if image.mode == mode else image.convert(mode)
+
+
+def _top(mode: str, largest: float) -> float:
+    """Return the value that is white: of 16 bits, unless a wider mode holds no more than 8."""
+    if mode == "F":
+        return 1.0 if largest <= 1 else 255.0
+    return 255.0 if mode == "I" and largest <= 255 else 65535.0
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ def look(value: Any) -> Look:
         return Look(None)
     try:
         image = decode(value, "L", (2 * LIKE, 2 * LIKE))
-    except Unreadable as error:
+    except UnreadableError as error:
         return Look(str(error))
     small = np.asarray(image.resize((LIKE, LIKE), Image.Resampling.BOX))
     return Look(None, xxhash.xxh3_64_hexdigest((small // LEVELS).tobytes()), *image.size)
@@ -150,7 +154,7 @@ def decoded(values: Iterable[Any], mode: str, about: tuple[int, int] | None = No
     def one(numbered: tuple[int, Any]) -> Any:
         try:
             return decode(numbered[1], mode, about)
-        except Unreadable as error:
+        except UnreadableError as error:
             return Fault(name_of(numbered[1], f"picture {numbered[0] + 1}"), str(error))
 
     found = in_threads(one, list(enumerate(values)))

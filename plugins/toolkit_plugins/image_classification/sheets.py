@@ -21,7 +21,7 @@ def sheet(images: Sequence[Any], captions: Sequence[str]) -> Any:
         plain = values[:, :, 0] if values.shape[2] == 1 else values
         image = Image.fromarray(plain).convert("RGB")
         scale = SIDE / max(image.size)
-        size = tuple(max(1, round(side * scale)) for side in image.size)
+        size = [max(1, round(side * scale)) for side in image.size]
         # Small pictures are shown in their pixels.
         way = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR
         x = 4 + place % COLUMNS * (SIDE + 4)

@@ -74,4 +74,5 @@ def _write(path: Path, split: datasets.Dataset, column: str, view: View) -> None
 @lru_cache(maxsize=8)
 def opened(path: str) -> np.ndarray[Any, Any]:
     """Return the canvases of a file, memory-mapped."""
-    return np.load(path, mmap_mode="r")
+    found: np.ndarray[Any, Any] = np.load(path, mmap_mode="r")
+    return found

@@ -37,7 +37,8 @@ def processor_of(folder: Path, size: int | None) -> Any:
 
     config = AutoConfig.from_pretrained(folder)
     if (folder / "preprocessor_config.json").is_file():
-        found = AutoImageProcessor.from_pretrained(folder, backend="pil")
+        auto: Any = AutoImageProcessor
+        found = auto.from_pretrained(folder, backend="pil")
         return _resized(found, size)
     if not pretrained.is_scratch(folder):
         raise ModelError(
