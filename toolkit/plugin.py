@@ -245,8 +245,8 @@ def columns(options: BaseModel, role: str | None = None) -> dict[str, str]:
 def column_markers(options: type[BaseModel]) -> dict[str, Column]:
     """Return option name -> marker for every field of an options class that names a column."""
     found = {}
-    for name, field in options.model_fields.items():
-        inside = [*field.metadata, *_metadata(field.annotation)]
+    for name, known in options.model_fields.items():
+        inside = [*known.metadata, *_metadata(known.annotation)]
         marker = next((m for m in inside if isinstance(m, Column)), None)
         if marker is not None:
             found[name] = marker

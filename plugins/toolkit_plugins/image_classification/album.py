@@ -31,8 +31,8 @@ def figures(plugin: ImageClassification, predictions: Sequence[Prediction]) -> M
     if wrong:
         rows = test.select(wrong).to_list()
         images = plugin.view.canvases([row[plugin.options.image] for row in rows])
-        captions = [f"{truth} > {predictions[place]['label']}"
-                    for truth, place in zip(plugin.references(rows), wrong, strict=True)]  # fmt: skip
+        truths = zip(plugin.references(rows), wrong, strict=True)
+        captions = [f"{truth} > {predictions[place]['label']}" for truth, place in truths]
         found["mistakes"] = sheets.sheet(list(images), captions)
     if len(plugin.labels.names) == 2:
         scores, positive = plugin._positives(predictions, test)
