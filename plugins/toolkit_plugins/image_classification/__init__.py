@@ -238,7 +238,7 @@ class ImageClassification(Plugin[ImageOptions]):
         self._check_two_classes()
         usual = ["accuracy", "f1_macro", "roc_auc"]
         if len(names) > 5:
-            usual.insert(1, "top_5_accuracy")
+            usual.insert(1, "top5_accuracy")
         if len(names) == 2:
             usual = ["accuracy", "sensitivity", "specificity", "f1", "roc_auc"]
         wanted = (self.recipe.report.metrics if self.recipe else None) or usual

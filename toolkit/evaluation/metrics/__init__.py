@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _CLASSES = {
     "accuracy": "labels.Accuracy",
-    "top_5_accuracy": "probabilities.Top5Accuracy",
+    "top5_accuracy": "probabilities.Top5Accuracy",
     "sensitivity": "ratios.Sensitivity",
     "specificity": "ratios.Specificity",
     "precision": "ratios.Precision",

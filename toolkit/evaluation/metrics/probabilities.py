@@ -48,7 +48,8 @@ class LogLoss(ScoreMetric):
 class Top5Accuracy(ScoreMetric):
     """Share of the rows whose true class is among the five of the largest probability.
 
-    Of equal probabilities the class that comes first is the larger one.
+    Of equal probabilities that of the later class counts as the larger one.
+    sklearn.metrics.top_k_accuracy_score(k=5).
     """
 
     k = 5
@@ -56,11 +57,11 @@ class Top5Accuracy(ScoreMetric):
     def check_classes(self) -> None:
         """Refuse several labels per row."""
         if self.multilabel:
-            raise UserError(f"top_{self.k}_accuracy is for one label per row")
+            raise UserError(f"top{self.k}_accuracy is for one label per row")
 
     def prepare(self, scores: Floats, truth: Array) -> Floats:
         """Return 1 for each row that is right, else 0."""
-        best = np.argsort(-scores, axis=1, kind="stable")[:, : self.k]
+        best = np.argsort(scores, axis=1, kind="stable")[:, -self.k :]
         found: Floats = (best == truth[:, None]).any(axis=1).astype(np.float64)
         return found
 
