@@ -22,9 +22,7 @@ ORDER = ("train", "validation", "test")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
-def apart(
-    splits: datasets.DatasetDict, spec: SplitSpec
-) -> tuple[datasets.DatasetDict, list[str]]:
+def apart(splits: datasets.DatasetDict, spec: SplitSpec) -> tuple[datasets.DatasetDict, list[str]]:
     """Leave out the rows that lie within `gap` before the first row of a later split.
 
     Raises:
@@ -71,7 +69,9 @@ def windows(
             continue
         inside = np.flatnonzero((times >= low) & (times < high))
         if not len(inside):
-            what = f"has no row: {column!r} goes from {_shown(times.min())} to {_shown(times.max())}"
+            what = (
+                f"has no row: {column!r} goes from {_shown(times.min())} to {_shown(times.max())}"
+            )
             faults.append(Fault(f"data.split.windows.{name}", what))
         left -= len(inside)
         found[name] = whole.select(inside)

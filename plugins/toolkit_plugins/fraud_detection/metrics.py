@@ -19,9 +19,7 @@ FIELDS = ("fraud", "day", "card", "amount")  # of a reference, as numbers
 Row = Mapping[str, Any]
 
 
-def scored(
-    predictions: Sequence[Row], references: Sequence[Row]
-) -> tuple[list[Row], list[Row]]:
+def scored(predictions: Sequence[Row], references: Sequence[Row]) -> tuple[list[Row], list[Row]]:
     """Return the pairs that count: rows of cards known as defrauded may not."""
     pairs = [(p, r) for p, r in zip(predictions, references, strict=True) if r["scored"]]
     return [p for p, _ in pairs], [r for _, r in pairs]
@@ -30,7 +28,9 @@ def scored(
 class _OfLabels:
     """Mixed into a metric of the toolkit: takes the label out of what a reference says."""
 
-    def add_batch(self: Any, *, predictions: Any = None, references: Any = None, **rest: Any) -> None:
+    def add_batch(
+        self: Any, *, predictions: Any = None, references: Any = None, **rest: Any
+    ) -> None:
         """Add the rows that count."""
         predictions, references = scored(predictions, references)
         if references:

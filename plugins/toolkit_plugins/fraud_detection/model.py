@@ -66,7 +66,10 @@ class Pieces(nn.Module):
         # A padded piece begins where no number comes.
         left = [[*item[:-1], *[1e9] * (most - len(item) + 1)] for item in edges]
         width = [
-            [*(b - a for a, b in zip(item, item[1:], strict=False)), *[1.0] * (most - len(item) + 1)]
+            [
+                *(b - a for a, b in zip(item, item[1:], strict=False)),
+                *[1.0] * (most - len(item) + 1),
+            ]
             for item in edges
         ]
         self.register_buffer("left", torch.tensor(left))
@@ -256,9 +259,7 @@ class TransactionForMaskedFields(TransactionPreTrainedModel):
         states = self.transformer(numbers, kinds, mask).last_hidden_state[:, 1:]
         losses = torch.stack(
             [
-                F.cross_entropy(
-                    head(states[:, place]).float(), targets[:, place], reduction="none"
-                )
+                F.cross_entropy(head(states[:, place]).float(), targets[:, place], reduction="none")
                 for place, head in enumerate(self.heads)
             ],
             dim=1,

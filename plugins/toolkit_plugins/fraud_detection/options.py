@@ -40,7 +40,9 @@ Duration = Annotated[str, BeforeValidator(duration)]
 class FraudOptions(Options):
     """Options of fraud detection; columns that are not named are proposed from the data."""
 
-    time: FieldColumn | None = Field(None, description="column of the time (UTC where it says none)")
+    time: FieldColumn | None = Field(
+        None, description="column of the time (UTC where it says none)"
+    )
     amount: FieldColumn | None = Field(None, description="column of the amount")
     entities: list[FieldColumn] | None = Field(
         None, description="columns of card, customer, terminal, ...; the first is the card"
@@ -72,7 +74,9 @@ class FraudOptions(Options):
     false_positive_rates: list[Annotated[float, Field(gt=0, lt=1)]] = [0.01, 0.001]
     cards: int = Field(100, ge=1, description="that can be checked each day")
     cost_alarm: float = Field(5.0, ge=0, description="of checking a transaction")
-    cost_missed: float = Field(1.0, ge=0, description="of a fraud that is missed, per unit of amount")
+    cost_missed: float = Field(
+        1.0, ge=0, description="of a fraud that is missed, per unit of amount"
+    )
     as_text: bool | None = Field(
         None, description="write rows as texts; by default for every model of texts"
     )

@@ -354,7 +354,9 @@ class FraudDetection(Plugin[FraudOptions]):
         for name, rows in data.items():
             nulls = table.frame(rows, [str(schema.label)])[str(schema.label)].null_count()
             if nulls:
-                what = f"{nulls:,} rows have no {schema.label!r}: set options.label to leave them out"
+                what = (
+                    f"{nulls:,} rows have no {schema.label!r}: set options.label to leave them out"
+                )
                 faults.append(Fault(str(name), what))
         counts = np.bincount(self.truth(data["train"]), minlength=2)
         if not counts.all():
@@ -382,5 +384,3 @@ class FraudDetection(Plugin[FraudOptions]):
                           f"{self.options.label_delay}, or say 0d where labels come at once")
                 )  # fmt: skip
         return found
-
-

@@ -210,9 +210,8 @@ def gives_away(frame: pl.DataFrame, name: str, schema: Schema) -> float:
 
     A column of kinds is scored by the share of frauds of each kind that comes often enough.
     """
-    from sklearn.metrics import roc_auc_score
-
     import polars as pl
+    from sklearn.metrics import roc_auc_score
 
     part = frame.select(name, str(schema.label)).drop_nulls().head(SAMPLE)
     truth = np.array([as_label(v) == schema.labels[1] for v in part[str(schema.label)].to_list()])

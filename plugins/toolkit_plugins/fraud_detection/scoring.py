@@ -44,9 +44,7 @@ def _detecting(options: FraudOptions, schema: Schema) -> dict[str, Any]:
         "roc_auc": lambda: metrics.FraudRocAuc(labels=labels),
     }
     for rate in options.false_positive_rates:
-        found[f"recall_at_fpr_{rate:g}"] = (
-            lambda rate=rate: metrics.RecallAtFalsePositiveRate(rate)
-        )
+        found[f"recall_at_fpr_{rate:g}"] = lambda rate=rate: metrics.RecallAtFalsePositiveRate(rate)
     if schema.time is not None and schema.entities:
         found[f"card_precision_{options.cards}"] = lambda: metrics.CardPrecision(options.cards)
     found["expected_cost"] = lambda: metrics.ExpectedCost(options.cost_alarm, options.cost_missed)
