@@ -76,6 +76,7 @@ BAD_RECORDS: list[tuple[str, Content, tuple[str, ...]]] = [
     ("a status that is a list", record(status=["finished"]), ("status",)),
     ("a status that breaks the terminal", record(status="\x1b[2Jfinished"), ("status", "\\x1b")),
     ("no metrics", record(metrics=None), ("metrics",)),
+    ("no headline", record(headline=None), ("headline",)),
     ("metrics that are a list", record(metrics=[1]), ("metrics",)),
     ("no score of test", record(metrics={"validation": {}}), ("metrics.test",)),
     ("a headline that is not scored", record(headline={"metric": "f1", "greater_is_better": True}),
