@@ -191,6 +191,9 @@ CASES = [
     model("a tokenizer config that is a list", put("tokenizer_config.json", "[]"), "/m",
           "cannot be loaded"),
     model("a tokenizer that is a pipe", put("tokenizer.json", fifo), "/m", "tokenizer"),
-    model("a kernel of the Hub for attention", config(
-        _attn_implementation="evil/kernel", attn_implementation="evil/kernel"), "/m", ),
+    model("a kernel of the Hub for attention", config(_attn_implementation="evil/kernel"),
+          "/m/config.json", "evil/kernel", "never run"),
+    model("a kernel of the Hub for a part", config(
+        text_config={"attn_implementation": {"": "evil/kernel@v1:f"}}), "/m/config.json",
+        "evil/kernel@v1:f", "never run"),
 ]  # fmt: skip
