@@ -211,7 +211,7 @@ def test_a_codec_that_reads_no_text_is_no_encoding(faults, name):
         ("a: " + "9" * 5000, "is no YAML: Exceeds the limit"),
         ("a: " + "[" * 700 + "]" * 700, "is no YAML: it is nested too deeply"),
         (b"\xff\xfe", "is not UTF-8 text (byte 0)"),
-        (b"a: 1\n" * 300_000, "larger than 1,000,000 bytes"),
+        (b"a: 1\n" * 300_000, "larger than 100,000 bytes"),
     ],
 )
 def test_what_is_no_recipe_is_told(faults, text, what):

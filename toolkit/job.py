@@ -151,7 +151,7 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
         UserError: what the user has to mend.
     """
     clock = clock or Clock()
-    library.locate(name)  # a wrong name is told before seconds of imports
+    library.find(name, overrides)  # a wrong name or no YAML is told before seconds of imports
     with clock.phase("imports"):
         quiet_loggers()
         import_heavy()

@@ -45,7 +45,7 @@ def run(
 
     fleet = fleet or Fleet()
     fleet.check()
-    library.locate(name)  # a wrong name is told before seconds of imports
+    library.find(name, overrides)  # a wrong name or no YAML is told before seconds of imports
     if ranks.launched() or _by_accelerate():
         if fleet != Fleet():
             raise UserError(

@@ -80,8 +80,35 @@ def find(model_id: str, revision: str | None = None) -> ModelFiles:
     for place in places:
         found = place(model_id, revision, tried)
         if found is not None:
+            _refuse_kernels(found.path)
             return found
     raise tried.give_up()
+
+
+def _refuse_kernels(folder: Path) -> None:
+    """Raise ModelError for a config that names a kernel of the Hub: code, which is never run."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        named = list(_kernels(config, False))
+    except (OSError, ValueError, RecursionError):
+        return  # told when it is loaded
+    if named:
+        raise ModelError(
+            f"{folder / 'config.json'} names {listing(named)} as an implementation: code of the "
+            "Hub, which is never run. Take that key out."
+        )
+
+
+def _kernels(value: Any, inside: bool) -> Iterator[str]:
+    """Yield the texts with a path in them that stand under a key `..._implementation...`."""
+    if isinstance(value, str) and inside and "/" in value:
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _kernels(inner, inside or "_implementation" in key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _kernels(inner, inside)
 
 
 def _folder(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
@@ -236,10 +263,13 @@ def loading(what: str) -> Iterator[None]:
         ValueError, OSError, KeyError, IndexError, ImportError, RuntimeError, TypeError,
         AttributeError, ZeroDivisionError, SafetensorError, StrictDataclassError,
     ) as error:  # fmt: skip
-        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        lines = str(error).strip().splitlines() or [repr(error)]
+        said = " ".join(map(str.strip, lines[:2])) if lines[0].endswith(":") else lines[0]
+        if not isinstance(error, ValueError | OSError | RuntimeError | ImportError):
+            said = f"{type(error).__name__}: {said}"  # most say little without it
         if "trust_remote_code" in str(error):
-            first = "it needs code that comes with it, which is never run"
-        raise ModelError(f"{what}: {first}") from error
+            said = "it needs code that comes with it, which is never run"
+        raise ModelError(f"{what}: {said}") from error
 
 
 def weights_digest(folder: Path) -> str:

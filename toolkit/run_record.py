@@ -1,4 +1,4 @@
-"""What run.json holds, as far as others rely on it: its keys, and whether a file has them."""
+"""What run.json holds as far as others rely on it: stable keys, and whether a file has them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from toolkit.errors import Fault
+from toolkit.errors import Fault, listing
 
 SCHEMA_VERSION = 1
-# What a run has written down when it is finished.
-FINISHED = (
-    "recipe", "scenario", "model", "data", "devices", "headline", "seed", "environment",
-    "metrics", "slices", "floors", "floor_rows", "reload", "speed",
-)  # fmt: skip
 Counts = dict[str, int]
 
 
@@ -32,6 +27,9 @@ class Score(_Open):
     high: float | None = None
 
 
+Scores = dict[str, Score]
+
+
 class Model(_Open):
     """The model that was fine-tuned."""
 
@@ -40,14 +38,21 @@ class Model(_Open):
     source: str
 
 
+class Compared(_Open):
+    """Rows that stand more than once: to the letter, and but for case and punctuation."""
+
+    exact: int
+    normalised: int
+
+
 class Data(_Open):
     """The rows that a run had."""
 
     fingerprint: str
     rows: Counts
     set_aside: dict[str, Counts]
-    overlap: dict[str, Counts]
-    duplicates: dict[str, Counts]
+    overlap: dict[str, Compared]
+    duplicates: dict[str, Compared]
     notes: list[str]
 
 
@@ -59,13 +64,78 @@ class Environment(_Open):
     hardware: dict[str, Any]
 
 
+class Note(_Open):
+    """What was changed for want of memory."""
+
+    text: str
+
+
+class Batch(_Open):
+    """How many rows a step took."""
+
+    rows_per_step: int
+    reduced: list[Note]
+
+
 class Devices(_Open):
-    """Where a run computed, and what was changed for it."""
+    """Where a run computed."""
 
     type: str
     processes: int
-    batch: dict[str, Any]
+    batch: Batch
     notes: list[str]
+
+
+class Headline(_Open):
+    """The metric that chose the checkpoint."""
+
+    metric: str
+    greater_is_better: bool
+
+
+class Used(_Open):
+    """Rows that a floor was fitted on and scored on."""
+
+    train: int
+    test: int
+
+
+class Reload(_Open):
+    """How many predictions of the saved model were compared, and how many were others."""
+
+    compared: int
+    different: int
+
+
+class Phases(_Open):
+    """Seconds by phase."""
+
+    train: float
+    score: float
+    floors: float
+
+
+class Speed(_Open):
+    """Seconds and rates of a run."""
+
+    total_seconds: float
+    fixed_seconds: float
+    train_samples_per_second: float
+    phases: Phases
+
+
+class Parameters(_Open):
+    """How many numbers the model has, and how many of them were trained."""
+
+    trained: int
+    all: int
+
+
+class Adapter(_Open):
+    """How an adapter is loaded alone."""
+
+    usage: str
+    note: str
 
 
 class Record(_Open):
@@ -76,17 +146,28 @@ class Record(_Open):
     scenario: str = ""
     model: Model | None = None
     data: Data | None = None
-    headline: dict[str, Any] | None = None
+    devices: Devices | None = None
+    headline: Headline | None = None
     seed: int = 0
     environment: Environment | None = None
-    devices: Devices | None = None
-    metrics: dict[str, dict[str, Score]] = {}
+    parameters: Parameters | None = None
+    adapter: Adapter | None = None
+    metrics: dict[str, Scores] = {}
     slices: dict[str, dict[str, dict[str, Score | int]]] = {}
-    floors: dict[str, dict[str, Score]] = {}
-    floor_rows: dict[str, Counts] = {}
-    reload: Counts = {}
-    speed: dict[str, Any] = {}
+    floors: dict[str, Scores] = {}
+    floor_rows: dict[str, Used] = {}
+    reload: Reload | None = None
+    speed: Speed | None = None
     resumed: list[dict[str, Any]] = []
+
+
+# Keys that a run has written when it is finished, and the splits and packages that are read of it.
+FINISHED = (
+    "recipe", "scenario", "model", "data", "devices", "headline", "seed", "environment",
+    "metrics", "slices", "floors", "floor_rows", "reload", "speed",
+)  # fmt: skip
+SPLITS = ("train", "test")
+PACKAGES = ("toolkit", "torch", "transformers")
 
 
 def faults(record: Any, where: str) -> list[Fault]:
@@ -98,14 +179,38 @@ def faults(record: Any, where: str) -> list[Fault]:
         what = f"has schema_version {version!r}; this toolkit reads {SCHEMA_VERSION}"
         return [Fault(where, what)]
     try:
-        Record.model_validate(record)
+        checked = Record.model_validate(record)
     except ValidationError as error:
         found = {".".join(map(str, e["loc"])): e for e in error.errors(include_url=False)}
         return [
             Fault(f"{where} {key}", f"is damaged: {e['msg'].lower()}, not {str(e['input'])[:60]!r}")
             for key, e in found.items()
         ]
-    lacking = [key for key in FINISHED if key not in record]
-    if record["status"] == "finished" and lacking:
-        return [Fault(where, f"is damaged: a finished run has {', '.join(lacking)}")]
-    return []
+    if checked.status != "finished":
+        return []
+    lacking = [key for key in FINISHED if record.get(key) is None and key != "headline"]
+    lacking += ["headline"] if "headline" not in record else []
+    lacking = lacking or _lacking(checked)
+    what = f"is damaged: a finished run has {listing(lacking)}"
+    return [Fault(where, what)] if lacking else []
+
+
+def _lacking(record: Record) -> list[str]:
+    """Return what a finished run's parts name and do not hold; all parts are there."""
+    scores, data, environment = record.metrics.get("test", {}), record.data, record.environment
+    wanted = [*scores, *([record.headline.metric] if record.headline else [])]
+    rows, packages = data.rows if data else {}, environment.packages if environment else {}
+    named: dict[str, tuple[Any, Any]] = {
+        "data.rows": (SPLITS, rows),
+        "environment.packages": (PACKAGES, packages),
+        "metrics": (["test"], record.metrics),
+        **{f"metrics.{split}": (wanted, found) for split, found in record.metrics.items()},
+        **{f"floors.{floor}": (wanted, found) for floor, found in record.floors.items()},
+        **{
+            f"slices.{column}.{value}": ([*scores, "rows"], found)
+            for column, values in record.slices.items()
+            for value, found in values.items()
+        },
+    }
+    return [f"{key}.{name}" for key, (names, found) in named.items()
+            for name in names if name not in found]  # fmt: skip

@@ -131,8 +131,7 @@ CASES = [
     model("nothing in the folder", both(lambda p: shutil.rmtree(p), folder), "/m",
           "config.json is missing"),
     model("only a pickle", both(without(WEIGHTS), put("pytorch_model.bin", PICKLE)), "/m",
-          "only pickles (pytorch_model.bin), which can run code", "save_pretrained(FOLDER)",
-          apart=True),
+          "only pickles (pytorch_model.bin), which can run code", "save_pretrained(FOLDER)"),
     model("pickles of other names", both(without(WEIGHTS), put("a.ckpt", PICKLE),
           put("b.pt", PICKLE)), "/m", "only pickles (a.ckpt, b.pt)"),
     model("a pickle that is named safetensors", put(WEIGHTS, PICKLE), "/m", "cannot be loaded"),
@@ -192,6 +191,9 @@ CASES = [
     model("a tokenizer config that is a list", put("tokenizer_config.json", "[]"), "/m",
           "cannot be loaded"),
     model("a tokenizer that is a pipe", put("tokenizer.json", fifo), "/m", "tokenizer"),
-    model("a kernel of the Hub for attention", config(
-        _attn_implementation="evil/kernel", attn_implementation="evil/kernel"), "/m", ),
+    model("a kernel of the Hub for attention", config(_attn_implementation="evil/kernel"),
+          "/m/config.json", "evil/kernel", "never run"),
+    model("a kernel of the Hub for a part", config(
+        text_config={"attn_implementation": {"": "evil/kernel@v1:f"}}), "/m/config.json",
+        "evil/kernel@v1:f", "never run"),
 ]  # fmt: skip

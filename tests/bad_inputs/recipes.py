@@ -57,7 +57,7 @@ TEXTS = [
     recipe("a thousand brackets", "options: " + "[" * 1000 + "]" * 1000, "r.yaml", "too deeply"),
     recipe("ten thousand braces", "options: " + "{a: " * 10_000, "r.yaml", "too deeply"),
     recipe("a number of 5,000 digits", "seed: " + "9" * 5000, "r.yaml", "digits"),
-    recipe("larger than any recipe", "# x\n" * 300_000, "r.yaml", "larger than 1,000,000 bytes"),
+    recipe("larger than any recipe", "# x\n" * 300_000, "r.yaml", "larger than 100,000 bytes"),
     recipe("a template", BASE + "seed: {{ seed }}\n", "r.yaml:4", "unhashable key"),
 ]  # fmt: skip
 

@@ -9,16 +9,19 @@ from typing import Any
 from bad_inputs.case import GOOD, Case, Content, fifo, folder, link
 
 RECORD: dict[str, Any] = {
-    "schema_version": 1, "status": "finished", "recipe": "things",
+    "schema_version": 1, "status": "finished", "recipe": "things", "seed": 0,
     "scenario": "text-classification", "model": {"id": "m", "revision": "r", "source": "folder"},
     "data": {"source": "things.csv", "fingerprint": "f", "rows": {"train": 1, "test": 1},
              "set_aside": {}, "overlap": {}, "duplicates": {}, "notes": []},
-    "metrics": {"test": {"accuracy": {"value": 1.0, "low": 1.0, "high": 1.0}}},
-    "slices": {}, "floors": {}, "floor_rows": {}, "seed": 0,
+    "devices": {"type": "cpu", "processes": 1, "notes": [],
+                "batch": {"rows_per_step": 1, "reduced": []}},
     "headline": {"metric": "accuracy", "greater_is_better": True},
-    "environment": {"python": "3", "packages": {}, "hardware": {}},
-    "devices": {"type": "cpu", "processes": 1, "batch": {"reduced": []}, "notes": []},
-    "reload": {"compared": 1, "different": 0}, "speed": {},
+    "environment": {"python": "3", "hardware": {},
+                    "packages": dict.fromkeys(("toolkit", "torch", "transformers"), "1")},
+    "metrics": {"test": {"accuracy": {"value": 1.0, "low": 1.0, "high": 1.0}}},
+    "slices": {}, "floors": {}, "floor_rows": {}, "reload": {"compared": 1, "different": 0},
+    "speed": {"total_seconds": 1.0, "fixed_seconds": 1.0, "train_samples_per_second": 1.0,
+              "phases": {"train": 0.0, "score": 0.0, "floors": 0.0}},
 }  # fmt: skip
 RECIPE = ("scenario: text-classification\nmodel: {model}\ndata: {source: {here}/things.csv}\n"
           "method: lora\n")  # fmt: skip
@@ -73,7 +76,14 @@ BAD_RECORDS: list[tuple[str, Content, tuple[str, ...]]] = [
     ("a status that is a list", record(status=["finished"]), ("status",)),
     ("a status that breaks the terminal", record(status="\x1b[2Jfinished"), ("status", "\\x1b")),
     ("no metrics", record(metrics=None), ("metrics",)),
+    ("no headline", record(headline=None), ("headline",)),
     ("metrics that are a list", record(metrics=[1]), ("metrics",)),
+    ("no score of test", record(metrics={"validation": {}}), ("metrics.test",)),
+    ("a headline that is not scored", record(headline={"metric": "f1", "greater_is_better": True}),
+     ("metrics.test.f1",)),
+    ("a floor without its score", record(floors={"majority": {}}), ("floors.majority.accuracy",)),
+    ("a score that is a text", record(metrics={"test": {"accuracy": {"value": "high"}}}),
+     ("metrics.test.accuracy.value", "'high'")),
     ("a model that is a text", record(model="m"), ("model",)),
     ("data that are null", record(data=[]), ("data",)),
 ]  # fmt: skip

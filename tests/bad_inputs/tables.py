@@ -44,7 +44,7 @@ def swapped(number: int, **values: Any) -> list[dict[str, Any]]:
 MEGABYTES = "word " * 2_000_000
 
 CSV = [
-    rows("empty", "a.csv", "", "a.csv", "is empty", apart=True),
+    rows("empty", "a.csv", "", "a.csv", "is empty"),
     rows("blank lines", "a.csv", "\n\n\n", "a.csv", "is empty"),
     rows("a blank first line", "a.csv", "\n" + GOOD, "a.csv:1", "is an empty line"),
     rows("only a mark of utf-8", "a.csv", b"\xef\xbb\xbf", "a.csv", "is empty"),
@@ -242,8 +242,7 @@ PLACES = [
     rows("a pickle", "a.pkl", b"\x80\x04.", "a.pkl", "no table that can be read"),
     rows("a script", "a.py", "raise SystemExit", "a.py", "no table that can be read"),
     rows("a pipe", "a.csv", fifo, "a.csv", "is no plain file", apart=True),
-    rows("a device without an end", "a.csv", link("/dev/zero"), "a.csv", "is no plain file",
-         apart=True),
+    rows("a device without an end", "a.csv", link("/dev/zero"), "a.csv", "is no plain file"),
     rows("a device without an end, for JSON", "a.jsonl", link("/dev/urandom"), "a.jsonl",
          "is no plain file"),
     rows("a link to nothing", "a.csv", link("gone.csv"), "a.csv", "link to gone.csv"),

@@ -17,7 +17,7 @@ from toolkit.recipe.schema import Recipe
 from toolkit.recipe.yaml_text import DEEPEST, UNTOLD, brief, compose, construct, line_of
 from toolkit.shown import has_token
 
-MOST_BYTES = 1_000_000
+MOST_BYTES = 100_000  # which takes seconds to read
 KeyPath = tuple[str, ...]
 HELD = "holds a token of the Hub, which would be kept with the run: set HF_TOKEN instead"
 # Blocks that may be written as their name alone, and the key that the name stands for.

@@ -1,0 +1,96 @@
+"""The doors through which others' input comes, for tests that throw anything at them.
+
+Each takes bytes (or text) and an empty folder, and returns None where the toolkit takes the input
+or refuses it in its own words; whatever else happens is a fault.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from toolkit.errors import ToolkitError
+
+Door = Callable[[bytes, Path], None]
+
+
+def recipe(data: bytes, folder: Path) -> None:
+    """A recipe's file, to its options, method and training settings checked."""
+    from toolkit import job
+
+    path = folder / "r.yaml"
+    path.write_bytes(data)
+    _own_words_only(lambda: job.resolve(str(path)))
+
+
+def overrides(data: bytes, folder: Path) -> None:
+    """What stands behind --set, several of them one to a line."""
+    from toolkit import job
+    from toolkit.recipe import parse_override
+
+    texts = data.decode("utf-8", "surrogateescape").split("\n")[:5]
+
+    def read() -> None:
+        job.resolve("text-classification", [parse_override(text) for text in texts])
+
+    _own_words_only(read)
+
+
+def table(suffix: str) -> Door:
+    """A file of rows: read, checked, split, compared between splits, its classes found."""
+    from toolkit.data import ClassLabels, load
+    from toolkit.plugin import Column
+    from toolkit.recipe import DataSpec
+
+    columns = {"text": ("text", Column("input", True)), "label": ("label", Column("target", True))}
+
+    def door(data: bytes, folder: Path) -> None:
+        path = folder / f"rows{suffix}"
+        path.write_bytes(data)
+
+        def read() -> None:
+            loaded = load(DataSpec(source=str(path)), columns, 0)
+            ClassLabels.of(loaded.splits["train"], "label")
+
+        _own_words_only(read)
+
+    return door
+
+
+def run(data: bytes, folder: Path) -> None:
+    """A run's folder with such a run.json: read, summed up, described."""
+    from rich.console import Console
+
+    from toolkit import resuming
+    from toolkit.reporting import card, terminal
+    from toolkit.runs import Run
+
+    (folder / "run.json").write_bytes(data)
+
+    def read() -> None:
+        found = Run(folder)
+        if found.status == "finished":
+            terminal.summary(found, Console(file=io.StringIO()))
+            card.card(found.record)
+        resuming.find("text-classification", (), folder)
+
+    _own_words_only(read)
+
+
+def everything(folder: Path) -> set[str]:
+    """Return all that stands below a folder, links not followed."""
+    return {
+        str(Path(base, name).relative_to(folder))
+        for base, folders, files in os.walk(folder)
+        for name in [*folders, *files]
+    }
+
+
+def _own_words_only(action: Callable[[], object]) -> None:
+    try:
+        action()
+    except ToolkitError as error:
+        if not str(error).strip():
+            raise AssertionError("a message that says nothing") from error
