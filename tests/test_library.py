@@ -119,7 +119,7 @@ def test_a_path_is_taken_as_it_is(tmp_path, monkeypatch):
     [
         ("text-clasification", "Did you mean 'text-classification'?"),
         ("text-classification/sentimnt", "Did you mean 'text-classification/sentiment'?"),
-        ("zzz", "Recipes: text-classification"),
+        ("zzz", "Recipes: "),
         ("", "or give the path of a .yaml file"),
         ("minne.yaml", "there is no such file. Did you mean 'mine.yaml'?"),
         ("nowhere/mine.yaml", "there is no such file"),

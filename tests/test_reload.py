@@ -42,11 +42,33 @@ def prediction(**scores):
         ({"score": 0.5}, {"score": math.nan}, 1),
         ({"yes": True}, {"yes": False}, 1),
         ({"a": 1.0}, {"b": 1.0}, 1),
+        ({"start": 3}, {"start": 4}, 1),
+        ({"start": 3, **prediction(a=0.5003, b=0.4997)},
+         {"start": 4, **prediction(a=0.4998, b=0.5002)}, 0),
     ],
-)
+)  # fmt: skip
 def test_a_prediction_is_the_same_within_the_promised_tolerance(saved, loaded, different):
     found = reload.compare(PLUGIN, [saved], [loaded])
     assert (found.compared, found.different) == (1, different)
+
+
+class Keyed(Bare):
+    def margin(self, prediction):
+        return {"": prediction["score"], "others": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("saved", "loaded", "different"),
+    [
+        ({"score": 0.5, "others": [1, 2]}, {"score": 0.5, "others": [2]}, 0),
+        ({"score": 0.5, "text": "x", "others": []}, {"score": 0.5, "text": "y", "others": []}, 1),
+        ({"score": 0.0, "text": "x", "others": []}, {"score": 0.0, "text": "y", "others": []}, 0),
+        ({"score": 0.5, "others": [0.1]}, {"score": 0.5, "others": [0.2]}, 1),
+        ({"score": 0.5, "others": []}, {"score": 0.5, "text": "y", "others": []}, 1),
+    ],
+)  # fmt: skip
+def test_parts_of_a_prediction_may_have_margins_of_their_own(saved, loaded, different):
+    assert reload.compare(Keyed(), [saved], [loaded]).different == different
 
 
 @given(st.recursive(

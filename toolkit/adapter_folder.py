@@ -54,15 +54,17 @@ def load(folder: Path, method: Method, expected: str | None = None) -> Any:
     Raises:
         ModelError: the base model is not to be had, or another than the adapter was trained on.
     """
-    return _wrapped(method.base(_base(folder, expected)), folder)
+    with models.loading(f"{folder} cannot be loaded"):
+        return _wrapped(method.base(_base(folder, expected)), folder)
 
 
 def merged(folder: Path, method: Method, expected: str | None = None) -> Any:
     """Return a plain transformers model with the adapter's weights in it; Raises as `load`."""
     from peft.utils import ModulesToSaveWrapper
 
-    model = method.dense(method.base(_base(folder, expected)))
-    wrapped = _wrapped(model, folder)
+    with models.loading(f"{folder} cannot be loaded"):
+        model = method.dense(method.base(_base(folder, expected)))
+        wrapped = _wrapped(model, folder)
     # Put in by hand: peft's IA3 looks for a weight in them, which a module of several layers lacks.
     for name, module in list(wrapped.named_modules()):
         if isinstance(module, ModulesToSaveWrapper):
@@ -83,7 +85,7 @@ def _base(folder: Path, expected: str | None) -> Any:
     import torch
     import transformers
 
-    given = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    given = _given(folder)
     files = models.find(given["base_model_name_or_path"], given.get("revision"))
     if expected is not None and files.revision != expected:
         raise ModelError(
@@ -102,13 +104,29 @@ def _base(folder: Path, expected: str | None) -> Any:
     return model if device is None else model.to(device)
 
 
+def _given(folder: Path) -> Mapping[str, Any]:
+    """Return the adapter's own config.
+
+    Raises:
+        ModelError: it is damaged, or names no model that the adapter stands on.
+    """
+    try:
+        found: Any = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{folder / CONFIG} is damaged: {error}") from None
+    name = found.get("base_model_name_or_path") if isinstance(found, dict) else None
+    if not isinstance(name, str) or not isinstance(found.get("revision"), str | None):
+        raise ModelError(f"{folder / CONFIG} names no base_model_name_or_path (and revision)")
+    return dict(found)
+
+
 def usage(folder: Path) -> str:
     """Return the lines of Python that load the adapter without toolkit."""
     import transformers
 
     from toolkit.models import auto_class_of
 
-    given: Mapping[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    given = _given(folder)
     auto = auto_class_of(transformers.AutoConfig.from_pretrained(folder), folder).__name__
     revision = f", revision={given['revision']!r}" if given.get("revision") else ""
     return (

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import messages, ranks, resuming
+from toolkit import messages, ranks, resuming, shown
 from toolkit.errors import Interrupted, ToolkitError, UserError
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Launch:
             box = messages.Box(Path(folder))
             while (smaller := self._attempt(box)) is not None:
                 if self.console is not None:
-                    self.console.print(smaller["text"], style="yellow", highlight=False)
+                    shown.say(self.console, smaller["text"], "yellow")
                 for key, value in smaller["settings"].items():
                     self.command += ["--set", f"training.{key}={value}"]
                 self.out = box.run_folder()

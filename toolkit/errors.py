@@ -20,6 +20,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from toolkit import shown
+
 
 class ToolkitError(Exception):
     """Base of all errors raised on purpose."""
@@ -104,6 +106,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 def listing(names: Iterable[object], most: int = 12) -> str:
     """Return names as "a, b, c", cut with a count where there are more than `most`."""
-    shown = [str(name) for name in names]
-    more = f" and {len(shown) - most} more" if len(shown) > most else ""
-    return ", ".join(shown[:most]) + more if shown else "(none)"
+    lines = [shown.line(name) for name in names]
+    more = f" and {len(lines) - most} more" if len(lines) > most else ""
+    return ", ".join(lines[:most]) + more if lines else "(none)"

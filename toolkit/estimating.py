@@ -99,14 +99,14 @@ def _training(job: Job, steps: plan.Plan, measured: trial.Trial) -> float:
         + measured.begin
         + epochs * times.sum()
         + rest * times.mean()
-        + steps.evaluations * measured.evaluation.at(len(job.prepared["validation"]))
+        + steps.evaluations * measured.evaluation.at(len(job.loaded.splits["validation"]))
         + steps.saves * measured.save
     )
 
 
 def _scoring(job: Job, measured: trial.Trial) -> float:
     """Return the seconds of predicting and scoring validation and test, whole and by slices."""
-    validation, test = len(job.prepared["validation"]), len(job.prepared["test"])
+    validation, test = len(job.loaded.splits["validation"]), len(job.loaded.splits["test"])
     calibrates = type(job.plugin).calibrate is not Plugin.calibrate
     seen = job.loaded.overlapping
     again = 1 if seen is not None and seen.any() and not seen.all() else 0
@@ -122,28 +122,29 @@ def _scoring(job: Job, measured: trial.Trial) -> float:
 
 def _fixed(job: Job, measured: trial.Trial) -> float:
     """Return the seconds of all else; what came before training has been measured by now."""
-    before = job.clock.seconds
+    before, test = job.clock.seconds, len(job.loaded.splits["test"])
     save = measured.save / 3  # the weights, without the optimizer's two moments of each
     # The fresh process of the reload check imports and loads again, and predicts the test rows.
     reload = before["imports"] + before["model"] / 2
-    return sum(before.values()) + save + reload + measured.prediction.at(len(job.prepared["test"]))
+    return sum(before.values()) + save + reload + measured.prediction.at(test)
 
 
 def _floors(job: Job, train_seconds: float) -> float:
     """Return the seconds of the floors: what some rows took, up to their share of training."""
     import datasets
 
-    from toolkit.evaluation import floors
+    from toolkit.evaluation import floors, parts
 
     plugin, whole, prepared = job.plugin, job.plugin.data, job.prepared
     if whole is None:
         return 0.0
-    rows = len(prepared["train"]) + len(prepared["test"])
-    few = {name: range(min(len(prepared[name]), ROWS)) for name in prepared}
+    rows = len(whole["train"]) + len(whole["test"])
+    few = {name: range(min(len(whole[name]), ROWS)) for name in whole}
     start = time.monotonic()
     try:
-        plugin.data = datasets.DatasetDict({n: whole[n].select(few[n]) for n in whole})
-        some = {name: prepared[name].select(few[name]) for name in prepared}
+        chosen = {n: parts.select(whole[n], prepared[n], few[n]) for n in whole}
+        plugin.data = datasets.DatasetDict({n: raw for n, (raw, _) in chosen.items()})
+        some = {n: made for n, (_, made) in chosen.items()}
         floors.measure(plugin, some, plugin.metrics, SECONDS / 4, job.recipe.seed)
     finally:
         plugin.data = whole

@@ -37,6 +37,8 @@ def export(run: Run, form: str, out: Path | None = None) -> tuple[Path, str]:
             f"{folder} is not empty ({listing(held, 5)}); name a new or empty folder with -o"
         )
     partial = folder.with_name(f"{folder.name}.partial")
+    if partial.is_symlink():  # what is written must not land where it leads
+        raise UserError(f"{partial} is a link: remove it first")
     shutil.rmtree(partial, ignore_errors=True)
     try:
         done = FORMS[form](run, partial)
@@ -53,6 +55,8 @@ def export(run: Run, form: str, out: Path | None = None) -> tuple[Path, str]:
 def merged(run: Run, folder: Path) -> str:
     """Write a plain model: an adapter's weights added to those that it stands on."""
     source = run.path / "model"
+    if not (source / "config.json").is_file() and not (source / adapter_folder.CONFIG).is_file():
+        raise UserError(f"{source} is no model: it holds neither config.json nor an adapter's")
     if not (source / adapter_folder.CONFIG).is_file():
         shutil.copytree(source, folder)
         return "method without adapters: the run's model is plain already, and was copied"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import library, methods, models
+from toolkit import library, methods, models, shown
 from toolkit.errors import DataError, UserError
 from toolkit.recipe.yaml_text import dump
 
@@ -48,9 +48,9 @@ def fetch(name: str, overrides: Overrides = (), folder: Path | None = None) -> l
         _claim(folder)
     found = list(_models(recipe))
     tables, where = _rows(recipe.data.source)
-    shown = str(recipe.data.source)
+    source = str(recipe.data.source)
     if folder is None:
-        return [*found, Fetched("rows", shown, where)]
+        return [*found, Fetched("rows", source, where)]
     values = recipe.model_dump(mode="json", exclude_defaults=True)
     if recipe.model.id is not None:
         shutil.copytree(found[0].place, folder / MODEL)
@@ -59,9 +59,9 @@ def fetch(name: str, overrides: Overrides = (), folder: Path | None = None) -> l
     if tables is not None or where != "made":
         values["data"]["source"] = _copied(recipe.data.source, tables, folder)
         where = str(folder / DATA)
-    text = f"# toolkit run {folder / RECIPE} --offline\n{dump(values)}"
+    text = f"# toolkit run {shown.line(folder / RECIPE)} --offline\n{dump(values)}"
     (folder / RECIPE).write_text(text, encoding="utf-8")
-    return [*found, Fetched("rows", shown, where), Fetched("recipe", name, str(folder / RECIPE))]
+    return [*found, Fetched("rows", source, where), Fetched("recipe", name, str(folder / RECIPE))]
 
 
 def _claim(folder: Path) -> None:

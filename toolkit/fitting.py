@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from toolkit import adapter_folder, checkpoints, methods, ranks, record, training
+from toolkit import adapter_folder, checkpoints, methods, ranks, record, shown, training
 from toolkit.agreement import agreed, first_here
 from toolkit.cpu import cheap_dropout
 from toolkit.errors import BatchSizeError, Interrupted
@@ -39,7 +39,7 @@ def fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained:
             if error.smaller is None or ranks.size() > 1:
                 raise
             smaller = error.smaller
-        console.print(smaller["text"], style="yellow", highlight=False)
+        shown.say(console, smaller["text"], "yellow")
         job.take_smaller_batches(smaller)
         folder.clear_checkpoints(keep=False)
         folder.write_recipe(job.recipe)
@@ -54,7 +54,7 @@ def _fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained
 
     plugin = job.plugin
     with agreed(), first_here():  # what one rank leaves in the cache, the others find there
-        method, report = apply_method(job, partial(console.print, style="dim", highlight=False))
+        method, report = apply_method(job, partial(shown.say, console, style="dim"))
     if not is_trainable(plugin.model):
         return Trained(report)
     best, kind = headline(plugin), job.arguments.device.type
@@ -62,7 +62,7 @@ def _fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained
     start = ranks.share(checkpoints.newest(folder.path / "checkpoints"))
     folder.note_start(start)
     for reason in start.passed_over:
-        console.print(f"passed over {reason}", style="yellow", highlight=False)
+        shown.say(console, f"passed over {reason}", "yellow")
     with closing(progress), method.while_training(plugin.model), cheap_dropout(kind):
         trainer = make_trainer(job, folder, Divergence(), progress, pausing)
         with watch.while_training():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,6 @@ from toolkit import data as data_door
 from toolkit.agreement import first_here
 from toolkit.errors import (
     Fault,
-    ModelError,
     RecipeError,
     ToolkitError,
     UserError,
@@ -197,33 +196,22 @@ def _model_files(recipe: Recipe) -> models.ModelFiles:
 
 
 def _prepare(plugin: Plugin[Any], loaded: Loaded) -> dict[str, datasets.Dataset]:
+    from toolkit.evaluation import parts
+
     found = {}
     for split, rows in loaded.splits.items():
         found[str(split)] = prepared = plugin.prepare(rows, str(split))
-        if len(prepared) != len(rows):
-            raise ToolkitError(
-                f"{type(plugin).__name__}.prepare gave {len(prepared)} rows for {len(rows)} "
-                f"of {split}: it must keep every row, in order"
-            )
+        try:
+            parts.bounds(prepared, len(rows))
+        except ValueError as error:
+            what = f"{type(plugin).__name__}.prepare gave, of {split}, {error}"
+            raise ToolkitError(what) from None
     return found
 
 
-@contextmanager
-def _loading(files: models.ModelFiles, scenario: str) -> Iterator[None]:
-    """A model of another kind than the scenario needs is the user's to mend, not a crash."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (
-        ValueError, OSError, KeyError, ImportError, RuntimeError, TypeError, SafetensorError,
-    ) as error:  # fmt: skip
-        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
-        if "trust_remote_code" in str(error):
-            first = "it needs code that comes with it, which is never run"
-        raise ModelError(
-            f"model {files.id!r} ({files.path}) cannot be loaded for {scenario}: {first}"
-        ) from error
+def _loading(files: models.ModelFiles, scenario: str) -> AbstractContextManager[None]:
+    what = f"model {files.id!r} ({files.path}) cannot be loaded for {scenario}"
+    return models.loading(what)
 
 
 def _arguments_and_model(

@@ -100,10 +100,11 @@ def locate(name: str) -> Path:
         try:
             there = path.is_file()
             beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        except OSError:  # no file's name can be as long
+        except (OSError, ValueError):  # no file's name can be as long, or hold a NUL
             there, beside = False, []
         if not there and path.name in beside:
-            raise RecipeError(Fault(name, "is no file: a recipe is one YAML file"))
+            kind = "a link to nothing" if path.is_symlink() and not path.exists() else "no file"
+            raise RecipeError(Fault(name, f"is {kind}: a recipe is one YAML file"))
         if not there:
             raise RecipeError(Fault(name, f"there is no such file.{nearest(path.name, beside)}"))
         return path
@@ -162,11 +163,13 @@ def local_sources(path: Path) -> list[str]:
     from toolkit.recipe import draft
 
     values = draft(path.resolve(), find=lambda other: locate(other).resolve()).values
-    source = values.get("data", {}).get("source", [])
+    data = values.get("data")
+    source = data.get("source", []) if isinstance(data, dict) else []
     flat = source.values() if isinstance(source, dict) else [source]
     names = [name for item in flat for name in (item if isinstance(item, list) else [item])]
+    paths = [Path(name) for name in names if isinstance(name, str)]
     here = path.resolve().parent
-    return [Path(name).name for name in names if Path(name).is_file() and Path(name).parent == here]
+    return [found.name for found in paths if found.parent == here and found.is_file()]
 
 
 def find(name: str, overrides: Sequence[tuple[tuple[str, ...], Any]] = ()) -> Draft:

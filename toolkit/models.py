@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from toolkit import registry
-from toolkit.errors import ModelError, UserError, listing, nearest
+from toolkit.errors import Fault, ModelError, UserError, listing, nearest
 
 GROUP = "toolkit.models"
 WEIGHTS = "*.safetensors"
@@ -87,11 +88,18 @@ def _folder(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | 
     path = Path(os.path.expanduser(model_id))
     try:
         there = path.is_dir()
-    except OSError:  # no file's name can be as long
+    except (OSError, ValueError):  # no file's name can be as long, or hold a NUL
         there = False
     if not there:
         tried.reasons.append(f"folder: {path} does not exist")
         return None
+    odd = [
+        Fault(str(item), "is no file, or a link to nothing")
+        for item in sorted(path.iterdir())
+        if any(item.match(kind) for kind in WANTED) and not item.is_file()
+    ]
+    if odd:
+        raise ModelError(odd)
     if not (path / "config.json").is_file():
         names = listing(sorted(item.name for item in path.iterdir()), 8)
         raise ModelError(f"{path} is no model folder: config.json is missing (it holds {names})")
@@ -131,10 +139,12 @@ def _lacking(folder: Path) -> list[str]:
     for index in folder.glob("*.safetensors.index.json"):
         try:
             named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        except (OSError, ValueError, KeyError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             named = [index.name]
         found |= {str(name) for name in named}
-    return sorted(name for name in found if not (folder / name).is_file() or name.endswith(".json"))
+    # A name with a path in it leads out of the folder that was looked into.
+    there = {item.name for item in folder.glob(WEIGHTS) if item.is_file()}
+    return sorted(found - there)
 
 
 def _mirror(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
@@ -203,6 +213,33 @@ def _pickles_only(model_id: str, names: list[str]) -> str:
         + ". Convert them once where you trust them: load the model with transformers and call "
         "save_pretrained(FOLDER), then use --model FOLDER."
     )
+
+
+@contextmanager
+def loading(what: str) -> Iterator[None]:
+    """A model that is damaged, or of another kind than is needed, is the user's to mend.
+
+    Args:
+        what: what cannot be done then, as the message begins.
+
+    Raises:
+        ModelError: whatever the libraries raise over a model's files.
+    """
+    from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except UserError:
+        raise
+    except (
+        ValueError, OSError, KeyError, IndexError, ImportError, RuntimeError, TypeError,
+        AttributeError, ZeroDivisionError, SafetensorError, StrictDataclassError,
+    ) as error:  # fmt: skip
+        first = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        if "trust_remote_code" in str(error):
+            first = "it needs code that comes with it, which is never run"
+        raise ModelError(f"{what}: {first}") from error
 
 
 def weights_digest(folder: Path) -> str:

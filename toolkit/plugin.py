@@ -46,10 +46,12 @@ class Column:
         files: of an input that is a file of its own: the suffixes by which such files are known
             (".wav"). Rows name them (relative to their table), hold them, or are the files of a
             folder a class. Their contents are what is compared and fingerprinted.
+        may_be_empty: of a target: a row without a value says something by that, and is kept.
     """
 
     role: str
     as_text: bool = False
+    may_be_empty: bool = False
     files: tuple[str, ...] = ()
 
 
@@ -134,6 +136,10 @@ class Plugin(ABC, Generic[OptionsT]):
         """Return model inputs for raw rows: same length, same order; `labels` where they exist.
 
         A column `length` lets batches be grouped by length.
+
+        What is too long for one input may be given in parts, a row each, with a column `row` of
+        the raw rows' numbers, rising. Each part is a row of its own in training; in all else
+        `keep` takes what is needed of the outputs, and `decode` makes one prediction of a row.
         """
         return split
 
@@ -153,10 +159,23 @@ class Plugin(ABC, Generic[OptionsT]):
         """Return the model's outputs for a batch; override it to generate."""
         return model(**batch)
 
+    def keep(self, outputs: Any, parts: Sequence[Row]) -> list[Any]:
+        """Return what `decode` needs of a batch's outputs for each part (prepared row): little.
+
+        Called only where `prepare` gives a column `row`.
+        """
+        raise NotImplementedError(
+            f"{type(self).__name__} prepares rows in parts and needs keep(outputs, parts)"
+        )
+
     def decode(self, outputs: Any, rows: Sequence[Row]) -> list[Prediction]:
         """Return one JSON-able prediction per raw row.
 
         Evaluation, prediction, serving and the reload check all pass through here.
+
+        Args:
+            outputs: of the model for a batch of the rows; where they were prepared in parts, a
+                list for each row of what `keep` returned for each of its parts.
         """
         raise NotImplementedError(
             f"{type(self).__name__} needs decode(outputs, rows): one dict per row"
@@ -170,11 +189,12 @@ class Plugin(ABC, Generic[OptionsT]):
         column = next(iter(columns(self.options, "target").values()), None)
         return [None if column is None else row.get(column) for row in rows]
 
-    def margin(self, prediction: Prediction) -> float:
+    def margin(self, prediction: Prediction) -> float | Mapping[str, float]:
         """Return how far a prediction is from becoming another one, as a difference in probability.
 
         By default the gap between the two largest values of the first mapping of numbers in it;
-        infinite where there is none, so that any change counts as one.
+        infinite where there is none, so that any change counts as one. Parts of a prediction may
+        have margins of their own: key -> margin, and "" -> that of all other keys.
         """
         for value in prediction.values():
             if isinstance(value, Mapping) and len(value) > 1:

@@ -60,6 +60,21 @@ def tokenizer(folder: Path) -> Any:
     return found
 
 
+def longest_input(folder: Path, tokenizer: Any) -> int | None:
+    """Return the most tokens that tokenizer and model take; None where neither says.
+
+    Tokenizers without a limit say 10^30.
+    """
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder)
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None and "roberta" in config.model_type:
+        positions -= (config.pad_token_id or 0) + 1  # its positions start behind the padding id
+    known = [n for n in (tokenizer.model_max_length, positions) if n is not None and n < 10**9]
+    return int(min(known)) if known else None
+
+
 def model(auto: Any, folder: Path, tokenizer: Any = None, **settings: Any) -> Any:
     """Return `auto.from_pretrained(folder, **settings)`, whose body must come from the folder.
 

@@ -64,13 +64,14 @@ def check(run: Path, rows: datasets.Dataset) -> Comparison:
 def compare(
     plugin: Plugin[Any], first: Sequence[Prediction], second: Sequence[Prediction], start: int = 0
 ) -> Comparison:
-    """Compare predictions row by row: numbers within 1e-2, everything else equal.
+    """Compare predictions row by row: decimal numbers within 1e-2, everything else equal.
 
-    Another text or list is let pass only where the prediction stood within 1e-3 of it.
+    Another text, list or whole number is let pass only where the prediction stood within 1e-3 of
+    it.
     """
     found = Comparison(compared=len(first))
     for row, (one, other) in enumerate(zip(first, second, strict=True), start):
-        if not _same(one, other, min(plugin.margin(one), plugin.margin(other)) <= MARGIN):
+        if not _same_prediction(one, other, plugin.margin(one), plugin.margin(other)):
             found.different += 1
             if len(found.rows) < SHOWN:
                 found.rows.append(row)
@@ -78,9 +79,22 @@ def compare(
     return found
 
 
+def _same_prediction(one: Prediction, other: Prediction, margin: Any, others: Any) -> bool:
+    """Compare two predictions, each key by its own margin where there is one."""
+    if not isinstance(margin, Mapping) or not isinstance(others, Mapping):
+        return _same(one, other, bool(min(margin, others) <= MARGIN))
+
+    def close(key: str) -> bool:
+        return bool(min(found.get(key, found[""]) for found in (margin, others)) <= MARGIN)
+
+    return one.keys() == other.keys() and all(_same(one[k], other[k], close(k)) for k in one)
+
+
 def _same(one: Any, other: Any, close: bool) -> bool:
     if isinstance(one, bool) or isinstance(other, bool):
         return one is other or close
+    if isinstance(one, int) and isinstance(other, int):  # a place or a count, nothing measured
+        return one == other or close
     if isinstance(one, int | float) and isinstance(other, int | float):
         return abs(one - other) <= TOLERANCE or one == other or (one != one and other != other)
     if isinstance(one, Mapping) and isinstance(other, Mapping):

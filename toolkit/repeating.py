@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import environment, launching
+from toolkit import environment, launching, shown
 from toolkit.agent import Fleet
 from toolkit.errors import Fault, ToolkitError, UserError
 from toolkit.runs import Run, RunFolder
@@ -47,7 +47,7 @@ def repeat(
         raise UserError(found)
     if console is not None:
         for fault in found:
-            console.print(f"differs: {fault}", style="yellow", highlight=False, markup=False)
+            shown.say(console, f"differs: {fault}", "yellow")
     before = first.record["devices"]
     if processes is None and before["type"] == "cpu":
         processes = before["processes"]

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit import adapter_folder, library, methods, pretrained, registry
-from toolkit.errors import UserError
+from toolkit.errors import DataError, Fault, UserError
 from toolkit.models import auto_class_of
+from toolkit.runs import Run
 
 if TYPE_CHECKING:
     from toolkit.plugin import Plugin, Prediction
@@ -36,15 +37,20 @@ class Restored:
         """Return one prediction per row.
 
         Raises:
-            UserError: a row lacks an input column.
+            UserError: a row lacks an input column, or differs from others in type.
         """
         import datasets
+        import pyarrow as pa
 
         from toolkit.data.checks import require_columns
         from toolkit.evaluation.predicting import predict
         from toolkit.plugin import columns
 
-        raw = datasets.Dataset.from_list([dict(row) for row in rows])
+        try:
+            raw = datasets.Dataset.from_list([dict(row) for row in rows])
+        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+            what = f"values of a column differ in type: {str(error).splitlines()[0]}"
+            raise DataError(Fault("rows", what)) from error
         if not len(raw):
             return []
         inputs = columns(self.plugin.options, "input")
@@ -97,9 +103,8 @@ def recipe_of(run: Path) -> Recipe:
 
 def trained_on(run: Path) -> str | None:
     """Return the revision of the pretrained model, as run.json has it; None where there is none."""
-    file = run / "run.json"
-    record = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return str(record["model"]["revision"]) if "model" in record else None
+    record = Run(run).record if (run / "run.json").is_file() else {}
+    return str(record["model"]["revision"]) if record.get("model") else None
 
 
 def load_plain(folder: Path) -> Any:

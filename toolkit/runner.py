@@ -20,6 +20,7 @@ from toolkit import (
     reload,
     resuming,
     scores,
+    shown,
 )
 from toolkit.agreement import agreed
 from toolkit.errors import Interrupted
@@ -77,7 +78,7 @@ def _run(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Run | N
         folder.write_recipe(job.recipe)
         folder.write(**record.opening(job))
         for note in folder.record["devices"]["notes"] if ranks.is_main() else ():
-            console.print(note, style="yellow", highlight=False)
+            shown.say(console, note, "yellow")
         _train_and_score(job, folder, console, watch)
     except KeyboardInterrupt as error:
         folder.write(status="interrupted", error=str(error) or None)

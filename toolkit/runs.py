@@ -11,10 +11,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import locks
+from toolkit import locks, shown
 from toolkit.checkpoints import SIDE
-from toolkit.errors import ToolkitError, UserError, listing
+from toolkit.errors import Fault, ToolkitError, UserError, listing, nearest
 from toolkit.recipe.yaml_text import dump
+from toolkit.run_record import SCHEMA_VERSION, faults
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from toolkit.plugin import Prediction
     from toolkit.recipe import Recipe
 
-SCHEMA_VERSION = 1
 BATCH = 1000
 
 
@@ -45,12 +45,12 @@ class RunFolder:
         Raises:
             UserError: `out` holds files, or another process is writing to it.
         """
-        path = out or _fresh(Path("runs") / name)
-        if path.exists() and not path.is_dir():
-            raise UserError(f"--out {path} is a file; name a new or empty folder")
-        if path.exists() and any(path.iterdir()):
-            raise UserError(_occupied(path))
+        path = out or _fresh(_home(name))
         with _writable(path):
+            if path.exists() and not path.is_dir():
+                raise UserError(f"--out {path} is a file; name a new or empty folder")
+            if path.exists() and any(path.iterdir()):
+                raise UserError(_occupied(path))
             path.mkdir(parents=True, exist_ok=True)
             folder = cls(path.resolve())
             locks.take(folder.path)
@@ -61,8 +61,9 @@ class RunFolder:
         """Take up the folder of a run that did not get to its end.
 
         Raises:
-            UserError: another process is writing to it.
+            UserError: another process is writing to it, or it holds links that lead out of it.
         """
+        _refuse_links(path)
         folder = cls(path.resolve())
         with _writable(path):
             locks.take(folder.path)
@@ -126,7 +127,7 @@ class RunFolder:
         """Write the resolved recipe, runnable again."""
         text = dump(recipe.model_dump(mode="json"))
         path = self.path / "recipe.yaml"
-        path.write_text(f"# toolkit run {path}\n{text}", encoding="utf-8")
+        path.write_text(f"# toolkit run {shown.line(path)}\n{text}", encoding="utf-8")
 
     def write_predictions(
         self, batches: Iterable[tuple[Sequence[Prediction], Sequence[Any]]]
@@ -171,8 +172,29 @@ class OthersFolder(RunFolder):
 def _writable(path: Path) -> Iterator[None]:
     try:
         yield
-    except OSError as error:
-        raise UserError(f"--out {path} cannot be written: {error.strerror}") from None
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"--out {path} cannot be written: {why}") from None
+
+
+def _refuse_links(folder: Path) -> None:
+    """Raise UserError for links in a folder, which another may have made, that lead out of it."""
+    inside = folder.resolve()
+    what = "is a link that leads out of the run's folder: nothing is written there"
+    found = [
+        Fault(str(path), what)
+        for path in sorted(folder.rglob("*"))
+        if path.is_symlink() and not _target(path).is_relative_to(inside)
+    ]
+    if found:
+        raise UserError(found)
+
+
+def _target(link: Path) -> Path:
+    try:
+        return link.resolve()
+    except (OSError, RuntimeError):  # a link to itself
+        return Path("/")
 
 
 def _occupied(path: Path) -> str:
@@ -195,8 +217,14 @@ def unfinished(path: Path) -> str | None:
 
 def last_unfinished(name: str) -> Path | None:
     """Return the newest folder under runs/<name> whose run did not get to its end."""
-    found = sorted(Path("runs", name).glob("*/run.json"), key=lambda file: file.parent.name)
+    found = sorted(_home(name).glob("*/run.json"), key=lambda file: file.parent.name)
     return next((f.parent for f in reversed(found) if unfinished(f.parent)), None)
+
+
+def _home(name: str) -> Path:
+    """Return the folder of a recipe's runs; a recipe's file may be called `...yaml`."""
+    parts = (part if part.strip(".") else "_" for part in name.split("/"))
+    return Path("runs", *parts)
 
 
 def _fresh(base: Path) -> Path:
@@ -254,23 +282,24 @@ class Run:
     path: the folder. record: run.json as a dict.
 
     Raises:
-        UserError: the folder is no run.
+        UserError: the folder is no run, or run.json is damaged.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         file = self.path / "run.json"
-        if not file.is_file():
-            raise UserError(f"{self.path} is no run's folder: it holds no run.json")
         try:
-            self.record: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        except ValueError as error:
+            if not file.is_file():
+                raise UserError(_no_run(self.path))
+            record = json.loads(file.read_text(encoding="utf-8"))
+        except RecursionError:
+            raise UserError(f"{file} is damaged: it is nested too deeply") from None
+        except (OSError, ValueError) as error:
             raise UserError(f"{file} is damaged: {error}") from None
-        if self.record.get("schema_version") != SCHEMA_VERSION:
-            raise UserError(
-                f"{file} has schema_version {self.record.get('schema_version')!r}; "
-                f"this toolkit reads {SCHEMA_VERSION}"
-            )
+        wrong = faults(record, str(file))
+        if wrong:
+            raise UserError(wrong)
+        self.record: dict[str, Any] = record
 
     @property
     def status(self) -> str:
@@ -290,3 +319,11 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, status={self.status!r})"
+
+
+def _no_run(path: Path) -> str:
+    if path.is_dir():
+        return f"{path} is no run's folder: it holds no run.json"
+    beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+    kind = "a file" if path.exists() else "not there"
+    return f"{path} is no run's folder: it is {kind}.{nearest(path.name, beside)}"

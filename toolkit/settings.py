@@ -34,6 +34,8 @@ def fault(name: str, value: Any, hint: Any, metadata: Mapping[str, Any]) -> str:
     Args:
         hint: the field's type. metadata: of the dataclass field, whose "choices" count.
     """
+    if name == "report_to":
+        return _reports(value)
     known = _choices(hint, metadata)
     if known and value is not None and str(getattr(value, "value", value)) not in known:
         return f"there is no {value!r}.{nearest(str(value), known)} Known: {listing(known, 20)}."
@@ -47,6 +49,24 @@ def fault(name: str, value: Any, hint: Any, metadata: Mapping[str, Any]) -> str:
         return f"takes a number above 0, not {value}"
     if name in NOT_BELOW_ZERO and value < 0:
         return f"takes a number from 0, not {value}"
+    return ""
+
+
+def _reports(value: Any) -> str:
+    """Return what is wrong with the services that a run reports to, or ""."""
+    from transformers.integrations import integration_utils
+
+    known = [*integration_utils.INTEGRATION_TO_CALLBACK, "none"]
+    there = [*integration_utils.get_available_reporting_integrations(), "none"]  # type: ignore[no-untyped-call]  # transformers'
+    for service in value if isinstance(value, list) else [value]:
+        if service == "all":
+            return "takes names: all would tell whatever services happen to be installed"
+        if service is not None and service not in known:
+            return (
+                f"there is no {service!r}.{nearest(str(service), known)} Known: {listing(known)}."
+            )
+        if service is not None and service not in there:
+            return f"{service} is not installed"
     return ""
 
 

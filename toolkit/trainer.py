@@ -127,7 +127,7 @@ class ScoredEvaluation:
             else:
                 deque(pairs(), maxlen=0)
         if losses:
-            metrics[f"{metric_key_prefix}_loss"] = sum(losses) / len(rows)
+            metrics[f"{metric_key_prefix}_loss"] = sum(losses) / len(self.eval_dataset)
         # By it every rank keeps the same checkpoint, and stops in the same epoch.
         metrics = ranks.share(metrics)
         self.toolkit_eval_seconds += time.monotonic() - start

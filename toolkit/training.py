@@ -21,7 +21,21 @@ EARLY_STOPPING = {"early_stopping_patience": int, "early_stopping_threshold": fl
 RESERVED = {
     "output_dir": "the run's folder is set with --out",
     "seed": "set `seed:` at the top of the recipe (or --seed)",
-    "push_to_hub": "a run never publishes",
+    **dict.fromkeys(
+        (
+            "push_to_hub",
+            "hub_model_id",
+            "hub_token",
+            "hub_strategy",
+            "hub_private_repo",
+            "hub_always_push",
+            "hub_revision",
+            "trackio_space_id",
+            "trackio_bucket_id",
+            "trackio_static_space_id",
+        ),
+        "a run never publishes",
+    ),
     **dict.fromkeys(("do_train", "do_eval", "do_predict"), "a run always trains and scores"),
     "resume_from_checkpoint": "read by nothing here; leave it out",
 }
@@ -128,6 +142,8 @@ def _defaults(
         "eval_strategy": strategy,
         "save_strategy": strategy,
         "save_steps": own.get("eval_steps", 500),
+        # As the contract calls them, whatever the model's own forward does.
+        "label_names": ["labels"],
         "save_total_limit": 2,  # the newest, to go on from, and the best
         "bf16": bf16_supported() and not own.get("fp16", False),
         "train_sampling_strategy": "group_by_length" if has_lengths else "random",

@@ -18,6 +18,7 @@ from transformers import TrainerCallback
 from toolkit import fitting, training
 from toolkit.cpu import cheap_dropout
 from toolkit.errors import Fault, RecipeError
+from toolkit.evaluation import parts
 from toolkit.job import Job
 from toolkit.plan import Floats, Plan, sample
 from toolkit.runs import RunFolder
@@ -139,7 +140,8 @@ def measure(job: Job, plan: Plan, folder: Path, seconds: float) -> Trial:
     train, recipe = job.prepared["train"], job.recipe
     prepared = Noted({**job.prepared, "train": train.select(rows)})
     settings = {k: v for k, v in recipe.training.items() if k not in training.EARLY_STOPPING}
-    raw = {**job.loaded.splits, "train": job.loaded.splits["train"].select(rows)}
+    raw_train = job.loaded.splits["train"].select(parts.rows_of(train, rows))
+    raw = {**job.loaded.splits, "train": raw_train}
     small = dataclasses.replace(
         job,
         prepared=prepared,
@@ -235,11 +237,10 @@ def _evaluation(job: Job, trainer: Any) -> Line:
 
 def _some(job: Job, name: str) -> tuple[Callable[[int], tuple[Any, Any]], int]:
     """Return a function that draws rows of a split, and how many there are."""
-    order = np.random.default_rng(job.recipe.seed).permutation(len(job.prepared[name]))
+    order = np.random.default_rng(job.recipe.seed).permutation(len(job.loaded.splits[name]))
 
     def some(rows: int) -> tuple[Any, Any]:
-        chosen = order[:rows]
-        return job.loaded.splits[name].select(chosen), job.prepared[name].select(chosen)
+        return parts.select(job.loaded.splits[name], job.prepared[name], order[:rows])
 
     return some, len(order)
 

@@ -48,7 +48,8 @@ class TextClassification(Plugin[TextOptions]):
     def prepare(self, split: Any, name: str) -> Any:
         """Return token ids, their number, and class ids where the split has labels."""
         tokenizer, options, labels = self.processor, self.options, self.labels
-        limit = min(options.max_length, self._longest_input)
+        longest = pretrained.longest_input(self.model_path, tokenizer)
+        limit = min(options.max_length, longest or options.max_length)
         with_labels = options.label in split.column_names
 
         def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -140,7 +141,7 @@ class TextClassification(Plugin[TextOptions]):
         found = [self.labels.texts(row[self.options.label]) for row in rows]
         return found if self.options.multi_label else [texts[0] for texts in found]
 
-    def margin(self, prediction: Prediction) -> float:
+    def margin(self, prediction: Prediction) -> float | Mapping[str, float]:
         """Return the gap between the two best classes, or the nearest label's to the threshold."""
         if self.options.multi_label:
             scores: dict[str, float] = prediction["scores"]
@@ -208,15 +209,6 @@ class TextClassification(Plugin[TextOptions]):
         from transformers import AutoConfig
 
         return AutoConfig.from_pretrained(self.model_path)
-
-    @property
-    def _longest_input(self) -> int:
-        """The tokenizer's and the model's own limit (tokenizers without one say 10^30)."""
-        config = self._config
-        positions = getattr(config, "max_position_embeddings", None) or self.options.max_length
-        # RoBERTa's positions start behind the padding id.
-        offset = (config.pad_token_id or 0) + 1 if "roberta" in config.model_type else 0
-        return int(min(self.processor.model_max_length, positions - offset))
 
     @cached_property
     def _weights(self) -> list[float]:

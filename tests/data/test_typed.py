@@ -41,16 +41,16 @@ def parquet(table):
         ("gaps.jsonl", LINES.replace("\n", "\n\n"), "utf-8"),
         ("latin.jsonl", LINES.encode("latin-1"), "latin-1"),
         ("wide.jsonl", LINES.encode("utf-16"), "utf-16"),
-        ("a.jsonl.gz", gzip.compress(LINES.encode()), "utf-8"),
+        ("a.jsonl.gz", gzip.compress(LINES.encode(), mtime=0), "utf-8"),
         ("array.json", json.dumps(ROWS), "utf-8"),
         ("indented.json", json.dumps(ROWS, indent=2), "utf-8"),
-        ("array.json.gz", gzip.compress(json.dumps(ROWS).encode()), "utf-8"),
+        ("array.json.gz", gzip.compress(json.dumps(ROWS).encode(), mtime=0), "utf-8"),
         ("a.parquet", parquet(TABLE), "utf-8"),
-        ("a.parquet.gz", gzip.compress(parquet(TABLE)), "utf-8"),
+        ("a.parquet.gz", gzip.compress(parquet(TABLE), mtime=0), "utf-8"),
         ("A.PARQUET", parquet(TABLE), "utf-8"),
         ("stream.arrow", arrow(pa.ipc.new_stream), "utf-8"),
         ("file.arrow", arrow(pa.ipc.new_file), "utf-8"),
-        ("file.arrow.gz", gzip.compress(arrow(pa.ipc.new_file)), "utf-8"),
+        ("file.arrow.gz", gzip.compress(arrow(pa.ipc.new_file), mtime=0), "utf-8"),
         ("a [1] *name?.jsonl", LINES, "utf-8"),
     ],
 )
@@ -89,7 +89,7 @@ def test_a_key_that_some_rows_lack_is_missing_there(write):
         ("a.jsonl.gz", b"no archive", "", "Not a gzipped file"),
         ("a.parquet", b"no parquet", "", "cannot be read as parquet"),
         ("a.parquet.gz", b"no archive", "", "Not a gzipped file"),
-        ("a.parquet.gz", gzip.compress(b"no parquet"), "", "cannot be read as parquet"),
+        ("a.parquet.gz", gzip.compress(b"no parquet", mtime=0), "", "cannot be read as parquet"),
         ("a.arrow", b"no arrow", "", "cannot be read as arrow"),
     ],
 )
@@ -102,8 +102,8 @@ def test_what_is_wrong_is_said_with_its_line(write, name, content, place, what):
 
 
 def test_a_packed_file_that_changes_is_unpacked_again(write):
-    typed.read(write("a.parquet.gz", gzip.compress(parquet(TABLE))))
-    path = write("a.parquet.gz", gzip.compress(parquet(TABLE.slice(1))))
+    typed.read(write("a.parquet.gz", gzip.compress(parquet(TABLE), mtime=0)))
+    path = write("a.parquet.gz", gzip.compress(parquet(TABLE.slice(1)), mtime=0))
     assert typed.read(path).to_list() == ROWS[1:]
 
 

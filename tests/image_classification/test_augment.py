@@ -7,12 +7,12 @@ import sys
 import pytest
 import torch
 import transformers
-
-from toolkit.errors import UserError
 from toolkit_plugins.image_classification import augment
 from toolkit_plugins.image_classification.options import Augment
 from toolkit_plugins.image_classification.training import freeze, loss, mend_momentum
 from toolkit_plugins.image_classification.view import View
+
+from toolkit.errors import UserError
 
 ALL = [
     {"crop": 0.4}, {"shift": 0.2}, {"rotate": 30}, {"flip": "horizontal"}, {"flip": "vertical"},

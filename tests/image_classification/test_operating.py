@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn import metrics as sk
-
 from toolkit_plugins.image_classification import operating
 from toolkit_plugins.image_classification.options import ImageOptions
 

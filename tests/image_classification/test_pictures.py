@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from image_classification.conftest import as_bytes, bar
 from PIL import Image
+from toolkit_plugins.image_classification import pictures
 
 from toolkit.errors import DataError, UserError
-from toolkit_plugins.image_classification import pictures
 
 RNG = np.random.default_rng(0)
 COLOURS = RNG.integers(0, 256, (20, 30, 3), np.uint8)
@@ -93,8 +93,8 @@ def test_paths_bytes_mappings_and_pictures_are_the_same(tmp_path):
     path = tmp_path / "a.png"
     image.save(path)
     data = path.read_bytes()
-    forms = [str(path), path, data, image, {"bytes": data, "path": None},
-             {"bytes": None, "path": str(path)}, {"bytes": data, "path": "elsewhere.png"}]  # fmt: skip
+    mappings = [{"bytes": data, "path": "elsewhere.png"}, {"bytes": None, "path": str(path)}]
+    forms = [str(path), path, data, image, {"bytes": data, "path": None}, *mappings]
     first, *others = (pixels(form) for form in forms)
     assert all((other == first).all() for other in others)
 

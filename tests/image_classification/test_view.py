@@ -7,10 +7,10 @@ import pytest
 import transformers
 from image_classification.conftest import as_bytes
 from PIL import Image
-
-from toolkit.errors import ModelError
 from toolkit_plugins.image_classification import store
 from toolkit_plugins.image_classification.view import View, processor_of
+
+from toolkit.errors import ModelError
 
 RNG = np.random.default_rng(0)
 PICTURES = [

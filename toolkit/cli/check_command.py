@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import click
 
 from toolkit import offline as network
@@ -35,6 +37,8 @@ def command(
     estimate: bool,
 ) -> None:
     """Do everything that comes before training; say what would be trained on, and what it takes."""
+    if price is not None and not math.isfinite(price):
+        raise click.BadParameter("takes a finite number", param_hint="--price")
     changes = overrides(data, model, method, settings, seed)
     if offline:
         network.go()

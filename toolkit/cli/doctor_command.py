@@ -8,7 +8,7 @@ import click
 @click.command("doctor")
 def command() -> None:
     """Tell what this machine has: packages, hardware, Hub, mirrors, broken plugins."""
-    from toolkit import doctor
+    from toolkit import doctor, shown
 
     failed = False
     for finding in doctor.findings():
@@ -16,6 +16,7 @@ def command() -> None:
         mark = click.style(
             "ok  " if finding.good else "FAIL", fg="green" if finding.good else "red"
         )
-        click.echo(f"{mark} {finding.what}: {finding.detail}")
+        said = shown.plain(f"{finding.what}: {finding.detail}")
+        click.echo(f"{mark} {said}")
     if failed:
         raise SystemExit(1)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from toolkit.cli.echo import echo
+
 
 @click.command("export")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -22,4 +24,4 @@ def command(run: Path, form: str | None, out: Path | None) -> None:
     if form is None:
         raise UserError("say what to export: --merge gives a plain model")
     folder, done = exporting.export(Run(run), form, out)
-    click.echo(f"{done}\nwrote {folder}")
+    echo(f"{done}\nwrote {folder}")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from toolkit.cli.echo import echo
 from toolkit.cli.recipe_arguments import overrides, recipe_argument, recipe_options, spelled
 
 
@@ -31,9 +32,9 @@ def command(
 
     quiet_libraries()
     for item in fetching.fetch(recipe, changes, folder):
-        click.echo(f"{item.kind}: {item.name}\n  {item.place}")
+        echo(f"{item.kind}: {item.name}\n  {item.place}")
     if folder is None:
         asked = spelled(recipe, data, model, method, settings, seed)
     else:
         asked = spelled(str(folder / fetching.RECIPE), None, None, None, (), None)
-    click.echo(f"without a network: toolkit run {asked} --offline")
+    echo(f"without a network: toolkit run {asked} --offline")

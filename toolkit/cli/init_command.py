@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
 import click
 
+from toolkit.cli.echo import echo
 from toolkit.cli.recipe_arguments import recipe_argument
 
 
@@ -22,7 +24,8 @@ def command(recipe: str, file: Path | None) -> None:
     target = file or Path(f"{library.name_of(path.resolve()).replace('/', '-')}.yaml")
     beside = [path.parent / name for name in library.local_sources(path)]
     copies = [(path, target), *((item, target.parent / item.name) for item in beside)]
-    there = [str(copy) for _, copy in copies if copy.exists()]
+    # A link to nothing is there, too: what is copied onto it would stand elsewhere.
+    there = [str(copy) for _, copy in copies if os.path.lexists(copy)]
     if there:
         raise UserError(f"{', '.join(there)} exists already; name another file")
     if target.suffix not in library.SUFFIXES:
@@ -34,5 +37,5 @@ def command(recipe: str, file: Path | None) -> None:
             shutil.copyfile(source, copy)
         except OSError as error:
             raise UserError(f"{copy} cannot be written: {error.strerror}") from None
-        click.echo(f"wrote {copy}")
-    click.echo(f"edit it, then: toolkit run {target}")
+        echo(f"wrote {copy}")
+    echo(f"edit it, then: toolkit run {target}")

@@ -7,6 +7,8 @@ import textwrap
 
 import click
 
+from toolkit.cli.echo import echo
+
 
 @click.command("list")
 def command() -> None:
@@ -14,20 +16,20 @@ def command() -> None:
     from toolkit import library, registry
 
     width = min(shutil.get_terminal_size().columns, 100)
-    click.echo("Recipes (toolkit run NAME):")
+    echo("Recipes (toolkit run NAME):")
     for item in library.recipes():
-        click.echo(f"  {item.name}{_by(item.distribution)}")
+        echo(f"  {item.name}{_by(item.distribution)}")
         for line in textwrap.wrap(library.description(item.path), max(width - 6, 20)):
-            click.echo(f"      {line}")
-    click.echo("\nScenarios:")
+            echo(f"      {line}")
+    echo("\nScenarios:")
     seen: set[str] = set()
     for entry in registry.entries():
         twice = " [installed twice: see toolkit doctor]" if entry.name in seen else ""
         broken = registry.missing_module(entry)
         state = f" [broken: {broken}]" if broken else ""
-        click.echo(f"  {entry.name}{_by(entry.distribution)}{twice}{state}")
+        echo(f"  {entry.name}{_by(entry.distribution)}{twice}{state}")
         seen.add(entry.name)
-    click.echo("\ntoolkit show NAME tells more; toolkit doctor tries every plugin.")
+    echo("\ntoolkit show NAME tells more; toolkit doctor tries every plugin.")
 
 
 def _by(distribution: str) -> str:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import importlib
 import io
 import os
+import re
 import sys
 import traceback
 
 import click
 
-from toolkit import messages
+from toolkit import messages, shown
 from toolkit.errors import ToolkitError, UserError
 
 COMMANDS = ("run", "list", "show", "check", "init", "fetch", "doctor", "rerun", "export", "plugin")
 INTERRUPTED = 130
+LONGEST = 2000  # characters of one fault: a value may be as long as its file
 
 
 class Commands(click.Group):
@@ -30,6 +32,14 @@ class Commands(click.Group):
             return None
         found: click.Command = importlib.import_module(f"toolkit.cli.{cmd_name}_command").command
         return found
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is asked for, or say which may be meant."""
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            raise click.UsageError(f"No such command {args[0]!r}.{_nearest(args[0])}", ctx)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(
@@ -69,12 +79,13 @@ def outcome(arguments: list[str] | None = None) -> int:
         code = cli.main(given, prog_name="toolkit", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
+        error.message = _cut(shown.plain(error.message))  # type: ignore[misc]  # click's, final
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
         if messages.speaks(error):
             said = str(error.__cause__ or error)  # click puts its own Abort around it
-            click.echo(f"interrupted: {said}" if said else "interrupted", err=True)
+            click.echo(shown.plain(f"interrupted: {said}" if said else "interrupted"), err=True)
         return INTERRUPTED
     except ToolkitError as error:
         if "--debug" in given:
@@ -88,16 +99,36 @@ def outcome(arguments: list[str] | None = None) -> int:
         text = str(error) or repr(error)
         hint = "" if "--debug" in given else "\n(toolkit --debug ... shows where)"
         if messages.speaks(error):
-            click.echo(f"Failed: {type(error).__name__}: {text}{hint}", err=True)
+            click.echo(
+                _cut(shown.plain(f"Failed: {type(error).__name__}: {text}")) + hint, err=True
+            )
         return 1
 
 
 def message(error: ToolkitError) -> str:
     """Return the one message of an error; several faults stand one to a line."""
     if isinstance(error, UserError) and len(error.faults) > 1:
-        lines = "\n".join(f"  {fault}" for fault in error.faults)
+        lines = "\n".join(f"  {_cut(shown.plain(fault))}" for fault in error.faults)
         return f"Error: {len(error.faults)} things are wrong:\n{lines}"
-    return f"{'Error' if isinstance(error, UserError) else 'Failed'}: {error}"
+    kind = "Error" if isinstance(error, UserError) else "Failed"
+    return f"{kind}: {_cut(shown.plain(error))}"
+
+
+def _cut(text: str) -> str:
+    text = re.sub(r"\S{300,}", lambda word: f"{word[0][:120]}...{word[0][-40:]}", text)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
+
+
+def _nearest(word: str) -> str:
+    """Return what may be meant by a word that is no command: another one, or a recipe to run."""
+    from toolkit import library
+    from toolkit.errors import nearest
+
+    close = nearest(word, COMMANDS)
+    if close:
+        return close
+    recipe = word.lower().endswith(library.SUFFIXES) or word in [r.name for r in library.recipes()]
+    return f" Did you mean toolkit run {word}?" if recipe else ""
 
 
 if __name__ == "__main__":

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from toolkit import shown
+from toolkit.cli.echo import echo
+
 
 @click.group("plugin")
 def command() -> None:
@@ -20,12 +23,12 @@ def listed() -> None:
     recipes = library.recipes()
     for entry in registry.entries():
         wrong = registry.missing_module(entry)
-        click.echo(f"{entry.name}  {entry.distribution} {entry.version}  {entry.target}")
+        echo(f"{entry.name}  {entry.distribution} {entry.version}  {entry.target}")
         if wrong:
-            click.echo(f"  broken: {wrong}")
+            echo(f"  broken: {wrong}")
         for item in recipes:
             if item.name.partition("/")[0] == entry.name:
-                click.echo(f"  {item.name}")
+                echo(f"  {item.name}")
 
 
 @command.command("check")
@@ -54,6 +57,6 @@ def checked(name: str, recipe: str | None, keep: Path | None) -> None:
             said = f"{finding.check.name}: {finding.check.promise}" if finding.good else (
                 conformance.in_words(finding)
             )  # fmt: skip
-            click.echo(f"{mark} {said}")
+            click.echo(f"{mark} {shown.plain(said)}")
     if failed:
         raise SystemExit(1)

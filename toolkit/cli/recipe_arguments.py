@@ -66,6 +66,15 @@ def recipe_options(function: F) -> F:
     return function
 
 
+def _folder(model: str) -> str | None:
+    """Return the whole path where a model is named by its folder."""
+    try:
+        folder = Path(model).expanduser()
+        return str(folder.resolve()) if model and folder.is_dir() else None
+    except (OSError, ValueError, RuntimeError):  # what no folder is called
+        return None
+
+
 def overrides(
     data: str | None,
     model: str | None,
@@ -85,8 +94,7 @@ def overrides(
     if data is not None:
         named.append((("data", "source"), data))
     if model is not None:
-        folder = Path(model).expanduser()
-        named.append((("model",), str(folder.resolve()) if folder.is_dir() else model))
+        named.append((("model",), _folder(model) or model))
     if method is not None:
         named.append((("method",), {"name": method}))  # with the settings of that method only
     if seed is not None:

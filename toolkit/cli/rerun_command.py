@@ -22,7 +22,7 @@ def command(
     """Repeat a run from its folder, and say what differs."""
     from rich.console import Console
 
-    from toolkit import launching, repeating
+    from toolkit import launching, repeating, shown
     from toolkit import offline as network
     from toolkit.reporting import terminal
 
@@ -37,4 +37,4 @@ def command(
     said = f"other scores than {run}: {repeating.in_words(unequal)}" if unequal else (
         f"the same scores as {run}, to the bit"
     )  # fmt: skip
-    console.print(said, highlight=False, markup=False)
+    shown.say(console, said)

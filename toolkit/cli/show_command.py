@@ -11,12 +11,13 @@ from toolkit.cli.recipe_arguments import recipe_argument
 @recipe_argument
 def command(recipe: str) -> None:
     """Show a recipe's file, and what its `options:` may hold."""
-    from toolkit import library, registry
+    from toolkit import library, registry, shown
     from toolkit.plugin import column_markers
 
     path = library.locate(recipe)
-    click.echo(f"# {path}\n{path.read_text(encoding='utf-8').rstrip()}\n")
     draft = library.find(recipe)
+    text = path.read_text(encoding="utf-8-sig").rstrip()
+    click.echo(shown.plain(f"# {path}\n{text}\n"))
     checked = draft.recipe()
     draft.stop_on_faults()
     if checked is None:

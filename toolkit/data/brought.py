@@ -51,6 +51,11 @@ def read(source: str) -> tuple[dict[str, datasets.Dataset], str, list[str]]:
     return splits, "".join(f"{split}:{_digest(rows)}" for split, rows in splits.items()), []
 
 
+def names() -> list[str]:
+    """Return the names of the sources that installed packages bring."""
+    return sorted(registry.points(GROUP))
+
+
 def _function(name: str) -> Callable[..., Any]:
     try:
         point: EntryPoint = registry.resolve(GROUP, "data source", name)

@@ -37,6 +37,10 @@ def find(path: Path, encoding: str, delimiter: str | None, quote: str | None) ->
         first = text.read(SNIFFED)
         whole = len(first) < SNIFFED
         first = (first + text.readline()).removeprefix("\ufeff")
+    if "\0" in first:
+        line = first[: first.index("\0")].count("\n") + 1
+        what = "holds a NUL byte: no text, or one in utf-16 (--set data.encoding=utf-16-le)"
+        raise DataError(Fault(f"{path}:{line}", what))
     if not first.strip():
         raise DataError(Fault(str(path), "is empty: the first line must name the columns"))
     if not first.splitlines()[0].strip():

@@ -79,7 +79,9 @@ def load(
     if target is not None:
         checks.same_labels(raw, target)
     raw, unusable = _examined(raw, examine)
-    usable, set_aside = checks.set_aside(raw, inputs, target, spec.on_missing, unusable)
+    may_be_empty = any(name == target and mark.may_be_empty for name, mark in columns.values())
+    needed = None if may_be_empty else target
+    usable, set_aside = checks.set_aside(raw, inputs, needed, spec.on_missing, unusable)
     notes += [
         f"split {name!r} holds no usable row ({sum(set_aside[name].values()):,} set aside) "
         "and is left out"
@@ -212,6 +214,10 @@ def _tables(
 def _renamed(split: datasets.Dataset, names: Mapping[str, str]) -> datasets.Dataset:
     there = split.column_names
     found = {old: new for old, new in names.items() if old in there and new not in there}
+    new = list(found.values())
+    twice = {f"data.rename.{o}": n for o, n in found.items() if new.count(n) > 1}
+    if twice:
+        raise DataError([Fault(key, f"makes another {name!r}") for key, name in twice.items()])
     return split.rename_columns(found) if found else split
 
 

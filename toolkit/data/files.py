@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -74,7 +75,10 @@ def find(source: str | list[str] | Mapping[str, str | list[str]]) -> tuple[Files
 def _listed(source: str | list[str], faults: list[Fault]) -> list[Path]:
     paths = [Path(item) for item in ([source] if isinstance(source, str) else source)]
     for path in paths:
-        if not _is("file", path) and not _is("dir", path):
+        odd = _odd(path)
+        if odd:
+            faults.append(Fault(str(path), odd))
+        elif not _is("file", path) and not _is("dir", path):
             folder = _is("dir", path.parent)
             beside = [p.name for p in path.parent.iterdir()] if folder else []
             hint = nearest(path.name, beside) or (
@@ -89,10 +93,24 @@ def _listed(source: str | list[str], faults: list[Fault]) -> list[Path]:
     return paths
 
 
+def _odd(path: Path) -> str:
+    """Return what stands at a path that is neither a file nor a folder, or ""."""
+    try:
+        if path.is_symlink() and not path.exists():
+            return f"is a link to {os.readlink(path)}, where nothing is"
+        if path.exists() and not path.is_file() and not path.is_dir():
+            return "is no plain file: a pipe or a device has no end to read to"
+    except RuntimeError:
+        return "is a link to itself"
+    except (OSError, ValueError):  # no file's name can be as long, or hold a NUL
+        return ""
+    return ""
+
+
 def _is(kind: Literal["file", "dir"], path: Path) -> bool:
     try:
         return path.is_file() if kind == "file" else path.is_dir()
-    except OSError:  # a name too long for any file, a folder that may not be looked into
+    except (OSError, ValueError):  # too long for any file's name, a NUL, a folder that is closed
         return False
 
 

@@ -18,6 +18,12 @@ from toolkit.errors import DataError, Fault, listing
 if TYPE_CHECKING:
     import datasets
 
+DEEPEST = 500  # brackets inside of each other; pyarrow's parser bears some thousands
+DEEP = "is nested too deeply"
+# A list that begins with an object, and nulls that may be rows of it.
+_OBJECTS = re.compile(r"\ufeff?\s*\[\s*[{\]]")
+_NULLS = re.compile(r"[\[,]\s*null\s*[,\]]")
+
 
 def read(path: Path, encoding: str = "utf-8") -> datasets.Dataset:
     """Return a file as a memory-mapped Dataset.
@@ -32,6 +38,7 @@ def read(path: Path, encoding: str = "utf-8") -> datasets.Dataset:
     form = cast(str, format_of(path))
     if form == "json":
         check_encoding(path, encoding)
+        _check_rows(path, encoding)
     plain = path
     if form != "json" and path.suffix.lower() == ".gz":
         plain = _unpacked(path, Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-unpacked")
@@ -44,6 +51,9 @@ def read(path: Path, encoding: str = "utf-8") -> datasets.Dataset:
         table = datasets.load_dataset(form, data_files=[name], split="train", **extra)
     except Exception as error:  # the builders raise whatever their parsers raise
         cause = error.__cause__ or error
+        if "corresponds to no data" in str(cause):  # rows without a single key
+            what = "has no keys in any row" if form == "json" else "has no rows"
+            raise DataError(Fault(str(path), what)) from error
         line, what = (_json_fault(path, encoding) if form == "json" else None) or (
             "",
             str(cause).splitlines()[0] if str(cause) else type(cause).__name__,
@@ -53,6 +63,7 @@ def read(path: Path, encoding: str = "utf-8") -> datasets.Dataset:
         raise DataError(Fault(str(path), "has no rows"))
     if len(table) == 1 and path.name.lower().removesuffix(".gz").endswith(".json"):
         _refuse_columns(path, table[0])
+        _refuse_nested(path, table[0])
     return cast("datasets.Dataset", table)
 
 
@@ -64,6 +75,71 @@ def _refuse_columns(path: Path, row: dict[str, Any]) -> None:
                 str(path),
                 f"is one object ({listing(row, 5)}), not a list of rows: write [{{...}}, {{...}}], "
                 "or an object a line (pandas: to_json(orient='records'))",
+            )
+        )
+
+
+def _check_rows(path: Path, encoding: str) -> None:
+    """Raise DataError for rows that end the process inside pyarrow: null, or nested too deeply."""
+    fault: tuple[str, str] | None = None
+    with lines(path, encoding) as file:
+        first, level = "", 0
+        for number, line in enumerate(file, start=1):
+            text = line.removeprefix("\ufeff").strip()
+            first = first or text[:1]
+            if first == "[":
+                break
+            if text == "null":
+                fault = f":{number}", "a row is an object, not null"
+                break
+            try:
+                level = _level(text, level)
+            except RecursionError:
+                fault = f":{number}", DEEP
+                break
+    if first == "[":  # read at once by `datasets` too, and never deeper than its own limit
+        with lines(path, encoding) as file:
+            text = file.read()
+        if not _OBJECTS.match(text) or _NULLS.search(text):
+            fault = _array_fault(path, encoding)
+    if fault is not None:
+        raise DataError(Fault(f"{path}{fault[0]}", fault[1]))
+
+
+def _level(text: str, level: int) -> int:
+    """Return how deep brackets are nested behind a line, those within texts not counted.
+
+    Raises:
+        RecursionError: deeper than any row needs.
+    """
+    opened = text.count("[") + text.count("{")
+    behind = level + opened - text.count("]") - text.count("}")
+    if opened <= DEEPEST and behind == level:
+        return level
+    try:
+        json.loads(text)
+    except ValueError:  # a part of an object over many lines, or no JSON
+        if behind > DEEPEST:
+            raise RecursionError from None
+        return max(0, behind)
+    return level
+
+
+def _refuse_nested(path: Path, row: dict[str, Any]) -> None:
+    """Raise DataError for one object with the rows inside of it, beside a version, say."""
+    from toolkit.data import brought
+
+    inside = [n for n, v in row.items() if isinstance(v, list) and v and isinstance(v[0], dict)]
+    others = [n for n in row if n not in inside]
+    if inside and len(others) <= 1 and not any(isinstance(row[n], list | dict) for n in others):
+        count = len(row[inside[0]])
+        raise DataError(
+            Fault(
+                str(path),
+                f"is one object ({listing(row, 5)}), whose rows seem to be under {inside[0]!r} "
+                f"({count:,} there): write them as [{{...}}, {{...}}], or an object a line. A "
+                "published format may be read by data.source: plugin:NAME?...; NAMEs here: "
+                f"{listing(brought.names()) or 'none'}",
             )
         )
 
@@ -80,10 +156,12 @@ def _json_fault(path: Path, encoding: str) -> tuple[str, str] | None:
             try:
                 row = json.loads(line.removeprefix("\ufeff"), object_pairs_hook=_once)
                 json.dumps(row, ensure_ascii=False).encode()
-            except (ValueError, RecursionError) as error:
+            except RecursionError:
+                return f":{number}", DEEP
+            except ValueError as error:
                 return f":{number}", str(error)
             if not isinstance(row, dict):
-                return f":{number}", f"a row is an object, not {type(row).__name__}"
+                return f":{number}", f"a row is an object, not {_kind(row)}"
             for key, value in row.items():
                 kind = type(value).__name__
                 first, where = kinds.setdefault(key, (kind, number))
@@ -99,12 +177,21 @@ def _array_fault(path: Path, encoding: str) -> tuple[str, str] | None:
     """Find what is wrong with a file that is one JSON array over several lines."""
     with lines(path, encoding) as file:
         try:
-            json.loads(file.read().removeprefix("\ufeff"), object_pairs_hook=_once)
+            rows = json.loads(file.read().removeprefix("\ufeff"), object_pairs_hook=_once)
         except json.JSONDecodeError as error:
             return f":{error.lineno}", error.msg
-        except (ValueError, RecursionError) as error:
+        except RecursionError:
+            return "", DEEP
+        except ValueError as error:
             return "", str(error)
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, dict):
+            return f" row {number}", f"a row is an object, not {_kind(row)}"
     return None
+
+
+def _kind(value: Any) -> str:
+    return "null" if value is None else type(value).__name__
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit import ranks
+from toolkit.evaluation import parts
 
 if TYPE_CHECKING:
     import datasets
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 WINDOW = 4096  # rows that are sorted by length together, and whose predictions are held at once
 
 
-Part = tuple[dict[int, "Prediction"], list[float]]
+Share = tuple[dict[int, Any], list[float]]
 
 
 @dataclass
@@ -50,20 +51,21 @@ def predict(
     The model runs in its own precision, so that a row's prediction does not hang on its batch.
 
     Args:
-        raw, prepared: the same rows, as read and as the model takes them.
-        batch_size: rows per forward pass.
+        raw, prepared: the same rows, as read and as the model takes them (see `parts`).
+        batch_size: prepared rows per forward pass.
         with_loss: keep the labels in the batch and sum the loss over the rows.
     """
     import torch
 
     forward = batch_maker(plugin, model, with_loss)
+    starts = parts.bounds(prepared, len(raw))
     with evaluating(model), torch.inference_mode():
-        for start in range(0, len(prepared), WINDOW):
-            rows = range(start, min(start + WINDOW, len(prepared)))
+        for first, last in parts.windows(starts, WINDOW):
+            rows = range(int(starts[first]), int(starts[last]))
             own = _window(plugin, model, raw, prepared, rows, batch_size, forward)
-            parts = ranks.gather(own)
-            if parts is not None:
-                yield _joined(rows, parts)
+            shares = ranks.gather(own)
+            if shares is not None:
+                yield _joined(plugin, raw, prepared, starts[first : last + 1], first, shares)
 
 
 def _window(
@@ -74,37 +76,65 @@ def _window(
     rows: range,
     batch_size: int,
     forward: Callable[[list[dict[str, Any]]], Mapping[str, Any]],
-) -> Part:
-    """Return this rank's share of a window: predictions by row number, and sums of losses."""
-    found: dict[int, Prediction] = {}
+) -> Share:
+    """Return this rank's share of a window: predictions by row number, and sums of losses.
+
+    Of rows in parts, what the plugin keeps of each part stands in the place of the predictions.
+    """
+    found: dict[int, Any] = {}
+    in_parts = parts.given(prepared)
     losses: list[float] = []
     batches = list(by_length(prepared, rows, batch_size))
     for turn in range(0, len(batches), ranks.size()):
         place = turn + ranks.rank()
         # Past the end a batch is run again for nothing: a model in shards needs all ranks in step.
         chosen = batches[min(place, len(batches) - 1)]
-        batch = forward(records(prepared, chosen))
+        inputs = records(prepared, chosen)
+        batch = forward(inputs)
         outputs = plugin.infer(model, batch)
         if place >= len(batches):
             continue
         loss = _loss(plugin, outputs, batch)
         if loss is not None:
             losses.append(loss * len(chosen))
-        predictions = plugin.decode(outputs, records(raw, chosen))
-        if len(predictions) != len(chosen):
-            raise ValueError(
-                f"{type(plugin).__name__}.decode gave {len(predictions)} predictions for "
-                f"{len(chosen)} rows"
-            )
-        found.update(zip(chosen, predictions, strict=True))
+        if in_parts:
+            made = plugin.keep(outputs, inputs)
+            _check_count(plugin, "keep", made, len(chosen))
+        else:
+            made = plugin.decode(outputs, records(raw, chosen))
+            _check_count(plugin, "decode", made, len(chosen))
+        found.update(zip(chosen, made, strict=True))
     return found, losses
 
 
-def _joined(rows: range, parts: Sequence[Part]) -> Batch:
-    found = {row: prediction for part, _ in parts for row, prediction in part.items()}
-    losses = [loss for _, part in parts for loss in part]
+def _check_count(plugin: Plugin[Any], hook: str, made: Sequence[Any], rows: int) -> None:
+    if len(made) != rows:
+        raise ValueError(
+            f"{type(plugin).__name__}.{hook} gave {len(made)} predictions for {rows} rows"
+        )
+
+
+def _joined(
+    plugin: Plugin[Any],
+    raw: datasets.Dataset,
+    prepared: datasets.Dataset,
+    starts: np.ndarray[Any, Any],
+    first: int,
+    shares: Sequence[Share],
+) -> Batch:
+    """Return the predictions of the raw rows from `first` on, whose parts begin at `starts`."""
+    found = {row: made for share, _ in shares for row, made in share.items()}
+    losses = [loss for _, share in shares for loss in share]
     total = float(np.nansum(losses)) if losses else None
-    return Batch(rows.start, [found[row] for row in rows], total)
+    if not parts.given(prepared):
+        return Batch(first, [found[row] for row in range(starts[0], starts[-1])], total)
+    kept = [
+        [found[part] for part in range(start, end)]
+        for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+    ]
+    predictions = plugin.decode(kept, records(raw, range(first, first + len(kept))))
+    _check_count(plugin, "decode", predictions, len(kept))
+    return Batch(first, predictions, total)
 
 
 def _loss(plugin: Plugin[Any], outputs: Any, batch: Mapping[str, Any]) -> float | None:

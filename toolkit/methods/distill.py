@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from toolkit.errors import RecipeError, UserError, listing
+from toolkit.errors import Fault, RecipeError, UserError, listing
 from toolkit.methods import Material
 from toolkit.methods.full import Full
 
@@ -161,7 +161,14 @@ def _mean_loss(outputs: Any, labels: Any, smoothing: float) -> Any:
 
 @contextmanager
 def _logits_of(model: Any) -> Iterator[Any]:
-    yield lambda batch: list(model(**batch).logits.float().cpu())
+    def take(batch: Any) -> list[Any]:
+        outputs = model(**batch)
+        if "logits" not in outputs:
+            what = f"distill learns from logits, and {type(model).__name__} gives"
+            raise RecipeError(Fault("method", f"{what} {listing(outputs)}: take another method"))
+        return list(outputs.logits.float().cpu())
+
+    yield take
 
 
 METHOD = Distill

@@ -14,10 +14,12 @@ from pydantic import BaseModel, ValidationError
 from toolkit.errors import Fault, RecipeError, nearest
 from toolkit.recipe.faults import distinct, words
 from toolkit.recipe.schema import Recipe
-from toolkit.recipe.yaml_text import UNTOLD, brief, compose, construct, line_of
+from toolkit.recipe.yaml_text import DEEPEST, UNTOLD, brief, compose, construct, line_of
+from toolkit.shown import has_token
 
 MOST_BYTES = 1_000_000
 KeyPath = tuple[str, ...]
+HELD = "holds a token of the Hub, which would be kept with the run: set HF_TOKEN instead"
 # Blocks that may be written as their name alone, and the key that the name stands for.
 NAMED = {"model": "id", "method": "name"}
 
@@ -92,6 +94,7 @@ def draft(
         )
     for keys, value in overrides:
         _override(own, keys, value)
+    own.faults += [Fault(own.where(keys), HELD) for keys in _with_tokens(own.values, ())]
     return own
 
 
@@ -105,6 +108,8 @@ def parse_override(text: str) -> tuple[KeyPath, Any]:
     keys = tuple(key.strip() for key in path.split("."))
     if not equals or not all(keys):
         raise RecipeError(Fault(f"--set {text}", "write it as key.path=value"))
+    if len(keys) > DEEPEST:
+        raise RecipeError(Fault(f"--set {path}", "is nested too deeply"))
     if len(value) == 1 and not value.isalnum() and value != "~":
         return keys, value  # a delimiter or a separator: most of them are signs of YAML
     try:
@@ -115,6 +120,18 @@ def parse_override(text: str) -> tuple[KeyPath, Any]:
         spaced = value.replace(":", ": ")
         raise RecipeError(Fault(f"--set {path}", f"a colon needs a space behind it: '{spaced}'"))
     return keys, found
+
+
+def _with_tokens(value: Any, keys: KeyPath) -> Iterator[KeyPath]:
+    """Yield the key paths of texts that hold a token."""
+    if isinstance(value, str) and has_token(value):
+        yield keys
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _with_tokens(inner, (*keys, str(key)))
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _with_tokens(inner, keys)
 
 
 def _override(target: Draft, keys: KeyPath, value: Any) -> None:
@@ -220,12 +237,22 @@ def _rooted(source: Any, folder: Path) -> Any:
     if isinstance(source, str):
         if not source or source.startswith(("hub:", "plugin:")) or UNTOLD.search(source):
             return source
-        return str((folder / os.path.expanduser(source)).resolve())
+        return _absolute(folder / os.path.expanduser(source))
     if isinstance(source, list):
         return [_rooted(item, folder) for item in source]
     if isinstance(source, dict):
         return {key: _rooted(item, folder) for key, item in source.items()}
     return source
+
+
+def _absolute(path: Path) -> str:
+    """Return a path without `..`, by the name that it was given: a link keeps its own."""
+    try:
+        if path.name in ("", ".."):
+            return str(path.resolve())
+        return str(path.parent.resolve() / path.name)
+    except (OSError, RuntimeError):  # a folder's name that is too long, or a link to itself
+        return os.path.abspath(path)
 
 
 def _merged(base: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

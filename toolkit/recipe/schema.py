@@ -82,6 +82,12 @@ class DataSpec(Part):
             raise ValueError("takes a path, a list of paths, or a map of split to path(s)")
         return value
 
+    @model_validator(mode="after")
+    def _two_marks(self) -> DataSpec:
+        if self.delimiter is not None and self.delimiter == self.quote:
+            raise ValueError(f"`delimiter` and `quote` are both {self.quote!r}")
+        return self
+
     @field_validator("encoding")
     @classmethod
     def _known_encoding(cls, value: str) -> str:

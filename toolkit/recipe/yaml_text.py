@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 # Characters that no path, id or name can hold, and that YAML lets through by escapes.
+DEEPEST = 50  # blocks inside of each other; reading time grows with its square
 UNTOLD = re.compile("[\0\ud800-\udfff]")
 
 
@@ -61,17 +62,18 @@ def construct(text: str) -> Any:
     Raises:
         yaml.YAMLError: it is none, or holds what no recipe needs.
     """
+    level = 0
     for event in yaml.parse(text, _Loader):
         mark: Any = event.start_mark
-        refused = _refused(event)
+        level += isinstance(event, yaml.CollectionStartEvent)
+        level -= isinstance(event, yaml.CollectionEndEvent)
+        refused = "it is nested too deeply" if level > DEEPEST else _refused(event)
         if refused:
             raise yaml.MarkedYAMLError(problem=refused, problem_mark=mark)
     try:
         return yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
     except ValueError as error:  # a number of thousands of digits
         raise yaml.YAMLError(str(error)) from None
-    except RecursionError:
-        raise yaml.YAMLError("it is nested too deeply") from None
 
 
 def _refused(event: Any) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from html import escape
 from typing import TYPE_CHECKING, Any
 
+from toolkit import shown
 from toolkit.reporting.terminal import SPLITS, facts, warnings, with_interval
 
 if TYPE_CHECKING:
@@ -31,8 +34,8 @@ def card(record: Mapping[str, Any], merged: bool = False) -> str:
     data = ModelCardData(
         library_name="peft" if adapter else "transformers",
         pipeline_tag=record["scenario"],
-        base_model=None if scratch else record["model"]["id"],
-        model_name=record["recipe"],
+        base_model=None if scratch else shown.line(record["model"]["id"]),
+        model_name=shown.line(record["recipe"]),
         eval_results=list(_results(record)),
         tags=["toolkit", record["scenario"]],
     )
@@ -47,7 +50,7 @@ def _results(record: Mapping[str, Any]) -> Iterator[Any]:
             yield EvalResult(
                 task_type=record["scenario"],
                 dataset_type="local",
-                dataset_name=record["recipe"],
+                dataset_name=shown.line(record["recipe"]),
                 dataset_split="test",
                 metric_type=name,
                 metric_value=round(score["value"], 6),
@@ -57,21 +60,22 @@ def _results(record: Mapping[str, Any]) -> Iterator[Any]:
 
 def _body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> Iterator[str]:
     model, names = record["model"], list(record["metrics"]["test"])
-    yield f"# {record['recipe']}\n"
+    scenario = _plain(record["scenario"])
+    yield f"# {_plain(record['recipe'])}\n"
     if model["source"] == "config":
         kind = model["id"].removesuffix(" from scratch")
-        yield f"A `{kind}` trained from scratch for {record['scenario']}: nothing pretrained.\n"
+        yield f"A {_code(kind)} trained from scratch for {scenario}: nothing pretrained.\n"
     else:
-        yield f"`{model['id']}` ({model['revision']}) fine-tuned for {record['scenario']}.\n"
+        yield f"{_code(model['id'])} ({_plain(model['revision'])}) fine-tuned for {scenario}.\n"
     if adapter:
         yield "This is an adapter and its head; loaded together with the model it stands on by\n"
-        yield f"```python\n{adapter['usage']}\n```\n"
+        yield f"```python\n{shown.plain(adapter['usage'])}\n```\n"
         yield "`toolkit export RUN --merge` makes one plain model of the two.\n"
         if adapter["note"]:
             yield f"{adapter['note']}\n"
     yield "## What it is worth\n"
     yield "Scores with their 95% bootstrap intervals over rows; floors are what it has to beat.\n"
-    yield "| | " + " | ".join(names) + " |"
+    yield "| | " + " | ".join(map(_plain, names)) + " |"
     yield "|---" * (len(names) + 1) + "|"
     for split, words in SPLITS.items():
         if split in record["metrics"]:
@@ -101,9 +105,10 @@ def _row(name: str, scores: Mapping[str, Any]) -> str:
 
 
 def _plain(text: str) -> str:
-    """Return data's text so that Markdown and HTML in it stay text."""
-    for mark in "\\`*_[]<>|#":
-        text = text.replace(
-            mark, f"\\{mark}" if mark not in "<>" else {"<": "&lt;"}.get(mark, "&gt;")
-        )
-    return text.replace("\n", " ")
+    """Return data's text so that Markdown and HTML in it stay text, in one line."""
+    return re.sub(r"[\\`*_~\[\]|#]", r"\\\g<0>", escape(shown.line(text), quote=False))
+
+
+def _code(text: str) -> str:
+    """Return a name in the typeface of code, where it holds nothing that would end that."""
+    return _plain(text) if "`" in text else f"`{shown.line(text)}`"

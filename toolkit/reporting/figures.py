@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, Union
+
+from toolkit import shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -38,19 +41,34 @@ Figure: TypeAlias = Union[Curve, "Image"]
 
 def write(run: Path, figures: Mapping[str, Figure]) -> dict[str, str]:
     """Write figures into a run's folder; return name -> path of the picture within the run."""
-    found = {}
+    found: dict[str, str] = {}
+    stems: list[str] = []
     for name, figure in figures.items():
+        stems.append(_stem(name, stems))
         (run / "figures").mkdir(exist_ok=True)
         if isinstance(figure, Curve):
-            path = run / "figures" / f"{name}.svg"
+            path = run / "figures" / f"{stems[-1]}.svg"
             points = json.dumps(asdict(figure), default=float)
             path.with_suffix(".json").write_text(points + "\n", encoding="utf-8")
             path.write_text(svg(figure), encoding="utf-8")
         else:
-            path = run / "figures" / f"{name}.png"
+            path = run / "figures" / f"{stems[-1]}.png"
             figure.save(path)
         found[name] = path.relative_to(run).as_posix()
     return found
+
+
+def _text(text: str) -> str:
+    """Return text as SVG holds it: XML knows no control characters, not even written out."""
+    return escape(shown.line(text))
+
+
+def _stem(name: str, taken: Collection[str]) -> str:
+    """Return a name as a file's within the folder: a figure may be named after a class."""
+    stem = re.sub(r"[^\w.-]+", "_", name).lstrip(".")[:100] or "figure"
+    while stem in taken:
+        stem += "_"
+    return stem
 
 
 def svg(curve: Curve) -> str:
@@ -65,9 +83,9 @@ def svg(curve: Curve) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         'font-family="sans-serif" font-size="11" fill="#222">',
-        f"<title>{escape(curve.title)}</title>",
+        f"<title>{_text(curve.title)}</title>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
-        f'<text x="{LEFT}" y="18" font-size="13">{escape(curve.title)}</text>',
+        f'<text x="{LEFT}" y="18" font-size="13">{_text(curve.title)}</text>',
     ]
     for tick in x.ticks:
         foot = place((tick, y.low)).split(",")
@@ -81,9 +99,9 @@ def svg(curve: Curve) -> str:
                      f'text-anchor="end">{tick:.4g}</text>')  # fmt: skip
     middle = (HEIGHT - BELOW + TOP) / 2
     parts.append(f'<text x="{(WIDTH + LEFT) / 2}" y="{HEIGHT - 10}" text-anchor="middle">'
-                 f"{escape(curve.x)}</text>")  # fmt: skip
+                 f"{_text(curve.x)}</text>")  # fmt: skip
     parts.append(f'<text transform="translate(14,{middle}) rotate(-90)" text-anchor="middle">'
-                 f"{escape(curve.y)}</text>")  # fmt: skip
+                 f"{_text(curve.y)}</text>")  # fmt: skip
     for number, (name, line) in enumerate(curve.lines.items()):
         colour, dashes = COLOURS[number % len(COLOURS)], ("", "6 3", "2 3")[number % 3]
         drawn = " ".join(map(place, line))
@@ -92,12 +110,12 @@ def svg(curve: Curve) -> str:
         height = TOP + 12 + 15 * number
         parts.append(f'<path d="M{WIDTH - 150},{height - 4}h22" stroke="{colour}" '
                      f'stroke-width="1.6" stroke-dasharray="{dashes}"/>')  # fmt: skip
-        parts.append(f'<text x="{WIDTH - 124}" y="{height}">{escape(name)}</text>')
+        parts.append(f'<text x="{WIDTH - 124}" y="{height}">{_text(name)}</text>')
     for name, point in curve.marks.items():
         at = place(point).split(",")
         parts.append(f'<circle cx="{at[0]}" cy="{at[1]}" r="4" stroke="#000" fill="none"/>')
         parts.append(f'<text x="{float(at[0]) + 7}" y="{float(at[1]) + 12}">'
-                     f"{escape(name)}</text>")  # fmt: skip
+                     f"{_text(name)}</text>")  # fmt: skip
     return "\n".join([*parts, "</svg>\n"])
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
+from toolkit import shown
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -23,6 +25,11 @@ SPLITS = {
 }
 BESIDE = 5  # metrics beside each other at most; more go into another table
 NAMES, CELL = 18, 14  # columns that the names of the rows take at least, and a score's interval
+
+
+def plain(text: object) -> str:
+    """Return text of others, in which the terminal and rich's markup find nothing to obey."""
+    return escape(shown.plain(text))
 
 
 def number(value: float | None) -> str:
@@ -43,12 +50,12 @@ def summary(run: Run, console: Console) -> None:
     record = run.record
     metrics, floors = record["metrics"], record["floors"]
     console.print()
-    console.print(f"[bold]{escape(record['recipe'])}[/] {escape(record['model']['id'])}")
+    console.print(f"[bold]{plain(record['recipe'])}[/] {plain(record['model']['id'])}")
     for names in _groups(list(metrics["test"]), console.width):
         table = Table(title="score, and its 95% interval", title_justify="left", show_edge=False)
         table.add_column("", overflow="fold")
         for name in names:
-            table.add_column(name.replace("_", " "), overflow="fold")
+            table.add_column(plain(name.replace("_", " ")), overflow="fold")
         for split, words in SPLITS.items():
             if split in metrics:
                 cells = [_cell(metrics[split][name]) for name in names]
@@ -56,16 +63,16 @@ def summary(run: Run, console: Console) -> None:
         table.add_section()
         for floor, scores in floors.items():
             cells = [_cell(scores[name]) for name in names]
-            table.add_row(f"floor: {floor.replace('_', ' ')}", *cells)
+            table.add_row(plain(f"floor: {floor.replace('_', ' ')}"), *cells)
         console.print(table)
     console.print()
     for line in facts(record):
-        console.print(escape(line), highlight=False)
+        console.print(plain(line), highlight=False)
     for warning in warnings(record):
-        console.print(f"[yellow]note[/] {escape(warning)}", highlight=False)
+        console.print(f"[yellow]note[/] {plain(warning)}", highlight=False)
     console.print()
     for what in ("model", "predictions.jsonl", "README.md", "run.json"):
-        console.print(f"  {what:18} {escape(str(_short(run.path / what)))}", highlight=False,
+        console.print(f"  {what:18} {plain(str(_short(run.path / what)))}", highlight=False,
                       soft_wrap=True)  # fmt: skip
 
 
@@ -156,7 +163,7 @@ def _not_beaten(record: Mapping[str, Any]) -> Iterator[str]:
 def checked(job: Job, console: Console) -> None:
     """Print what a run would train on."""
     loaded = job.loaded
-    console.print(f"[bold]{escape(job.name)}[/]: ready to train", highlight=False)
+    console.print(f"[bold]{plain(job.name)}[/]: ready to train", highlight=False)
     lines = [
         f"model: {job.files.id} ({job.files.source}, {job.files.revision[:19]})",
         "rows: " + ", ".join(f"{name} {len(rows):,}" for name, rows in loaded.splits.items()),
@@ -166,7 +173,7 @@ def checked(job: Job, console: Console) -> None:
         *loaded.notes,
     ]  # fmt: skip
     for line in lines:
-        console.print(f"  {escape(line)}", highlight=False)
+        console.print(f"  {plain(line)}", highlight=False)
 
 
 def estimated(found: Estimate, console: Console) -> None:

@@ -1,0 +1,12 @@
+"""What commands print that holds names, paths or texts of others."""
+
+from __future__ import annotations
+
+import click
+
+from toolkit import shown
+
+
+def echo(text: object) -> None:
+    """Print text with everything written out that a terminal would obey."""
+    click.echo(shown.plain(text))

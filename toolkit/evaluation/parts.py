@@ -1,0 +1,71 @@
+"""Rows that were prepared in several parts (windows of a long text): which belong to which row.
+
+A prepared split with a column `row` says of each part which raw row it was made of. Without one,
+each prepared row is a part by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import datasets
+
+ROW = "row"
+
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+
+def given(prepared: datasets.Dataset) -> bool:
+    """Return whether a row may have several parts."""
+    return ROW in prepared.column_names
+
+
+def rows_of(prepared: datasets.Dataset, places: Sequence[int] | Ints | None = None) -> Ints:
+    """Return the raw row of some parts, or of all."""
+    if not given(prepared):
+        return np.arange(len(prepared)) if places is None else np.asarray(places, np.int64)
+    column = prepared.select_columns([ROW]).with_format("numpy")
+    found = np.asarray(column[:][ROW], np.int64)
+    return found if places is None else found[np.asarray(places, np.int64)]
+
+
+def bounds(prepared: datasets.Dataset, rows: int) -> Ints:
+    """Return where the parts of each of the raw rows begin, and the end: shape (rows + 1,).
+
+    Raises:
+        ValueError: a row has no part, or parts do not stand in the order of their rows.
+    """
+    owners = rows_of(prepared)
+    steps = np.diff(owners)
+    whole = len(owners) and owners[0] == 0 and owners[-1] == rows - 1
+    if rows and (not whole or (steps < 0).any() or (steps > 1).any()):
+        raise ValueError(f"{len(owners)} rows for {rows}: it must keep every row, in order")
+    found: Ints = np.searchsorted(owners, np.arange(rows + 1))
+    return found
+
+
+def windows(starts: Ints, most: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of raw rows, from and to, which have about `most` parts together."""
+    first, rows = 0, len(starts) - 1
+    while first < rows:
+        last = int(np.searchsorted(starts, starts[first] + most, side="right")) - 1
+        last = min(max(last, first + 1), rows)
+        yield first, last
+        first = last
+
+
+def select(
+    raw: datasets.Dataset, prepared: datasets.Dataset, rows: Sequence[int] | Ints
+) -> tuple[datasets.Dataset, datasets.Dataset]:
+    """Return some raw rows, and all their parts."""
+    if not given(prepared):
+        return raw.select(rows), prepared.select(rows)
+    starts = bounds(prepared, len(raw))
+    places = [np.arange(starts[row], starts[row + 1]) for row in rows]
+    owners = np.repeat(np.arange(len(places)), [len(part) for part in places])
+    chosen = prepared.select(np.concatenate(places)).remove_columns(ROW)
+    return raw.select(rows), chosen.add_column(ROW, owners.tolist())
