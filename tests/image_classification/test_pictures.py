@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 import pytest
-from image_classification.conftest import as_bytes, bar
+from image_rows import as_bytes, bar
 from PIL import Image
 from toolkit_plugins.image_classification import pictures
 

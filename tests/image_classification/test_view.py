@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import transformers
-from image_classification.conftest import as_bytes
+from image_rows import as_bytes
 from PIL import Image
 from toolkit_plugins.image_classification import store
 from toolkit_plugins.image_classification.view import View, processor_of

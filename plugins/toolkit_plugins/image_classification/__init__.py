@@ -51,13 +51,14 @@ class ImageClassification(Plugin[ImageOptions]):
                 elif 0 < min(found.width, found.height) < TINY:
                     self._tiny[split] = self._tiny.get(split, 0) + 1
         if self.options.on_corrupt == "error":
-            return Examined(fatal=_capped(faults, split))
+            return Examined(fatal=_capped(faults, split), likeness=likeness)
         self._unreadable += faults[:NAMED]
         return Examined({"picture cannot be read": broken}, likeness=likeness)
 
     def load_processor(self) -> Any:
         """Return the image processor, by Pillow; of a model from scratch, one for its config."""
         pictures.require_pillow()
+        self._check_two_classes()
         from toolkit_plugins.image_classification.view import processor_of
 
         if self.options.augment is not None:
@@ -212,7 +213,7 @@ class ImageClassification(Plugin[ImageOptions]):
         """Return the label text of each row."""
         return [self.labels.texts(row[self.options.label])[0] for row in rows]
 
-    def margin(self, prediction: Prediction) -> float:
+    def margin(self, prediction: Prediction) -> float | Mapping[str, float]:
         """Return the gap between the two best classes, or the positive one's to the threshold."""
         if "threshold" in self.calibration:
             positive = prediction["scores"][self.labels.names[self._positive]]
@@ -235,7 +236,6 @@ class ImageClassification(Plugin[ImageOptions]):
         from toolkit.evaluation import metrics
 
         names = self.labels.names
-        self._check_two_classes()
         usual = ["accuracy", "f1_macro", "roc_auc"]
         if len(names) > 5:
             usual.insert(1, "top5_accuracy")
