@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -59,24 +60,29 @@ def decode(value: Any, mode: str, about: tuple[int, int] | None = None) -> Image
 
     if isinstance(value, Mapping):
         value = value["path"] if value.get("bytes") is None else value["bytes"]
+    given = value
     if isinstance(value, bytes) and not value:
         raise UnreadableError("the file is empty")
     if not isinstance(value, str | Path | bytes | Image.Image):
         raise UnreadableError(f"a picture is a path, bytes or an image, not {type(value).__name__}")
     try:
-        image = value if isinstance(value, Image.Image) else Image.open(
-            io.BytesIO(value) if isinstance(value, bytes) else value
-        )  # fmt: skip
-        if image.width * image.height > MOST_PIXELS:
-            raise UnreadableError(f"{image.width} x {image.height} pixels are too many")
-        if about is not None and image.format == "JPEG":
-            image.draft(None, (2 * about[0], 2 * about[1]))
-        image.load()
-        return _plain(ImageOps.exif_transpose(image), mode)
+        with ExitStack() as opened:  # a decoder that fails would leave the file open
+            if not isinstance(value, Image.Image):
+                value = Image.open(opened.enter_context(_stream(value)))
+            if value.width * value.height > MOST_PIXELS:
+                raise UnreadableError(f"{value.width} x {value.height} pixels are too many")
+            if about is not None and value.format == "JPEG":
+                value.draft(None, (2 * about[0], 2 * about[1]))
+            value.load()
+            return _plain(ImageOps.exif_transpose(value), mode)
     except UnreadableError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever their formats raise
-        raise UnreadableError(_in_words(error, value)) from error
+        raise UnreadableError(_in_words(error, given)) from error
+
+
+def _stream(value: str | Path | bytes) -> Any:
+    return io.BytesIO(value) if isinstance(value, bytes) else Path(value).open("rb")
 
 
 def _in_words(error: Exception, value: Any) -> str:
