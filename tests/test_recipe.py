@@ -70,7 +70,9 @@ class TestShipped:
         found = library.find(str(path)).recipe()
         assert found is not None
         source = found.data.source
-        assert source.startswith("hub:") or Path(source).exists()
+        lacking = not source.startswith(("hub:", "plugin:")) and not Path(source).exists()
+        commands = [line for line in path.read_text().splitlines() if line.startswith("# toolkit")]
+        assert not lacking or all("--data" in command for command in commands)
 
 
 def test_every_file_below_the_recipes_is_listed():

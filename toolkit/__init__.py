@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 # Imported when first named, so that `import toolkit` and the listing commands stay instant.
 _HOMES = {
     "Column": "toolkit.plugin",
+    "Examined": "toolkit.plugin",
     "Curve": "toolkit.reporting.figures",
     "InputColumn": "toolkit.plugin",
     "LabelColumn": "toolkit.plugin",
@@ -38,6 +39,7 @@ _HOMES = {
 __all__ = [
     "Column",
     "Curve",
+    "Examined",
     "InputColumn",
     "LabelColumn",
     "NoOptions",

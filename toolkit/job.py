@@ -19,7 +19,7 @@ from toolkit.errors import (
     listing,
     nearest,
 )
-from toolkit.plugin import column_markers, columns
+from toolkit.plugin import Plugin, column_markers, columns
 from toolkit.quiet import quiet_libraries, quiet_loggers
 from toolkit.recipe import Draft, Recipe
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import transformers
 
     from toolkit.data import Loaded
-    from toolkit.plugin import Column, Plugin
+    from toolkit.plugin import Column
 
 Overrides = Sequence[tuple[tuple[str, ...], Any]]
 
@@ -165,7 +165,8 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
         }
         _check_roles(named)
         slices = {f"report.slices.{i}": c for i, c in enumerate(recipe.report.slices)}
-        loaded = data_door.load(recipe.data, named, recipe.seed, slices, plugin.derive)
+        examine = None if type(plugin).examine is Plugin.examine else plugin.examine
+        loaded = data_door.load(recipe.data, named, recipe.seed, slices, plugin.derive, examine)
         plugin.data = loaded.splits
         loaded.notes += plugin.notes()
     with clock.phase("model"), first_here():

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import evaluate
     import transformers
 
+    from toolkit.errors import Fault
     from toolkit.evaluation.floors import Floor
     from toolkit.recipe import Recipe
     from toolkit.reporting.figures import Figure
@@ -42,12 +43,16 @@ class Column:
         role: "input" (what the model reads: compared between splits), "target" (what it learns).
         as_text: read the column as text where the file format has no types (csv), so that a
             label 007 stays 007.
+        files: of an input that is a file of its own: the suffixes by which such files are known
+            (".wav"). Rows name them (relative to their table), hold them, or are the files of a
+            folder a class. Their contents are what is compared and fingerprinted.
         may_be_empty: of a target: a row without a value says something by that, and is kept.
     """
 
     role: str
     as_text: bool = False
     may_be_empty: bool = False
+    files: tuple[str, ...] = ()
 
 
 TextColumn = Annotated[str, Column("input", as_text=True)]
@@ -64,6 +69,19 @@ class Options(BaseModel):
 
 class NoOptions(Options):
     """For a plugin that has nothing to set."""
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What a look into the inputs of raw rows has found.
+
+    unusable: why -> numbers of the rows that are set aside for it, and counted. fatal: what ends
+    the run. likeness: a text a row, equal where two inputs are the same but for their form.
+    """
+
+    unusable: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    fatal: Sequence[Fault] = ()
+    likeness: Sequence[str] | None = None
 
 
 OptionsT = TypeVar("OptionsT", bound=Options)
@@ -94,6 +112,13 @@ class Plugin(ABC, Generic[OptionsT]):
     processor: Any = None
     model: Any = None
     calibration: Mapping[str, JsonValue] = MappingProxyType({})
+
+    def examine(self, rows: datasets.Dataset, split: str) -> Examined:
+        """Look into inputs that no column check can judge (are these files sound?).
+
+        Called with all rows of each split as read, before any is set aside.
+        """
+        return Examined()
 
     def derive(self, rows: datasets.Dataset) -> datasets.Dataset:
         """Return the same rows in the same order, with further columns that hang on other rows.
@@ -240,8 +265,8 @@ def columns(options: BaseModel, role: str | None = None) -> dict[str, str]:
 def column_markers(options: type[BaseModel]) -> dict[str, Column]:
     """Return option name -> marker for every field of an options class that names a column."""
     found = {}
-    for name, field in options.model_fields.items():
-        inside = [*field.metadata, *_metadata(field.annotation)]
+    for name, known in options.model_fields.items():
+        inside = [*known.metadata, *_metadata(known.annotation)]
         marker = next((m for m in inside if isinstance(m, Column)), None)
         if marker is not None:
             found[name] = marker

@@ -163,11 +163,18 @@ def scale_groups(optimizer: Any, factors: Mapping[Any, float]) -> None:
             optimizer.add_param_group({**group, "params": chosen, "lr": group["lr"] * factor})
 
 
-def build_trainer(plugin: Plugin[Any], **parts: Any) -> transformers.Trainer:
-    """Return the plugin's Trainer with validation scored by the plugin's own metrics."""
+def build_trainer(
+    plugin: Plugin[Any], base: type[Any] | None = None, **parts: Any
+) -> transformers.Trainer:
+    """Return the plugin's Trainer with validation scored by the plugin's own metrics.
+
+    Args:
+        base: the class; by default the one that the plugin names. A plugin that makes its class
+            when it is needed, so that its module imports quickly, gives it here.
+    """
     import transformers
 
-    base = plugin.Trainer or transformers.Trainer
+    base = base or plugin.Trainer or transformers.Trainer
     cls = type(f"Scored{base.__name__}", (ScoredEvaluation, base), {})
     trainer = cls(**parts)
     trainer.toolkit_plugin = plugin

@@ -21,10 +21,12 @@ from toolkit.evaluation.bootstrap import weights
 from toolkit.evaluation.metric import RowMetric
 
 Reference = Callable[..., float]
-BINARY = ["precision", "recall", "f1"]
-SCORED = ["roc_auc", "average_precision", "log_loss", "expected_calibration_error"]
+BINARY = ["precision", "recall", "f1", "sensitivity", "specificity"]
+SCORED = [
+    "roc_auc", "average_precision", "top5_accuracy", "log_loss", "expected_calibration_error"
+]  # fmt: skip
 ONE_LABEL = [name for name in metrics.names() if name not in BINARY]
-SEVERAL = [name for name in ONE_LABEL if name != "matthews_correlation"]
+SEVERAL = [n for n in ONE_LABEL if n not in ("matthews_correlation", "top5_accuracy")]
 EITHER = [(name, False) for name in metrics.names()] + [(name, True) for name in SEVERAL]
 
 
@@ -78,12 +80,22 @@ def calibration_error(y: Any, p: Any, sample_weight: Any = None) -> float:
     return total
 
 
+def top_5(y: Any, p: Any, sample_weight: Any = None) -> float:
+    if p.shape[1] <= 5:
+        return 1.0
+    labels = np.arange(p.shape[1])
+    return sk.top_k_accuracy_score(y, p, k=5, sample_weight=sample_weight, labels=labels)
+
+
 def _references() -> dict[str, Reference]:
     found: dict[str, Reference] = {
         "accuracy": sk.accuracy_score,
         "matthews_correlation": sk.matthews_corrcoef,
         "roc_auc": per_class(sk.roc_auc_score, need_negatives=True),
         "average_precision": per_class(sk.average_precision_score, need_negatives=False),
+        "top5_accuracy": top_5,
+        "sensitivity": partial(sk.recall_score, zero_division=0),
+        "specificity": partial(sk.recall_score, pos_label=0, zero_division=0),
         "log_loss": log_loss,
         "expected_calibration_error": calibration_error,
     }
@@ -135,8 +147,8 @@ def test_every_name_loads_a_module_of_that_name() -> None:
         assert isinstance(metric, evaluate.Metric)
         assert metric.name == name
         assert metric.description
-        assert metric.greater_is_better == (name not in SCORED[2:])
-    assert len(metrics.names()) == 18
+        assert metric.greater_is_better == (name not in SCORED[3:])
+    assert len(metrics.names()) == 21
     assert set(REFERENCES) == set(metrics.names())
 
 
@@ -175,7 +187,8 @@ def test_areas_equal_scikit_learn_in_its_own_multiclass_form() -> None:
 @pytest.mark.parametrize("whole", [True, False], ids=["counts", "fractions"])
 @pytest.mark.parametrize(("name", "multilabel"), EITHER)
 def test_weights_equal_scikit_learn(name: str, multilabel: bool, whole: bool) -> None:
-    truth, p = several(5, tied=True) if multilabel else one_label(2 if name in BINARY else 5)
+    classes = 2 if name in BINARY else 8 if name == "top5_accuracy" else 5
+    truth, p = several(5, tied=True) if multilabel else one_label(classes)
     rng = np.random.default_rng(5)
     # scikit-learn counts classes that only rows of weight 0 have; so weights are positive here.
     w = (rng.integers(1, 4, len(truth)) if whole else rng.random(len(truth)) + 0.1).astype(float)
@@ -430,7 +443,7 @@ def test_interval_resamples_rows_and_repeats() -> None:
 
 @pytest.mark.parametrize("name", SCORED)
 def test_intervals_surround_values(name: str) -> None:
-    truth, p = one_label(3, rows=400)
+    truth, p = one_label(8 if name == "top5_accuracy" else 3, rows=400)
     found = metrics.load(name).compute(predictions=p, references=truth, resamples=200)
     assert found["low"] < found[name] < found["high"]
 
@@ -463,7 +476,8 @@ def test_an_unknown_metric_is_named_with_the_nearest_and_all() -> None:
 
 @pytest.mark.parametrize("name", BINARY)
 def test_metrics_of_a_positive_class_refuse_more_classes(name: str) -> None:
-    other = f"take {name}_macro, {name}_micro or {name}_weighted"
+    averaged = "recall" if name in ("sensitivity", "specificity") else name
+    other = f"take {averaged}_macro, {averaged}_micro or {averaged}_weighted"
     with pytest.raises(UserError, match=f"3 classes; {other}"):
         metrics.load(name, labels=["a", "b", "c"])
     with pytest.raises(UserError, match=f"several labels per row; {other}"):

@@ -124,11 +124,15 @@ def set_aside(
     inputs: Sequence[str],
     target: str | None,
     on_missing: str,
+    unusable: Mapping[str, Mapping[str, Sequence[int]]] | None = None,
 ) -> tuple[dict[str, datasets.Dataset], dict[str, dict[str, int]]]:
     """Return the usable rows of each split, and how many were set aside for which reason.
 
     A row is unusable where its target is missing, or where all its inputs are. A split in which
     no row is usable is left out (the unlabelled test splits of public benchmarks); train never.
+
+    Args:
+        unusable: split -> reason -> numbers of further rows, which are set aside in any case.
 
     Raises:
         DataError: with `on_missing="error"` and any unusable row; or no usable row in train.
@@ -140,6 +144,9 @@ def set_aside(
         reasons = {f"no {target}": no_target, f"empty {listing(inputs)}": no_input & ~no_target}
         counts[name] = {why: int(rows.sum()) for why, rows in reasons.items() if rows.any()}
         out = no_target | no_input
+        for why, rows in (unusable or {}).get(name, {}).items():
+            out[list(rows)] = True
+            counts[name] |= {why: len(rows)} if len(rows) else {}
         if on_missing == "error":
             faults += [
                 Fault(f"{name} rows {listing(np.flatnonzero(rows)[:SHOWN] + 1)}",

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.data import checks, files, overlap, splits
+from toolkit.data import attached, checks, files, overlap, splits
 from toolkit.errors import DataError, Fault, ToolkitError
 
 if TYPE_CHECKING:
     import datasets
 
-    from toolkit.plugin import Column
+    from toolkit.plugin import Column, Examined
     from toolkit.recipe import DataSpec
+
+
+LIKENESS = "__likeness__"  # the column of what `Plugin.examine` says, while rows are compared
 
 
 @dataclass
@@ -46,6 +49,7 @@ def load(
     seed: int,
     extra_columns: Mapping[str, str] | None = None,
     derive: Callable[[datasets.Dataset], datasets.Dataset] | None = None,
+    examine: Callable[[datasets.Dataset, str], Examined] | None = None,
 ) -> Loaded:
     """Load, check and split the rows that a recipe names.
 
@@ -55,6 +59,7 @@ def load(
         seed: of the split, where the spec has none.
         extra_columns: key path -> column name of other columns that must exist.
         derive: adds columns to the rows of all splits together (`Plugin.derive`).
+        examine: looks into the inputs of a split's rows (`Plugin.examine`).
 
     Raises:
         DataError: anything that is wrong with paths, files, columns or rows, all at once.
@@ -64,8 +69,7 @@ def load(
     datasets.disable_progress_bars()
     as_text = {name for name, mark in columns.values() if mark.as_text}
     as_text |= {old for old, new in spec.rename.items() if new in as_text}
-    raw, fingerprint, notes = _read(spec, sorted(as_text))
-    raw = {name: _renamed(split, spec.rename) for name, split in raw.items()}
+    raw, fingerprint, notes = _read(spec, sorted(as_text), columns)
     named = {f"options.{option}": name for option, (name, _) in columns.items()}
     split_columns = {"data.split.group": spec.split.group, "data.split.time": spec.split.time}
     named |= {key: name for key, name in split_columns.items() if name is not None}
@@ -74,9 +78,10 @@ def load(
     target = next((name for name, mark in columns.values() if mark.role == "target"), None)
     if target is not None:
         checks.same_labels(raw, target)
+    raw, unusable = _examined(raw, examine)
     may_be_empty = any(name == target and mark.may_be_empty for name, mark in columns.values())
     needed = None if may_be_empty else target
-    usable, set_aside = checks.set_aside(raw, inputs, needed, spec.on_missing)
+    usable, set_aside = checks.set_aside(raw, inputs, needed, spec.on_missing, unusable)
     notes += [
         f"split {name!r} holds no usable row ({sum(set_aside[name].values()):,} set aside) "
         "and is left out"
@@ -86,7 +91,9 @@ def load(
     if derive is not None:
         usable = _derived(usable, derive)
     made, more = splits.make(usable, spec.split, target, seed)
-    found = overlap.measure(made, inputs, target) if inputs else overlap.Overlap()
+    found = overlap.measure(made, inputs, target, LIKENESS) if inputs else overlap.Overlap()
+    if LIKENESS in made["train"].column_names:
+        made = made.remove_columns(LIKENESS)
     way = json.dumps([spec.split.model_dump(), seed, spec.on_missing, spec.rename])
     return Loaded(
         splits=made,
@@ -97,6 +104,24 @@ def load(
         overlapping=found.test_rows,
         notes=notes + more + found.notes,
     )
+
+
+def _examined(
+    raw: dict[str, datasets.Dataset], examine: Callable[[datasets.Dataset, str], Examined] | None
+) -> tuple[dict[str, datasets.Dataset], dict[str, Mapping[str, Sequence[int]]]]:
+    """Let the plugin look into the rows; return them with what they are like, and unusable ones."""
+    if examine is None:
+        return raw, {}
+    found = {name: examine(split, name) for name, split in raw.items()}
+    fatal = [fault for one in found.values() for fault in one.fatal]
+    if fatal:
+        raise DataError(fatal)
+    if all(one.likeness is not None for one in found.values()):
+        raw = {
+            name: split.add_column(LIKENESS, list(found[name].likeness or ()))
+            for name, split in raw.items()
+        }
+    return raw, {name: one.unusable for name, one in found.items()}
 
 
 def _derived(
@@ -119,15 +144,50 @@ def _derived(
     }
 
 
-def _read(spec: DataSpec, as_text: list[str]) -> tuple[dict[str, datasets.Dataset], str, list[str]]:
+def _read(
+    spec: DataSpec, as_text: list[str], columns: Mapping[str, tuple[str, Column]]
+) -> tuple[dict[str, datasets.Dataset], str, list[str]]:
+    """Return the rows as splits, under the names that the scenario knows; fingerprint and notes."""
+    holding = {name: mark.files for name, mark in columns.values() if mark.files}
+    target = next((name for name, mark in columns.values() if mark.role == "target"), None)
+    if len(holding) == 1 and target is not None:
+        ((column, suffixes),) = holding.items()
+        folders = attached.folder_of_files(spec.source, suffixes, column, target)
+        if folders is not None:
+            return folders[0], attached.fingerprint(folders[0], [column]), folders[1]
     if isinstance(spec.source, str) and spec.source.startswith("hub:"):
         from toolkit.data import hub
 
-        return hub.read(spec.source)
-    if isinstance(spec.source, str) and spec.source.startswith("plugin:"):
+        raw, fingerprint, notes = hub.read(spec.source)
+    elif isinstance(spec.source, str) and spec.source.startswith("plugin:"):
         from toolkit.data import brought
 
-        return brought.read(spec.source)
+        raw, fingerprint, notes = brought.read(spec.source)
+    else:
+        return _tables(spec, as_text, list(holding))
+    faults: list[Fault] = []
+    for name in raw:
+        raw[name] = _with_files(
+            _renamed(raw[name], spec.rename), list(holding), Path(), str(spec.source), faults
+        )
+    if faults:
+        raise DataError(faults)
+    return raw, fingerprint + attached.fingerprint(raw, list(holding)), notes
+
+
+def _with_files(
+    rows: datasets.Dataset, columns: list[str], base: Path, where: str, faults: list[Fault]
+) -> datasets.Dataset:
+    for name in columns:
+        if name in rows.column_names:
+            rows, wrong = attached.as_files(rows, name, base, where)
+            faults += wrong
+    return rows
+
+
+def _tables(
+    spec: DataSpec, as_text: list[str], holding: list[str]
+) -> tuple[dict[str, datasets.Dataset], str, list[str]]:
     found, notes = files.find(spec.source)
     if "train" not in found:
         raise DataError(Fault("data.source", f"has {', '.join(found)} but no train split"))
@@ -137,7 +197,8 @@ def _read(spec: DataSpec, as_text: list[str]) -> tuple[dict[str, datasets.Datase
         parts = []
         for path in paths:
             try:
-                parts.append(_table(path, spec, as_text))
+                table = _renamed(_table(path, spec, as_text), spec.rename)
+                parts.append(_with_files(table, holding, path.parent, str(path), faults))
             except DataError as error:
                 faults += error.faults
         if len(parts) == len(paths):
@@ -145,7 +206,9 @@ def _read(spec: DataSpec, as_text: list[str]) -> tuple[dict[str, datasets.Datase
     if faults:
         raise DataError(faults)
     ordered = {name: raw[name] for name in files.ALIASES if name in raw}
-    return ordered, files.digest(path for split in sorted(found) for path in found[split]), notes
+    contents = files.digest(path for split in sorted(found) for path in found[split])
+    there = [name for name in holding if name in raw["train"].column_names]
+    return ordered, contents + attached.fingerprint(ordered, there), notes
 
 
 def _renamed(split: datasets.Dataset, names: Mapping[str, str]) -> datasets.Dataset:

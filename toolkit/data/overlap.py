@@ -49,14 +49,17 @@ def _gaps() -> re.Pattern[str]:
 
 
 def measure(
-    splits: Mapping[str, datasets.Dataset], inputs: Sequence[str], target: str | None
+    splits: Mapping[str, datasets.Dataset],
+    inputs: Sequence[str],
+    target: str | None,
+    likeness: str | None = None,
 ) -> Overlap:
     """Count equal inputs within and between splits.
 
     "train-test" counts the rows of test whose inputs stand in train, "exact" to the letter and
-    "normalised" after `normalised`.
+    "normalised" after `normalised`, or by the column `likeness`, where there is such a one.
     """
-    hashes = {name: _hashes(split, inputs) for name, split in splits.items()}
+    hashes = {name: _hashes(split, inputs, likeness) for name, split in splits.items()}
     found = Overlap()
     for first, second in combinations(hashes, 2):
         found.pairs[f"{first}-{second}"] = {
@@ -75,7 +78,10 @@ def measure(
     return found
 
 
-def _hashes(split: datasets.Dataset, inputs: Sequence[str]) -> dict[str, Hashes]:
+def _hashes(
+    split: datasets.Dataset, inputs: Sequence[str], likeness: str | None
+) -> dict[str, Hashes]:
+    alike = split[likeness][:] if likeness in split.column_names else None
     exact = np.empty(len(split), np.uint64)
     loose = np.empty(len(split), np.uint64)
     place = 0
@@ -84,18 +90,19 @@ def _hashes(split: datasets.Dataset, inputs: Sequence[str]) -> dict[str, Hashes]
         for values in zip(*(batch[name] for name in inputs), strict=True):
             texts = [_content(value) for value in values]
             exact[place] = _hash(texts)
-            loose[place] = _hash([normalised(text) for text in texts])
+            like = [normalised(text) for text in texts] if alike is None else [alike[place]]
+            loose[place] = _hash(like)
             place += 1
     return {"exact": exact, "normalised": loose}
 
 
 def _content(value: Any) -> str:
     """Return what is compared: of an undecoded file its bytes alone, under whatever name."""
-    import xxhash
+    from toolkit.data import attached
 
-    if isinstance(value, Mapping) and value.get("bytes") is not None and "path" in value:
-        return str(xxhash.xxh3_128_hexdigest(value["bytes"]))
-    return str(value)
+    if isinstance(value, Mapping) and {"bytes", "path"} <= set(value):
+        return attached.digest(value)
+    return attached.digest(value) if isinstance(value, bytes) else str(value)
 
 
 def _hash(texts: Sequence[str]) -> int:

@@ -95,6 +95,40 @@ class TfidfLogistic(Floor):
         return FloorResult(predictions, data.test_order[: len(predictions)], count)
 
 
+class Logistic(Floor):
+    """Logistic regression on numbers that a scenario computes of its rows."""
+
+    def __init__(
+        self, task: Classification, name: str, features: Callable[[Sequence[Row]], Floats]
+    ) -> None:
+        self.task = task
+        self.name = name
+        self.features = features
+
+    def run(self, data: FloorData, seconds: float) -> FloorResult:
+        """Fit on as many rows as the time allows."""
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        end = time.monotonic() + seconds
+
+        def fit(count: int) -> Any:
+            rows = data.train.select(data.train_order[:count]).to_list()
+            model = make_pipeline(StandardScaler(), _logistic(self.task, penalty=0.1))
+            with quiet_fit():
+                return model.fit(self.features(rows), self.task.targets(rows))
+
+        model, count = fit_within(fit, len(data.train), 0.8 * seconds)
+        predictions: list[Prediction] = []
+        for rows in _batches(data.test, data.test_order):
+            predictions += self.task.decode(
+                _probabilities(model, self.features(rows), self.task), rows
+            )
+            if time.monotonic() > end:
+                break
+        return FloorResult(predictions, data.test_order[: len(predictions)], count)
+
+
 class FrozenLinear(Floor):
     """The same pretrained model, frozen: logistic regression on its mean-pooled last layer."""
 

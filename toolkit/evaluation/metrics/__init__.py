@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _CLASSES = {
     "accuracy": "labels.Accuracy",
+    "top5_accuracy": "probabilities.Top5Accuracy",
+    "sensitivity": "ratios.Sensitivity",
+    "specificity": "ratios.Specificity",
     "precision": "ratios.Precision",
     "recall": "ratios.Recall",
     "f1": "ratios.F1",

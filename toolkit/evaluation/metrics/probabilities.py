@@ -45,6 +45,31 @@ class LogLoss(ScoreMetric):
         return float(weights @ prepared / weights.sum())
 
 
+class Top5Accuracy(ScoreMetric):
+    """Share of the rows whose true class is among the five of the largest probability.
+
+    Of equal probabilities that of the later class counts as the larger one.
+    sklearn.metrics.top_k_accuracy_score(k=5).
+    """
+
+    k = 5
+
+    def check_classes(self) -> None:
+        """Refuse several labels per row."""
+        if self.multilabel:
+            raise UserError(f"top{self.k}_accuracy is for one label per row")
+
+    def prepare(self, scores: Floats, truth: Array) -> Floats:
+        """Return 1 for each row that is right, else 0."""
+        best = np.argsort(scores, axis=1, kind="stable")[:, -self.k :]
+        found: Floats = (best == truth[:, None]).any(axis=1).astype(np.float64)
+        return found
+
+    def value(self, prepared: Floats, weights: Floats) -> float:
+        """Return the weighted share."""
+        return float(weights @ prepared / weights.sum())
+
+
 @dataclass(frozen=True)
 class Gaps:
     """Outcome minus confidence, summed per row and bin: (rows, bins); decisions per row."""

@@ -107,6 +107,24 @@ class Recall(_Binary):
     measure = "recall"
 
 
+class Sensitivity(Recall):
+    """Share of the positive rows that are predicted to be: recall, as medicine calls it."""
+
+
+class Specificity(_Binary):
+    """Share of the negative rows that are predicted to be.
+
+    Yerushalmy (1947), Public Health Reports 62:1432-1449.
+    """
+
+    measure = "recall"
+
+    def statistic(self, rows: Outcomes, weights: Floats) -> float:
+        """Return the recall of the other class."""
+        sums = rows.sums(weights)[:, [1 - self.encoding.positive]]
+        return float(ratio(self.measure, *sums)[0])
+
+
 class RecallMacro(_PerClass):
     """Recall: plain mean over the classes."""
 

@@ -1,0 +1,191 @@
+"""Rows that are files: in folders, named beside a table, or held; by a scenario of any files."""
+
+from __future__ import annotations
+
+import json
+
+import datasets
+import pytest
+
+from toolkit.data import load
+from toolkit.errors import DataError
+from toolkit.plugin import Column, Examined
+from toolkit.recipe import DataSpec
+
+COLUMNS = {
+    "sound": ("sound", Column("input", True, files=(".wav", ".mp3"))),
+    "label": ("label", Column("target", True)),
+}
+HALF = {"test": 0.25, "validation": 0.25}
+
+
+@pytest.fixture
+def sounds(door):
+    return lambda source, **spec: door(source, COLUMNS, **{"split": HALF, **spec})
+
+
+@pytest.fixture
+def classes(write):
+    """Eight files in each of two folders."""
+
+    def made(root="d"):
+        for label in ("cat", "dog"):
+            for number in range(8):
+                write(f"{root}/{label}/{number}.wav", f"{root} {label} {number}".encode())
+        return write(f"{root}/readme.md", "about").parent
+
+    return made
+
+
+def names(split):
+    return [value["path"].rsplit("/", 2)[1:] for value in split["sound"]]
+
+
+def test_a_folder_a_class(sounds, classes, write):
+    root = classes()
+    write("d/cat/deeper/9.MP3", b"nine")
+    write("d/cat/notes.txt", b"no sound")
+    write("d/dog/.hidden.wav", b"no row")
+    found = sounds(root)
+    assert sum(map(len, found.splits.values())) == 17
+    for split in found.splits.values():
+        assert split.column_names == ["sound", "label"]
+        for value, label in zip(split["sound"], split["label"], strict=True):
+            assert f"/{label}/" in value["path"]
+            assert value["bytes"] is None
+    assert "1 files passed over, which are none of .wav, .mp3" in found.notes[0]
+
+
+def test_folders_of_splits_and_a_map_of_folders(sounds, classes):
+    parts = {name: classes(f"all/{name}") for name in ("train", "val", "test")}
+    root = parts["train"].parent
+    (root / "papers").mkdir()
+    found = sounds(root)
+    assert {name: len(part) for name, part in found.splits.items()} == {
+        "train": 16, "validation": 16, "test": 16,
+    }  # fmt: skip
+    assert "passed over papers" in " ".join(found.notes)
+    mapped = sounds({name: str(path) for name, path in parts.items()})
+    assert names(mapped.splits["test"]) == names(found.splits["test"])
+    assert mapped.fingerprint == found.fingerprint
+
+
+def test_classes_may_be_called_as_splits_are(sounds, classes, write):
+    root = classes()
+    write("d/test/1.wav", b"a class of tests")
+    write("d/test/2.wav", b"another one")
+    found = sounds(root)
+    assert set(found.splits["train"]["label"]) == {"cat", "dog", "test"}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "absolute"])
+def test_tables_name_files_beside_them(sounds, classes, write, form):
+    root = classes()
+    rows = [
+        {"label": label, "sound": f"{label}/{n}.wav", "who": n}
+        for label in ("cat", "dog") for n in range(8)
+    ]  # fmt: skip
+    if form == "absolute":
+        rows = [{**row, "sound": str(root / row["sound"])} for row in rows]
+    if form == "jsonl":
+        table = write("d/rows.jsonl", "\n".join(map(json.dumps, rows)))
+    else:
+        lines = [f"{row['label']},{row['sound']},{row['who']}" for row in rows]
+        table = write("d/rows.csv", "\n".join(["label,sound,who", *lines]))
+    found = sounds(table)
+    assert sum(map(len, found.splits.values())) == 16
+    assert found.splits["train"].column_names == ["label", "sound", "who"]
+    value = found.splits["train"][0]["sound"]
+    assert value["path"].startswith(str(root))
+    assert sounds(root).splits["train"][0]["sound"]["digest"] is not None
+
+
+def test_missing_files_are_told_at_once(sounds, classes, write):
+    classes()
+    rows = ["cat/0.wav,x", "cat/O.wav,x", "no/1.wav,y", *(f"cat/{n}x.wav,y" for n in range(20))]
+    table = write("d/rows.csv", "\n".join(["sound,label", *rows]))
+    with pytest.raises(DataError) as caught:
+        sounds(table)
+    text = str(caught.value)
+    assert "row 2: there is no file 'cat/O.wav'. Did you mean '" in text
+    assert "row 3: there is no file 'no/1.wav'" in text
+    assert "12 more files are missing" in text
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [([1, 2, 3, 4], "holds int64"), ([[1.0], [2.0], [3.0], [4.0]], "holds"),
+     ([{"a": 1}] * 4, "holds objects (a)")],
+)  # fmt: skip
+def test_other_columns_are_no_files(sounds, write, values, what):
+    rows = [{"sound": value, "label": "x"} for value in values]
+    with pytest.raises(DataError) as caught:
+        sounds(write("a.jsonl", "\n".join(map(json.dumps, rows))))
+    assert f"'sound' {what}" in str(caught.value)
+    assert "files are expected, as paths or as their bytes" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("files", "what"),
+    [
+        (["d/1.wav", "d/2.wav"], "2 files side by side: put those of one class into one folder"),
+        (["d/cat/1.txt"], "no folder a class with files in it"),
+        (["d/test/cat/1.wav"], "has folders for test but none for train"),
+    ],
+)
+def test_folders_without_classes(sounds, write, tmp_path, files, what):
+    for name in files:
+        write(name, b"x")
+    with pytest.raises(DataError, match=what):
+        sounds(tmp_path / "d")
+
+
+def test_contents_count_and_not_names(sounds, classes, write):
+    root = classes()
+    before = sounds(root)
+    write("d/dog/0.wav", b"d cat 0")  # the same as a cat
+    after = sounds(root)
+    assert after.fingerprint != before.fingerprint
+    assert sum(kinds["exact"] for kinds in after.duplicates.values()) + sum(
+        kinds["exact"] for kinds in after.overlap.values()
+    )
+    assert not any(kinds["exact"] for kinds in before.overlap.values())
+
+
+def test_files_that_tables_hold(sounds, tmp_path):
+    values = [{"bytes": f"{n}".encode(), "path": None} for n in range(8)]
+    plain = [value["bytes"] for value in values]
+    for name, column in (("struct", values), ("plain", plain)):
+        rows = datasets.Dataset.from_dict({"sound": column, "label": ["a", "b"] * 4})
+        rows.to_parquet(str(tmp_path / f"{name}.parquet"))
+        found = sounds(tmp_path / f"{name}.parquet")
+        assert found.overlap["train-test"] == {"exact": 0, "normalised": 0}
+        assert sum(map(len, found.splits.values())) == 8
+
+
+def test_rows_that_a_scenario_cannot_use_are_set_aside_and_likeness_compared(classes):
+    spec = DataSpec(source=str(classes()), split=HALF)
+
+    def examine(rows, split):
+        assert split == "train"
+        ends = [value["path"][-5:] for value in rows["sound"]]
+        broken = [place for place, end in enumerate(ends) if end == "0.wav"]
+        return Examined({"out of tune": broken}, likeness=ends)
+
+    found = load(spec, COLUMNS, 0, examine=examine)
+    assert found.set_aside == {"train": {"out of tune": 2}}
+    assert sum(map(len, found.splits.values())) == 14
+    assert found.splits["train"].column_names == ["sound", "label"]
+    # A cat's and a dog's file of one number are alike: each is in one split with the other or not.
+    alike = [kinds["normalised"] for kinds in [*found.duplicates.values(), *found.overlap.values()]]
+    assert sum(alike) == 7
+
+
+def test_what_a_scenario_calls_fatal_ends_the_run(classes):
+    from toolkit.errors import Fault
+
+    spec = DataSpec(source=str(classes()), split=HALF)
+    with pytest.raises(DataError, match="a.wav: is silent"):
+        load(
+            spec, COLUMNS, 0, examine=lambda rows, _: Examined(fatal=[Fault("a.wav", "is silent")])
+        )
