@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from toolkit.data import timeline
 from toolkit.data.checks import absent, tables
 from toolkit.errors import DataError, Fault
 
@@ -34,6 +35,8 @@ def make(
     """
     import datasets
 
+    if spec.windows:
+        return timeline.windows(given, str(spec.time), spec.windows)
     whole = given["train"]
     sizes = {
         name: size if isinstance(size, int) else max(1, round(size * len(whole)))
@@ -41,7 +44,7 @@ def make(
         if name not in given
     }
     if not sizes:
-        return datasets.DatasetDict(given), []
+        return timeline.apart(datasets.DatasetDict(given), spec)
     if sum(sizes.values()) >= len(whole):
         raise DataError(
             Fault("data.split", f"asks {sizes} of {len(whole)} rows: nothing is left for train")
@@ -64,7 +67,8 @@ def make(
     note = f"{' and '.join(sizes)} made out of train ({way})"
     merged = {**given, **parts}
     order = [name for name in ("train", "validation", "test") if name in merged]
-    return datasets.DatasetDict({name: merged[name] for name in order}), [note, *notes]
+    found, more = timeline.apart(datasets.DatasetDict({n: merged[n] for n in order}), spec)
+    return found, [note, *notes, *more]
 
 
 def _assign(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
@@ -20,6 +21,15 @@ def _one_mark(value: Any) -> Any:
 Mark = Annotated[str, BeforeValidator(_one_mark)]
 
 
+def _moment(value: Any) -> Any:
+    # YAML reads 2024-12-31 as a date; it is written out with the recipe as text.
+    return value.isoformat() if isinstance(value, date) else value
+
+
+Moment = Annotated[str | int | float, BeforeValidator(_moment)]
+Stretch = Annotated[str, Field(pattern=r"^\d+[smhd]$")]
+
+
 class Part(BaseModel):
     """Base of every part of a recipe."""
 
@@ -33,6 +43,9 @@ class SplitSpec(Part):
     stratify: keep the shares of the target's classes in every split.
     group: a column whose equal values never stand in two splits (one customer's rows, say).
     time: a column; the latest rows become the test split, those before them validation.
+    gap: of time (7d, 12h, 30m, 10s; numbers count as seconds) between the last row of a split and
+        the first of those after it; the rows within it are left out.
+    windows: split -> [start, end) in time, instead of sizes; rows outside of all are left out.
     seed: of the shuffle; None takes the recipe's.
     """
 
@@ -41,12 +54,18 @@ class SplitSpec(Part):
     stratify: bool = False
     group: str | None = None
     time: str | None = None
+    gap: Stretch | None = None
+    windows: dict[Literal["train", "validation", "test"], tuple[Moment, Moment]] | None = None
     seed: int | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> SplitSpec:
         if self.group and self.time:
             raise ValueError("give `group` or `time`, not both")
+        if (self.gap or self.windows) and not self.time:
+            raise ValueError("`gap` and `windows` need `time`, the column that they are of")
+        if self.windows is not None and "train" not in self.windows:
+            raise ValueError("`windows` lacks one for train")
         return self
 
 

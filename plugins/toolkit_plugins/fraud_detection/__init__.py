@@ -1,0 +1,39 @@
+"""Fraud detection: transactions with a time, an amount, and the entities that take part in them.
+
+Importing this makes the Auto classes of transformers know the model, which is what loading a saved
+one needs: `import toolkit_plugins.fraud_detection`.
+"""
+
+from __future__ import annotations
+
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForPreTraining,
+    AutoModelForSequenceClassification,
+)
+
+from toolkit_plugins.fraud_detection.model import (
+    TransactionConfig,
+    TransactionForMaskedFields,
+    TransactionForSequenceClassification,
+    TransactionModel,
+)
+from toolkit_plugins.fraud_detection.plugin import FraudDetection
+from toolkit_plugins.fraud_detection.processor import TransactionProcessor
+
+__all__ = [
+    "FraudDetection",
+    "TransactionConfig",
+    "TransactionForMaskedFields",
+    "TransactionForSequenceClassification",
+    "TransactionModel",
+    "TransactionProcessor",
+]
+
+AutoConfig.register(TransactionConfig.model_type, TransactionConfig, exist_ok=True)
+AutoModel.register(TransactionConfig, TransactionModel, exist_ok=True)
+AutoModelForPreTraining.register(TransactionConfig, TransactionForMaskedFields, exist_ok=True)
+AutoModelForSequenceClassification.register(
+    TransactionConfig, TransactionForSequenceClassification, exist_ok=True
+)

@@ -1,0 +1,65 @@
+"""What is chosen on validation: how scores become probabilities, and where an alarm pays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+FEWEST = 5  # frauds and others; fewer say too little to fit two numbers to
+CURVE = 200  # points of a curve, at most
+
+
+def logit(probability: Array) -> Array:
+    """Return log odds, of probabilities kept off 0 and 1."""
+    p = np.clip(probability, 1e-9, 1 - 1e-9)
+    found: Array = np.log(p) - np.log1p(-p)
+    return found
+
+
+def platt(probability: Array, fraud: Array) -> tuple[float, float]:
+    """Return slope and shift of the log odds that fit best (Platt 1999).
+
+    They never change the order of rows: where the best slope would, or frauds are too few, nothing
+    is changed.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    if min(fraud.sum(), (1 - fraud).sum()) < FEWEST:
+        return 1.0, 0.0
+    fitted = LogisticRegression(C=1e6).fit(logit(probability)[:, None], fraud)
+    slope = float(fitted.coef_[0, 0])
+    return (slope, float(fitted.intercept_[0])) if slope > 1e-3 else (1.0, 0.0)
+
+
+def cheapest(
+    probability: Array, fraud: Array, amount: Array, alarm: float, missed: float
+) -> tuple[float, Array, Array]:
+    """Return the threshold of least cost, and for each possible one the threshold and its cost.
+
+    Costs are means per row, as `metrics.ExpectedCost` has them.
+    """
+    order = np.argsort(-probability, kind="stable")
+    falling = probability[order]
+    lost = (missed * fraud * np.abs(amount))[order]
+    total = np.concatenate([[lost.sum()], lost.sum() - np.cumsum(lost)])
+    total += alarm * np.arange(len(order) + 1)
+    # A threshold lies between two different scores, or beyond all of them.
+    bounds = np.concatenate([[1.0], (falling[1:] + falling[:-1]) / 2, [0.0]])
+    real = np.concatenate([[True], falling[1:] != falling[:-1], [True]])
+    bounds, total = bounds[real], total[real] / max(len(order), 1)
+    best = int(np.argmin(total))
+    # With no alarm at all the threshold is above every score.
+    return (float(bounds[best]) if best else 1.1), bounds, total
+
+
+def precision_recall(probability: Array, fraud: Array) -> list[tuple[float, float]]:
+    """Return points (recall, precision) at falling thresholds."""
+    order = np.argsort(-probability, kind="stable")
+    hits = np.cumsum(fraud[order])
+    ends = np.flatnonzero(np.append(np.diff(probability[order]) != 0, True))
+    recall, precision = hits[ends] / max(hits[-1], 1), hits[ends] / (ends + 1)
+    # Even steps of recall, as most rows stand where it hardly changes.
+    steps = np.unique(np.searchsorted(recall, np.linspace(0, 1, CURVE)).clip(max=len(ends) - 1))
+    return [(float(recall[place]), float(precision[place])) for place in steps]

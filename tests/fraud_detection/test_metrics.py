@@ -1,0 +1,92 @@
+"""Metrics of fraud detection against scikit-learn and against cases by hand."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+from toolkit_plugins.fraud_detection import choosing, metrics
+
+from toolkit.evaluation.scoring import score
+
+
+def pairs(scores, frauds, days=None, cards=None, amounts=None, scored=None, threshold=0.5):
+    count = len(scores)
+    predictions = [{"score": s, "alarm": s >= threshold, "scores": {"0": 1 - s, "1": s}}
+                   for s in scores]  # fmt: skip
+    references = [
+        {"label": str(f), "fraud": f, "day": (days or [0] * count)[n],
+         "card": (cards or range(count))[n], "amount": (amounts or [1.0] * count)[n],
+         "scored": scored is None or scored[n]}
+        for n, f in enumerate(frauds)
+    ]  # fmt: skip
+    return predictions, references
+
+
+def value(metric, *rows):
+    return score({"m": metric}, [rows])["m"]["value"]
+
+
+def test_as_scikit_learn_has_them():
+    rng = np.random.default_rng(0)
+    frauds = (rng.random(400) < 0.1).astype(int)
+    scores = (rng.random(400) + 0.4 * frauds).round(2) / 1.4
+    rows = pairs(scores.tolist(), frauds.tolist())
+    ap = value(metrics.FraudAveragePrecision(labels=["0", "1"]), *rows)
+    assert ap == pytest.approx(average_precision_score(frauds, scores))
+    auc = value(metrics.FraudRocAuc(labels=["0", "1"]), *rows)
+    assert auc == pytest.approx(roc_auc_score(frauds, scores))
+    false, true, _ = roc_curve(frauds, scores, drop_intermediate=False)
+    recall = value(metrics.RecallAtFalsePositiveRate(0.05), *rows)
+    assert recall == pytest.approx(true[false <= 0.05].max())
+
+
+def test_cards_are_counted_once_a_day_by_their_highest_transaction():
+    rows = pairs(
+        scores=[0.9, 0.8, 0.7, 0.1, 0.6, 0.5],
+        frauds=[0, 0, 1, 1, 0, 1],
+        days=[1, 1, 1, 1, 2, 2],
+        cards=[7, 8, 9, 7, 7, 8],
+    )
+    # Day 1: 7 (defrauded by a transaction that scores low) and 8. Day 2: 7, which is not, and 8.
+    assert value(metrics.CardPrecision(2), *rows) == pytest.approx((1 / 2 + 1 / 2) / 2)
+    assert value(metrics.CardPrecision(1), *rows) == pytest.approx((1 + 0) / 2)
+
+
+def test_cards_known_as_defrauded_are_not_scored():
+    rows = pairs([0.9, 0.8, 0.1], [0, 1, 0], scored=[False, True, True])
+    assert value(metrics.FraudAveragePrecision(labels=["0", "1"]), *rows) == 1.0
+    nothing = pairs([0.9], [1], scored=[False])
+    assert np.isnan(value(metrics.ExpectedCost(5, 1), *nothing))
+
+
+def test_the_cost_is_that_of_checks_and_of_what_is_missed():
+    rows = pairs([0.9, 0.9, 0.1, 0.1], [1, 0, 1, 0], amounts=[100.0, 5.0, 40.0, 7.0])
+    assert value(metrics.ExpectedCost(alarm=5, missed=0.5), *rows) == (5 + 5 + 20 + 0) / 4
+
+
+def test_the_interval_holds_the_value():
+    rng = np.random.default_rng(1)
+    frauds = (rng.random(300) < 0.2).astype(int).tolist()
+    rows = pairs(rng.random(300).tolist(), frauds, cards=list(range(300)))
+    for metric in (metrics.CardPrecision(50), metrics.RecallAtFalsePositiveRate(0.1)):
+        found = score({"m": metric}, [rows], seed=0)["m"]
+        assert found["low"] < found["value"] < found["high"]
+
+
+def test_the_threshold_is_where_alarms_cost_least():
+    scores, frauds = np.array([0.9, 0.6, 0.6, 0.2]), np.array([1, 0, 1, 0])
+    amounts = np.array([100.0, 1.0, 100.0, 1.0])
+    threshold, bounds, costs = choosing.cheapest(scores, frauds, amounts, alarm=5, missed=1)
+    assert 0.2 < threshold < 0.6
+    assert dict(zip(bounds.round(2), costs, strict=True))[0.75] == (5 + 100) / 4
+    assert choosing.cheapest(scores, frauds, amounts, alarm=500, missed=1)[0] > 1
+
+
+def test_probabilities_are_mended_and_their_order_stays():
+    rng = np.random.default_rng(2)
+    truth = rng.random(4000) < 0.1
+    odds = rng.normal(0, 1, 4000) + 3 * truth
+    slope, shift = choosing.platt(1 / (1 + np.exp(-odds)), truth.astype(int))
+    mended = 1 / (1 + np.exp(-(slope * odds + shift)))
+    assert slope > 0
+    assert mended.mean() == pytest.approx(truth.mean(), abs=0.005)
+    assert choosing.platt(np.array([0.1, 0.9]), np.array([1, 0])) == (1.0, 0.0)

@@ -1,0 +1,121 @@
+"""Splits that lie apart in time: a gap between them, or windows of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit.data.checks import absent, tables
+from toolkit.errors import DataError, Fault
+
+if TYPE_CHECKING:
+    import datasets
+
+    from toolkit.recipe import SplitSpec
+
+Times = np.ndarray[Any, np.dtype[np.int64]]
+ORDER = ("train", "validation", "test")
+SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+
+
+def apart(splits: datasets.DatasetDict, spec: SplitSpec) -> tuple[datasets.DatasetDict, list[str]]:
+    """Leave out the rows that lie within `gap` before the first row of a later split.
+
+    Raises:
+        DataError: nothing of a split is left; times that cannot be read.
+    """
+    if not spec.gap or not spec.time:
+        return splits, []
+    gap = int(spec.gap[:-1]) * SECONDS[spec.gap[-1]] * 1000
+    times = {name: milliseconds(rows, spec.time) for name, rows in splits.items()}
+    notes, first = [], None
+    for name in reversed([name for name in ORDER if name in splits]):
+        if first is not None:
+            kept = times[name] + gap <= first
+            if not kept.any():
+                what = f"a gap of {spec.gap} leaves no row of {name}"
+                raise DataError(Fault("data.split.gap", what))
+            if not kept.all():
+                notes.append(f"{int((~kept).sum()):,} rows of {name} lie within {spec.gap} of the "
+                             "split after it and are left out")  # fmt: skip
+                splits[name] = splits[name].select(np.flatnonzero(kept))
+                times[name] = times[name][kept]
+        first = int(times[name].min())
+    return splits, notes
+
+
+def windows(
+    given: Mapping[str, datasets.Dataset], column: str, spans: Mapping[Any, tuple[Any, Any]]
+) -> tuple[datasets.DatasetDict, list[str]]:
+    """Return the rows of train that lie in each window of time, beside the splits that are given.
+
+    Raises:
+        DataError: a window without a row, or with a start or an end that is no time.
+    """
+    import datasets
+
+    whole = given["train"]
+    times = milliseconds(whole, column)
+    faults, found, left = [], {n: rows for n, rows in given.items() if n != "train"}, len(whole)
+    for name, (start, end) in spans.items():
+        try:
+            low, high = (int(_as_times(pa.chunked_array([[x]]), column)[0]) for x in (start, end))
+        except DataError as error:
+            faults += [Fault(f"data.split.windows.{name}", fault.what) for fault in error.faults]
+            continue
+        inside = np.flatnonzero((times >= low) & (times < high))
+        if not len(inside):
+            what = (
+                f"has no row: {column!r} goes from {_shown(times.min())} to {_shown(times.max())}"
+            )
+            faults.append(Fault(f"data.split.windows.{name}", what))
+        left -= len(inside)
+        found[name] = whole.select(inside)
+    if "test" not in found and not faults:
+        faults.append(Fault("data.split.windows", "lacks one for test"))
+    if faults:
+        raise DataError(faults)
+    notes = [f"splits are windows of {column!r}"]
+    notes += [f"{left:,} rows lie outside of them and are left out"] if left > 0 else []
+    return datasets.DatasetDict({name: found[name] for name in ORDER if name in found}), notes
+
+
+def milliseconds(rows: datasets.Dataset, column: str) -> Times:
+    """Return the times of rows as whole milliseconds since 1970; numbers are seconds.
+
+    Raises:
+        DataError: rows without a time, or values that are none.
+    """
+    if not len(rows):
+        return np.zeros(0, np.int64)
+    values = pa.chunked_array([t[column].combine_chunks() for t in tables(rows, [column])])
+    lacking = int(absent(values).sum())
+    if lacking:
+        raise DataError(Fault("data.split.time", f"{lacking:,} rows have no {column!r}"))
+    return _as_times(values, column)
+
+
+def _as_times(values: pa.ChunkedArray, column: str) -> Times:
+    kind = values.type
+    try:
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            seconds = np.asarray(pc.cast(values, pa.float64()), np.float64)
+            return np.rint(seconds * 1000).astype(np.int64)
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            values = pc.utf8_trim_whitespace(values)
+            zoned = values[0].as_py()[-1:] in "Zz" or "+" in values[0].as_py()
+            values = pc.cast(values, pa.timestamp("ms", "UTC" if zoned else None))
+        found = pc.cast(pc.cast(values, pa.timestamp("ms", getattr(values.type, "tz", None)),
+                                safe=False), pa.int64())  # fmt: skip
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        what = f"{column!r} cannot be read as times: {error}; write 2024-12-31T23:59:59"
+        raise DataError(Fault("data.split.time", what)) from None
+    return np.asarray(found, np.int64)
+
+
+def _shown(milliseconds: Any) -> str:
+    return str(np.datetime64(int(milliseconds), "ms").astype("datetime64[s]"))
