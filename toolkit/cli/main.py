@@ -14,7 +14,10 @@ import click
 from toolkit import messages, shown
 from toolkit.errors import ToolkitError, UserError
 
-COMMANDS = ("run", "list", "show", "check", "init", "fetch", "doctor", "rerun", "export", "plugin")
+COMMANDS = (
+    "run", "list", "show", "check", "init", "runs", "compare", "rerun", "export", "fetch", "doctor",
+    "plugin",
+)  # fmt: skip
 INTERRUPTED = 130
 LONGEST = 2000  # characters of one fault: a value may be as long as its file
 
