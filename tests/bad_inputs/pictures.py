@@ -105,8 +105,8 @@ FILES = [
 ]  # fmt: skip
 
 FOLDERS = [
-    photos("a folder with a typo", {}, "/p/ctas", "there is no such file", "Did you mean 'cat'",
-           sets=("data.source=p/ctas",)),
+    photos("a folder with a typo", {"photos/cat/a.png": PNG}, "/photoss", "there is no such file",
+           "Did you mean 'photos'", sets=("data.source=photoss",)),
     photos("an empty folder", {**dict.fromkeys(GOOD), "p": folder}, "/p", "no folder a class"),
     photos("class folders without pictures",
            {**dict.fromkeys(GOOD), "p/cat/a.txt": "x", "p/dog/b.txt": "x"}, "/p",
