@@ -70,7 +70,7 @@ def none_of(kind: str) -> dict[str, Content | None]:
 JPEG = png(7, "jpeg")
 FILES = [
     photos("no picture", {"p/cat/03.png": b"<html>not found</html>"}, "p/cat/03.png",
-           "it is no picture that can be read", "options.on_corrupt", apart=True),
+           "it is no picture that can be read", "options.on_corrupt"),
     photos("an empty file", {"p/cat/03.png": b""}, "p/cat/03.png", "the file is empty"),
     photos("half a png", {"p/cat/03.png": PNG[: len(PNG) // 2]}, "p/cat/03.png"),
     photos("half a jpeg", {"p/dog/x.jpg": JPEG[: len(JPEG) // 2]}, "p/dog/x.jpg"),
@@ -120,7 +120,7 @@ FOLDERS = [
     photos("links to nothing", {**dict.fromkeys(GOOD), "p/cat/a.png": link("gone.png")}, "/p",
            "no folder a class"),
     photos("a pipe among pictures", {**dict.fromkeys(GOOD), "p/cat/a.png": fifo}, "/p",
-           "no folder a class", apart=True),
+           "no folder a class"),
     photos("a device without an end", {**dict.fromkeys(GOOD), "p/cat/a.png": link("/dev/zero")},
            "/p", "no folder a class"),
     photos("splits without train", {**dict.fromkeys(GOOD), "p/test/cat/a.png": PNG,

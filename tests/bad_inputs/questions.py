@@ -47,7 +47,7 @@ def squad(name: str, content: Any, place: str, *says: str) -> Case:
 
 ROWS = [
     rows("no question", without("question"), "options.question", "no column 'question'",
-         "context, answers", apart=True),
+         "context, answers"),
     rows("no context", without("context"), "options.context", "no column 'context'"),
     rows("no answers", without("answers"), "options.answers", "no column 'answers'"),
     rows("nothing of it", lambda row, n: {"text": "x", "label": n % 2}, "options.question",
