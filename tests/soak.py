@@ -222,7 +222,8 @@ def main() -> None:
                 found = soak(words, Path(place), kills, random.Random(seed))
             bad |= bool(found.lost) or found.most_steps_lost > EVERY
             line = {"soak": "moments" if asked.moments else "random", "scenario": scenario,
-                    "method": method, **vars(found), "steps_between_checkpoints": EVERY}  # fmt: skip
+                    "method": method, "seed": seed, **vars(found),
+                    "steps_between_checkpoints": EVERY}  # fmt: skip
             print(json.dumps(line), flush=True)  # noqa: T201 - the line that is asked for
     sys.exit(bad)
 

@@ -42,7 +42,7 @@ def test_no_scenario_and_no_method_is_left_out():
 
 
 def test_the_best_weights_are_saved_whatever_names_they_were_published_under(tmp_path):
-    """A ViT's weights have other names in its files than in memory, which is where Trainer looks."""
+    """Of a ViT they have other names in its files than in memory, which is where Trainer looks."""
     from safetensors.torch import load_file
     from transformers import AutoModelForImageClassification
 

@@ -11,7 +11,6 @@ import pytest
 from hostile import COLUMN, LABEL, NAME, OBEYED, assert_no_markup, assert_plain_picture, ran
 from PIL import Image
 from qa_rows import questions, written
-
 from toolkit_plugins.image_classification import sheets
 
 FOLDER = LABEL.replace("/", "") + "\nsecond line"  # no folder's name holds a slash

@@ -48,7 +48,8 @@ def photos(name: str, change: Mapping[str, Content | None], place: str, *says: s
 
 
 def listed(name: str, lines: list[str], place: str, *says: str, head: str = "image,label",
-           sets: tuple[str, ...] = (), beside: Mapping[str, Content] | None = None) -> Case:  # fmt: skip
+           sets: tuple[str, ...] = (),
+           beside: Mapping[str, Content] | None = None) -> Case:  # fmt: skip
     """Return a case of a table `p/list.csv` of pictures beside it: good lines, then these."""
     good = [f"{path},{kind}" for path, kind in NAMES]
     table = "\n".join([head, *good, *lines]) + "\n"
@@ -97,7 +98,7 @@ FILES = [
            "p/\\x1b]0;a\\x07/x.png", "no picture"),
     photos("many that are none", {f"p/dog/x{n}.png": b"no" for n in range(40)}, "p/dog/x0.png",
            "20 more pictures cannot be read"),
-    photos("all of them none, to be skipped", {path: b"no" for path in GOOD}, "train",
+    photos("all of them none, to be skipped", dict.fromkeys(GOOD, b"no"), "train",
            "no row can be used", sets=("options.on_corrupt=skip",)),
     photos("a class all of none, to be skipped",
            {f"p/{path}": b"" for path, kind in NAMES if kind == "cat"}, "train",

@@ -22,11 +22,11 @@ def good() -> list[Row]:
 
 
 def table(name: str, change: Callable[[Row, int], Row | None], place: str, *says: str,
-          sets: tuple[str, ...] = (), usual: tuple[str, ...] = USUAL, apart: bool = False) -> Case:  # fmt: skip
+          sets: tuple[str, ...] = (), usual: tuple[str, ...] = USUAL) -> Case:  # fmt: skip
     """Return a case of good rows, each changed (or, by None, left out)."""
     rows = [row for n, old in enumerate(good()) if (row := change(old, n)) is not None]
     words = [*COMMAND, *(part for text in (*usual, *sets) for part in ("--set", text))]
-    return Case(name, words, place, says, {"rows.jsonl": jsonl(rows)}, apart=apart)
+    return Case(name, words, place, says, {"rows.jsonl": jsonl(rows)})
 
 
 def cell(name: str, column: str, value: Any, place: str, *says: str, at: int = 3) -> Case:
@@ -219,7 +219,7 @@ SOURCES = [
         ("a simulation without values", "plugin:card-payments?customers", "card-payments",
          "key=value"),
     )
-]
+]  # fmt: skip
 
 KINDS = {"time": TIMES, "amount": AMOUNTS, "label": LABELS, "column": COLUMNS, "split": SPLITS,
          "source": SOURCES}  # fmt: skip

@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -37,9 +45,7 @@ def _within_reason(value: str) -> str:
     return value
 
 
-Stretch = Annotated[
-    str, Field(pattern=r"^\d{1,12}[smhd]$"), AfterValidator(_within_reason)
-]
+Stretch = Annotated[str, Field(pattern=r"^\d{1,12}[smhd]$"), AfterValidator(_within_reason)]
 
 
 class Part(BaseModel):

@@ -57,7 +57,6 @@ def milliseconds_of(column: pl.Series) -> Array:
 
 
 def _parsed(column: pl.Series) -> pl.Series:
-    import polars as pl
 
     texts = column.str.strip_chars()
     zoned = texts.str.contains(OFFSET) & texts.str.contains(":")
