@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import registry
-from toolkit.errors import Fault, ModelError, UserError, listing, nearest
+from toolkit.errors import NEVER_RUN, Fault, ModelError, UserError, listing, nearest
 
 GROUP = "toolkit.models"
 WEIGHTS = "*.safetensors"
@@ -268,7 +268,7 @@ def loading(what: str) -> Iterator[None]:
         if not isinstance(error, ValueError | OSError | RuntimeError | ImportError):
             said = f"{type(error).__name__}: {said}"  # most say little without it
         if "trust_remote_code" in str(error):
-            said = "it needs code that comes with it, which is never run"
+            said = f"it needs code of its own, and {NEVER_RUN}"
         raise ModelError(f"{what}: {said}") from error
 
 

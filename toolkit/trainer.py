@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit import checkpoints, memory, methods, ranks
-from toolkit.errors import TrainingError
+from toolkit.errors import TrainingError, listing
 from toolkit.recipe import MethodSpec
 
 if TYPE_CHECKING:
@@ -92,6 +92,16 @@ class ScoredEvaluation:
             checkpoints.commit(written, folder)
             rotate_checkpoints(str(folder), limit, self.state.best_model_checkpoint)
         ranks.wait()
+
+    def _save(self: Any, *arguments: Any, **named: Any) -> None:
+        with checkpoints.own_names(self.accelerator.unwrap_model(self.model)):
+            super()._save(*arguments, **named)  # type: ignore[misc]  # Trainer, by the mixin
+
+    def _issue_warnings_after_load(self: Any, load_result: Any) -> None:
+        if load_result.unexpected_keys:  # otherwise one line in a log that nobody reads
+            names = listing(load_result.unexpected_keys, 3)
+            raise TrainingError(f"a checkpoint's weights are not those of the model: {names}")
+        super()._issue_warnings_after_load(load_result)  # type: ignore[misc]  # Trainer, by the mixin
 
     def evaluate(
         self: Any,

@@ -12,7 +12,7 @@ import traceback
 import click
 
 from toolkit import messages, shown
-from toolkit.errors import ToolkitError, UserError
+from toolkit.errors import NEVER_RUN, ToolkitError, UserError
 
 COMMANDS = (
     "run", "list", "show", "check", "init", "runs", "compare", "rerun", "export", "fetch", "doctor",
@@ -82,6 +82,8 @@ def outcome(arguments: list[str] | None = None) -> int:
         code = cli.main(given, prog_name="toolkit", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption) and "trust" in error.option_name:
+            error = click.UsageError(f"{error.option_name}: {NEVER_RUN}", error.ctx)
         error.message = _cut(shown.plain(error.message))  # type: ignore[misc]  # click's, final
         error.show()
         return error.exit_code

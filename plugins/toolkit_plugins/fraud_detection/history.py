@@ -13,12 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.errors import DataError, Fault
+
 Array = np.ndarray[Any, Any]
 
 DAY = 86_400_000  # milliseconds
 SCALE = 10_000  # amounts are summed as whole numbers of 1/10,000: exact in any order
 NEVER = 1_000.0  # days since what has not happened
 THREADS = 2
+LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,9 @@ class Past:
         reach = windows.delay + max(*windows.lengths, DAY) + DAY
         start = times.min()
         span = int(times.max() - start) + 1 + reach
+        if (int(codes.max()) + 1) * span > LARGEST:
+            what = f"lie {span // (365 * DAY):,} years apart: too far for as many entities"
+            raise DataError(Fault("times", what))
         # Entities lie further apart on this axis than any window reaches.
         key = codes.astype(np.int64)
         key *= span
