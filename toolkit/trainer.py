@@ -100,6 +100,7 @@ class ScoredEvaluation:
         metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
         """Score the validation split; keys are `eval_loss` and `eval_<metric>`."""
+        from toolkit.evaluation import chosen
         from toolkit.evaluation.predicting import predict
         from toolkit.evaluation.scoring import score
 
@@ -122,7 +123,7 @@ class ScoredEvaluation:
         metrics: dict[str, float] = {}
         with _evaluation_fits(self.args):
             if ranks.is_main():
-                scores = score(plugin.metrics(), pairs())
+                scores = score(chosen.modules(plugin), pairs())
                 metrics = {f"{metric_key_prefix}_{k}": v["value"] for k, v in scores.items()}
             else:
                 deque(pairs(), maxlen=0)

@@ -247,6 +247,7 @@ def _some(job: Job, name: str) -> tuple[Callable[[int], tuple[Any, Any]], int]:
 
 def _rows_of_reports(job: Job) -> tuple[Line, Line]:
     """Time prediction and scoring after training, by rows."""
+    from toolkit.evaluation import chosen
     from toolkit.evaluation.predicting import predict
     from toolkit.evaluation.scoring import score
 
@@ -264,7 +265,7 @@ def _rows_of_reports(job: Job) -> tuple[Line, Line]:
 
     def scored(rows: int) -> None:
         predictions, references = zip(*islice(cycle(pairs), rows), strict=True)
-        score(plugin.metrics(), [(predictions, references)], seed)
+        score(chosen.modules(plugin), [(predictions, references)], seed)
 
     prediction = Line.measured(forward, count, ROWS)
     return prediction, Line.measured(scored, count, SCORED)

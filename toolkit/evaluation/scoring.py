@@ -32,8 +32,9 @@ def score(
     foreign = {name: m for name, m in modules.items() if not isinstance(m, RowMetric)}
     kept: list[tuple[Any, Any]] = []
     for predictions, references in pairs:
-        for module in modules.values():
-            module.add_batch(predictions=predictions, references=references)
+        for name, module in modules.items():
+            given = taken(module, predictions) if name in foreign else predictions
+            module.add_batch(predictions=given, references=references)
         if foreign and seed is not None:
             kept += zip(predictions, references, strict=True)
     scores: Scores = {}
@@ -57,11 +58,30 @@ def _foreign_interval(
     for counts in weights(len(kept), FOREIGN_RESAMPLES, seed):
         drawn = [kept[place] for place in np.repeat(np.arange(len(kept)), counts).tolist()]
         predictions, references = zip(*drawn, strict=True)
-        values.append(_one(module.compute(predictions=predictions, references=references)))
+        given = taken(module, predictions)
+        values.append(_one(module.compute(predictions=given, references=references)))
     low, high = interval(np.array(values))
     return {"low": low, "high": high}
 
 
-def _one(result: Mapping[str, Any]) -> float:
+def taken(module: evaluate.EvaluationModule, predictions: Sequence[Any]) -> Sequence[Any]:
+    """Return predictions with the keys alone that a module's features name.
+
+    `evaluate` refuses a dict with any further key, so that a module for `label` would be none for
+    a scenario that predicts `label` and `score`.
+    """
+    features = getattr(module, "features", None)
+    for option in features if isinstance(features, list) else [features or {}]:
+        form = option.get("predictions")
+        first = next(iter(predictions), None)
+        if isinstance(form, Mapping) and isinstance(first, Mapping) and set(form) < set(first):
+            return [{key: prediction[key] for key in form} for prediction in predictions]
+    return predictions
+
+
+def _one(result: Mapping[str, Any] | None) -> float:
     """Return the first number of a module's result."""
-    return next(float(v) for v in result.values() if isinstance(v, int | float | np.number))
+    for value in (result or {}).values():
+        if isinstance(value, int | float | np.number):
+            return float(value)
+    raise ValueError(f"compute gave {result!r}: there is no number in it")
