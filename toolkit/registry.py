@@ -57,8 +57,8 @@ def points(group: str) -> dict[str, list[EntryPoint]]:
     """Return the entry points of a group by name; the same one found twice on the path is one."""
     found: dict[str, dict[tuple[str, str], EntryPoint]] = defaultdict(dict)
     for point in _readable(group):
-        found[point.name].setdefault((point.value, _brought_by(point)[0]), point)
-    return {name: list(found[name].values()) for name in sorted(found)}
+        found[point.name].setdefault((_brought_by(point)[0], point.value), point)
+    return {name: [found[name][by] for by in sorted(found[name])] for name in sorted(found)}
 
 
 def _readable(group: str) -> list[EntryPoint]:
