@@ -1,7 +1,8 @@
-"""What packages bring, tried: each entry point imported in a process of its own, within a limit.
+"""What packages bring, tried: those of each package in a process of their own, within a limit.
 
 So one that hangs, exits or crashes at import is told like any other, and the rest is tried all the
-same. `python -m toolkit.trying GROUP ENTRY` is that process; its answer is one JSON object.
+same, in a further process. `python -m toolkit.trying ENTRIES` is that process; it answers with one
+line of JSON an entry.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -24,7 +27,10 @@ from toolkit.errors import ToolkitError
 from toolkit.registry import Entry
 
 SECONDS = 60.0  # torch and transformers take ten, and more from a cold disk
+POLLED = 0.1
 OWN = "toolkit"  # what comes with the toolkit is no stranger's, and tried in this process
+Asked = tuple[str, Entry]
+Answer = tuple[bool, str]
 #: Group -> the function that says of an entry what it is, or raises what is wrong with it.
 TRIED_BY = {
     "toolkit.plugins": "toolkit.trying:scenario",
@@ -68,19 +74,22 @@ def everything(seconds: float = SECONDS) -> Iterator[Tried]:
         seconds: that each may take to import.
     """
     asked = [(group, entry) for group in TRIED_BY for entry in registry.entries(group)]
+    bringing: dict[str, list[Asked]] = defaultdict(list)
+    for group, entry in asked:
+        bringing[entry.distribution].append((group, entry))
     # Not more at once than there are cores: each may import torch, and is timed.
-    with _Processes(seconds) as processes, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        apart = {
-            place: pool.submit(processes.ask, group, entry)
-            for place, (group, entry) in enumerate(asked) if entry.distribution != OWN
-        }  # fmt: skip
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool, _Processes(seconds) as processes:
+        answers = {
+            distribution: pool.submit(processes.ask, entries)
+            for distribution, entries in bringing.items()
+            if distribution != OWN
+        }
         try:
-            for place, (group, entry) in enumerate(asked):
-                found = apart[place].result() if place in apart else _answer(group, entry)
-                yield Tried(group, entry, *found)
+            for one in asked:
+                away = answers.get(one[1].distribution)
+                yield Tried(*one, *(away.result()[one] if away else _answer(*one)))
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-            processes.end()
 
 
 def _answer(group: str, entry: Entry) -> tuple[bool, str]:
@@ -105,35 +114,51 @@ class _Processes:
         return self
 
     def __exit__(self, *raised: object) -> None:
-        self.end()
+        self.ended = True
+        for process in list(self.alive):
+            _kill(process)
 
-    def ask(self, group: str, entry: Entry) -> tuple[bool, str]:
-        """Return whether an entry works, and what it says or what is wrong with it."""
-        named = json.dumps(asdict(entry))
-        command = [sys.executable, "-m", "toolkit.trying", group, named]
+    def ask(self, entries: Sequence[Asked]) -> dict[Asked, Answer]:
+        """Return for each entry whether it works, and what it says or what is wrong with it."""
+        found: dict[Asked, Answer] = {}
+        left = list(entries)
+        while left and not self.ended:
+            answers, why = self._start(left)
+            found.update(zip(left, answers, strict=False))
+            left = left[len(answers) :]
+            if left:
+                group, entry = left.pop(0)
+                found[group, entry] = False, f"{registry.side(registry.KINDS[group], entry)} {why}"
+        return found
+
+    def _start(self, entries: Sequence[Asked]) -> tuple[list[Answer], str]:
+        """Return the answers of a new process, and how it ended where they are too few."""
+        named = json.dumps([(group, asdict(entry)) for group, entry in entries])
+        command = [sys.executable, "-m", "toolkit.trying", named]
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as said:
-            if self.ended:
-                return False, "not tried"
             # Files and not pipes: what an import leaves running would hold those open.
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=said, start_new_session=True
             )
             self.alive.append(process)
             try:
-                code = process.wait(self.seconds)
-            except subprocess.TimeoutExpired:
-                what = registry.side(registry.KINDS[group], entry)
-                return False, f"{what} did not finish importing in {self.seconds:g} s"
+                code = self._wait(process, out)
             finally:
                 _kill(process)
                 self.alive.remove(process)
-            return _read(out) or (False, _died(group, entry, code, said))
+            why = f"did not finish importing in {self.seconds:g} s"
+            return _read(out), why if code is None else _died(code, said)
 
-    def end(self) -> None:
-        """Kill what is still running."""
-        self.ended = True
-        for process in list(self.alive):
-            _kill(process)
+    def _wait(self, process: subprocess.Popen[bytes], out: IO[bytes]) -> int | None:
+        """Return the exit code, or None where an answer took too long."""
+        size, since = 0, time.monotonic()
+        while time.monotonic() - since < self.seconds:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(POLLED)
+            now = os.fstat(out.fileno()).st_size
+            if now != size:
+                size, since = now, time.monotonic()
+        return None
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
@@ -146,34 +171,28 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _read(out: IO[bytes]) -> tuple[bool, str] | None:
+def _read(out: IO[bytes]) -> list[Answer]:
     out.seek(0)
-    try:
-        found = json.loads(out.read())
-        return bool(found["good"]), str(found["detail"])
-    except (ValueError, TypeError, KeyError):
-        return None
+    return [(bool(good), str(detail)) for good, detail in map(json.loads, out)]
 
 
-def _died(group: str, entry: Entry, code: int, said: IO[bytes]) -> str:
+def _died(code: int, said: IO[bytes]) -> str:
     said.seek(0)
     lines = said.read().decode(errors="replace").strip().splitlines()
     how = f"signal {-code}" if code < 0 else f"exit code {code}"
     last = f": {lines[-1]}" if lines else ""
-    what = registry.side(registry.KINDS[group], entry)
-    return f"{what} ended the process that imported it ({how}){last}"
+    return f"ended the process that imported it ({how}){last}"
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Try the entry of a group and name, and print the answer alone, whatever the import prints."""
+def main(named: str) -> None:
+    """Try entries, and print the answers alone, whatever their imports print."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    group, named = arguments
-    good, detail = _answer(group, Entry(**json.loads(named)))
-    json.dump({"good": good, "detail": detail}, out)
-    out.flush()
-    os._exit(0)  # whatever the import has left running
+    for group, entry in json.loads(named):
+        out.write(json.dumps(_answer(group, Entry(**entry))) + "\n")
+        out.flush()
+    os._exit(0)  # whatever the imports have left running
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(sys.argv[1])

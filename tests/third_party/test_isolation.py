@@ -32,7 +32,7 @@ MODULES = {
     "hanging": ("import time\ntime.sleep(600)", "did not finish importing in 10 s"),
     "crashing": ("import os\nos._exit(3)", "ended the process that imported it (exit code 3)"),
     "shouting": ("print('{')\nraise SystemExit('no')", "cannot be imported: SystemExit: no"),
-    "outdated": (GOOD + "    api_version = 0\n", "is written for api_version 0; this toolkit has 1"),
+    "outdated": (GOOD + "    api_version = 0\n", "is written for api_version 0; this"),
     "lacking": ("import no_such_thing", "ModuleNotFoundError: No module named 'no_such_thing'"),
     "working": ("print('hello')" + GOOD, "works"),
     "staying": ("import threading, time\nthreading.Thread(target=time.sleep, args=[600]).start()"

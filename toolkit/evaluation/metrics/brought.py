@@ -32,7 +32,7 @@ def is_reference(name: str) -> bool:
 
 def names() -> list[str]:
     """Return the references of all that are installed; imports none."""
-    return sorted(_reference(entry.distribution, entry.name) for entry in registry.entries(GROUP))
+    return sorted(in_whole(entry.distribution, entry.name) for entry in registry.entries(GROUP))
 
 
 def load(reference: str, plugin: Plugin[Any] | None = None) -> evaluate.EvaluationModule:
@@ -68,14 +68,14 @@ def hint(name: str) -> str:
 
 
 def _point(reference: str) -> EntryPoint:
-    wanted = _reference(*map(str.strip, reference.split(":", 1)))
+    wanted = in_whole(*map(str.strip, reference.split(":", 1)))
     known: dict[str, list[EntryPoint]] = {}
     for same in registry.points(GROUP).values():
         for point in same:
             entry = registry.entry(point)
-            known.setdefault(_reference(entry.distribution, entry.name), []).append(point)
+            known.setdefault(in_whole(entry.distribution, entry.name), []).append(point)
     if wanted not in known:
-        there = listing(known) if known else "no installed package brings any"
+        there = listing(sorted(known)) if known else "no installed package brings any"
         raise UserError(f"there is no metric {reference!r}.{nearest(wanted, known)} "
                         f"Of packages: {there}.")  # fmt: skip
     if len(known[wanted]) > 1:
@@ -84,7 +84,7 @@ def _point(reference: str) -> EntryPoint:
     return known[wanted][0]
 
 
-def _reference(distribution: str, name: str) -> str:
+def in_whole(distribution: str, name: str) -> str:
     """Return the name in whole; `My_Package` and `my-package` are one distribution."""
     return f"{re.sub(r'[-_.]+', '-', distribution).lower()}:{name}"
 
@@ -97,7 +97,7 @@ def tried(entry: Entry) -> str:
     Raises:
         UserError: it cannot be used.
     """
-    reference = _reference(entry.distribution, entry.name)
+    reference = in_whole(entry.distribution, entry.name)
     make = registry.load(_point(reference), KIND)
     if not callable(make) or "plugin" not in inspect.signature(make).parameters:
         load(reference)
