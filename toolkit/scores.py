@@ -48,7 +48,7 @@ def measure(job: Job, folder: RunFolder) -> tuple[dict[str, Scores], dict[str, A
     slices: dict[str, Any] = {}
     for column in job.recipe.report.slices:
         slices[column] = {
-            value: {"rows": int(mask.sum()), **score(plugin.metrics(),
+            value: {"rows": int(mask.sum()), **score(chosen.modules(plugin),
                                                      read_predictions(file, mask), seed)}
             for value, mask in _values(job.loaded.splits["test"], column)
         }  # fmt: skip
