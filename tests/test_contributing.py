@@ -84,7 +84,9 @@ def test_the_walkthroughs_plugin_is_short():
     assert len(code) <= 45
 
 
-@pytest.mark.parametrize("command", ["pip install -c constraints.txt -e '.[starter,test]'"])
+@pytest.mark.parametrize(
+    "command", ["pip install -c constraints.txt -e '.[starter,vision,tabular,test]'"]
+)
 def test_readme_and_contributing_name_the_same_set_up(command):
     for page in ("README.md", "CONTRIBUTING.md"):
         assert command in (ROOT / page).read_text(encoding="utf-8")

@@ -152,7 +152,7 @@ def _floors(job: Job, train_seconds: float) -> float:
     finally:
         plugin.data = whole
     spent = (time.monotonic() - start) * rows / (len(few["train"]) + len(few["test"]))
-    return min(spent, scores.FLOOR_SHARE * train_seconds)
+    return min(spent, scores.floor_seconds(train_seconds))
 
 
 def peak_memory() -> int:

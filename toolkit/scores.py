@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from toolkit.reporting.figures import Figure
 
 FLOOR_SHARE = 0.2  # of the training time, for all floors together
+FLOOR_SECONDS = 10.0  # at least, as a run of seconds has little to share
 SLICE_VALUES = 20  # of a slice column, the commonest ones
 
 
@@ -91,10 +92,15 @@ def _values(split: datasets.Dataset, column: str) -> Iterator[tuple[str, Any]]:
         yield str(values[place]), cells == values[place]
 
 
+def floor_seconds(train_seconds: float) -> float:
+    """Return what all floors of a run may take together."""
+    return max(FLOOR_SECONDS, FLOOR_SHARE * train_seconds)
+
+
 def floors(job: Job, train_seconds: float) -> tuple[dict[str, Scores], dict[str, dict[str, int]]]:
     """Score the plugin's floors within their share of the training time."""
     from toolkit.evaluation import chosen
     from toolkit.evaluation import floors as room
 
-    seconds, modules = FLOOR_SHARE * train_seconds, partial(chosen.modules, job.plugin)
+    seconds, modules = floor_seconds(train_seconds), partial(chosen.modules, job.plugin)
     return room.measure(job.plugin, job.prepared, modules, seconds, job.recipe.seed)
