@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+import numpy as np
 import pytest
 
 import toolkit
@@ -11,7 +12,9 @@ from toolkit import registry
 from toolkit.cli.main import outcome
 from toolkit.errors import UserError
 from toolkit.evaluation import chosen
+from toolkit.evaluation.bootstrap import interval, weights
 from toolkit.evaluation.metrics import brought
+from toolkit.evaluation.scoring import score
 from toolkit.plugin import Plugin
 from toolkit.recipe import Recipe
 
@@ -154,6 +157,17 @@ def test_each_is_tried(package):
             assert entry.name in ("fails", "number", "gone", "wrong")
     assert good.keys() == {"wrong", "oftext", "nothing", "classes"}
     assert good["wrong"] == "report.metrics: ['my-package:wrong']"
+
+
+def test_the_interval_is_that_of_rows_drawn_again(package):
+    text, truth = ["a", "b", "a", "c", "b", "a"] * 8, ["a", "b", "b", "c", "a", "a"] * 8
+    rows = [({"label": one, "score": 0.5}, other) for one, other in zip(text, truth, strict=True)]
+    batches = [([p for p, _ in part], [r for _, r in part]) for part in (rows[:7], rows[7:])]
+    (found,) = score({"wrong": brought.load("my-package:wrong")}, batches, seed=3).values()
+    wrong = np.array([prediction["label"] != other for prediction, other in rows], float)
+    draws = [float(wrong @ counts) / len(rows) for counts in weights(len(rows), 200, 3)]
+    assert found["value"] == pytest.approx(wrong.mean())
+    assert (found["low"], found["high"]) == pytest.approx(interval(np.array(draws)))
 
 
 class Careless(Plugin):

@@ -53,7 +53,8 @@ def _remembered(module: evaluate.EvaluationModule) -> dict[str, Any]:
     usual = module._compute
 
     def remembering(**given: Any) -> Any:
-        inputs.update(given)
+        if not inputs:  # the rows as they are, and not what is drawn of them later
+            inputs.update(given)
         return usual(**given)
 
     module._compute = remembering
