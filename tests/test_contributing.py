@@ -38,7 +38,7 @@ def follow(title, folder, tiny_model):
             if program == "pip":
                 # Into a folder of its own, from what is installed: no network, nothing left behind.
                 arguments += ["--target", str(site), "--no-deps", "--no-build-isolation", "-q"]
-            elif arguments[0] in ("run", "check") and title == "Add a recipe":
+            elif arguments[0] in ("run", "check") and title != "Add a scenario":
                 arguments += ["--model", str(tiny_model)]
             done = subprocess.run(
                 [sys.executable, "-m", program, *arguments],
@@ -75,6 +75,13 @@ def test_add_a_scenario(tmp_path, tiny_model):
     score = record["metrics"]["test"]["mae"]
     assert score["low"] < score["value"] < score["high"]
     assert record["headline"] == {"metric": "mae", "greater_is_better": False}
+
+
+def test_add_metrics_or_commands(tmp_path, tiny_model):
+    printed = follow("Add metrics or commands", tmp_path, tiny_model)
+    assert "\n  team-tools:share-missed\n" in printed
+    assert "ready to train" in printed
+    assert "team-tools is here" in printed
 
 
 def test_the_walkthroughs_plugin_is_short():
