@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.data.checks import BATCH
@@ -60,6 +61,14 @@ class ClassLabels:
                 seen.update(draft.texts(value, column))
         _check_classes(column, seen, len(train), multilabel)
         return cls(tuple(sorted(seen, key=_order)), multilabel, False, separator)
+
+    @classmethod
+    def saved(cls, folder: Path) -> ClassLabels:
+        """Return the classes of a saved model, by the `id2label` of its config."""
+        from transformers import AutoConfig
+
+        names = AutoConfig.from_pretrained(folder).id2label
+        return cls(tuple(names[place] for place in sorted(names)))
 
     def texts(self, value: Any, column: str = "label") -> list[str]:
         """Return the label texts of one cell: one for a single label, any number for several."""
