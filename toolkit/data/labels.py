@@ -91,6 +91,20 @@ class ClassLabels:
             vectors.append([float(name in present) for name in self.names])
         return vectors
 
+    @property
+    def head(self) -> dict[str, Any]:
+        """What `from_pretrained` takes to make a head of one output per class."""
+        return {
+            "num_labels": len(self.names),
+            "id2label": dict(enumerate(self.names)),
+            "label2id": {name: place for place, name in enumerate(self.names)},
+        }
+
+    def predictions(self, probabilities: Iterable[Sequence[float]]) -> list[dict[str, Any]]:
+        """Return {"label": the likeliest, "scores": {class: probability}} for each row of them."""
+        found = [dict(zip(self.names, map(float, row), strict=True)) for row in probabilities]
+        return [{"label": max(row, key=row.__getitem__), "scores": row} for row in found]
+
     def unseen(self, values: Iterable[Any]) -> dict[str, int]:
         """Count the labels among cells that are no known class."""
         counts: dict[str, int] = {}
