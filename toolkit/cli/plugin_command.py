@@ -1,4 +1,4 @@
-"""`toolkit plugin list` and `toolkit plugin check NAME`."""
+"""`toolkit plugin list` and `toolkit plugin check NAME`; `plugin new` has a file of its own."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ from pathlib import Path
 import click
 
 from toolkit import shown
+from toolkit.cli import plugin_new
 from toolkit.cli.echo import echo
 
 
 @click.group("plugin")
 def command() -> None:
-    """See which plugins are installed, and prove one."""
+    """See which plugins are installed, make one, and prove one."""
+
+
+command.add_command(plugin_new.command)
 
 
 @command.command("list")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.data.checks import BATCH
@@ -61,6 +62,14 @@ class ClassLabels:
         _check_classes(column, seen, len(train), multilabel)
         return cls(tuple(sorted(seen, key=_order)), multilabel, False, separator)
 
+    @classmethod
+    def saved(cls, folder: Path) -> ClassLabels:
+        """Return the classes of a saved model, by the `id2label` of its config."""
+        from transformers import AutoConfig
+
+        names = AutoConfig.from_pretrained(folder).id2label
+        return cls(tuple(names[place] for place in sorted(names)))
+
     def texts(self, value: Any, column: str = "label") -> list[str]:
         """Return the label texts of one cell: one for a single label, any number for several."""
         if isinstance(value, str) and self.separator is not None:
@@ -81,6 +90,20 @@ class ClassLabels:
             present = set(self.texts(value))
             vectors.append([float(name in present) for name in self.names])
         return vectors
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """What `from_pretrained` takes to make a head of one output per class."""
+        return {
+            "num_labels": len(self.names),
+            "id2label": dict(enumerate(self.names)),
+            "label2id": {name: place for place, name in enumerate(self.names)},
+        }
+
+    def predictions(self, probabilities: Iterable[Sequence[float]]) -> list[dict[str, Any]]:
+        """Return {"label": the likeliest, "scores": {class: probability}} for each row of them."""
+        found = [dict(zip(self.names, map(float, row), strict=True)) for row in probabilities]
+        return [{"label": max(row, key=row.__getitem__), "scores": row} for row in found]
 
     def unseen(self, values: Iterable[Any]) -> dict[str, int]:
         """Count the labels among cells that are no known class."""

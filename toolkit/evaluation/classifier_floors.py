@@ -15,6 +15,7 @@ from toolkit.quiet import quiet_fit
 if TYPE_CHECKING:
     import datasets
 
+    from toolkit.data import ClassLabels
     from toolkit.plugin import Plugin, Prediction, Row
 
 BATCH = 64
@@ -35,6 +36,16 @@ class Classification:
     multilabel: bool
     targets: Callable[[Sequence[Row]], Ints]
     decode: Callable[[Floats, Sequence[Row]], list[Prediction]]
+
+    @classmethod
+    def of(cls, labels: ClassLabels, column: str) -> Classification:
+        """Return what they need where a row has one label, and `labels` makes the predictions."""
+        return cls(
+            len(labels.names),
+            multilabel=False,
+            targets=lambda rows: np.array(labels.ids(row[column] for row in rows)),
+            decode=lambda probabilities, rows: labels.predictions(probabilities),
+        )
 
 
 class Majority(Floor):

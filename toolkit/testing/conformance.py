@@ -100,13 +100,18 @@ def findings(scenario: str, folder: Path, recipe: str | None = None) -> Iterator
     """
     subject = Subject(scenario, recipe or scenario, folder)
     subject.plugin_class  # noqa: B018 - a wrong name is no finding
-    for check in CHECKS:
-        try:
-            yield Finding(check, tuple(check.look(subject)))
-        except NotReachedError as error:
-            yield Finding(check, not_reached=str(error))
-        except ToolkitError as error:
-            yield Finding(check, (str(error),))
+    with subject.running():
+        for check in CHECKS:
+            yield _finding(check, subject)
+
+
+def _finding(check: Check, subject: Subject) -> Finding:
+    try:
+        return Finding(check, tuple(check.look(subject)))
+    except NotReachedError as error:
+        return Finding(check, not_reached=str(error))
+    except ToolkitError as error:
+        return Finding(check, (str(error),))
 
 
 def check_plugin(scenario: str, folder: Path, recipe: str | None = None) -> None:

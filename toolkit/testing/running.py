@@ -109,23 +109,20 @@ def floors_stand_beside(subject: Subject) -> Iterator[str]:
 
 def repeats_and_resumes(subject: Subject) -> Iterator[str]:
     """The same seed gives the same run, and so does one that was killed in between."""
-    out = subject.folder / "killed"
     whole = subject.run
-    code = killing.killed("step", 2, [*subject.arguments, "--out", str(out)])
-    if code != -signal.SIGKILL:
+    out, killed, resumed = subject.killed
+    if killed.returncode != -signal.SIGKILL:
+        code = killed.returncode
         yield f"a run to be killed in its second step ends with exit code {code} before"
         return
-    resumed = killing.alone([*subject.arguments, "--out", str(out), "--resume"])
     if resumed.returncode:
         yield f"resuming fails: {resumed.stderr.strip()}"
         return
     try:
         killing.assert_same_end(out, whole)
     except AssertionError as error:
-        again = subject.folder / "again"
-        killing.undisturbed([*subject.arguments, "--out", str(again)])
         try:
-            killing.assert_same_end(again, whole)
+            killing.assert_same_end(subject.again[0], whole)
         except AssertionError as other:
             yield f"the same seed gives another run: {other}"
         else:
@@ -134,8 +131,7 @@ def repeats_and_resumes(subject: Subject) -> Iterator[str]:
 
 def processes_share(subject: Subject) -> Iterator[str]:
     """Two processes count each row once."""
-    out = subject.folder / "shared"
-    done = killing.alone([*subject.arguments, "--out", str(out), "--processes", "2"])
+    out, done = subject.shared
     if done.returncode:
         yield f"it fails: {done.stderr.strip()}"
         return

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import signal
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from toolkit import registry
 from toolkit.errors import ToolkitError
 from toolkit.recipe.yaml_text import dump
-from toolkit.testing import killing, network
+from toolkit.testing import network
+from toolkit.testing.copies import Copies
 
 if TYPE_CHECKING:
     import datasets
@@ -23,6 +28,9 @@ if TYPE_CHECKING:
 ROWS = {"train": 48, "validation": 12, "test": 12}
 STEPS = 3
 SEED = 7
+AT_ONCE = 2  # runs, beside the checks in the kit's own process
+
+Ended = subprocess.CompletedProcess[str]
 
 
 class NotReachedError(Exception):
@@ -98,13 +106,82 @@ class Subject:
         except ToolkitError as error:
             raise NotReachedError(str(error)) from error
 
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Make the runs beside whatever is looked at meanwhile, not each when it is asked for."""
+        try:
+            self._copies.start()
+            with _one_thread():
+                with suppress(Exception):  # what is wrong is found by the checks
+                    for runs in (self._first, self._killed, self._shared):
+                        self._start(runs)
+                yield
+        finally:
+            self._copies.close()
+            self._workers.shutdown(cancel_futures=True)
+
+    @cached_property
+    def _copies(self) -> Copies:
+        environment = {**network.without(self.folder / "no-network")}
+        environment.setdefault("OMP_NUM_THREADS", "1")  # of several processes side by side
+        return Copies(environment)
+
+    @cached_property
+    def _workers(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(AT_ONCE, thread_name_prefix="runs")
+
+    @cached_property
+    def _started(self) -> dict[str, Future[list[Ended]]]:
+        return {}
+
+    def _start(self, runs: Callable[[], list[Ended]]) -> Future[list[Ended]]:
+        name = runs.__name__
+        if name not in self._started:
+            self.small  # noqa: B018 - it is made once, by one thread
+            self._started[name] = self._workers.submit(runs)
+        return self._started[name]
+
+    def _ran(self, out: str, *further: str, kill: int = 0) -> Ended:
+        """Run the small recipe without a network, to be killed in a step where one is given."""
+        moment = ["step", str(kill), str(int(signal.SIGKILL)) if kill else "0"]
+        asked = [*self.arguments, "--out", str(self.folder / out), *further]
+        return self._copies.run([*moment, "run", *asked])
+
+    def _first(self) -> list[Ended]:
+        return [self._ran("run")]
+
+    def _killed(self) -> list[Ended]:
+        return [self._ran("killed", kill=2), self._ran("killed", "--resume")]
+
+    def _again(self) -> list[Ended]:
+        return [self._ran("again")]
+
+    def _shared(self) -> list[Ended]:
+        return [self._ran("shared", "--processes", "2")]
+
     @cached_property
     def first(self) -> tuple[Path, str]:
         """The folder of a short run without a network, and what it said where it failed."""
-        out = self.folder / "run"
-        environment = network.without(self.folder / "no-network")
-        done = killing.alone([*self.arguments, "--out", str(out)], environment)
-        return out, done.stderr.strip() if done.returncode else ""
+        (done,) = self._start(self._first).result()
+        return self.folder / "run", done.stderr.strip() if done.returncode else ""
+
+    @property
+    def killed(self) -> tuple[Path, Ended, Ended]:
+        """The folder of a run killed in its second step and resumed, and how both ended."""
+        before, after = self._start(self._killed).result()
+        return self.folder / "killed", before, after
+
+    @property
+    def again(self) -> tuple[Path, Ended]:
+        """The folder of the short run made once more, and how it ended."""
+        (done,) = self._start(self._again).result()
+        return self.folder / "again", done
+
+    @property
+    def shared(self) -> tuple[Path, Ended]:
+        """The folder of the short run shared by two processes, and how it ended."""
+        (done,) = self._start(self._shared).result()
+        return self.folder / "shared", done
 
     @property
     def run(self) -> Path:
@@ -137,6 +214,19 @@ class Subject:
         prepared = plugin.prepare(rows, "test")
         found = predict(plugin, plugin.model, rows, prepared, batch_size)
         return [prediction for batch in found for prediction in batch.predictions]
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Leave cores to the runs: more threads than cores slow each other down many times."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def few(rows: datasets.Dataset, target: str | None, count: int) -> datasets.Dataset:
