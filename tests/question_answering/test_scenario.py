@@ -224,7 +224,7 @@ def test_wrong_offsets_are_repaired_counted_and_told(tmp_path, qa_model):
         ({"context": "c", "question": "q", "answers": {"start": [1]}}, [], "answers: holds {'st"),
         ({"context": "c", "question": "q", "answers": "x"}, ["options.max_length=4"],
          "options.max_length"),
-        ({"context": "c", "question": "q", "answers": "x"}, ["report.metrics=[exact]"],
+        ({"context": "c", "question": "q", "answers": "c"}, ["report.metrics=[exact]"],
          "there is no metric 'exact'. Did you mean 'exact_match'?"),
         ({"context": "c", "question": "q", "answers": "x"}, ["options.answers=context"],
          "options.context: is the column 'context', as is options.answers"),
