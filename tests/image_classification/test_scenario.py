@@ -237,7 +237,7 @@ def test_a_class_that_only_test_has_is_told(recipe, tmp_path):
         (["options.class_weights={lying: 2, sitting: 1}"], "names sitting; the classes are"),
         (["options.image=picture", "data.source=LIST"], "there is no column 'picture'"),
         (["options.image=n", "data.source=LIST"], "row 1: there is no file '0'"),
-        (["options.image=label", "options.label=image"], "there is no file 'lying'"),
+        (["options.image=label", "options.label=image"], "'lying' is a folder"),
         (["data.source=ONE"], "has one class only (lying)"),
         (["model={from_config: {model_type: bert}}"], "cannot be loaded for image-classification"),
     ],
