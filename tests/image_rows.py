@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import transformers
 from PIL import Image
 
 CLASSES = ("lying", "standing")
@@ -44,3 +45,15 @@ def as_bytes(image: Any, form: str = "png", **settings: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, form, **settings)
     return file.getvalue()
+
+
+def tiny_vit(path: Path) -> Path:
+    """Save a vision transformer of two layers with random weights, and its image processor."""
+    transformers.set_seed(0)
+    config = transformers.ViTConfig(
+        image_size=24, patch_size=8, hidden_size=16, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=32, num_labels=3,
+    )  # fmt: skip
+    transformers.ViTForImageClassification(config).save_pretrained(path)
+    transformers.ViTImageProcessorPil(size={"height": 24, "width": 24}).save_pretrained(path)
+    return path

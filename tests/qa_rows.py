@@ -4,6 +4,8 @@ import json
 import random
 from pathlib import Path
 
+import transformers
+
 THINGS = ["cup", "hat", "car", "door", "ship", "book"]
 COLOURS = ["red", "blue", "green", "white", "black", "brown"]
 OTHERS = [
@@ -54,3 +56,21 @@ def written(path: Path, rows: list[dict]) -> Path:
     """Write rows as JSON lines, and return the path."""
     path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
     return path
+
+
+def tiny_qa(folder: Path) -> Path:
+    """Save a BERT of two layers with random weights, whose words are those of the questions."""
+    letters = [chr(c) for c in range(ord("a"), ord("z") + 1)]
+    pieces = [*letters, *(f"##{letter}" for letter in letters)]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *OTHERS, *THINGS, *COLOURS, *pieces]
+    tokenizer = transformers.BertTokenizer(
+        vocab={word: place for place, word in enumerate(vocabulary)}, model_max_length=64
+    )
+    tokenizer.save_pretrained(folder)
+    transformers.set_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=64,
+    )  # fmt: skip
+    transformers.BertModel(config).save_pretrained(folder)
+    return folder

@@ -38,7 +38,7 @@ def follow(title, folder, tiny_model):
             if program == "pip":
                 # Into a folder of its own, from what is installed: no network, nothing left behind.
                 arguments += ["--target", str(site), "--no-deps", "--no-build-isolation", "-q"]
-            elif arguments[0] in ("run", "check") and title == "Add a recipe":
+            elif arguments[0] in ("run", "check") and title != "Add a scenario":
                 arguments += ["--model", str(tiny_model)]
             done = subprocess.run(
                 [sys.executable, "-m", program, *arguments],
@@ -77,6 +77,13 @@ def test_add_a_scenario(tmp_path, tiny_model):
     assert record["headline"] == {"metric": "mae", "greater_is_better": False}
 
 
+def test_add_metrics_or_commands(tmp_path, tiny_model):
+    printed = follow("Add metrics or commands", tmp_path, tiny_model)
+    assert "\n  team-tools:share-missed\n" in printed
+    assert "ready to train" in printed
+    assert "team-tools is here" in printed
+
+
 def test_the_walkthroughs_plugin_is_short():
     plugin = next(b["text"] for b in BLOCK.finditer(section("Add a scenario"))
                   if (b["file"] or "").endswith(".py"))  # fmt: skip
@@ -84,7 +91,9 @@ def test_the_walkthroughs_plugin_is_short():
     assert len(code) <= 45
 
 
-@pytest.mark.parametrize("command", ["pip install -c constraints.txt -e '.[starter,test]'"])
+@pytest.mark.parametrize(
+    "command", ["pip install -c constraints.txt -e '.[starter,vision,tabular,test]'"]
+)
 def test_readme_and_contributing_name_the_same_set_up(command):
     for page in ("README.md", "CONTRIBUTING.md"):
         assert command in (ROOT / page).read_text(encoding="utf-8")

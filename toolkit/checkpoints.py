@@ -6,12 +6,15 @@ name; its manifest tells whether it still is.
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -66,6 +69,24 @@ def _move(written: Path, folder: Path) -> Path:
     os.replace(written, final)
     _flush(folder)
     return final
+
+
+@contextmanager
+def own_names(model: Any) -> Iterator[None]:
+    """Let `save_pretrained` name weights as the model in memory does, which Trainer goes by.
+
+    By default names are those under which a model was once published. Trainer passes over names
+    that it does not find in memory (of a ViT: all but embeddings and head), without a word.
+    """
+    usual = model.save_pretrained
+    if "save_original_format" not in inspect.signature(usual).parameters:  # adapters have one name
+        yield
+        return
+    model.save_pretrained = partial(usual, save_original_format=False)
+    try:
+        yield
+    finally:
+        del model.save_pretrained
 
 
 def newest(folder: Path) -> Found:

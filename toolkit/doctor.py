@@ -9,8 +9,8 @@ from importlib.metadata import requires, version
 
 from packaging.requirements import Requirement
 
-from toolkit import environment, library, models, registry
-from toolkit.errors import ToolkitError
+from toolkit import environment, library, registry, trying
+from toolkit.errors import ToolkitError, listing
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,23 @@ class Finding:
     good: bool = True
 
 
-def findings() -> Iterator[Finding]:
-    """Yield what was found, cheap things first."""
+def findings(seconds: float = trying.SECONDS) -> Iterator[Finding]:
+    """Yield what was found, cheap things first.
+
+    Args:
+        seconds: that each thing which another package brings may take to import.
+    """
     yield Finding("python", platform.python_version())
     yield from _packages()
     yield _hardware()
     yield _hub()
-    yield from _mirrors()
-    yield from _plugins()
-    yield from _recipes()
+    yield from _metadata()
+    working = set()
+    for tried in trying.everything(seconds):
+        yield Finding(tried.what, tried.detail, tried.good)
+        if tried.good and tried.group == registry.GROUP:
+            working.add(tried.entry.name)
+    yield from _recipes(working)
 
 
 def _packages() -> Iterator[Finding]:
@@ -75,35 +83,62 @@ def _hub() -> Finding:
     return Finding("Hub", "reachable")
 
 
-def _mirrors() -> Iterator[Finding]:
-    for name, same in registry.points(models.GROUP).items():
-        if len(same) > 1:
-            yield Finding(f"mirror {name}", f"brought by {len(same)} packages", good=False)
+def _metadata() -> Iterator[Finding]:
+    """Look at what the packages that bring something need, and at metadata that is damaged."""
+    for place, why in registry.damaged().items():
+        yield Finding(f"distribution {place}", why, good=False)
+    bringing: dict[str, list[str]] = {}
+    for group, kind in registry.KINDS.items():
+        for entry in registry.entries(group):
+            if entry.distribution not in ("toolkit", "(unknown)"):
+                named = f"{entry.distribution} {entry.version}"
+                bringing.setdefault(named, []).append(f"{kind} {entry.name}")
+    for named, things in bringing.items():
+        lacking = list(_lacking(named.split()[0]))
+        yield Finding(f"distribution {named}", "; ".join(lacking) or f"brings {listing(things)}",
+                      not lacking)  # fmt: skip
+
+
+def _lacking(distribution: str) -> Iterator[str]:
+    """Yield what a distribution says it needs, and that is not there, or of another version."""
+    try:
+        texts = requires(distribution) or []
+    except Exception:  # `registry.damaged` has told it
+        return
+    for text in texts:
+        try:
+            needed = Requirement(text)
+        except ValueError as error:
+            yield f"requires {text!r}, which cannot be read: {error}"
+            continue
+        if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
             continue
         try:
-            mirror = same[0].load()()
-            yield Finding(f"mirror {name}", str(mirror.folder))
-        except ImportError as error:
-            yield Finding(f"mirror {name}", f"not installed ({error})")
-        except Exception as error:  # a stranger's code
-            yield Finding(f"mirror {name}", f"{type(error).__name__}: {error}", good=False)
+            found = version(needed.name)
+        except ImportError:
+            yield f"requires {needed}, which is not installed"
+            continue
+        if not needed.specifier.contains(found, prereleases=True):
+            yield f"requires {needed}; installed is {found}"
 
 
-def _plugins() -> Iterator[Finding]:
-    broken = registry.broken()
-    for name in dict.fromkeys(entry.name for entry in registry.entries()):
-        yield Finding(f"scenario {name}", broken.get(name, "works"), name not in broken)
+def _recipes(working: set[str]) -> Iterator[Finding]:
+    """Check every recipe; its options, too, where its scenario can be imported."""
+    from toolkit import job
 
-
-def _recipes() -> Iterator[Finding]:
     names = [item.name for item in library.recipes()]
     for item in library.recipes():
-        what = f"recipe {item.name}"
+        what = f"recipe {item.name} ({item.distribution})"
         if names.count(item.name) > 1:
-            yield Finding(what, f"shipped twice; this one by {item.distribution}", good=False)
+            yield Finding(what, "is shipped twice, by several packages", good=False)
         try:
             draft = library.find(str(item.path))
             draft.recipe()
             draft.stop_on_faults()
+            scenario = draft.values.get("scenario")
+            if scenario in working or scenario not in registry.points(registry.GROUP):
+                job.resolve(str(item.path))
         except ToolkitError as error:
             yield Finding(what, str(error), good=False)
+        except Exception as error:  # a stranger's options may do anything when they are checked
+            yield Finding(what, f"{item.path}: {type(error).__name__}: {error}", good=False)

@@ -97,6 +97,13 @@ class PluginError(UserError):
     """A plugin is unknown, broken, a duplicate, or made for another version of the contract."""
 
 
+#: Why there is no way to let code from the Hub run, and what there is instead.
+NEVER_RUN = (
+    "code that comes with a model or a dataset is never run here: take a model of a type that "
+    "transformers itself knows, or install a package whose plugin makes it (CONTRIBUTING.md)"
+)
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'x'?" for the known name closest to `name`, or "" if none is close."""
     lowered = {str(candidate).lower(): str(candidate) for candidate in known}

@@ -12,6 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from toolkit import plan, scores, trial
@@ -133,6 +134,7 @@ def _floors(job: Job, train_seconds: float) -> float:
     """Return the seconds of the floors: what some rows took, up to their share of training."""
     import datasets
 
+    from toolkit.evaluation import chosen as metrics
     from toolkit.evaluation import floors, parts
 
     plugin, whole, prepared = job.plugin, job.plugin.data, job.prepared
@@ -145,11 +147,12 @@ def _floors(job: Job, train_seconds: float) -> float:
         chosen = {n: parts.select(whole[n], prepared[n], few[n]) for n in whole}
         plugin.data = datasets.DatasetDict({n: raw for n, (raw, _) in chosen.items()})
         some = {n: made for n, (_, made) in chosen.items()}
-        floors.measure(plugin, some, plugin.metrics, SECONDS / 4, job.recipe.seed)
+        modules = partial(metrics.modules, plugin)
+        floors.measure(plugin, some, modules, SECONDS / 4, job.recipe.seed)
     finally:
         plugin.data = whole
     spent = (time.monotonic() - start) * rows / (len(few["train"]) + len(few["test"]))
-    return min(spent, scores.FLOOR_SHARE * train_seconds)
+    return min(spent, scores.floor_seconds(train_seconds))
 
 
 def peak_memory() -> int:

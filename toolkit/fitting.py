@@ -13,6 +13,7 @@ from toolkit.cpu import cheap_dropout
 from toolkit.errors import BatchSizeError, Interrupted
 from toolkit.job import headline, seed_everything
 from toolkit.trainer import Trained, train
+from toolkit.wrapped import model_of
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -70,7 +71,8 @@ def _fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained
         if pausing.paused:
             raise Interrupted(f"{watch.asked or 'a signal'} after step {trained.steps}")
         # Without accelerate's autocast wrapper: what is scored is what is saved.
-        plugin.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+        trained_model = model_of(trainer, plugin.model)
+        plugin.model = trainer.accelerator.unwrap_model(trained_model, keep_fp32_wrapper=False)
     return trained
 
 
@@ -101,7 +103,7 @@ def make_trainer(job: Job, folder: RunFolder, *own: TrainerCallback) -> Any:
     inner.accepts_loss_kwargs = training.honours_item_count(inner, probe)
     job.arguments.output_dir = str(folder.path / "checkpoints")
     seed_everything(recipe.seed)
-    return plugin.trainer(
+    made: Any = plugin.trainer(
         model=model,
         args=job.arguments,
         train_dataset=prepared["train"],
@@ -111,3 +113,5 @@ def make_trainer(job: Job, folder: RunFolder, *own: TrainerCallback) -> Any:
         compute_loss_func=method.loss(plugin),
         callbacks=[*own, *training.early_stopping(recipe), *method.callbacks()],
     )
+    made.toolkit_inputs = prepared["validation"]  # whatever the plugin has given to its Trainer
+    return made

@@ -120,10 +120,13 @@ def _check_roles(named: Mapping[str, tuple[str, Column]]) -> None:
 
 def _check_metrics(plugin: Plugin[Any]) -> None:
     """Make the metrics once: a wrong name is better known now than after an hour of training."""
+    from toolkit.evaluation import chosen
+
     try:
-        names = list(plugin.metrics())
+        names = list(chosen.modules(plugin))
     except UserError as error:
-        raise RecipeError([Fault("report.metrics", f.what) for f in error.faults]) from error
+        hint = chosen.hints(plugin)
+        raise RecipeError([Fault("report.metrics", f.what + hint) for f in error.faults]) from error
     best = plugin.recipe.training.get("metric_for_best_model") if plugin.recipe else None
     if best is not None and str(best).removeprefix("eval_") not in (*names, "loss"):
         what = f"there is no {best!r} in this run.{nearest(str(best), names)}"
@@ -150,6 +153,8 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
     Raises:
         UserError: what the user has to mend.
     """
+    from toolkit.evaluation import chosen
+
     clock = clock or Clock()
     library.find(name, overrides)  # a wrong name or no YAML is told before seconds of imports
     with clock.phase("imports"):
@@ -180,6 +185,7 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
         prepared = _prepare(plugin, loaded)
     with clock.phase("model"):
         arguments = _arguments_and_model(plugin, recipe, prepared, files)
+        chosen.rehearse(plugin, loaded.splits, prepared)
     plugin.loss()  # what is wrong with its settings is better known now
     methods.of(recipe.method).check(plugin.model)
     return Job(name, recipe, plugin, loaded, files, prepared, arguments, clock)
@@ -272,6 +278,8 @@ def seed_everything(seed: int) -> None:
 
 def headline(plugin: Plugin[Any]) -> tuple[str, bool] | None:
     """Return the first metric and whether more of it is better."""
-    for name, module in plugin.metrics().items():
+    from toolkit.evaluation import chosen
+
+    for name, module in chosen.modules(plugin).items():
         return name, bool(getattr(module, "greater_is_better", True))
     return None

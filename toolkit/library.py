@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from toolkit.recipe import Draft
 
 SUFFIXES = (".yaml", ".yml")
+MOST_BYTES = 100_000  # of a recipe; which takes seconds to read
 # libyaml's loader, where PyYAML was built with it: listing reads every recipe. "Base": all
 # scalars stay text, so that no recipe's odd date or number can end the listing.
 _BaseLoader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
@@ -149,11 +150,15 @@ def _name_in(record: Path) -> str | None:
 def description(path: Path) -> str:
     """Return a recipe's `description:` for a listing, or what is wrong with the file."""
     try:
+        # What is no file may never end, and what is huge is no recipe: neither holds up a listing.
+        if not path.is_file() or path.stat().st_size > MOST_BYTES:
+            return f"[broken: no file of at most {MOST_BYTES:,} bytes]"
         text = path.read_text(encoding="utf-8-sig")
         values = yaml.load(text, _BaseLoader)  # noqa: S506 - makes texts, lists and maps only
         if not isinstance(values, dict):
             return "[broken: a recipe is a mapping of keys to values]"
-        return str(values.get("description", ""))
+        found = values.get("description", "")
+        return found if isinstance(found, str) else "[broken: its description is no text]"
     except (OSError, ValueError, TypeError, RecursionError, yaml.YAMLError) as error:
         return f"[broken: {next(iter(str(error).splitlines()), type(error).__name__)}]"
 

@@ -16,7 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from toolkit import registry
-from toolkit.errors import Fault, ModelError, UserError, listing, nearest
+from toolkit.errors import (
+    NEVER_RUN,
+    Fault,
+    ModelError,
+    PluginError,
+    UserError,
+    listing,
+    nearest,
+)
 
 GROUP = "toolkit.models"
 WEIGHTS = "*.safetensors"
@@ -209,6 +217,25 @@ def _mirror(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | 
     return ModelFiles(mirror.folder, model_id, f"sha256:{weights_digest(mirror.folder)}", "mirror")
 
 
+def tried(entry: registry.Entry) -> str:
+    """Return where the mirror of a model is, or that what it stands on is not installed.
+
+    Raises:
+        PluginError: it fails, or another package brings one of its name.
+    """
+    kind = registry.KINDS[GROUP]
+    what, point = registry.side(kind, entry), registry.resolve(GROUP, kind, entry.name)
+    try:
+        mirror = point.load()()
+    except ImportError as error:
+        return f"mirror: not installed ({error})"
+    except (Exception, SystemExit) as error:  # whatever a stranger's function does
+        raise PluginError(f"{what} fails: {type(error).__name__}: {error}") from error
+    if not isinstance(mirror, Mirror):
+        raise PluginError(f"{what} returns no toolkit.models.Mirror: {mirror!r}")
+    return f"mirror: {mirror.folder}"
+
+
 def _hub(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
     from huggingface_hub import HfApi, constants, snapshot_download
 
@@ -268,7 +295,7 @@ def loading(what: str) -> Iterator[None]:
         if not isinstance(error, ValueError | OSError | RuntimeError | ImportError):
             said = f"{type(error).__name__}: {said}"  # most say little without it
         if "trust_remote_code" in str(error):
-            said = "it needs code that comes with it, which is never run"
+            said = f"it needs code of its own, and {NEVER_RUN}"
         raise ModelError(f"{what}: {said}") from error
 
 

@@ -215,7 +215,11 @@ class Plugin(ABC, Generic[OptionsT]):
         return {}
 
     def metrics(self) -> Mapping[str, evaluate.EvaluationModule]:
-        """Return metric modules by name; the first is the headline and chooses the checkpoint."""
+        """Return metric modules by name; the first is the headline and chooses the checkpoint.
+
+        Those that `report.metrics` names are taken of them, in its order, and beside them what it
+        names of other packages (`distribution:name`).
+        """
         return {}
 
     def floors(self) -> Iterable[Floor]:
@@ -238,7 +242,9 @@ class Plugin(ABC, Generic[OptionsT]):
         """Return the Trainer; override it where one does not take `transformers.Trainer`'s parts.
 
         `parts`: model, args, train_dataset, eval_dataset, data_collator, processing_class,
-        compute_loss_func, callbacks.
+        compute_loss_func, callbacks. Change them as it needs them and give them
+        to `toolkit.trainer.build_trainer(self, **parts)`. Where its model holds the plugin's (as in
+        sentence-transformers), the plugin's own is what is scored and saved.
         """
         from toolkit.trainer import build_trainer
 

@@ -28,6 +28,7 @@ def opening(job: Job) -> dict[str, Any]:
         "data": {
             "source": job.recipe.data.source,
             "fingerprint": loaded.fingerprint,
+            "test_digest": loaded.test_digest,
             "rows": {str(name): len(rows) for name, rows in loaded.splits.items()},
             "set_aside": loaded.set_aside,
             "overlap": loaded.overlap,

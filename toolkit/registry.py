@@ -1,15 +1,16 @@
-"""Scenarios by name: listed without importing anything, resolved on `get`.
+"""What packages bring, by name: listed without importing anything, resolved on `get`.
 
-A plugin enters by the entry-point group `toolkit.plugins`; the built-in ones use the same door.
+A scenario enters by the entry-point group `toolkit.plugins`; the built-in ones use the same door.
+The other groups, and what each brings, are in `KINDS`.
 """
 
 from __future__ import annotations
 
 import importlib.util
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import PluginError, UserError, listing, nearest
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from toolkit.plugin import Plugin
 
 GROUP = "toolkit.plugins"
+#: Entry-point group -> what an entry of it is.
+KINDS = {
+    GROUP: "scenario",
+    "toolkit.models": "model",
+    "toolkit.data": "data source",
+    "toolkit.metrics": "metric",
+    "toolkit.commands": "command",
+}
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,8 @@ class Entry:
     version: str
 
 
-def _entry(point: EntryPoint) -> Entry:
+def entry(point: EntryPoint) -> Entry:
+    """Return what is known of an entry point without importing it."""
     return Entry(point.name, point.value, *_brought_by(point))
 
 
@@ -38,7 +48,7 @@ def _brought_by(point: EntryPoint) -> tuple[str, str]:
     """Return the name and version of a distribution; what a broken uninstall left has neither."""
     try:
         name, version = (point.dist.name, point.dist.version) if point.dist else (None, None)
-    except (KeyError, TypeError):
+    except Exception:  # a METADATA file may hold anything, see `damaged`
         name, version = None, None
     return name or "(unknown)", version or ""
 
@@ -46,14 +56,47 @@ def _brought_by(point: EntryPoint) -> tuple[str, str]:
 def points(group: str) -> dict[str, list[EntryPoint]]:
     """Return the entry points of a group by name; the same one found twice on the path is one."""
     found: dict[str, dict[tuple[str, str], EntryPoint]] = defaultdict(dict)
-    for point in entry_points(group=group):
-        found[point.name].setdefault((point.value, _brought_by(point)[0]), point)
-    return {name: list(found[name].values()) for name in sorted(found)}
+    for point in _readable(group):
+        found[point.name].setdefault((_brought_by(point)[0], point.value), point)
+    return {name: [found[name][by] for by in sorted(found[name])] for name in sorted(found)}
 
 
-def entries() -> list[Entry]:
-    """Return every installed scenario, sorted by name, importing none of them."""
-    return [_entry(point) for same in points(GROUP).values() for point in same]
+def _readable(group: str) -> list[EntryPoint]:
+    try:
+        return list(entry_points(group=group))
+    except Exception:  # one damaged file ends it for all: without that one, then
+        found: dict[str, list[EntryPoint]] = {}
+        for place, distribution in _places():
+            if not _damage(distribution, entry_points_only=True):
+                found.setdefault(place, list(distribution.entry_points))
+        return [point for same in found.values() for point in same if point.group == group]
+
+
+def _places() -> Iterator[tuple[str, Distribution]]:
+    """Yield every distribution of the path with the name of its metadata's folder."""
+    for distribution in distributions():
+        yield str(getattr(getattr(distribution, "_path", None), "name", "(unknown)")), distribution
+
+
+def _damage(distribution: Distribution, *, entry_points_only: bool = False) -> str:
+    try:
+        list(distribution.entry_points)
+        if not entry_points_only:
+            distribution.read_text("METADATA")
+    except Exception as error:  # whatever such files may hold
+        return f"its metadata cannot be read: {type(error).__name__}: {error}"
+    return ""
+
+
+def damaged() -> dict[str, str]:
+    """Return the metadata folder of each distribution that cannot be read -> why."""
+    found = {place: _damage(distribution) for place, distribution in _places()}
+    return {place: why for place, why in found.items() if why}
+
+
+def entries(group: str = GROUP) -> list[Entry]:
+    """Return all that is installed of a group (scenarios), sorted by name, importing nothing."""
+    return [entry(point) for same in points(group).values() for point in same]
 
 
 def resolve(group: str, kind: str, name: str) -> EntryPoint:
@@ -69,9 +112,30 @@ def resolve(group: str, kind: str, name: str) -> EntryPoint:
             f"there is no {kind} {name!r}.{nearest(name, known)} Installed: {listing(known)}."
         )
     if len(known[name]) > 1:
-        sides = " and ".join(f"{e.distribution} ({e.target})" for e in map(_entry, known[name]))
+        sides = " and ".join(f"{e.distribution} ({e.target})" for e in map(entry, known[name]))
         raise PluginError(f"{kind} {name!r} is brought by {sides}: uninstall one of them.")
     return known[name][0]
+
+
+def side(kind: str, brought: Entry) -> str:
+    """Return how messages call an entry: its name, distribution, version and target."""
+    by = f"{brought.distribution} {brought.version}".strip()
+    return f"{kind} {brought.name!r} of {by} ({brought.target})"
+
+
+def load(point: EntryPoint, kind: str) -> Any:
+    """Return the object of an entry point, importing its module.
+
+    Raises:
+        PluginError: whatever its import raises, with its name and distribution.
+    """
+    try:
+        return point.load()
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:  # whatever a stranger's module does at import
+        what = f"cannot be imported: {type(error).__name__}: {error}"
+        raise PluginError(f"{side(kind, entry(point))} {what}") from error
 
 
 def get(name: str) -> type[Plugin[Any]]:
@@ -83,24 +147,18 @@ def get(name: str) -> type[Plugin[Any]]:
     """
     from toolkit.plugin import API_VERSION, Plugin
 
-    point = resolve(GROUP, "scenario", name)
-    entry = _entry(point)
-    side = f"scenario {name!r} of {entry.distribution} {entry.version} ({entry.target})"
-    try:
-        found = point.load()
-    except UserError:
-        raise
-    except (Exception, SystemExit) as error:  # whatever a stranger's module does at import
-        raise PluginError(f"{side} cannot be imported: {type(error).__name__}: {error}") from error
+    point = resolve(GROUP, KINDS[GROUP], name)
+    brought = entry(point)
+    what, found = side(KINDS[GROUP], brought), load(point, KINDS[GROUP])
     if not (isinstance(found, type) and issubclass(found, Plugin)):
-        raise PluginError(f"{side} is not a subclass of toolkit.Plugin but {found!r}.")
+        raise PluginError(f"{what} is not a subclass of toolkit.Plugin but {found!r}.")
     if found.api_version != API_VERSION:
         raise PluginError(
-            f"{side} is written for api_version {found.api_version!r}; this toolkit has "
-            f"{API_VERSION}: install a version of {entry.distribution} that fits."
+            f"{what} is written for api_version {found.api_version!r}; this toolkit has "
+            f"{API_VERSION}: install a version of {brought.distribution} that fits."
         )
     if found.__abstractmethods__:
-        raise PluginError(f"{side} does not define {listing(sorted(found.__abstractmethods__))}.")
+        raise PluginError(f"{what} does not define {listing(sorted(found.__abstractmethods__))}.")
     return found
 
 
@@ -112,14 +170,3 @@ def missing_module(entry: Entry) -> str | None:
     except (ImportError, ValueError):
         there = False
     return None if there else f"there is no module {package!r}"
-
-
-def broken(names: Iterable[str] | None = None) -> dict[str, str]:
-    """Return scenario -> reason for each one that cannot be used; imports all of them."""
-    reasons = {}
-    for name in points(GROUP) if names is None else names:
-        try:
-            get(name)
-        except UserError as error:
-            reasons[name] = str(error)
-    return reasons

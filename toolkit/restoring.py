@@ -67,6 +67,21 @@ def restore(run: Path) -> Restored:
     Raises:
         UserError: the folder holds no recipe.yaml or no model.
     """
+    plugin = plugin_of(run)
+    if (plugin.model_path / adapter_folder.CONFIG).is_file():
+        method = methods.of(recipe_of(run).method)
+        plugin.model = adapter_folder.load(plugin.model_path, method, trained_on(run))
+    else:
+        plugin.model = load_plain(plugin.model_path)
+    return Restored(plugin)
+
+
+def plugin_of(run: Path) -> Plugin[Any]:
+    """Return the plugin of a run as it was when the test split was scored, without a model.
+
+    Raises:
+        UserError: the folder holds no recipe.yaml or no model.
+    """
     for needed in ("recipe.yaml", "model"):
         if not (run / needed).exists():
             raise UserError(f"{run} holds no {needed}: the run did not get that far")
@@ -80,12 +95,7 @@ def restore(run: Path) -> Restored:
     chosen = plugin.model_path / CALIBRATION
     if chosen.is_file():
         plugin.calibration = json.loads(chosen.read_text(encoding="utf-8"))
-    if (plugin.model_path / adapter_folder.CONFIG).is_file():
-        method = methods.of(recipe.method)
-        plugin.model = adapter_folder.load(plugin.model_path, method, trained_on(run))
-    else:
-        plugin.model = load_plain(plugin.model_path)
-    return Restored(plugin)
+    return plugin
 
 
 def recipe_of(run: Path) -> Recipe:

@@ -49,6 +49,7 @@ class Data(_Open):
     """The rows that a run had."""
 
     fingerprint: str
+    test_digest: str | None = None
     rows: Counts
     set_aside: dict[str, Counts]
     overlap: dict[str, Compared]

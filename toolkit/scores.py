@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from toolkit import ranks
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from toolkit.reporting.figures import Figure
 
 FLOOR_SHARE = 0.2  # of the training time, for all floors together
+FLOOR_SECONDS = 10.0  # at least, as a run of seconds has little to share
 SLICE_VALUES = 20  # of a slice column, the commonest ones
 
 
@@ -25,6 +27,7 @@ def measure(job: Job, folder: RunFolder) -> tuple[dict[str, Scores], dict[str, A
 
     Ranks but the first do their share of the predicting, and return nothing.
     """
+    from toolkit.evaluation import chosen
     from toolkit.evaluation.scoring import score
 
     plugin, seed = job.plugin, job.recipe.seed
@@ -35,18 +38,18 @@ def measure(job: Job, folder: RunFolder) -> tuple[dict[str, Scores], dict[str, A
                 deque(_predicted(job, split), maxlen=0)
         return metrics, {}
     if "validation" in job.prepared:
-        metrics["validation"] = score(plugin.metrics(), _predicted(job, "validation"), seed)
+        metrics["validation"] = score(chosen.modules(plugin), _predicted(job, "validation"), seed)
     folder.write_predictions(_predicted(job, "test"))
     file = folder.path / "predictions.jsonl"
-    metrics["test"] = score(plugin.metrics(), read_predictions(file), seed)
+    metrics["test"] = score(chosen.modules(plugin), read_predictions(file), seed)
     seen = job.loaded.overlapping
     if seen is not None and seen.any() and not seen.all():
         kept = read_predictions(file, ~seen)
-        metrics["test_without_overlap"] = score(plugin.metrics(), kept, seed)
+        metrics["test_without_overlap"] = score(chosen.modules(plugin), kept, seed)
     slices: dict[str, Any] = {}
     for column in job.recipe.report.slices:
         slices[column] = {
-            value: {"rows": int(mask.sum()), **score(plugin.metrics(),
+            value: {"rows": int(mask.sum()), **score(chosen.modules(plugin),
                                                      read_predictions(file, mask), seed)}
             for value, mask in _values(job.loaded.splits["test"], column)
         }  # fmt: skip
@@ -89,9 +92,15 @@ def _values(split: datasets.Dataset, column: str) -> Iterator[tuple[str, Any]]:
         yield str(values[place]), cells == values[place]
 
 
+def floor_seconds(train_seconds: float) -> float:
+    """Return what all floors of a run may take together."""
+    return max(FLOOR_SECONDS, FLOOR_SHARE * train_seconds)
+
+
 def floors(job: Job, train_seconds: float) -> tuple[dict[str, Scores], dict[str, dict[str, int]]]:
     """Score the plugin's floors within their share of the training time."""
+    from toolkit.evaluation import chosen
     from toolkit.evaluation import floors as room
 
-    seconds = FLOOR_SHARE * train_seconds
-    return room.measure(job.plugin, job.prepared, job.plugin.metrics, seconds, job.recipe.seed)
+    seconds, modules = floor_seconds(train_seconds), partial(chosen.modules, job.plugin)
+    return room.measure(job.plugin, job.prepared, modules, seconds, job.recipe.seed)

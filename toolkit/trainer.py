@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit import checkpoints, memory, methods, ranks
-from toolkit.errors import TrainingError
+from toolkit.errors import TrainingError, listing
 from toolkit.recipe import MethodSpec
+from toolkit.wrapped import model_of
 
 if TYPE_CHECKING:
     import datasets
@@ -32,6 +33,8 @@ class ScoredEvaluation:
 
     toolkit_plugin: Plugin[Any]
     toolkit_rows: datasets.Dataset | None
+    toolkit_inputs: Any  # the same as `prepare` made them: a Trainer may make others of them
+    toolkit_model: Any  # as it was handed over
     toolkit_method: Method
     toolkit_eval_seconds: float = 0.0
 
@@ -93,6 +96,16 @@ class ScoredEvaluation:
             rotate_checkpoints(str(folder), limit, self.state.best_model_checkpoint)
         ranks.wait()
 
+    def _save(self: Any, *arguments: Any, **named: Any) -> None:
+        with checkpoints.own_names(self.accelerator.unwrap_model(self.model)):
+            super()._save(*arguments, **named)  # type: ignore[misc]  # Trainer, by the mixin
+
+    def _issue_warnings_after_load(self: Any, load_result: Any) -> None:
+        if load_result.unexpected_keys:  # otherwise one line in a log that nobody reads
+            names = listing(load_result.unexpected_keys, 3)
+            raise TrainingError(f"a checkpoint's weights are not those of the model: {names}")
+        super()._issue_warnings_after_load(load_result)  # type: ignore[misc]  # Trainer, by the mixin
+
     def evaluate(
         self: Any,
         eval_dataset: Any = None,
@@ -100,6 +113,7 @@ class ScoredEvaluation:
         metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
         """Score the validation split; keys are `eval_loss` and `eval_<metric>`."""
+        from toolkit.evaluation import chosen
         from toolkit.evaluation.predicting import predict
         from toolkit.evaluation.scoring import score
 
@@ -110,10 +124,11 @@ class ScoredEvaluation:
             return found
         start = time.monotonic()
         plugin, rows, losses = self.toolkit_plugin, self.toolkit_rows, []
+        model, inputs = model_of(self, self.toolkit_model), self.toolkit_inputs
 
         def pairs() -> Any:
             size = self.args.per_device_eval_batch_size
-            for batch in predict(plugin, self.model, rows, self.eval_dataset, size, with_loss=True):
+            for batch in predict(plugin, model, rows, inputs, size, with_loss=True):
                 if batch.loss_sum is not None:
                     losses.append(batch.loss_sum)
                 raw = rows.select(range(batch.start, batch.start + len(batch.predictions)))
@@ -122,12 +137,12 @@ class ScoredEvaluation:
         metrics: dict[str, float] = {}
         with _evaluation_fits(self.args):
             if ranks.is_main():
-                scores = score(plugin.metrics(), pairs())
+                scores = score(chosen.modules(plugin), pairs())
                 metrics = {f"{metric_key_prefix}_{k}": v["value"] for k, v in scores.items()}
             else:
                 deque(pairs(), maxlen=0)
         if losses:
-            metrics[f"{metric_key_prefix}_loss"] = sum(losses) / len(self.eval_dataset)
+            metrics[f"{metric_key_prefix}_loss"] = sum(losses) / len(inputs)
         # By it every rank keeps the same checkpoint, and stops in the same epoch.
         metrics = ranks.share(metrics)
         self.toolkit_eval_seconds += time.monotonic() - start
@@ -180,7 +195,8 @@ def build_trainer(
     trainer.toolkit_plugin = plugin
     trainer.toolkit_method = methods.of(plugin.recipe.method if plugin.recipe else MethodSpec())
     rows = plugin.data.get("validation") if plugin.data is not None else None
-    trainer.toolkit_rows = rows if parts.get("eval_dataset") is not None else None
+    trainer.toolkit_inputs, trainer.toolkit_model = parts.get("eval_dataset"), plugin.model
+    trainer.toolkit_rows = rows if trainer.toolkit_inputs is not None else None
     trainer.remove_callback(transformers.PrinterCallback)
     return trainer  # type: ignore[no-any-return]  # a class made at run time
 

@@ -22,6 +22,7 @@ from toolkit.evaluation import parts
 from toolkit.job import Job
 from toolkit.plan import Floats, Plan, sample
 from toolkit.runs import RunFolder
+from toolkit.wrapped import model_of
 
 if TYPE_CHECKING:
     import transformers
@@ -166,7 +167,8 @@ def measure(job: Job, plan: Plan, folder: Path, seconds: float) -> Trial:
         trainer.train()
         evaluation = _evaluation(small, trainer)
         # Without accelerate's autocast wrapper, as the runner scores.
-        job.plugin.model = trainer.accelerator.unwrap_model(trainer.model, keep_fp32_wrapper=False)
+        trained = model_of(trainer, job.plugin.model)
+        job.plugin.model = trainer.accelerator.unwrap_model(trained, keep_fp32_wrapper=False)
     kept, times = _kept(chosen, np.diff([watch.begun, *watch.ends]))
     found = Trial(
         plan.sizes[kept], times, method, watch.begun - start, watch.saved,
@@ -229,7 +231,7 @@ def _evaluation(job: Job, trainer: Any) -> Line:
     some, rows = _some(job, "validation")
 
     def evaluate(count: int) -> None:
-        trainer.toolkit_rows, trainer.eval_dataset = some(count)
+        trainer.toolkit_rows, trainer.toolkit_inputs = some(count)
         trainer.evaluate()
 
     return Line.measured(evaluate, rows, ROWS)
@@ -247,6 +249,7 @@ def _some(job: Job, name: str) -> tuple[Callable[[int], tuple[Any, Any]], int]:
 
 def _rows_of_reports(job: Job) -> tuple[Line, Line]:
     """Time prediction and scoring after training, by rows."""
+    from toolkit.evaluation import chosen
     from toolkit.evaluation.predicting import predict
     from toolkit.evaluation.scoring import score
 
@@ -264,7 +267,7 @@ def _rows_of_reports(job: Job) -> tuple[Line, Line]:
 
     def scored(rows: int) -> None:
         predictions, references = zip(*islice(cycle(pairs), rows), strict=True)
-        score(plugin.metrics(), [(predictions, references)], seed)
+        score(chosen.modules(plugin), [(predictions, references)], seed)
 
     prediction = Line.measured(forward, count, ROWS)
     return prediction, Line.measured(scored, count, SCORED)

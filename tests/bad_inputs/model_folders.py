@@ -178,12 +178,13 @@ CASES = [
     model("fewer words than the tokenizer", config(vocab_size=20), "/m", "does not fit"),
     model("code of its own", both(config(model_type="evil", auto_map={
         "AutoConfig": "evil.Config", "AutoModelForSequenceClassification": "evil.Model"}),
-        put("evil.py", EVIL)), "/m", "code that comes with it, which is never run", apart=True),
+        put("evil.py", EVIL)), "/m", "it needs code of its own", "never run here",
+        "CONTRIBUTING.md", apart=True),
     model("code of its own from elsewhere", config(model_type="evil", auto_map={
         "AutoConfig": "other/repo--evil.Config"}), "/m", "never run"),
     model("a tokenizer of its own code", both(changed("tokenizer_config.json",
           tokenizer_class="EvilTokenizer", auto_map={"AutoTokenizer": ["evil.T", None]}),
-          put("evil.py", EVIL), without("tokenizer.json")), "/m", ),
+          put("evil.py", EVIL), without("tokenizer.json")), "/m", "tokenizer"),
     model("no tokenizer", without("tokenizer.json", "tokenizer_config.json"), "/m",
           "holds no tokenizer"),
     model("a tokenizer that is no JSON", put("tokenizer.json", "{"), "/m", "cannot be loaded"),

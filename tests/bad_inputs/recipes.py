@@ -230,10 +230,18 @@ HOSTILE = [
     added("a token in the recipe", f"description: {TOKEN}", "r.yaml:4 description", "token"),
     added("a token deep in the recipe", f"options: {{text: [x, {TOKEN}]}}", "r.yaml:4 options.text",
           "token"),
-    added("code that comes with a model", "model: {id: a/b, trust_remote_code: true}",
-          "r.yaml:4 model.trust_remote_code", "unknown key"),
-    added("code at the top", "trust_remote_code: true", "r.yaml:4 trust_remote_code",
-          "unknown key"),
+    *(added(f"code that comes with a model, {place}", text, f"r.yaml:4 {place}", "never run here",
+            "take a model of a type that transformers itself knows")
+      for place, text in (
+          ("trust_remote_code", "trust_remote_code: true"),
+          ("model.trust_remote_code", "model: {id: a/b, trust_remote_code: true}"),
+          ("model.from_config.trust_remote_code",
+           "model: {from_config: {model_type: bert, trust_remote_code: true}}"),
+          ("data.trust_remote_code", "data: {source: a.csv, trust_remote_code: yes}"),
+          ("options.trust_remote_code", "options: {trust_remote_code: true}"),
+          ("training.trust_remote_code", "training: {trust_remote_code: true}"),
+          ("method.trust_remote_code", "method: {name: head, trust_remote_code: true}"),
+          ("model.trust-remote-code", "model: {id: a/b, trust-remote-code: true}"))),
     added("an attention kernel of the Hub", "model: {from_config: {model_type: bert, "
           "attn_implementation: evil/kernel}}", "model.from_config.attn_implementation",
           "no field"),

@@ -10,7 +10,17 @@ from pathlib import Path
 
 import datasets
 import pytest
-from bad_inputs import command_lines, model_folders, overrides, recipes, run_folders, tables
+from bad_inputs import (
+    command_lines,
+    model_folders,
+    overrides,
+    pictures,
+    questions,
+    recipes,
+    run_folders,
+    tables,
+    transactions,
+)
 from bad_inputs.case import Case, filled, write
 
 from toolkit.cli.main import outcome
@@ -19,6 +29,9 @@ KINDS = {
     "recipe": recipes.CASES,
     "override": overrides.CASES,
     "table": tables.CASES,
+    "picture": pictures.CASES,
+    "transaction": transactions.CASES,
+    "question": questions.CASES,
     "model": model_folders.CASES,
     "run": run_folders.CASES,
     "command": command_lines.CASES,

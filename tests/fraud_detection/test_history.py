@@ -33,7 +33,16 @@ def test_windows_hold_what_came_before_and_labels_that_were_known():
     assert found["card_frauds_7d"].tolist() == [0, 0, 0, 1, 0]
     assert found["card_risk_7d"].tolist() == pytest.approx([0, 0, 0, 1 / 3, 0])
     assert found["card_since_fraud"].tolist() == [history.NEVER] * 3 + [3.5, history.NEVER]
+    assert found["card_streak"].tolist() == [0, 0, 0, 0, 0]  # honest rows have come since
     assert found["card_since_last"].tolist() == [history.NEVER, 1, 1, 2.5, history.NEVER]
+
+
+def test_frauds_in_a_row_are_a_streak_until_a_row_is_honest():
+    days = [0, 1, 2, 3, 4, 5, 6, 7]
+    frauds = [0, 1, 1, 1, 0, 0, 0, 0]
+    found = features([d * DAY for d in days], [1] * 8, frauds, card=[0] * 8)
+    assert found["card_streak"].tolist() == [0, 0, 0, 1, 2, 3, 0, 0]
+    assert found["card_since_streak"].tolist()[3:6] == [2, 3, 4]
 
 
 def test_rows_without_an_entity_have_no_history_and_are_in_none():
@@ -54,6 +63,12 @@ def by_hand(times, amounts, frauds, codes, row):
         found[f"e_count_{name}"] = len(past)
         found[f"e_mean_{name}"] = sum(amounts[n] for n in past) / len(past) if past else 0
         found[f"e_frauds_{name}"] = sum(frauds[n] for n in known)
+    # Frauds since the last moment with an honest row; `known` is that of the longest window.
+    legit = max((times[n] for n in known if not frauds[n]), default=-1)
+    streak = [times[n] for n in known if times[n] > legit]
+    found["e_streak"] = len(streak)
+    since = (times[row] - min(streak)) / DAY if streak else history.NEVER
+    found["e_since_streak"] = since
     return found
 
 

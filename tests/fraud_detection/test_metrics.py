@@ -46,9 +46,16 @@ def test_cards_are_counted_once_a_day_by_their_highest_transaction():
         days=[1, 1, 1, 1, 2, 2],
         cards=[7, 8, 9, 7, 7, 8],
     )
-    # Day 1: 7 (defrauded by a transaction that scores low) and 8. Day 2: 7, which is not, and 8.
+    # Day 1: 7 (defrauded by a transaction that scores low) and 8. Day 2: 8, as 7 is blocked.
     assert value(metrics.CardPrecision(2), *rows) == pytest.approx((1 / 2 + 1 / 2) / 2)
+    assert value(metrics.CardPrecision(1), *rows) == pytest.approx((1 + 1) / 2)
+
+
+def test_a_card_that_was_found_is_not_looked_at_again():
+    rows = pairs([0.9, 0.5, 0.9, 0.5], [1, 0, 1, 0], days=[1, 1, 2, 2], cards=[7, 8, 7, 8])
     assert value(metrics.CardPrecision(1), *rows) == pytest.approx((1 + 0) / 2)
+    missed = pairs([0.1, 0.5, 0.9, 0.5], [1, 0, 1, 0], days=[1, 1, 2, 2], cards=[7, 8, 7, 8])
+    assert value(metrics.CardPrecision(1), *missed) == pytest.approx((0 + 1) / 2)
 
 
 def test_cards_known_as_defrauded_are_not_scored():

@@ -6,12 +6,18 @@ import click
 
 
 @click.command("doctor")
-def command() -> None:
-    """Tell what this machine has: packages, hardware, Hub, mirrors, broken plugins."""
-    from toolkit import doctor, shown
+@click.option(
+    "--limit",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="How long each thing that another package brings may take to import (60).",
+)
+def command(limit: float | None) -> None:
+    """Tell what this machine has: packages, hardware, Hub, and plugins, each of them tried."""
+    from toolkit import doctor, shown, trying
 
     failed = False
-    for finding in doctor.findings():
+    for finding in doctor.findings(limit or trying.SECONDS):
         failed |= not finding.good
         mark = click.style(
             "ok  " if finding.good else "FAIL", fg="green" if finding.good else "red"

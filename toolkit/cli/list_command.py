@@ -29,7 +29,22 @@ def command() -> None:
         state = f" [broken: {broken}]" if broken else ""
         echo(f"  {entry.name}{_by(entry.distribution)}{twice}{state}")
         seen.add(entry.name)
+    _metrics()
     echo("\ntoolkit show NAME tells more; toolkit doctor tries every plugin.")
+
+
+def _metrics() -> None:
+    """Name the metrics that packages bring, where there are any."""
+    from toolkit import registry
+    from toolkit.evaluation.metrics import brought
+
+    installed = registry.entries(brought.GROUP)
+    if installed:
+        echo("\nMetrics of installed packages (report: {metrics: [NAME]}):")
+    for entry in installed:
+        broken = registry.missing_module(entry)
+        state = f" [broken: {broken}]" if broken else ""
+        echo(f"  {brought.in_whole(entry.distribution, entry.name)}{state}")
 
 
 def _by(distribution: str) -> str:

@@ -8,19 +8,27 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Sequence
 
 import click
+from click.shell_completion import CompletionItem
 
 from toolkit import messages, shown
-from toolkit.errors import ToolkitError, UserError
+from toolkit.errors import NEVER_RUN, ToolkitError, UserError
 
-COMMANDS = ("run", "list", "show", "check", "init", "fetch", "doctor", "rerun", "export", "plugin")
+COMMANDS = (
+    "run", "list", "show", "check", "init", "runs", "compare", "rerun", "export", "fetch", "doctor",
+    "plugin",
+)  # fmt: skip
 INTERRUPTED = 130
 LONGEST = 2000  # characters of one fault: a value may be as long as its file
 
 
 class Commands(click.Group):
-    """Imports a command's file only when that command is asked for (or its help)."""
+    """Imports a command's file only when that command is asked for (or its help).
+
+    Those of other packages are listed without being imported, so that none can disturb the others.
+    """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order in which a newcomer needs them."""
@@ -29,7 +37,10 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by name."""
         if cmd_name not in COMMANDS:
-            return None
+            from toolkit.cli import brought_commands
+
+            there = cmd_name in brought_commands.names(COMMANDS)
+            return brought_commands.get(cmd_name) if there else None
         found: click.Command = importlib.import_module(f"toolkit.cli.{cmd_name}_command").command
         return found
 
@@ -37,9 +48,34 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that is asked for, or say which may be meant."""
+        from toolkit.cli import brought_commands
+
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            raise click.UsageError(f"No such command {args[0]!r}.{_nearest(args[0])}", ctx)
+            others = brought_commands.names(COMMANDS)
+            if args[0] not in others:
+                hint = _nearest(args[0], others)
+                raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the toolkit's commands, and below them those of other packages."""
+        from toolkit.cli import brought_commands
+
+        super().format_commands(ctx, formatter)
+        others = brought_commands.lines(COMMANDS)
+        if others:
+            with formatter.section("Commands of installed packages"):
+                formatter.write_dl([(shown.line(name), shown.line(by)) for name, by in others])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the commands of other packages, too, without importing them."""
+        from toolkit.cli import brought_commands
+
+        found = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            return found
+        others = brought_commands.names(COMMANDS)
+        return [*found, *(CompletionItem(n) for n in others if n.startswith(incomplete))]
 
 
 @click.group(
@@ -79,6 +115,8 @@ def outcome(arguments: list[str] | None = None) -> int:
         code = cli.main(given, prog_name="toolkit", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
+        if isinstance(error, click.NoSuchOption) and "trust" in error.option_name:
+            error = click.UsageError(f"{error.option_name}: {NEVER_RUN}", error.ctx)
         error.message = _cut(shown.plain(error.message))  # type: ignore[misc]  # click's, final
         error.show()
         return error.exit_code
@@ -119,12 +157,16 @@ def _cut(text: str) -> str:
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}... ({len(text):,} characters)"
 
 
-def _nearest(word: str) -> str:
-    """Return what may be meant by a word that is no command: another one, or a recipe to run."""
+def _nearest(word: str, others: Sequence[str]) -> str:
+    """Return what may be meant by a word that is no command: another one, or a recipe to run.
+
+    Args:
+        others: the commands of other packages.
+    """
     from toolkit import library
     from toolkit.errors import nearest
 
-    close = nearest(word, COMMANDS)
+    close = nearest(word, [*COMMANDS, *others])
     if close:
         return close
     recipe = word.lower().endswith(library.SUFFIXES) or word in [r.name for r in library.recipes()]

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.data.files import ALIASES, format_of, split_named
+from toolkit.data.files import ALIASES, format_of, odd, split_named
 from toolkit.errors import DataError, Fault, listing, nearest
 
 if TYPE_CHECKING:
@@ -197,7 +197,8 @@ def _named_files(
 
 def _digest_or_none(path: str | None) -> str | None:
     try:
-        return None if path is None else digest(path)
+        # A pipe or a device has no end to read to.
+        return digest(path) if path is not None and os.path.isfile(path) else None
     except OSError:
         return None
 
@@ -208,8 +209,11 @@ def _missing_faults(
     """Name some files that are not there; the nearest one beside the first."""
     for place in missing[:SHOWN]:
         path = base / texts[place].strip()
+        if what := _other(path):
+            yield Fault(f"{where} row {place + 1}", f"{texts[place]!r} {what}")
+            continue
         hint = ""
-        if place == missing[0] and path.parent.is_dir():
+        if place == missing[0] and os.path.isdir(path.parent):
             hint = nearest(path.name, [p.name for p in path.parent.iterdir()])
         elif place == missing[0]:
             hint = f" The folder {path.parent} does not exist either."
@@ -217,3 +221,12 @@ def _missing_faults(
     if len(missing) > SHOWN:
         yield Fault(where, f"{len(missing) - SHOWN:,} more files are missing "
                            f"(paths are relative to {base})")  # fmt: skip
+
+
+def _other(path: Path) -> str:
+    """Return what stands at a path that is no file that can be read, or ""."""
+    if os.path.isdir(path):
+        return "is a folder"
+    if os.path.isfile(path):
+        return "cannot be read"
+    return odd(path)

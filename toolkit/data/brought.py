@@ -16,7 +16,7 @@ import yaml
 
 from toolkit import registry
 from toolkit.data.files import ALIASES
-from toolkit.errors import DataError, Fault, UserError, listing, nearest
+from toolkit.errors import DataError, Fault, PluginError, UserError, listing, nearest
 
 if TYPE_CHECKING:
     import datasets
@@ -54,6 +54,19 @@ def read(source: str) -> tuple[dict[str, datasets.Dataset], str, list[str]]:
 def names() -> list[str]:
     """Return the names of the sources that installed packages bring."""
     return sorted(registry.points(GROUP))
+
+
+def tried(entry: registry.Entry) -> str:
+    """Return what a source takes, having imported it.
+
+    Raises:
+        PluginError: it cannot be imported, or another package brings one of its name.
+    """
+    kind = registry.KINDS[GROUP]
+    found = registry.load(registry.resolve(GROUP, kind, entry.name), kind)
+    if not callable(found):
+        raise PluginError(f"{registry.side(kind, entry)} is no function but {found!r}")
+    return f"{PREFIX}{entry.name} takes {listing(inspect.signature(found).parameters)}"
 
 
 def _function(name: str) -> Callable[..., Any]:

@@ -31,7 +31,8 @@ class Loaded:
     splits: raw rows by split. fingerprint: sha256 over contents and the way of splitting.
     set_aside: split -> reason -> rows left out. overlap: "train-test" -> exact and normalised
     counts. duplicates: split -> exact and normalised counts. overlapping: one bool per test row,
-    true where it stands (normalised) in train or validation. notes: what a reader must know.
+    true where it stands (normalised) in train or validation. test_digest: of the inputs of the
+    test rows, where the scenario has inputs. notes: what a reader must know.
     """
 
     splits: datasets.DatasetDict
@@ -40,6 +41,7 @@ class Loaded:
     overlap: dict[str, dict[str, int]] = field(default_factory=dict)
     duplicates: dict[str, dict[str, int]] = field(default_factory=dict)
     overlapping: np.ndarray[Any, Any] | None = None
+    test_digest: str | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -102,6 +104,7 @@ def load(
         overlap=found.pairs,
         duplicates=found.duplicates,
         overlapping=found.test_rows,
+        test_digest=found.test_digest,
         notes=notes + more + found.notes,
     )
 

@@ -75,9 +75,9 @@ def find(source: str | list[str] | Mapping[str, str | list[str]]) -> tuple[Files
 def _listed(source: str | list[str], faults: list[Fault]) -> list[Path]:
     paths = [Path(item) for item in ([source] if isinstance(source, str) else source)]
     for path in paths:
-        odd = _odd(path)
-        if odd:
-            faults.append(Fault(str(path), odd))
+        what = odd(path)
+        if what:
+            faults.append(Fault(str(path), what))
         elif not _is("file", path) and not _is("dir", path):
             folder = _is("dir", path.parent)
             beside = [p.name for p in path.parent.iterdir()] if folder else []
@@ -93,7 +93,7 @@ def _listed(source: str | list[str], faults: list[Fault]) -> list[Path]:
     return paths
 
 
-def _odd(path: Path) -> str:
+def odd(path: Path) -> str:
     """Return what stands at a path that is neither a file nor a folder, or ""."""
     try:
         if path.is_symlink() and not path.exists():

@@ -27,11 +27,15 @@ Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 @dataclass
 class Overlap:
-    """Counts by pair of splits and by split, and which test rows stand in train or validation."""
+    """Counts by pair of splits and by split, and which test rows stand in train or validation.
+
+    test_digest: of the inputs of the test rows, in their order.
+    """
 
     pairs: dict[str, dict[str, int]] = field(default_factory=dict)
     duplicates: dict[str, dict[str, int]] = field(default_factory=dict)
     test_rows: np.ndarray[Any, Any] | None = None
+    test_digest: str | None = None
     notes: list[str] = field(default_factory=list)
 
 
@@ -72,6 +76,7 @@ def measure(
         }
     if "test" in hashes:
         others = [kinds["normalised"] for name, kinds in hashes.items() if name != "test"]
+        found.test_digest = _digest(hashes["test"]["exact"])
         found.test_rows = np.isin(hashes["test"]["normalised"], np.concatenate(others))
     if target is not None:
         found.notes = _contradictions(hashes["train"]["normalised"], codes(splits["train"], target))
@@ -109,6 +114,12 @@ def _hash(texts: Sequence[str]) -> int:
     import xxhash
 
     return int(xxhash.xxh3_64_intdigest("\x1f".join(texts).encode("utf-8", "surrogatepass")))
+
+
+def _digest(hashes: Hashes) -> str:
+    import xxhash
+
+    return str(xxhash.xxh3_128_hexdigest(hashes.astype("<u8").tobytes()))
 
 
 def _undecoded(split: datasets.Dataset) -> datasets.Dataset:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from toolkit.data.checks import absent, tables
 from toolkit.errors import DataError, Fault
+from toolkit.recipe.schema import UNITS
 
 if TYPE_CHECKING:
     import datasets
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 Times = np.ndarray[Any, np.dtype[np.int64]]
 ORDER = ("train", "validation", "test")
-SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+LAST = 253_402_300_800  # seconds from 1970 to the end of the year 9999
 
 
 def apart(splits: datasets.DatasetDict, spec: SplitSpec) -> tuple[datasets.DatasetDict, list[str]]:
@@ -30,7 +31,7 @@ def apart(splits: datasets.DatasetDict, spec: SplitSpec) -> tuple[datasets.Datas
     """
     if not spec.gap or not spec.time:
         return splits, []
-    gap = int(spec.gap[:-1]) * SECONDS[spec.gap[-1]] * 1000
+    gap = int(spec.gap[:-1]) * UNITS[spec.gap[-1]] * 1000
     times = {name: milliseconds(rows, spec.time) for name, rows in splits.items()}
     notes, first = [], None
     for name in reversed([name for name in ORDER if name in splits]):
@@ -60,6 +61,7 @@ def windows(
 
     whole = given["train"]
     times = milliseconds(whole, column)
+    bounds: dict[str, tuple[int, int]] = {}
     faults, found, left = [], {n: rows for n, rows in given.items() if n != "train"}, len(whole)
     for name, (start, end) in spans.items():
         try:
@@ -67,6 +69,7 @@ def windows(
         except DataError as error:
             faults += [Fault(f"data.split.windows.{name}", fault.what) for fault in error.faults]
             continue
+        bounds[str(name)] = low, high
         inside = np.flatnonzero((times >= low) & (times < high))
         if not len(inside):
             what = (
@@ -75,6 +78,7 @@ def windows(
             faults.append(Fault(f"data.split.windows.{name}", what))
         left -= len(inside)
         found[name] = whole.select(inside)
+    faults += _overlapping(bounds)
     if "test" not in found and not faults:
         faults.append(Fault("data.split.windows", "lacks one for test"))
     if faults:
@@ -82,6 +86,16 @@ def windows(
     notes = [f"splits are windows of {column!r}"]
     notes += [f"{left:,} rows lie outside of them and are left out"] if left > 0 else []
     return datasets.DatasetDict({name: found[name] for name in ORDER if name in found}), notes
+
+
+def _overlapping(bounds: Mapping[str, tuple[int, int]]) -> list[Fault]:
+    """Return a fault for every two windows that share a time: rows would stand in both splits."""
+    return [
+        Fault(f"data.split.windows.{name}", f"overlaps that of {other}: rows would stand in both")
+        for place, name in enumerate(bounds)
+        for other in list(bounds)[:place]
+        if bounds[name][0] < bounds[other][1] and bounds[other][0] < bounds[name][1]
+    ]
 
 
 def milliseconds(rows: datasets.Dataset, column: str) -> Times:
@@ -104,6 +118,10 @@ def _as_times(values: pa.ChunkedArray, column: str) -> Times:
     try:
         if pa.types.is_integer(kind) or pa.types.is_floating(kind):
             seconds = np.asarray(pc.cast(values, pa.float64()), np.float64)
+            odd = seconds[~(np.abs(seconds) < LAST)]
+            if len(odd):
+                what = f"{column!r} holds {odd[0]:g}: numbers are seconds since 1970"
+                raise DataError(Fault("data.split.time", what))
             return np.rint(seconds * 1000).astype(np.int64)
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
             values = pc.utf8_trim_whitespace(values)

@@ -63,19 +63,24 @@ def fit_within(fit: Callable[[int], Any], rows: int, seconds: float) -> tuple[An
 
     Returns what `fit` returned last, and the number of rows it was given.
     """
-    count = min(rows, FIRST)
+    count, end = min(rows, FIRST), time.monotonic() + seconds
     start = time.monotonic()
     model = fit(count)
     spent = time.monotonic() - start
+    per_row = spent / count
     while count < rows:
-        affordable = int(count * CAUTION * (seconds - spent) / max(spent, 1e-3))
-        if affordable < 2 * count:
+        left = CAUTION * (end - time.monotonic())
+        affordable = count + int((left - spent) / max(per_row, 1e-9))
+        if left < spent or affordable < 2 * count:
             break
         # By steps of eight at most: the cost of few rows says little about that of very many.
+        before = count, spent
         count = min(rows, affordable, 8 * count)
         start = time.monotonic()
         model = fit(count)
-        seconds, spent = seconds - spent, time.monotonic() - start
+        spent = time.monotonic() - start
+        # What a fit costs whatever the rows is not paid again for each of them.
+        per_row = max(spent - before[1], 0.0) / (count - before[0])
     return model, count
 
 

@@ -91,10 +91,11 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
             resamples: of the bootstrap; 0 (default) gives no interval, None as many as the
                 size allows (`resamples_for`).
             seed: of the bootstrap.
+            draws: whether to return what each resample gave, too.
 
         Returns:
-            {name: value}, with "low" and "high" (95 %) where there are resamples. Without rows
-            all of them are NaN.
+            {name: value}, with "low" and "high" (95 %) where there are resamples, and "draws".
+            Without rows all of them are NaN.
         """
         if predictions is None and references is None and self.writer is None:
             # evaluate refuses to compute what was never added to.
@@ -108,7 +109,12 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
         return found
 
     def _compute(
-        self, predictions: Any, references: Any, resamples: int | None = 0, seed: int = 0
+        self,
+        predictions: Any,
+        references: Any,
+        resamples: int | None = 0,
+        seed: int = 0,
+        draws: bool = False,
     ) -> dict[str, Any]:
         count = len(references)
         if count == 0:
@@ -119,9 +125,13 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
         if resamples is None:
             resamples = resamples_for(count, self.width(rows))
         if resamples:
-            draws = weights(count, resamples, seed)
-            values = [self.statistic(rows, draw.astype(np.float64)) for draw in draws]
+            values = [
+                self.statistic(rows, drawn.astype(np.float64))
+                for drawn in weights(count, resamples, seed)
+            ]
             result["low"], result["high"] = interval(values)
+            if draws:
+                result["draws"] = values
         return result
 
 

@@ -188,7 +188,9 @@ def batch_maker(
 
     def make(rows: list[dict[str, Any]]) -> Mapping[str, Any]:
         batch = collate([{k: v for k, v in row.items() if k in wanted} for row in rows])
-        return {k: v.to(device) if hasattr(v, "to") else v for k, v in batch.items()}
+        # Some collators give `labels: None` where there are none.
+        given = {k: v for k, v in batch.items() if v is not None}
+        return {k: v.to(device) if hasattr(v, "to") else v for k, v in given.items()}
 
     return make
 

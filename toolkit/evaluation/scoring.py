@@ -30,38 +30,78 @@ def score(
     from toolkit.evaluation.metric import RowMetric
 
     foreign = {name: m for name, m in modules.items() if not isinstance(m, RowMetric)}
-    kept: list[tuple[Any, Any]] = []
+    inputs = {name: _remembered(module) for name, module in foreign.items()}
     for predictions, references in pairs:
-        for module in modules.values():
-            module.add_batch(predictions=predictions, references=references)
-        if foreign and seed is not None:
-            kept += zip(predictions, references, strict=True)
+        for name, module in modules.items():
+            given = taken(module, predictions) if name in foreign else predictions
+            module.add_batch(predictions=given, references=references)
     scores: Scores = {}
     for name, module in modules.items():
         if name in foreign:
-            value = _one(module.compute())
-            scores[name] = {"value": value}
+            scores[name] = {"value": _one(module.compute())}
             if seed is not None:
-                scores[name] |= _foreign_interval(module, kept, seed)
+                scores[name] |= _foreign_interval(module, inputs[name], seed)
         else:
             found = module.compute(resamples=0 if seed is None else None, seed=seed or 0)
             scores[name] = {"value" if k == module.name else k: float(v) for k, v in found.items()}
     return scores
 
 
+def _remembered(module: evaluate.EvaluationModule) -> dict[str, Any]:
+    """Return where the inputs of a module's `_compute` will stand, as `compute` has read them."""
+    inputs: dict[str, Any] = {}
+    usual = module._compute
+
+    def remembering(**given: Any) -> Any:
+        if not inputs:  # the rows as they are, and not what is drawn of them later
+            inputs.update(given)
+        return usual(**given)
+
+    module._compute = remembering
+    return inputs
+
+
 def _foreign_interval(
-    module: evaluate.EvaluationModule, kept: Sequence[tuple[Any, Any]], seed: int
+    module: evaluate.EvaluationModule, inputs: Mapping[str, Any], seed: int
 ) -> dict[str, float]:
     """Resample the rows and compute again: slow, and right for any module."""
+    from datasets.utils.py_utils import temp_seed
+
     values = []
-    for counts in weights(len(kept), FOREIGN_RESAMPLES, seed):
-        drawn = [kept[place] for place in np.repeat(np.arange(len(kept)), counts).tolist()]
-        predictions, references = zip(*drawn, strict=True)
-        values.append(_one(module.compute(predictions=predictions, references=references)))
+    for counts in weights(len(inputs["references"]), FOREIGN_RESAMPLES, seed):
+        places = np.repeat(np.arange(len(counts)), counts)
+        drawn = {name: _drawn(column, places) for name, column in inputs.items()}
+        with temp_seed(module.seed):  # as `compute` does, for those that draw
+            values.append(_one(module._compute(**drawn)))
     low, high = interval(np.array(values))
     return {"low": low, "high": high}
 
 
-def _one(result: Mapping[str, Any]) -> float:
+def _drawn(column: Any, places: Any) -> Any:
+    """Return some rows of a column as `evaluate` gives it: a list, or of the module's format."""
+    if isinstance(column, list):
+        return [column[place] for place in places.tolist()]
+    return column.take(places) if hasattr(column, "to_pylist") else column[places]
+
+
+def taken(module: evaluate.EvaluationModule, predictions: Sequence[Any]) -> Sequence[Any]:
+    """Return predictions with the keys alone that a module's features name.
+
+    `evaluate` refuses a dict with any further key, so that a module for `label` would be none for
+    a scenario that predicts `label` and `score`.
+    """
+    features = getattr(module, "features", None)
+    for option in features if isinstance(features, list) else [features or {}]:
+        form = option.get("predictions")
+        first = next(iter(predictions), None)
+        if isinstance(form, Mapping) and isinstance(first, Mapping) and set(form) < set(first):
+            return [{key: prediction[key] for key in form} for prediction in predictions]
+    return predictions
+
+
+def _one(result: Mapping[str, Any] | None) -> float:
     """Return the first number of a module's result."""
-    return next(float(v) for v in result.values() if isinstance(v, int | float | np.number))
+    for value in (result or {}).values():
+        if isinstance(value, int | float | np.number):
+            return float(value)
+    raise ValueError(f"compute gave {result!r}: there is no number in it")

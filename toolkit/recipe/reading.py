@@ -11,8 +11,8 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from toolkit.errors import Fault, RecipeError, nearest
-from toolkit.recipe.faults import distinct, words
+from toolkit.errors import NEVER_RUN, Fault, RecipeError, nearest
+from toolkit.recipe.faults import distinct, remote_code, words
 from toolkit.recipe.schema import Recipe
 from toolkit.recipe.yaml_text import DEEPEST, UNTOLD, brief, compose, construct, line_of
 from toolkit.shown import has_token
@@ -94,6 +94,7 @@ def draft(
         )
     for keys, value in overrides:
         _override(own, keys, value)
+    own.faults += [Fault(own.where(keys), NEVER_RUN) for keys in remote_code(own.values)]
     own.faults += [Fault(own.where(keys), HELD) for keys in _with_tokens(own.values, ())]
     return own
 

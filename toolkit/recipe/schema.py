@@ -5,7 +5,15 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -27,7 +35,17 @@ def _moment(value: Any) -> Any:
 
 
 Moment = Annotated[str | int | float, BeforeValidator(_moment)]
-Stretch = Annotated[str, Field(pattern=r"^\d+[smhd]$")]
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}  # in seconds
+MOST_SECONDS = 100 * 366 * 86_400  # numbers of milliseconds must fit wherever they are added
+
+
+def _within_reason(value: str) -> str:
+    if int(value[:-1]) * UNITS[value[-1]] > MOST_SECONDS:
+        raise ValueError("is more than a hundred years")
+    return value
+
+
+Stretch = Annotated[str, Field(pattern=r"^\d{1,12}[smhd]$"), AfterValidator(_within_reason)]
 
 
 class Part(BaseModel):

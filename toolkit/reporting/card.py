@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from toolkit import shown
-from toolkit.reporting.terminal import SPLITS, facts, warnings, with_interval
+from toolkit.reporting.terminal import SPLITS, facts, floor_name, warnings, with_interval
 
 if TYPE_CHECKING:
     from toolkit.runs import RunFolder
@@ -81,7 +81,7 @@ def _body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> Itera
         if split in record["metrics"]:
             yield _row(words, record["metrics"][split])
     for floor, scores in record["floors"].items():
-        yield _row(f"floor: {floor.replace('_', ' ')}", scores)
+        yield _row(floor_name(record, floor), scores)
     for column, values in record["slices"].items():
         for value, scores in values.items():
             rows = f"{column} = {value} ({scores['rows']} rows)"

@@ -63,7 +63,7 @@ def summary(run: Run, console: Console) -> None:
         table.add_section()
         for floor, scores in floors.items():
             cells = [_cell(scores[name]) for name in names]
-            table.add_row(plain(f"floor: {floor.replace('_', ' ')}"), *cells)
+            table.add_row(plain(floor_name(record, floor)), *cells)
         console.print(table)
     console.print()
     for line in facts(record):
@@ -74,6 +74,14 @@ def summary(run: Run, console: Console) -> None:
     for what in ("model", "predictions.jsonl", "README.md", "run.json"):
         console.print(f"  {what:18} {plain(str(_short(run.path / what)))}", highlight=False,
                       soft_wrap=True)  # fmt: skip
+
+
+def floor_name(record: Mapping[str, Any], floor: str) -> str:
+    """Return a floor as it is shown: with its test rows, where it was scored on a part of them."""
+    rows = record["data"]["rows"]["test"]
+    used = record["floor_rows"].get(floor, {}).get("test", rows)
+    part = f" ({used:,} rows)" if used < rows else ""
+    return f"floor: {floor.replace('_', ' ')}{part}"
 
 
 def _groups(names: list[str], width: int) -> list[list[str]]:

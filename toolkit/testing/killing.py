@@ -11,7 +11,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -105,8 +105,18 @@ def _shown(done: subprocess.CompletedProcess[str]) -> int:
     return done.returncode
 
 
-def _arm(moment: str, count: int, number: int) -> None:
+def arm(moment: str, count: int, number: int = signal.SIGKILL) -> None:
     """Send this process a signal when a function begins for the `count`-th time."""
+
+    def sent(calls: int) -> None:
+        if calls == count:
+            os.kill(os.getpid(), number)
+
+    watch(moment, sent)
+
+
+def watch(moment: str, told: Callable[[int], None]) -> None:
+    """Call `told` with 1, 2, ... whenever such a moment comes in this process."""
     import importlib
 
     module, owner, name = MOMENTS[moment]
@@ -116,8 +126,7 @@ def _arm(moment: str, count: int, number: int) -> None:
 
     def counted(*args: object, **kwargs: object) -> object:
         calls[0] += 1
-        if calls[0] == count:
-            os.kill(os.getpid(), number)
+        told(calls[0])
         return usual(*args, **kwargs)
 
     setattr(place, name, counted)
@@ -125,7 +134,7 @@ def _arm(moment: str, count: int, number: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[2] != "0":
-        _arm(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+        arm(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
     from toolkit.cli.main import outcome
 
     sys.exit(outcome(sys.argv[4:]))

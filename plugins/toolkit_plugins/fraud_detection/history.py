@@ -13,12 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.errors import DataError, Fault
+
 Array = np.ndarray[Any, Any]
 
 DAY = 86_400_000  # milliseconds
 SCALE = 10_000  # amounts are summed as whole numbers of 1/10,000: exact in any order
 NEVER = 1_000.0  # days since what has not happened
 THREADS = 2
+LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ def feature_names(entity: str, windows: Windows, with_labels: bool) -> list[str]
     for name in windows.names():
         found += [f"{entity}_count_{name}", f"{entity}_mean_{name}", f"{entity}_ratio_{name}"]
     if with_labels:
-        found.append(f"{entity}_since_fraud")
+        found += [f"{entity}_{name}" for name in ("since_fraud", "streak", "since_streak")]
         for name in windows.names():
             found += [f"{entity}_frauds_{name}", f"{entity}_risk_{name}"]
     return found
@@ -89,6 +92,9 @@ class Past:
         reach = windows.delay + max(*windows.lengths, DAY) + DAY
         start = times.min()
         span = int(times.max() - start) + 1 + reach
+        if (int(codes.max()) + 1) * span > LARGEST:
+            what = f"lie {span // (365 * DAY):,} years apart: too far for as many entities"
+            raise DataError(Fault("times", what))
         # Entities lie further apart on this axis than any window reaches.
         key = codes.astype(np.int64)
         key *= span
@@ -139,6 +145,7 @@ class Past:
         # The last row whose label is known, and the last fraud up to it.
         place = np.where(end > 0, latest[np.maximum(end, 1) - 1], -1)
         yield "since_fraud", self._since(place + 1)
+        yield from self._streak(fraud, end)
         sums = _cumulative(fraud.astype(np.int64))
         for name, length in zip(self.windows.names(), self.windows.lengths, strict=True):
             first = np.minimum(np.searchsorted(self.key, late - length, side="right"), end)
@@ -146,6 +153,23 @@ class Past:
             found -= sums[first]
             yield f"frauds_{name}", found
             yield f"risk_{name}", found / np.maximum(end - first, 1)
+
+    def _streak(self, fraud: Array, end: Array) -> Iterator[tuple[str, Array]]:
+        """Yield how many of the last known rows in a row were frauds, and since when.
+
+        What was defrauded row after row may well be so still; one honest row ends it. Looked at is
+        the longest window.
+        """
+        # Rows of a moment have no order: an honest one of them speaks for the moment.
+        moments = np.flatnonzero(self.end == np.arange(len(fraud)))
+        after = np.repeat(np.append(moments[1:], len(fraud)), np.diff(moments, append=len(fraud)))
+        honest = np.maximum.accumulate(np.where(fraud > 0, 0, after))
+        longest = self.key - self.windows.delay - max(self.windows.lengths)
+        first = np.minimum(np.searchsorted(self.key, longest, side="right"), end)
+        begin = np.maximum(np.where(end > 0, honest[np.maximum(end, 1) - 1], 0), first)
+        streak = end - begin
+        yield "streak", streak
+        yield "since_streak", np.where(streak > 0, self._since(begin + 1), NEVER)
 
     def last_fraud(self, times: Array, frauds: Array) -> Array:
         """Return the time of the last fraud known when a row's day began, or -1; sorted rows."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import evaluate
@@ -125,19 +126,24 @@ class RecallAtFalsePositiveRate(FraudMetric):
 
 @dataclass(frozen=True)
 class _Cards:
-    """The cards of each day in falling order of score: best row, whether defrauded, and day."""
+    """Day after day, its cards in falling order of score: best row, whether defrauded, card.
+
+    starts: where each day begins, and the end. cards: how many there are in all.
+    """
 
     best: Array
     hit: Array
-    day: Array
-    days: int
+    card: Array
+    starts: Array
+    cards: int
 
 
 class CardPrecision(FraudMetric):
     """Share of defrauded cards among the so many that score highest on a day; mean over days.
 
     A card scores as its highest transaction of the day does; of equal scores the earlier row comes
-    first. Le Borgne et al., Reproducible Machine Learning for Credit Card Fraud Detection (2022),
+    first. A card that was checked and found defrauded is blocked: it is not looked at on later
+    days. Le Borgne et al., Reproducible Machine Learning for Credit Card Fraud Detection (2022),
     chapter 4: there a day is divided by the number of checks even where it has fewer cards.
 
     Args:
@@ -154,22 +160,28 @@ class CardPrecision(FraudMetric):
         """Sort the rows, and number the cards of each day."""
         order = np.lexsort((-scores, truth["day"]))
         pairs = np.stack([truth["day"], truth["card"]], 1)[order]
-        _, best, card = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
-        hit = np.bincount(card.ravel(), truth["fraud"][order]) > 0
+        _, best, place = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+        hit = np.bincount(place.ravel(), truth["fraud"][order]) > 0
         falling = np.argsort(best, kind="stable")  # rows are in order of day and score
-        days, day = np.unique(pairs[best[falling], 0], return_inverse=True)
-        return _Cards(order[best[falling]], hit[falling], day.ravel(), len(days))
+        found = pairs[best[falling]]
+        cards, card = np.unique(found[:, 1], return_inverse=True)
+        starts = np.flatnonzero(np.diff(found[:, 0], prepend=np.nan, append=np.nan))
+        return _Cards(order[best[falling]], hit[falling], card.ravel(), starts, len(cards))
 
     def statistic(self, rows: _Cards, weights: Floats) -> float:
         """Return the mean over days; a card counts as often as its best row was drawn."""
-        drawn = weights[rows.best]
-        upto = np.cumsum(drawn)
-        before = upto - drawn
-        starts = np.searchsorted(rows.day, np.arange(rows.days))
-        taken = np.clip(self.cards - (before - before[starts][rows.day]), 0, drawn)
-        hits = np.bincount(rows.day, taken * rows.hit, rows.days)
-        some = np.bincount(rows.day, drawn, rows.days) > 0
-        return float((hits[some] / self.cards).mean())
+        blocked = np.zeros(rows.cards, bool)
+        found = []
+        for start, end in pairwise(rows.starts):
+            card, hit = rows.card[start:end], rows.hit[start:end]
+            drawn = weights[rows.best[start:end]]
+            if not drawn.any():
+                continue
+            drawn = np.where(blocked[card], 0, drawn)
+            taken = np.clip(self.cards - (np.cumsum(drawn) - drawn), 0, drawn)
+            found.append((taken * hit).sum() / self.cards)
+            blocked[card[hit & (taken > 0)]] = True
+        return float(np.mean(found))
 
 
 class ExpectedCost(FraudMetric):

@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, field_validator
 from toolkit.plugin import Column, Options, TargetColumn
 from toolkit_plugins.fraud_detection.history import DAY
 
+MOST = 100 * 366 * DAY
 UNITS = {"s": 1000, "m": 60_000, "h": DAY // 24, "d": DAY}
 
 # Of a role of its own: what is compared between splits are texts that should not stand in two of
@@ -24,8 +25,10 @@ def duration(value: object) -> str:
         ValueError: anything else.
     """
     text = str(value).strip()
-    if not re.fullmatch(r"\d+[smhd]", text):
+    if not re.fullmatch(r"\d{1,12}[smhd]", text):
         raise ValueError("takes a length of time such as 7d, 12h, 30m or 0d")
+    if milliseconds(text) > MOST:
+        raise ValueError("is more than a hundred years")
     return text
 
 
@@ -83,6 +86,15 @@ class FraudOptions(Options):
         None, description="write rows as texts; by default for every model of texts"
     )
     max_length: int = Field(256, ge=8, description="tokens of a row as text")
+
+    @field_validator("windows")
+    @classmethod
+    def _different(cls, value: list[str]) -> list[str]:
+        lengths = [milliseconds(text) for text in value]
+        twice = [text for text, n in zip(value, lengths, strict=True) if lengths.count(n) > 1]
+        if twice:
+            raise ValueError(f"the same length of time twice: {', '.join(twice)}")
+        return value
 
     @field_validator("fraud_weight")
     @classmethod

@@ -67,6 +67,7 @@ def resolve(frame: pl.DataFrame, options: FraudOptions, split_time: str | None) 
     twice = sorted({name for name in used if used.count(name) > 1})
     if twice:
         raise DataError(Fault("options", f"{listing(twice)} stands in two places"))
+    _check_plain(frame, used)
     label = options.label or _label(frame, set(used))
     start = Schema(
         options.time or split_time,
@@ -84,6 +85,17 @@ def resolve(frame: pl.DataFrame, options: FraudOptions, split_time: str | None) 
         )  # fmt: skip
     schema = replace(start, labels=_values(frame, label, options.fraud)) if label else start
     return _proposed(frame, schema, options)
+
+
+def _check_plain(frame: pl.DataFrame, names: list[str]) -> None:
+    """Refuse columns whose cells hold more than one value."""
+    faults = [
+        Fault(name, f"holds {frame[name].dtype}: one value a row is expected")
+        for name in names
+        if name in frame.columns and frame[name].dtype.is_nested()
+    ]
+    if faults:
+        raise DataError(faults)
 
 
 def _label(frame: pl.DataFrame, used: set[str]) -> str | None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from toolkit_plugins.fraud_detection.schema import Schema
 
 Array = np.ndarray[Any, Any]
+LAST = 253_402_300_800  # seconds from 1970 to the end of the year 9999
+MOST = 1e12  # of an amount: whole numbers of 1/10,000 of it are summed
 OFFSET = r"(Z|z|[+-]\d{2}:?\d{2})\s*$"
 
 
@@ -44,6 +46,7 @@ def milliseconds_of(column: pl.Series) -> Array:
     if column.dtype.is_numeric():
         seconds = column.cast(pl.Float64)
         _refuse(name, ~seconds.is_finite().fill_null(False), "no finite time")
+        _refuse(name, seconds.abs() >= LAST, "no seconds since 1970")
         found: Array = np.rint(seconds.to_numpy() * 1000).astype(np.int64)
         return found
     if column.dtype not in (pl.Date, pl.Datetime):
@@ -54,7 +57,6 @@ def milliseconds_of(column: pl.Series) -> Array:
 
 
 def _parsed(column: pl.Series) -> pl.Series:
-    import polars as pl
 
     texts = column.str.strip_chars()
     zoned = texts.str.contains(OFFSET) & texts.str.contains(":")
@@ -68,9 +70,7 @@ def _parsed(column: pl.Series) -> pl.Series:
         found = texts.str.to_datetime(strict=False, time_zone="UTC", time_unit="ms")
         found = found.dt.replace_time_zone(None)
     else:
-        found = texts.str.to_datetime(strict=False, time_unit="ms")
-        if found.null_count() == len(found):
-            found = texts.str.to_date(strict=False).cast(pl.Datetime("ms"))
+        found = _unzoned(texts)
     wrong = found.is_null() & ~empty
     if wrong.any():
         shown = texts.filter(wrong)[0]
@@ -80,6 +80,19 @@ def _parsed(column: pl.Series) -> pl.Series:
                   "write 2024-12-31T23:59:59")
         )  # fmt: skip
     return found.alias(column.name)
+
+
+def _unzoned(texts: pl.Series) -> pl.Series:
+    """Return texts as times or dates; null where they are neither."""
+    import polars as pl
+
+    try:
+        found = texts.str.to_datetime(strict=False, time_unit="ms")
+        if found.null_count() < len(found):
+            return found
+        return texts.str.to_date(strict=False).cast(pl.Datetime("ms"))
+    except pl.exceptions.ComputeError:  # polars finds no form that any of them has
+        return pl.Series(texts.name, [None] * len(texts), dtype=pl.Datetime("ms"))
 
 
 def finite(column: pl.Series) -> Array:
@@ -94,6 +107,7 @@ def finite(column: pl.Series) -> Array:
         raise DataError(Fault(column.name, f"holds {column.dtype}: a number is expected"))
     values = column.cast(pl.Float64)
     _refuse(column.name, ~values.is_finite().fill_null(False), "no finite number")
+    _refuse(column.name, values.abs() > MOST, f"no amount up to {MOST:g}")
     found: Array = values.to_numpy()
     return found
 

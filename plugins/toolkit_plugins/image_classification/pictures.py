@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import stat
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -82,7 +83,11 @@ def decode(value: Any, mode: str, about: tuple[int, int] | None = None) -> Image
 
 
 def _stream(value: str | Path | bytes) -> Any:
-    return io.BytesIO(value) if isinstance(value, bytes) else Path(value).open("rb")
+    if isinstance(value, bytes):
+        return io.BytesIO(value)
+    if not stat.S_ISREG(os.stat(value).st_mode):  # to open a pipe would wait for ever
+        raise UnreadableError("it is no plain file")
+    return Path(value).open("rb")
 
 
 def _in_words(error: Exception, value: Any) -> str:

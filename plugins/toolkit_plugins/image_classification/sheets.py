@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from toolkit import shown
+
 COLUMNS, ROWS, SIDE, LINE = 8, 6, 96, 13
 
 
@@ -32,6 +34,7 @@ def sheet(images: Sequence[Any], captions: Sequence[str]) -> Any:
 
 
 def _short(text: str) -> str:
+    text = shown.line(text)  # a class may be called anything, and line ends would draw on
     return text if len(text) <= 16 else text[:15] + "…"
 
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from toolkit import pretrained
-from toolkit.errors import ModelError
+from toolkit.errors import DataError, Fault, ModelError
 from toolkit.evaluation.floors import Floor
 from toolkit.plugin import Column, Options, Plugin, Prediction, Row, TextColumn
 from toolkit.reporting.figures import Curve, Figure
@@ -55,6 +55,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
 
     def load_processor(self) -> Any:
         """Return the tokenizer, which must know where in the text its tokens stand."""
+        self._check_answers()
         found = pretrained.tokenizer(self.model_path)
         if not found.is_fast:
             raise ModelError(
@@ -225,6 +226,13 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         """How answers were found, by split."""
         names = [] if self.data is None else list(self.data)
         return {str(name): self.layout.states(self._rows(name)) for name in names}
+
+    def _check_answers(self) -> None:
+        """Refuse a train split whose answers all stand elsewhere: it would teach nothing."""
+        counts = self.counts.get("train", Counter())
+        if counts["lost"] and counts["lost"] + counts["unanswerable"] == counts["rows"]:
+            what = f"none of {counts['lost']:,} answers of train stands in its context"
+            raise DataError(Fault("options.context", what))
 
     @property
     def _some_unanswerable(self) -> bool:

@@ -30,6 +30,8 @@ def read(train: str, validation: str | None = None, test: str | None = None) -> 
 def _table(path: Path) -> datasets.Dataset:
     import datasets
 
+    if path.exists() and not path.is_file():  # a pipe or a device has no end to read to
+        raise DataError(Fault(str(path), "is no plain file"))
     try:
         whole = json.loads(path.read_text(encoding="utf-8-sig"))
         rows = list(_rows(whole["data"]))
@@ -39,6 +41,8 @@ def _table(path: Path) -> datasets.Dataset:
         raise DataError(Fault(str(path), "is not UTF-8 text")) from None
     except json.JSONDecodeError as error:
         raise DataError(Fault(f"{path}:{error.lineno}", f"is no JSON: {error.msg}")) from None
+    except RecursionError:
+        raise DataError(Fault(str(path), "is nested too deeply to be read")) from None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = "is not laid out as SQuAD's files are (data, paragraphs, qas)"
         raise DataError(Fault(str(path), f"{what}: {type(error).__name__} {error}")) from None
@@ -60,10 +64,17 @@ def _rows(articles: Any) -> Iterator[Mapping[str, Any]]:
                 yield {
                     "id": str(question.get("id", "")),
                     "title": str(article.get("title", "")),
-                    "context": paragraph["context"],
-                    "question": question["question"],
+                    "context": _text(paragraph, "context"),
+                    "question": _text(question, "question"),
                     "answers": {
                         "text": [str(answer["text"]) for answer in answers],
                         "answer_start": [int(answer["answer_start"]) for answer in answers],
                     },
                 }
+
+
+def _text(holder: Mapping[str, Any], key: str) -> str:
+    value = holder[key]
+    if not isinstance(value, str):
+        raise TypeError(f"{key} is no text but {str(value)[:40]}")
+    return value

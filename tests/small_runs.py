@@ -1,0 +1,78 @@
+"""A small run of every built-in scenario, by every method that is promised to resume exactly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import image_rows
+from conftest import sentences, tiny_bert
+from qa_rows import questions, tiny_qa, written
+
+from toolkit.testing.killing import undisturbed
+
+METHODS = ("full", "lora", "head")
+PAYMENTS = "plugin:card-payments?customers=20&terminals=15&days=50"
+#: All that is drawn at random while pictures are changed and mixed.
+AUGMENT = {"flip": "both", "crop": 0.6, "policy": "trivial_augment", "mixup": 0.2, "cutmix": 1.0,
+           "random_erasing": 0.3}  # fmt: skip
+
+
+def arguments(scenario: str, method: str, folder: Path, **training: Any) -> list[str]:
+    """Write rows and a tiny pretrained model; return the arguments of `toolkit run` but for --out.
+
+    Args:
+        training: settings that win over the usual ones: three epochs of some ten steps.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    data, model, own = SCENARIOS[scenario](folder)
+    usual = {"num_train_epochs": 3, "per_device_train_batch_size": 8, "learning_rate": 1e-3}
+    given = {**usual, **own.pop("training", {}), **training}
+    settings = [part for key, value in own.items()
+                for part in ("--set", f"{key}={json.dumps(value)}")]  # fmt: skip
+    return [
+        scenario, "--quiet", "--data", data, "--model", str(model), "--method", method,
+        "--set", f"training={json.dumps(given)}", *settings,
+    ]  # fmt: skip
+
+
+Small = tuple[str, Path, dict[str, Any]]
+
+
+def _texts(folder: Path) -> Small:
+    lines = "\n".join(f"{text},{label}" for text, label in sentences(120))
+    (folder / "rows.csv").write_text(f"text,label\n{lines}\n")
+    return str(folder / "rows.csv"), tiny_bert(folder / "model"), {}
+
+
+def _questions(folder: Path) -> Small:
+    rows = written(folder / "rows.jsonl", questions(110))
+    return str(rows), tiny_qa(folder / "model"), {"data.split.group": "id"}
+
+
+def _pictures(folder: Path) -> Small:
+    photos = image_rows.folder(folder / "photos", dict.fromkeys(image_rows.CLASSES, 60))
+    own = {"options.size": 24, "options.augment": AUGMENT}
+    return str(photos), image_rows.tiny_vit(folder / "model"), own
+
+
+def _payments(folder: Path) -> Small:
+    before = folder / "pretrained"
+    if not (before / "model").exists():
+        # In a process of its own: polars has threads, which no fork survives.
+        assert undisturbed([
+            "fraud-detection/pretrain", "--quiet", "--data", PAYMENTS, "--out", str(before),
+            "--set", "model.from_config.hidden_size=8",
+            "--set", "model.from_config.num_hidden_layers=1", "--set", "training.max_steps=1",
+        ]) == 0  # fmt: skip
+    return PAYMENTS, before / "model", {"training": {"per_device_train_batch_size": 64}}
+
+
+SCENARIOS: Mapping[str, Any] = {
+    "text-classification": _texts,
+    "question-answering": _questions,
+    "image-classification": _pictures,
+    "fraud-detection": _payments,
+}

@@ -1,0 +1,46 @@
+"""`toolkit runs [FOLDER]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("runs")
+@click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
+@click.option("--limit", type=click.IntRange(1), default=30, show_default=True,
+              help="The newest so many.")  # fmt: skip
+def command(folder: Path, limit: int) -> None:
+    """List the runs below a folder (runs/), the newest last: status, headline score, time."""
+    from rich.console import Console
+
+    from toolkit import shown
+    from toolkit.errors import UserError
+    from toolkit.reporting.terminal import plain, with_interval
+    from toolkit.runs import Run
+
+    if not folder.is_dir():
+        raise UserError(f"{folder} is no folder; runs are made there by `toolkit run`")
+    files = sorted(folder.rglob("run.json"), key=lambda file: (file.stat().st_mtime, str(file)))
+    console = Console()
+    if not files:
+        shown.say(console, f"no run below {folder}")
+    if len(files) > limit:
+        shown.say(console, f"{len(files) - limit:,} older ones are left out (--limit)")
+    for file in files[-limit:]:
+        try:
+            run = Run(file.parent)
+        except UserError as error:
+            console.print(f"[red]damaged[/]      {plain(file.parent)}: {plain(error)}",
+                          highlight=False)  # fmt: skip
+            continue
+        record, score = run.record, ""
+        headline = record.get("headline")
+        if headline and headline["metric"] in run.metrics.get("test", {}):
+            name = headline["metric"]
+            score = f"{name} {with_interval(run.metrics['test'][name])}"
+        seconds = record.get("speed", {}).get("total_seconds")
+        took = "" if seconds is None else f"{seconds:.0f} s"
+        console.print(f"{run.status:12} {plain(file.parent)}  {plain(score)}  {took}".rstrip(),
+                      highlight=False, soft_wrap=True)  # fmt: skip

@@ -1,0 +1,250 @@
+"""Runs set side by side on the same test rows: is one better, and how sure is that?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import Fault, UserError, listing, nearest
+from toolkit.evaluation.bootstrap import interval
+from toolkit.runs import Run, read_predictions
+
+if TYPE_CHECKING:
+    from toolkit.plugin import Prediction
+
+SHOWN = 20  # rows that changed, at most
+SEED = 0  # of the draws, the same for all runs: that is what pairs them
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A metric of a run less that of the baseline, on the same rows.
+
+    low, high: 95% interval of the paired bootstrap. p: how often a difference as large would come
+    about if there were none, two-sided; None where there are no draws. greater_is_better: of the
+    metric.
+    """
+
+    baseline: float
+    value: float
+    low: float | None
+    high: float | None
+    p: float | None
+    greater_is_better: bool
+
+    @property
+    def better(self) -> bool | None:
+        """Whether the run is better than the baseline; None where the rows do not say."""
+        if self.low is None or self.high is None or self.low <= 0 <= self.high:
+            return None
+        return (self.value > self.baseline) == self.greater_is_better
+
+
+@dataclass(frozen=True)
+class Change:
+    """A test row that two runs answer differently, with what is true and what both say."""
+
+    row: int
+    reference: Any
+    baseline: Prediction
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One run beside the baseline.
+
+    gained, lost: rows that only the run, or only the baseline, has right; None where predictions
+    have no label. mcnemar: p of McNemar's exact test on those. changes: some of them.
+    """
+
+    run: Run
+    differences: dict[str, Difference]
+    gained: int | None
+    lost: int | None
+    mcnemar: float | None
+    changes: list[Change]
+
+
+def compare(paths: Sequence[str | Path]) -> list[Compared]:
+    """Compare runs with the first of them.
+
+    Raises:
+        UserError: fewer than two, an unfinished one, or runs of other test rows.
+    """
+    runs = [Run(path) for path in paths]
+    _require_same_rows(runs)
+    baseline, draws = runs[0], _draws(runs[0])
+    found = []
+    for run in runs[1:]:
+        others = _draws(run)
+        shared = {name: _difference(baseline, run, name, draws[name], others[name])
+                  for name in draws if name in others}  # fmt: skip
+        gained, lost, changes = _changes(baseline, run)
+        mcnemar = None if gained is None or lost is None else _mcnemar(gained, lost)
+        found.append(Compared(run, shared, gained, lost, mcnemar, changes))
+    return found
+
+
+def _require_same_rows(runs: Sequence[Run]) -> None:
+    if len(runs) < 2:
+        raise UserError("comparing takes two runs or more")
+    faults = [Fault(str(run.path), f"is {run.status}, not finished")
+              for run in runs if run.status != "finished"]  # fmt: skip
+    if faults:
+        raise UserError(faults)
+    first = runs[0]
+    for run in runs[1:]:
+        why = _unlike(first, run)
+        if why:
+            faults.append(Fault(str(run.path), f"cannot be compared with {first.path}: {why}"))
+    if faults:
+        raise UserError(faults)
+
+
+def _unlike(first: Run, other: Run) -> str | None:
+    """Return why two runs were not scored on the same rows; None where they were."""
+    one, two = first.record, other.record
+    if one["scenario"] != two["scenario"]:
+        return f"it is of {two['scenario']}, the other of {one['scenario']}"
+    counts = one["data"]["rows"]["test"], two["data"]["rows"]["test"]
+    if counts[0] != counts[1]:
+        return f"it has {counts[1]:,} test rows, the other {counts[0]:,}"
+    digests = one["data"].get("test_digest"), two["data"].get("test_digest")
+    # Without inputs that can be digested, all rows and the way of splitting have to be the same.
+    if None in digests:
+        digests = one["data"]["fingerprint"], two["data"]["fingerprint"]
+    if digests[0] != digests[1]:
+        return "its test rows are others"
+    place = _first_other_reference(first, other)
+    if place is not None:
+        return f"row {place:,} of test has another label there"
+    if not set(one["metrics"]["test"]) & set(two["metrics"]["test"]):
+        names = listing(two["metrics"]["test"])
+        return f"its metrics are {names}, none of those of the other"
+    return None
+
+
+def _rows(run: Run) -> Iterator[tuple[Prediction, Any]]:
+    for predictions, references in read_predictions(run.path / "predictions.jsonl"):
+        yield from zip(predictions, references, strict=True)
+
+
+def _first_other_reference(first: Run, other: Run) -> int | None:
+    pairs = zip_longest(_rows(first), _rows(other))
+    return next((n for n, (a, b) in enumerate(pairs) if not a or not b or a[1] != b[1]), None)
+
+
+def _draws(run: Run) -> dict[str, tuple[list[float], bool]]:
+    """Return metric -> the values of its resamples, and whether more is better."""
+    from toolkit.evaluation.metric import RowMetric
+    from toolkit.restoring import plugin_of
+
+    modules = {name: module for name, module in plugin_of(run.path).metrics().items()
+               if name in run.metrics["test"]}  # fmt: skip
+    for predictions, references in read_predictions(run.path / "predictions.jsonl"):
+        for module in modules.values():
+            module.add_batch(predictions=predictions, references=references)
+    found = {}
+    for name, module in modules.items():
+        drawn: list[float] = []
+        if isinstance(module, RowMetric):
+            computed = module.compute(resamples=None, seed=SEED, draws=True) or {}
+            drawn = computed.get("draws", [])
+        found[name] = drawn, bool(getattr(module, "greater_is_better", True))
+    return found
+
+
+def _difference(
+    baseline: Run,
+    run: Run,
+    name: str,
+    first: tuple[list[float], bool],
+    second: tuple[list[float], bool],
+) -> Difference:
+    values = [_number(item.metrics["test"][name]["value"]) for item in (baseline, run)]
+    low = high = p = None
+    if first[0] and len(first[0]) == len(second[0]):
+        drawn = [b - a for a, b in zip(first[0], second[0], strict=True)]
+        low, high = interval(drawn)
+        p = two_sided(drawn)
+    return Difference(values[0], values[1], low, high, p, first[1])
+
+
+def two_sided(differences: Sequence[float]) -> float:
+    """Return twice the smaller share of draws on one side of 0, and never 0 itself.
+
+    Davison and Hinkley, Bootstrap Methods and their Application (1997), equation 4.11: one is
+    added to the count and to the number of draws.
+    """
+    known = [value for value in differences if not math.isnan(value)]
+    below = sum(value <= 0 for value in known)
+    above = sum(value >= 0 for value in known)
+    return min(1.0, 2 * (min(below, above) + 1) / (len(known) + 1))
+
+
+def _mcnemar(gained: int, lost: int) -> float:
+    """Return p of McNemar's test (1947), exact: are rows gained as often as lost?"""
+    from scipy.stats import binomtest
+
+    return float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
+
+
+def _changes(baseline: Run, run: Run) -> tuple[int | None, int | None, list[Change]]:
+    """Return how many rows were gained and lost, and the first of them."""
+    gained = lost = 0
+    found: list[Change] = []
+    for row, ((before, reference), (after, _)) in enumerate(
+        zip(_rows(baseline), _rows(run), strict=True)
+    ):
+        right = _right(before, reference), _right(after, reference)
+        if None in right:
+            return None, None, []
+        if right[0] != right[1]:
+            gained, lost = gained + bool(right[1]), lost + bool(right[0])
+            if len(found) < SHOWN:
+                found.append(Change(row, reference, before, after))
+    return gained, lost, found
+
+
+def _right(prediction: Mapping[str, Any], reference: Any) -> bool | None:
+    """Return whether a prediction's label, or labels, are true; None where it has none."""
+    truth = reference.get("label") if isinstance(reference, Mapping) else reference
+    if "labels" in prediction and isinstance(truth, list):
+        return sorted(map(str, prediction["labels"])) == sorted(map(str, truth))
+    if "label" in prediction and isinstance(truth, str):
+        return bool(prediction["label"] == truth)
+    return None
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def find(names: Sequence[str]) -> list[Path]:
+    """Return the folders of runs; a folder of several runs stands for its newest finished one.
+
+    Raises:
+        UserError: there is no such folder, or no finished run in it.
+    """
+    found, faults = [], []
+    for name in names:
+        path = Path(name)
+        if (path / "run.json").is_file() or not path.is_dir():
+            if not path.is_dir():
+                beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+                faults.append(Fault(name, f"is not there.{nearest(path.name, beside)}"))
+            found.append(path)
+            continue
+        inside = sorted(file.parent for file in path.glob("*/run.json"))
+        done = [folder for folder in inside if Run(folder).status == "finished"]
+        if not done:
+            faults.append(Fault(name, "holds no finished run"))
+        found += done[-1:]
+    if faults:
+        raise UserError(faults)
+    return found
