@@ -33,6 +33,9 @@ def test_the_wheel_holds_core_plugins_and_recipes(wheel):
         "toolkit_plugins/text_classification.py",
         "toolkit/recipes/text-classification/default.yaml",
         "toolkit/recipes/text-classification/support-tickets.csv",
+        "toolkit/templates/common/dot-github/workflows/tests.yml.in",
+        "toolkit/templates/text-classification/about.toml",
+        "toolkit/templates/table/package/recipes/scenario/fruits.csv",
     ):
         assert needed in names
     assert not any(name.startswith(("tests/", "plugins/", "benchmarks/")) for name in names)
