@@ -141,10 +141,11 @@ def _first_other_reference(first: Run, other: Run) -> int | None:
 
 def _draws(run: Run) -> dict[str, tuple[list[float], bool]]:
     """Return metric -> the values of its resamples, and whether more is better."""
+    from toolkit.evaluation import chosen
     from toolkit.evaluation.metric import RowMetric
     from toolkit.restoring import plugin_of
 
-    modules = {name: module for name, module in plugin_of(run.path).metrics().items()
+    modules = {name: module for name, module in chosen.modules(plugin_of(run.path)).items()
                if name in run.metrics["test"]}  # fmt: skip
     for predictions, references in read_predictions(run.path / "predictions.jsonl"):
         for module in modules.values():

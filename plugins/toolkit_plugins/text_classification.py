@@ -177,17 +177,7 @@ class TextClassification(Plugin[TextOptions]):
 
     def notes(self) -> list[str]:
         """Say which labels of validation and test the training rows lack."""
-        found = []
-        for name in ("validation", "test"):
-            if self.data is not None and name in self.data:
-                batches = self.data[name].select_columns([self.options.label]).iter(1000)
-                unseen = self.labels.unseen(v for b in batches for v in b[self.options.label])
-                if unseen:
-                    classes = listing(f"{label!r} ({count})" for label, count in unseen.items())
-                    found.append(
-                        f"{name} has classes that train lacks, counted as wrong: {classes}"
-                    )
-        return found
+        return self.labels.notes(self.data, self.options.label)
 
     @cached_property
     def labels(self) -> ClassLabels:

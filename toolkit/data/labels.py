@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,6 +104,20 @@ class ClassLabels:
         """Return {"label": the likeliest, "scores": {class: probability}} for each row of them."""
         found = [dict(zip(self.names, map(float, row), strict=True)) for row in probabilities]
         return [{"label": max(row, key=row.__getitem__), "scores": row} for row in found]
+
+    def notes(self, splits: Mapping[str, datasets.Dataset] | None, column: str) -> list[str]:
+        """Return a line for each of validation and test that has classes which train lacks."""
+        found = []
+        for name in ("validation", "test"):
+            if splits is not None and name in splits:
+                batches = splits[name].select_columns([column]).iter(BATCH)
+                unseen = self.unseen(value for batch in batches for value in batch[column])
+                if unseen:
+                    classes = listing(f"{label!r} ({count})" for label, count in unseen.items())
+                    found.append(
+                        f"{name} has classes that train lacks, counted as wrong: {classes}"
+                    )
+        return found
 
     def unseen(self, values: Iterable[Any]) -> dict[str, int]:
         """Count the labels among cells that are no known class."""

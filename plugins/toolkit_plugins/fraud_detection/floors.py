@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -37,9 +38,9 @@ class OnFeatures(Floor):
     def __init__(self, plugin: FraudDetection) -> None:
         self.plugin = plugin
 
+    @abstractmethod
     def estimator(self) -> Any:
         """Return the unfitted model."""
-        raise NotImplementedError
 
     def run(self, data: FloorData, seconds: float) -> FloorResult:
         """Fit on as many rows as the time allows."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -81,9 +82,9 @@ class FraudMetric(RowMetric):
         found, truth = as_array(predictions), as_array(references)
         return self.prepared(found[:, 0], found[:, 1], dict(zip(FIELDS, truth.T, strict=True)))
 
+    @abstractmethod
     def prepared(self, scores: Floats, alarms: Floats, truth: Mapping[str, Floats]) -> Any:
         """Return what `statistic` takes."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -271,26 +271,14 @@ class ImageClassification(Plugin[ImageOptions]):
         found = [f"set aside: {fault}" for fault in self._unreadable]
         found += [f"{split}: {count:,} pictures have fewer than {TINY} pixels a side"
                   for split, count in self._tiny.items()]  # fmt: skip
-        for name in ("validation", "test"):
-            if self.data is not None and name in self.data:
-                batches = self.data[name].select_columns([self.options.label]).iter(1000)
-                unseen = self.labels.unseen(v for b in batches for v in b[self.options.label])
-                if unseen:
-                    classes = listing(f"{label!r} ({count})" for label, count in unseen.items())
-                    found.append(
-                        f"{name} has classes that train lacks, counted as wrong: {classes}"
-                    )
-        return found
+        return found + self.labels.notes(self.data, self.options.label)
 
     @cached_property
     def labels(self) -> ClassLabels:
         """The classes: of the training rows, or of the saved model where there are none."""
         if self.data is not None:
             return ClassLabels.of(self.data["train"], self.options.label)
-        from transformers import AutoConfig
-
-        names = AutoConfig.from_pretrained(self.model_path).id2label
-        return ClassLabels(tuple(names[place] for place in sorted(names)))
+        return ClassLabels.saved(self.model_path)
 
     @cached_property
     def view(self) -> Any:
