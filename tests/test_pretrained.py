@@ -98,7 +98,7 @@ def bring_code(folder):
     ("damage", "message"),
     [
         (truncate, "not fully covered"),
-        (bring_code, "code that comes with it, which is never run"),
+        (bring_code, "it needs code of its own"),
         (lambda folder: change(folder, model_type="flubber"), "`flubber`"),
         (lambda folder: (folder / "config.json").write_text("[]"), "model_type"),
     ],
