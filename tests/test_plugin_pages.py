@@ -1,4 +1,4 @@
-"""docs/plugins: the tutorial executed as it stands there, its plugin counted, hooks.md up to date."""
+"""docs/plugins: the tutorial executed as it stands, its plugin counted, hooks.md up to date."""
 
 from __future__ import annotations
 
@@ -43,4 +43,5 @@ def test_every_block_of_code_in_the_tutorial_is_marked_to_be_executed():
 
 def test_the_hooks_page_is_what_the_docstrings_say():
     made = runpy.run_path(str(PAGES / "make_hooks.py"))["page"]()
-    assert (PAGES / "hooks.md").read_text(encoding="utf-8") == made, "python docs/plugins/make_hooks.py"
+    there = (PAGES / "hooks.md").read_text(encoding="utf-8")
+    assert there == made, "python docs/plugins/make_hooks.py"

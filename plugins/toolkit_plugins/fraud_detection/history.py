@@ -201,7 +201,7 @@ class Past:
 
 def _whole_squares(amount: Array) -> Array:
     """Return squares of amounts in cents: whole numbers, unless their sum would be too large."""
-    squares = np.square(np.rint(amount * CENTS))
+    squares: Array = np.square(np.rint(amount * CENTS))
     return squares.astype(np.int64) if squares.sum() < LARGEST else squares
 
 
