@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from toolkit import pretrained
+from toolkit.data import ClassLabels
 from toolkit.errors import DataError, Fault, RecipeError
 from toolkit.evaluation.floors import Floor
 from toolkit.plugin import Plugin, Prediction, Row
@@ -86,14 +87,11 @@ class FraudDetection(Plugin[FraudOptions]):
         settings = self._sizes
         if self.is_text:
             settings = {"pad_token_id": self.processor.tokenizer.pad_token_id}
-        names = self._schema.labels
         return pretrained.model(
             AutoModelForSequenceClassification,
             self.model_path,
             self.processor.tokenizer,
-            num_labels=2,
-            id2label=dict(enumerate(names)),
-            label2id={name: place for place, name in enumerate(names)},
+            **ClassLabels(self._schema.labels).head,
             ignore_mismatched_sizes=True,  # a checkpoint's own head is replaced
             dtype="float32",
             **settings,
