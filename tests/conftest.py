@@ -27,6 +27,44 @@ with warnings.catch_warnings():
 
     transformers.Trainer  # noqa: B018 - imported when first named
 
+from toolkit import ranks, reload  # noqa: E402
+from toolkit.testing.copies import Copies  # noqa: E402
+
+# What pytest says of the test at hand, and what libraries set when they are imported.
+UNLIKE = ("PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def reload_in_copies():
+    """Load saved models again in copies of a process that has imported the libraries.
+
+    That is most of what a run of tiny rows costs. A test that changes the environment, and whatever
+    runs in a process of its own, gets a fresh process as users do.
+    """
+
+    def here():
+        return {name: value for name, value in ranks.alone_environment().items()
+                if name not in UNLIKE}  # fmt: skip
+
+    environment, fresh = here(), reload.in_a_fresh_process
+    copies = Copies(environment, "toolkit.reload")
+    started = False
+
+    def copied(arguments):
+        nonlocal started
+        if here() != environment:
+            return fresh(arguments)
+        if not started:
+            copies.start()
+            started = True
+        return copies.run(arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reload, "in_a_fresh_process", copied)
+        yield
+    copies.close()
+
+
 WORDS = {
     "fruit": ["apple", "pear", "plum", "cherry", "grape", "melon"],
     "tool": ["hammer", "saw", "drill", "wrench", "file", "chisel"],

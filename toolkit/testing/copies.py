@@ -2,7 +2,7 @@
 
 Importing them is most of what a short run costs. As a script it is that process: it reads one JSON
 object a line, {"arguments": .., "folder": ..}, and for each starts a copy of itself, which does
-what `python -m toolkit.testing.killing ARGUMENTS` does; it answers with the copy's exit code.
+what `python -m MODULE ARGUMENTS` does; it answers with the copy's exit code.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+KILLING = "toolkit.testing.killing"
 TURN = 0.05  # seconds between two looks at who has ended
 
 
@@ -34,10 +35,11 @@ class Copies:
 
     Args:
         environment: of all of them.
+        module: what they run.
     """
 
-    def __init__(self, environment: Mapping[str, str]) -> None:
-        self._environment = environment
+    def __init__(self, environment: Mapping[str, str], module: str = KILLING) -> None:
+        self._environment, self._module = environment, module
         self._waiting: dict[int, Future[int | None]] = {}
         self._lock = threading.Lock()
         self._server: subprocess.Popen[str] | None = None
@@ -47,21 +49,21 @@ class Copies:
         if sys.platform != "linux":
             return
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "toolkit.testing.copies"],
+            [sys.executable, "-m", "toolkit.testing.copies", self._module],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
             env=self._environment,
         )  # fmt: skip
         threading.Thread(target=self._listen, args=(self._server.stdout,), daemon=True).start()
 
     def run(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Do what `python -m toolkit.testing.killing ARGUMENTS` does; return how it ended."""
+        """Do what `python -m MODULE ARGUMENTS` does; return how it ended."""
         with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
             code = self._ask({"arguments": list(arguments), "folder": folder})
             if code is not None:
                 said = [Path(folder, name) for name in ("out", "err")]
                 out, err = (p.read_text("utf-8", "replace") if p.exists() else "" for p in said)
                 return subprocess.CompletedProcess(list(arguments), code, out, err)
-        command = [sys.executable, "-m", "toolkit.testing.killing", *arguments]
+        command = [sys.executable, "-m", self._module, *arguments]
         return subprocess.run(
             command, capture_output=True, text=True, check=False, env=self._environment
         )
@@ -141,8 +143,9 @@ def _become(asked: Mapping[str, Any]) -> None:
         os.dup2(file, place)
         os.close(file)
     os.close(nothing)
-    sys.argv = ["killing", *asked["arguments"]]
-    runpy.run_module("toolkit.testing.killing", run_name="__main__")
+    module = sys.argv[1]
+    sys.argv = [module, *asked["arguments"]]
+    runpy.run_module(module, run_name="__main__")
 
 
 if __name__ == "__main__":
