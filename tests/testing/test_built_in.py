@@ -7,7 +7,6 @@ import pytest
 from toolkit import registry
 from toolkit.testing.conformance import check_plugin
 
-
 BUILT_IN = sorted(e.name for e in registry.entries() if e.distribution == "toolkit")
 
 
