@@ -9,6 +9,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit import seed_runs
 from toolkit.errors import Fault, UserError, listing, nearest
 from toolkit.evaluation.bootstrap import interval
 from toolkit.runs import Run, read_predictions
@@ -78,10 +79,10 @@ def compare(paths: Sequence[str | Path]) -> list[Compared]:
     """
     runs = [Run(path) for path in paths]
     _require_same_rows(runs)
-    baseline, draws = runs[0], _draws(runs[0])
+    baseline, draws = runs[0], drawn(runs[0])
     found = []
     for run in runs[1:]:
-        others = _draws(run)
+        others = drawn(run)
         shared = {name: _difference(baseline, run, name, draws[name], others[name])
                   for name in draws if name in others}  # fmt: skip
         gained, lost, changes = _changes(baseline, run)
@@ -99,14 +100,14 @@ def _require_same_rows(runs: Sequence[Run]) -> None:
         raise UserError(faults)
     first = runs[0]
     for run in runs[1:]:
-        why = _unlike(first, run)
+        why = unlike(first, run)
         if why:
             faults.append(Fault(str(run.path), f"cannot be compared with {first.path}: {why}"))
     if faults:
         raise UserError(faults)
 
 
-def _unlike(first: Run, other: Run) -> str | None:
+def unlike(first: Run, other: Run) -> str | None:
     """Return why two runs were not scored on the same rows; None where they were."""
     one, two = first.record, other.record
     if one["scenario"] != two["scenario"]:
@@ -139,25 +140,17 @@ def _first_other_reference(first: Run, other: Run) -> int | None:
     return next((n for n, (a, b) in enumerate(pairs) if not a or not b or a[1] != b[1]), None)
 
 
-def _draws(run: Run) -> dict[str, tuple[list[float], bool]]:
+def drawn(run: Run) -> dict[str, tuple[list[float], bool]]:
     """Return metric -> the values of its resamples, and whether more is better."""
-    from toolkit.evaluation import chosen
-    from toolkit.evaluation.metric import RowMetric
+    from toolkit.evaluation import chosen, scoring
     from toolkit.restoring import plugin_of
 
     modules = {name: module for name, module in chosen.modules(plugin_of(run.path)).items()
                if name in run.metrics["test"]}  # fmt: skip
-    for predictions, references in read_predictions(run.path / "predictions.jsonl"):
-        for module in modules.values():
-            module.add_batch(predictions=predictions, references=references)
-    found = {}
-    for name, module in modules.items():
-        drawn: list[float] = []
-        if isinstance(module, RowMetric):
-            computed = module.compute(resamples=None, seed=SEED, draws=True) or {}
-            drawn = computed.get("draws", [])
-        found[name] = drawn, bool(getattr(module, "greater_is_better", True))
-    return found
+    more = {name: bool(getattr(module, "greater_is_better", True))
+            for name, module in modules.items()}  # fmt: skip
+    values = scoring.draws(modules, read_predictions(run.path / "predictions.jsonl"), SEED)
+    return {name: (values.get(name, []), more[name]) for name in modules}
 
 
 def _difference(
@@ -170,9 +163,9 @@ def _difference(
     values = [_number(item.metrics["test"][name]["value"]) for item in (baseline, run)]
     low = high = p = None
     if first[0] and len(first[0]) == len(second[0]):
-        drawn = [b - a for a, b in zip(first[0], second[0], strict=True)]
-        low, high = interval(drawn)
-        p = two_sided(drawn)
+        apart = [b - a for a, b in zip(first[0], second[0], strict=True)]
+        low, high = interval(apart)
+        p = two_sided(apart)
     return Difference(values[0], values[1], low, high, p, first[1])
 
 
@@ -240,6 +233,10 @@ def find(names: Sequence[str]) -> list[Path]:
                 beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
                 faults.append(Fault(name, f"is not there.{nearest(path.name, beside)}"))
             found.append(path)
+            continue
+        if seed_runs.holds(path):
+            what = f"holds runs of several seeds: name one of them ({path}/seed-...)"
+            faults.append(Fault(name, what))
             continue
         inside = sorted(file.parent for file in path.glob("*/run.json"))
         done = [folder for folder in inside if Run(folder).status == "finished"]

@@ -60,13 +60,14 @@ def _results(record: Mapping[str, Any]) -> Iterator[Any]:
 
 def _body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> Iterator[str]:
     model, names = record["model"], list(record["metrics"]["test"])
-    scenario = _plain(record["scenario"])
-    yield f"# {_plain(record['recipe'])}\n"
+    scenario = plain_markdown(record["scenario"])
+    yield f"# {plain_markdown(record['recipe'])}\n"
     if model["source"] == "config":
         kind = model["id"].removesuffix(" from scratch")
         yield f"A {_code(kind)} trained from scratch for {scenario}: nothing pretrained.\n"
     else:
-        yield f"{_code(model['id'])} ({_plain(model['revision'])}) fine-tuned for {scenario}.\n"
+        revision = plain_markdown(model["revision"])
+        yield f"{_code(model['id'])} ({revision}) fine-tuned for {scenario}.\n"
     if adapter:
         yield "This is an adapter and its head; loaded together with the model it stands on by\n"
         yield f"```python\n{shown.plain(adapter['usage'])}\n```\n"
@@ -75,7 +76,7 @@ def _body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> Itera
             yield f"{adapter['note']}\n"
     yield "## What it is worth\n"
     yield "Scores with their 95% bootstrap intervals over rows; floors are what it has to beat.\n"
-    yield "| | " + " | ".join(map(_plain, names)) + " |"
+    yield "| | " + " | ".join(map(plain_markdown, names)) + " |"
     yield "|---" * (len(names) + 1) + "|"
     for split, words in SPLITS.items():
         if split in record["metrics"]:
@@ -88,7 +89,7 @@ def _body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> Itera
             yield _row(rows, {name: scores[name] for name in names})
     yield "\n## How it came about\n"
     for line in facts(record):
-        yield f"- {_plain(line)}"
+        yield f"- {plain_markdown(line)}"
     packages = record["environment"]["packages"]
     yield f"- seed {record['seed']}; " + ", ".join(
         f"{name} {packages[name]}" for name in ("toolkit", "torch", "transformers")
@@ -96,19 +97,19 @@ def _body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> Itera
     found = list(warnings(record))
     if found:
         yield "\n## To know before using it\n"
-        yield from (f"- {_plain(line)}" for line in found)
+        yield from (f"- {plain_markdown(line)}" for line in found)
     yield "\nThe whole recipe is `recipe.yaml` in the run's folder: `toolkit run recipe.yaml`."
 
 
 def _row(name: str, scores: Mapping[str, Any]) -> str:
-    return f"| {_plain(name)} | " + " | ".join(map(with_interval, scores.values())) + " |"
+    return f"| {plain_markdown(name)} | " + " | ".join(map(with_interval, scores.values())) + " |"
 
 
-def _plain(text: str) -> str:
+def plain_markdown(text: str) -> str:
     """Return data's text so that Markdown and HTML in it stay text, in one line."""
     return re.sub(r"[\\`*_~\[\]|#]", r"\\\g<0>", escape(shown.line(text), quote=False))
 
 
 def _code(text: str) -> str:
     """Return a name in the typeface of code, where it holds nothing that would end that."""
-    return _plain(text) if "`" in text else f"`{shown.line(text)}`"
+    return plain_markdown(text) if "`" in text else f"`{shown.line(text)}`"
