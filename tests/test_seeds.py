@@ -1,18 +1,21 @@
-"""A recipe with several seeds: the same test rows, mean and spread, and what the spread is due to."""
+"""A recipe with several seeds: the same test rows, mean, spread, and what that is due to."""
 
 import json
+import shlex
 import shutil
+import signal
 
 import numpy as np
 import pytest
 from conftest import sentences
+from toolkit_plugins.text_classification import TextClassification
 
-import toolkit
-from toolkit import comparing, seeds
+from toolkit import comparing
 from toolkit.cli.main import outcome
-from toolkit.errors import Interrupted, ToolkitError, UserError
+from toolkit.errors import ToolkitError, UserError
 from toolkit.evaluation.variance import spread
 from toolkit.seed_runs import SeedRuns
+from toolkit.testing.killing import killed, undisturbed
 
 
 def arguments(folder, model):
@@ -74,7 +77,9 @@ def test_the_summary_is_that_of_the_runs(found):
     floors = found.runs[0].record["floors"]
     assert found.record["floors"]["majority"]["accuracy"] == floors["majority"]["accuracy"]["value"]
     page = (found.path / "README.md").read_text()
-    assert f"| {values[0]:.3f} |" in page.replace("|", " | ").replace("  ", " ")
+    assert (
+        f"[7](seed-7/README.md) | {found.runs[0].metrics['test']['accuracy']['value']:.3f}" in page
+    )
     assert "the splits are those of seed 7" in page
 
 
@@ -89,17 +94,44 @@ def test_they_are_listed_as_one(found, capsys):
     assert "holds runs of several seeds" in capsys.readouterr().err
 
 
-def test_resuming_keeps_what_is_finished_and_adds_seeds(copy, asked, capsys):
-    """As after a machine that was taken away in the second of three runs."""
-    before = [(folder / "run.json").read_bytes() for folder in (copy.folder_of(7),)]
+def test_a_run_that_fails_is_told_and_resuming_does_it_alone(copy, asked, monkeypatch, capsys):
+    before = (copy.folder_of(7) / "run.json").read_bytes()
     shutil.rmtree(copy.folder_of(8))
     changed(copy.path / "seeds.json", lambda r: r.update(status="interrupted"))
-    again = [*asked, "--seed", "7", "--out", str(copy.path), "--resume"]
-    assert outcome(["run", *again, "--seeds", "2"]) == 0
-    assert [(copy.folder_of(7) / "run.json").read_bytes()] == before
+    again = [*asked, "--seed", "7", "--seeds", "2", "--out", str(copy.path), "--resume"]
+    usual = TextClassification.load_model
+
+    def unlucky(self):
+        if self.recipe.seed == 8:
+            raise ToolkitError("bad luck")
+        return usual(self)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(TextClassification, "load_model", unlucky)
+        assert outcome(["run", *again]) == 1
+    said = capsys.readouterr().err
+    assert "1 of 2 runs failed, the first with seed 8: bad luck; go on with: toolkit run" in said
+    failed = SeedRuns(copy.path)
+    assert (failed.status, failed.record["failed"]) == ("failed", {"8": "bad luck"})
+
+    assert outcome(["run", *again]) == 0
     resumed = SeedRuns(copy.path)
-    assert resumed.status == "finished"
-    assert resumed.metrics == pytest.approx_metrics if False else resumed.metrics == copy.metrics
+    assert (resumed.status, resumed.record["failed"]) == ("finished", {})
+    assert (copy.folder_of(7) / "run.json").read_bytes() == before
+    assert resumed.metrics == copy.metrics  # to the bit
+
+
+@pytest.mark.slow
+def test_a_signal_in_the_second_run_and_the_command_that_goes_on(found, asked, tmp_path, capfd):
+    out = tmp_path / "out"
+    given = [*asked, "--seed", "7", "--seeds", "2", "--out", str(out)]
+    assert killed("step", 12, given, signal.SIGTERM) == 130
+    said = capfd.readouterr().err.strip()
+    assert "interrupted: SIGTERM after step 4; go on with: toolkit run" in said
+    assert SeedRuns(out).status == "interrupted"
+    command = shlex.split(said.partition("toolkit run ")[2])
+    assert undisturbed([*command, "--quiet"]) == 0
+    assert SeedRuns(out).metrics == found.metrics
 
 
 @pytest.mark.parametrize(
