@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from toolkit import seed_runs
+from toolkit import differing, seed_runs
+from toolkit.differing import Answers
 from toolkit.errors import Fault, UserError, listing, nearest
 from toolkit.evaluation.bootstrap import interval
 from toolkit.runs import Run, read_predictions
 
-if TYPE_CHECKING:
-    from toolkit.plugin import Prediction
-
-SHOWN = 20  # rows that changed, at most
 SEED = 0  # of the draws, the same for all runs: that is what pairs them
 
 
@@ -46,29 +42,11 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Change:
-    """A test row that two runs answer differently, with what is true and what both say."""
-
-    row: int
-    reference: Any
-    baseline: Prediction
-    prediction: Prediction
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One run beside the baseline.
-
-    gained, lost: rows that only the run, or only the baseline, has right; None where predictions
-    have no label. mcnemar: p of McNemar's exact test on those. changes: some of them.
-    """
+class Compared(Answers):
+    """One run beside the baseline: differences of metrics, and of answers."""
 
     run: Run
     differences: dict[str, Difference]
-    gained: int | None
-    lost: int | None
-    mcnemar: float | None
-    changes: list[Change]
 
 
 def compare(paths: Sequence[str | Path]) -> list[Compared]:
@@ -85,9 +63,8 @@ def compare(paths: Sequence[str | Path]) -> list[Compared]:
         others = drawn(run)
         shared = {name: _difference(baseline, run, name, draws[name], others[name])
                   for name in draws if name in others}  # fmt: skip
-        gained, lost, changes = _changes(baseline, run)
-        mcnemar = None if gained is None or lost is None else _mcnemar(gained, lost)
-        found.append(Compared(run, shared, gained, lost, mcnemar, changes))
+        answers = differing.between(baseline, run)
+        found.append(Compared(**vars(answers), run=run, differences=shared))
     return found
 
 
@@ -130,13 +107,8 @@ def unlike(first: Run, other: Run) -> str | None:
     return None
 
 
-def _rows(run: Run) -> Iterator[tuple[Prediction, Any]]:
-    for predictions, references in read_predictions(run.path / "predictions.jsonl"):
-        yield from zip(predictions, references, strict=True)
-
-
 def _first_other_reference(first: Run, other: Run) -> int | None:
-    pairs = zip_longest(_rows(first), _rows(other))
+    pairs = zip_longest(differing.rows(first), differing.rows(other))
     return next((n for n, (a, b) in enumerate(pairs) if not a or not b or a[1] != b[1]), None)
 
 
@@ -179,40 +151,6 @@ def two_sided(differences: Sequence[float]) -> float:
     below = sum(value <= 0 for value in known)
     above = sum(value >= 0 for value in known)
     return min(1.0, 2 * (min(below, above) + 1) / (len(known) + 1))
-
-
-def _mcnemar(gained: int, lost: int) -> float:
-    """Return p of McNemar's test (1947), exact: are rows gained as often as lost?"""
-    from scipy.stats import binomtest
-
-    return float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
-
-
-def _changes(baseline: Run, run: Run) -> tuple[int | None, int | None, list[Change]]:
-    """Return how many rows were gained and lost, and the first of them."""
-    gained = lost = 0
-    found: list[Change] = []
-    for row, ((before, reference), (after, _)) in enumerate(
-        zip(_rows(baseline), _rows(run), strict=True)
-    ):
-        right = _right(before, reference), _right(after, reference)
-        if None in right:
-            return None, None, []
-        if right[0] != right[1]:
-            gained, lost = gained + bool(right[1]), lost + bool(right[0])
-            if len(found) < SHOWN:
-                found.append(Change(row, reference, before, after))
-    return gained, lost, found
-
-
-def _right(prediction: Mapping[str, Any], reference: Any) -> bool | None:
-    """Return whether a prediction's label, or labels, are true; None where it has none."""
-    truth = reference.get("label") if isinstance(reference, Mapping) else reference
-    if "labels" in prediction and isinstance(truth, list):
-        return sorted(map(str, prediction["labels"])) == sorted(map(str, truth))
-    if "label" in prediction and isinstance(truth, str):
-        return bool(prediction["label"] == truth)
-    return None
 
 
 def _number(value: float | None) -> float:
