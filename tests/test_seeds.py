@@ -132,6 +132,7 @@ def test_a_signal_in_the_second_run_and_the_command_that_goes_on(found, asked, t
     command = shlex.split(said.partition("toolkit run ")[2])
     assert undisturbed([*command, "--quiet"]) == 0
     assert SeedRuns(out).metrics == found.metrics
+    assert [run.record["recipe"] for run in SeedRuns(out).runs] == ["text-classification"] * 2
 
 
 @pytest.mark.parametrize(
@@ -170,6 +171,9 @@ def test_a_mistake_leaves_no_folder_behind(asked, tmp_path, capsys):
 def test_a_damaged_folder_is_told(copy):
     changed(copy.path / "seeds.json", lambda r: r.update(seeds=["x"]))
     with pytest.raises(UserError, match=r"seeds\.0: is damaged"):
+        SeedRuns(copy.path)
+    changed(copy.path / "seeds.json", lambda r: (r.update(seeds=[7]), r.pop("metrics")))
+    with pytest.raises(UserError, match="finished runs have metrics"):
         SeedRuns(copy.path)
 
 

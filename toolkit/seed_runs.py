@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FILE = "seeds.json"
 SCHEMA_VERSION = 1
+SUMMED_UP = ("headline", "rows", "finished", "metrics", "floors")  # when the runs are done
 
 
 class _Open(BaseModel):
@@ -47,6 +48,7 @@ class Record(_Open):
     failed: dict[str, str] = {}
     headline: str | None = None
     rows: int = 0
+    finished: list[int] = []
     metrics: dict[str, Scored] = {}
     floors: dict[str, dict[str, float | None]] = {}
 
@@ -68,6 +70,9 @@ class SeedRuns:
                 raise UserError(f"{self.path} holds no runs of several seeds: there is no {FILE}")
             found = json.loads(file.read_text(encoding="utf-8"))
             Record.model_validate(found)
+            lacking = [key for key in SUMMED_UP if key not in found]
+            if found["status"] == "finished" and lacking:
+                raise UserError(f"{file} is damaged: finished runs have {listing(lacking)}")
         except ValidationError as error:
             raise UserError([
                 Fault(f"{file} {'.'.join(map(str, e['loc']))}", f"is damaged: {e['msg'].lower()}")

@@ -116,6 +116,7 @@ class MLflow(Tracker):
     def begin(self, before: Mapping[str, Any]) -> dict[str, Any]:
         """Start a run, or go on with the one before; join one that is active already."""
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # no word of making its tables
         mlflow = _module("mlflow")
 
         active = mlflow.active_run()
