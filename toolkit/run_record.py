@@ -145,6 +145,32 @@ class Adapter(_Open):
     note: str
 
 
+class Method(_Open):
+    """How the model was trained."""
+
+    name: str = ""
+
+
+class BaseCard(_Open):
+    """What the card of the pretrained model says."""
+
+    license: str | None = None
+    license_name: str | None = None
+    license_link: str | None = None
+    languages: list[str] = []
+
+
+class Card(_Open):
+    """What the model card says beside the scores."""
+
+    base: BaseCard = BaseCard()
+    inputs: list[str] = []
+    targets: list[str] = []
+    classes: Counts = {}
+    data_license: str | None = None
+    usage: str | None = None
+
+
 class Record(_Open):
     """The whole file; what a run has not come to yet is absent."""
 
@@ -159,6 +185,8 @@ class Record(_Open):
     environment: Environment | None = None
     parameters: Parameters | None = None
     adapter: Adapter | None = None
+    method: Method | None = None
+    card: Card | None = None
     metrics: dict[str, Scores] = {}
     slices: dict[str, dict[str, dict[str, Score | int]]] = {}
     floors: dict[str, Scores] = {}
