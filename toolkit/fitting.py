@@ -49,6 +49,7 @@ def fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained:
 
 def _fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained:
     """Apply the method to the model, and train what it leaves to train."""
+    from toolkit import history
     from toolkit.diverging import Divergence
     from toolkit.pausing import Pausing
     from toolkit.progress import TrainingProgress
@@ -65,11 +66,13 @@ def _fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained
     for reason in start.passed_over:
         shown.say(console, f"passed over {reason}", "yellow")
     with closing(progress), method.while_training(plugin.model), cheap_dropout(kind):
-        trainer = make_trainer(job, folder, Divergence(), progress, pausing)
+        trainer = make_trainer(job, folder, Divergence(), progress, pausing, history.History())
         with watch.while_training():
             trained = train(trainer, report, start)
         if pausing.paused:
             raise Interrupted(f"{watch.asked or 'a signal'} after step {trained.steps}")
+        if ranks.is_main():
+            history.write(folder.path, trainer.state.log_history)
         # Without accelerate's autocast wrapper: what is scored is what is saved.
         trained_model = model_of(trainer, plugin.model)
         plugin.model = trainer.accelerator.unwrap_model(trained_model, keep_fp32_wrapper=False)

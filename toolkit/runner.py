@@ -21,6 +21,7 @@ from toolkit import (
     resuming,
     scores,
     shown,
+    usage,
 )
 from toolkit.agreement import agreed
 from toolkit.errors import Interrupted
@@ -109,9 +110,9 @@ def _folder(out: Path | None, job: Job, before: resuming.Before | None) -> RunFo
 
 def _train_and_score(job: Job, folder: RunFolder, console: Console, watch: Watch) -> None:
     """Train, score, save, prove and report: the order in which the folder fills."""
-    from toolkit.reporting import card, figures
+    from toolkit.reporting import card, figures, html
 
-    clock, plugin = job.clock, job.plugin
+    clock, plugin, energy = job.clock, job.plugin, usage.Energy()
     with clock.phase("train"):
         trained = fitting.fit(job, folder, console, watch)
     with clock.phase("score"):
@@ -141,7 +142,9 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console, watch: Watch
     folder.write(
         reload={"compared": compared.compared, "different": compared.different},
         speed=record.speed(job, trained),
+        resources=record.resources(energy),
     )
+    html.of_job(job, folder)
     card.write(folder)
     folder.clear_checkpoints(keep="save_total_limit" in job.recipe.training)
     folder.write(status="finished")

@@ -1,0 +1,168 @@
+"""Can its probabilities be trusted: reliability, two classes' curves, and what leaving out buys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from toolkit.reporting import charts
+from toolkit.reporting.html.parts import Chart, Section, Table, line_chart, number, share
+from toolkit.reporting.reading import BINS, Reading, Reliability
+
+SURE = (0.95, 0.99)  # accuracies for which the report says how many rows reach them
+
+
+def section(record: Mapping[str, Any], reading: Reading, curves: Mapping[str, Any]) -> Section:
+    """Return the section. curves: name -> what a plugin has drawn (see `figures.Curve`)."""
+    found = Section("trust", "Can its probabilities be trusted?")
+    if reading.has_scores:
+        found.answer += _in_words(record, reading)
+        found.blocks.append(_reliability(reading))
+        found.blocks += _two_classes(reading, curves)
+        found.blocks += _coverage(reading, found.answer)
+    elif reading.classes is not None:
+        found.answer.append("Its predictions hold no probabilities of all classes.")
+    else:
+        found.answer.append(
+            "Its predictions are not of classes with probabilities; what the scenario itself "
+            "draws of them stands here." if curves else
+            "Its predictions are not of classes with probabilities."
+        )  # fmt: skip
+    for name, curve in curves.items():
+        found.blocks.append(_drawn(name, curve))
+    return found
+
+
+def calibration(record: Mapping[str, Any], reading: Reading) -> dict[str, Any] | None:
+    """Return what run.json says of calibration, with the errors on test; None without any."""
+    if reading.before is None:
+        return None
+    after = reading.after.error if reading.after is not None else None
+    given = record.get("calibration") or {}
+    errors = {"expected_calibration_error": reading.before.error,
+              "expected_calibration_error_scaled": after}  # fmt: skip
+    return {**given, "test": errors}
+
+
+def _in_words(record: Mapping[str, Any], reading: Reading) -> Iterator[str]:
+    before, after = reading.before, reading.after
+    assert before is not None  # noqa: S101 - the caller has looked
+    total = max(before.count.sum(), 1.0)
+    sure, right = before.confidence.sum() / total, before.right.sum() / total
+    if reading.one is not None:
+        side = "more sure than right" if sure > right else "less sure than right"
+        yield (f"On average it is {number(float(sure))} sure and {number(float(right))} right: "
+               f"{side}.")  # fmt: skip
+    yield f"The expected calibration error is {number(before.error)} (0 is perfect)."
+    given = record.get("calibration")
+    if after is not None and given:
+        yield (
+            f"With the temperature {number(float(given['temperature']))}, fitted on "
+            f"{given['fitted_rows']:,} validation rows, it would be {number(after.error)}; labels "
+            "stay as they are."
+        )
+
+
+def _reliability(reading: Reading) -> Chart:
+    before, after = reading.before, reading.after
+    assert before is not None  # noqa: S101 - the caller has looked
+    series = {"as it is": before, **({"at the temperature": after} if after else {})}
+    lines = {name: _points(found) for name, found in series.items()}
+    shares = (before.count / max(before.count.sum(), 1.0)).tolist()
+    name = "Reliability: the share that is right over how sure the model is"
+    rows = []
+    for line, found in series.items():
+        for place in np.flatnonzero(found.count).tolist():
+            count = found.count[place]
+            span = f"{place / BINS:.2f} to {(place + 1) / BINS:.2f}"
+            rows.append([line, span, int(count), number(float(found.confidence[place] / count)),
+                         number(float(found.right[place] / count))])  # fmt: skip
+    unit = "rows" if reading.one is not None else "decisions"
+    head = ["", "confidence", unit, "mean confidence", "share right"]
+    says = "On the dotted line probabilities are what they say; below it the model is too sure."
+    return Chart("Reliability", charts.reliability(lines, shares, name=name), says,
+                 Table("Numbers: reliability", head, rows))  # fmt: skip
+
+
+def _points(found: Reliability) -> tuple[list[float], list[float]]:
+    kept = found.count > 0
+    confidence = found.confidence[kept] / found.count[kept]
+    return confidence.tolist(), (found.right[kept] / found.count[kept]).tolist()
+
+
+def _two_classes(reading: Reading, curves: Mapping[str, Any]) -> Iterator[Chart]:
+    """Yield ROC and precision over recall, with the point at which labels are given."""
+    one, positive = reading.one, reading.positive
+    if one is None or positive is None:
+        return
+    truth, said = one.truth == positive, one.predicted == positive
+    if truth.all() or not truth.any():
+        return
+    order = np.argsort(-one.positive, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(one.positive[order])), len(order) - 1)
+    hits, alarms = np.cumsum(truth[order])[ends], ends + 1
+    found, false = hits / truth.sum(), (alarms - hits) / (~truth).sum()
+    at_found = float((said & truth).sum() / truth.sum())
+    at_false = float((said & ~truth).sum() / (~truth).sum())
+    name, mark = _cut(reading.names[positive]), "as labels are given"
+    if "roc" not in curves:
+        drawn: dict[str, Sequence[charts.Point]] = {"chance": [(0, 0), (1, 1)]}
+        drawn["model"] = _even(np.append(0.0, false), np.append(0.0, found))
+        yield line_chart("roc", f"ROC of “{name}”", drawn,
+                         "share of others called so", "share found",
+                         {mark: (at_false, at_found)})  # fmt: skip
+    if "precision_recall" not in curves:
+        base = float(truth.mean())
+        marks = {mark: (at_found, float((said & truth).sum() / said.sum()))} if said.any() else {}
+        lines = {"model": _even(found, hits / alarms), "chance": [(0, base), (1, base)]}
+        yield line_chart("precision recall", f"Precision over recall of “{name}”", lines,
+                         "recall", "precision", marks)  # fmt: skip
+
+
+def _even(x: Any, y: Any) -> list[charts.Point]:
+    """Return points at even steps of x: most rows stand where it hardly changes."""
+    places = np.searchsorted(x, np.linspace(x[0], x[-1], charts.POINTS)).clip(max=len(x) - 1)
+    places = np.unique(np.concatenate([[0], places, [len(x) - 1]]))
+    return [(float(x[place]), float(y[place])) for place in places]
+
+
+def _coverage(reading: Reading, answer: list[str]) -> Iterator[Chart]:
+    """Yield how accurate the surest rows are, by how many of them there are."""
+    one = reading.one
+    if one is None or one.right.all() or not one.right.any():
+        return
+    order = np.argsort(-one.given, kind="stable")
+    rows = np.arange(1, len(order) + 1)
+    accuracy, coverage = np.cumsum(one.right[order]) / rows, rows / len(order)
+    # Equal confidences are left to a person or kept together.
+    ends = np.append(np.flatnonzero(np.diff(one.given[order])), len(order) - 1)
+    reached = [_reached(accuracy[ends], coverage[ends], wanted) for wanted in SURE
+               if accuracy[-1] < wanted]  # fmt: skip
+    answer += [text for text in reached if text]
+    points = _even(coverage[ends], accuracy[ends])
+    says = "Where the least sure rows are left to a person: how accurate the rest is."
+    yield line_chart("coverage", "Accuracy of the surest rows", {"model": points},
+                     "share of rows that are answered", "accuracy", says=says)  # fmt: skip
+
+
+def _reached(accuracy: Any, coverage: Any, wanted: float) -> str:
+    places = np.flatnonzero(accuracy >= wanted)
+    if not len(places) or coverage[places[-1]] < 0.01:
+        return ""
+    kept = float(coverage[places[-1]])
+    return f"Answering only the surest {share(kept, 1.0)} of rows, {wanted:.0%} are right."
+
+
+def _drawn(name: str, curve: Mapping[str, Any]) -> Chart:
+    """Return a curve of the plugin's."""
+    lines: dict[str, Sequence[charts.Point]] = {
+        str(line): [(p[0], p[1]) for p in points] for line, points in curve["lines"].items()
+    }
+    marks = {str(mark): (p[0], p[1]) for mark, p in curve["marks"].items()}
+    return line_chart(f"figure {name}", curve["title"], lines, curve["x"], curve["y"], marks)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"
