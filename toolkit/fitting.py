@@ -7,7 +7,7 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from toolkit import adapter_folder, checkpoints, methods, ranks, record, shown, training
+from toolkit import adapter_folder, checkpoints, history, methods, ranks, record, shown, training
 from toolkit.agreement import agreed, first_here
 from toolkit.cpu import cheap_dropout
 from toolkit.errors import BatchSizeError, Interrupted
@@ -49,10 +49,10 @@ def fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained:
 
 def _fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained:
     """Apply the method to the model, and train what it leaves to train."""
-    from toolkit import history
     from toolkit.diverging import Divergence
     from toolkit.pausing import Pausing
     from toolkit.progress import TrainingProgress
+    from toolkit.timing import Timing
 
     plugin = job.plugin
     with agreed(), first_here():  # what one rank leaves in the cache, the others find there
@@ -66,7 +66,7 @@ def _fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained
     for reason in start.passed_over:
         shown.say(console, f"passed over {reason}", "yellow")
     with closing(progress), method.while_training(plugin.model), cheap_dropout(kind):
-        trainer = make_trainer(job, folder, Divergence(), progress, pausing, history.History())
+        trainer = make_trainer(job, folder, Divergence(), progress, pausing, Timing())
         with watch.while_training():
             trained = train(trainer, report, start)
         if pausing.paused:

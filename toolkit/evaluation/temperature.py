@@ -16,7 +16,7 @@ from toolkit.evaluation.classes import Classes, Floats, Form, indicators, truth_
 CELLS = 5_000_000  # probabilities that are kept to fit it: 20 MB
 FLOOR = 1e-12  # of a probability: its logarithm is taken
 SHARPEST, FLATTEST = 0.05, 20.0
-FEWEST = 10  # rows; fewer say nothing of how sure a model may be
+FEWEST = 20  # rows; fewer say nothing of how sure a model may be
 
 Pair = tuple[list[Any], list[Any]]
 

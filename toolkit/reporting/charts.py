@@ -55,6 +55,7 @@ def lines(
     key: str = "",
     page: bool = True,
     height: float = 3.4,
+    from_zero: bool = False,
 ) -> str:
     """Return lines over two axes as SVG.
 
@@ -63,6 +64,7 @@ def lines(
         title: drawn above, where the picture stands alone. name: what it is called to those who
             do not see it. key: what sets it apart from the other charts of a page.
         page: whether it stands on a page, in whose colours it is drawn.
+        from_zero: whether the upright axis begins at zero.
     """
     with _figure(height) as (figure, axes):
         for place, (line, points) in enumerate(drawn.items()):
@@ -81,6 +83,8 @@ def lines(
             side = -1 if point[0] > sum(axes.get_xlim()) / 2 else 1
             axes.annotate(text(mark), point, (9 * side, -14), textcoords="offset points",
                           ha="right" if side < 0 else "left")  # fmt: skip
+        if from_zero:
+            axes.set_ylim(bottom=0)
         _finish(figure, axes, x, y, title, len(drawn) > 1)
         return _svg(figure, name or title, key, page)
 
@@ -190,9 +194,12 @@ def _finish(
 
 
 def _svg(figure: Any, name: str, key: str, page: bool) -> str:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
     file = io.StringIO()
-    figure.savefig(file, format="svg", facecolor="none" if page else "white",
-                   metadata={"Date": None})  # fmt: skip
+    figure.set_facecolor("none" if page else "white")
+    # Not `savefig`, which draws everything twice.
+    FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
     found = file.getvalue()
     found = re.sub(r"<metadata>.*?</metadata>\s*", "", found[found.index("<svg") :], flags=re.S)
     found = re.sub(r"<!--.*?-->\s*", "", found, flags=re.S)

@@ -6,7 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from toolkit.reporting import charts
-from toolkit.reporting.html.parts import Chart, Notes, Section, Table, number, score, words
+from toolkit.reporting.html.parts import (
+    Chart,
+    Notes,
+    Section,
+    Table,
+    number,
+    score,
+    sentence,
+    words,
+)
 from toolkit.reporting.terminal import SPLITS, floor_name
 
 SHOWN = 24  # notes
@@ -62,13 +71,18 @@ def _beside_floors(record: Mapping[str, Any], metric: str, more: bool) -> str:
     sign = 1 if more else -1
     best = max(known, key=lambda floor: sign * float(known[floor]["value"]))
     value, own = float(known[best]["value"]), record["metrics"]["test"][metric]
-    bound = own.get("low" if more else "high")
-    what = f"the best floor ({words(best)}, {number(value)})"
-    if bound is not None and sign * (float(bound) - value) > 0:
-        return f"It is clearly better than {what}: the whole interval lies beyond it."
-    if sign * (float(own["value"]) - value) > 0:
-        return f"It is better than {what}, but not clearly: the floor lies within the interval."
-    return f"It is not better than {what}: the cheap thing does as well."
+    what = f"the best of the cheap things it has to beat ({words(best)}, {number(value)})"
+    better = sign * (float(own["value"]) - value)
+    if own.get("low") is None or own.get("high") is None:
+        return (
+            f"It is {'' if better > 0 else 'not '}better than {what}; how sure that is, is unknown."
+        )
+    inside = own["low"] <= value <= own["high"]
+    if better > 0:
+        doubt = "that lies within its interval, so the gain may be chance" if inside else (
+            "its whole interval lies beyond that")  # fmt: skip
+        return f"It is {'' if inside else 'clearly '}better than {what}; {doubt}."
+    return f"It is {'not' if inside else 'clearly not'} better than {what}."
 
 
 def _chart(
@@ -87,7 +101,8 @@ def _chart(
     says = (
         "Points are scores, bars their 95% intervals over test rows; the dotted line is the model."
     )
-    return Chart(f"{words(metric)}, beside what it has to beat", svg, says, table)
+    title = sentence(f"{words(metric)}, beside what it has to beat")
+    return Chart(title, svg, says, table)
 
 
 def _brief(label: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit import history
 from toolkit.errors import UserError
 from toolkit.reporting import examples, reading, terminal
 from toolkit.reporting.html import failures, headline, provenance, training, trust
@@ -71,8 +72,6 @@ def _write(run: Path, record: Mapping[str, Any], read: Reading, target: Path) ->
 
 def sections(run: Path, record: Mapping[str, Any], read: Reading) -> list[Section]:
     """Return the sections in the order in which a reader asks."""
-    from toolkit import history
-
     curves, pictures = dict(_curves(run, record)), list(_pictures(run, record))
     return [
         headline.section(record, list(terminal.warnings(record))),

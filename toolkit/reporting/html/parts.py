@@ -119,6 +119,11 @@ def words(name: str) -> str:
     return str(name).replace("_", " ")
 
 
+def sentence(text: str) -> str:
+    """Return text with a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
 def share(part: float, whole: float) -> str:
     """Return "12.3%"."""
     return f"{100 * part / whole:.1f}%" if whole else NONE
@@ -132,15 +137,17 @@ def line_chart(
     y: str,
     marks: Mapping[str, charts.Point] | None = None,
     says: str = "",
+    *,
+    from_zero: bool = False,
 ) -> Chart:
     """Return lines as a chart with its numbers. key: what no other chart of the page is called."""
     marks = marks or {}
     name = f"{title}: {words(y)} over {words(x)}"
-    svg = charts.lines(drawn, x, y, marks, name=name, key=key)
+    svg = charts.lines(drawn, x, y, marks, name=name, key=key, from_zero=from_zero)
     rows = [
         [line, number(float(p[0])), number(float(p[1]))]
         for line, points in drawn.items()
         for p in charts.thinned(points, max(2, NUMBERS // max(len(drawn), 1)))
     ]
     rows += [[mark, number(float(p[0])), number(float(p[1]))] for mark, p in marks.items()]
-    return Chart(title, svg, says, Table(f"Numbers: {title}", ["line", x, y], rows))
+    return Chart(sentence(title), svg, says, Table(f"Numbers: {title}", ["line", x, y], rows))

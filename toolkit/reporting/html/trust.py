@@ -11,7 +11,8 @@ from toolkit.reporting import charts
 from toolkit.reporting.html.parts import Chart, Section, Table, line_chart, number, share
 from toolkit.reporting.reading import BINS, Reading, Reliability
 
-SURE = (0.95, 0.99)  # accuracies for which the report says how many rows reach them
+SURE = (0.99, 0.95, 0.9)  # accuracies of which the first that some rows reach is told
+FEWEST = 20  # rows; of fewer, how many are right is chance
 
 
 def section(record: Mapping[str, Any], reading: Reading, curves: Mapping[str, Any]) -> Section:
@@ -138,21 +139,22 @@ def _coverage(reading: Reading, answer: list[str]) -> Iterator[Chart]:
     accuracy, coverage = np.cumsum(one.right[order]) / rows, rows / len(order)
     # Equal confidences are left to a person or kept together.
     ends = np.append(np.flatnonzero(np.diff(one.given[order])), len(order) - 1)
-    reached = [_reached(accuracy[ends], coverage[ends], wanted) for wanted in SURE
-               if accuracy[-1] < wanted]  # fmt: skip
-    answer += [text for text in reached if text]
+    ends = ends[rows[ends] >= min(FEWEST, len(order) / 2)]
+    answer += _reached(accuracy[ends], coverage[ends])
     points = _even(coverage[ends], accuracy[ends])
     says = "Where the least sure rows are left to a person: how accurate the rest is."
     yield line_chart("coverage", "Accuracy of the surest rows", {"model": points},
                      "share of rows that are answered", "accuracy", says=says)  # fmt: skip
 
 
-def _reached(accuracy: Any, coverage: Any, wanted: float) -> str:
-    places = np.flatnonzero(accuracy >= wanted)
-    if not len(places) or coverage[places[-1]] < 0.01:
-        return ""
-    kept = float(coverage[places[-1]])
-    return f"Answering only the surest {share(kept, 1.0)} of rows, {wanted:.0%} are right."
+def _reached(accuracy: Any, coverage: Any) -> Iterator[str]:
+    """Yield what share of the rows may be answered so that most answers are right."""
+    for wanted in SURE:
+        places = np.flatnonzero(accuracy >= wanted)
+        if accuracy[-1] < wanted and len(places):
+            kept = share(float(coverage[places[-1]]), 1.0)
+            yield f"Of the surest {kept} of the rows {wanted:.0%} are right."
+            return
 
 
 def _drawn(name: str, curve: Mapping[str, Any]) -> Chart:
