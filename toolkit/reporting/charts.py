@@ -80,9 +80,11 @@ def lines(
             )
         for mark, point in marks.items():
             axes.plot(*point, "o", color=INK, markersize=8, fillstyle="none", markeredgewidth=1.8)
-            side = -1 if point[0] > sum(axes.get_xlim()) / 2 else 1
-            axes.annotate(text(mark), point, (9 * side, -14), textcoords="offset points",
-                          ha="right" if side < 0 else "left")  # fmt: skip
+            left, up = (at > sum(span()) / 2 for at, span in
+                        zip(point, (axes.get_xlim, axes.get_ylim), strict=True))  # fmt: skip
+            offset = -9 if left else 9, -14 if up else 9
+            axes.annotate(text(mark), point, offset, textcoords="offset points",
+                          ha="right" if left else "left")  # fmt: skip
         if from_zero:
             axes.set_ylim(bottom=0)
         _finish(figure, axes, x, y, title, len(drawn) > 1)

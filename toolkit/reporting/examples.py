@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FILE = Path("logs", "examples.json")  # within a run's folder
 EACH = 12  # rows of a kind
-COLUMNS = 12
+COLUMNS = 8
 LONGEST = 600  # characters of a cell
 SIDE = 160  # pixels of a picture
 SCORED = 1000  # rows of which each is scored alone
@@ -57,7 +57,8 @@ def keep(job: Job, run: Path, reading: Reading) -> None:
     kinds = choose(reading)
     found: dict[str, Any] = {"kinds": kinds, "scores": {}}
     if reading.classes is None:
-        kinds["worst"], found["scores"], found["metric"] = _worst(job, run)
+        kinds["worst"], about = _worst(job, run)
+        found |= about
         kinds["first"] = list(range(min(EACH, reading.rows)))
     wanted = sorted({row for rows in kinds.values() for row in rows})
     split = job.loaded.splits["test"]
@@ -80,8 +81,8 @@ def read(run: Path) -> dict[str, Any]:
     return nothing | found if isinstance(found, dict) else nothing
 
 
-def _worst(job: Job, run: Path) -> tuple[list[int], dict[str, float], str | None]:
-    """Return the rows that the first metric scores worst, their scores, and the metric's name."""
+def _worst(job: Job, run: Path) -> tuple[list[int], dict[str, Any]]:
+    """Return the rows that the first metric scores worst; and which it is, and what it gives."""
     from toolkit.evaluation import chosen
     from toolkit.evaluation.scoring import by_row
 
@@ -94,15 +95,19 @@ def _worst(job: Job, run: Path) -> tuple[list[int], dict[str, float], str | None
         if len(predictions) >= SCORED:
             break
     if name is None or not predictions:
-        return [], {}, None
-    values = by_row(modules[name], predictions[:SCORED], references[:SCORED])
+        return [], {}
+    predictions, references = predictions[:SCORED], references[:SCORED]
+    values = by_row(modules[name], predictions, references)
     if values is None or np.isnan(values).all() or np.nanmin(values) == np.nanmax(values):
-        return [], {}, None
+        return [], {}
     sign = 1.0 if getattr(modules[name], "greater_is_better", True) else -1.0
-    sure = np.array([_confidence(p) for p in predictions[: len(values)]])
-    order = np.lexsort((-sure, np.where(np.isnan(values), np.inf, sign * values)))
+    ranked = np.where(np.isnan(values), np.inf, sign * values)
+    order = np.lexsort((-np.array([_confidence(p) for p in predictions]), ranked))
     rows = [int(row) for row in order[:EACH] if not np.isnan(values[row])]
-    return rows, {str(row): float(values[row]) for row in rows}, name
+    least = int((ranked == ranked.min()).sum())
+    scores = {str(row): float(values[row]) for row in rows}
+    about = {"metric": name, "scores": scores, "scored_rows": len(values), "least": least}
+    return rows, about
 
 
 def _confidence(prediction: Any) -> float:
@@ -117,21 +122,35 @@ def _lines(file: Path, wanted: Iterable[int]) -> Iterable[tuple[int, dict[str, A
     for predictions, references in read_predictions(file):
         for row in chosen.intersection(range(start, start + len(predictions))):
             pair = predictions[row - start], references[row - start]
-            yield row, {"prediction": _said(pair[0]), "reference": _short(pair[1])}
+            yield row, {"prediction": _said(pair[0]), "reference": _true(pair[1])}
         start += len(predictions)
 
 
 def _said(prediction: Any) -> str:
-    """Return a prediction in short: of its labels' probabilities the largest alone."""
-    if isinstance(prediction, Mapping) and isinstance(prediction.get("scores"), Mapping):
-        scores = prediction["scores"].items()
-        best = sorted(scores, key=lambda item: -float(item[1] or 0.0))[:5]
-        prediction = {**prediction, "scores": dict(best)}
-    return _short(prediction)
+    """Return a prediction in short: what stands in it by itself, without lists and tables."""
+    if not isinstance(prediction, Mapping):
+        return _short(prediction)
+    plain = {k: v for k, v in prediction.items() if isinstance(v, str | int | float | None)}
+    lists = {k: v for k, v in prediction.items() if isinstance(v, list) and not plain}
+    return _short("; ".join(f"{key}: {_true(value)}" for key, value in {**plain, **lists}.items()))
+
+
+def _true(value: Any) -> str:
+    """Return what is true of a row, in short: of several things one after the other."""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, Mapping):
+        return _said(value)
+    if isinstance(value, list):
+        return _short(" | ".join(map(_true, value[:20])) or "(none)")
+    return _short(value if value != "" else "(empty)")
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, list | Mapping):
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    else:
+        text = f"{value:.6g}" if isinstance(value, float) else str(value)
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 

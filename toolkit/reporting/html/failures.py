@@ -40,6 +40,7 @@ def section(
     found = Section("fails", "Where does it fail?")
     found.answer += [said for said in (per_class.sentence(reading), per_class.worst_pair(reading))
                      if said]  # fmt: skip
+    found.answer += _by_row(kept)
     found.blocks += per_class.tables(reading)
     found.blocks += _slices(record, found.answer)
     found.blocks += _examples(reading, kept)
@@ -47,6 +48,15 @@ def section(
     if not found.blocks:
         found.answer.append("Nothing is known of single rows.")
     return found
+
+
+def _by_row(kept: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how many rows score least by themselves, where predictions are not of classes."""
+    worst = kept["kinds"].get("worst")
+    if worst and "least" in kept:
+        value = number(float(kept["scores"][str(worst[0])]))
+        yield (f"Of the first {kept['scored_rows']:,} test rows {kept['least']:,} have the worst "
+               f"{words(kept['metric'])} of all by themselves: {value}.")  # fmt: skip
 
 
 def _slices(record: Mapping[str, Any], answer: list[str]) -> Iterator[Any]:

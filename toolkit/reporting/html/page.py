@@ -31,7 +31,8 @@ def of_job(job: Job, folder: RunFolder) -> None:
     read = _read(folder.path, folder.record)
     folder.write(calibration=trust.calibration(folder.record, read))
     examples.keep(job, folder.path, read)
-    _write(folder.path, folder.record, read, folder.path / FILE)
+    # As it stands in the file, where what is no number is null: the same page comes of it later.
+    _write(folder.path, Run(folder.path).record, read, folder.path / FILE)
 
 
 def write(run: Run, target: Path | None = None) -> Path:

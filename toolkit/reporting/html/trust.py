@@ -12,6 +12,7 @@ from toolkit.reporting.html.parts import Chart, Section, Table, line_chart, numb
 from toolkit.reporting.reading import BINS, Reading, Reliability
 
 SURE = (0.99, 0.95, 0.9)  # accuracies of which the first that some rows reach is told
+EVEN = 0.02  # between confidence and what is right, up to which they count as alike
 FEWEST = 20  # rows; of fewer, how many are right is chance
 
 
@@ -54,8 +55,9 @@ def _in_words(record: Mapping[str, Any], reading: Reading) -> Iterator[str]:
     sure, right = before.confidence.sum() / total, before.right.sum() / total
     if reading.one is not None:
         side = "more sure than right" if sure > right else "less sure than right"
-        yield (f"On average it is {number(float(sure))} sure and {number(float(right))} right: "
-               f"{side}.")  # fmt: skip
+        side = "about as sure as right" if abs(sure - right) < EVEN else side
+        yield (f"Its mean confidence is {number(float(sure))}, and {number(float(right))} of its "
+               f"likeliest classes are true: it is {side}.")  # fmt: skip
     yield f"The expected calibration error is {number(before.error)} (0 is perfect)."
     given = record.get("calibration")
     if after is not None and given:
