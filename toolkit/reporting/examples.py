@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -116,14 +116,15 @@ def _confidence(prediction: Any) -> float:
     return float(score) if isinstance(score, int | float) else 0.0
 
 
-def _lines(file: Path, wanted: Iterable[int]) -> Iterable[tuple[int, dict[str, Any]]]:
+def _lines(file: Path, wanted: Iterable[int]) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the predictions and references of some rows, whatever is long in them shortened."""
-    chosen, start = set(wanted), 0
-    for predictions, references in read_predictions(file):
-        for row in chosen.intersection(range(start, start + len(predictions))):
-            pair = predictions[row - start], references[row - start]
-            yield row, {"prediction": _said(pair[0]), "reference": _true(pair[1])}
-        start += len(predictions)
+    chosen = set(wanted)
+    with file.open(encoding="utf-8") as lines:
+        for row, text in enumerate(lines):
+            if row in chosen:
+                line = json.loads(text)
+                said, true = _said(line["prediction"]), _true(line["reference"])
+                yield row, {"prediction": said, "reference": true}
 
 
 def _said(prediction: Any) -> str:
