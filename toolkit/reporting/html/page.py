@@ -12,7 +12,7 @@ from toolkit import history
 from toolkit.errors import UserError
 from toolkit.reporting import examples, reading, terminal
 from toolkit.reporting.html import failures, headline, provenance, training, trust
-from toolkit.reporting.html.parts import Picture, Section
+from toolkit.reporting.html.parts import Picture, Section, sentence, words
 from toolkit.runs import Run
 
 if TYPE_CHECKING:
@@ -106,4 +106,4 @@ def _pictures(run: Path, record: Mapping[str, Any]) -> Iterator[Picture]:
         data = examples.as_jpeg(small, 75)
         left -= len(data)
         if left >= 0:
-            yield Picture(name.replace("_", " "), data, small.width, small.height)
+            yield Picture(sentence(words(name)), data, small.width, small.height)
