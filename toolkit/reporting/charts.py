@@ -23,10 +23,11 @@ INK, RULE = "#1a1a1a", "#d9d9d9"
 COLOURS = ("#0072b2", "#c75400", "#00805d", "#a8528a", "#6b6b6b", "#8f6500")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 2)), (0, (6, 2, 2, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
-WIDTH = 6.0  # inches; 72 units of the picture each
+WIDTH = 5.2  # inches, 72 units of the picture each: about as wide as a phone
 POINTS = 300  # of a line, at most
 FEW = 40  # points, up to which each is marked
 LONGEST = 36  # characters of a name
+NAME = 28  # of one that stands beside an axis
 
 
 def text(value: object, longest: int = LONGEST) -> str:
@@ -119,7 +120,7 @@ def intervals(
                       markersize=8 if own else 5)  # fmt: skip
         if line is not None:
             axes.axvline(line, color=INK, linestyle=(0, (2, 2)), linewidth=1)
-        axes.set_yticks(range(len(rows)), [text(label) for label, _ in rows])
+        axes.set_yticks(range(len(rows)), [text(label, NAME) for label, _ in rows])
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.margins(x=0.06)
         _finish(figure, axes, x, "", "", False, "x")
@@ -191,7 +192,9 @@ def _finish(
     if title:
         axes.set_title(text(title, 70), loc="left")
     if legend:
-        figure.legend(loc="outside upper left", ncols=3, frameon=False, handlelength=3.2,
+        longest = max(len(label) for label in axes.get_legend_handles_labels()[1])
+        beside = max(1, int(72 * WIDTH / (60 + 6 * longest)))
+        figure.legend(loc="outside upper left", ncols=beside, frameon=False, handlelength=3.2,
                       columnspacing=1.5, borderpad=0)  # fmt: skip
 
 

@@ -28,11 +28,12 @@ def section(record: Mapping[str, Any], notes: list[str]) -> Section:
     scores = dict(rows(record))
     if headline and headline["metric"] in record["metrics"]["test"]:
         found.answer += list(verdict(record, headline["metric"], headline["greater_is_better"]))
-        found.blocks.append(_chart(record, scores, headline["metric"]))
+        found.blocks += _chart(record, scores, headline["metric"])
     elif not record["metrics"]["test"]:
         found.answer.append("This scenario has no metric: nothing here says how good it is.")
     found.blocks.append(_table(record, scores))
     if notes:
+        notes = [note for note in notes if note.strip()]
         shown = [*notes[:SHOWN], *([f"and {len(notes) - SHOWN} more"] if notes[SHOWN:] else [])]
         found.blocks.append(Notes(shown))
     return found
@@ -87,8 +88,10 @@ def _beside_floors(record: Mapping[str, Any], metric: str, more: bool) -> str:
 
 def _chart(
     record: Mapping[str, Any], scores: Mapping[str, Mapping[str, Any]], metric: str
-) -> Chart:
+) -> Iterator[Chart]:
     drawn = [(name, found[metric]) for name, found in scores.items() if metric in found]
+    if all(found.get("value") is None for _, found in drawn):
+        return
     name = f"{words(metric)} of the model and of the floors, with 95% intervals"
     value = record["metrics"]["test"][metric]["value"]
     svg = charts.intervals(
@@ -102,7 +105,7 @@ def _chart(
         "Points are scores, bars their 95% intervals over test rows; the dotted line is the model."
     )
     title = sentence(f"{words(metric)}, beside what it has to beat")
-    return Chart(title, svg, says, table)
+    yield Chart(title, svg, says, table)
 
 
 def _brief(label: str) -> str:

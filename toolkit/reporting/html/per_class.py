@@ -12,6 +12,7 @@ from toolkit.reporting.reading import Reading
 
 MATRIX = 20  # classes of a confusion matrix, at most
 CLASSES = 50  # rows of the table of classes
+HEAD = 24  # characters of a class above a narrow column
 PAIRS = 15  # confused pairs
 
 
@@ -79,9 +80,10 @@ def _matrix(reading: Reading, pairs: list[tuple[int, int, int]]) -> Table:
     for count, truth, said in pairs:
         found[truth, said] = count
     rows = [[name, *map(int, found[place])] for place, name in enumerate(reading.names)]
+    heads = [name if len(name) <= HEAD else name[: HEAD - 1] + "…" for name in reading.names]
     heat = (found / np.maximum(found.sum(axis=1, keepdims=True), 1)).tolist() if width else []
     note = "Rows: what is true. Columns: what was said. Shaded by the share of the row."
-    return Table("Confusion matrix", ["true ↓ said →", *reading.names], rows, note, heat)
+    return Table("Confusion matrix", ["true ↓ said →", *heads], rows, note, heat)
 
 
 def _confused(reading: Reading, pairs: list[tuple[int, int, int]]) -> Table:
