@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic import BaseModel
 
+from toolkit.errors import UserError
 from toolkit.runs import read_predictions
 
 if TYPE_CHECKING:
@@ -71,14 +73,44 @@ def keep(job: Job, run: Path, reading: Reading) -> None:
     (run / FILE).write_text(json.dumps(found, default=str) + "\n", encoding="utf-8")
 
 
-def read(run: Path) -> dict[str, Any]:
-    """Return what `keep` wrote; nothing of use where it is absent or cannot be read."""
-    nothing: dict[str, Any] = {"kinds": {}, "scores": {}, "rows": {}}
+class Kept(BaseModel):
+    """What `keep` wrote; empty where there is nothing of use.
+
+    kinds: kind -> rows. rows: row -> its cells, and what was said and is true of it. scores: what
+    the worst rows score by `metric` alone, of the `scored_rows` that were looked at; `least` of
+    them score no better than the worst.
+    """
+
+    class Shown(BaseModel):
+        """One row."""
+
+        cells: dict[str, str | dict[str, str]] = {}
+        prediction: str = ""
+        reference: str = ""
+
+    kinds: dict[str, list[int]] = {}
+    rows: dict[str, Shown] = {}
+    scores: dict[str, float] = {}
+    metric: str = ""
+    scored_rows: int = 0
+    least: int = 0
+
+
+def read(run: Path) -> Kept:
+    """Return what `keep` wrote into a run's folder.
+
+    Raises:
+        UserError: the file is damaged.
+    """
+    file = run / FILE
+    if not file.is_file():
+        return Kept()
     try:
-        found = json.loads((run / FILE).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return nothing
-    return nothing | found if isinstance(found, dict) else nothing
+        # By way of json, which takes the halves of letters that pydantic refuses.
+        found = json.dumps(json.loads(file.read_bytes()), ensure_ascii=False)
+        return Kept.model_validate_json(found.encode("utf-8", "replace"))
+    except ValueError as error:
+        raise UserError(f"{file} is damaged: {str(error).splitlines()[0]}") from None
 
 
 def _worst(job: Job, run: Path) -> tuple[list[int], dict[str, Any]]:

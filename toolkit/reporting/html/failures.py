@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from toolkit.reporting import charts, examples
+from toolkit.reporting.examples import Kept
 from toolkit.reporting.html import per_class
 from toolkit.reporting.html.parts import (
     Chart,
@@ -33,7 +34,7 @@ TITLES = {
 def section(
     record: Mapping[str, Any],
     reading: Reading,
-    kept: Mapping[str, Any],
+    kept: Kept,
     pictures: Sequence[Picture],
 ) -> Section:
     """Return the section. kept: as `examples.keep` wrote it."""
@@ -50,13 +51,13 @@ def section(
     return found
 
 
-def _by_row(kept: Mapping[str, Any]) -> Iterator[str]:
+def _by_row(kept: Kept) -> Iterator[str]:
     """Yield how many rows score least by themselves, where predictions are not of classes."""
-    worst = kept["kinds"].get("worst")
-    if worst and "least" in kept:
-        value = number(float(kept["scores"][str(worst[0])]))
-        yield (f"Of the first {kept['scored_rows']:,} test rows {kept['least']:,} have the worst "
-               f"{words(kept['metric'])} of all by themselves: {value}.")  # fmt: skip
+    worst = kept.kinds.get("worst")
+    if worst and kept.least and str(worst[0]) in kept.scores:
+        value = number(kept.scores[str(worst[0])])
+        yield (f"Of the first {kept.scored_rows:,} test rows {kept.least:,} have the worst "
+               f"{words(kept.metric)} of all by themselves: {value}.")  # fmt: skip
 
 
 def _slices(record: Mapping[str, Any], answer: list[str]) -> Iterator[Any]:
@@ -112,18 +113,18 @@ def _cut(text: str) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def _examples(reading: Reading, kept: Mapping[str, Any]) -> Iterator[Examples]:
+def _examples(reading: Reading, kept: Kept) -> Iterator[Examples]:
     # Without what was kept of their texts, the rows are known by their numbers alone.
-    kinds = kept["kinds"] or examples.choose(reading)
+    kinds = kept.kinds or examples.choose(reading)
     for kind, (title, says) in TITLES.items():
         rows = [_example(reading, kept, kind, row) for row in kinds.get(kind, ())]
         if rows:
             yield Examples(title, says, rows)
 
 
-def _example(reading: Reading, kept: Mapping[str, Any], kind: str, row: int) -> Example:
-    found = kept["rows"].get(str(row), {})
-    said, true, note = str(found.get("prediction", "")), str(found.get("reference", "")), ""
+def _example(reading: Reading, kept: Kept, kind: str, row: int) -> Example:
+    found = kept.rows.get(str(row), Kept.Shown())
+    said, true, note = found.prediction, found.reference, ""
     one, several = reading.one, reading.several
     if one is not None and row < reading.rows:
         said, true = (reading.names[int(part[row])] for part in (one.predicted, one.truth))
@@ -137,6 +138,6 @@ def _example(reading: Reading, kept: Mapping[str, Any], kind: str, row: int) -> 
     elif several is not None and row < reading.rows and reading.has_scores:
         place = several.worst_class[row] if kind == "mistakes" else several.nearest_class[row]
         note = f"“{_cut(reading.names[int(place)])}” is the one in question"
-    if kind == "worst" and str(row) in kept["scores"]:
-        note = f"{words(kept['metric'])} {number(float(kept['scores'][str(row)]))}"
-    return Example(row, said, true, note, found.get("cells", {}))
+    if kind == "worst" and str(row) in kept.scores:
+        note = f"{words(kept.metric)} {number(kept.scores[str(row)])}"
+    return Example(row, said, true, note, found.cells)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit import history
 from toolkit.errors import UserError
 from toolkit.reporting import examples, reading, terminal
+from toolkit.reporting.figures import Curve
 from toolkit.reporting.html import failures, headline, provenance, training, trust
 from toolkit.reporting.html.parts import Picture, Section, sentence, words
 from toolkit.runs import Run
@@ -83,12 +83,17 @@ def sections(run: Path, record: Mapping[str, Any], read: Reading) -> list[Sectio
     ]
 
 
-def _curves(run: Path, record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _curves(run: Path, record: Mapping[str, Any]) -> Iterator[tuple[str, Curve]]:
     """Yield what a plugin has drawn as lines, by name."""
+    from pydantic import TypeAdapter, ValidationError
+
     for name, path in (record.get("figures") or {}).items():
-        file = (run / path).with_suffix(".json")
+        file = (run / "figures" / Path(path).name).with_suffix(".json")
         if path.endswith(".svg") and file.is_file():
-            yield name, json.loads(file.read_text(encoding="utf-8"))
+            try:
+                yield name, TypeAdapter(Curve).validate_json(file.read_bytes())
+            except ValidationError as error:
+                raise UserError(f"{file} is damaged: {error.errors()[0]['msg'].lower()}") from None
 
 
 def _pictures(run: Path, record: Mapping[str, Any]) -> Iterator[Picture]:
@@ -98,10 +103,14 @@ def _pictures(run: Path, record: Mapping[str, Any]) -> Iterator[Picture]:
     left = ROOM
     paths = {n: p for n, p in (record.get("figures") or {}).items() if p.endswith(".png")}
     for name, path in list(paths.items())[:PICTURES]:
-        if not (run / path).is_file():
+        file = run / "figures" / Path(path).name
+        if not file.is_file():
             continue
-        with Image.open(run / path) as image:
-            small = image.convert("RGB")
+        try:
+            with Image.open(file) as image:
+                small = image.convert("RGB")
+        except (OSError, ValueError, SyntaxError) as error:
+            raise UserError(f"{file} is damaged: {error}") from None
         small.thumbnail((WIDEST, 4 * WIDEST))
         data = examples.as_jpeg(small, 75)
         left -= len(data)

@@ -112,7 +112,7 @@ def _throughput(record: Mapping[str, Any], history: History) -> list[charts.Poin
     away = last = 0.0
     for line in history:
         seconds = line.get("seconds")
-        if not isinstance(seconds, int | float):
+        if not isinstance(seconds, int | float) or not isinstance(line.get("step"), int):
             return []
         if any(key.startswith("eval_") for key in line):
             away += seconds - last
@@ -135,7 +135,7 @@ def _time(speed: Mapping[str, Any]) -> Table:
 
 
 def _amounts(record: Mapping[str, Any]) -> Iterator[list[str]]:
-    speed, resources = record["speed"], record.get("resources", {})
+    speed, resources = record["speed"], record.get("resources") or {}
     yield ["rows per second in training", number(speed["train_samples_per_second"], 1)]
     for key in ("epochs", "steps", "rows_seen", "tokens_seen"):
         value = speed.get(key)

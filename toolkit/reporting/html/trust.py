@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.reporting import charts
+from toolkit.reporting.figures import Curve
 from toolkit.reporting.html.parts import Chart, Section, Table, line_chart, number, share
 from toolkit.reporting.reading import BINS, Reading, Reliability
 
@@ -16,7 +17,7 @@ EVEN = 0.02  # between confidence and what is right, up to which they count as a
 FEWEST = 20  # rows; of fewer, how many are right is chance
 
 
-def section(record: Mapping[str, Any], reading: Reading, curves: Mapping[str, Any]) -> Section:
+def section(record: Mapping[str, Any], reading: Reading, curves: Mapping[str, Curve]) -> Section:
     """Return the section. curves: name -> what a plugin has drawn (see `figures.Curve`)."""
     found = Section("trust", "Can its probabilities be trusted?")
     if reading.has_scores:
@@ -60,7 +61,7 @@ def _in_words(record: Mapping[str, Any], reading: Reading) -> Iterator[str]:
                f"likeliest classes are true: it is {side}.")  # fmt: skip
     yield f"The expected calibration error is {number(before.error)} (0 is perfect)."
     given = record.get("calibration")
-    if after is not None and given:
+    if after is not None and given and given.get("fitted_rows"):
         yield (
             f"With the temperature {number(float(given['temperature']))}, fitted on "
             f"{given['fitted_rows']:,} validation rows, it would be {number(after.error)}; labels "
@@ -95,7 +96,7 @@ def _points(found: Reliability) -> tuple[list[float], list[float]]:
     return confidence.tolist(), (found.right[kept] / found.count[kept]).tolist()
 
 
-def _two_classes(reading: Reading, curves: Mapping[str, Any]) -> Iterator[Chart]:
+def _two_classes(reading: Reading, curves: Mapping[str, Curve]) -> Iterator[Chart]:
     """Yield ROC and precision over recall, with the point at which labels are given."""
     one, positive = reading.one, reading.positive
     if one is None or positive is None:
@@ -159,13 +160,10 @@ def _reached(accuracy: Any, coverage: Any) -> Iterator[str]:
             return
 
 
-def _drawn(name: str, curve: Mapping[str, Any]) -> Chart:
+def _drawn(name: str, curve: Curve) -> Chart:
     """Return a curve of the plugin's."""
-    lines: dict[str, Sequence[charts.Point]] = {
-        str(line): [(p[0], p[1]) for p in points] for line, points in curve["lines"].items()
-    }
-    marks = {str(mark): (p[0], p[1]) for mark, p in curve["marks"].items()}
-    return line_chart(f"figure {name}", curve["title"], lines, curve["x"], curve["y"], marks)
+    key = f"figure {name}"
+    return line_chart(key, curve.title, curve.lines, curve.x, curve.y, curve.marks)
 
 
 def _cut(text: str) -> str:
