@@ -204,7 +204,8 @@ def _svg(figure: Any, name: str, key: str, page: bool) -> str:
     file = io.StringIO()
     figure.set_facecolor("none" if page else "white")
     # Not `savefig`, which draws everything twice.
-    FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
+    canvas: Any = FigureCanvasSVG(figure)
+    canvas.print_svg(file, metadata={"Date": None})
     found = file.getvalue()
     found = re.sub(r"<metadata>.*?</metadata>\s*", "", found[found.index("<svg") :], flags=re.S)
     found = re.sub(r"<!--.*?-->\s*", "", found, flags=re.S)

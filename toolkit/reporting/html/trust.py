@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -112,15 +112,14 @@ def _two_classes(reading: Reading, curves: Mapping[str, Curve]) -> Iterator[Char
     at_false = float((said & ~truth).sum() / (~truth).sum())
     name, mark = _cut(reading.names[positive]), "as labels are given"
     if "roc" not in curves:
-        drawn: dict[str, Sequence[charts.Point]] = {"chance": [(0, 0), (1, 1)]}
-        drawn["model"] = _even(np.append(0.0, false), np.append(0.0, found))
-        yield line_chart("roc", f"ROC of “{name}”", drawn,
+        model = _even(np.append(0.0, false), np.append(0.0, found))
+        yield line_chart("roc", f"ROC of “{name}”", {"model": model, "chance": [(0, 0), (1, 1)]},
                          "share of others called so", "share found",
                          {mark: (at_false, at_found)})  # fmt: skip
     if "precision_recall" not in curves:
         base = float(truth.mean())
         marks = {mark: (at_found, float((said & truth).sum() / said.sum()))} if said.any() else {}
-        lines = {"model": _even(found, hits / alarms), "chance": [(0, base), (1, base)]}
+        lines = {"model": _even(found, hits / alarms), "chance": [(0.0, base), (1.0, base)]}
         yield line_chart("precision recall", f"Precision over recall of “{name}”", lines,
                          "recall", "precision", marks)  # fmt: skip
 
