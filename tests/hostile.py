@@ -15,7 +15,7 @@ LABEL = "\x1b[31m<script>alert(1)</script> [bold red]a|b[/] **c** `d` \u202efed"
 COLUMN = "\x1b]0;owned\x07<img src=x onerror=y> [link=x]|channel"
 NAME = "\x1b[2J<b>mine [red] `x` |"
 OBEYED = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-SHAPES = {"svg", "title", "rect", "text", "path", "polyline", "circle"}
+SHAPES = {"svg", "title", "defs", "clipPath", "g", "use", "rect", "text", "path"}
 
 
 def everything(folder: Path) -> set[str]:

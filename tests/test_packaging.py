@@ -30,6 +30,8 @@ def test_the_wheel_holds_core_plugins_and_recipes(wheel):
     for needed in (
         "toolkit/py.typed",
         "toolkit/runner.py",
+        "toolkit/reporting/html/page.html.jinja",
+        "toolkit/reporting/html/style.css",
         "toolkit_plugins/text_classification.py",
         "toolkit/recipes/text-classification/default.yaml",
         "toolkit/recipes/text-classification/support-tickets.csv",

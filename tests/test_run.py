@@ -137,6 +137,38 @@ def test_the_model_card_has_the_hubs_metadata(finished):
     assert "floor: majority" in card.text
 
 
+def test_the_report_shows_the_rows_and_can_be_written_again_from_the_folder(finished, tmp_path):
+    from toolkit.reporting import html
+
+    text = finished.report.read_text(encoding="utf-8")
+    kept = json.loads((finished.path / "logs" / "examples.json").read_text())
+    lines = predictions(finished)
+    assert set(kept["kinds"]) == {"mistakes", "uncertain"}
+    for row in kept["kinds"]["mistakes"]:
+        assert lines[row]["prediction"]["label"] != lines[row]["reference"]
+    shown = kept["rows"][str(kept["kinds"]["uncertain"][0])]["cells"]["text"]
+    assert shown in [t for t, _ in sentences(200)] + [sentences(200)[0][0].upper() + "!"]
+    assert shown in text
+    calibration = finished.record["calibration"]
+    error = finished.metrics["test"]["expected_calibration_error"]["value"]
+    assert calibration["test"]["expected_calibration_error"] == pytest.approx(error)
+    assert calibration["fitted_rows"] == 20
+    assert calibration["temperature"] > 0
+    assert html.write(finished, tmp_path / "again.html").read_text(encoding="utf-8") == text
+
+
+def test_what_training_took_is_kept(finished):
+    log = json.loads((finished.path / "logs" / "history.json").read_text())
+    seconds = [line["seconds"] for line in log]
+    assert seconds == sorted(seconds)
+    assert seconds[0] > 0
+    assert {"loss", "learning_rate", "eval_accuracy"} <= {key for line in log for key in line}
+    speed = finished.record["speed"]
+    assert speed["rows_seen"] == 15 * 140
+    assert speed["tokens_seen"] > speed["rows_seen"]
+    assert finished.record["resources"]["peak_memory_bytes"]["process"] > 100_000_000
+
+
 def test_checkpoints_are_gone_once_the_model_is_proved(finished):
     assert not (finished.path / "checkpoints").exists()
     assert not (finished.path / "run.lock").exists()

@@ -7,7 +7,17 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from toolkit import adapter_folder, checkpoints, methods, ranks, record, shown, tracking, training
+from toolkit import (
+    adapter_folder,
+    checkpoints,
+    history,
+    methods,
+    ranks,
+    record,
+    shown,
+    tracking,
+    training,
+)
 from toolkit.agreement import agreed, first_here
 from toolkit.cpu import cheap_dropout
 from toolkit.errors import BatchSizeError, Interrupted
@@ -52,6 +62,7 @@ def _fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained
     from toolkit.diverging import Divergence
     from toolkit.pausing import Pausing
     from toolkit.progress import TrainingProgress
+    from toolkit.timing import Timing
 
     plugin = job.plugin
     with agreed(), first_here():  # what one rank leaves in the cache, the others find there
@@ -65,11 +76,14 @@ def _fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained
     for reason in start.passed_over:
         shown.say(console, f"passed over {reason}", "yellow")
     with closing(progress), method.while_training(plugin.model), cheap_dropout(kind):
-        trainer = make_trainer(job, folder, Divergence(), progress, pausing, after=start.step)
+        own = (Divergence(), progress, pausing, Timing())
+        trainer = make_trainer(job, folder, *own, after=start.step)
         with watch.while_training():
             trained = train(trainer, report, start)
         if pausing.paused:
             raise Interrupted(f"{watch.asked or 'a signal'} after step {trained.steps}")
+        if ranks.is_main():
+            history.write(folder.path, trainer.state.log_history)
         # Without accelerate's autocast wrapper: what is scored is what is saved.
         trained_model = model_of(trainer, plugin.model)
         plugin.model = trainer.accelerator.unwrap_model(trained_model, keep_fp32_wrapper=False)

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit import adapter_folder, card_facts, environment, launching, methods, ranks
 from toolkit.job import headline
+from toolkit.usage import peak_memory
 
 if TYPE_CHECKING:
     from toolkit.job import Job
     from toolkit.trainer import Trained
+    from toolkit.usage import Energy
 
 
 def opening(job: Job) -> dict[str, Any]:
@@ -95,7 +97,22 @@ def speed(job: Job, trained: Trained) -> dict[str, Any]:
         "phases": dict(seconds),
         "epochs": trained.epochs,
         "steps": trained.steps,
+        "rows_seen": round(len(job.prepared["train"]) * trained.epochs),
+        "tokens_seen": _tokens(job, trained.epochs),
     }
+
+
+def resources(energy: Energy) -> dict[str, Any]:
+    """Return what the run took of the machine so far: bytes at the peak, and joules."""
+    return {"peak_memory_bytes": peak_memory(), "energy_joules": energy.spent()}
+
+
+def _tokens(job: Job, epochs: float) -> int | None:
+    """Return how many tokens training has seen; None where rows have no length."""
+    rows = job.prepared["train"]
+    if "length" not in rows.column_names:
+        return None
+    return round(int(rows.with_format("numpy")["length"][:].sum()) * epochs)
 
 
 def _named(found: tuple[str, bool] | None) -> dict[str, Any] | None:

@@ -171,6 +171,20 @@ class Card(_Open):
     usage: str | None = None
 
 
+class Calibration(_Open):
+    """The temperature that validation gives, and the rows it was fitted on; absent where none."""
+
+    temperature: float | None = None
+    fitted_rows: int | None = None
+
+
+class Resources(_Open):
+    """Bytes at the peak and joules, by part of the machine; absent what it does not tell."""
+
+    peak_memory_bytes: Counts = {}
+    energy_joules: dict[str, float] = {}
+
+
 class Record(_Open):
     """The whole file; what a run has not come to yet is absent."""
 
@@ -193,6 +207,10 @@ class Record(_Open):
     floor_rows: dict[str, Used] = {}
     reload: Reload | None = None
     speed: Speed | None = None
+    positive: str | None = None
+    calibration: Calibration | None = None
+    resources: Resources | None = None
+    figures: dict[str, str] = {}
     resumed: list[dict[str, Any]] = []
 
 

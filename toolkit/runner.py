@@ -22,6 +22,7 @@ from toolkit import (
     scores,
     shown,
     tracking,
+    usage,
 )
 from toolkit.agreement import agreed
 from toolkit.errors import Interrupted
@@ -114,9 +115,9 @@ def _train_and_score(
     job: Job, folder: RunFolder, console: Console, watch: Watch, trackers: Trackers
 ) -> None:
     """Train, score, save, prove and report: the order in which the folder fills."""
-    from toolkit.reporting import card, figures
+    from toolkit.reporting import card, figures, html
 
-    clock, plugin = job.clock, job.plugin
+    clock, plugin, energy = job.clock, job.plugin, usage.Energy()
     with clock.phase("train"):
         trained = fitting.fit(job, folder, console, watch)
     with clock.phase("score"):
@@ -146,7 +147,9 @@ def _train_and_score(
     folder.write(
         reload={"compared": compared.compared, "different": compared.different},
         speed=record.speed(job, trained),
+        resources=record.resources(energy),
     )
+    html.of_job(job, folder)
     card.write(folder)
     trackers.report(console)
     folder.clear_checkpoints(keep="save_total_limit" in job.recipe.training)

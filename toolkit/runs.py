@@ -311,6 +311,11 @@ class Run:
         """Split -> metric -> value, low, high."""
         return dict(self.record.get("metrics", {}))
 
+    @property
+    def report(self) -> Path:
+        """Where the report is: one file for the browser, written when the run is finished."""
+        return self.path / "report.html"
+
     def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Prediction]:
         """Return one prediction per row, a mapping from the recipe's input columns to values."""
         from toolkit.restoring import restore

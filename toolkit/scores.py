@@ -29,6 +29,7 @@ def measure(job: Job, folder: RunFolder) -> tuple[dict[str, Scores], dict[str, A
     """
     from toolkit.evaluation import chosen
     from toolkit.evaluation.scoring import score
+    from toolkit.evaluation.temperature import Sample
 
     plugin, seed = job.plugin, job.recipe.seed
     metrics: dict[str, Scores] = {}
@@ -37,8 +38,12 @@ def measure(job: Job, folder: RunFolder) -> tuple[dict[str, Scores], dict[str, A
             if split in job.prepared:
                 deque(_predicted(job, split), maxlen=0)
         return metrics, {}
+    folder.write(positive=_positive(job))
     if "validation" in job.prepared:
-        metrics["validation"] = score(chosen.modules(plugin), _predicted(job, "validation"), seed)
+        sample = Sample(len(job.loaded.splits["validation"]))
+        passing = sample.passing(_predicted(job, "validation"))
+        metrics["validation"] = score(chosen.modules(plugin), passing, seed)
+        folder.write(calibration=sample.fitted())
     folder.write_predictions(_predicted(job, "test"))
     file = folder.path / "predictions.jsonl"
     metrics["test"] = score(chosen.modules(plugin), read_predictions(file), seed)
@@ -54,6 +59,15 @@ def measure(job: Job, folder: RunFolder) -> tuple[dict[str, Scores], dict[str, A
             for value, mask in _values(job.loaded.splits["test"], column)
         }  # fmt: skip
     return metrics, slices
+
+
+def _positive(job: Job) -> str | None:
+    """Return the positive one of two classes, where a metric of the plugin has been told it."""
+    from toolkit.evaluation import chosen
+
+    encodings = (getattr(m, "encoding", None) for m in chosen.modules(job.plugin).values())
+    named = (getattr(encoding, "pos_label", None) for encoding in encodings)
+    return next((name for name in named if name is not None), None)
 
 
 def calibrate(job: Job) -> None:

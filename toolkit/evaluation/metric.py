@@ -92,9 +92,11 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
                 size allows (`resamples_for`).
             seed: of the bootstrap.
             draws: whether to return what each resample gave, too.
+            by_row: whether to return what each row would give alone, too.
 
         Returns:
-            {name: value}, with "low" and "high" (95 %) where there are resamples, and "draws".
+            {name: value}, with "low" and "high" (95 %) where there are resamples, "draws" and
+            "by_row".
             Without rows all of them are NaN.
         """
         if predictions is None and references is None and self.writer is None:
@@ -115,6 +117,7 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
         resamples: int | None = 0,
         seed: int = 0,
         draws: bool = False,
+        by_row: bool = False,
     ) -> dict[str, Any]:
         count = len(references)
         if count == 0:
@@ -122,6 +125,8 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
             return dict.fromkeys(names, float("nan"))
         rows = self.rows(predictions, references)
         result = {self.name: float(self.statistic(rows, np.ones(count))), **self.notes(rows)}
+        if by_row:
+            result["by_row"] = [self.statistic(rows, alone) for alone in np.eye(count)]
         if resamples is None:
             resamples = resamples_for(count, self.width(rows))
         if resamples:

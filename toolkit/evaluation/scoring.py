@@ -118,6 +118,31 @@ def _drawn(column: Any, places: Any) -> Any:
     return column.take(places) if hasattr(column, "to_pylist") else column[places]
 
 
+def by_row(
+    module: evaluate.EvaluationModule, predictions: Sequence[Any], references: Sequence[Any]
+) -> np.ndarray[Any, Any] | None:
+    """Return what each row would score alone, shape (rows,); None where that says nothing.
+
+    The cost grows with the square of the rows: it is for some hundreds of them.
+    """
+    from toolkit.evaluation.metric import RowMetric
+
+    if isinstance(module, RowMetric):
+        module.add_batch(predictions=predictions, references=references)
+        return np.array((module.compute(by_row=True) or {}).get("by_row", []))
+    inputs = _remembered(module)
+    module.add_batch(predictions=taken(module, predictions), references=references)
+    module.compute()
+    values = []
+    for place in range(len(references)):
+        alone = {name: _drawn(column, np.array([place])) for name, column in inputs.items()}
+        try:
+            values.append(_one(module._compute(**alone)))
+        except Exception:  # many a stranger's metric has no value for one row
+            return None
+    return np.array(values)
+
+
 def taken(module: evaluate.EvaluationModule, predictions: Sequence[Any]) -> Sequence[Any]:
     """Return predictions with the keys alone that a module's features name.
 

@@ -71,7 +71,7 @@ def summary(run: Run, console: Console) -> None:
     for warning in warnings(record):
         console.print(f"[yellow]note[/] {plain(warning)}", highlight=False)
     console.print()
-    for what in ("model", "predictions.jsonl", "README.md", "run.json"):
+    for what in ("model", "predictions.jsonl", "README.md", "run.json", "report.html"):
         console.print(f"  {what:18} {plain(str(_short(run.path / what)))}", highlight=False,
                       soft_wrap=True)  # fmt: skip
 

@@ -1,0 +1,23 @@
+"""`toolkit report RUN`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("report")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False),
+              help="The file to write; otherwise report.html in the run's folder.")  # fmt: skip
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
+def command(run: Path, out: Path | None, show: bool) -> None:
+    """Write a run's report again, from its folder alone."""
+    from toolkit.reporting import html
+    from toolkit.runs import Run
+
+    written = html.write(Run(run), out)
+    click.echo(click.format_filename(written))
+    if show:
+        click.launch(str(written.resolve()))

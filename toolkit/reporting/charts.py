@@ -1,0 +1,242 @@
+"""Charts by matplotlib, as SVG: the same picture for the same numbers, legible without colours.
+
+Colours are those of Okabe and Ito (2008), a little darker where white paper would swallow them;
+every line has dashes or markers of its own besides. On a page they are CSS variables, so that a
+chart follows the page into the dark; standing alone they are drawn on white.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from html import escape
+from typing import Any
+
+from toolkit import shown
+
+Point = tuple[float, float]
+
+INK, RULE = "#1a1a1a", "#d9d9d9"
+COLOURS = ("#0072b2", "#c75400", "#00805d", "#a8528a", "#6b6b6b", "#8f6500")
+DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 2)), (0, (6, 2, 2, 2)))
+MARKERS = ("o", "s", "^", "D", "v", "P")
+WIDTH = 5.2  # inches, 72 units of the picture each: about as wide as a phone
+POINTS = 300  # of a line, at most
+FEW = 40  # points, up to which each is marked
+LONGEST = 36  # characters of a name
+NAME = 28  # of one that stands beside an axis
+
+
+def text(value: object, longest: int = LONGEST) -> str:
+    """Return text as XML holds it, in one line: no control characters, not even written out."""
+    short = str(value)
+    short = short if len(short) <= longest else short[: longest - 1] + "…"
+    return re.sub("[\ud800-\udfff\ufffe\uffff]", "\ufffd", shown.line(short))
+
+
+def thinned(points: Sequence[Any], most: int = POINTS) -> list[Any]:
+    """Return points at even steps, first and last among them."""
+    if len(points) <= most:
+        return list(points)
+    step = (len(points) - 1) / (most - 1)
+    return [points[round(place * step)] for place in range(most)]
+
+
+def lines(
+    drawn: Mapping[str, Sequence[Point]],
+    x: str,
+    y: str,
+    marks: Mapping[str, Point] = {},
+    *,
+    title: str = "",
+    name: str = "",
+    key: str = "",
+    page: bool = True,
+    height: float = 3.4,
+    from_zero: bool = False,
+) -> str:
+    """Return lines over two axes as SVG.
+
+    Args:
+        drawn: name -> points in their order. marks: name -> a point that stands out.
+        title: drawn above, where the picture stands alone. name: what it is called to those who
+            do not see it. key: what sets it apart from the other charts of a page.
+        page: whether it stands on a page, in whose colours it is drawn.
+        from_zero: whether the upright axis begins at zero.
+    """
+    with _figure(height) as (figure, axes):
+        for place, (line, points) in enumerate(drawn.items()):
+            few = thinned(points)
+            axes.plot(
+                [p[0] for p in few],
+                [p[1] for p in few],
+                color=COLOURS[place % len(COLOURS)],
+                linestyle=DASHES[place % len(DASHES)],
+                marker=MARKERS[place % len(MARKERS)] if len(few) <= FEW else None,
+                markersize=4,
+                label=text(line),
+            )
+        for mark, point in marks.items():
+            axes.plot(*point, "o", color=INK, markersize=8, fillstyle="none", markeredgewidth=1.8)
+            left, up = (at > sum(span()) / 2 for at, span in
+                        zip(point, (axes.get_xlim, axes.get_ylim), strict=True))  # fmt: skip
+            offset = -9 if left else 9, -14 if up else 9
+            axes.annotate(text(mark), point, offset, textcoords="offset points",
+                          ha="right" if left else "left")  # fmt: skip
+        if from_zero:
+            axes.set_ylim(bottom=0)
+        _finish(figure, axes, x, y, title, len(drawn) > 1)
+        return _svg(figure, name or title, key, page)
+
+
+def intervals(
+    rows: Sequence[tuple[str, Mapping[str, Any]]],
+    x: str,
+    *,
+    strong: Sequence[int] = (),
+    line: float | None = None,
+    name: str = "",
+    key: str = "",
+) -> str:
+    """Return values with their intervals below each other, on one axis.
+
+    Args:
+        rows: (name, {value, low, high}), the first on top. strong: those that stand out.
+        line: a value to compare all with.
+    """
+    with _figure(0.8 + 0.34 * len(rows)) as (figure, axes):
+        for place, (_, score) in enumerate(rows):
+            value, low, high = (score.get(key) for key in ("value", "low", "high"))
+            if value is None:
+                continue
+            own = place in strong
+            colour = COLOURS[0] if own else COLOURS[4]
+            if low is not None and high is not None:
+                axes.plot([low, high], [place, place], color=colour, linewidth=3.5 if own else 2)
+            axes.plot(value, place, MARKERS[0] if own else MARKERS[1], color=colour,
+                      markersize=8 if own else 5)  # fmt: skip
+        if line is not None:
+            axes.axvline(line, color=INK, linestyle=(0, (2, 2)), linewidth=1)
+        axes.set_yticks(range(len(rows)), [text(label, NAME) for label, _ in rows])
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.margins(x=0.06)
+        _finish(figure, axes, x, "", "", False, "x")
+        return _svg(figure, name, key, True)
+
+
+def reliability(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    shares: Sequence[float],
+    *,
+    name: str,
+    key: str = "reliability",
+) -> str:
+    """Return the share that is right over confidence, and below how often each confidence comes.
+
+    Args:
+        series: name -> (confidence, share right) of the bins that hold rows. shares: of all rows,
+            per bin of equal width.
+    """
+    with _figure(4.2, {"height_ratios": [3, 1]}, 2) as (figure, (axes, below)):
+        axes.plot([0, 1], [0, 1], color=INK, linestyle=(0, (1, 2)), linewidth=1, label="perfect")
+        for place, (line, (confidence, right)) in enumerate(series.items()):
+            axes.plot(confidence, right, color=COLOURS[place], linestyle=DASHES[place],
+                      marker=MARKERS[place], markersize=5, label=text(line))  # fmt: skip
+        width = 1 / len(shares)
+        middles = [(place + 0.5) * width for place in range(len(shares))]
+        below.bar(middles, shares, width * 0.9, color=COLOURS[4])
+        for part in (axes, below):
+            part.set_xlim(0, 1)
+        axes.set_ylim(0, 1)
+        axes.tick_params(labelbottom=False)
+        _finish(figure, axes, "", "share that is right", "", True)
+        _finish(figure, below, "confidence", "share of rows", "", False)
+        return _svg(figure, name, key, True)
+
+
+@contextmanager
+def _figure(
+    height: float, ratios: dict[str, Any] | None = None, rows: int = 1
+) -> Iterator[tuple[Any, Any]]:
+    """Give a figure and its axes, in a style of its own, whatever a user's matplotlibrc says."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    style: Any = {
+        "svg.fonttype": "none", "svg.hashsalt": "toolkit", "text.parse_math": False,
+        "font.family": "sans-serif", "font.size": 11, "text.color": INK, "axes.edgecolor": INK,
+        "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.linewidth": 0.8,
+        "axes.spines.top": False, "axes.spines.right": False, "grid.color": RULE,
+        "grid.linewidth": 0.8, "axes.axisbelow": True, "lines.linewidth": 1.8,
+        "axes.unicode_minus": False, "axes.formatter.useoffset": False, "text.usetex": False,
+        "path.simplify": True, "axes.facecolor": "none",
+    }  # fmt: skip
+    with warnings.catch_warnings(), matplotlib.rc_context():
+        # A font that lacks a letter is no matter: the reader's own draws the text.
+        warnings.simplefilter("ignore")
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(style)
+        figure = Figure(figsize=(WIDTH, height), layout="constrained")
+        yield figure, figure.subplots(rows, 1, gridspec_kw=ratios)
+
+
+def _finish(
+    figure: Any, axes: Any, x: str, y: str, title: str, legend: bool, grid: str = "both"
+) -> None:
+    axes.grid(axis=grid)
+    axes.set_xlabel(text(x, 70))
+    axes.set_ylabel(text(y, 40))
+    if title:
+        axes.set_title(text(title, 70), loc="left")
+    if legend:
+        longest = max(len(label) for label in axes.get_legend_handles_labels()[1])
+        beside = max(1, int(72 * WIDTH / (60 + 6 * longest)))
+        figure.legend(loc="outside upper left", ncols=beside, frameon=False, handlelength=3.2,
+                      columnspacing=1.5, borderpad=0)  # fmt: skip
+
+
+def _svg(figure: Any, name: str, key: str, page: bool) -> str:
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    file = io.StringIO()
+    figure.set_facecolor("none" if page else "white")
+    # Not `savefig`, which draws everything twice.
+    canvas: Any = FigureCanvasSVG(figure)
+    canvas.print_svg(file, metadata={"Date": None})
+    found = file.getvalue()
+    found = re.sub(r"<metadata>.*?</metadata>\s*", "", found[found.index("<svg") :], flags=re.S)
+    found = re.sub(r"<!--.*?-->\s*", "", found, flags=re.S)
+    found = re.sub(r"<style.*?</style>", "", found, flags=re.S)
+    found = re.sub(r'\s(?:xmlns:xlink|version)="[^"]*"', "", found, count=0)
+    found = found.replace("xlink:href", "href")
+    found = re.sub(r'<svg[^>]*viewBox="([^"]*)"[^>]*>', _root(name, page), found, count=1)
+    found = re.sub(r"font-family: [^;\"]*(; )?", "", found)
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', found))
+    found = re.sub(
+        r'\sid="([^"]*)"', lambda m: f' id="{_own(key, m[1])}"' if m[1] in used else "", found
+    )
+    found = re.sub(r'(href="#|url\(#)([^")]+)', lambda m: m[1] + _own(key, m[2]), found)
+    if page:
+        found = found.replace(INK, "currentColor").replace(RULE, "var(--rule)")
+        for place, colour in enumerate(COLOURS):
+            found = found.replace(colour, f"var(--s{place})")
+    return re.sub(r"\n\s*", "\n", found).strip() + "\n"
+
+
+def _root(name: str, page: bool) -> str:
+    """Return the opening tag, as what a regular expression puts in the place of the old one."""
+    label = escape(text(name, 200)).replace("\\", r"\\")
+    spaces = "" if page else ' xmlns="http://www.w3.org/2000/svg" font-family="sans-serif"'
+    lines = 'stroke-linejoin="round" stroke-linecap="butt"'
+    title = "" if page else f"<title>{label}</title>"
+    return rf'<svg{spaces} viewBox="\1" role="img" aria-label="{label}" {lines}>{title}'
+
+
+def _own(key: str, mark: str) -> str:
+    """Return an id that no other chart of a page has."""
+    import hashlib
+
+    return "c" + hashlib.sha256(f"{key}\0{mark}".encode()).hexdigest()[:12]

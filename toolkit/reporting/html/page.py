@@ -1,0 +1,118 @@
+"""The page: all sections put together, and written into a run's folder as one file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit import history
+from toolkit.errors import UserError
+from toolkit.reporting import examples, reading, terminal
+from toolkit.reporting.figures import Curve
+from toolkit.reporting.html import failures, headline, provenance, training, trust
+from toolkit.reporting.html.parts import Picture, Section, sentence, words
+from toolkit.runs import Run
+
+if TYPE_CHECKING:
+    from toolkit.job import Job
+    from toolkit.reporting.reading import Reading
+    from toolkit.runs import RunFolder
+
+FILE = "report.html"
+PICTURES = 8  # drawn by a plugin, that are shown
+ROOM = 1_500_000  # characters of all of them together
+WIDEST = 1000  # pixels
+
+
+def of_job(job: Job, folder: RunFolder) -> None:
+    """Write the report at the end of a run, and keep what it shows of the test rows."""
+    read = _read(folder.path, folder.record)
+    folder.write(calibration=trust.calibration(folder.record, read))
+    examples.keep(job, folder.path, read)
+    # As it stands in the file, where what is no number is null: the same page comes of it later.
+    _write(folder.path, Run(folder.path).record, read, folder.path / FILE)
+
+
+def write(run: Run, target: Path | None = None) -> Path:
+    """Write the report of a finished run from what its folder holds; return where it is.
+
+    Raises:
+        UserError: the run is not finished, its predictions are gone, or `target` cannot be written.
+    """
+    if run.status != "finished":
+        raise UserError(f"{run.path} is {run.status}: only a finished run has a report")
+    target, file = target or run.path / FILE, run.path / "predictions.jsonl"
+    try:
+        read = _read(run.path, run.record)
+    except OSError as error:
+        raise UserError(f"{file} cannot be read: {error.strerror or error}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file} is damaged: {type(error).__name__}: {error}") from None
+    try:
+        _write(run.path, run.record, read, target)
+    except OSError as error:
+        raise UserError(f"{target} cannot be written: {error.strerror or error}") from None
+    return target
+
+
+def _read(run: Path, record: Mapping[str, Any]) -> Reading:
+    temperature = (record.get("calibration") or {}).get("temperature")
+    return reading.read(run / "predictions.jsonl", temperature, record.get("positive"))
+
+
+def _write(run: Path, record: Mapping[str, Any], read: Reading, target: Path) -> None:
+    from toolkit.reporting.html import templates
+
+    text = templates.render(record, sections(run, record, read))
+    partial = target.with_name(f"{target.name}.partial")
+    partial.write_text(text, encoding="utf-8", errors="replace")
+    os.replace(partial, target)
+
+
+def sections(run: Path, record: Mapping[str, Any], read: Reading) -> list[Section]:
+    """Return the sections in the order in which a reader asks."""
+    curves, pictures = dict(_curves(run, record)), list(_pictures(run, record))
+    return [
+        headline.section(record, list(terminal.warnings(record))),
+        failures.section(record, read, examples.read(run), pictures),
+        trust.section(record, read, curves),
+        training.section(record, history.read(run)),
+        provenance.section(record, run),
+    ]
+
+
+def _curves(run: Path, record: Mapping[str, Any]) -> Iterator[tuple[str, Curve]]:
+    """Yield what a plugin has drawn as lines, by name."""
+    from pydantic import TypeAdapter, ValidationError
+
+    for name, path in (record.get("figures") or {}).items():
+        file = (run / "figures" / Path(path).name).with_suffix(".json")
+        if path.endswith(".svg") and file.is_file():
+            try:
+                yield name, TypeAdapter(Curve).validate_json(file.read_bytes())
+            except ValidationError as error:
+                raise UserError(f"{file} is damaged: {error.errors()[0]['msg'].lower()}") from None
+
+
+def _pictures(run: Path, record: Mapping[str, Any]) -> Iterator[Picture]:
+    """Yield what a plugin has drawn as pictures, small enough for one file together."""
+    from PIL import Image
+
+    left = ROOM
+    paths = {n: p for n, p in (record.get("figures") or {}).items() if p.endswith(".png")}
+    for name, path in list(paths.items())[:PICTURES]:
+        file = run / "figures" / Path(path).name
+        if not file.is_file():
+            continue
+        try:
+            with Image.open(file) as image:
+                small = image.convert("RGB")
+        except (OSError, ValueError, SyntaxError) as error:
+            raise UserError(f"{file} is damaged: {error}") from None
+        small.thumbnail((WIDEST, 4 * WIDEST))
+        data = examples.as_jpeg(small, 75)
+        left -= len(data)
+        if left >= 0:
+            yield Picture(sentence(words(name)), data, small.width, small.height)
