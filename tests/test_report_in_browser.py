@@ -1,5 +1,6 @@
 """The report of each scenario in headless Chromium: with scripts on and off, and for everybody.
 
+Needs a Chromium (`apt-get install chromium`) and `pip install 'toolkit[browser]'`.
 axe-core is found by AXE (the path of axe.min.js) or below node_modules (`npm i axe-core`).
 """
 
@@ -35,7 +36,7 @@ pytestmark = [
     pytest.mark.enable_socket,
     pytest.mark.skipif(BROWSER is None, reason=f"there is none of {', '.join(NAMES)}"),
 ]
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+playwright = pytest.importorskip("playwright.sync_api", reason="extra `browser` is not installed")
 
 
 @pytest.fixture(scope="module")
