@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from toolkit.errors import Fault, listing
 
@@ -25,6 +25,12 @@ class Score(_Open):
     value: float | None
     low: float | None = None
     high: float | None = None
+
+    @model_validator(mode="after")
+    def _whole_interval(self) -> Score:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("an interval has low and high")
+        return self
 
 
 Scores = dict[str, Score]
