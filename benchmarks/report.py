@@ -22,8 +22,12 @@ import json, resource, sys, time
 start = time.monotonic()
 from toolkit.cli.main import outcome
 assert outcome(["report", sys.argv[1]]) == 0
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-print(json.dumps({"seconds": round(time.monotonic() - start, 2), "peak_mb": round(peak / 1e6)}))
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(json.dumps({
+    "seconds": round(time.monotonic() - start, 2),
+    "cpu_seconds": round(used.ru_utime + used.ru_stime, 2),
+    "peak_mb": round(used.ru_maxrss * 1024 / 1e6),
+}))
 """
 
 

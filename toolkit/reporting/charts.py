@@ -141,10 +141,10 @@ def reliability(
             per bin of equal width.
     """
     with _figure(4.2, {"height_ratios": [3, 1]}, 2) as (figure, (axes, below)):
-        axes.plot([0, 1], [0, 1], color=INK, linestyle=(0, (1, 2)), linewidth=1, label="perfect")
         for place, (line, (confidence, right)) in enumerate(series.items()):
             axes.plot(confidence, right, color=COLOURS[place], linestyle=DASHES[place],
                       marker=MARKERS[place], markersize=5, label=text(line))  # fmt: skip
+        axes.plot([0, 1], [0, 1], color=INK, linestyle=(0, (1, 2)), linewidth=1, label="perfect")
         width = 1 / len(shares)
         middles = [(place + 0.5) * width for place in range(len(shares))]
         below.bar(middles, shares, width * 0.9, color=COLOURS[4])
@@ -153,7 +153,7 @@ def reliability(
         axes.set_ylim(0, 1)
         axes.tick_params(labelbottom=False)
         _finish(figure, axes, "", "share that is right", "", True)
-        _finish(figure, below, "confidence", "share of rows", "", False)
+        _finish(figure, below, "confidence", "share", "", False)
         return _svg(figure, name, key, True)
 
 

@@ -72,7 +72,7 @@ def _in_words(record: Mapping[str, Any], reading: Reading) -> Iterator[str]:
 def _reliability(reading: Reading) -> Chart:
     before, after = reading.before, reading.after
     assert before is not None  # noqa: S101 - the caller has looked
-    series = {"as it is": before, **({"at the temperature": after} if after else {})}
+    series = {"as it is": before, **({"scaled": after} if after else {})}
     lines = {name: _points(found) for name, found in series.items()}
     shares = (before.count / max(before.count.sum(), 1.0)).tolist()
     name = "Reliability: the share that is right over how sure the model is"
@@ -85,7 +85,8 @@ def _reliability(reading: Reading) -> Chart:
                          number(float(found.right[place] / count))])  # fmt: skip
     unit = "rows" if reading.one is not None else "decisions"
     head = ["", "confidence", unit, "mean confidence", "share right"]
-    says = "On the dotted line probabilities are what they say; below it the model is too sure."
+    says = "On the dotted line probabilities are what they say; below it the model is too sure. "
+    says += "Below: the share of all that comes at each confidence."
     return Chart("Reliability", charts.reliability(lines, shares, name=name), says,
                  Table("Numbers: reliability", head, rows))  # fmt: skip
 
@@ -134,7 +135,7 @@ def _even(x: Any, y: Any) -> list[charts.Point]:
 def _coverage(reading: Reading, answer: list[str]) -> Iterator[Chart]:
     """Yield how accurate the surest rows are, by how many of them there are."""
     one = reading.one
-    if one is None or one.right.all() or not one.right.any():
+    if one is None or reading.rows < 2 * FEWEST or one.right.all() or not one.right.any():
         return
     order = np.argsort(-one.given, kind="stable")
     rows = np.arange(1, len(order) + 1)
