@@ -188,3 +188,33 @@ def test_a_store_that_cannot_be_opened_is_told_before_training(tmp_path, tiny_mo
     assert done.returncode == 2
     assert "training.report_to: mlflow cannot be opened" in done.stderr
     assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+TRACKIO = """
+import json, sys
+from trackio.sqlite_storage import SQLiteStorage
+rows = SQLiteStorage.get_logs(sys.argv[1], sys.argv[2])
+print(json.dumps([{k: v for k, v in row.items() if isinstance(v, (int, float))} for row in rows]))
+"""
+
+
+@pytest.mark.slow
+def test_wandb_stays_offline_and_trackio_has_the_scores(tmp_path, tiny_model):
+    pytest.importorskip("wandb", reason="wandb is not installed")
+    pytest.importorskip("trackio", reason="trackio is not installed")
+    asked = arguments(tmp_path, tiny_model, report_to=["wandb", "trackio"])
+    out, environment = tmp_path / "out", {**os.environ, "TRACKIO_DIR": str(tmp_path / "trackio")}
+    assert alone([*asked, "--out", str(out)], environment).returncode == 0
+    record = json.loads((out / "run.json").read_text())
+    assert record["trackers"]["wandb"]["mode"] == "offline"
+    identity = record["trackers"]["wandb"]["id"]
+    assert list((out / "logs" / "wandb").glob(f"offline-run-*/run-{identity}.wandb"))
+    named = record["trackers"]["trackio"]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", TRACKIO, named["project"], named["run"]],
+        capture_output=True, text=True, check=True, env=environment,
+    )  # fmt: skip
+    rows = json.loads(done.stdout.splitlines()[-1])
+    assert any("train/loss" in row for row in rows)
+    score = record["metrics"]["test"]["accuracy"]["value"]
+    assert rows[-1]["test/accuracy"] == pytest.approx(score)
