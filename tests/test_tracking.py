@@ -10,7 +10,7 @@ import pytest
 from conftest import sentences
 
 import toolkit
-from toolkit import tracking
+from toolkit import trackers, tracking
 from toolkit.cli.main import outcome
 from toolkit.testing.killing import alone, killed
 
@@ -92,6 +92,28 @@ def test_nothing_is_logged_where_nothing_is_asked_for(table, tiny_model):
         assert job.arguments.report_to == []
 
 
+class Gone(trackers.TensorBoard):
+    """A tracker whose service is no longer there when the run is done."""
+
+    def report(self, final):
+        raise ConnectionError("nobody answers\nat all")
+
+
+def test_a_tracker_that_fails_in_the_end_takes_nothing_away(
+    tmp_path, tiny_model, monkeypatch, capsys
+):
+    pytest.importorskip("tensorboard", reason="tensorboard (extra `trackers`) is not installed")
+    monkeypatch.setitem(trackers.KINDS, "tensorboard", Gone)
+    asked = [part for part in arguments(tmp_path, tiny_model) if part != "--quiet"]
+    assert outcome(["run", *asked, "--out", str(tmp_path / "out")]) == 0
+    assert "tensorboard did not take the final scores: ConnectionError: nobody answers" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    record = toolkit.load_run(tmp_path / "out").record
+    assert record["status"] == "finished"
+    assert record["trackers"]["tensorboard"]["error"] == "ConnectionError: nobody answers"
+
+
 @pytest.mark.slow
 def test_a_resumed_run_goes_on_in_the_same_events(tmp_path, tiny_model, followed):
     asked = arguments(tmp_path, tiny_model)
@@ -161,8 +183,38 @@ def test_a_store_that_cannot_be_opened_is_told_before_training(tmp_path, tiny_mo
         if importlib.util.find_spec(needed) is None:
             pytest.skip(f"{needed} (extra `trackers`) is not installed")
     asked = arguments(tmp_path, tiny_model, report_to=["mlflow"])
-    nowhere = {**os.environ, "MLFLOW_TRACKING_URI": "sqlite:////nowhere/at/all.db"}
+    nowhere = {**os.environ, "MLFLOW_TRACKING_URI": "nosuch://place"}
     done = alone([*asked, "--out", str(tmp_path / "out")], nowhere)
     assert done.returncode == 2
     assert "training.report_to: mlflow cannot be opened" in done.stderr
     assert not (tmp_path / "out" / "checkpoints").exists()
+
+
+TRACKIO = """
+import json, sys
+from trackio.sqlite_storage import SQLiteStorage
+rows = SQLiteStorage.get_logs(sys.argv[1], sys.argv[2])
+print(json.dumps([{k: v for k, v in row.items() if isinstance(v, (int, float))} for row in rows]))
+"""
+
+
+@pytest.mark.slow
+def test_wandb_stays_offline_and_trackio_has_the_scores(tmp_path, tiny_model):
+    pytest.importorskip("wandb", reason="wandb is not installed")
+    pytest.importorskip("trackio", reason="trackio is not installed")
+    asked = arguments(tmp_path, tiny_model, report_to=["wandb", "trackio"])
+    out, environment = tmp_path / "out", {**os.environ, "TRACKIO_DIR": str(tmp_path / "trackio")}
+    assert alone([*asked, "--out", str(out)], environment).returncode == 0
+    record = json.loads((out / "run.json").read_text())
+    assert record["trackers"]["wandb"]["mode"] == "offline"
+    identity = record["trackers"]["wandb"]["id"]
+    assert list((out / "logs" / "wandb").glob(f"offline-run-*/run-{identity}.wandb"))
+    named = record["trackers"]["trackio"]
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", TRACKIO, named["project"], named["run"]],
+        capture_output=True, text=True, check=True, env=environment,
+    )  # fmt: skip
+    rows = json.loads(done.stdout.splitlines()[-1])
+    assert any("train/loss" in row for row in rows)
+    score = record["metrics"]["test"]["accuracy"]["value"]
+    assert rows[-1]["test/accuracy"] == pytest.approx(score)

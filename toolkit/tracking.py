@@ -11,7 +11,7 @@ import importlib.util
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,10 +79,13 @@ class Trackers:
             try:
                 tracker.end(status)
             except Exception as error:  # as above
-                notes = self.folder.record.get("trackers", {})
-                if tracker.name in notes:
-                    notes[tracker.name] = {**notes[tracker.name], "error": _said(error)}
-                    self.folder.record["trackers"] = notes
+                with suppress(OSError):
+                    self._note(tracker, _said(error))
+
+    def _note(self, tracker: Tracker, said: str) -> None:
+        notes = dict(self.folder.record.get("trackers") or {})
+        notes[tracker.name] = {**notes.get(tracker.name, {}), "error": said}
+        self.folder.write(trackers=notes)
 
 
 @contextmanager
@@ -128,7 +131,8 @@ def _open(trackers: Trackers, job: Job) -> None:
             except ToolkitError:
                 raise
             except Exception as error:  # as above
-                what = f"{name} cannot be opened: {_said(error)}"
+                hint = " (pip install 'toolkit[trackers]')" * isinstance(error, ImportError)
+                what = f"{name} cannot be opened: {_said(error)}{hint}"
                 raise UserError(Fault("training.report_to", what)) from error
     except UserError:
         trackers.end("failed")
