@@ -309,6 +309,30 @@ def test_the_command_writes_it_without_torch(tmp_path):
     assert run.report.read_bytes() == (tmp_path / "a.html").read_bytes()
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("logs/examples.json", '{"kinds": {"mistakes": ["x"]}}'), ("logs/examples.json", "{"),
+     ("figures/cost.json", '{"title": 1}'), ("figures/sheet.png", "no picture")],
+)  # fmt: skip
+def test_a_damaged_file_is_named(tmp_path, capsys, file, content):
+    drawn = {"cost": "figures/cost.svg", "sheet": "figures/sheet.png"}
+    run = folder(tmp_path / "run", classified(["a", "b"], 4), figures=drawn)
+    (run.path / file).parent.mkdir(exist_ok=True)
+    (run.path / file).write_text(content)
+    assert outcome(["report", str(run.path)]) == 2
+    assert f"{run.path / file} is damaged" in capsys.readouterr().err
+
+
+def test_a_figure_leads_to_nothing_outside_its_folder(tmp_path):
+    from toolkit.reporting import figures
+
+    run = folder(tmp_path / "run", classified(["a", "b"], 4), figures={"x": "../secret.svg"})
+    curve = figures.Curve("secret", "x", "y", {"line": [(0, 0), (1, 1)]})
+    figures.write(tmp_path, {"secret": curve})
+    (tmp_path / "figures" / "secret.json").rename(tmp_path / "secret.json")
+    assert "secret" not in page_of(run).text
+
+
 def test_what_hinders_a_report_is_named(tmp_path, capsys):
     run = folder(tmp_path / "run", classified(["a", "b"], 4))
 

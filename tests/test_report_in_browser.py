@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.enable_socket,
     pytest.mark.skipif(BROWSER is None, reason=f"there is none of {', '.join(NAMES)}"),
 ]
-playwright = pytest.importorskip("playwright.sync_api", reason="the extra `browser` is not installed")
+playwright = pytest.importorskip("playwright.sync_api", reason="extra `browser` is not installed")
 
 
 @pytest.fixture(scope="module")
