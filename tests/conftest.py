@@ -27,6 +27,48 @@ with warnings.catch_warnings():
 
     transformers.Trainer  # noqa: B018 - imported when first named
 
+from toolkit import ranks, reload  # noqa: E402
+from toolkit.testing import killing  # noqa: E402
+from toolkit.testing.copies import Copies  # noqa: E402
+
+# What pytest says of the test at hand, and what libraries set when they are imported.
+UNLIKE = ("PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def copies_in_place_of_processes():
+    """Make runs to be killed, and load saved models again, in copies of one warm process.
+
+    Importing the libraries is most of what those cost with tiny rows. Where a test has changed the
+    environment, and in whatever runs in a process of its own, they are fresh ones, as for users.
+    """
+
+    def here():
+        return {name: value for name, value in ranks.alone_environment().items()
+                if name not in UNLIKE}  # fmt: skip
+
+    environment, started = here(), False
+    copies = Copies(environment)
+
+    def in_copies(usual, module):
+        def run(arguments, *further):
+            nonlocal started
+            if here() != environment or any(further):
+                return usual(arguments, *further)
+            if not started:
+                copies.start()
+                started = True
+            return copies.run(arguments, module)
+
+        return run
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in ((reload, "in_a_fresh_process"), (killing, "process")):
+            patch.setattr(module, name, in_copies(getattr(module, name), module.__name__))
+        yield
+    copies.close()
+
+
 WORDS = {
     "fruit": ["apple", "pear", "plum", "cherry", "grape", "melon"],
     "tool": ["hammer", "saw", "drill", "wrench", "file", "chisel"],

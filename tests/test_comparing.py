@@ -2,14 +2,17 @@
 
 import json
 import shutil
+from html.parser import HTMLParser
 
 import pytest
 from conftest import sentences
 
 import toolkit
-from toolkit import comparing
+from toolkit import comparing, differing
 from toolkit.cli.main import outcome
 from toolkit.errors import UserError
+from toolkit.reporting import comparison_page
+from toolkit.runs import Run
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +72,90 @@ def test_the_terminal_shows_it_in_a_narrow_window(runs, capsys, monkeypatch):
     assert max(map(len, said.splitlines())) <= 70
     for part in ("baseline", "accuracy", "better", "McNemar p = < 0.001", "gained", "row "):
         assert part in said
+
+
+def test_json_has_the_same_numbers(runs, capsys):
+    assert outcome(["compare", str(runs["nothing"]), str(runs["all"]), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    (found,) = comparing.compare([runs["nothing"], runs["all"]])
+    (one,) = said["runs"]
+    assert said["baseline"]["path"] == str(runs["nothing"])
+    accuracy = found.differences["accuracy"]
+    assert one["metrics"]["accuracy"]["low"] == accuracy.low
+    assert one["metrics"]["accuracy"]["better"] is True
+    assert (one["gained"], one["lost"], one["mcnemar_p"]) == (
+        found.gained, found.lost, found.mcnemar
+    )  # fmt: skip
+    assert one["changed"] >= one["gained"] + one["lost"]
+    assert [c["row"] for c in one["changes"]] == [c.row for c in found.changes]
+
+
+class Tags(HTMLParser):
+    """Notes every tag, attribute and text of a page."""
+
+    def __init__(self):
+        super().__init__()
+        self.tags, self.names, self.text = [], set(), ""
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.names |= {name for name, _ in attrs}
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_page_holds_text_of_others_as_text(runs, tmp_path):
+    odd = "<script>alert(1)</script> <img src=x onerror=alert(2)> \x1b[2J \u202ehi"
+    folders = []
+    for name in runs:
+        folders.append(shutil.copytree(runs[name], tmp_path / f"<b>{name}"))
+        text = (folders[-1] / "predictions.jsonl").read_text(encoding="utf-8")
+        lines = [json.loads(line) for line in text.split("\n")[:-1]]
+        for line in lines:
+            line["reference"] = line["reference"].replace("tool", odd)
+            line["prediction"]["label"] = line["prediction"]["label"].replace("tool", odd)
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (folders[-1] / "predictions.jsonl").write_text(text)
+    (found,) = [differing.between(*map(Run, folders))]
+    assert any(odd in (c.reference, c.prediction["label"]) for c in found.changes)
+    compared = comparing.Compared(**vars(found), run=Run(folders[1]), differences={})
+    page = comparison_page.page(Run(folders[0]), [compared])
+    read = Tags()
+    read.feed(page)
+    assert not {"script", "img", "b", "link"} & set(read.tags)
+    assert not {name for name in read.names if name.startswith("on") or name in ("src", "href")}
+    assert "<script>alert(1)</script>" in read.text
+    assert not {"\x1b", "\u202e"} & set(page)
+    assert read.tags.count("table") == 2
+
+
+def test_the_page_is_written_or_it_is_told_why(runs, tmp_path, capsys):
+    asked = ["compare", str(runs["nothing"]), str(runs["all"]), "--html"]
+    assert outcome([*asked, str(tmp_path / "page.html")]) == 0
+    assert "McNemar" in (tmp_path / "page.html").read_text(encoding="utf-8")
+    capsys.readouterr()
+    assert outcome([*asked, str(tmp_path / "nowhere" / "page.html")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
+
+
+def test_answers_that_are_no_labels_are_compared_without_their_fractions(runs, tmp_path):
+    folders = []
+    for name, texts in (("one", ["a", "b", "c"]), ("two", ["a", "x", "c"])):
+        folders.append(tmp_path / name)
+        shutil.copytree(runs["all"], folders[-1])
+        lines = [{"row": n, "reference": {"answers": ["a"]},
+                  "prediction": {"text": text, "score": 0.1 * (n + len(name))}}
+                 for n, text in enumerate(texts)]  # fmt: skip
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        (folders[-1] / "predictions.jsonl").write_text(text)
+    found = differing.between(*map(Run, folders))
+    assert (found.gained, found.mcnemar, found.changed) == (None, None, 1)
+    assert [change.row for change in found.changes] == [1]
+    (folders[1] / "predictions.jsonl").write_text(
+        "".join('{"row": 0, "reference": 1.0, "prediction": {"value": 0.5}}\n' for _ in range(3))
+    )
+    assert differing.between(Run(folders[1]), Run(folders[1])).changed is None
 
 
 @pytest.mark.parametrize(

@@ -3,50 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
-import re
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from conftest import sentences
+from walkthrough import ROOT, blocks, follow, section
 
-ROOT = Path(__file__).parent.parent
-BLOCK = re.compile(r"<!-- (file: (?P<file>[^ ]+)|run) -->\n```\w*\n(?P<text>.*?)```", re.DOTALL)
-
-
-def section(title):
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    return text.partition(f"## {title}\n")[2].partition("\n## ")[0]
+MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 
 
-def follow(title, folder, tiny_model):
-    """Write the files and run the commands of a section; return what the commands printed."""
-    site = folder / "site"
-    environment = {**os.environ, "PYTHONPATH": str(site), "COLUMNS": "100"}
-    printed = ""
-    for block in BLOCK.finditer(section(title)):
-        if block["file"]:
-            path = folder / block["file"]
-            path.parent.mkdir(parents=True, exist_ok=True)
-            text = block["text"].replace("sentence-transformers/all-MiniLM-L6-v2", str(tiny_model))
-            path.write_text(text, encoding="utf-8")
-            continue
-        for line in block["text"].strip().splitlines():
-            program, *arguments = line.partition("#")[0].split()
-            if program == "pip":
-                # Into a folder of its own, from what is installed: no network, nothing left behind.
-                arguments += ["--target", str(site), "--no-deps", "--no-build-isolation", "-q"]
-            elif arguments[0] in ("run", "check") and title != "Add a scenario":
-                arguments += ["--model", str(tiny_model)]
-            done = subprocess.run(
-                [sys.executable, "-m", program, *arguments],
-                cwd=folder, env=environment, capture_output=True, text=True, check=False,
-            )  # fmt: skip
-            assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
-            printed += done.stdout
-    return printed
+def followed(title, folder, tiny_model):
+    """Write the files and run the commands of a section, with a tiny model; return what is said."""
+
+    def added(arguments):
+        needs_one = arguments[0] in ("run", "check") and title != "Add a scenario"
+        return ["--model", str(tiny_model)] if needs_one else []
+
+    def changed(text):
+        return text.replace(MODEL, str(tiny_model))
+
+    return follow(section(title), folder, changed, added)
 
 
 def test_add_a_recipe(tmp_path, tiny_model):
@@ -55,7 +30,7 @@ def test_add_a_recipe(tmp_path, tiny_model):
         for text, label in sentences(120)
     ]
     (tmp_path / "urgent.csv").write_text("message,urgent,channel\n" + "\n".join(lines))
-    printed = follow("Add a recipe", tmp_path, tiny_model)
+    printed = followed("Add a recipe", tmp_path, tiny_model)
     assert "ready to train" in printed
     record = json.loads((tmp_path / "urgent-run" / "run.json").read_text())
     assert record["status"] == "finished"
@@ -67,7 +42,7 @@ def test_add_a_scenario(tmp_path, tiny_model):
     shelf.mkdir(parents=True)
     lines = [f"{text},{len(text) / 10}" for text, _ in sentences(120)]
     (shelf / "hours.csv").write_text("message,hours\n" + "\n".join(lines))
-    printed = follow("Add a scenario", tmp_path, tiny_model)
+    printed = followed("Add a scenario", tmp_path, tiny_model)
     assert "text-regression (from text-regression)" in printed
     record = json.loads((tmp_path / "hours-run" / "run.json").read_text())
     assert record["status"] == "finished"
@@ -78,15 +53,18 @@ def test_add_a_scenario(tmp_path, tiny_model):
 
 
 def test_add_metrics_or_commands(tmp_path, tiny_model):
-    printed = follow("Add metrics or commands", tmp_path, tiny_model)
+    printed = followed("Add metrics or commands", tmp_path, tiny_model)
     assert "\n  team-tools:share-missed\n" in printed
     assert "ready to train" in printed
     assert "team-tools is here" in printed
 
 
 def test_the_walkthroughs_plugin_is_short():
-    plugin = next(b["text"] for b in BLOCK.finditer(section("Add a scenario"))
-                  if (b["file"] or "").endswith(".py"))  # fmt: skip
+    plugin = next(
+        block["text"]
+        for block in blocks(section("Add a scenario"))
+        if (block["file"] or "").endswith(".py")
+    )
     code = [line for line in plugin.splitlines() if line.strip()]
     assert len(code) <= 45
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from toolkit.recipe import Recipe
     from toolkit.runs import Run
+    from toolkit.seed_runs import SeedRuns
 
 # Imported when first named, so that `import toolkit` and the listing commands stay instant.
 _HOMES = {
@@ -30,6 +31,7 @@ _HOMES = {
     "Plugin": "toolkit.plugin",
     "Recipe": "toolkit.recipe",
     "Run": "toolkit.runs",
+    "SeedRuns": "toolkit.seed_runs",
     "TargetColumn": "toolkit.plugin",
     "TextColumn": "toolkit.plugin",
     "load_run": "toolkit.api",
@@ -47,6 +49,7 @@ __all__ = [
     "Plugin",
     "Recipe",
     "Run",
+    "SeedRuns",
     "TargetColumn",
     "TextColumn",
     "load_run",

@@ -4,10 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, overload
 
 from toolkit.errors import ToolkitError
 from toolkit.runs import Run
+
+if TYPE_CHECKING:
+    from toolkit.seed_runs import SeedRuns
+
+
+@overload
+def run(
+    recipe: str,
+    *,
+    data: str | Path | None = None,
+    model: str | Path | None = None,
+    method: str | None = None,
+    seed: int | None = None,
+    seeds: None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    offline: bool = False,
+    processes: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Run: ...
+
+
+@overload
+def run(
+    recipe: str,
+    *,
+    data: str | Path | None = None,
+    model: str | Path | None = None,
+    method: str | None = None,
+    seed: int | None = None,
+    seeds: int,
+    out: str | Path | None = None,
+    resume: bool = False,
+    offline: bool = False,
+    processes: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> SeedRuns: ...
 
 
 def run(
@@ -17,19 +54,21 @@ def run(
     model: str | Path | None = None,
     method: str | None = None,
     seed: int | None = None,
+    seeds: int | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     offline: bool = False,
     processes: int | None = None,
     settings: Mapping[str, Any] | None = None,
-) -> Run:
-    """Run a recipe; return the finished run.
+) -> Run | SeedRuns:
+    """Run a recipe; return the finished run, or (`seeds`) the runs with several seeds.
 
     Args:
         recipe: a name as `toolkit list` shows it, or the path of a YAML file.
         data, model, method, seed, out, resume, offline: as the options of `toolkit run`.
         processes: how many share the work; None is one per visible GPU, or one where there is
             none. More than one are processes of their own, and print nothing.
+        seeds: how many, from `seed` on; each is a run of its own, in a folder below `out`.
         settings: key path -> value, for example {"training.num_train_epochs": 2}.
 
     Raises:
@@ -47,6 +86,10 @@ def run(
     )
     changes += [(tuple(key.split(".")), value) for key, value in (settings or {}).items()]
     folder, fleet = None if out is None else Path(out), launching.Fleet(processes)
+    if seeds is not None:
+        from toolkit import seeds as several
+
+        return several.run(recipe, changes, seeds, folder, None, fleet, resume)
     run = launching.run(recipe, changes, folder, fleet=fleet, resume=resume)
     if run is None:
         raise ToolkitError("the run is done; its folder is on the machine of rank 0")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
+from toolkit import differing, seed_runs
+from toolkit.differing import Answers
 from toolkit.errors import Fault, UserError, listing, nearest
 from toolkit.evaluation.bootstrap import interval
 from toolkit.runs import Run, read_predictions
 
-if TYPE_CHECKING:
-    from toolkit.plugin import Prediction
-
-SHOWN = 20  # rows that changed, at most
 SEED = 0  # of the draws, the same for all runs: that is what pairs them
 
 
@@ -45,29 +42,11 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Change:
-    """A test row that two runs answer differently, with what is true and what both say."""
-
-    row: int
-    reference: Any
-    baseline: Prediction
-    prediction: Prediction
-
-
-@dataclass(frozen=True)
-class Compared:
-    """One run beside the baseline.
-
-    gained, lost: rows that only the run, or only the baseline, has right; None where predictions
-    have no label. mcnemar: p of McNemar's exact test on those. changes: some of them.
-    """
+class Compared(Answers):
+    """One run beside the baseline: differences of metrics, and of answers."""
 
     run: Run
     differences: dict[str, Difference]
-    gained: int | None
-    lost: int | None
-    mcnemar: float | None
-    changes: list[Change]
 
 
 def compare(paths: Sequence[str | Path]) -> list[Compared]:
@@ -78,15 +57,14 @@ def compare(paths: Sequence[str | Path]) -> list[Compared]:
     """
     runs = [Run(path) for path in paths]
     _require_same_rows(runs)
-    baseline, draws = runs[0], _draws(runs[0])
+    baseline, draws = runs[0], drawn(runs[0])
     found = []
     for run in runs[1:]:
-        others = _draws(run)
+        others = drawn(run)
         shared = {name: _difference(baseline, run, name, draws[name], others[name])
                   for name in draws if name in others}  # fmt: skip
-        gained, lost, changes = _changes(baseline, run)
-        mcnemar = None if gained is None or lost is None else _mcnemar(gained, lost)
-        found.append(Compared(run, shared, gained, lost, mcnemar, changes))
+        answers = differing.between(baseline, run)
+        found.append(Compared(**vars(answers), run=run, differences=shared))
     return found
 
 
@@ -99,14 +77,14 @@ def _require_same_rows(runs: Sequence[Run]) -> None:
         raise UserError(faults)
     first = runs[0]
     for run in runs[1:]:
-        why = _unlike(first, run)
+        why = unlike(first, run)
         if why:
             faults.append(Fault(str(run.path), f"cannot be compared with {first.path}: {why}"))
     if faults:
         raise UserError(faults)
 
 
-def _unlike(first: Run, other: Run) -> str | None:
+def unlike(first: Run, other: Run) -> str | None:
     """Return why two runs were not scored on the same rows; None where they were."""
     one, two = first.record, other.record
     if one["scenario"] != two["scenario"]:
@@ -129,35 +107,22 @@ def _unlike(first: Run, other: Run) -> str | None:
     return None
 
 
-def _rows(run: Run) -> Iterator[tuple[Prediction, Any]]:
-    for predictions, references in read_predictions(run.path / "predictions.jsonl"):
-        yield from zip(predictions, references, strict=True)
-
-
 def _first_other_reference(first: Run, other: Run) -> int | None:
-    pairs = zip_longest(_rows(first), _rows(other))
+    pairs = zip_longest(differing.rows(first), differing.rows(other))
     return next((n for n, (a, b) in enumerate(pairs) if not a or not b or a[1] != b[1]), None)
 
 
-def _draws(run: Run) -> dict[str, tuple[list[float], bool]]:
+def drawn(run: Run) -> dict[str, tuple[list[float], bool]]:
     """Return metric -> the values of its resamples, and whether more is better."""
-    from toolkit.evaluation import chosen
-    from toolkit.evaluation.metric import RowMetric
+    from toolkit.evaluation import chosen, scoring
     from toolkit.restoring import plugin_of
 
     modules = {name: module for name, module in chosen.modules(plugin_of(run.path)).items()
                if name in run.metrics["test"]}  # fmt: skip
-    for predictions, references in read_predictions(run.path / "predictions.jsonl"):
-        for module in modules.values():
-            module.add_batch(predictions=predictions, references=references)
-    found = {}
-    for name, module in modules.items():
-        drawn: list[float] = []
-        if isinstance(module, RowMetric):
-            computed = module.compute(resamples=None, seed=SEED, draws=True) or {}
-            drawn = computed.get("draws", [])
-        found[name] = drawn, bool(getattr(module, "greater_is_better", True))
-    return found
+    more = {name: bool(getattr(module, "greater_is_better", True))
+            for name, module in modules.items()}  # fmt: skip
+    values = scoring.draws(modules, read_predictions(run.path / "predictions.jsonl"), SEED)
+    return {name: (values.get(name, []), more[name]) for name in modules}
 
 
 def _difference(
@@ -170,9 +135,9 @@ def _difference(
     values = [_number(item.metrics["test"][name]["value"]) for item in (baseline, run)]
     low = high = p = None
     if first[0] and len(first[0]) == len(second[0]):
-        drawn = [b - a for a, b in zip(first[0], second[0], strict=True)]
-        low, high = interval(drawn)
-        p = two_sided(drawn)
+        apart = [b - a for a, b in zip(first[0], second[0], strict=True)]
+        low, high = interval(apart)
+        p = two_sided(apart)
     return Difference(values[0], values[1], low, high, p, first[1])
 
 
@@ -186,40 +151,6 @@ def two_sided(differences: Sequence[float]) -> float:
     below = sum(value <= 0 for value in known)
     above = sum(value >= 0 for value in known)
     return min(1.0, 2 * (min(below, above) + 1) / (len(known) + 1))
-
-
-def _mcnemar(gained: int, lost: int) -> float:
-    """Return p of McNemar's test (1947), exact: are rows gained as often as lost?"""
-    from scipy.stats import binomtest
-
-    return float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
-
-
-def _changes(baseline: Run, run: Run) -> tuple[int | None, int | None, list[Change]]:
-    """Return how many rows were gained and lost, and the first of them."""
-    gained = lost = 0
-    found: list[Change] = []
-    for row, ((before, reference), (after, _)) in enumerate(
-        zip(_rows(baseline), _rows(run), strict=True)
-    ):
-        right = _right(before, reference), _right(after, reference)
-        if None in right:
-            return None, None, []
-        if right[0] != right[1]:
-            gained, lost = gained + bool(right[1]), lost + bool(right[0])
-            if len(found) < SHOWN:
-                found.append(Change(row, reference, before, after))
-    return gained, lost, found
-
-
-def _right(prediction: Mapping[str, Any], reference: Any) -> bool | None:
-    """Return whether a prediction's label, or labels, are true; None where it has none."""
-    truth = reference.get("label") if isinstance(reference, Mapping) else reference
-    if "labels" in prediction and isinstance(truth, list):
-        return sorted(map(str, prediction["labels"])) == sorted(map(str, truth))
-    if "label" in prediction and isinstance(truth, str):
-        return bool(prediction["label"] == truth)
-    return None
 
 
 def _number(value: float | None) -> float:
@@ -240,6 +171,10 @@ def find(names: Sequence[str]) -> list[Path]:
                 beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
                 faults.append(Fault(name, f"is not there.{nearest(path.name, beside)}"))
             found.append(path)
+            continue
+        if seed_runs.holds(path):
+            what = f"holds runs of several seeds: name one of them ({path}/seed-...)"
+            faults.append(Fault(name, what))
             continue
         inside = sorted(file.parent for file in path.glob("*/run.json"))
         done = [folder for folder in inside if Run(folder).status == "finished"]

@@ -7,7 +7,17 @@ from contextlib import closing
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from toolkit import adapter_folder, checkpoints, history, methods, ranks, record, shown, training
+from toolkit import (
+    adapter_folder,
+    checkpoints,
+    history,
+    methods,
+    ranks,
+    record,
+    shown,
+    tracking,
+    training,
+)
 from toolkit.agreement import agreed, first_here
 from toolkit.cpu import cheap_dropout
 from toolkit.errors import BatchSizeError, Interrupted
@@ -66,7 +76,8 @@ def _fit(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Trained
     for reason in start.passed_over:
         shown.say(console, f"passed over {reason}", "yellow")
     with closing(progress), method.while_training(plugin.model), cheap_dropout(kind):
-        trainer = make_trainer(job, folder, Divergence(), progress, pausing, Timing())
+        own = (Divergence(), progress, pausing, Timing())
+        trainer = make_trainer(job, folder, *own, after=start.step)
         with watch.while_training():
             trained = train(trainer, report, start)
         if pausing.paused:
@@ -95,8 +106,8 @@ def is_trainable(model: Any) -> bool:
     return any(parameter.requires_grad for parameter in model.parameters())
 
 
-def make_trainer(job: Job, folder: RunFolder, *own: TrainerCallback) -> Any:
-    """Hand all parts to the plugin's Trainer."""
+def make_trainer(job: Job, folder: RunFolder, *own: TrainerCallback, after: int = 0) -> Any:
+    """Hand all parts to the plugin's Trainer, which will go on after such a step."""
     from toolkit.evaluation.predicting import batch_maker, default_collator, records
 
     plugin, recipe, prepared, model = job.plugin, job.recipe, job.prepared, job.plugin.model
@@ -116,5 +127,6 @@ def make_trainer(job: Job, folder: RunFolder, *own: TrainerCallback) -> Any:
         compute_loss_func=method.loss(plugin),
         callbacks=[*own, *training.early_stopping(recipe), *method.callbacks()],
     )
+    tracking.direct(made, folder.path, after)
     made.toolkit_inputs = prepared["validation"]  # whatever the plugin has given to its Trainer
     return made

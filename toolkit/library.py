@@ -128,9 +128,10 @@ def name_of(path: Path) -> str:
 
     The recipe that a run has written into its folder keeps the name of the one that it came from.
     """
-    name = _name_in(path.with_name("run.json")) if path.name == "recipe.yaml" else None
-    if name is not None:
-        return name
+    for record in ("run.json", "seeds.json") if path.name == "recipe.yaml" else ():
+        name = _name_in(path.with_name(record))
+        if name is not None:
+            return name
     for item in recipes():
         if item.path == path:
             return item.name

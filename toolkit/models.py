@@ -29,7 +29,7 @@ from toolkit.errors import (
 GROUP = "toolkit.models"
 WEIGHTS = "*.safetensors"
 # What a model folder needs; everything else (pickles, other frameworks' weights, code) stays away.
-WANTED = [WEIGHTS, "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja"]
+WANTED = [WEIGHTS, "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja", "README.md"]
 PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 
 

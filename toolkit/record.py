@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import adapter_folder, environment, launching, methods, ranks
+from toolkit import adapter_folder, card_facts, environment, launching, methods, ranks
 from toolkit.job import headline
 from toolkit.usage import peak_memory
 
@@ -45,13 +45,14 @@ def opening(job: Job) -> dict[str, Any]:
 
 
 def fitted(job: Job, trained: Trained, saved: Path) -> dict[str, Any]:
-    """Return what the method did, to how many parameters, and how an adapter is loaded alone."""
+    """Return what the method did, to how many parameters, and what the card needs beside scores."""
     counts = [(p.numel(), p.requires_grad) for p in job.plugin.model.parameters()]
     moved = sum(count for count, moved in counts if moved)
     parameters = {"trained": moved, "all": sum(count for count, _ in counts)}
     found: dict[str, Any] = {
         "method": trained.report,
         "parameters": {**parameters, **trained.report.get("parameters", {})},
+        "card": card_facts.of(job, saved),
     }
     if adapter_folder.is_adapter(job.plugin.model):
         note = methods.of(job.recipe.method).card_note

@@ -45,10 +45,7 @@ def check(run: Path, rows: datasets.Dataset) -> Comparison:
     """
     folder = run / "logs" / "reload"
     rows.save_to_disk(str(folder))
-    command = [sys.executable, "-m", "toolkit.reload", str(run), str(folder)]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env=ranks.alone_environment()
-    )
+    done = in_a_fresh_process([str(run), str(folder)])
     if done.returncode:
         raise ReloadError(f"the saved model cannot be loaded again:\n{done.stderr.strip()[-2000:]}")
     found = Comparison(**json.loads(done.stdout.strip().splitlines()[-1]))
@@ -59,6 +56,14 @@ def check(run: Path, rows: datasets.Dataset) -> Comparison:
             f"rows differently (rows {', '.join(map(str, found.rows))}):\n{examples}"
         )
     return found
+
+
+def in_a_fresh_process(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """Run this module as a script."""
+    return subprocess.run(
+        [sys.executable, "-m", "toolkit.reload", *arguments],
+        capture_output=True, text=True, check=False, env=ranks.alone_environment(),
+    )  # fmt: skip
 
 
 def compare(

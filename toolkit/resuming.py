@@ -79,7 +79,7 @@ def _differences(folder: RunFolder, job: Job) -> Iterator[Fault]:
     draft.stop_on_faults()
     old, new = (r.model_dump(mode="json") if r else {} for r in (recipe, job.recipe))
     where = f"of the run in {folder.path}"
-    different = dict(_unequal(old, new))
+    different = dict(unequal(old, new))
     for key, (one, other) in different.items():
         yield Fault(key, f"is {other!r}, but {one!r} in the recipe {where}")
     if different:  # of other splits or models, say, nothing else is to be expected
@@ -90,10 +90,11 @@ def _differences(folder: RunFolder, job: Job) -> Iterator[Fault]:
         yield Fault("model", f"has changed since the start {where}: its weights are others")
 
 
-def _unequal(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
+def unequal(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Yield "key.path" -> the old value and the new one, of plain values that differ."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}):
-            yield from _unequal(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
+            yield from unequal(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
     elif old != new:
         yield path, (old, new)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from toolkit.errors import Fault, listing
 
@@ -25,6 +25,12 @@ class Score(_Open):
     value: float | None
     low: float | None = None
     high: float | None = None
+
+    @model_validator(mode="after")
+    def _whole_interval(self) -> Score:
+        if (self.low is None) != (self.high is None):
+            raise ValueError("an interval has low and high")
+        return self
 
 
 Scores = dict[str, Score]
@@ -139,6 +145,32 @@ class Adapter(_Open):
     note: str
 
 
+class Method(_Open):
+    """How the model was trained."""
+
+    name: str = ""
+
+
+class BaseCard(_Open):
+    """What the card of the pretrained model says."""
+
+    license: str | None = None
+    license_name: str | None = None
+    license_link: str | None = None
+    languages: list[str] = []
+
+
+class Card(_Open):
+    """What the model card says beside the scores."""
+
+    base: BaseCard = BaseCard()
+    inputs: list[str] = []
+    targets: list[str] = []
+    classes: Counts = {}
+    data_license: str | None = None
+    usage: str | None = None
+
+
 class Calibration(_Open):
     """The temperature that validation gives, and the rows it was fitted on; absent where none."""
 
@@ -167,6 +199,8 @@ class Record(_Open):
     environment: Environment | None = None
     parameters: Parameters | None = None
     adapter: Adapter | None = None
+    method: Method | None = None
+    card: Card | None = None
     metrics: dict[str, Scores] = {}
     slices: dict[str, dict[str, dict[str, Score | int]]] = {}
     floors: dict[str, Scores] = {}

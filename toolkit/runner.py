@@ -21,6 +21,7 @@ from toolkit import (
     resuming,
     scores,
     shown,
+    tracking,
     usage,
 )
 from toolkit.agreement import agreed
@@ -32,6 +33,7 @@ from toolkit.runs import OthersFolder, Run, RunFolder
 if TYPE_CHECKING:
     from toolkit.interrupting import Watch
     from toolkit.plugin import Plugin
+    from toolkit.tracking import Trackers
 
 __all__ = ["Job", "check", "run", "save"]
 
@@ -80,7 +82,8 @@ def _run(job: Job, folder: RunFolder, console: Console, watch: Watch) -> Run | N
         folder.write(**record.opening(job))
         for note in folder.record["devices"]["notes"] if ranks.is_main() else ():
             shown.say(console, note, "yellow")
-        _train_and_score(job, folder, console, watch)
+        with tracking.following(job, folder) as trackers:
+            _train_and_score(job, folder, console, watch, trackers)
     except KeyboardInterrupt as error:
         folder.write(status="interrupted", error=str(error) or None)
         raise Interrupted(f"{error or 'stopped'}; {resuming.how(folder.path)}") from None
@@ -108,7 +111,9 @@ def _folder(out: Path | None, job: Job, before: resuming.Before | None) -> RunFo
     return folder or OthersFolder(path)
 
 
-def _train_and_score(job: Job, folder: RunFolder, console: Console, watch: Watch) -> None:
+def _train_and_score(
+    job: Job, folder: RunFolder, console: Console, watch: Watch, trackers: Trackers
+) -> None:
     """Train, score, save, prove and report: the order in which the folder fills."""
     from toolkit.reporting import card, figures, html
 
@@ -146,6 +151,7 @@ def _train_and_score(job: Job, folder: RunFolder, console: Console, watch: Watch
     )
     html.of_job(job, folder)
     card.write(folder)
+    trackers.report(console)
     folder.clear_checkpoints(keep="save_total_limit" in job.recipe.training)
     folder.write(status="finished")
 

@@ -45,7 +45,7 @@ class RunFolder:
         Raises:
             UserError: `out` holds files, or another process is writing to it.
         """
-        path = out or _fresh(_home(name))
+        path = out or _fresh(home(name))
         with _writable(path):
             if path.exists() and not path.is_dir():
                 raise UserError(f"--out {path} is a file; name a new or empty folder")
@@ -217,11 +217,11 @@ def unfinished(path: Path) -> str | None:
 
 def last_unfinished(name: str) -> Path | None:
     """Return the newest folder under runs/<name> whose run did not get to its end."""
-    found = sorted(_home(name).glob("*/run.json"), key=lambda file: file.parent.name)
+    found = sorted(home(name).glob("*/run.json"), key=lambda file: file.parent.name)
     return next((f.parent for f in reversed(found) if unfinished(f.parent)), None)
 
 
-def _home(name: str) -> Path:
+def home(name: str) -> Path:
     """Return the folder of a recipe's runs; a recipe's file may be called `...yaml`."""
     parts = (part if part.strip(".") else "_" for part in name.split("/"))
     return Path("runs", *parts)

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Mapping
 from typing import Any
 
+from toolkit import tracking
 from toolkit.errors import listing, nearest
 
 COUNTS = {
@@ -66,7 +67,7 @@ def _reports(value: Any) -> str:
                 f"there is no {service!r}.{nearest(str(service), known)} Known: {listing(known)}."
             )
         if service is not None and service not in there:
-            return f"{service} is not installed"
+            return tracking.missing(str(service))
     return ""
 
 

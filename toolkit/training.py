@@ -8,6 +8,7 @@ import typing
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from toolkit import tracking
 from toolkit.errors import Fault, RecipeError, nearest
 from toolkit.settings import fault
 
@@ -111,6 +112,8 @@ def arguments(
     if faults:
         raise RecipeError(faults)
     own = {name: value for name, value in given.items() if name not in EARLY_STOPPING}
+    if own.get("report_to", "") is None:
+        own["report_to"] = "none"
     defaults = _defaults(own, headline, has_lengths)
     if "early_stopping_patience" in given and str(defaults["eval_strategy"]) == "no":
         what = "needs validation while training, but eval_strategy is no"
@@ -151,7 +154,7 @@ def _defaults(
         "use_cpu": not torch.accelerator.is_available(),
         "dataloader_pin_memory": torch.cuda.is_available(),
         "disable_tqdm": True,
-        "report_to": "none",
+        "report_to": tracking.usual(),
     }
     if headline and str(strategy) != "no":
         found |= {

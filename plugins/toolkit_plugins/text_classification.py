@@ -11,7 +11,7 @@ from pydantic import Field, PositiveFloat
 
 from toolkit import pretrained
 from toolkit.data import ClassLabels
-from toolkit.errors import DataError, Fault, RecipeError, listing
+from toolkit.errors import DataError, Fault
 from toolkit.evaluation import classifier_floors
 from toolkit.evaluation.floors import Floor
 from toolkit.plugin import LabelColumn, Options, Plugin, Prediction, Row, TextColumn
@@ -68,15 +68,12 @@ class TextClassification(Plugin[TextOptions]):
         """Return the model with a head of one output per class."""
         from transformers import AutoModelForSequenceClassification
 
-        names = list(self.labels.names)
         kind = "multi_label" if self.options.multi_label else "single_label"
         return pretrained.model(
             AutoModelForSequenceClassification,
             self.model_path,
             self.processor,
-            num_labels=len(names),
-            id2label=dict(enumerate(names)),
-            label2id={name: place for place, name in enumerate(names)},
+            **self.labels.head,
             problem_type=f"{kind}_classification",
             pad_token_id=self.processor.pad_token_id,
             ignore_mismatched_sizes=True,  # a checkpoint's own head for other classes is replaced
@@ -85,12 +82,15 @@ class TextClassification(Plugin[TextOptions]):
 
     def loss(self) -> Callable[..., Any] | None:
         """Return cross-entropy with class weights, if they are asked for."""
-        if self.options.class_weights is None or self.data is None:
+        options = self.options
+        if options.class_weights is None or self.data is None:
             return None
         import torch
         from torch.nn import functional
 
-        weights = torch.tensor(self._weights, dtype=torch.float32)
+        train = self.data["train"]
+        found = self.labels.weights(options.class_weights, train, options.label)
+        weights = torch.tensor(found, dtype=torch.float32)
 
         def several(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
             losses = functional.binary_cross_entropy_with_logits(
@@ -199,27 +199,6 @@ class TextClassification(Plugin[TextOptions]):
         from transformers import AutoConfig
 
         return AutoConfig.from_pretrained(self.model_path)
-
-    @cached_property
-    def _weights(self) -> list[float]:
-        names, given = self.labels.names, self.options.class_weights
-        if isinstance(given, dict):
-            unknown = sorted(set(given) - set(names))
-            if unknown:
-                raise RecipeError(
-                    Fault("options.class_weights", f"names {listing(unknown)}; the classes are "
-                                                   f"{listing(names)}")
-                )  # fmt: skip
-            return [given.get(name, 1.0) for name in names]
-        if self.data is None:
-            raise DataError("balanced class weights need training rows")
-        counts = np.zeros(len(names))
-        for batch in self.data["train"].select_columns([self.options.label]).iter(1000):
-            for value in batch[self.options.label]:
-                for text in self.labels.texts(value):
-                    counts[names.index(text)] += 1
-        # scikit-learn's "balanced": rows / (classes * rows of the class).
-        return list(counts.sum() / (len(names) * np.maximum(counts, 1)))
 
     @property
     def _smoothing(self) -> float:

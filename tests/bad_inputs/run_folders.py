@@ -84,6 +84,8 @@ BAD_RECORDS: list[tuple[str, Content, tuple[str, ...]]] = [
     ("a floor without its score", record(floors={"majority": {}}), ("floors.majority.accuracy",)),
     ("a score that is a text", record(metrics={"test": {"accuracy": {"value": "high"}}}),
      ("metrics.test.accuracy.value", "'high'")),
+    ("half an interval", record(metrics={"test": {"accuracy": {"value": 1.0, "low": 1.0}}}),
+     ("metrics.test.accuracy", "an interval has low and high")),
     ("a model that is a text", record(model="m"), ("model",)),
     ("data that are null", record(data=[]), ("data",)),
 ]  # fmt: skip

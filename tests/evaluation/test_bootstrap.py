@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 
+import datasets
+import evaluate
 import numpy as np
 import pytest
 
+from toolkit.evaluation import scoring
 from toolkit.evaluation.bootstrap import interval, resamples_for, weights
 
 
@@ -68,3 +71,31 @@ def test_interval_of_a_proportion_covers_it_as_often_as_it_says() -> None:
 )
 def test_fewer_resamples_where_they_cost_more(rows: int, width: int, expected: int) -> None:
     assert resamples_for(rows, width) == expected
+
+
+class ShareRight(evaluate.Metric):  # type: ignore[misc]  # evaluate ships no types
+    """A metric as other packages bring it, without an interval of its own."""
+
+    def _info(self) -> evaluate.MetricInfo:
+        text = datasets.Value("string")
+        features = datasets.Features({"predictions": {"label": text}, "references": text})
+        return evaluate.MetricInfo(description="right", citation="", features=features)
+
+    def _compute(
+        self, predictions: list[dict[str, str]], references: list[str]
+    ) -> dict[str, float]:
+        right = [p["label"] == r for p, r in zip(predictions, references, strict=True)]
+        return {"right": sum(right) / len(right)}
+
+
+def test_draws_of_other_packages_metrics_are_of_the_same_rows() -> None:
+    from toolkit.evaluation.metrics import load
+
+    labels = ["a", "b"]
+    predictions = [{"label": labels[n % 2], "scores": {"a": 0.5, "b": 0.5}} for n in range(30)]
+    references = [labels[n % 3 == 0] for n in range(30)]
+    modules = {"own": load("accuracy", labels=labels), "other": ShareRight()}
+    found = scoring.draws(modules, [(predictions, references)], seed=3)
+    assert len(found["other"]) == scoring.FOREIGN_RESAMPLES
+    assert found["own"][: scoring.FOREIGN_RESAMPLES] == pytest.approx(found["other"])
+    assert scoring.draws({"other": ShareRight()}, [], seed=3) == {}

@@ -29,6 +29,9 @@ def test_windows_hold_what_came_before_and_labels_that_were_known():
     assert found["card_count_7d"].tolist() == [0, 1, 1, 3, 0]
     assert found["card_mean_7d"].tolist() == [0, 10, 10, 20, 0]
     assert found["card_ratio_7d"].tolist() == [1, 2, 3, 2, 1]
+    # 40 after 10, 20 and 30, whose spread is the root of 200 / 3.
+    assert found["card_deviation_7d"][3] == pytest.approx(20 / (200 / 3) ** 0.5)
+    assert found["card_deviation_7d"][[0, 1, 2, 4]].tolist() == [0, 0, 0, 0]
     # The fraud of day 0 is known from day 2 on.
     assert found["card_frauds_7d"].tolist() == [0, 0, 0, 1, 0]
     assert found["card_risk_7d"].tolist() == pytest.approx([0, 0, 0, 1 / 3, 0])

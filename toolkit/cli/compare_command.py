@@ -2,23 +2,43 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 
 @click.command("compare")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
-def command(runs: tuple[str, ...]) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
+@click.option("--html", type=click.Path(path_type=Path), metavar="FILE",
+              help="Write one page that needs no network.")  # fmt: skip
+def command(runs: tuple[str, ...], as_json: bool, html: Path | None) -> None:
     """Compare finished runs with the first one, on the same test rows.
 
     A RUN is a run's folder, or a recipe's (runs/RECIPE) for the newest finished run in it.
     Differences come with their 95% interval (paired bootstrap) and its p; where predictions are
-    labels, with McNemar's test.
+    labels, with McNemar's test. Runs of other test rows are refused.
     """
+    import json
+
     from rich.console import Console
 
-    from toolkit import comparing
-    from toolkit.reporting import comparison
+    from toolkit import comparing, shown
+    from toolkit.errors import UserError
+    from toolkit.reporting import comparison, comparison_page
     from toolkit.runs import Run
 
     folders = comparing.find(runs)
-    comparison.show(Run(folders[0]), comparing.compare(folders), Console())
+    baseline, found = Run(folders[0]), comparing.compare(folders)
+    if html is not None:
+        try:
+            html.write_text(comparison_page.page(baseline, found), encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"--html {html} cannot be written: {error.strerror}") from None
+    if as_json:
+        click.echo(json.dumps(comparison.as_json(baseline, found), indent=2))
+        return
+    console = Console()
+    comparison.show(baseline, found, console)
+    if html is not None:
+        shown.say(console, f"\nwritten: {html}")

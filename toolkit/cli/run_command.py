@@ -13,6 +13,10 @@ from toolkit.cli.recipe_arguments import overrides, recipe_argument, recipe_opti
 @click.command("run")
 @recipe_argument
 @recipe_options
+@click.option(
+    "--seeds", type=int, metavar="N", help="Run with N seeds, from --seed on, on the same splits: "
+    "mean and spread.",
+)  # fmt: skip
 @click.option("--offline", is_flag=True, help="Ask the Hub for nothing.")
 @click.option(
     "--out", type=click.Path(path_type=Path), help="The run's folder (new or empty); "
@@ -40,6 +44,7 @@ def command(
     method: str | None,
     settings: tuple[str, ...],
     seed: int | None,
+    seeds: int | None,
     offline: bool,
     out: Path | None,
     resume: bool,
@@ -60,6 +65,12 @@ def command(
 
     console = Console(quiet=quiet)
     fleet = launching.Fleet(processes, nodes, node_rank, rendezvous)
+    if seeds is not None:
+        from toolkit import seeds as several
+        from toolkit.reporting import seeds as page
+
+        page.summary(several.run(recipe, changes, seeds, out, console, fleet, resume), console)
+        return
     run = launching.run(recipe, changes, out, console, fleet, resume)
     if launching.tells():
         if run is None:

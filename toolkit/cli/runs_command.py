@@ -12,17 +12,23 @@ import click
 @click.option("--limit", type=click.IntRange(1), default=30, show_default=True,
               help="The newest so many.")  # fmt: skip
 def command(folder: Path, limit: int) -> None:
-    """List the runs below a folder (runs/), the newest last: status, headline score, time."""
+    """List the runs below a folder (runs/), the newest last: status, headline score, time.
+
+    Runs of one recipe with several seeds are one line; name their folder to see each.
+    """
     from rich.console import Console
 
-    from toolkit import shown
+    from toolkit import seed_runs, shown
     from toolkit.errors import UserError
     from toolkit.reporting.terminal import plain, with_interval
     from toolkit.runs import Run
 
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; runs are made there by `toolkit run`")
-    files = sorted(folder.rglob("run.json"), key=lambda file: (file.stat().st_mtime, str(file)))
+    several = list(folder.rglob(f"*/{seed_runs.FILE}"))
+    within = {file.parent for file in several}
+    alone = [file for file in folder.rglob("run.json") if file.parent.parent not in within]
+    files = sorted([*alone, *several], key=lambda file: (file.stat().st_mtime, str(file)))
     console = Console()
     if not files:
         shown.say(console, f"no run below {folder}")
@@ -30,6 +36,9 @@ def command(folder: Path, limit: int) -> None:
         shown.say(console, f"{len(files) - limit:,} older ones are left out (--limit)")
     for file in files[-limit:]:
         try:
+            if file.name == seed_runs.FILE:
+                console.print(_of_seeds(file.parent), highlight=False, soft_wrap=True)
+                continue
             run = Run(file.parent)
         except UserError as error:
             console.print(f"[red]damaged[/]      {plain(file.parent)}: {plain(error)}",
@@ -44,3 +53,13 @@ def command(folder: Path, limit: int) -> None:
         took = "" if seconds is None else f"{seconds:.0f} s"
         console.print(f"{run.status:12} {plain(file.parent)}  {plain(score)}  {took}".rstrip(),
                       highlight=False, soft_wrap=True)  # fmt: skip
+
+
+def _of_seeds(folder: Path) -> str:
+    from toolkit.reporting.seeds import headline
+    from toolkit.reporting.terminal import plain
+    from toolkit.seed_runs import SeedRuns
+
+    found = SeedRuns(folder)
+    done = f"{len(found.runs)} of {len(found.seeds)} seeds"
+    return f"{found.status:12} {plain(folder)}  {done}  {plain(headline(found))}".rstrip()

@@ -96,7 +96,8 @@ def load(
     found = overlap.measure(made, inputs, target, LIKENESS) if inputs else overlap.Overlap()
     if LIKENESS in made["train"].column_names:
         made = made.remove_columns(LIKENESS)
-    way = json.dumps([spec.split.model_dump(), seed, spec.on_missing, spec.rename])
+    drawn_by = seed if spec.split.seed is None else spec.split.seed
+    way = json.dumps([spec.split.model_dump(), drawn_by, spec.on_missing, spec.rename])
     return Loaded(
         splits=made,
         fingerprint=hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest(),

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.data.checks import BATCH
-from toolkit.errors import DataError, Fault, listing
+from toolkit.errors import DataError, Fault, RecipeError, listing
 
 if TYPE_CHECKING:
     import datasets
@@ -104,6 +104,33 @@ class ClassLabels:
         """Return {"label": the likeliest, "scores": {class: probability}} for each row of them."""
         found = [dict(zip(self.names, map(float, row), strict=True)) for row in probabilities]
         return [{"label": max(row, key=row.__getitem__), "scores": row} for row in found]
+
+    def weights(self, wanted: Mapping[str, float] | str, split: datasets.Dataset, column: str,
+                key: str = "options.class_weights") -> list[float]:  # fmt: skip
+        """Return a weight per class: as wanted (1 for those not named), or balanced.
+
+        Balanced ones are scikit-learn's: labels / (classes * labels of the class).
+
+        Args:
+            wanted: class -> weight, or "balanced".
+            split: whose labels are counted, in `column`.
+            key: where the recipe says it.
+
+        Raises:
+            RecipeError: a weight for a class that there is not.
+        """
+        if not isinstance(wanted, str):
+            if unknown := sorted(set(wanted) - set(self.names)):
+                what = f"names {listing(unknown)}; the classes are {listing(self.names)}"
+                raise RecipeError(Fault(key, what))
+            return [wanted.get(name, 1.0) for name in self.names]
+        counts = dict.fromkeys(self.names, 0)
+        for batch in split.select_columns([column]).iter(BATCH):
+            for value in batch[column]:
+                for text in self.texts(value):
+                    counts[text] += 1
+        total = sum(counts.values())
+        return [total / (len(counts) * max(count, 1)) for count in counts.values()]
 
     def notes(self, splits: Mapping[str, datasets.Dataset] | None, column: str) -> list[str]:
         """Return a line for each of validation and test that has classes which train lacks."""

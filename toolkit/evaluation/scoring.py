@@ -47,6 +47,34 @@ def score(
     return scores
 
 
+def draws(
+    modules: Mapping[str, evaluate.EvaluationModule], pairs: Pairs, seed: int
+) -> dict[str, list[float]]:
+    """Return metric -> its value in each resample of the rows; none where there are no rows.
+
+    Resample for resample the same rows are drawn, whatever the metric and the model.
+    """
+    from toolkit.evaluation.metric import RowMetric
+
+    foreign = {name: m for name, m in modules.items() if not isinstance(m, RowMetric)}
+    inputs = {name: _remembered(module) for name, module in foreign.items()}
+    empty = True
+    for predictions, references in pairs:
+        empty = False
+        for name, module in modules.items():
+            given = taken(module, predictions) if name in foreign else predictions
+            module.add_batch(predictions=given, references=references)
+    found: dict[str, list[float]] = {}
+    for name, module in modules.items():
+        if name not in foreign:
+            computed = module.compute(resamples=None, seed=seed, draws=True) or {}
+            found[name] = list(computed.get("draws", []))
+        elif not empty:
+            module.compute()
+            found[name] = _foreign_draws(module, inputs[name], seed)
+    return found
+
+
 def _remembered(module: evaluate.EvaluationModule) -> dict[str, Any]:
     """Return where the inputs of a module's `_compute` will stand, as `compute` has read them."""
     inputs: dict[str, Any] = {}
@@ -64,6 +92,13 @@ def _remembered(module: evaluate.EvaluationModule) -> dict[str, Any]:
 def _foreign_interval(
     module: evaluate.EvaluationModule, inputs: Mapping[str, Any], seed: int
 ) -> dict[str, float]:
+    low, high = interval(_foreign_draws(module, inputs, seed))
+    return {"low": low, "high": high}
+
+
+def _foreign_draws(
+    module: evaluate.EvaluationModule, inputs: Mapping[str, Any], seed: int
+) -> list[float]:
     """Resample the rows and compute again: slow, and right for any module."""
     from datasets.utils.py_utils import temp_seed
 
@@ -73,8 +108,7 @@ def _foreign_interval(
         drawn = {name: _drawn(column, places) for name, column in inputs.items()}
         with temp_seed(module.seed):  # as `compute` does, for those that draw
             values.append(_one(module._compute(**drawn)))
-    low, high = interval(np.array(values))
-    return {"low": low, "high": high}
+    return values
 
 
 def _drawn(column: Any, places: Any) -> Any:

@@ -34,7 +34,7 @@ def plain(text: object) -> str:
 
 def number(value: float | None) -> str:
     """Return a score as it is printed everywhere, or "undefined"."""
-    return "undefined" if value is None else f"{value:.3f}"
+    return "undefined" if value is None or value != value else f"{value:.3f}"
 
 
 def with_interval(score: Mapping[str, Any]) -> str:

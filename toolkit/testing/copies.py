@@ -1,8 +1,8 @@
 """One process that has imported the libraries, and is copied for every run that the kit makes.
 
 Importing them is most of what a short run costs. As a script it is that process: it reads one JSON
-object a line, {"arguments": .., "folder": ..}, and for each starts a copy of itself, which does
-what `python -m toolkit.testing.killing ARGUMENTS` does; it answers with the copy's exit code.
+object a line, {"module": .., "arguments": .., "folder": ..}, and for each starts a copy of itself,
+which does what `python -m MODULE ARGUMENTS` does; it answers with the copy's exit code.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
+KILLING = "toolkit.testing.killing"
 TURN = 0.05  # seconds between two looks at who has ended
 
 
@@ -53,15 +54,15 @@ class Copies:
         )  # fmt: skip
         threading.Thread(target=self._listen, args=(self._server.stdout,), daemon=True).start()
 
-    def run(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-        """Do what `python -m toolkit.testing.killing ARGUMENTS` does; return how it ended."""
+    def run(
+        self, arguments: Sequence[str], module: str = KILLING
+    ) -> subprocess.CompletedProcess[str]:
+        """Do what `python -m MODULE ARGUMENTS` does; return how it ended."""
         with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
-            code = self._ask({"arguments": list(arguments), "folder": folder})
+            code = self._ask({"module": module, "arguments": arguments, "folder": folder})
             if code is not None:
-                said = [Path(folder, name) for name in ("out", "err")]
-                out, err = (p.read_text("utf-8", "replace") if p.exists() else "" for p in said)
-                return subprocess.CompletedProcess(list(arguments), code, out, err)
-        command = [sys.executable, "-m", "toolkit.testing.killing", *arguments]
+                return _ended(arguments, code, Path(folder))
+        command = [sys.executable, "-m", module, *arguments]
         return subprocess.run(
             command, capture_output=True, text=True, check=False, env=self._environment
         )
@@ -133,16 +134,64 @@ def _answer(number: int, code: int) -> None:
 
 def _become(asked: Mapping[str, Any]) -> None:
     """Be the process that was asked for: its arguments, and files for what it prints."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
+    os.close(nothing)
+    if asked["module"] == KILLING:
+        asked = _keep_one_for_the_reload(asked)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for place, name in ((1, "out"), (2, "err")):
         file = os.open(os.path.join(asked["folder"], name), os.O_WRONLY | os.O_CREAT, 0o600)
         os.dup2(file, place)
         os.close(file)
-    os.close(nothing)
-    sys.argv = ["killing", *asked["arguments"]]
-    runpy.run_module("toolkit.testing.killing", run_name="__main__")
+    sys.argv = [asked["module"], *asked["arguments"]]
+    runpy.run_module(asked["module"], run_name="__main__")
+
+
+def _keep_one_for_the_reload(asked: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Set a copy aside that knows nothing of the run, in which the saved model is loaded again.
+
+    It waits, and ends when the run does. Returns what the process that returns shall do.
+    """
+    from toolkit import ranks, reload
+
+    fresh = reload.in_a_fresh_process
+    questions, ask = os.pipe()
+    spare = os.fork()
+    if spare == 0:
+        os.close(ask)
+        with open(questions, encoding="utf-8") as file:
+            question = file.readline()
+        if not question:
+            os._exit(0)
+        asked = json.loads(question)
+        os.environ.clear()
+        os.environ.update(asked["environment"])
+        return asked
+    os.close(questions)
+
+    def in_the_spare(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
+        nonlocal spare
+        if not spare:
+            return fresh(arguments)
+        child, spare = spare, 0
+        with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
+            question = {"module": reload.__name__, "arguments": list(arguments), "folder": folder,
+                        "environment": ranks.alone_environment()}  # fmt: skip
+            with open(ask, "w", encoding="utf-8") as file:
+                file.write(json.dumps(question) + "\n")
+            code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            return _ended(arguments, code, Path(folder))
+
+    reload.in_a_fresh_process = in_the_spare
+    return asked
+
+
+def _ended(arguments: Sequence[str], code: int, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Return how a copy has ended that printed to files in `folder`."""
+    said = [folder / name for name in ("out", "err")]
+    out, err = (p.read_text("utf-8", "replace") if p.exists() else "" for p in said)
+    return subprocess.CompletedProcess(list(arguments), code, out, err)
 
 
 if __name__ == "__main__":

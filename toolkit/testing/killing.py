@@ -31,7 +31,7 @@ def killed(moment: str, count: int, arguments: Sequence[str], number: int = sign
 
     Returns its exit code, negative for a signal.
     """
-    return _shown(_process([moment, str(count), str(int(number)), "run", *arguments]))
+    return _shown(process([moment, str(count), str(int(number)), "run", *arguments]))
 
 
 def undisturbed(arguments: Sequence[str]) -> int:
@@ -43,7 +43,7 @@ def alone(
     arguments: Sequence[str], environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run `toolkit run ...` in a process of its own, and return what it has printed, too."""
-    return _process(["step", "0", "0", "run", *arguments], environment)
+    return process(["step", "0", "0", "run", *arguments], environment)
 
 
 def assert_resumes(
@@ -92,9 +92,10 @@ def assert_same_end(run: Path, other: Path) -> None:
     assert predictions[0] == predictions[1], "predictions.jsonl: other predictions"
 
 
-def _process(
+def process(
     arguments: Sequence[str], environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
+    """Run this module as a script."""
     command = [sys.executable, "-m", "toolkit.testing.killing", *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 

@@ -79,18 +79,18 @@ def batches_agree(subject: Subject) -> Iterator[str]:
 
 def scores_stream(subject: Subject) -> Iterator[str]:
     """Metrics there are; fed in parts they give what they give at once, and floors beside them."""
+    from toolkit.evaluation import chosen
     from toolkit.evaluation.scoring import score
 
     plugin = subject.job.plugin
-    if not plugin.metrics():
+    if not chosen.modules(plugin):
         yield "metrics gave none: nothing would be scored"
         return
     found = _predicted(subject, subject.test, 4)
     truth = plugin.references(subject.test.to_list())
-    whole = score(plugin.metrics(), [(found, truth)])
-    parts = score(
-        plugin.metrics(), [(found[n : n + 5], truth[n : n + 5]) for n in range(0, len(found), 5)]
-    )
+    batches = [(found[n : n + 5], truth[n : n + 5]) for n in range(0, len(found), 5)]
+    whole = score(chosen.modules(plugin), [(found, truth)])
+    parts = score(chosen.modules(plugin), batches)
     for name in whole:
         one, other = whole[name]["value"], parts[name]["value"]
         if abs(one - other) > 1e-9:

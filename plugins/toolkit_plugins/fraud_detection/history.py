@@ -19,6 +19,7 @@ Array = np.ndarray[Any, Any]
 
 DAY = 86_400_000  # milliseconds
 SCALE = 10_000  # amounts are summed as whole numbers of 1/10,000: exact in any order
+CENTS = 100  # squares are summed of whole cents
 NEVER = 1_000.0  # days since what has not happened
 THREADS = 2
 LARGEST = 2**63 - 1
@@ -48,7 +49,8 @@ def feature_names(entity: str, windows: Windows, with_labels: bool) -> list[str]
     """Return the names of an entity's features, in the order in which `features` yields them."""
     found = [f"{entity}_since_last"]
     for name in windows.names():
-        found += [f"{entity}_count_{name}", f"{entity}_mean_{name}", f"{entity}_ratio_{name}"]
+        kinds = ("count", "mean", "ratio", "deviation")
+        found += [f"{entity}_{kind}_{name}" for kind in kinds]
     if with_labels:
         found += [f"{entity}_{name}" for name in ("since_fraud", "streak", "since_streak")]
         for name in windows.names():
@@ -122,6 +124,7 @@ class Past:
         whole = np.rint(amount * SCALE).astype(np.int64)
         # Sums may wrap around; their differences are right all the same.
         sums = _cumulative(whole)
+        squares = _cumulative(_whole_squares(amount))
         yield "since_last", self._since(self.end)
         for name, length in zip(self.windows.names(), self.windows.lengths, strict=True):
             first = np.searchsorted(self.key, self.key - length, side="left")
@@ -134,6 +137,12 @@ class Past:
             # Where there is nothing to compare with, an amount is as usual.
             unusual = np.abs(mean) > 1e-9
             yield f"ratio_{name}", np.where(unusual, amount, 1) / np.where(unusual, mean, 1)
+            variance = squares[self.end]
+            variance -= squares[first]
+            spread = variance / (CENTS**2 * np.maximum(count, 1)) - mean * mean
+            # Amounts that are always the same would make any other one infinitely unusual.
+            spread = np.maximum(np.sqrt(np.maximum(spread, 0)), np.abs(mean) / 100 + 0.01)
+            yield f"deviation_{name}", np.where(count > 1, (amount - mean) / spread, 0)
         if frauds is not None:
             yield from self._of_labels(frauds[self.order])
 
@@ -190,8 +199,14 @@ class Past:
         return np.where((end > 0) & (gap < self.reach), gap / DAY, NEVER)
 
 
+def _whole_squares(amount: Array) -> Array:
+    """Return squares of amounts in cents: whole numbers, unless their sum would be too large."""
+    squares: Array = np.square(np.rint(amount * CENTS))
+    return squares.astype(np.int64) if squares.sum() < LARGEST else squares
+
+
 def _cumulative(values: Array) -> Array:
-    found = np.zeros(len(values) + 1, np.int64)
+    found = np.zeros(len(values) + 1, values.dtype)
     np.cumsum(values, out=found[1:])
     return found
 

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 
 from toolkit import pretrained
+from toolkit.data import ClassLabels
 from toolkit.errors import DataError, Fault, RecipeError
 from toolkit.evaluation.floors import Floor
 from toolkit.plugin import Plugin, Prediction, Row
-from toolkit_plugins.fraud_detection import choosing, derive, inputs, table
+from toolkit_plugins.fraud_detection import choosing, derive, inputs, table, telling
 from toolkit_plugins.fraud_detection.history import DAY, Windows
 from toolkit_plugins.fraud_detection.options import FraudOptions, milliseconds
 from toolkit_plugins.fraud_detection.processor import FILE, TransactionProcessor
-from toolkit_plugins.fraud_detection.schema import Schema, as_label, leaks, resolve
+from toolkit_plugins.fraud_detection.schema import Schema, as_label, resolve
 
 Array = np.ndarray[Any, Any]
 
@@ -45,7 +46,8 @@ class FraudDetection(Plugin[FraudOptions]):
             found = TransactionProcessor.from_pretrained(self.model_path)
             self.schema = found.schema
         else:
-            self._check_splits()
+            if self.options.task == "detect":
+                telling.check_splits(self.data, self._schema, self.options.label_delay)
             found = self._fitted()
             if saved:
                 before = TransactionProcessor.from_pretrained(self.model_path)
@@ -86,14 +88,11 @@ class FraudDetection(Plugin[FraudOptions]):
         settings = self._sizes
         if self.is_text:
             settings = {"pad_token_id": self.processor.tokenizer.pad_token_id}
-        names = self._schema.labels
         return pretrained.model(
             AutoModelForSequenceClassification,
             self.model_path,
             self.processor.tokenizer,
-            num_labels=2,
-            id2label=dict(enumerate(names)),
-            label2id={name: place for place, name in enumerate(names)},
+            **ClassLabels(self._schema.labels).head,
             ignore_mismatched_sizes=True,  # a checkpoint's own head is replaced
             dtype="float32",
             **settings,
@@ -211,25 +210,8 @@ class FraudDetection(Plugin[FraudOptions]):
 
     def notes(self) -> list[str]:
         """Say which columns were taken for what, and what is odd about them."""
-        schema, data = self._schema, self.data
-        found = [f"taken from the data: {what}" for what in schema.proposed]
-        if data is None:
-            return found
-        frame = table.frame(data["train"])
-        found += [
-            f"{name!r} alone nearly says the label: is it known when the transaction comes?"
-            for name in leaks(frame, schema)
-        ]
-        if schema.amount and (negative := int((frame[schema.amount] < 0).sum())):
-            found.append(f"{negative:,} amounts of train are below 0 and kept as they are")
-        for name in schema.entities:
-            if nulls := frame[name].null_count():
-                found.append(f"{nulls:,} rows of train have no {name!r}, and no history by it")
-        if self.options.task == "detect":
-            found += [f"{name} has no fraud: most metrics have no value there"
-                      for name in ("validation", "test")
-                      if name in data and not self.truth(data[name]).any()]  # fmt: skip
-        if not self.is_text_by_option:
+        found = telling.notes(self.data, self._schema, self.options.task == "detect")
+        if self.data is not None and not self.is_text_by_option:
             found.append(
                 "the saved model is of a class of this plugin: AutoModel loads it after "
                 "`import toolkit_plugins.fraud_detection`"
@@ -238,8 +220,7 @@ class FraudDetection(Plugin[FraudOptions]):
 
     def truth(self, rows: Any) -> Array:
         """Return 1 for fraud and 0 for the rest, shape (rows,)."""
-        label = str(self._schema.label)
-        return table.frauds(table.frame(rows, [label])[label], self._schema)
+        return table.truth(rows, self._schema)
 
     def matrix(self, rows: Any) -> Array:
         """Return what the model of fields reads as one matrix: numbers, then kinds."""
@@ -346,42 +327,3 @@ class FraudDetection(Plugin[FraudOptions]):
             windows=list(self.options.windows),
             label_delay=self.options.label_delay,
         )
-
-    def _check_splits(self) -> None:
-        """Refuse rows without labels, a train split of one class, and labels not yet known."""
-        schema, data, faults = self._schema, self.data, []
-        if data is None or self.options.task == "pretrain":
-            return
-        for name, rows in data.items():
-            nulls = table.frame(rows, [str(schema.label)])[str(schema.label)].null_count()
-            if nulls:
-                what = (
-                    f"{nulls:,} rows have no {schema.label!r}: set options.label to leave them out"
-                )
-                faults.append(Fault(str(name), what))
-        counts = np.bincount(self.truth(data["train"]), minlength=2)
-        if not counts.all():
-            only = schema.labels[int(counts[0] == 0)]
-            faults.append(Fault("train", f"all {counts.sum():,} rows have {schema.label} {only!r}: "
-                                         "there is nothing to tell apart"))  # fmt: skip
-        if schema.time is not None:
-            faults += self._late()
-        if faults:
-            raise DataError(faults)
-
-    def _late(self) -> list[Fault]:
-        """Return a fault for each split some of whose labels are not known when test begins."""
-        data, delay = self.data or {}, self.windows.delay
-        times = {n: np.asarray(rows.with_format("numpy")[derive.TIME][:])
-                 for n, rows in data.items()}  # fmt: skip
-        found = []
-        for name in ("train", "validation"):
-            late = int((times[name] + delay > times["test"].min()).sum()) if name in times else 0
-            if late:
-                found.append(
-                    Fault(f"{name}", f"{late:,} labels are not known when the test split begins "
-                          f"(options.label_delay: {self.options.label_delay}): split with --set "
-                          f"data.split.time={self._schema.time} --set data.split.gap="
-                          f"{self.options.label_delay}, or say 0d where labels come at once")
-                )  # fmt: skip
-        return found

@@ -145,6 +145,12 @@ def frauds(column: pl.Series, schema: Schema) -> Array:
     return found
 
 
+def truth(rows: datasets.Dataset, schema: Schema) -> Array:
+    """Return 1 for a fraud and 0 for the rest, shape (rows,)."""
+    label = str(schema.label)
+    return frauds(frame(rows, [label])[label], schema)
+
+
 def _refuse(name: str, wrong: pl.Series, what: str) -> None:
     if wrong.any():
         raise DataError(Fault(_rows(name, wrong), f"{what} ({int(wrong.sum()):,} rows in all)"))

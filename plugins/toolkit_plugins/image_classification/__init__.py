@@ -98,13 +98,10 @@ class ImageClassification(Plugin[ImageOptions]):
 
         from toolkit_plugins.image_classification.training import mend_momentum
 
-        names = list(self.labels.names)
         found = pretrained.model(
             AutoModelForImageClassification,
             self.model_path,
-            num_labels=len(names),
-            id2label=dict(enumerate(names)),
-            label2id={name: place for place, name in enumerate(names)},
+            **self.labels.head,
             ignore_mismatched_sizes=True,  # a checkpoint's own head for other classes is replaced
             dtype="float32",
         )
@@ -146,14 +143,16 @@ class ImageClassification(Plugin[ImageOptions]):
 
     def loss(self) -> Callable[..., Any] | None:
         """Return cross-entropy with class weights, or with shares of classes; else the model's."""
-        augment = self.options.augment
+        augment, weights = self.options.augment, None
         mixes = augment is not None and (augment.mixup or augment.cutmix)
         if self.data is None or not (mixes or self.options.class_weights):
             return None
+        if wanted := self.options.class_weights:
+            weights = self.labels.weights(wanted, self.data["train"], self.options.label)
         from toolkit_plugins.image_classification.training import loss
 
         settings = self.recipe.training if self.recipe else {}
-        return loss(self._weights, float(settings.get("label_smoothing_factor", 0.0)))
+        return loss(weights, float(settings.get("label_smoothing_factor", 0.0)))
 
     def trainer(self, **parts: Any) -> Any:
         """Return a Trainer that changes training pictures; workers read those that are not kept."""
@@ -326,22 +325,6 @@ class ImageClassification(Plugin[ImageOptions]):
         scores = np.array([prediction["scores"][name] for prediction in predictions])
         truth = rows.select_columns([self.options.label]).to_list()
         return scores, np.array([label == name for label in self.references(truth)])
-
-    @cached_property
-    def _weights(self) -> list[float] | None:
-        names, given = self.labels.names, self.options.class_weights
-        if given is None or self.data is None:
-            return None
-        if isinstance(given, dict):
-            unknown = sorted(set(given) - set(names))
-            if unknown:
-                what = f"names {listing(unknown)}; the classes are {listing(names)}"
-                raise RecipeError(Fault("options.class_weights", what))
-            return [given.get(name, 1.0) for name in names]
-        ids = self._targets(self.data["train"].select_columns([self.options.label]).to_list())
-        counts = np.bincount(ids, minlength=len(names))
-        # scikit-learn's "balanced": rows / (classes * rows of the class).
-        return list(counts.sum() / (len(names) * np.maximum(counts, 1)))
 
     def _targets(self, rows: Sequence[Row]) -> Any:
         return np.array(self.labels.ids([row[self.options.label] for row in rows])).astype(int)

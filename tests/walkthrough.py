@@ -1,0 +1,69 @@
+"""A page's files written and its commands run, as they stand there."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(
+    r"<!-- (?P<kind>file|append|run)(: (?P<file>[^ ]+))? -->\n```\w*\n(?P<text>.*?)```", re.DOTALL
+)
+
+
+def section(title, page="CONTRIBUTING.md"):
+    """Return what stands under a heading."""
+    text = (ROOT / page).read_text(encoding="utf-8")
+    return text.partition(f"## {title}\n")[2].partition("\n## ")[0]
+
+
+def blocks(text):
+    """Return the blocks of a text that are marked: to be written, appended or run."""
+    return list(BLOCK.finditer(text))
+
+
+def follow(text, folder, changed=lambda block: block, added=lambda arguments: []):
+    """Write the files and run the commands of a text; return what the commands printed.
+
+    changed: of a file's text. added: arguments of `toolkit` -> what is put behind them.
+    """
+    site = folder / "site"
+    # A package that is installed to be edited is found in `folder`, others in `site`.
+    paths = os.pathsep.join([str(site), str(folder)])
+    environment = {**os.environ, "PYTHONPATH": paths, "COLUMNS": "100"}
+    printed = ""
+    for block in blocks(text):
+        if block["kind"] != "run":
+            path = folder / block["file"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a" if block["kind"] == "append" else "w", encoding="utf-8") as file:
+                file.write(changed(block["text"]))
+            continue
+        for line in block["text"].strip().splitlines():
+            done = subprocess.run(
+                _command(line, site, added),
+                cwd=folder, env=environment, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+            printed += done.stdout
+            if line.startswith("pip install -e"):
+                for path in (p for p in site.iterdir() if (folder / p.name).is_dir()):
+                    shutil.rmtree(path)
+    return printed
+
+
+def _command(line, site, added):
+    program, *arguments = line.partition("#")[0].split()
+    if program == "python":
+        return [sys.executable, *arguments]
+    if program == "pip":
+        # Into a folder of its own, from what is installed: no network, nothing left behind.
+        arguments = [word for word in arguments if word != "-e"]
+        arguments += ["--target", str(site), "--no-deps", "--no-build-isolation", "-q"]
+    else:
+        arguments += added(arguments)
+    return [sys.executable, "-m", program, *arguments]

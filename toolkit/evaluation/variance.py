@@ -1,0 +1,99 @@
+"""How far a score would be another with other seeds, and how far with other test rows.
+
+Runs that differ in their seed alone are scored on the same rows, so that seeds and rows are
+crossed: score = mean + seed + rows + what some seeds get right on some rows only. The three
+variances are estimated by the method of moments for two crossed random effects (Searle, Casella and
+McCulloch, Variance Components, 1992, chapter 4), where resampling the rows stands for their mean
+squares. That one run says little of a recipe: Bouthillier et al., Accounting for Variance in
+Machine Learning Benchmarks (MLSys 2021).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from toolkit.evaluation.bootstrap import interval
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The score of several runs on the same rows, in the unit of the metric.
+
+    mean, minimum, maximum: over runs. deviation: their standard deviation. low, high: 95% interval
+    of the mean score, for other seeds and other rows. seeds, rows, both: standard deviations of one
+    run's score that are due to the seed, to the rows, and to rows that only some seeds get right.
+    None where the metric has no resamples.
+    """
+
+    mean: float
+    deviation: float
+    minimum: float
+    maximum: float
+    low: float | None = None
+    high: float | None = None
+    seeds: float | None = None
+    rows: float | None = None
+    both: float | None = None
+
+    @property
+    def shares(self) -> dict[str, float] | None:
+        """The parts of the variance of one run's score; None where there is none to share."""
+        if self.seeds is None or self.rows is None or self.both is None:
+            return None
+        squares = {"seeds": self.seeds**2, "rows": self.rows**2, "both": self.both**2}
+        whole = sum(squares.values())
+        return {name: square / whole for name, square in squares.items()} if whole else None
+
+
+def spread(values: Sequence[float], draws: Sequence[Sequence[float]] = ()) -> Spread:
+    """Return how runs of several seeds differ.
+
+    The interval joins that of the mean over rows (percentiles of the bootstrap) and that over seeds
+    (Student's t, as seeds are few) as Zou and Donner do: Construction of confidence limits about
+    effect measures (Statistics in Medicine 27, 2008), equation 4. Rows that only some seeds get
+    right count in both, so that it is rather too wide than too narrow.
+
+    Args:
+        values: the score of each run, two or more.
+        draws: the scores of each run on resampled rows, the same rows for all, shape (runs, n).
+    """
+    found = np.asarray(values, np.float64)
+    runs, mean, deviation = len(found), float(found.mean()), float(found.std(ddof=1))
+    usual = Spread(mean, deviation, float(found.min()), float(found.max()))
+    matrix = _common(draws)
+    if matrix.shape[0] != runs or matrix.shape[1] < 2 or not np.isfinite(found).all():
+        return usual
+    means = matrix.mean(axis=0)
+    of_one, of_mean = float(matrix.var(axis=1, ddof=1).mean()), float(means.var(ddof=1))
+    both = max(0.0, (of_one - of_mean) * runs / (runs - 1))
+    low, high = interval(means, CONFIDENCE)
+    by_seeds = _student(runs - 1) * deviation / runs**0.5
+    return Spread(
+        *(mean, deviation, usual.minimum, usual.maximum),
+        low=mean - ((mean - low) ** 2 + by_seeds**2) ** 0.5,
+        high=mean + ((high - mean) ** 2 + by_seeds**2) ** 0.5,
+        seeds=max(0.0, deviation**2 - both) ** 0.5,
+        rows=max(0.0, of_one - both) ** 0.5,
+        both=both**0.5,
+    )
+
+
+def _common(draws: Sequence[Sequence[float]]) -> npt.NDArray[Any]:
+    """Return the resamples that are defined in every run, shape (runs, n)."""
+    shortest = min(map(len, draws), default=0)  # fewer are the beginning of more
+    matrix = np.array([list(part)[:shortest] for part in draws], np.float64)
+    matrix = matrix.reshape(len(draws), shortest)
+    return matrix[:, np.isfinite(matrix).all(axis=0)]
+
+
+def _student(degrees: int) -> float:
+    from scipy.stats import t
+
+    return float(t.ppf((1 + CONFIDENCE) / 2, degrees))
