@@ -10,11 +10,12 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 from hostile import COLUMN, LABEL, NAME, OBEYED
-from report_folders import classified, folder
+from report_folders import classified, folder, record
 
 from toolkit.cli.main import outcome
 from toolkit.evaluation import temperature
 from toolkit.reporting import html, reading
+from toolkit.reporting.html import headline
 
 SLICES = {
     "channel": {
@@ -109,12 +110,10 @@ def test_a_report_answers_in_the_order_in_which_a_reader_asks(tmp_path):
         (None, None, None, "The accuracy has no value on the 20 test rows"),
     ],
 )  # fmt: skip
-def test_floors_are_weighed_as_the_interval_says(tmp_path, value, low, high, said):
+def test_floors_are_weighed_as_the_interval_says(value, low, high, said):
     score = {"value": value, "low": low, "high": high}
-    run = folder(
-        tmp_path / "run", classified(["a", "b"], 20), metrics={"test": {"accuracy": score}}
-    )
-    assert said in page_of(run).text
+    section = headline.section(record(20, metrics={"test": {"accuracy": score}}), [])
+    assert said in " ".join(section.answer)
 
 
 def test_calibration_errors_are_those_of_the_metric_and_fall_with_the_temperature(tmp_path):
@@ -308,6 +307,30 @@ def test_the_command_writes_it_without_torch(tmp_path):
     assert not run.report.exists()
     assert outcome(["report", str(run.path)]) == 0
     assert run.report.read_bytes() == (tmp_path / "a.html").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [("logs/examples.json", '{"kinds": {"mistakes": ["x"]}}'), ("logs/examples.json", "{"),
+     ("figures/cost.json", '{"title": 1}'), ("figures/sheet.png", "no picture")],
+)  # fmt: skip
+def test_a_damaged_file_is_named(tmp_path, capsys, file, content):
+    drawn = {"cost": "figures/cost.svg", "sheet": "figures/sheet.png"}
+    run = folder(tmp_path / "run", classified(["a", "b"], 4), figures=drawn)
+    (run.path / file).parent.mkdir(exist_ok=True)
+    (run.path / file).write_text(content)
+    assert outcome(["report", str(run.path)]) == 2
+    assert f"{run.path / file} is damaged" in capsys.readouterr().err
+
+
+def test_a_figure_leads_to_nothing_outside_its_folder(tmp_path):
+    from toolkit.reporting import figures
+
+    run = folder(tmp_path / "run", classified(["a", "b"], 4), figures={"x": "../secret.svg"})
+    curve = figures.Curve("secret", "x", "y", {"line": [(0, 0), (1, 1)]})
+    figures.write(tmp_path, {"secret": curve})
+    (tmp_path / "figures" / "secret.json").rename(tmp_path / "secret.json")
+    assert "secret" not in page_of(run).text
 
 
 def test_what_hinders_a_report_is_named(tmp_path, capsys):

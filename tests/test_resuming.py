@@ -64,6 +64,12 @@ def test_killed_in_the_midst_of_an_epoch(asked, whole, tmp_path):
     assert json.loads((out / "run.json").read_text())["status"] == "running"
     (start,) = resumed(asked(), out, whole())
     assert (start["status"], start["step"], start["passed_over"]) == ("running", 11, [])
+    logs = [json.loads((run / "logs" / "history.json").read_text()) for run in (out, whole())]
+    steps, losses = ([[line.get(key) for line in log] for log in logs] for key in ("step", "loss"))
+    assert steps[0] == steps[1]
+    assert losses[0] == losses[1]
+    seconds = [line["seconds"] for line in logs[0]]
+    assert seconds == sorted(seconds)  # the clock goes on where the checkpoint's stood
 
 
 @pytest.mark.slow
