@@ -137,7 +137,11 @@ def fresh(tmp_path_factory):
     (site / "seen.pth").write_text(
         "\n".join(f"import site; site.addsitedir({path!r})" for path in seen)
     )
-    return folder / "bin" / "python"
+    python = folder / "bin" / "python"
+    # Python 3.11 puts one in that is too old for torch, and would hide the one that is installed.
+    uninstall = [str(python), "-m", "pip", "uninstall", "-q", "-y", "setuptools"]
+    subprocess.run(uninstall, check=True, capture_output=True)
+    return python
 
 
 @pytest.mark.slow
