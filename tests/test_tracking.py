@@ -173,7 +173,7 @@ def test_mlflow_has_scores_params_and_files_and_a_resumed_run_is_the_same_run(tm
     majority = record["floors"]["majority"]["accuracy"]["value"]
     assert found["metrics"]["floors/majority/accuracy"] == pytest.approx(majority)
     assert found["params"]["toolkit.model"] == str(tiny_model)
-    assert {"README.md", "recipe.yaml"} <= set(found["files"])
+    assert {"report.html", "README.md", "recipe.yaml"} <= set(found["files"])
     assert (out / "logs" / "mlflow.db").exists()
 
 
