@@ -104,10 +104,13 @@ NEVER_RUN = (
 )
 
 
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the known name closest to `name`, or "" if none is close."""
+def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return " Did you mean 'x'?" for the known name closest to `name`, or "" if none is close.
+
+    cutoff: how alike they must be, from 0 to 1 (see difflib).
+    """
     lowered = {str(candidate).lower(): str(candidate) for candidate in known}
-    close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=cutoff)
     return f" Did you mean {lowered[close[0]]!r}?" if close else ""
 
 

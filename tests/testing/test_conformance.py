@@ -171,7 +171,7 @@ MALFORMED = {
                      "    text: TextColumn")], "lets unknown keys pass"),
     "option without a word": ("options", [("    text: TextColumn", "    depth: int = 1\n"
                                            "    text: TextColumn")], "depth has no description"),
-    "no input column": ("options", [("text: TextColumn", "text: str")], "no option as an input"),
+    "no input column": ("options", [("text: TextColumn", "text: str")], "no option as a column"),
     "rows dropped": ("parts", [("remove_columns=split.column_names)",
                                 "remove_columns=split.column_names).select(range(5))")],
                      "must keep every row"),

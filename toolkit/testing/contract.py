@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from toolkit.errors import ToolkitError, UserError, listing, nearest
 from toolkit.testing.subject import Subject
 
+TYPO = 0.8  # how like a hook's name another one must be to be a misspelt one
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas")
 _LISTS = """
 import sys
@@ -38,7 +39,7 @@ def hooks_fit(subject: Subject) -> Iterator[str]:
     fields = {*Plugin.__annotations__, "api_version"}
     for name in sorted({n for c in cls.__mro__ for n in vars(c) if not n.startswith("_")}):
         if name not in known | fields:
-            hint = nearest(name, known)
+            hint = nearest(name, known, TYPO)
             if hint and callable(getattr(cls, name, None)):
                 yield f"{cls.__name__}.{name} is no hook.{hint}"
             continue
@@ -72,8 +73,11 @@ def options_documented(subject: Subject) -> Iterator[str]:
     if options.model_config.get("extra") != "forbid":
         yield f"{options.__name__} lets unknown keys pass: a typo would change nothing, unseen"
     markers = column_markers(options)
-    if not any(mark.role == "input" for mark in markers.values()):
-        yield f"{options.__name__} marks no option as an input column: overlap cannot be measured"
+    if all(mark.role == "target" for mark in markers.values()):
+        yield (
+            f"{options.__name__} marks no option as a column that the model reads: it cannot be "
+            "checked, nor overlap be measured"
+        )
     for name, field in options.model_fields.items():
         if not field.description and name not in markers:
             yield f"{options.__name__}.{name} has no description"

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ROWS = {"train": 48, "validation": 12, "test": 12}
 STEPS = 3
+MOST_CLASSES = 10  # of a column that may be the target
 SEED = 7
 AT_ONCE = 2  # runs, beside the checks in the kit's own process
 
@@ -230,18 +231,32 @@ def _one_thread() -> Iterator[None]:
 
 
 def few(rows: datasets.Dataset, target: str | None, count: int) -> datasets.Dataset:
-    """Return some rows in their order, of every class as far as they reach."""
+    """Return some rows in their order, of every class as far as they reach.
+
+    Where no target is named, as a plugin may find it in the data, every column of few values counts
+    as one.
+    """
     import numpy as np
 
     from toolkit.data.splits import codes
 
     order = np.random.default_rng(SEED).permutation(len(rows))
-    if target is not None and target in rows.column_names:
-        classes = codes(rows, target)[order]
-        # The first of each class, then the second of each, ...
-        turn = np.zeros(len(order), np.int64)
-        seen: dict[int, int] = {}
-        for place, kind in enumerate(classes.tolist()):
-            turn[place] = seen[kind] = seen.get(kind, -1) + 1
-        order = order[np.argsort(turn, kind="stable")]
+    turns = []
+    for column in _of_few_values(rows) if target is None else [target]:
+        if column in rows.column_names:
+            # The first of each class, then the second of each, ...
+            turn, seen = np.zeros(len(order), np.int64), dict[int, int]()
+            for place, kind in enumerate(codes(rows, column)[order].tolist()):
+                turn[place] = seen[kind] = seen.get(kind, -1) + 1
+            turns.append(turn)
+    if turns:
+        order = order[np.argsort(np.min(turns, axis=0), kind="stable")]
     return rows.select(np.sort(order[:count]))
+
+
+def _of_few_values(rows: datasets.Dataset) -> list[str]:
+    """Return the columns of single values that may be classes."""
+    import datasets
+
+    columns = [n for n, feature in rows.features.items() if isinstance(feature, datasets.Value)]
+    return [name for name in columns if 2 <= len(rows.unique(name)) <= MOST_CLASSES]

@@ -66,7 +66,9 @@ class FraudOptions(Options):
     )
     mask_share: float = Field(0.25, gt=0, lt=1, description="of the fields, for pretrain")
     bins: int = Field(32, ge=2, le=256, description="pieces of the embedding of a number")
-    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    loss: Literal["cross_entropy", "focal"] = Field(
+        "cross_entropy", description="'focal' turns to rows that are hard to tell"
+    )
     focal_gamma: float = Field(2.0, ge=0, description="how much focal loss turns to hard rows")
     fraud_weight: float | Literal["balanced"] = Field(
         1.0, description="weight of a fraud in the loss; balanced: as much as all other rows"
