@@ -131,8 +131,8 @@ def test_each_test_row_is_predicted_once_and_in_order(pair):
 def test_one_process_writes_and_prints(pair):
     folder, done = pair
     one, two = (
-        {str(p.relative_to(folder / name)) for p in (folder / name).rglob("*")
-         if not p.name.startswith("rng_state")}
+        sorted(str(p.relative_to(folder / name)).partition(".tfevents")[0]  # then time and process
+               for p in (folder / name).rglob("*") if not p.name.startswith("rng_state"))
         for name in ("one", "two")
     )  # fmt: skip
     assert one == two
