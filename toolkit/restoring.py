@@ -14,6 +14,8 @@ from toolkit.models import auto_class_of
 from toolkit.runs import Run
 
 if TYPE_CHECKING:
+    import datasets
+
     from toolkit.plugin import Plugin, Prediction
     from toolkit.recipe import Recipe
 
@@ -43,7 +45,6 @@ class Restored:
         import pyarrow as pa
 
         from toolkit.data.checks import require_columns
-        from toolkit.evaluation.predicting import predict
         from toolkit.plugin import columns
 
         try:
@@ -55,7 +56,12 @@ class Restored:
             return []
         inputs = columns(self.plugin.options, "input")
         require_columns({"rows": raw}, {f"options.{k}": v for k, v in inputs.items()})
-        raw = self.plugin.derive(raw)
+        return self.predictions(self.plugin.derive(raw))
+
+    def predictions(self, raw: datasets.Dataset) -> list[Prediction]:
+        """Return one prediction per row of rows that are derived, and known to be sound."""
+        from toolkit.evaluation.predicting import predict
+
         prepared = self.plugin.prepare(raw, "predict")
         batches = predict(self.plugin, self.plugin.model, raw, prepared, self.batch_size)
         return [prediction for batch in batches for prediction in batch.predictions]

@@ -139,8 +139,8 @@ def set_aside(
     """
     usable, counts, faults = {}, {}, []
     for name, split in splits.items():
-        no_target = _missing(split, [target]) if target else np.zeros(len(split), bool)
-        no_input = _missing(split, inputs) if inputs else np.zeros(len(split), bool)
+        no_target = missing(split, [target]) if target else np.zeros(len(split), bool)
+        no_input = missing(split, inputs) if inputs else np.zeros(len(split), bool)
         reasons = {f"no {target}": no_target, f"empty {listing(inputs)}": no_input & ~no_target}
         counts[name] = {why: int(rows.sum()) for why, rows in reasons.items() if rows.any()}
         out = no_target | no_input
@@ -163,7 +163,7 @@ def set_aside(
     return usable, {name: found for name, found in counts.items() if found}
 
 
-def _missing(split: datasets.Dataset, columns: Sequence[str]) -> np.ndarray[Any, Any]:
+def missing(split: datasets.Dataset, columns: Sequence[str]) -> np.ndarray[Any, Any]:
     """Return one bool per row: true where all the columns are missing or empty."""
     import datasets
 

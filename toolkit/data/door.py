@@ -17,7 +17,7 @@ from toolkit.errors import DataError, Fault, ToolkitError
 if TYPE_CHECKING:
     import datasets
 
-    from toolkit.plugin import Column, Examined
+    from toolkit.plugin import Column, Examined, Plugin
     from toolkit.recipe import DataSpec
 
 
@@ -108,6 +108,45 @@ def load(
         test_digest=found.test_digest,
         notes=notes + more + found.notes,
     )
+
+
+def rows(
+    source: str, columns: Mapping[str, tuple[str, Column]], rename: Mapping[str, str], shown: str
+) -> datasets.Dataset:
+    """Return the rows of one table, with what a model reads of it; no splits are made.
+
+    Args:
+        source: a path. columns, rename: as of `load` and its spec. shown: what messages call it.
+
+    Raises:
+        DataError: anything that is wrong with path, file or columns.
+    """
+    import datasets
+
+    from toolkit.recipe import DataSpec
+
+    datasets.disable_progress_bars()
+    spec = DataSpec(source=source, rename=dict(rename))
+    as_text = {name for name, mark in columns.values() if mark.as_text}
+    holding = [name for name, mark in columns.values() if mark.files]
+    found, _, _ = _tables(spec, sorted(as_text), holding)
+    if len(found) > 1:
+        raise DataError(Fault(shown, f"has {', '.join(found)}: name the file of one of them"))
+    (raw,) = found.values()
+    read = {f"options.{key}": n for key, (n, mark) in columns.items() if mark.role != "target"}
+    checks.require_columns({"rows": raw}, read)
+    return raw
+
+
+def unusable(raw: datasets.Dataset, inputs: Sequence[str], plugin: Plugin[Any]) -> dict[int, str]:
+    """Return row -> why it cannot be predicted."""
+    found: dict[int, str] = {}
+    if inputs:
+        empty = checks.missing(raw, inputs)
+        found = dict.fromkeys(np.flatnonzero(empty).tolist(), f"empty {', '.join(inputs)}")
+    for why, places in plugin.examine(raw, "predict").unusable.items():
+        found |= dict.fromkeys(map(int, places), why)
+    return found
 
 
 def _examined(

@@ -50,7 +50,7 @@ class ImageClassification(Plugin[ImageOptions]):
                     faults.append(Fault(name, found.fault))
                 elif 0 < min(found.width, found.height) < TINY:
                     self._tiny[split] = self._tiny.get(split, 0) + 1
-        if self.options.on_corrupt == "error":
+        if self.options.on_corrupt == "error" and split != "predict":
             return Examined(fatal=_capped(faults, split), likeness=likeness)
         self._unreadable += faults[:NAMED]
         return Examined({"picture cannot be read": broken}, likeness=likeness)

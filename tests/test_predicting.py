@@ -1,0 +1,146 @@
+"""`toolkit predict`: every row out once, in order, as the run itself predicts; wrong ones told."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+
+import pyarrow.parquet as pq
+import pytest
+from conftest import sentences
+
+from toolkit import bulk
+from toolkit.cli.main import outcome
+from toolkit.runs import Run, read_predictions
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, tiny_model):
+    """A finished run whose test split is a file of its own."""
+    folder = tmp_path_factory.mktemp("predicting")
+    rows = sentences(120)
+    for name, part in {"train": rows[:80], "dev": rows[80:96], "test": rows[96:]}.items():
+        lines = "\n".join(f"{place},{text},{label}" for place, (text, label) in enumerate(part))
+        (folder / f"{name}.csv").write_text(f"id,text,label\n{lines}\n")
+    asked = ["--model", str(tiny_model), "--set", "training.num_train_epochs=2", "--quiet"]
+    words = ["run", "text-classification", "--data", str(folder), "--out", str(folder / "run")]
+    assert outcome([*words, *asked]) == 0
+    return Run(folder / "run")
+
+
+def lines_of(path):
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_the_test_split_is_predicted_as_in_the_run(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(bulk, "WINDOW", 10)
+    out = tmp_path / "out.jsonl"
+    assert (
+        outcome(["predict", str(run.path), str(run.path.parent / "test.csv"), "-o", str(out)]) == 0
+    )
+    assert "wrote 24 rows" in capsys.readouterr().out
+    found = lines_of(out)
+    assert [row["id"] for row in found] == list(range(24))
+    before = [p for said, _ in read_predictions(run.path / "predictions.jsonl") for p in said]
+    assert [row["prediction"]["label"] for row in found] == [p["label"] for p in before]
+    for row, prediction in zip(found, before, strict=True):
+        assert row["prediction"]["scores"] == pytest.approx(prediction["scores"], abs=1e-5)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl"]
+
+
+def test_csv_and_parquet_have_a_column_for_each_part(run, tmp_path):
+    data = str(run.path.parent / "test.csv")
+    for suffix in ("csv", "parquet"):
+        assert outcome(["predict", str(run.path), data, "-o", str(tmp_path / f"out.{suffix}")]) == 0
+    with (tmp_path / "out.csv").open(encoding="utf-8", newline="") as file:
+        flat = list(csv.DictReader(file))
+    typed = pq.read_table(tmp_path / "out.parquet")
+    assert typed.column_names[:3] == ["id", "text", "label"]
+    assert typed.schema.field("prediction.score").type == "double"
+    for row, other in zip(flat, typed.to_pylist(), strict=True):
+        assert row["prediction.label"] == other["prediction.label"]
+        assert float(row["prediction.score"]) == other["prediction.score"]
+        assert json.loads(row["prediction.scores"]) == json.loads(other["prediction.scores"])
+
+
+def test_wrong_rows_are_left_out_with_the_reason(run, tmp_path, monkeypatch, capsys):
+    lines = [
+        '{"text": "a red plum", "n": 1}', "", "[1]", '{"text": ["a"]}', '{"text": "  "}',
+        '{"text": 7, "n": 2}', '{"text": "half', '{"n": 3}', '{"text": "old saw", "n": 4}',
+    ]  # fmt: skip
+    stdin = io.TextIOWrapper(io.BytesIO("\n".join(lines).encode()))
+    monkeypatch.setattr(sys, "stdin", stdin)
+    out = tmp_path / "out.jsonl"
+    assert outcome(["predict", str(run.path), "-", "-o", str(out), "--quiet"]) == 0
+    assert [(row["text"], row["n"]) for row in lines_of(out)] == [
+        ("a red plum", 1), ("7", 2), ("old saw", 4)
+    ]  # fmt: skip
+    assert "left out 5" in capsys.readouterr().out
+    reasons = {row["row"]: row["reason"] for row in lines_of(tmp_path / "out.jsonl.rejected.jsonl")}
+    assert reasons.keys() == {3, 4, 5, 7, 8}
+    assert "no JSON object" in reasons[3]
+    assert "text holds no text" in reasons[4]
+    assert reasons[5] == reasons[8] == "empty text"
+    assert "no JSON" in reasons[7]
+
+
+def test_what_was_ended_goes_on_behind_the_last_whole_line(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(bulk, "WINDOW", 10)
+    data, whole, out = str(run.path.parent / "test.csv"), tmp_path / "a.jsonl", tmp_path / "b.jsonl"
+    assert outcome(["predict", str(run.path), data, "-o", str(whole)]) == 0
+    asked = bulk.Restored.predictions
+    calls = []
+
+    def ends(self, rows):
+        calls.append(len(rows))
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return asked(self, rows)
+
+    monkeypatch.setattr(bulk.Restored, "predictions", ends)
+    again = ["predict", str(run.path), data, "-o", str(out)]
+    assert outcome(again) == 130
+    kept = tmp_path / "b.jsonl.partial"
+    with kept.open("a") as file:
+        file.write('{"label": "fr')
+    assert not out.exists()
+    assert outcome(again) == 2
+    calls[:] = [0, 0]
+    assert outcome([*again, "--resume"]) == 0
+    assert calls == [0, 0, 10, 4]
+    assert out.read_bytes() == whole.read_bytes()
+    assert not kept.exists()
+    # Of another input it is not taken up.
+    kept.write_text(json.dumps({"run": str(run.path.resolve()), "input": "another"}) + "\n")
+    out.unlink()
+    assert outcome([*again, "--resume"]) == 2
+    assert kept.exists()
+
+
+@pytest.mark.parametrize(
+    ("source", "out", "said"),
+    [
+        ("nothing.csv", "out.csv", "there is no such file"),
+        ("other.csv", "out.csv", "there is no column 'text'"),
+        ("taken.csv", "out.csv", "has a column 'prediction'"),
+        ("good.csv", "out.xlsx", "take .jsonl, .csv, .parquet"),
+        ("good.csv", "good.csv", "is there already"),
+        ("good.csv", "no/out.csv", "is no folder"),
+        ("empty.jsonl", "out.csv", "holds no JSON object"),
+    ],
+)
+def test_a_mistake_is_one_message(run, tmp_path, source, out, said, capsys):
+    for name, text in {
+        "good": "text\na",
+        "other": "texts\na",
+        "taken": "text,prediction\na,b",
+    }.items():
+        (tmp_path / f"{name}.csv").write_text(f"{text}\n")
+    (tmp_path / "empty.jsonl").write_text("\n")
+    before = sorted(tmp_path.iterdir())
+    words = ["predict", str(run.path), str(tmp_path / source), "-o", str(tmp_path / out)]
+    assert outcome(words) == 2
+    assert said in capsys.readouterr().err
+    assert sorted(tmp_path.iterdir()) == before

@@ -1,0 +1,248 @@
+"""A file of rows in, a file with their predictions out: `toolkit predict`.
+
+The rows are read through the data door and predicted a window at a time, so that memory does not
+grow with them. What is predicted is first kept beside the output, a line a row; a run of this that
+was ended goes on behind the last whole line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from toolkit.data import door, files, output
+from toolkit.errors import DataError, Fault, UserError, listing
+from toolkit.plugin import Column, column_markers, columns
+from toolkit.restoring import Restored, restore
+from toolkit.runs import Run
+
+if TYPE_CHECKING:
+    import datasets
+    import pyarrow as pa
+
+STDIN = "-"
+LINES = (".jsonl", ".ndjson")
+WINDOW = 4096  # rows that are prepared and predicted together
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of it: the file, rows in it, and rows left out with the file that says why."""
+
+    path: Path
+    rows: int
+    rejected: int
+    rejected_path: Path
+
+
+def predict(
+    run: Run, source: str, out: Path, resume: bool = False, console: Console | None = None
+) -> Written:
+    """Predict the rows of a file, and write them with all their columns.
+
+    Args:
+        source: a table as recipes take it, or "-": JSON lines from stdin.
+        out: a file that ends in .jsonl, .csv or .parquet, and is not there yet.
+        resume: go on where an earlier call of the same stopped.
+
+    Raises:
+        UserError: the run is not finished, the input cannot be read or lacks a column, or `out` is
+            taken.
+    """
+    if run.status != "finished":
+        raise UserError(f"{run.path} is {run.status}: only a finished run has a model to predict")
+    make, kept = output.writer_of(out), out.with_name(f"{out.name}.partial")
+    _free(out, kept, resume)
+    restored = restore(run.path)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toolkit-")))
+        given = _Input.read(source, restored, folder)
+        done = _Done.opened(kept, {"run": str(run.path.resolve()), "input": given.digest}, resume)
+        stack.callback(done.file.close)
+        _predict(restored, given, done, console or Console(quiet=True))
+        why = out.with_name(f"{out.name}.rejected.jsonl")
+        count = output.rejected(why, given.rejected())
+        _join(given, kept, out, make)
+    kept.unlink()
+    return Written(out, len(given.rows), count, why)
+
+
+def _free(out: Path, kept: Path, resume: bool) -> None:
+    if os.path.lexists(out):
+        raise UserError(f"{out} is there already; name a file that is not")
+    if not out.parent.is_dir():
+        raise UserError(f"{out} cannot be written: {out.parent} is no folder")
+    if kept.exists() and not resume:
+        raise UserError(f"{kept} is what an earlier call has left: --resume goes on with it, or "
+                        "delete it")  # fmt: skip
+
+
+@dataclass
+class _Input:
+    """rows: those that can be predicted. numbers: of each row in the input, from 1 on.
+
+    columns: those of the input. wrong: number -> why a row is left out, and what it holds.
+    """
+
+    rows: datasets.Dataset
+    numbers: Any
+    columns: list[str]
+    wrong: dict[int, tuple[str, Any]]
+    digest: str
+
+    @classmethod
+    def read(cls, source: str, restored: Restored, folder: Path) -> _Input:
+        """Read a file, and look at its rows as the data door does before training."""
+        plugin = restored.plugin
+        markers = column_markers(type(plugin.options))
+        named = {option: (name, markers[option.split(".")[0]])
+                 for option, name in columns(plugin.options).items()}  # fmt: skip
+        path, numbers, wrong = Path(source), None, dict[int, tuple[str, Any]]()
+        if source == STDIN or path.name.lower().endswith(LINES):
+            clean = folder / "rows.jsonl"
+            with sys.stdin.buffer if source == STDIN else _opened(path) as lines:
+                numbers, wrong = _sound(lines, clean, named)
+            path = clean
+        digest = files.digest([path]) if path.is_file() else ""
+        rename = plugin.recipe.data.rename if plugin.recipe else {}
+        raw = door.rows(str(path), named, rename, source)
+        if output.COLUMN in raw.column_names:
+            raise DataError(Fault(source, f"has a column {output.COLUMN!r}, which is the output's"))
+        numbers = np.arange(1, len(raw) + 1) if numbers is None else numbers
+        inputs = [name for name, mark in named.values() if mark.role == "input"]
+        left_out = door.unusable(raw, inputs, plugin)
+        for row, why in left_out.items():
+            wrong[int(numbers[row])] = why, raw.with_format("arrow")[row : row + 1]
+        usable = np.setdiff1d(np.arange(len(raw)), list(left_out))
+        there = raw.column_names
+        rows = plugin.derive(raw.select(usable)) if len(usable) else raw.select(usable)
+        return cls(rows, numbers[usable], there, wrong, digest)
+
+    def window(self, start: int, *, whole: bool) -> pa.Table:
+        """Return some rows; whole: with the columns that the plugin has derived."""
+        found = self.rows.with_format("arrow")[start : start + WINDOW]
+        return found if whole else output.without_bytes(found.select(self.columns))
+
+    def rejected(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the rows that are left out, in their order."""
+        for number, (why, held) in sorted(self.wrong.items(), key=lambda item: item[0]):
+            cells = {"line": held} if isinstance(held, str) else (
+                output.without_bytes(held).to_pylist()[0]
+            )  # fmt: skip
+            yield {"row": number, "reason": why, **cells}
+
+
+def _opened(path: Path) -> IO[bytes]:
+    files.find(str(path))  # says what is there in its place
+    return path.open("rb")
+
+
+def _sound(
+    lines: IO[bytes], clean: Path, named: Mapping[str, tuple[str, Column]]
+) -> tuple[Any, dict[int, tuple[str, Any]]]:
+    """Copy the lines that are JSON objects; return their numbers, and what is wrong with others."""
+    texts = [name for name, mark in named.values() if mark.as_text]
+    numbers, wrong = [], {}
+    with clean.open("w", encoding="utf-8") as file:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+                why = "" if isinstance(row, dict) else "is no JSON object"
+            except (ValueError, RecursionError) as error:
+                why = f"is no JSON: {error}"
+            if not why:
+                odd = [name for name in texts if isinstance(row.get(name), dict | list)]
+                why = f"{listing(odd)} holds no text" if odd else ""
+            if why:
+                wrong[number] = why, line[:1000].decode("utf-8", "replace").strip()
+                continue
+            row |= {n: str(row[n]) for n in texts if row.get(n) is not None}
+            file.write(json.dumps(row) + "\n")
+            numbers.append(number)
+    if not numbers:
+        raise DataError(Fault("the input", f"holds no JSON object in its {len(wrong):,} lines"))
+    return np.array(numbers), wrong
+
+
+@dataclass
+class _Done:
+    """Predictions that are kept: a line that says of what, and one for each row."""
+
+    file: IO[str]
+    rows: int
+
+    @classmethod
+    def opened(cls, path: Path, head: Mapping[str, str], resume: bool) -> _Done:
+        """Open the file behind its last whole line.
+
+        Raises:
+            UserError: it belongs to another run or another input.
+        """
+        rows, end = 0, 0
+        if resume and path.exists():
+            with path.open("rb") as before:
+                first = before.readline()
+                if first.endswith(b"\n"):
+                    if json.loads(first) != head:
+                        raise UserError(f"{path} is of another run or another input: delete it")
+                    end = before.tell()
+                    for line in before:
+                        if line.endswith(b"\n"):
+                            rows, end = rows + 1, end + len(line)
+        file = path.open("r+" if end else "w", encoding="utf-8")
+        if end:
+            file.truncate(end)
+            file.seek(end)
+        else:
+            file.write(json.dumps(head) + "\n")
+        return cls(file, rows)
+
+    def add(self, predictions: list[Any]) -> None:
+        """Keep the predictions of the next rows."""
+        self.file.writelines(json.dumps(found) + "\n" for found in predictions)
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+
+def _predict(restored: Restored, given: _Input, done: _Done, console: Console) -> None:
+    import datasets
+    from datasets.table import InMemoryTable
+
+    starts = range(done.rows, len(given.rows), WINDOW)
+    for start in track(starts, "predicting", console=console, disable=not console.is_terminal):
+        table = InMemoryTable(given.window(start, whole=True))
+        done.add(restored.predictions(datasets.Dataset(table, info=given.rows.info)))
+
+
+def _join(given: _Input, kept: Path, out: Path, make: type[output.Writer]) -> None:
+    """Write rows and predictions together, under another name until the file is whole."""
+    target = out.with_name(f"{out.name}.writing")
+    writer = make(target)
+    try:
+        with kept.open(encoding="utf-8") as lines:
+            next(lines)
+            for start in range(0, len(given.rows), WINDOW):
+                table = given.window(start, whole=False)
+                writer.add(table, [json.loads(next(lines)) for _ in range(len(table))])
+    finally:
+        writer.close()
+    if target.exists():
+        os.replace(target, out)
+    else:  # no row could be predicted
+        out.touch()
+
+
+__all__ = ["Written", "predict"]
