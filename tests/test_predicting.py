@@ -7,8 +7,10 @@ import io
 import json
 import sys
 
+import image_rows
 import pyarrow.parquet as pq
 import pytest
+import small_runs
 from conftest import sentences
 
 from toolkit import bulk
@@ -144,3 +146,38 @@ def test_a_mistake_is_one_message(run, tmp_path, source, out, said, capsys):
     assert outcome(words) == 2
     assert said in capsys.readouterr().err
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.slow
+def test_pictures_that_are_not_there_are_left_out(tmp_path):
+    words = small_runs.arguments("image-classification", "full", tmp_path / "data",
+                                 num_train_epochs=1)  # fmt: skip
+    assert outcome(["run", *words, "--out", str(tmp_path / "run")]) == 0
+    photos = sorted((tmp_path / "data" / "photos").glob("*/*"))[::20]
+    (tmp_path / "broken.png").write_text("no picture")
+    names = [*map(str, photos), "nothing.png", "broken.png"]
+    (tmp_path / "rows.csv").write_text("\n".join(["image,n", *(f"{n},1" for n in names), ""]))
+    out = tmp_path / "out.jsonl"
+    asked = ["predict", str(tmp_path / "run"), str(tmp_path / "rows.csv"), "-o", str(out)]
+    assert outcome(asked) == 0
+    found = lines_of(out)
+    assert [row["image"] for row in found] == list(map(str, photos))
+    assert {row["prediction"]["label"] for row in found} <= set(image_rows.CLASSES)
+    left = lines_of(tmp_path / "out.jsonl.rejected.jsonl")
+    assert [(row["image"], row["row"]) for row in left] == [
+        (str(tmp_path / "nothing.png"), len(names) - 1), (str(tmp_path / "broken.png"), len(names))
+    ]  # fmt: skip
+
+
+@pytest.mark.slow
+def test_answers_are_predicted_as_in_the_run(tmp_path):
+    words = small_runs.arguments("question-answering", "full", tmp_path / "data",
+                                 num_train_epochs=1)  # fmt: skip
+    assert outcome(["run", *words, "--out", str(tmp_path / "run")]) == 0
+    out = tmp_path / "out.jsonl"
+    rows = str(tmp_path / "data" / "rows.jsonl")
+    assert outcome(["predict", str(tmp_path / "run"), rows, "-o", str(out)]) == 0
+    found = lines_of(out)
+    given = lines_of(tmp_path / "data" / "rows.jsonl")
+    assert [row["question"] for row in found] == [row["question"] for row in given]
+    assert all(row["prediction"]["answer"] in row["context"] for row in found)

@@ -24,6 +24,7 @@ from rich.progress import track
 from toolkit.data import door, files, output
 from toolkit.errors import DataError, Fault, UserError, listing
 from toolkit.plugin import Column, column_markers, columns
+from toolkit.quiet import quiet_libraries
 from toolkit.restoring import Restored, restore
 from toolkit.runs import Run
 
@@ -62,6 +63,7 @@ def predict(
     """
     if run.status != "finished":
         raise UserError(f"{run.path} is {run.status}: only a finished run has a model to predict")
+    quiet_libraries()
     make, kept = output.writer_of(out), out.with_name(f"{out.name}.partial")
     _free(out, kept, resume)
     restored = restore(run.path)
@@ -116,7 +118,7 @@ class _Input:
             path = clean
         digest = files.digest([path]) if path.is_file() else ""
         rename = plugin.recipe.data.rename if plugin.recipe else {}
-        raw = door.rows(str(path), named, rename, source)
+        raw = door.rows(str(path), named, rename, Path(source))
         if output.COLUMN in raw.column_names:
             raise DataError(Fault(source, f"has a column {output.COLUMN!r}, which is the output's"))
         numbers = np.arange(1, len(raw) + 1) if numbers is None else numbers
@@ -152,7 +154,7 @@ def _sound(
     lines: IO[bytes], clean: Path, named: Mapping[str, tuple[str, Column]]
 ) -> tuple[Any, dict[int, tuple[str, Any]]]:
     """Copy the lines that are JSON objects; return their numbers, and what is wrong with others."""
-    texts = [name for name, mark in named.values() if mark.as_text]
+    texts = [name for name, mark in named.values() if mark.as_text and mark.role != "target"]
     numbers, wrong = [], {}
     with clean.open("w", encoding="utf-8") as file:
         for number, line in enumerate(lines, 1):

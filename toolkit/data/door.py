@@ -111,12 +111,15 @@ def load(
 
 
 def rows(
-    source: str, columns: Mapping[str, tuple[str, Column]], rename: Mapping[str, str], shown: str
+    source: str, columns: Mapping[str, tuple[str, Column]], rename: Mapping[str, str], shown: Path
 ) -> datasets.Dataset:
     """Return the rows of one table, with what a model reads of it; no splits are made.
 
+    A file that a row names and that is not there is found by the plugin, as one of that row alone.
+
     Args:
-        source: a path. columns, rename: as of `load` and its spec. shown: what messages call it.
+        source: a path. columns, rename: as of `load` and its spec.
+        shown: what messages call it, and to whose folder paths are relative.
 
     Raises:
         DataError: anything that is wrong with path, file or columns.
@@ -128,13 +131,17 @@ def rows(
     datasets.disable_progress_bars()
     spec = DataSpec(source=source, rename=dict(rename))
     as_text = {name for name, mark in columns.values() if mark.as_text}
-    holding = [name for name, mark in columns.values() if mark.files]
-    found, _, _ = _tables(spec, sorted(as_text), holding)
+    found, _, _ = _tables(spec, sorted(as_text), [])
     if len(found) > 1:
-        raise DataError(Fault(shown, f"has {', '.join(found)}: name the file of one of them"))
+        raise DataError(Fault(str(shown), f"has {', '.join(found)}: name the file of one of them"))
     (raw,) = found.values()
     read = {f"options.{key}": n for key, (n, mark) in columns.items() if mark.role != "target"}
     checks.require_columns({"rows": raw}, read)
+    for name in [name for name, mark in columns.values() if mark.files]:
+        raw, wrong = attached.as_files(raw, name, shown.parent, str(shown))
+        kind = raw.features[name]
+        if wrong and not (isinstance(kind, dict) and "digest" in kind):
+            raise DataError(wrong)
     return raw
 
 
