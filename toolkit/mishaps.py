@@ -17,7 +17,9 @@ WRITING = {
     errno.EFBIG: r"File too large",
     errno.EROFS: r"Read-only file system",
 }
-TORCH_WRITES = re.compile(r"PytorchStreamWriter failed|file write failed|unexpected pos \d+ vs")
+TORCH_WRITES = re.compile(
+    r"PytorchStreamWriter failed|file write failed|unexpected pos \d+ vs|iostream error"
+)
 WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\)[^.]*")
 
 

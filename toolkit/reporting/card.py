@@ -204,5 +204,5 @@ def plain_markdown(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Return a name in the typeface of code, where it holds nothing that would end that."""
-    return plain_markdown(text) if "`" in text else f"`{shown.line(text)}`"
+    """Return a name in the typeface of code, where it holds nothing that any reader might obey."""
+    return plain_markdown(text) if set("`<|") & set(text) else f"`{shown.line(text)}`"
