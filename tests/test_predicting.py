@@ -71,6 +71,7 @@ def test_wrong_rows_are_left_out_with_the_reason(run, tmp_path, monkeypatch, cap
     lines = [
         '{"text": "a red plum", "n": 1}', "", "[1]", '{"text": ["a"]}', '{"text": "  "}',
         '{"text": 7, "n": 2}', '{"text": "half', '{"n": 3}', '{"text": "old saw", "n": 4}',
+        '{"text": "a crow", "n": NaN}', '{"text": "\\ud800"}', '{"n": ' + "[" * 9000,
     ]  # fmt: skip
     stdin = io.TextIOWrapper(io.BytesIO("\n".join(lines).encode()))
     monkeypatch.setattr(sys, "stdin", stdin)
@@ -79,13 +80,14 @@ def test_wrong_rows_are_left_out_with_the_reason(run, tmp_path, monkeypatch, cap
     assert [(row["text"], row["n"]) for row in lines_of(out)] == [
         ("a red plum", 1), ("7", 2), ("old saw", 4)
     ]  # fmt: skip
-    assert "left out 5" in capsys.readouterr().out
+    assert "left out 8" in capsys.readouterr().out
     reasons = {row["row"]: row["reason"] for row in lines_of(tmp_path / "out.jsonl.rejected.jsonl")}
-    assert reasons.keys() == {3, 4, 5, 7, 8}
+    assert reasons.keys() == {3, 4, 5, 7, 8, 10, 11, 12}
     assert "no JSON object" in reasons[3]
     assert "text holds no text" in reasons[4]
     assert reasons[5] == reasons[8] == "empty text"
-    assert "no JSON" in reasons[7]
+    assert all("no JSON" in reasons[row] for row in (7, 10, 11))
+    assert "nested too deeply" in reasons[12]
 
 
 def test_what_was_ended_goes_on_behind_the_last_whole_line(run, tmp_path, monkeypatch):
@@ -115,7 +117,7 @@ def test_what_was_ended_goes_on_behind_the_last_whole_line(run, tmp_path, monkey
     assert out.read_bytes() == whole.read_bytes()
     assert not kept.exists()
     # Of another input it is not taken up.
-    kept.write_text(json.dumps({"run": str(run.path.resolve()), "input": "another"}) + "\n")
+    kept.write_text(json.dumps({"model": "another", "input": "another"}) + "\n")
     out.unlink()
     assert outcome([*again, "--resume"]) == 2
     assert kept.exists()

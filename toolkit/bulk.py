@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import tempfile
+from array import array
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,8 +22,10 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from toolkit import plain_json
 from toolkit.data import door, files, output
 from toolkit.errors import DataError, Fault, UserError, listing
+from toolkit.models import weights_digest
 from toolkit.plugin import Column, column_markers, columns
 from toolkit.quiet import quiet_libraries
 from toolkit.restoring import Restored, restore
@@ -70,7 +73,8 @@ def predict(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toolkit-")))
         given = _Input.read(source, restored, folder)
-        done = _Done.opened(kept, {"run": str(run.path.resolve()), "input": given.digest}, resume)
+        head = {"model": weights_digest(run.path / "model"), "input": given.digest}
+        done = _Done.opened(kept, head, resume)
         stack.callback(done.file.close)
         _predict(restored, given, done, console or Console(quiet=True))
         why = out.with_name(f"{out.name}.rejected.jsonl")
@@ -116,9 +120,8 @@ class _Input:
             with sys.stdin.buffer if source == STDIN else _opened(path) as lines:
                 numbers, wrong = _sound(lines, clean, named)
             path = clean
-        digest = files.digest([path]) if path.is_file() else ""
         rename = plugin.recipe.data.rename if plugin.recipe else {}
-        raw = door.rows(str(path), named, rename, Path(source))
+        raw, digest = door.rows(str(path), named, rename, Path(source))
         if output.COLUMN in raw.column_names:
             raise DataError(Fault(source, f"has a column {output.COLUMN!r}, which is the output's"))
         numbers = np.arange(1, len(raw) + 1) if numbers is None else numbers
@@ -155,28 +158,46 @@ def _sound(
 ) -> tuple[Any, dict[int, tuple[str, Any]]]:
     """Copy the lines that are JSON objects; return their numbers, and what is wrong with others."""
     texts = [name for name, mark in named.values() if mark.as_text and mark.role != "target"]
-    numbers, wrong = [], {}
+    numbers, wrong = array("q"), {}
     with clean.open("w", encoding="utf-8") as file:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
-                why = "" if isinstance(row, dict) else "is no JSON object"
-            except (ValueError, RecursionError) as error:
-                why = f"is no JSON: {error}"
-            if not why:
-                odd = [name for name in texts if isinstance(row.get(name), dict | list)]
-                why = f"{listing(odd)} holds no text" if odd else ""
-            if why:
-                wrong[number] = why, line[:1000].decode("utf-8", "replace").strip()
-                continue
-            row |= {n: str(row[n]) for n in texts if row.get(n) is not None}
-            file.write(json.dumps(row) + "\n")
-            numbers.append(number)
+                text = _as_read(json.loads(line), texts)
+            except RecursionError:
+                wrong[number] = "is nested too deeply", _start(line)
+            except DataError as error:
+                wrong[number] = str(error), _start(line)
+            except ValueError as error:  # no JSON, NaN among it, or half a character
+                wrong[number] = f"is no JSON: {error}", _start(line)
+            else:
+                file.write(text + "\n")
+                numbers.append(number)
     if not numbers:
         raise DataError(Fault("the input", f"holds no JSON object in its {len(wrong):,} lines"))
     return np.array(numbers), wrong
+
+
+def _as_read(row: Any, texts: list[str]) -> str:
+    """Return a row as a line of JSON, numbers in columns of texts as text.
+
+    Raises:
+        DataError: it is no object, or holds lists or objects where a text is expected.
+        ValueError: it holds what JSON or UTF-8 has no form for.
+    """
+    if not isinstance(row, dict):
+        raise DataError("is no JSON object")
+    if odd := [name for name in texts if isinstance(row.get(name), dict | list)]:
+        raise DataError(f"{listing(odd)} holds no text")
+    row |= {name: str(row[name]) for name in texts if row.get(name) is not None}
+    found = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    found.encode()
+    return found
+
+
+def _start(line: bytes) -> str:
+    return line[:1000].decode("utf-8", "replace").strip()
 
 
 @dataclass
@@ -198,8 +219,8 @@ class _Done:
             with path.open("rb") as before:
                 first = before.readline()
                 if first.endswith(b"\n"):
-                    if json.loads(first) != head:
-                        raise UserError(f"{path} is of another run or another input: delete it")
+                    if first != f"{json.dumps(head)}\n".encode():
+                        raise UserError(f"{path} is of another model or another input: delete it")
                     end = before.tell()
                     for line in before:
                         if line.endswith(b"\n"):
@@ -214,7 +235,7 @@ class _Done:
 
     def add(self, predictions: list[Any]) -> None:
         """Keep the predictions of the next rows."""
-        self.file.writelines(json.dumps(found) + "\n" for found in predictions)
+        self.file.writelines(plain_json.line(found) + "\n" for found in predictions)
         self.file.flush()
         os.fsync(self.file.fileno())
 
@@ -245,6 +266,3 @@ def _join(given: _Input, kept: Path, out: Path, make: type[output.Writer]) -> No
         os.replace(target, out)
     else:  # no row could be predicted
         out.touch()
-
-
-__all__ = ["Written", "predict"]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from toolkit.evaluation.classes import truth_of
 from toolkit.runs import Run, read_predictions
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def _said(prediction: Any) -> Any:
 
 def _right(prediction: Mapping[str, Any], reference: Any) -> bool | None:
     """Return whether a prediction's label, or labels, are true; None where it has none."""
-    truth = reference.get("label") if isinstance(reference, Mapping) else reference
+    truth = truth_of(reference)
     if "labels" in prediction and isinstance(truth, list):
         return sorted(map(str, prediction["labels"])) == sorted(map(str, truth))
     if "label" in prediction and isinstance(truth, str):

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import locks, shown
+from toolkit import locks, plain_json, shown
 from toolkit.checkpoints import SIDE
 from toolkit.errors import Fault, ToolkitError, UserError, listing, nearest
 from toolkit.recipe.yaml_text import dump
@@ -100,7 +100,7 @@ class RunFolder:
         os.replace(partial, self.path / "run.json")
 
     def _text(self) -> str:
-        return json.dumps(_finite(self.record), indent=2, default=_plain) + "\n"
+        return json.dumps(plain_json.finite(self.record), indent=2, default=plain_json.plain) + "\n"
 
     def fail(self, error: str) -> None:
         """Say that the run has failed, and why; on a full disk, too."""
@@ -138,7 +138,9 @@ class RunFolder:
             for predictions, references in batches:
                 for prediction, reference in zip(predictions, references, strict=True):
                     line = {"row": row, "reference": reference, "prediction": prediction}
-                    file.write(json.dumps(line, ensure_ascii=False, default=_plain) + "\n")
+                    file.write(
+                        json.dumps(line, ensure_ascii=False, default=plain_json.plain) + "\n"
+                    )
                     row += 1
         return row
 
@@ -234,22 +236,6 @@ def _fresh(base: Path) -> Path:
         if not path.exists():
             return path
     raise ToolkitError(f"{base} holds a thousand runs of this second")
-
-
-def _plain(value: Any) -> Any:
-    """Return numpy scalars, dates and paths as JSON has them."""
-    return value.item() if hasattr(value, "item") else str(value)
-
-
-def _finite(value: Any) -> Any:
-    """Return NaN and infinity as null: JSON has neither."""
-    if isinstance(value, Mapping):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and value - value != 0:
-        return None
-    return value
 
 
 def read_predictions(

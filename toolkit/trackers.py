@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +40,7 @@ class Final:
     step: int
 
 
-class Tracker:
+class Tracker(ABC):
     """A tracker, as far as the Trainer's callback leaves something to do."""
 
     name: ClassVar[str]
@@ -55,11 +56,11 @@ class Tracker:
         """
         return {}
 
+    @abstractmethod
     def report(self, final: Final) -> None:
         """Log what is known when the run is scored and proved."""
-        raise NotImplementedError
 
-    def end(self, status: str) -> None:
+    def end(self, status: str) -> None:  # noqa: B027 - some have nothing to close
         """Close it: the run is finished, failed or interrupted."""
 
 

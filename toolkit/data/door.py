@@ -112,8 +112,8 @@ def load(
 
 def rows(
     source: str, columns: Mapping[str, tuple[str, Column]], rename: Mapping[str, str], shown: Path
-) -> datasets.Dataset:
-    """Return the rows of one table, with what a model reads of it; no splits are made.
+) -> tuple[datasets.Dataset, str]:
+    """Return the rows of one table, and the digest of what it holds; no splits are made.
 
     A file that a row names and that is not there is found by the plugin, as one of that row alone.
 
@@ -131,7 +131,7 @@ def rows(
     datasets.disable_progress_bars()
     spec = DataSpec(source=source, rename=dict(rename))
     as_text = {name for name, mark in columns.values() if mark.as_text}
-    found, _, _ = _tables(spec, sorted(as_text), [])
+    found, contents, _ = _tables(spec, sorted(as_text), [])
     if len(found) > 1:
         raise DataError(Fault(str(shown), f"has {', '.join(found)}: name the file of one of them"))
     (raw,) = found.values()
@@ -142,7 +142,7 @@ def rows(
         kind = raw.features[name]
         if wrong and not (isinstance(kind, dict) and "digest" in kind):
             raise DataError(wrong)
-    return raw
+    return raw, contents
 
 
 def unusable(raw: datasets.Dataset, inputs: Sequence[str], plugin: Plugin[Any]) -> dict[int, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from toolkit import plain_json
 from toolkit.errors import UserError, listing, nearest
 
 COLUMN = "prediction"
@@ -42,8 +42,7 @@ class JsonLines(Writer):
 
     def add(self, rows: pa.Table, predictions: Sequence[Any]) -> None:
         for row, prediction in zip(rows.to_pylist(), predictions, strict=True):
-            line = json.dumps({**row, COLUMN: prediction}, ensure_ascii=False, default=str)
-            self.file.write(line + "\n")
+            self.file.write(plain_json.line({**row, COLUMN: prediction}) + "\n")
 
     def close(self) -> None:
         self.file.close()
@@ -120,7 +119,7 @@ def columns(prediction: Any) -> dict[str, Any]:
 def flat(value: Any) -> Any:
     """Return a value as one cell: lists and tables as JSON."""
     if isinstance(value, Mapping | list | tuple):
-        return json.dumps(value, ensure_ascii=False, default=str)
+        return plain_json.line(value)
     return value
 
 
@@ -145,7 +144,7 @@ def _kind(values: Sequence[Any]) -> pa.DataType:
 
 def rejected(path: Path, found: Iterator[Mapping[str, Any]]) -> int:
     """Write rows that were not predicted, with the reason; return how many. None, no file."""
-    lines = (json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in found)
+    lines = (plain_json.line(row) + "\n" for row in found)
     first = next(lines, None)
     if first is None:
         path.unlink(missing_ok=True)  # of an earlier call

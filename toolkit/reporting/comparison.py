@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from toolkit.plain_json import finite
 from toolkit.reporting.terminal import number, plain
 
 if TYPE_CHECKING:
@@ -90,9 +91,9 @@ def as_json(baseline: Run, found: Sequence[Compared]) -> dict[str, Any]:
             **_described(one.run),
             "metrics": {
                 name: {
-                    "baseline": _finite(d.baseline), "value": _finite(d.value),
-                    "difference": _finite(d.value - d.baseline), "low": _finite(d.low),
-                    "high": _finite(d.high), "p": d.p, "better": d.better,
+                    "baseline": finite(d.baseline), "value": finite(d.value),
+                    "difference": finite(d.value - d.baseline), "low": finite(d.low),
+                    "high": finite(d.high), "p": d.p, "better": d.better,
                     "greater_is_better": d.greater_is_better,
                 }
                 for name, d in one.differences.items()
@@ -114,7 +115,3 @@ def _described(run: Run) -> dict[str, Any]:
     speed = {key: record["speed"][key] for key in ("total_seconds", "train_samples_per_second")}
     method = (record.get("method") or {}).get("name", "")
     return {"path": str(run.path), "model": record["model"]["id"], "method": method, **speed}
-
-
-def _finite(value: float | None) -> float | None:
-    return None if value is None or value - value != 0 else value
