@@ -132,6 +132,14 @@ class Plugin(ABC, Generic[OptionsT]):
         """Return the tokenizer, image processor or feature extractor; saved beside the model."""
         return None
 
+    def example(self) -> Row:
+        """Return a made-up row with all columns that the model reads, as `toolkit serve` shows it.
+
+        Its values say how each is given: a text, a number, a bool, or the bytes of a file. Called
+        on a saved model, behind `load_processor`.
+        """
+        return dict.fromkeys(columns(self.options, "input").values(), "a text")
+
     def prepare(self, split: datasets.Dataset, name: str) -> datasets.Dataset:
         """Return model inputs for raw rows: same length, same order; `labels` where they exist.
 

@@ -41,27 +41,39 @@ class Restored:
         Raises:
             UserError: a row lacks an input column, or differs from others in type.
         """
-        import datasets
+        if not rows:
+            return []
+        return self.predictions(self.plugin.derive(self.dataset(rows)))
+
+    def dataset(self, rows: Sequence[Mapping[str, Any]]) -> datasets.Dataset:
+        """Return rows as a dataset that has the columns which the model reads.
+
+        Raises:
+            UserError: as above.
+        """
         import pyarrow as pa
 
         from toolkit.data.checks import require_columns
+        from toolkit.data.passing import PassingRows
         from toolkit.plugin import columns
 
+        names = dict.fromkeys(name for row in rows for name in row)
         try:
-            raw = datasets.Dataset.from_list([dict(row) for row in rows])
+            table = pa.table({name: [row.get(name) for row in rows] for name in names})
         except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
             what = f"values of a column differ in type: {str(error).splitlines()[0]}"
             raise DataError(Fault("rows", what)) from error
-        if not len(raw):
-            return []
+        raw = PassingRows.made_of(table)
         inputs = columns(self.plugin.options, "input")
         require_columns({"rows": raw}, {f"options.{k}": v for k, v in inputs.items()})
-        return self.predictions(self.plugin.derive(raw))
+        return raw
 
     def predictions(self, raw: datasets.Dataset) -> list[Prediction]:
         """Return one prediction per row of rows that are derived, and known to be sound."""
+        from toolkit.data.passing import PassingRows
         from toolkit.evaluation.predicting import predict
 
+        raw = PassingRows.of(raw)
         prepared = self.plugin.prepare(raw, "predict")
         batches = predict(self.plugin, self.plugin.model, raw, prepared, self.batch_size)
         return [prediction for batch in batches for prediction in batch.predictions]

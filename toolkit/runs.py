@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from toolkit.checkpoints import Found
     from toolkit.plugin import Prediction
     from toolkit.recipe import Recipe
+    from toolkit.restoring import Restored
+    from toolkit.serving import Server
 
 BATCH = 1000
 
@@ -304,9 +307,30 @@ class Run:
 
     def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Prediction]:
         """Return one prediction per row, a mapping from the recipe's input columns to values."""
+        return self._restored.predict(list(rows))
+
+    def serve(self, *, block: bool = True, **settings: Any) -> Server:
+        """Answer requests for predictions over HTTP (see `toolkit.serving.Settings`).
+
+        block: until Ctrl-C; otherwise in a thread, until `stop()` of what is returned.
+        """
+        from toolkit.serving import Server, Settings
+
+        server = Server({self.path.resolve().name: self}, Settings(**settings))
+        if not block:
+            return server.start()
+        from rich.console import Console
+
+        shown.say(Console(stderr=True), f"serving at {server.url} (Ctrl-C ends it)")
+        server.run()
+        return server
+
+    @cached_property
+    def _restored(self) -> Restored:
+        """The model, loaded when it is first needed."""
         from toolkit.restoring import restore
 
-        return restore(self.path).predict(list(rows))
+        return restore(self.path)
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, status={self.status!r})"

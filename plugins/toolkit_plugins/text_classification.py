@@ -48,8 +48,7 @@ class TextClassification(Plugin[TextOptions]):
     def prepare(self, split: Any, name: str) -> Any:
         """Return token ids, their number, and class ids where the split has labels."""
         tokenizer, options, labels = self.processor, self.options, self.labels
-        longest = pretrained.longest_input(self.model_path, tokenizer)
-        limit = min(options.max_length, longest or options.max_length)
+        limit = min(options.max_length, self._longest or options.max_length)
         with_labels = options.label in split.column_names
 
         def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -63,6 +62,13 @@ class TextClassification(Plugin[TextOptions]):
             return found
 
         return split.map(encode, batched=True, remove_columns=split.column_names)
+
+    def example(self) -> Row:
+        """Return a text, or two."""
+        found = {self.options.text: "The parcel has not come yet, and it was due on Monday."}
+        if self.options.text_pair is not None:
+            found[self.options.text_pair] = "Where is my order?"
+        return found
 
     def load_model(self) -> Any:
         """Return the model with a head of one output per class."""
@@ -193,6 +199,10 @@ class TextClassification(Plugin[TextOptions]):
         names = self._config.id2label
         ordered = tuple(names[place] for place in sorted(names))
         return ClassLabels(ordered, options.multi_label, False, options.label_separator)
+
+    @cached_property
+    def _longest(self) -> int | None:
+        return pretrained.longest_input(self.model_path, self.processor)
 
     @cached_property
     def _config(self) -> Any:

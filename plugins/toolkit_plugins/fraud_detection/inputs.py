@@ -45,6 +45,22 @@ def require(rows: datasets.Dataset, schema: Schema) -> None:
         raise DataError(Fault("rows", what))
 
 
+def example(processor: TransactionProcessor) -> dict[str, Any]:
+    """Return a row: numbers from the middle, and kinds that training has seen."""
+    schema, usual = processor.schema, dict(zip(processor.numeric, processor.usual(), strict=True))
+    found: dict[str, Any] = {}
+    if schema.time is not None:
+        found[schema.time] = "2026-01-31 12:00:00"
+    if schema.amount is not None:
+        found[schema.amount] = usual.get(schema.amount, 10.0)
+    found |= dict.fromkeys(schema.entities, "1")
+    found |= {name: usual.get(name, 0.0) for name in schema.numeric}
+    for name in schema.categorical:
+        values = processor.vocabularies.get(name)
+        found[name] = values[0] if values else ""
+    return found
+
+
 def continued(
     before: TransactionProcessor, now: TransactionProcessor, folder: Path
 ) -> TransactionProcessor:

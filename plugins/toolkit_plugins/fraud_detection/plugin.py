@@ -58,6 +58,10 @@ class FraudDetection(Plugin[FraudOptions]):
             found.tokenizer = pretrained.tokenizer(self.model_path)
         return found
 
+    def example(self) -> Row:
+        """Return a row of the columns that the model knows, each with a value of its kind."""
+        return inputs.example(self.processor)
+
     def prepare(self, split: Any, name: str) -> Any:
         """Return numbers and kinds (or token ids), and labels where the split has them."""
         numbers, kinds = self._numbers_and_kinds(split)

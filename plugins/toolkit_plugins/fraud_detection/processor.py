@@ -57,6 +57,12 @@ class TransactionProcessor:
         vocabularies = {name: _vocabulary(values) for name, values in kinds.items()}
         return cls(schema, list(numbers), mean, scale, edges, vocabularies, **settings)
 
+    def usual(self) -> list[float]:
+        """Return the number in the middle of each field, to two places."""
+        flat = np.array(self.mean)
+        found: list[float] = (np.sign(flat) * np.expm1(np.abs(flat))).round(2).tolist()
+        return found
+
     def numbers(self, columns: Mapping[str, Array]) -> Array:
         """Return float32 of shape (rows, numbers); what is missing is the mean, 0."""
         parts = [

@@ -91,6 +91,10 @@ class ImageClassification(Plugin[ImageOptions]):
             found = found.add_column("labels", ids)
         return found
 
+    def example(self) -> Row:
+        """Return a small picture."""
+        return {self.options.image: pictures.example()}
+
     def load_model(self) -> Any:
         """Return the model with a head of one output per class."""
         import torch

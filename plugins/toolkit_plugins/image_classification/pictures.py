@@ -40,6 +40,16 @@ def require_pillow() -> None:
         raise UserError("pictures need Pillow: pip install 'toolkit[vision]'") from None
 
 
+def example() -> bytes:
+    """Return the png file of a disc, 24 pixels a side."""
+    from PIL import Image, ImageDraw
+
+    image, file = Image.new("L", (24, 24)), io.BytesIO()
+    ImageDraw.Draw(image).ellipse((4, 4, 19, 19), fill=255)
+    image.save(file, "png")
+    return file.getvalue()
+
+
 def name_of(value: Any, otherwise: str) -> str:
     """Return the path of a picture where it has one."""
     path = value.get("path") if isinstance(value, Mapping) else value

@@ -89,6 +89,14 @@ class QuestionAnswering(Plugin[AnswerOptions]):
 
         return split.map(encode, batched=True, with_indices=True, remove_columns=split.column_names)
 
+    def example(self) -> Row:
+        """Return a question and a text that answers it."""
+        return {
+            self.options.question: "When was the bridge opened?",
+            self.options.context: "The old bridge was closed in 1961. Three years later, in May "
+            "1964, a new one of steel was opened, which still stands.",
+        }
+
     def load_model(self) -> Any:
         """Return the model with a head of two outputs per token: start and end."""
         from transformers import AutoModelForQuestionAnswering

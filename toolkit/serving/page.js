@@ -1,0 +1,140 @@
+"use strict";
+// Reads a form, asks for a prediction, and shows it: labels first, probabilities as bars.
+
+const MOST_BARS = 10;
+
+function element(name, text, properties = {}) {
+  const made = Object.assign(document.createElement(name), properties);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+function base64(file) {
+  return new Promise((resolve, reject) => {
+    const reader = new FileReader();
+    reader.onload = () => resolve(reader.result.slice(reader.result.indexOf(",") + 1));
+    reader.onerror = () => reject(reader.error);
+    reader.readAsDataURL(file);
+  });
+}
+
+async function rowOf(form) {
+  const row = {};
+  for (const input of form.querySelectorAll("[data-name]")) {
+    const { name, kind } = input.dataset;
+    if (kind === "file") row[name] = await base64(input.files[0]);
+    else if (kind === "boolean") row[name] = input.checked;
+    else if (kind === "number") row[name] = input.value === "" ? null : Number(input.value);
+    else row[name] = input.value;
+  }
+  return row;
+}
+
+function bars(pairs) {
+  const list = element("ul", undefined, { className: "bars" });
+  for (const [name, value] of pairs.slice(0, MOST_BARS)) {
+    const item = element("li");
+    const meter = element("meter", undefined, { min: 0, max: 1, value });
+    meter.setAttribute("aria-label", name);
+    item.append(element("bdi", name), meter,
+                element("span", value.toFixed(3), { className: "number" }));
+    list.append(item);
+  }
+  return list;
+}
+
+const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const isShare = (value) => typeof value === "number" && value >= 0 && value <= 1;
+
+function asPairs(value) {
+  // {"class": 0.9, ...}, or [{"text": "...", "score": 0.9}, ...]; anything else is no pairs.
+  let found = null;
+  if (isObject(value)) found = Object.entries(value);
+  else if (Array.isArray(value) && value.every(isObject)) {
+    found = value.map((item) => [Object.values(item).find((v) => typeof v === "string") ?? "",
+                                 item.score ?? Object.values(item).find(isShare)]);
+  }
+  if (!found || !found.length || !found.every((pair) => isShare(pair[1]))) return null;
+  return found.sort((a, b) => b[1] - a[1]);
+}
+
+function show(result, prediction) {
+  const rest = element("dl");
+  const parts = [];
+  let first = true;
+  for (const [key, value] of Object.entries(prediction)) {
+    const pairs = asPairs(value);
+    if (pairs) parts.push(bars(pairs));
+    else if (first) parts.unshift(element("p", value === "" ? "(no answer)" : written(value),
+                                          { className: "best" }));
+    else rest.append(element("dt", key), element("dd", written(value)));
+    first = false;
+  }
+  const details = element("details");
+  const code = element("pre", JSON.stringify(prediction, null, 2));
+  details.append(element("summary", "As JSON"), code);
+  result.replaceChildren(...parts, rest, details);
+}
+
+function written(value) {
+  if (typeof value === "number" && !Number.isInteger(value)) return value.toFixed(4);
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function wrong(result, answer, status) {
+  const detail = answer && answer.detail;
+  const text = Array.isArray(detail)
+    ? detail.map((one) => `${one.loc.slice(1).join(".")} ${one.msg}`).join("; ")
+    : detail || `the server answered ${status}`;
+  result.replaceChildren(element("p", text, { className: "wrong" }));
+}
+
+async function ask(form) {
+  const result = form.querySelector(".result");
+  const button = form.querySelector("button");
+  button.disabled = true;
+  try {
+    const response = await fetch(form.dataset.predict, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(await rowOf(form)),
+    });
+    const answer = await response.json().catch(() => null);
+    if (response.ok) show(result, answer);
+    else wrong(result, answer, response.status);
+  } catch (error) {
+    wrong(result, { detail: `the server cannot be reached (${error.message})` });
+  } finally {
+    button.disabled = false;
+  }
+}
+
+function preview(input) {
+  const image = input.parentElement.querySelector(".preview");
+  const file = input.files[0];
+  image.hidden = !file || !file.type.startsWith("image/");
+  if (!image.hidden) image.src = URL.createObjectURL(file);
+}
+
+for (const form of document.querySelectorAll("form.try")) {
+  form.addEventListener("submit", (event) => { event.preventDefault(); ask(form); });
+  for (const input of form.querySelectorAll("input[type=file]")) {
+    const place = input.parentElement;
+    input.addEventListener("change", () => preview(input));
+    for (const kind of ["dragenter", "dragover"]) {
+      place.addEventListener(kind, (event) => {
+        event.preventDefault();
+        place.classList.add("over");
+      });
+    }
+    place.addEventListener("dragleave", () => place.classList.remove("over"));
+    place.addEventListener("drop", (event) => {
+      event.preventDefault();
+      place.classList.remove("over");
+      if (event.dataTransfer.files.length) {
+        input.files = event.dataTransfer.files;
+        preview(input);
+      }
+    });
+  }
+}

@@ -1,0 +1,69 @@
+"""The page on which a person tries the models, and the one that describes the API."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+    from toolkit.serving.model import Served
+
+HERE = Path(__file__).parent
+STYLE = HERE.parent / "reporting" / "html" / "style.css"
+
+
+def try_it(models: Sequence[Served]) -> str:
+    """Return the page with a form for each model."""
+    return _environment().get_template("try.html.jinja").render(
+        models=models, headline={model.name: _headline(model) for model in models}
+    )  # fmt: skip
+
+
+def api(models: Sequence[Served], document: Mapping[str, Any]) -> str:
+    """Return the page of the API: how to ask, with a row of the scenario, and every answer."""
+    operations = [
+        (method.upper(), path, operation)
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    answers = {
+        status: answer["description"]
+        for _, _, operation in operations
+        for status, answer in operation["responses"].items()
+        if status != "200"
+    }
+    return _environment().get_template("api.html.jinja").render(
+        paths=[(method, path, found["summary"]) for method, path, found in operations],
+        answers=dict(sorted(answers.items())),
+        examples={m.name: json.dumps(m.fields.example, indent=2) for m in models},
+        first=models[0].name,
+    )  # fmt: skip
+
+
+def asset(name: str) -> str:
+    """Return a script, or the style: the report's, and what forms need beside it."""
+    text = (HERE / name).read_text(encoding="utf-8")
+    return STYLE.read_text(encoding="utf-8") + text if name.endswith(".css") else text
+
+
+def _headline(model: Served) -> str:
+    """Return the first score of a model with its interval, or nothing where there is none."""
+    for name, score in model.run.metrics.get("test", {}).items():
+        value, low, high = (score.get(key) for key in ("value", "low", "high"))
+        if value is not None:
+            interval = "" if low is None else f" [{low:.3f}, {high:.3f}]"
+            return f"{name} {value:.3f}{interval} on its test rows"
+    return ""
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
