@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from toolkit.checkpoints import Found
     from toolkit.plugin import Prediction
+    from toolkit.pushing import Pushed
     from toolkit.recipe import Recipe
 
 BATCH = 1000
@@ -307,6 +308,12 @@ class Run:
         from toolkit.restoring import restore
 
         return restore(self.path).predict(list(rows))
+
+    def push(self, repo: str, **how: Any) -> Pushed:
+        """Publish it on the Hub as OWNER/NAME; `how` as `toolkit.pushing.prepare` takes it."""
+        from toolkit import pushing
+
+        return pushing.send(pushing.prepare(self, repo, **how))
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, status={self.status!r})"
