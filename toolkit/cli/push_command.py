@@ -31,13 +31,13 @@ def command(
     dry_run: bool,
 ) -> None:
     """Publish a finished run on the Hub: model, card, recipe, report. No rows of data are sent."""
-    from toolkit import push_plan, pushing
+    from toolkit import pushing
     from toolkit.runs import Run
 
     ready = pushing.prepare(
         Run(run), repo, private=private, revision=revision, message=message, with_data=with_data
     )
-    echo("\n".join(push_plan.in_words(ready.plan)))
+    echo("\n".join(pushing.in_words(ready.plan)))
     seen = "private" if private else "public"
     echo(f"to {repo}, {seen} if it has to be made, branch {ready.branch}: {ready.message}")
     if dry_run:

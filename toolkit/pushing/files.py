@@ -1,19 +1,20 @@
-"""What of a run's folder is published: files, where each goes, and what stays here and why."""
+"""A run's folder read for publishing: what leaves it, as it leaves it."""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from toolkit import adapter_folder, history, local_paths
-from toolkit.errors import Fault, UserError, listing
+from toolkit import adapter_folder, history
+from toolkit.errors import Fault, UserError
 from toolkit.models import WANTED
+from toolkit.pushing import paths
+from toolkit.pushing.plan import Item, Plan
 from toolkit.recipe.yaml_text import brief, construct, dump
 from toolkit.reporting import examples
 from toolkit.run_record import Record
@@ -23,44 +24,6 @@ ROWS = "shows rows of data: --with-data sends it"
 # Keys of a saved model's JSON under which libraries write where files were.
 _PLACES = re.compile(r'"\w*(?:name_or_path|_path|_file|_dir|_folder)"\s*:\s*"(?:[/~\\]|[A-Za-z]:)')
 _KEY = re.compile(r"\w*(?:name_or_path|_path|_file|_dir|_folder)")
-
-
-@dataclass(frozen=True)
-class Item:
-    """One file: its path in the repository, its content (or where that is), what it was here.
-
-    how: what has become of it on the way.
-    """
-
-    path: str
-    content: Path | bytes
-    source: str
-    how: str = ""
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        content = self.content
-        return len(content) if isinstance(content, bytes) else content.stat().st_size
-
-
-@dataclass
-class Plan:
-    """All that is published of a run.
-
-    left_out: path in the run's folder -> why it stays here. paths: of this machine -> what is
-    written instead. notes: what whoever publishes should know.
-    """
-
-    items: list[Item] = field(default_factory=list)
-    left_out: dict[str, str] = field(default_factory=dict)
-    paths: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def size(self) -> int:
-        """Bytes of all files together."""
-        return sum(item.size for item in self.items)
 
 
 def plan(run: Run, repo: str, with_data: bool = False) -> Plan:
@@ -81,7 +44,7 @@ class _Planner:
         self.run, self.repo, self.with_data = run, repo, with_data
         self.plan, self.links = Plan(), list[Fault]()
         recipe = _recipe(run.path)
-        self.clean = local_paths.of_run(run.path, run.record, recipe)
+        self.clean = paths.of_run(run.path, run.record, recipe)
         self.record = self.clean.values(self._record())
         self.recipe = f"# toolkit run recipe.yaml\n{dump(self.clean.values(recipe))}"
 
@@ -266,17 +229,3 @@ def _read(file: Path) -> str:
 
 def _files(folder: Path) -> Iterator[Path]:
     return (file for file in folder.rglob("*") if file.is_file())
-
-
-def in_words(found: Plan) -> Iterator[str]:
-    """Yield a line for each file, with its bytes, then what stays here, and what is changed."""
-    for item in sorted(found.items, key=lambda item: item.path):
-        how = f"  ({item.how})" if item.how else ""
-        yield f"{item.size:>14,}  {item.path}{how}"
-    yield f"{found.size:>14,}  bytes in {len(found.items)} files"
-    reasons: dict[str, list[str]] = {}
-    for path, why in found.left_out.items():
-        reasons.setdefault(why, []).append(path)
-    yield from (f"not sent: {listing(paths, 8)}: {why}" for why, paths in reasons.items())
-    yield from (f"written as {name}: {path}" for path, name in found.paths.items())
-    yield from (f"note: {note}" for note in found.notes)

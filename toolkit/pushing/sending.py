@@ -1,8 +1,7 @@
-"""A finished run's model, card, recipe and report to the Hub, by huggingface_hub, in one commit."""
+"""One commit to the Hub by huggingface_hub: the repository made, its files sent."""
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,10 +9,11 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING, Any
 
-from toolkit import push_plan, shown
+from toolkit import shown
 from toolkit.errors import Fault, UserError
-from toolkit.push_faults import in_words, offline, without_token
-from toolkit.push_plan import Plan
+from toolkit.pushing import files, names
+from toolkit.pushing.faults import in_words, offline, without_token
+from toolkit.pushing.plan import Plan
 from toolkit.runs import Run
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ MAIN = "main"
 # Left by an earlier push of another model, `from_pretrained` would take these for the new one's;
 # and predictions are of the model that they were published with.
 STALE = ("*.safetensors", "*.safetensors.index.json", "adapter_config.json", "predictions.jsonl")
-_BRANCH = re.compile(r"(?!refs/)[\w][\w.+-]*(?:/[\w][\w.+-]*)*(?<!\.lock)(?<!\.)", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -77,13 +76,13 @@ def prepare(
     Raises:
         UserError: all that is wrong with the names, the run and its folder.
     """
-    faults = [*_wrong_name(repo), *_wrong_branch(revision)]
+    faults = [*names.wrong_repo(repo), *names.wrong_branch(revision)]
     if run.status != "finished":
         what = f"is {run.status}: only a finished run's model has been proved, and can be pushed"
         faults.append(Fault(str(run.path), what))
     if faults:
         raise UserError(faults)
-    found = push_plan.plan(run, repo, with_data)
+    found = files.plan(run, repo, with_data)
     return Prepared(repo, private, revision or MAIN, message or _message(run), found)
 
 
@@ -187,12 +186,12 @@ def _stale(there: Iterator[str], sent: set[str]) -> list[str]:
 @contextmanager
 def _quiet(progress: bool) -> Iterator[list[str]]:
     """Silence huggingface_hub; yield the list of what it has warned of, which fills at the end."""
-    from huggingface_hub.utils import (
+    from huggingface_hub.utils import logging as hub_logging
+    from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
         disable_progress_bars,
         enable_progress_bars,
     )
-    from huggingface_hub.utils import logging as hub_logging
 
     level, bars, said = hub_logging.get_verbosity(), not are_progress_bars_disabled(), list[str]()
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # untyped there
@@ -218,28 +217,3 @@ def _message(run: Run) -> str:
     score = record["metrics"]["test"].get(best["metric"]) if best else None
     worth = f": {best['metric']} {with_interval(score)} on test" if best and score else ""
     return shown.line(f"{record['recipe']}{worth}")
-
-
-def _wrong_name(repo: str) -> Iterator[Fault]:
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(repo)
-        if "/" in repo:
-            return
-        said = "the owner is missing: your name on the Hub, or an organisation's"
-    except HFValidationError as error:
-        said = f"{str(error).split(': ')[0].rstrip('.:')}"
-    parts = [
-        part for part in re.split(r"[/\\]", re.sub(r"^\w+://[^/]*|\.git/?$", "", repo)) if part
-    ]
-    clean = [re.sub(r"-{2,}", "-", re.sub(r"\.{2,}", ".", re.sub(r"[^\w.-]+", "-", part, flags=re.A)))
-             .strip("-.")[:90] for part in parts[:2]]  # fmt: skip
-    hint = f" Did you mean {'/'.join(clean)!r}?" if len(clean) == 2 and all(clean) else ""
-    yield Fault(repo, f"is no OWNER/NAME of the Hub: {said}.{hint}")
-
-
-def _wrong_branch(branch: str | None) -> Iterator[Fault]:
-    if branch is not None and (".." in branch or not _BRANCH.fullmatch(branch)):
-        yield Fault(f"--revision {branch}", "is no name of a branch (letters, digits, . _ - /)")
