@@ -87,9 +87,10 @@ class _Planner:
 
     def _leads_out(self, file: Path) -> bool:
         out = not file.resolve().is_relative_to(self.run.path.resolve())
-        if out:
-            what = "is a link that leads out of the run's folder: remove it, or copy the file"
-            self.links.append(Fault(str(file), what))
+        fault = Fault(str(file), "is a link that leads out of the run's folder: remove it, or copy "
+                      "the file")  # fmt: skip
+        if out and fault not in self.links:
+            self.links.append(fault)
         return out
 
     def _text(self, name: str, change: Callable[[str], str]) -> None:

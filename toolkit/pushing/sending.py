@@ -121,7 +121,7 @@ class _Push:
     def done(self) -> Pushed:
         try:
             who = self.api.whoami()
-            self.names = [who["name"], *(group["name"] for group in who.get("orgs", []))]
+            self.names = [one["name"] for one in (who, *who.get("orgs", ())) if "name" in one]
             return self._committed(self._ready())
         except UserError:
             raise
