@@ -111,18 +111,29 @@ names = [model.config.id2label[int(place)] for place in logits.argmax(-1)]
 print(json.dumps([names, logits.softmax(-1).max(-1).values.tolist()]))
 """
 
+HERE = """
+import json, sys
+import toolkit
+found = toolkit.load_run("run").predict([{"text": text} for text in json.load(sys.stdin)])
+print(json.dumps([[p["label"] for p in found], [p["score"] for p in found]]))
+"""
 
-def test_what_is_pushed_is_read_back_by_from_pretrained_and_predicts_the_same(
-    trained, hub, tmp_path
-):
+
+@pytest.fixture
+def python(hub, tmp_path):
+    """Return a function that runs Python in a process of its own, as a user of that Hub has it."""
     environment = {**os.environ, "HF_ENDPOINT": hub.address, "HF_HUB_DISABLE_XET": "1",
                    "HF_HOME": str(tmp_path / "hf")}  # fmt: skip
     del environment["HF_HUB_OFFLINE"]
 
-    def python(*arguments, words=None):
+    def run(*arguments, words=None):
         return subprocess.run([sys.executable, *arguments], capture_output=True, text=True,
                               check=False, env=environment, cwd=tmp_path, input=words)  # fmt: skip
 
+    return run
+
+
+def test_what_is_pushed_is_read_back_by_from_pretrained_and_predicts_the_same(trained, hub, python):
     done = python("-m", "toolkit", "push", str(trained), "acme/things")
     assert done.returncode == 0, done.stderr
     assert not done.stderr
@@ -141,9 +152,39 @@ def test_what_is_pushed_is_read_back_by_from_pretrained_and_predicts_the_same(
     assert scores == pytest.approx([p["score"] for p in here], abs=1e-5)
 
 
+@pytest.mark.slow
+def test_an_adapter_of_a_model_of_the_hub_is_read_back_by_the_lines_of_its_card(
+    hub, python, table, tiny_model
+):
+    hub.create("acme/tiny", private=False)
+    shutil.copytree(tiny_model, hub.place("acme/tiny"), dirs_exist_ok=True)
+    settings = "training={max_steps: 20, per_device_train_batch_size: 8, learning_rate: 0.01}"
+    done = python("-m", "toolkit", "run", "text-classification", "--quiet", "--data", str(table),
+                  "--model", "acme/tiny", "--method", "lora", "--out", "run",
+                  "--set", settings)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    done = python("-m", "toolkit", "push", "run", "acme/things")
+    assert done.returncode == 0, done.stderr
+    assert "others cannot load the adapter" not in done.stdout
+    card = files(hub, "acme/things")["README.md"].decode()
+    usage = re.search(r"```python\n(.*?)```", card, re.S)[1]
+    assert "'acme/tiny', revision=" in usage
+    rest = READ_BACK[READ_BACK.index("processor = ") :]
+    texts = json.dumps([text for text, _ in sentences(20)])
+    said = []
+    for script in (f"import json, sys\n{usage}\n{rest}", HERE):
+        done = python("-c", script, words=texts)
+        assert done.returncode == 0, done.stderr
+        said.append(json.loads(done.stdout))
+    assert said[0][0] == said[1][0]
+    assert said[0][1] == pytest.approx(said[1][1], abs=1e-5)
+
+
 def test_no_row_of_data_and_no_path_of_the_machine_is_sent(run, trained, hub, capsys):
     assert SECRET in (run / "report.html").read_text()
-    assert SECRET in (run / "README.md").read_text()
+    card = (run / "README.md").read_text()
+    assert SECRET in card
+    (run / "README.md").write_text(f"{card}\n## Whom to ask\n\nann, of {run}\n")
     assert outcome(["push", str(run), "acme/things"]) == 0
     said = capsys.readouterr().out
     received = b"\n".join(hub.sent)
@@ -166,6 +207,7 @@ def test_no_row_of_data_and_no_path_of_the_machine_is_sent(run, trained, hub, ca
     card, page = found["README.md"].decode(), found["report.html"].decode()
     assert 'folder = "acme/things"\n' in card
     assert "| test | " in card
+    assert card.endswith("\n## Whom to ask\n\nann, of run\n")
     assert "Where does it fail?" in page
     assert "Most confident mistakes" not in page
 

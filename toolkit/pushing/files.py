@@ -95,7 +95,9 @@ class _Planner:
 
     def _text(self, name: str, change: Callable[[str], str]) -> None:
         file = self.run.path / name
-        if file.is_file() and not self._leads_out(file):
+        if not file.is_file():
+            self.plan.left_out[name] = "is not there"
+        elif not self._leads_out(file):
             self._add(name, file, change(_read(file)).encode("utf-8", "replace"))
 
     def _model(self) -> None:
