@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from toolkit.checkpoints import Found
     from toolkit.plugin import Prediction
+    from toolkit.pushing import Pushed
     from toolkit.recipe import Recipe
     from toolkit.restoring import Restored
     from toolkit.serving import Server
@@ -331,6 +332,12 @@ class Run:
         from toolkit.restoring import restore
 
         return restore(self.path)
+
+    def push(self, repo: str, **how: Any) -> Pushed:
+        """Publish it on the Hub as OWNER/NAME; `how` as `toolkit.pushing.prepare` takes it."""
+        from toolkit import pushing
+
+        return pushing.send(pushing.prepare(self, repo, **how))
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, status={self.status!r})"

@@ -32,8 +32,12 @@ def card(record: Mapping[str, Any], merged: bool = False) -> str:
         merged: of a run with adapters, describe the model that they have been merged into.
     """
     adapter = None if merged else record.get("adapter")
-    body = "\n".join(_body(record, adapter))
-    return f"---\n{metadata(record, bool(adapter)).to_yaml()}\n---\n\n{body}\n"
+    return f"---\n{metadata(record, bool(adapter)).to_yaml()}\n---\n\n{body(record, adapter)}\n"
+
+
+def body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> str:
+    """Return the card without its metadata; `adapter` as run.json has it."""
+    return "\n".join(_body(record, adapter))
 
 
 def metadata(record: Mapping[str, Any], adapter: bool) -> ModelCardData:

@@ -34,17 +34,17 @@ TITLES = {
 def section(
     record: Mapping[str, Any],
     reading: Reading,
-    kept: Kept,
+    kept: Kept | None,
     pictures: Sequence[Picture],
 ) -> Section:
-    """Return the section. kept: as `examples.keep` wrote it."""
+    """Return the section. kept: as `examples.keep` wrote it; None shows no single rows."""
     found = Section("fails", "Where does it fail?")
     found.answer += [said for said in (per_class.sentence(reading), per_class.worst_pair(reading))
                      if said]  # fmt: skip
-    found.answer += _by_row(kept)
+    found.answer += _by_row(kept) if kept is not None else ()
     found.blocks += per_class.tables(reading)
     found.blocks += _slices(record, found.answer)
-    found.blocks += _examples(reading, kept)
+    found.blocks += _examples(reading, kept) if kept is not None else ()
     found.blocks += pictures
     if not found.blocks:
         found.answer.append("Nothing is known of single rows.")

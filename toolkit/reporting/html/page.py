@@ -57,6 +57,28 @@ def write(run: Run, target: Path | None = None) -> Path:
     return target
 
 
+def published(run: Run, record: Mapping[str, Any], recipe: str, rows: bool) -> str:
+    """Return the page for readers elsewhere.
+
+    Args:
+        record, recipe: run.json and recipe.yaml as they may be read there.
+        rows: whether rows of the test split, and pictures that a plugin has drawn, are shown.
+
+    Raises:
+        UserError: predictions or figures are damaged.
+        OSError: predictions.jsonl cannot be read.
+    """
+    from toolkit.reporting.html import templates
+
+    try:
+        read = _read(run.path, record)
+    except (ValueError, KeyError, TypeError) as error:
+        file = run.path / "predictions.jsonl"
+        raise UserError(f"{file} is damaged: {type(error).__name__}: {error}") from None
+    name = Path(run.path.resolve().name)
+    return templates.render(record, list(_sections(run.path, record, read, name, recipe, rows)))
+
+
 def _read(run: Path, record: Mapping[str, Any]) -> Reading:
     temperature = (record.get("calibration") or {}).get("temperature")
     return reading.read(run / "predictions.jsonl", temperature, record.get("positive"))
@@ -73,14 +95,19 @@ def _write(run: Path, record: Mapping[str, Any], read: Reading, target: Path) ->
 
 def sections(run: Path, record: Mapping[str, Any], read: Reading) -> list[Section]:
     """Return the sections in the order in which a reader asks."""
-    curves, pictures = dict(_curves(run, record)), list(_pictures(run, record))
-    return [
-        headline.section(record, list(terminal.warnings(record))),
-        failures.section(record, read, examples.read(run), pictures),
-        trust.section(record, read, curves),
-        training.section(record, history.read(run)),
-        provenance.section(record, run),
-    ]
+    return list(_sections(run, record, read, run, provenance.recipe_text(run), True))
+
+
+def _sections(
+    run: Path, record: Mapping[str, Any], read: Reading, name: Path, recipe: str, rows: bool
+) -> Iterator[Section]:
+    curves = dict(_curves(run, record))
+    kept, pictures = (examples.read(run), list(_pictures(run, record))) if rows else (None, [])
+    yield headline.section(record, list(terminal.warnings(record)))
+    yield failures.section(record, read, kept, pictures)
+    yield trust.section(record, read, curves)
+    yield training.section(record, history.read(run))
+    yield provenance.section(record, name, recipe)
 
 
 def _curves(run: Path, record: Mapping[str, Any]) -> Iterator[tuple[str, Curve]]:

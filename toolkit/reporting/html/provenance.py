@@ -13,8 +13,8 @@ from toolkit.reporting.html.parts import NONE, Code, Section, Table, number
 RECIPE = 20_000  # characters of the recipe that are shown
 
 
-def section(record: Mapping[str, Any], run: Path) -> Section:
-    """Return the section."""
+def section(record: Mapping[str, Any], run: Path, recipe: str) -> Section:
+    """Return the section. run: the folder as commands name it. recipe: what ran, as YAML."""
     found = Section("ran", "What exactly ran?")
     model, data, reload = record["model"], record["data"], record["reload"]
     found.answer.append(
@@ -36,7 +36,7 @@ def section(record: Mapping[str, Any], run: Path) -> Section:
                                for pair, c in data["overlap"].items()]))  # fmt: skip
     found.blocks.append(Table("Where and with what", ["", ""], list(_facts(record))))
     whole = "The whole recipe, with all defaults"
-    found.blocks.append(Code(whole, _recipe(run / "recipe.yaml"), folded=True))
+    found.blocks.append(Code(whole, _cut_recipe(recipe), folded=True))
     return found
 
 
@@ -69,11 +69,15 @@ def _facts(record: Mapping[str, Any]) -> Iterator[list[str]]:
         yield [f"resumed, time {place}", f"after step {number(again.get('step', 0))}"]
 
 
-def _recipe(file: Path) -> str:
+def recipe_text(run: Path) -> str:
+    """Return recipe.yaml of a run's folder as it is shown."""
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")
+        return (run / "recipe.yaml").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "(recipe.yaml is not there)"
+
+
+def _cut_recipe(text: str) -> str:
     rest = len(text) - RECIPE
     return text if rest <= 0 else f"{text[:RECIPE]}\n… ({rest:,} more characters in recipe.yaml)"
 
