@@ -51,7 +51,12 @@ class Written:
 
 
 def predict(
-    run: Run, source: str, out: Path, resume: bool = False, console: Console | None = None
+    run: Run,
+    source: str,
+    out: Path,
+    resume: bool = False,
+    console: Console | None = None,
+    runtime: str = "torch",
 ) -> Written:
     """Predict the rows of a file, and write them with all their columns.
 
@@ -59,6 +64,7 @@ def predict(
         source: a table as recipes take it, or "-": JSON lines from stdin.
         out: a file that ends in .jsonl, .csv or .parquet, and is not there yet.
         resume: go on where an earlier call of the same stopped.
+        runtime: as of `restoring.restore`.
 
     Raises:
         UserError: the run is not finished, the input cannot be read or lacks a column, or `out` is
@@ -69,11 +75,12 @@ def predict(
     quiet_libraries()
     make, kept = output.writer_of(out), out.with_name(f"{out.name}.partial")
     _free(out, kept, resume)
-    restored = restore(run.path)
+    restored = restore(run.path, runtime)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toolkit-")))
         given = _Input.read(source, restored, folder)
-        head = {"model": weights_digest(run.path / "model"), "input": given.digest}
+        model = {"model": weights_digest(run.path / "model"), "runtime": runtime}
+        head = {**model, "input": given.digest}
         done = _Done.opened(kept, head, resume)
         stack.callback(done.file.close)
         _predict(restored, given, done, console or Console(quiet=True))

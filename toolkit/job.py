@@ -163,15 +163,7 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
     quiet_libraries()
     name, recipe, plugin = resolve(name, overrides)
     with clock.phase("data"), first_here():
-        markers = column_markers(type(plugin.options))
-        named = {
-            key: (column, markers[key.split(".")[0]])
-            for key, column in columns(plugin.options).items()
-        }
-        _check_roles(named)
-        slices = {f"report.slices.{i}": c for i, c in enumerate(recipe.report.slices)}
-        examine = None if type(plugin).examine is Plugin.examine else plugin.examine
-        loaded = data_door.load(recipe.data, named, recipe.seed, slices, plugin.derive, examine)
+        loaded = load_rows(recipe, plugin)
         plugin.data = loaded.splits
         loaded.notes += plugin.notes()
     with clock.phase("model"), first_here():
@@ -189,6 +181,22 @@ def check(name: str, overrides: Overrides = (), clock: Clock | None = None) -> J
     plugin.loss()  # what is wrong with its settings is better known now
     methods.of(recipe.method).check(plugin.model)
     return Job(name, recipe, plugin, loaded, files, prepared, arguments, clock)
+
+
+def load_rows(recipe: Recipe, plugin: Plugin[Any]) -> Loaded:
+    """Return the splits that a recipe names, checked as the plugin's options mark them.
+
+    Raises:
+        UserError: all that is wrong with them.
+    """
+    markers = column_markers(type(plugin.options))
+    named = {
+        key: (column, markers[key.split(".")[0]]) for key, column in columns(plugin.options).items()
+    }
+    _check_roles(named)
+    slices = {f"report.slices.{i}": c for i, c in enumerate(recipe.report.slices)}
+    examine = None if type(plugin).examine is Plugin.examine else plugin.examine
+    return data_door.load(recipe.data, named, recipe.seed, slices, plugin.derive, examine)
 
 
 def _model_files(recipe: Recipe) -> models.ModelFiles:

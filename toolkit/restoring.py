@@ -79,14 +79,21 @@ class Restored:
         return [prediction for batch in batches for prediction in batch.predictions]
 
 
-def restore(run: Path) -> Restored:
+def restore(run: Path, runtime: str = "torch") -> Restored:
     """Load the plugin and the model of a run, as anybody loads a saved model.
 
+    Args:
+        runtime: "torch", or an export that onnxruntime runs: "onnx" or "int8".
+
     Raises:
-        UserError: the folder holds no recipe.yaml or no model.
+        UserError: the folder holds no recipe.yaml, no model, or no such export.
     """
     plugin = plugin_of(run)
-    if (plugin.model_path / adapter_folder.CONFIG).is_file():
+    if runtime != "torch":
+        from toolkit.exporting import runtime as exported
+
+        plugin.model = exported.of_run(run, runtime)
+    elif (plugin.model_path / adapter_folder.CONFIG).is_file():
         method = methods.of(recipe_of(run).method)
         plugin.model = adapter_folder.load(plugin.model_path, method, trained_on(run))
     else:

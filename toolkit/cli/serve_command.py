@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from toolkit.cli.echo import echo
+from toolkit.cli.predict_command import RUNTIMES
 
 
 @click.command("serve")
@@ -30,6 +31,8 @@ from toolkit.cli.echo import echo
               show_default=True, help="Size of one request at most.")  # fmt: skip
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), default=30.0,
               show_default=True, help="Seconds until a request is given up.")  # fmt: skip
+@click.option("--runtime", type=click.Choice(RUNTIMES), default="torch", show_default=True,
+              help="onnx and int8: what `toolkit export RUN --to` has written.")  # fmt: skip
 def command(
     runs: tuple[str, ...],
     host: str,
@@ -41,6 +44,7 @@ def command(
     request_rows: int,
     body_mb: float,
     timeout: float,
+    runtime: str,
 ) -> None:
     """Answer requests for predictions over HTTP, and show a page to try the model.
 
@@ -59,7 +63,7 @@ def command(
             raise UserError(f"--api-key-file {api_key_file} cannot be read: {error}") from None
     settings = Settings(
         host, port, key, batch_rows, wait_ms / 1000, queue_rows, request_rows,
-        round(body_mb * 1_000_000), timeout,
+        round(body_mb * 1_000_000), timeout, runtime,
     )  # fmt: skip
     server = Server(named(runs), settings)
     echo(f"serving at {server.url} (Ctrl-C ends it)")

@@ -30,6 +30,7 @@ class Settings:
     port: 0 takes a free one. api_key: needed for any host but loopback. batch_rows: rows of a batch
     at most. wait: seconds that a batch waits for further requests. queue_rows: rows that may wait.
     request_rows, body_bytes: of one request. timeout: seconds until a request is given up.
+    runtime: "torch", or an export: "onnx", "int8".
     """
 
     host: str = "127.0.0.1"
@@ -41,6 +42,7 @@ class Settings:
     request_rows: int = 256
     body_bytes: int = 10_000_000
     timeout: float = 30.0
+    runtime: str = "torch"
 
     @property
     def on_loopback(self) -> bool:
@@ -82,7 +84,7 @@ class Server:
 
         self._socket = _bound(self.settings)
         try:
-            models = _served(runs)
+            models = _served(runs, self.settings.runtime)
             config = uvicorn.Config(
                 application(models, self.settings), log_level="warning", access_log=False,
                 timeout_graceful_shutdown=round(self.settings.timeout) + 1, server_header=False,
@@ -144,7 +146,7 @@ def _require_libraries() -> None:
         raise UserError(f"serving needs {error.name}: pip install 'toolkit[serve]'") from None
 
 
-def _served(runs: Mapping[str, Run]) -> list[Any]:
+def _served(runs: Mapping[str, Run], runtime: str) -> list[Any]:
     from toolkit.quiet import quiet_libraries, quiet_loggers
     from toolkit.restoring import restore
     from toolkit.serving.model import Served
@@ -157,7 +159,7 @@ def _served(runs: Mapping[str, Run]) -> list[Any]:
         ))  # fmt: skip
     quiet_loggers()
     quiet_libraries()
-    return [Served(name, run, restore(run.path)) for name, run in runs.items()]
+    return [Served(name, run, restore(run.path, runtime)) for name, run in runs.items()]
 
 
 def _bound(settings: Settings) -> socket.socket:

@@ -6,9 +6,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from toolkit import adapter_folder, methods
 from toolkit.errors import UserError, listing
-from toolkit.restoring import recipe_of, trained_on
+from toolkit.exporting.merged import merged
+from toolkit.exporting.onnx_form import int8, onnx
 from toolkit.runs import Run
 
 TOLERANCE = 1e-4  # of a probability, between the run's model and what is exported
@@ -24,6 +24,7 @@ def export(run: Run, form: str, out: Path | None = None) -> tuple[Path, str]:
     Raises:
         UserError: the run is not finished, or the folder is taken.
         ModelError: the pretrained model that an adapter stands on is not to be had.
+        ToolkitError: what was written does not predict as the run's model does.
     """
     if run.status != "finished":
         raise UserError(
@@ -52,28 +53,4 @@ def export(run: Run, form: str, out: Path | None = None) -> tuple[Path, str]:
     return folder, done
 
 
-def merged(run: Run, folder: Path) -> str:
-    """Write a plain model: an adapter's weights added to those that it stands on."""
-    source = run.path / "model"
-    if not (source / "config.json").is_file() and not (source / adapter_folder.CONFIG).is_file():
-        raise UserError(f"{source} is no model: it holds neither config.json nor an adapter's")
-    if not (source / adapter_folder.CONFIG).is_file():
-        shutil.copytree(source, folder)
-        return "method without adapters: the run's model is plain already, and was copied"
-    from toolkit.quiet import quiet_libraries, quiet_loggers
-    from toolkit.reporting import card
-
-    quiet_loggers()
-    quiet_libraries()
-    recipe = recipe_of(run.path)
-    model = adapter_folder.merged(source, methods.of(recipe.method), trained_on(run.path))
-    model.save_pretrained(folder)
-    ours = {"README.md", "config.json", adapter_folder.CONFIG}
-    for file in source.iterdir():  # tokenizer, image processor: whatever the plugin saved
-        if file.name not in ours and file.suffix != ".safetensors":
-            shutil.copy2(file, folder)
-    (folder / "README.md").write_text(card.card(run.record, merged=True), encoding="utf-8")
-    return "the adapter was merged into the model that it stands on"
-
-
-FORMS: dict[str, Callable[[Run, Path], str]] = {"merged": merged}
+FORMS: dict[str, Callable[[Run, Path], str]] = {"merged": merged, "onnx": onnx, "int8": int8}
