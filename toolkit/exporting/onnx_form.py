@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit import adapter_folder, methods, plain_json
 from toolkit.errors import ToolkitError, UserError
@@ -22,8 +22,11 @@ from toolkit.plugin import Plugin
 from toolkit.restoring import Restored, load_plain, plugin_of, recipe_of, trained_on
 from toolkit.runs import Run
 
+if TYPE_CHECKING:
+    import datasets
+
 LIKE = 128  # rows by which the range of activations is told
-ROWS = (3, 2)  # of two batches that tell which sizes change
+ROWS = ((0, 2), (2, 5))  # of two batches that tell which sizes change
 
 
 def onnx(run: Run, folder: Path) -> str:
@@ -86,7 +89,7 @@ class _Source:
     def write(self, folder: Path, form: str) -> dict[str, Any]:
         """Write model.onnx and what stands beside a model; return what is known of it."""
         folder.mkdir(parents=True)
-        _write(self.restored, folder / FILE)
+        _write(self.restored, self.splits["test"], folder / FILE)
         self.restored.plugin.model.config.save_pretrained(folder)
         for file in beside(self.folder):
             shutil.copy2(file, folder)
@@ -107,15 +110,16 @@ class _Source:
         return [{k: v.numpy() for k, v in batch.items()} for batch in batches]
 
 
-def _write(restored: Restored, file: Path) -> None:
-    """Trace the model with a batch, and write its graph.
+def _write(restored: Restored, rows: datasets.Dataset, file: Path) -> None:
+    """Trace the model with two rows, and write its graph.
 
     Raises:
         ToolkitError: torch cannot trace it.
     """
     import torch
 
-    batches = [_batch(restored, count) for count in ROWS]
+    # torch takes a size of 1 for a fixed one.
+    batches = [_batch(restored, rows.select(n % len(rows) for n in range(*part))) for part in ROWS]
     plain, names = _plain(restored.plugin.model, batches[0])
     sizes = [_changing(name, batches) for name in batches[0]]
     try:
@@ -135,18 +139,12 @@ def _write(restored: Restored, file: Path) -> None:
         raise ToolkitError(f"torch cannot write this model as ONNX: {why}") from error
 
 
-def _batch(restored: Restored, count: int) -> dict[str, Any]:
-    """Return a batch of example rows, as the model takes it."""
+def _batch(restored: Restored, rows: datasets.Dataset) -> dict[str, Any]:
+    """Return rows as the model takes them."""
     from toolkit.evaluation.predicting import batch_maker, records
 
     plugin = restored.plugin
-    example = dict(plugin.example())
-    rows = [
-        {k: v * place if isinstance(v, str) else v for k, v in example.items()}
-        for place in range(count, 2 * count)
-    ]
-    raw = plugin.derive(restored.dataset(rows))
-    prepared = plugin.prepare(raw, "predict")
+    prepared = plugin.prepare(rows, "predict")
     made = batch_maker(plugin, plugin.model, False)(records(prepared, range(len(prepared))))
     return {name: value for name, value in made.items() if hasattr(value, "shape")}
 
