@@ -29,15 +29,18 @@ PUBLISHED = {  # Le Borgne et al. (2022), chapter 3: AP, AUC, card precision at 
 }
 RECIPE = "fraud-detection/handbook"
 # The labelled week, and the week before the test: the labels of that are not known yet.
-UNLABELLED = ["2018-07-25", "2018-08-08"]
+PRETRAIN = {
+    "options.task": "pretrain",
+    "data.split.windows.train": ["2018-07-25", "2018-08-08"],
+}
 SMALL = {"training.per_device_train_batch_size": 64}
 # Share of labels, seeds, and the settings of each side: 1% are 6 frauds, 10% are 60.
 CURVE: list[tuple[float, int, dict[str, dict[str, Any]]]] = [
-    (0.01, 5, {
+    (0.01, 4, {
         "scratch": {**SMALL, "training.max_steps": 400},
         "pretrained": {**SMALL, "training.max_steps": 60, "training.learning_rate": 1.0e-3},
     }),
-    (0.1, 3, {
+    (0.1, 2, {
         "scratch": {**SMALL, "training.max_steps": 400},
         "pretrained": {**SMALL, "training.max_steps": 300},
     }),
@@ -107,8 +110,9 @@ def with_history(data: Path, folder: Path) -> Path:
 
     file = folder / "history.parquet"
     if not file.exists():
-        window = (("data", "split", "windows", "train"), UNLABELLED)
-        splits = check(RECIPE, [*overrides(str(data), None, None, (), None), window]).loaded.splits
+        given = overrides(str(data), None, None, (), None)
+        given += [(tuple(key.split(".")), value) for key, value in PRETRAIN.items()]
+        splits = check(RECIPE, given).loaded.splits
         datasets.concatenate_datasets(list(splits.values())).to_parquet(file)
     return file
 
@@ -138,10 +142,7 @@ def curve(data: Path, folder: Path) -> dict[str, dict[str, Any]]:
         given["settings"]["training.eval_strategy"] = "no"
         return toolkit.run(RECIPE, data=data, out=folder / name, resume=True, **given)
 
-    before = run("pretrained", settings={
-        "options.task": "pretrain", "data.split.windows.train": UNLABELLED,
-        "training.num_train_epochs": 1,
-    })  # fmt: skip
+    before = run("pretrained", settings={**PRETRAIN, "training.num_train_epochs": 1})
     found: dict[str, dict[str, Any]] = {}
     for share, seeds, sides in CURVE:
         scores: dict[str, list[float]] = {}
