@@ -41,8 +41,8 @@ CURVE: list[tuple[float, int, dict[str, dict[str, Any]]]] = [
         "pretrained": {**SMALL, "training.max_steps": 60, "training.learning_rate": 1.0e-3},
     }),
     (0.1, 2, {
-        "scratch": {**SMALL, "training.max_steps": 400},
-        "pretrained": {**SMALL, "training.max_steps": 300},
+        "scratch": {**SMALL, "training.max_steps": 800},
+        "pretrained": {**SMALL, "training.max_steps": 800},
     }),
     (1.0, 1, {
         "scratch": {"training.num_train_epochs": 2},
@@ -122,7 +122,7 @@ def labels(kept: str | None = None) -> None:
 
     A seed draws the rows whose label is used and all chances of training; those rows are the same
     with and without pretraining. Settings are the best of the same few for each side by average
-    precision on the validation week (learning rate 1e-3 or 3e-3, 60 or 300-400 steps).
+    precision on the validation week (learning rate 1e-3 or 3e-3, from 60 to 800 steps).
 
     Args:
         kept: a folder for the runs; what is finished there is not run again.
