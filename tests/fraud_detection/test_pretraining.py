@@ -78,3 +78,14 @@ def test_surprise_is_that_of_masked_fields_alone(cardinalities):
     told = states @ teller.weight[1] + teller.bias[1]
     expected = (told - inputs["numbers"][:, 1]) ** 2
     torch.testing.assert_close(model(**inputs).surprise, expected)
+
+
+def test_what_is_masked_is_the_only_noise_and_fine_tuning_keeps_its_own(tmp_path):
+    sizes = {**SIZES, "hidden_dropout": 0.5, "attention_dropout": 0.5}
+    model = TransactionForMaskedFields(TransactionConfig(**sizes)).train()
+    inputs = batch()
+    torch.testing.assert_close(model(**inputs).loss, model(**inputs).loss)
+    model.save_pretrained(tmp_path)
+    tuned = TransactionForSequenceClassification.from_pretrained(tmp_path)
+    assert tuned.transformer.layers[0].dropout.p == tuned.dropout.p == 0.5
+    assert tuned.transformer.layers[0].attention_dropout == 0.5

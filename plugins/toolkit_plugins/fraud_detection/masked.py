@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,7 +68,10 @@ class TransactionForMaskedFields(TransactionPreTrainedModel):  # type: ignore[no
 
     def __init__(self, config: TransactionConfig) -> None:
         super().__init__(config)
-        self.transformer = TransactionModel(config)
+        # Masking is noise enough; the rates of the config are those of fine-tuning.
+        still = copy.copy(config)
+        still.attention_dropout = still.hidden_dropout = 0.0
+        self.transformer = TransactionModel(still)
         self.from_field = Teller(config)
         self.from_row = Teller(config)
         self.post_init()  # type: ignore[no-untyped-call]  # as above
