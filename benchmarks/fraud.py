@@ -121,8 +121,9 @@ def labels(kept: str | None = None) -> None:
     """Fine-tune with few labels, from scratch and from what pretraining has left.
 
     A seed draws the rows whose label is used and all chances of training; those rows are the same
-    with and without pretraining. Settings are the best of the same few for each side by average
-    precision on the validation week (learning rate 1e-3 or 3e-3, from 60 to 800 steps).
+    with and without pretraining. Settings of each side are the best of the few tried by average
+    precision on the validation week (learning rates 1e-3 to 1e-2, 60 to 800 steps); those of 100%
+    were not searched.
 
     Args:
         kept: a folder for the runs; what is finished there is not run again.
