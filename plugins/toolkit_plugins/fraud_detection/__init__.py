@@ -13,9 +13,9 @@ from transformers import (
     AutoModelForSequenceClassification,
 )
 
+from toolkit_plugins.fraud_detection.masked import TransactionForMaskedFields
 from toolkit_plugins.fraud_detection.model import (
     TransactionConfig,
-    TransactionForMaskedFields,
     TransactionForSequenceClassification,
     TransactionModel,
 )

@@ -117,24 +117,26 @@ class GradientBoosting(OnFeatures):
         )
 
 
-class FieldShares(Floor):
-    """Of the pretraining: each field by how often each of its values stands in train."""
+class MeansAndShares(Floor):
+    """Of the pretraining: each number by its mean in train, each kind by how often it is there."""
 
-    name = "shares_of_values"
+    name = "means_and_shares"
 
     def __init__(self, plugin: FraudDetection) -> None:
         self.plugin = plugin
 
     def run(self, data: FloorData, seconds: float) -> FloorResult:
         """Count the values of train, and say how surprising those of test are."""
-        train = np.asarray(data.train_prepared.with_format("numpy")["targets"][:])
+        train = data.train_prepared.with_format("numpy")
         test = data.test_prepared.with_format("numpy")
-        targets, mask = np.asarray(test["targets"][:]), np.asarray(test["mask"][:])
-        surprise = np.zeros(targets.shape)
-        for place in range(train.shape[1]):
-            most = max(train[:, place].max(), targets[:, place].max()) + 1
-            counts = np.bincount(train[:, place], minlength=most) + 1.0
-            surprise[:, place] = -np.log(counts / counts.sum())[targets[:, place]]
-        means = (surprise * mask).sum(1) / mask.sum(1)
+        numbers, mask = np.asarray(test["numbers"][:]), np.asarray(test["mask"][:])
+        parts = [(numbers - np.asarray(train["numbers"][:]).mean(0)) ** 2]
+        if "kinds" in test.column_names:
+            there, here = np.asarray(train["kinds"][:]), np.asarray(test["kinds"][:])
+            most = self.plugin.processor.cardinalities
+            for known, values, count in zip(there.T, here.T, most, strict=True):
+                counts = np.bincount(known, minlength=count) + 1.0
+                parts.append(-np.log(counts / counts.sum())[values][:, None])
+        means = (np.hstack(parts) * mask).sum(1) / mask.sum(1)
         found = [{"surprise": float(value)} for value in means]
         return FloorResult(found, np.arange(len(found)), len(train))

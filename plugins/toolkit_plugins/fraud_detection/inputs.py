@@ -134,7 +134,8 @@ class Collator:
             return dict(self.tokenizer.pad(lists, return_tensors="pt"))
         batch = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
         if self.task == "pretrain" and "mask" not in batch:
-            drawn = torch.rand(batch["targets"].shape)
+            fields = sum(batch[name].shape[1] for name in ("numbers", "kinds") if name in batch)
+            drawn = torch.rand(len(rows), fields)
             least = drawn.argmin(1, keepdim=True)
             batch["mask"] = (drawn < self.share).scatter(1, least, True)
         return batch

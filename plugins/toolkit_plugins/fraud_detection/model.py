@@ -7,7 +7,6 @@ embeddings of numbers: Gorishniy et al., On Embeddings for Numerical Features (2
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -16,7 +15,6 @@ from torch import nn
 from torch.nn import functional as F
 from transformers import PretrainedConfig, PreTrainedModel, initialization
 from transformers.modeling_outputs import BaseModelOutput, SequenceClassifierOutput
-from transformers.utils.generic import ModelOutput
 
 
 class TransactionConfig(PretrainedConfig):  # type: ignore[no-untyped-call]  # typed in part
@@ -51,11 +49,6 @@ class TransactionConfig(PretrainedConfig):  # type: ignore[no-untyped-call]  # t
         self.hidden_dropout = hidden_dropout
         self.initializer_range = initializer_range
         super().__init__(**rest)
-
-    @property
-    def classes(self) -> list[int]:
-        """Return how many values each field has, once numbers are told by their piece."""
-        return [len(edges) - 1 for edges in self.edges] + list(self.cardinalities)
 
 
 class Pieces(nn.Module):
@@ -227,48 +220,3 @@ class TransactionForSequenceClassification(TransactionPreTrainedModel):  # type:
         logits = self.classifier(self.dropout(states[:, 0]))
         loss = None if labels is None else F.cross_entropy(logits.float(), labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
-
-
-@dataclass
-class MaskedFieldsOutput(ModelOutput):
-    """loss: mean over all masked fields. surprise: of each row's masked fields, shape (rows,)."""
-
-    loss: torch.Tensor | None = None
-    surprise: torch.Tensor | None = None
-
-
-class TransactionForMaskedFields(TransactionPreTrainedModel):  # type: ignore[no-untyped-call]  # typed in part
-    """What stands in the fields that are masked? Numbers are told by their piece."""
-
-    def __init__(self, config: TransactionConfig) -> None:
-        super().__init__(config)
-        self.transformer = TransactionModel(config)
-        self.heads = nn.ModuleList([nn.Linear(config.hidden_size, n) for n in config.classes])
-        self.post_init()  # type: ignore[no-untyped-call]  # as above
-
-    def forward(
-        self,
-        numbers: torch.Tensor,
-        mask: torch.Tensor,
-        targets: torch.Tensor,
-        kinds: torch.Tensor | None = None,
-        **_: Any,
-    ) -> MaskedFieldsOutput:
-        """Return the loss, and each row's surprise: cross-entropy in nats.
-
-        Args:
-            mask: (rows, fields), true where a field is hidden. targets: what stands in each field,
-                as `TransactionProcessor.places` says it.
-        """
-        states = self.transformer(numbers, kinds, mask).last_hidden_state[:, 1:]
-        losses = torch.stack(
-            [
-                F.cross_entropy(head(states[:, place]).float(), targets[:, place], reduction="none")
-                for place, head in enumerate(self.heads)
-            ],
-            dim=1,
-        )
-        hidden = mask.float()
-        surprise = (losses * hidden).sum(1) / hidden.sum(1).clamp(min=1)
-        loss = (losses * hidden).sum() / hidden.sum().clamp(min=1)
-        return MaskedFieldsOutput(loss=loss, surprise=surprise)

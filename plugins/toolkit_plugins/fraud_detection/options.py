@@ -62,7 +62,8 @@ class FraudOptions(Options):
         False, description="do not score test rows of cards that were already known as defrauded"
     )
     task: Literal["detect", "pretrain"] = Field(
-        "detect", description="'pretrain' learns to fill in masked fields, without labels"
+        "detect",
+        description="'pretrain' learns to tell a row's fields, without labels",
     )
     mask_share: float = Field(0.25, gt=0, lt=1, description="of the fields, for pretrain")
     bins: int = Field(32, ge=2, le=256, description="pieces of the embedding of a number")
@@ -74,7 +75,10 @@ class FraudOptions(Options):
         1.0, description="weight of a fraud in the loss; balanced: as much as all other rows"
     )
     label_share: float = Field(
-        1.0, gt=0, le=1, description="of the training rows whose label is used (learning curves)"
+        1.0,
+        gt=0,
+        le=1,
+        description="of the training rows, by class; the rest counts as unlabelled",
     )
     false_positive_rates: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
         [0.01, 0.001], description="of legitimate rows, at which recall is told"

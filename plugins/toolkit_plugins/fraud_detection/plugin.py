@@ -71,9 +71,9 @@ class FraudDetection(Plugin[FraudOptions]):
         elif kinds.shape[1]:
             columns["kinds"] = kinds
         if self.options.task == "pretrain":
-            columns["targets"] = self.processor.places(numbers, kinds)
             if name != "train":  # in train another one is drawn each time
-                columns["mask"] = inputs.fixed_mask(columns["targets"].shape, self._mask_share)
+                shape = (len(numbers), numbers.shape[1] + kinds.shape[1])
+                columns["mask"] = inputs.fixed_mask(shape, self._mask_share)
         elif self._schema.label in split.column_names:
             labels = self.truth(split).astype(np.int64)
             if name == "train":
@@ -114,6 +114,15 @@ class FraudDetection(Plugin[FraudOptions]):
         if self.options.loss == "cross_entropy":
             return inputs.Loss(weight, 0.0)
         return inputs.Loss(weight, self.options.focal_gamma)
+
+    def trainer(self, **parts: Any) -> Any:
+        """Return the Trainer, of the rows whose label is used: from others nothing is learnt."""
+        from toolkit.trainer import build_trainer
+
+        if self.options.task == "detect" and self.options.label_share < 1 and self.data is not None:
+            rows = self.labelled(self.data["train"])
+            parts["train_dataset"] = parts["train_dataset"].select(rows)
+        return build_trainer(self, **parts)
 
     def decode(self, outputs: Any, rows: Sequence[Row]) -> list[Prediction]:
         """Return the probability of a fraud, the label, and whether an alarm pays."""
@@ -191,7 +200,7 @@ class FraudDetection(Plugin[FraudOptions]):
         from toolkit_plugins.fraud_detection import floors
 
         if self.options.task == "pretrain":
-            return [floors.FieldShares(self)]
+            return [floors.MeansAndShares(self)]
         return [
             floors.AlwaysLegitimate(self), floors.Logistic(self), floors.GradientBoosting(self)
         ]  # fmt: skip

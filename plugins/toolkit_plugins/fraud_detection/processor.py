@@ -81,14 +81,6 @@ class TransactionProcessor:
             parts.append([ids.get(as_kind(value), 0) for value in columns[name]])
         return np.array(parts, np.int64).T
 
-    def places(self, numbers: Array, kinds: Array) -> Array:
-        """Return what stands in each field, as the place of its piece or its id: int64."""
-        parts = [
-            np.clip(np.searchsorted(edges[:-1], values, side="right") - 1, 0, None)
-            for edges, values in zip(self.edges, numbers.T, strict=True)
-        ]
-        return np.column_stack([*parts, *kinds.T]).astype(np.int64)
-
     @property
     def cardinalities(self) -> list[int]:
         """Return how many ids each categorical column has."""
