@@ -17,7 +17,7 @@ from toolkit import messages, shown
 from toolkit.errors import NEVER_RUN, ToolkitError, UserError
 
 COMMANDS = (
-    "run", "list", "show", "check", "init", "runs", "report", "compare", "predict", "rerun",
+    "run", "list", "show", "check", "init", "runs", "report", "compare", "predict", "rerun", "eject",
     "export", "fetch", "doctor", "plugin",
 )  # fmt: skip
 INTERRUPTED = 130
