@@ -23,6 +23,7 @@ HERE = Path(__file__).parent
 SUFFIX = ".script.py.jinja"
 #: Where names in scripts come from; a scenario adds its own by plain imports.
 IMPORTS = (
+    "import copy",
     "import csv",
     "import gzip",
     "import inspect",
@@ -45,6 +46,7 @@ IMPORTS = (
     "from transformers import Trainer",
     "from transformers import TrainingArguments",
     "from transformers import default_data_collator",
+    "from transformers.modeling_outputs import SequenceClassifierOutput",
 )
 
 

@@ -41,6 +41,10 @@ class Facts:
     adapter: str = ""
     no_dropout: bool = False
     probe: bool = False
+    pooled: bool = False
+    outputs: str = ""
+    several: bool = False
+    bf16: bool = False
     rates: bool = False
     trains: bool = True
     pads: bool = False
@@ -67,7 +71,9 @@ class Facts:
     @property
     def changes(self) -> bool:
         """Whether the method does anything to the model."""
-        return bool(self.probe or self.adapter or {"TRAINED", "FROZEN"} & set(self.method))
+        return bool(
+            self.probe or self.pooled or self.adapter or {"TRAINED", "FROZEN"} & set(self.method)
+        )
 
     @property
     def differences(self) -> str:
@@ -107,6 +113,8 @@ class Facts:
         found.loss = methods.of(job.recipe.method).loss(plugin) is not None
         found.trains = any(p.requires_grad for p in plugin.model.parameters())
         found.counts = found.trains and _counts(job)
+        found.bf16 = training.bf16_supported()
+        found.several = _several(job)
         stopping = {n: job.recipe.training[n] for n in training.EARLY_STOPPING
                     if n in job.recipe.training}  # fmt: skip
         if "early_stopping_patience" in stopping:
@@ -133,6 +141,12 @@ def _pad_token(job: Job) -> str | None:
         return None
     token = AutoTokenizer.from_pretrained(job.plugin.model_path).pad_token
     return str(job.plugin.processor.pad_token) if token is None else None
+
+
+def _several(job: Job) -> bool:
+    """Return whether the labels of a row are a vector."""
+    rows = job.prepared["train"]
+    return "labels" in rows.column_names and isinstance(rows[0]["labels"], list)
 
 
 def _counts(job: Job) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from toolkit import methods
-from toolkit.methods import anatomy
+from toolkit.methods import anatomy, probe
+from toolkit.methods.features import PART, WINDOW
 
 if TYPE_CHECKING:
     from toolkit.ejecting.facts import Facts
@@ -26,17 +27,68 @@ def describe(job: Job, before: Before, found: Facts, refuse: Refuse) -> None:
         refuse("method", f"{name} is not covered; those that are: {', '.join(COVERED)}")
         return
     method: Any = methods.of(job.recipe.method)
-    if getattr(method, "head", "random") == "probe":
-        refuse("method.head", "probe is not covered")
+    if getattr(method, "head", "random") == "probe" or name == "head":
+        _probe(job, before, found, refuse)
     if name == "head":
-        refuse("method", "head is not covered")
+        _exact_head(job, method, before, found, refuse)
     elif name in ADAPTERS:
-        _adapter(job, method, before, found, refuse)
+        found.adapter = ADAPTERS[name]
+        found.no_dropout = not method.base_dropout
+        found.method["BLOCKS"] = before.blocks
+        found.method["ADAPTER"] = _configuration(before.adapter)
     else:
         _freed(job, found)
-        found.rates = bool(factors := method.learning_rates(job.plugin.model))
-        if found.rates:
+        factors = method.learning_rates(job.plugin.model)
+        found.rates = bool(factors)
+        if factors:
             found.method["RATES"] = dict(factors)
+
+
+def _probe(job: Job, before: Before, found: Facts, refuse: Refuse) -> None:
+    """Say which layer is fitted; where there is none, training begins with a head at random."""
+    rows = min(len(job.prepared["train"]), probe.MOST_ROWS)
+    if job.recipe.method.name == "head":
+        rows = len(job.prepared["train"])
+    if before.head is None:
+        if job.recipe.method.name == "head":
+            what = f"head of {type(job.plugin.model).__name__} is not covered: no linear layer"
+            refuse("method", what)
+        return
+    found.probe = True
+    found.method["HEAD"] = before.head
+    layer = job.plugin.model.get_submodule(before.head)
+    found.outputs = str(layer.out_features)
+    if -(-rows // WINDOW) > max(1, PART // (4 * layer.in_features * min(rows, WINDOW))):
+        refuse("method", f"a head fitted to {rows:,} rows is not covered: it takes several parts")
+
+
+def _exact_head(job: Job, method: Any, before: Before, found: Facts, refuse: Refuse) -> None:
+    if found.trains and before.head is not None:
+        refuse("method", "head is not covered where more than one linear layer is its head")
+    found.method["STRENGTHS"] = list(method.C)
+    if method.pooling == "mean":
+        found.pooled = True
+        model, lists = job.plugin.model, before.blocks[0].rpartition(".")[0]
+        found.method["BLOCKS"] = lists
+        found.method["MEAN"] = _straight(model, f"{lists}.{len(before.blocks)}.")
+
+
+def _straight(model: Any, block: str) -> dict[str, tuple[float, float]]:
+    """Return the layers that pass their input on, but for a factor and an offset.
+
+    They are in the added block, or between it and the head.
+    """
+    import torch
+
+    found = {}
+    for name, module in model.named_modules():
+        weight = getattr(module, "weight", None)
+        if not isinstance(module, torch.nn.Linear) or weight.shape[0] != weight.shape[1]:
+            continue
+        slope = float(weight[0, 0])
+        if slope and torch.equal(weight, slope * torch.eye(len(weight), device=weight.device)):
+            found[name] = (round(slope, 6), float(module.bias[0]))
+    return found
 
 
 def _freed(job: Job, found: Facts) -> None:
@@ -65,13 +117,6 @@ def prefixes(of: Mapping[str, bool], wanted: bool) -> list[str]:
     return found
 
 
-def _adapter(job: Job, method: Any, before: Before, found: Facts, refuse: Refuse) -> None:
-    found.adapter = ADAPTERS[job.recipe.method.name]
-    found.no_dropout = not method.base_dropout
-    found.method["BLOCKS"] = before.blocks
-    found.method["ADAPTER"] = _configuration(before.adapter)
-
-
 def _configuration(config: Any) -> dict[str, Any]:
     """Return what differs from the defaults of a configuration of peft."""
     usual = type(config)()
@@ -88,3 +133,10 @@ def blocks(model: Any) -> list[str]:
     """Return the names of a model's blocks."""
     return list(anatomy.examine(model).blocks)
 
+
+def logits_layer(job: Job) -> str | None:
+    """Return the name of the linear layer whose output is the logits, or None."""
+    model = job.plugin.model
+    material = methods.Material(job.plugin, job.loaded.splits, job.prepared, job.recipe.seed)
+    layer = probe.logits_layer(model, material.first_batch(model))
+    return next((name for name, module in model.named_modules() if module is layer), None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import tempfile
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,12 +29,13 @@ class Before:
     """What must be known of a model before its method changes it.
 
     attention: the implementation that the core has chosen for it, or "".
-    adapter: peft's configuration of it, or None.
+    adapter: peft's configuration of it, or None. head: the linear layer that makes the logits.
     """
 
     attention: str
     blocks: list[str]
     adapter: Any
+    head: str | None
 
     @classmethod
     def of(cls, job: Job) -> Before:
@@ -43,7 +45,10 @@ class Before:
         model, method = job.plugin.model, methods.of(job.recipe.method)
         config: Any = getattr(method, "config", lambda model: None)(model)
         name = str(getattr(model.config, "_attn_implementation", "") or "")
-        return cls(name if name == "eager" else "", how.blocks(model), config)
+        head = None
+        if job.recipe.method.name == "head" or getattr(method, "head", "") == "probe":
+            head = how.logits_layer(job)
+        return cls(name if name == "eager" else "", how.blocks(model), config, head)
 
 
 def check(text: str, job: Job) -> None:
@@ -55,8 +60,10 @@ def check(text: str, job: Job) -> None:
     with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
         script: dict[str, Any] = {"__name__": "ejected"}
         try:
-            exec(compile(text, "ejected.py", "exec"), script)  # noqa: S102 - our own templates'
-            _, inputs, arguments, model = script["begin"](Path(folder))
+            with warnings.catch_warnings():  # of what the script's own process will say
+                warnings.simplefilter("ignore")
+                exec(compile(text, "ejected.py", "exec"), script)  # noqa: S102 - our own templates'
+                _, inputs, arguments, model = script["begin"](Path(folder))
         except Exception as error:  # of the libraries, over rows or settings that no template knows
             raise _refused(f"ends with {type(error).__name__}: {error}") from error
     _same_inputs(job.prepared, inputs)

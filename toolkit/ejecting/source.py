@@ -95,7 +95,9 @@ def with_imports(body: str, known: Iterable[str], head: str = "") -> str:
     try:
         tree = ast.parse(body)
     except SyntaxError as error:
-        raise ToolkitError(f"the script is no Python, in line {error.lineno}: {error.msg}") from None
+        raise ToolkitError(
+            f"the script is no Python, in line {error.lineno}: {error.msg}"
+        ) from None
     own = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     lines = body.split("\n")
     for node in reversed(own):
