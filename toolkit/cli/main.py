@@ -17,8 +17,8 @@ from toolkit import messages, shown
 from toolkit.errors import NEVER_RUN, ToolkitError, UserError
 
 COMMANDS = (
-    "run", "list", "show", "check", "init", "runs", "report", "compare", "predict", "rerun", "eject",
-    "export", "fetch", "doctor", "plugin",
+    "run", "list", "show", "check", "init", "runs", "report", "compare", "predict", "rerun",
+    "eject", "export", "fetch", "doctor", "plugin",
 )  # fmt: skip
 INTERRUPTED = 130
 LONGEST = 2000  # characters of one fault: a value may be as long as its file

@@ -40,6 +40,7 @@ class Facts:
     attention: str = ""
     adapter: str = ""
     no_dropout: bool = False
+    rests: bool = False
     probe: bool = False
     pooled: bool = False
     outputs: str = ""

@@ -36,8 +36,10 @@ def describe(job: Job, before: Before, found: Facts, refuse: Refuse) -> None:
         found.no_dropout = not method.base_dropout
         found.method["BLOCKS"] = before.blocks
         found.method["ADAPTER"] = _configuration(before.adapter)
+        found.rests = _has_resting(job.plugin.model)
     else:
         _freed(job, found)
+        found.rests = name == "partial" and _has_resting(job.plugin.model)
         factors = method.learning_rates(job.plugin.model)
         found.rates = bool(factors)
         if factors:
@@ -70,10 +72,10 @@ def _exact_head(job: Job, method: Any, before: Before, found: Facts, refuse: Ref
         found.pooled = True
         model, lists = job.plugin.model, before.blocks[0].rpartition(".")[0]
         found.method["BLOCKS"] = lists
-        found.method["MEAN"] = _straight(model, f"{lists}.{len(before.blocks)}.")
+        found.method["MEAN"] = _straight(model)
 
 
-def _straight(model: Any, block: str) -> dict[str, tuple[float, float]]:
+def _straight(model: Any) -> dict[str, tuple[float, float]]:
     """Return the layers that pass their input on, but for a factor and an offset.
 
     They are in the added block, or between it and the head.
@@ -82,13 +84,24 @@ def _straight(model: Any, block: str) -> dict[str, tuple[float, float]]:
 
     found = {}
     for name, module in model.named_modules():
-        weight = getattr(module, "weight", None)
-        if not isinstance(module, torch.nn.Linear) or weight.shape[0] != weight.shape[1]:
+        if not isinstance(module, torch.nn.Linear):
+            continue
+        weight = module.weight
+        if weight.shape[0] != weight.shape[1]:
             continue
         slope = float(weight[0, 0])
         if slope and torch.equal(weight, slope * torch.eye(len(weight), device=weight.device)):
             found[name] = (round(slope, 6), float(module.bias[0]))
     return found
+
+
+def _has_resting(model: Any) -> bool:
+    """Return whether a model has norms that keep the statistics that they came with."""
+    return any(
+        getattr(module, "running_mean", None) is not None
+        and not any(p.requires_grad for p in module.parameters(recurse=False))
+        for module in model.modules()
+    )
 
 
 def _freed(job: Job, found: Facts) -> None:

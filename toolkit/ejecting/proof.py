@@ -128,6 +128,8 @@ def _same_model(ours: Any, theirs: Any) -> None:
     for (name, one), other in zip(ours.named_modules(), theirs.modules(), strict=True):
         if type(one) is not type(other) or _rate(one) != _rate(other):
             raise _refused(f"has another {name}")
+        if len(one._forward_pre_hooks) != len(other._forward_pre_hooks):
+            raise _refused(f"hooks {name} otherwise")
     if ours.config.to_dict() != theirs.config.to_dict():
         raise _refused("makes another config.json")
 

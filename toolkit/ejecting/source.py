@@ -19,7 +19,7 @@ WIDTH = 88  # ruff's and black's; what fits into it, or ends in a comma, they le
 
 
 def quoted(text: str) -> str:
-    """Return a string as the formatter writes it: in double quotes, unless that takes more escapes."""
+    """Return a string as the formatter writes it: between the quotes that take fewer escapes."""
     quote = "'" if text.count('"') > text.count("'") else '"'
     written = (f"\\{mark}" if mark == quote else mark if mark in "'\"" else repr(mark)[1:-1]
                for mark in text)  # fmt: skip

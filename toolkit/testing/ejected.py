@@ -82,7 +82,7 @@ def forget() -> None:
     """Take everything of toolkit out of this process, and let none be imported again."""
     for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
         del sys.modules[name]
-    sys.meta_path.insert(0, Nothing())  # type: ignore[arg-type]  # it is one, by its only method
+    sys.meta_path.insert(0, Nothing())
 
 
 if __name__ == "__main__":
