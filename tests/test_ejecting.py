@@ -179,3 +179,23 @@ def test_the_default_recipe_in_a_fresh_process(tmp_path, monkeypatch):
     monkeypatch.setenv("TOOLKIT_TESTS_ALONE", "1")  # another environment: no copies
     text = ejected.assert_same(["text-classification"], tmp_path)
     assert_readable(text, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["scratch", "vit"])
+def test_pictures(kind, tmp_path):
+    image_rows = pytest.importorskip("image_rows")
+    own = {"options.size": 24, "training.num_train_epochs": 2, "training.learning_rate": 3e-3}
+    photos = image_rows.folder(tmp_path / "photos", dict.fromkeys(image_rows.CLASSES, 40))
+    words = ["image-classification", "--data", str(photos)]
+    if kind == "vit":
+        words += ["--model", str(image_rows.tiny_vit(tmp_path / "model"))]
+        own |= {
+            "options.augment": {"flip": "both", "crop": 0.6, "policy": "trivial_augment",
+                                "mixup": 0.2, "cutmix": 1.0, "random_erasing": 0.3},
+            "options.operating_point": "sensitivity >= 0.9", "options.positive": "lying",
+            "report.metrics": ["specificity", "accuracy", "roc_auc"],
+        }  # fmt: skip
+    else:
+        own |= {"model": {"from_config": image_rows.TINY}, "options.class_weights": "balanced"}
+    words += [part for k, v in own.items() for part in ("--set", f"{k}={json.dumps(v)}")]
+    assert_readable(ejected.assert_same(words, tmp_path / "runs"), tmp_path)

@@ -31,6 +31,7 @@ IMPORTS = (
     "import sys",
     "from functools import partial",
     "from pathlib import Path",
+    "from concurrent.futures import ThreadPoolExecutor",
     "import datasets",
     "import numpy as np",
     "import peft",
@@ -101,7 +102,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     made.globals.update(
-        constants=constants, literal=literal,
+        constants=constants, literal=literal, dict=dict,
         expressions=scores.expressions, of_scores=scores.OF_SCORES,
     )  # fmt: skip
     return made
@@ -121,11 +122,13 @@ def _written(job: Job, template: str, before: Any, command: str) -> str:
         return ""
 
     facts = Facts.of(job, before, refuse)
+    facts.own = "trainer" in made.blocks
     data = Reading.of(job, refuse)
     context = {
         "facts": facts, "data": data, "recipe": job.recipe, "plugin": job.plugin,
         "options": job.plugin.options, "arguments": job.arguments, "refuse": refuse,
-        "splits": job.loaded.splits, "metrics": covered.metrics(job),
+        "splits": job.loaded.splits, "prepared": job.prepared,
+        "metrics": covered.metrics(job),
     }  # fmt: skip
     body = made.render(context)
     if faults:

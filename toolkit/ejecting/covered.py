@@ -16,7 +16,7 @@ PACKAGES = ("accelerate", "datasets", "numpy", "scikit-learn", "torch", "transfo
 #: Hooks that shape the training or what is made of outputs -> the block that must say the same.
 HOOKS = {
     "loss": "loss", "collator": "collator", "infer": "outputs", "keep": "outputs",
-    "calibrate": "outputs", "trainer": "train",
+    "calibrate": "calibration", "trainer": "trainer",
 }  # fmt: skip
 
 

@@ -27,7 +27,7 @@ class Facts:
     """Facts of a job, for the frame.
 
     training: fields of TrainingArguments. method: constants of it. counts: whether the model's
-    loss heeds `num_items_in_batch`. overrides: whether Trainer has to be changed at all.
+    loss heeds `num_items_in_batch`. own: whether the scenario changes the Trainer. norms: whether there are norms with statistics.
     """
 
     model: str
@@ -58,6 +58,8 @@ class Facts:
     counts: bool = False
     loss: bool = False
     stopping: bool = False
+    own: bool = False
+    norms: bool = False
 
     @property
     def place(self) -> str:
@@ -84,13 +86,13 @@ class Facts:
             "validation scored as test is": self.evaluates,
             "rates of learning": self.rates,
         }
-        found = [name for name, there in parts.items() if there]
+        found = [name for name, there in parts.items() if there] or ["what stands here"]
         return " and ".join([", ".join(found[:-1]), found[-1]] if found[1:] else found)
 
     @property
     def trainer(self) -> str:
         """The name of the Trainer's class."""
-        return "OwnTrainer" if self.overrides else "Trainer"
+        return "OwnTrainer" if self.overrides or self.own else "Trainer"
 
     @classmethod
     def of(cls, job: Job, before: Before, refuse: Refuse) -> Facts:
@@ -114,6 +116,7 @@ class Facts:
         found.loss = methods.of(job.recipe.method).loss(plugin) is not None
         found.trains = any(p.requires_grad for p in plugin.model.parameters())
         found.counts = found.trains and _counts(job)
+        found.norms = any(hasattr(m, "running_mean") for m in plugin.model.modules())
         found.bf16 = training.bf16_supported()
         found.several = _several(job)
         stopping = {n: job.recipe.training[n] for n in training.EARLY_STOPPING

@@ -7,6 +7,7 @@ given out. The steps themselves are the same code of transformers on the same in
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import tempfile
 import warnings
 from collections.abc import Mapping
@@ -21,7 +22,7 @@ from toolkit.errors import Fault, UserError
 if TYPE_CHECKING:
     from toolkit.job import Job
 
-BATCH = 1000
+BATCH = 64
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,10 @@ def check(text: str, job: Job) -> None:
             with warnings.catch_warnings():  # of what the script's own process will say
                 warnings.simplefilter("ignore")
                 exec(compile(text, "ejected.py", "exec"), script)  # noqa: S102 - our own templates'
-                _, inputs, arguments, model = script["begin"](Path(folder))
+                processor, inputs, arguments, model = script["begin"](Path(folder))
         except Exception as error:  # of the libraries, over rows or settings that no template knows
             raise _refused(f"ends with {type(error).__name__}: {error}") from error
-    _same_inputs(job.prepared, inputs)
+    _same_inputs(job, script, processor, inputs)
     _same_arguments(job.arguments, arguments)
     _same_model(job.plugin.model, model)
 
@@ -75,29 +76,46 @@ def _refused(what: str) -> UserError:
     return UserError(Fault("eject", f"this recipe is not covered: the script {what}"))
 
 
-def _same_inputs(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> None:
-    for name, split in ours.items():
-        if name not in theirs or len(theirs[name]) != len(split):
-            raise _refused(f"reads {len(theirs.get(name, ()))} rows of {name}, not {len(split)}")
-        other = theirs[name]
-        odd = sorted(set(split.column_names) ^ set(other.column_names))
-        if odd:
-            raise _refused(f"makes other columns of {name}: {', '.join(odd)}")
+def _same_inputs(job: Job, script: Mapping[str, Any], processor: Any, inputs: Any) -> None:
+    """Compare every batch of every split, in the order of the rows."""
+    from toolkit.evaluation.predicting import batch_maker, records
+
+    make = batch_maker(job.plugin, job.plugin.model, with_labels=True)
+    collate, device = script["collator"](processor), next(job.plugin.model.parameters()).device
+    takes = _taken(job)
+    for name, split in job.prepared.items():
+        other = inputs.get(name, ())
+        if len(other) != len(split):
+            raise _refused(f"reads {len(other)} rows of {name}, not {len(split)}")
+        _same_lengths(name, split, other)
         for start in range(0, len(split), BATCH):
-            mine, its = split[start : start + BATCH], other[start : start + BATCH]
-            for column, values in mine.items():
-                for place, (value, found) in enumerate(zip(values, its[column], strict=True)):
-                    if not _equal(value, found):
-                        what = f"makes other {column} of {name} row {start + place + 1}"
-                        raise _refused(what)
+            rows = range(start, min(start + BATCH, len(split)))
+            given = [{k: v for k, v in row.items() if k in takes} for row in records(other, rows)]
+            mine, its = make(records(split, rows)), collate(given)
+            for key in mine.keys() | its.keys():
+                if not _equal(mine.get(key), its.get(key), device):
+                    raise _refused(f"makes other {key} of {name} rows {start + 1} and after")
 
 
-def _equal(one: Any, other: Any) -> bool:
-    import numpy as np
+def _taken(job: Job) -> set[str]:
+    from toolkit.adapter_folder import inner
 
-    if hasattr(one, "shape") or hasattr(other, "shape"):
-        return np.array_equal(np.asarray(one), np.asarray(other))
-    return bool(one == other) or (one != one and other != other)
+    parameters = inspect.signature(inner(job.plugin.model).forward).parameters
+    return {*parameters, "labels"}
+
+
+def _same_lengths(name: str, ours: Any, theirs: Any) -> None:
+    if "length" in ours.column_names and list(ours["length"]) != list(theirs["length"]):
+        raise _refused(f"makes other lengths of {name}")
+
+
+def _equal(one: Any, other: Any, device: Any) -> bool:
+    import torch
+
+    if not torch.is_tensor(one) or not torch.is_tensor(other):
+        return bool(one == other)
+    other = other.to(device)
+    return one.dtype == other.dtype and torch.equal(one, other) and one.stride() == other.stride()
 
 
 def _same_arguments(ours: Any, theirs: Any) -> None:
@@ -130,8 +148,10 @@ def _same_model(ours: Any, theirs: Any) -> None:
             raise _refused(f"has another {name}")
         if len(one._forward_pre_hooks) != len(other._forward_pre_hooks):
             raise _refused(f"hooks {name} otherwise")
-    if ours.config.to_dict() != theirs.config.to_dict():
-        raise _refused("makes another config.json")
+    mine, its = ours.config.to_dict(), theirs.config.to_dict()
+    names = {name for name in mine.keys() | its.keys() if mine.get(name) != its.get(name)}
+    if names - {"_name_or_path", "problem_type"}:  # the latter models set with their first loss
+        raise _refused(f"makes another config.json: {', '.join(sorted(names))}")
 
 
 def _rate(module: Any) -> Any:

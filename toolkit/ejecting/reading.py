@@ -22,13 +22,13 @@ OWN = "data.source"
 class Reading:
     """What the templates are told of the data.
 
-    constants: of the script. form: csv, json, parquet, arrow or hub; "" where only the scenario can
-    say how its rows are had. way: of splitting; made: splits that are taken out of train.
+    constants: of the script. form: csv, json, parquet, arrow, hub, folders (of files, a folder a
+    class), or plugin, where only the scenario can say how its rows are had. way: of splitting; made: splits that are taken out of train.
     filters: whether rows were left out.
     """
 
     constants: dict[str, Any] = field(default_factory=dict)
-    form: str = ""
+    form: str = "plugin"
     way: str = "random"
     seed: str = "SEED"
     made: bool = False
@@ -40,6 +40,7 @@ class Reading:
     quote: bool = True
     quotechar: str = ""
     packed: bool = False
+    suffixes: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, job: Job, refuse: Refuse) -> Reading:
@@ -57,6 +58,7 @@ class Reading:
         names = dict.fromkeys([*named.values(), split.group, split.time])
         found.constants["DATA"] = None
         found.constants["COLUMNS"] = [name for name in names if name is not None]
+        found.suffixes = [end for mark in markers.values() for end in mark.files]
         _find(found, spec, refuse)
         first = next(iter(targets), None)
         found.target = literal(targets[first]) if first else ""
@@ -99,9 +101,14 @@ class Reading:
 
 def _find(found: Reading, spec: DataSpec, refuse: Refuse) -> None:
     """Say where the rows are, and in which form."""
-    from toolkit.data import files
+    from toolkit.data import attached, files
 
-    if isinstance(spec.source, str) and spec.source.startswith("plugin:"):
+    folders = attached.class_folders(spec.source) if found.suffixes else None
+    if folders is not None:
+        found.form = "folders"
+        there = {name: str(path.resolve()) for name, path in folders[0].items()}
+        found.constants |= {"DATA": there, "SUFFIXES": found.suffixes}
+    elif isinstance(spec.source, str) and spec.source.startswith("plugin:"):
         found.form = "plugin"
     elif isinstance(spec.source, str) and spec.source.startswith("hub:"):
         _hub(found, spec.source)
@@ -111,8 +118,10 @@ def _find(found: Reading, spec: DataSpec, refuse: Refuse) -> None:
             name: [str(path.resolve()) for path in paths[name]]
             for name in files.ALIASES if name in paths
         }  # fmt: skip
-        every = [path for some in paths.values() for path in some]
+        every = [path.resolve() for some in paths.values() for path in some]
         forms = {str(files.format_of(path)) for path in every}
+        if found.suffixes and len({path.parent for path in every}) == 1:
+            found.constants["FOLDER"] = str(every[0].parent)
         if len(forms) > 1:
             refuse(OWN, f"files of several forms ({', '.join(sorted(forms))}) are not covered")
         found.form = forms.pop()

@@ -55,12 +55,19 @@ def assert_same_end(alone: Path, run: Path, tolerance: float = 0.0) -> None:
         far = [key for key in mine
                if not torch.allclose(mine[key], theirs[key], rtol=0, atol=tolerance)]  # fmt: skip
         assert not far, f"{name}: {far}"
+    mine, theirs = (_settings(folder) for folder in (alone, run / "model"))
+    assert mine == theirs, "config.json: another one"
     record = json.loads((run / "run.json").read_text(encoding="utf-8"))
     found: dict[str, Any] = json.loads((alone / "scores.json").read_text(encoding="utf-8"))
     test = record["metrics"]["test"]
     assert next(iter(found)) == next(iter(test)), "another headline"
     for name, value in found.items():
         assert abs(value - test[name]["value"]) < 1e-9 + tolerance, f"{name}: {value}"
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    return {name: value for name, value in found.items() if name != "_name_or_path"}
 
 
 def process(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
