@@ -13,7 +13,10 @@ from conftest import sentences
 from toolkit.cli.main import outcome
 from toolkit.testing import ejected
 
-SMALL = ["--set", "training.num_train_epochs=2", "--set", "training.learning_rate=3e-3"]
+SMALL = [
+    "--set", "training.num_train_epochs=3", "--set", "training.learning_rate=2e-3",
+    "--set", "training.per_device_train_batch_size=4",
+]  # fmt: skip
 
 
 def texts(table, model, *more):

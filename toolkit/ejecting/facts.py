@@ -27,7 +27,8 @@ class Facts:
     """Facts of a job, for the frame.
 
     training: fields of TrainingArguments. method: constants of it. counts: whether the model's
-    loss heeds `num_items_in_batch`. own: whether the scenario changes the Trainer. norms: whether there are norms with statistics.
+    loss heeds `num_items_in_batch`. own: whether the
+    scenario changes the Trainer. norms: whether there are norms with running statistics.
     """
 
     model: str
@@ -60,6 +61,7 @@ class Facts:
     stopping: bool = False
     own: bool = False
     norms: bool = False
+    windows: bool = False
 
     @property
     def place(self) -> str:
@@ -82,8 +84,8 @@ class Facts:
     def differences(self) -> str:
         """What transformers' Trainer does otherwise, in words."""
         parts = {
-            "batches of rows of like length": self.by_length,
-            "validation scored as test is": self.evaluates,
+            "like lengths in a batch": self.by_length,
+            "validation scored as test": self.evaluates,
             "rates of learning": self.rates,
         }
         found = [name for name, there in parts.items() if there] or ["what stands here"]
@@ -100,6 +102,7 @@ class Facts:
         from transformers import PreTrainedTokenizerBase
 
         from toolkit.ejecting import how
+        from toolkit.evaluation.predicting import WINDOW
 
         given, plugin = job.arguments, job.plugin
         lengths = given.length_column_name in job.prepared["train"].column_names
@@ -107,6 +110,7 @@ class Facts:
         found.pad_token = _pad_token(job)
         found.attention = before.attention
         found.pads = isinstance(plugin.processor, PreTrainedTokenizerBase)
+        found.windows = max(map(len, job.prepared.values())) > WINDOW
         found.has_lengths = "length" in job.prepared["train"].column_names
         found.by_length = lengths and given.train_sampling_strategy == "group_by_length"
         found.data_seed = "SEED" if given.data_seed is None else str(given.data_seed)

@@ -23,7 +23,8 @@ class Reading:
     """What the templates are told of the data.
 
     constants: of the script. form: csv, json, parquet, arrow, hub, folders (of files, a folder a
-    class), or plugin, where only the scenario can say how its rows are had. way: of splitting; made: splits that are taken out of train.
+    class), or plugin, where only the scenario can say how its rows are had. way: of splitting.
+    made: whether splits are taken out of train.
     filters: whether rows were left out.
     """
 

@@ -53,7 +53,7 @@ def expressions(
 
 def _of_two(positive: int) -> Mapping[str, Expression]:
     """Return those of the positive one of two classes."""
-    settings = f'{{name}} = {{{{"pos_label": {{label}}, "zero_division": 0}}}}'
+    settings = '{name} = {{"pos_label": {label}, "zero_division": 0}}'
     of_positive = settings.format(name="positive", label=positive)
     of_negative = settings.format(name="negative", label=1 - positive)
     found = {

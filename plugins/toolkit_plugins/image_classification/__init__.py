@@ -287,6 +287,11 @@ class ImageClassification(Plugin[ImageOptions]):
         config = AutoConfig.from_pretrained(self.model_path)
         return View.of(self.processor, int(getattr(config, "num_channels", 3)))
 
+    def forms(self) -> set[str]:
+        """Return what has to be seen to in the pictures of all splits, see `pictures.forms`."""
+        splits = (self.data or {}).values()
+        return {form for rows in splits for form in pictures.forms(rows[self.options.image])}
+
     @property
     def class_weights(self) -> list[float] | None:
         """A weight per class, if they are asked for and there are rows to train on."""
