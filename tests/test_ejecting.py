@@ -202,3 +202,17 @@ def test_pictures(kind, tmp_path):
         own |= {"model": {"from_config": image_rows.TINY}, "options.class_weights": "balanced"}
     words += [part for k, v in own.items() for part in ("--set", f"{k}={json.dumps(v)}")]
     assert_readable(ejected.assert_same(words, tmp_path / "runs"), tmp_path)
+
+
+@pytest.mark.parametrize("unanswerable", [True, False])
+def test_questions(unanswerable, tmp_path):
+    qa_rows = pytest.importorskip("qa_rows")
+    rows = qa_rows.questions(110, long=unanswerable)
+    rows = [row for row in rows if unanswerable or row["answers"]["text"]]
+    data, model = (
+        qa_rows.written(tmp_path / "rows.jsonl", rows),
+        qa_rows.tiny_qa(tmp_path / "model"),
+    )
+    words = ["question-answering", "--data", str(data), "--model", str(model), *SMALL,
+             "--set", "data.split.group=id"]  # fmt: skip
+    assert_readable(ejected.assert_same(words, tmp_path / "runs"), tmp_path)

@@ -62,6 +62,7 @@ class Facts:
     own: bool = False
     norms: bool = False
     windows: bool = False
+    in_parts: bool = False
 
     @property
     def place(self) -> str:
@@ -102,6 +103,7 @@ class Facts:
         from transformers import PreTrainedTokenizerBase
 
         from toolkit.ejecting import how
+        from toolkit.evaluation import parts
         from toolkit.evaluation.predicting import WINDOW
 
         given, plugin = job.arguments, job.plugin
@@ -110,6 +112,7 @@ class Facts:
         found.pad_token = _pad_token(job)
         found.attention = before.attention
         found.pads = isinstance(plugin.processor, PreTrainedTokenizerBase)
+        found.in_parts = parts.given(job.prepared["train"])
         found.windows = max(map(len, job.prepared.values())) > WINDOW
         found.has_lengths = "length" in job.prepared["train"].column_names
         found.by_length = lengths and given.train_sampling_strategy == "group_by_length"

@@ -24,7 +24,7 @@ class Reading:
 
     constants: of the script. form: csv, json, parquet, arrow, hub, folders (of files, a folder a
     class), or plugin, where only the scenario can say how its rows are had. way: of splitting.
-    made: whether splits are taken out of train.
+    made: whether splits are taken out of train. columns: of the source, before any is renamed.
     filters: whether rows were left out.
     """
 
@@ -41,7 +41,9 @@ class Reading:
     quote: bool = True
     quotechar: str = ""
     packed: bool = False
+    hub: str = ""
     suffixes: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
 
     @classmethod
     def of(cls, job: Job, refuse: Refuse) -> Reading:
@@ -67,14 +69,17 @@ class Reading:
         found.filters = bool(job.loaded.set_aside)
         if found.filters:
             found.constants["INPUTS"] = list(columns(plugin.options, "input").values())
-        found._rename(spec, job)
+        found._rename(spec)
         found._split(job, refuse)
         return found
 
-    def _rename(self, spec: DataSpec, job: Job) -> None:
-        there = job.loaded.splits["train"].column_names
-        renamed = {old: new for old, new in spec.rename.items() if old not in there}
-        renamed = {old: new for old, new in renamed.items() if new in self.constants["COLUMNS"]}
+    def _rename(self, spec: DataSpec) -> None:
+        wanted = self.constants["COLUMNS"]
+        renamed = {
+            old: new
+            for old, new in spec.rename.items()
+            if new in wanted and old in self.columns and new not in self.columns
+        }
         if renamed:
             self.constants["RENAME"] = renamed
 
@@ -129,8 +134,12 @@ def _find(found: Reading, spec: DataSpec, refuse: Refuse) -> None:
         found.packed = any(path.suffix.lower() == ".gz" for path in every)
         if found.packed and found.form != "csv":
             refuse(OWN, f"packed {found.form} files are not covered: unpack them")
-        if found.form == "csv":
+        elif found.form == "csv":
             _csv(found, every, spec, refuse)
+        else:
+            from toolkit.data import typed
+
+            found.columns = typed.read(every[0], spec.encoding).column_names
 
 
 def _hub(found: Reading, source: str) -> None:
@@ -148,7 +157,11 @@ def _hub(found: Reading, source: str) -> None:
         if split is not None:
             splits.setdefault(split, given)
     found.form = "hub"
+    builder = datasets.load_dataset(name, config, revision=revision, split=splits["train"])
+    found.columns = builder.column_names
     found.constants |= {"DATA": name, "CONFIGURATION": config, "DATA_REVISION": revision}
+    found.hub = "DATA" + (", CONFIGURATION" if config else "")
+    found.hub += ", revision=DATA_REVISION" if revision else ""
     found.constants["SPLITS"] = splits
 
 
@@ -159,7 +172,7 @@ def _csv(found: Reading, paths: list[Path], spec: DataSpec, refuse: Refuse) -> N
     marks = {one.delimiter for one in dialects}
     if len(marks) > 1:
         refuse("data.delimiter", "csv files with different delimiters are not covered")
-    found.delimiter = dialects[0].delimiter
+    found.delimiter, found.columns = dialects[0].delimiter, dialects[0].columns
     found.quote = bool(spec.quote)
     found.quotechar = f", quotechar={literal(spec.quote)}" if spec.quote != '"' else ""
     utf8 = spec.encoding.lower().replace("_", "-") in ("utf-8", "utf8")
