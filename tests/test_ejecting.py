@@ -34,10 +34,12 @@ def assert_readable(text, folder):
     assert all(ast.get_docstring(node) for node in tree.body if isinstance(node, ast.FunctionDef))
     path = folder / "readable.py"
     path.write_text(text, encoding="utf-8")
-    for words in (["check"], ["format", "--check"], ["format", "--check", "--line-length", "100"]):
+    said = ""
+    for words in (["check"], ["format", "--diff"], ["format", "--diff", "--line-length", "100"]):
         command = [sys.executable, "-m", "ruff", *words, "--isolated", "--no-cache", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+        said += done.stdout + done.stderr if done.returncode else ""
+    assert not said
 
 
 def test_texts_by_full_fine_tuning(table, tiny_model, tmp_path):
@@ -57,7 +59,7 @@ METHODS = [
         "{name: layerwise, head_factor: 2, embeddings: freeze}", marks=SLOW, id="layerwise"
     ),
     pytest.param("head", marks=SLOW, id="head"),
-    pytest.param("{name: head, pooling: mean}", id="head on the mean"),
+    pytest.param("{name: head, pooling: mean}", marks=SLOW, id="head on the mean"),
 ]
 
 
@@ -151,7 +153,7 @@ def test_a_script_that_would_read_other_rows_is_not_printed(table, tiny_model, c
     assert not said.out
 
 
-def test_what_others_wrote_stays_a_value(tiny_model, tmp_path):
+def test_what_others_wrote_stays_a_value(tiny_model, tmp_path, capsys):
     """Labels, columns and paths in which there is code, quotes, or what turns a line around."""
     labels = ['"; import os #', "'''", "\\", "a\u202eb", '"""\'\'']
     folder = tmp_path / 'it\'s "here" {{ 1 }}'
@@ -160,8 +162,9 @@ def test_what_others_wrote_stays_a_value(tiny_model, tmp_path):
             for n, (text, _) in enumerate(sentences(100))]  # fmt: skip
     (folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
     names = json.dumps({"text": 'te"xt\n', "label": "la'bel"})
-    words = ["--set", f"options={names}", "--set", "training.max_steps=3"]
-    text = ejected.assert_same(texts(folder / "rows.jsonl", tiny_model, *words), tmp_path / "runs")
+    words = texts(folder / "rows.jsonl", tiny_model, "--set", f"options={names}")
+    assert outcome(["eject", *words]) == 0  # which reads, splits and prepares the rows by it
+    text = capsys.readouterr().out
     assert_readable(text, tmp_path)
     assert "\u202e" not in text
 
@@ -184,7 +187,7 @@ def test_the_default_recipe_in_a_fresh_process(tmp_path, monkeypatch):
     assert_readable(text, tmp_path)
 
 
-@pytest.mark.parametrize("kind", ["scratch", "vit"])
+@pytest.mark.parametrize("kind", [pytest.param("scratch", marks=SLOW), "vit"])
 def test_pictures(kind, tmp_path):
     image_rows = pytest.importorskip("image_rows")
     own = {"options.size": 24, "training.num_train_epochs": 2, "training.learning_rate": 3e-3}
@@ -204,7 +207,7 @@ def test_pictures(kind, tmp_path):
     assert_readable(ejected.assert_same(words, tmp_path / "runs"), tmp_path)
 
 
-@pytest.mark.parametrize("unanswerable", [True, False])
+@pytest.mark.parametrize("unanswerable", [True, pytest.param(False, marks=SLOW)])
 def test_questions(unanswerable, tmp_path):
     qa_rows = pytest.importorskip("qa_rows")
     rows = qa_rows.questions(110, long=unanswerable)
@@ -216,3 +219,31 @@ def test_questions(unanswerable, tmp_path):
     words = ["question-answering", "--data", str(data), "--model", str(model), *SMALL,
              "--set", "data.split.group=id"]  # fmt: skip
     assert_readable(ejected.assert_same(words, tmp_path / "runs"), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scenario", ["texts", "questions"])
+def test_more_rows_than_are_scored_together(scenario, tiny_model, tmp_path):
+    """Rows are sorted by length some thousands at a time, with whole questions in each of them."""
+    folder = tmp_path / "rows"
+    folder.mkdir()
+    if scenario == "texts":
+        rows = [{"text": text, "label": label} for text, label in sentences(4500)]
+        words = texts(folder, tiny_model, "--set", "report.metrics=[log_loss]")
+    else:
+        qa_rows = pytest.importorskip("qa_rows")
+        rows = [row for seed in range(4) for row in qa_rows.questions(700, seed, long=True)]
+        model = qa_rows.tiny_qa(tmp_path / "model")
+        words = ["question-answering", "--data", str(folder), "--model", str(model), *SMALL]
+    for name, part in (("train", rows[:60]), ("validation", rows[60:80]), ("test", rows[80:])):
+        (folder / f"{name}.jsonl").write_text("\n".join(map(json.dumps, part)))
+    text = ejected.assert_same(words, tmp_path / "runs")
+    assert "WINDOW = 4096" in text
+    assert_readable(text, tmp_path)
+
+
+def test_a_scenario_without_a_script(capsys):
+    assert outcome(["eject", "fraud-detection"]) == 2
+    said = capsys.readouterr().err
+    assert "scenario 'fraud-detection' has no script to print" in said
+    assert "plugin.script.py.jinja" in said

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import jinja2
 
     from toolkit.job import Job, Overrides
+    from toolkit.plugin import Plugin
 
 HERE = Path(__file__).parent
 SUFFIX = ".script.py.jinja"
@@ -61,11 +62,12 @@ def eject(name: str, overrides: Overrides = (), command: str = "") -> str:
     Raises:
         UserError: what the user has to mend, or all that a script cannot say of the recipe.
     """
-    from toolkit import fitting, job
+    from toolkit import fitting, job, library
     from toolkit.ejecting import proof
 
+    library.find(name, overrides)  # a wrong name is told before seconds of imports
+    template = _template(job.resolve(name, overrides)[2])
     found = job.check(name, overrides)
-    template = _template(found)
     before = proof.Before.of(found)
     fitting.apply_method(found)
     text = _written(found, template, before, command)
@@ -73,18 +75,18 @@ def eject(name: str, overrides: Overrides = (), command: str = "") -> str:
     return text
 
 
-def _template(job: Job) -> str:
+def _template(plugin: Plugin[Any]) -> str:
     """Return the scenario's part.
 
     Raises:
         PluginError: it has none.
     """
-    cls = type(job.plugin)
+    cls, scenario = type(plugin), plugin.recipe.scenario if plugin.recipe else ""
     module = Path(inspect.getfile(cls))
     path = module.with_name(module.stem + SUFFIX)
     if not path.is_file():
         raise PluginError(
-            f"scenario {job.recipe.scenario!r} has no script to print: {cls.__name__} brings no "
+            f"scenario {scenario!r} has no script to print: {cls.__name__} brings no "
             f"{path.name} beside {module.name} (see docs/eject.md)"
         )
     return path.read_text(encoding="utf-8")

@@ -43,7 +43,7 @@ def describe(job: Job, before: Before, found: Facts, refuse: Refuse) -> None:
         factors = method.learning_rates(job.plugin.model)
         found.rates = bool(factors)
         if factors:
-            found.method["RATES"] = dict(factors)
+            found.method["RATES"] = _rates(job.plugin.model, factors)
 
 
 def _probe(job: Job, before: Before, found: Facts, refuse: Refuse) -> None:
@@ -112,6 +112,16 @@ def _freed(job: Job, found: Facts) -> None:
     free, frozen = prefixes(trained, True), prefixes(trained, False)
     which = ("TRAINED", free) if len(free) <= len(frozen) else ("FROZEN", frozen)
     found.method[which[0]] = tuple(which[1])
+
+
+def _rates(model: Any, factors: Mapping[str, float]) -> dict[str, float]:
+    """Return beginnings of parameters' names -> factor on the learning rate, where it is not 1."""
+    every = {name: factors.get(name, 1.0) for name, _ in model.named_parameters()}
+    found = {}
+    for factor in dict.fromkeys(every.values()):
+        starts = prefixes({name: rate == factor for name, rate in every.items()}, True)
+        found |= dict.fromkeys(starts, factor)
+    return {start: factor for start, factor in found.items() if factor != 1}
 
 
 def prefixes(of: Mapping[str, bool], wanted: bool) -> list[str]:

@@ -45,9 +45,8 @@ def expressions(
     found["log_loss"] = Expression(loss, f"{right}\n{RIGHT}")
     found["matthews_correlation"] = Expression("metrics.matthews_corrcoef(truth, predicted)")
     if classes > 5:
-        found["top5_accuracy"] = Expression(
-            "metrics.top_k_accuracy_score(truth, p, k=5, labels=range(len(LABELS)))"
-        )
+        call = "metrics.top_k_accuracy_score(truth, p, k=5, labels=every)"
+        found["top5_accuracy"] = Expression(call, "every = range(len(LABELS))")
     return {**found, **_of_two(1 if positive is None else positive)} if classes == 2 else found
 
 
