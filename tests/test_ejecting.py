@@ -50,8 +50,8 @@ def test_texts_by_full_fine_tuning(table, tiny_model, tmp_path):
 
 SLOW = pytest.mark.slow
 METHODS = [
-    pytest.param("lora", id="lora"),
-    pytest.param("{name: full, head: probe}", id="probe"),
+    pytest.param("{name: lora, head: probe}", id="lora"),
+    pytest.param("{name: full, head: probe}", marks=SLOW, id="probe"),
     pytest.param("{name: dora, rank: 4, base_dropout: true, head: probe}", marks=SLOW, id="dora"),
     pytest.param("ia3", marks=SLOW, id="ia3"),
     pytest.param("{name: partial, blocks: 1}", marks=SLOW, id="partial"),
@@ -102,7 +102,7 @@ FORMS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", [pytest.param("several labels", marks=SLOW), "pairs"])
 def test_texts_of_other_forms(form, tiny_model, tmp_path):
     make, settings = FORMS[form]
     text = ejected.assert_same(texts(make(tmp_path / "rows"), tiny_model, *settings), tmp_path)

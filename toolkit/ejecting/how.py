@@ -117,7 +117,7 @@ def _freed(job: Job, found: Facts) -> None:
 def _rates(model: Any, factors: Mapping[str, float]) -> dict[str, float]:
     """Return beginnings of parameters' names -> factor on the learning rate, where it is not 1."""
     every = {name: factors.get(name, 1.0) for name, _ in model.named_parameters()}
-    found = {}
+    found: dict[str, float] = {}
     for factor in dict.fromkeys(every.values()):
         starts = prefixes({name: rate == factor for name, rate in every.items()}, True)
         found |= dict.fromkeys(starts, factor)
