@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import gzip
 import json
 import subprocess
 import sys
 
+import datasets
 import pytest
 from conftest import sentences
 
@@ -92,7 +94,8 @@ def pairs(folder):
 
 
 FORMS = {
-    "several labels": (several_labels, ["--set", "options.multi_label=true"]),
+    "several labels": (several_labels, [
+        "--set", "options.multi_label=true", "--set", "training.early_stopping_patience=1"]),
     "pairs": (pairs, [
         "--set", "data.encoding=utf-16", "--set", "data.split={stratify: false, seed: 7}",
         "--set", "options={text: Erste, text_pair: second, label: Klasse, class_weights: balanced}",
@@ -247,3 +250,50 @@ def test_a_scenario_without_a_script(capsys):
     said = capsys.readouterr().err
     assert "scenario 'fraud-detection' has no script to print" in said
     assert "plugin.script.py.jinja" in said
+
+
+def coded(folder, rows):
+    """Parquet with ids of classes, and two files for train."""
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["b", "f", "t", "x"])}
+    )
+    names = {"bird": 0, "fruit": 1, "tool": 2}
+    for name, part in (("train-1", rows[:60]), ("train-2", rows[60:])):
+        table = {"text": [t for t, _ in part], "label": [names[label] for _, label in part]}
+        datasets.Dataset.from_dict(table, features).to_parquet(str(folder / f"{name}.parquet"))
+    return folder, []
+
+
+def packed(folder, rows):
+    """A packed csv file, nothing in it quoted, with numbers as labels and rows that lack one."""
+    lines = ["label|text", *(f'{len(label)}|{text} "' for text, label in rows), "4| ", "|the old"]
+    path = folder / "rows.csv.gz"
+    path.write_bytes(gzip.compress("\n".join(lines).encode()))
+    return path, ["--set", "data.quote=null", "--set", "data.split={test: 20, seed: 3}"]
+
+
+def grouped(folder, rows):
+    """Rows of customers, none of whom stands in two splits; validation has a split of its own."""
+    for name, part in (("train", rows[20:]), ("validation", [*rows[:20], ("is here", "unseen")])):
+        lines = [json.dumps({"text": t, "label": label, "who": n % 13 or None})
+                 for n, (t, label) in enumerate(part)]  # fmt: skip
+        (folder / f"{name}.jsonl").write_text("\n".join(lines))
+    return folder, ["--set", "data.split={group: who, test: 0.3}"]
+
+
+def hub(folder, rows):
+    """A data set that `datasets` finds by its name: here a folder."""
+    (folder / "owner").mkdir()
+    for name, part in (("train", rows[20:]), ("test", rows[:20])):
+        lines = ["text,team", *(f"{text},{label}" for text, label in part)]
+        (folder / "owner" / f"{name}.csv").write_text("\n".join(lines))
+    return "hub:owner", ["--set", "data.rename={team: label}"]
+
+
+@pytest.mark.parametrize("kind", [coded, packed, grouped, hub])
+def test_tables_are_read_as_a_run_reads_them(kind, tiny_model, tmp_path, monkeypatch, capsys):
+    """Before it is printed a script has read them, and made the batches that the run makes."""
+    monkeypatch.chdir(tmp_path)
+    source, words = kind(tmp_path, sentences(120))
+    assert outcome(["eject", *texts(source, tiny_model, *words)]) == 0
+    assert_readable(capsys.readouterr().out, tmp_path)
