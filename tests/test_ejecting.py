@@ -128,6 +128,18 @@ def test_all_that_is_not_covered_is_told_at_once(table, tiny_model, tmp_path, ca
     assert not script.exists()
 
 
+def test_what_a_script_could_not_score_while_it_trains(table, tiny_model, capsys):
+    words = ["--set", "training.metric_for_best_model=expected_calibration_error"]
+    assert outcome(["eject", *texts(table, tiny_model, *words)]) == 2
+    said = capsys.readouterr().err
+    assert "training.metric_for_best_model: expected_calibration_error is not covered" in said
+    table.rename(table.with_name("train.csv"))
+    table.with_name("test.csv").write_text("text,label\nthe old,bird\nis here,unseen\n")
+    words = ["--set", "report.metrics=[log_loss]"]
+    assert outcome(["eject", *texts(table.parent, tiny_model, *words)]) == 2
+    assert "test has classes that train lacks" in capsys.readouterr().err
+
+
 def test_a_file_is_never_written_over(table, tiny_model, tmp_path, capsys):
     (tmp_path / "script.py").write_text("mine")
     words = ["eject", *texts(table, tiny_model)]
