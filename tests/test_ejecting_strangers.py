@@ -132,6 +132,16 @@ def test_a_template_that_leaves_something_out(crowds, tmp_path, capsys):
     said = capsys.readouterr()
     assert "the script makes other input_ids of train" in said.err
     assert not said.out
+    template.write_text(
+        "{% extends 'script.py.jinja' %}{% block model %}{{ nothing }}{% endblock %}"
+    )
+    assert outcome(["eject", str(crowds)]) == 2
+    assert (
+        "crowds.script.py.jinja: UndefinedError: 'nothing' is undefined" in capsys.readouterr().err
+    )
+    template.write_text(TEMPLATE + CALIBRATION.replace("0.4", "unheard"))
+    assert outcome(["eject", str(crowds)]) == 1
+    assert "uses names that nothing gives: unheard" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -62,6 +62,8 @@ def eject(name: str, overrides: Overrides = (), command: str = "") -> str:
     Raises:
         UserError: what the user has to mend, or all that a script cannot say of the recipe.
     """
+    from jinja2 import TemplateError
+
     from toolkit import fitting, job, library
     from toolkit.ejecting import proof
 
@@ -70,13 +72,16 @@ def eject(name: str, overrides: Overrides = (), command: str = "") -> str:
     found = job.check(name, overrides)
     before = proof.Before.of(found)
     fitting.apply_method(found)
-    text = _written(found, template, before, command)
+    try:
+        text = _written(found, template.read_text(encoding="utf-8"), before, command)
+    except TemplateError as error:
+        raise PluginError(f"{template}: {type(error).__name__}: {error}") from error
     proof.check(text, found)
     return text
 
 
-def _template(plugin: Plugin[Any]) -> str:
-    """Return the scenario's part.
+def _template(plugin: Plugin[Any]) -> Path:
+    """Return the file of the scenario's part.
 
     Raises:
         PluginError: it has none.
@@ -89,7 +94,7 @@ def _template(plugin: Plugin[Any]) -> str:
             f"scenario {scenario!r} has no script to print: {cls.__name__} brings no "
             f"{path.name} beside {module.name} (see docs/eject.md)"
         )
-    return path.read_text(encoding="utf-8")
+    return path
 
 
 def _environment() -> jinja2.Environment:

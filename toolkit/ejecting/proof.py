@@ -65,11 +65,13 @@ def check(text: str, job: Job) -> None:
                 warnings.simplefilter("ignore")
                 exec(compile(text, "ejected.py", "exec"), script)  # noqa: S102 - our own templates'
                 processor, inputs, arguments, model = script["begin"](Path(folder))
+            _same_inputs(job, script, processor, inputs)
+            _same_arguments(job.arguments, arguments)
+            _same_model(job.plugin.model, model)
+        except UserError:
+            raise
         except Exception as error:  # of the libraries, over rows or settings that no template knows
             raise _refused(f"ends with {type(error).__name__}: {error}") from error
-    _same_inputs(job, script, processor, inputs)
-    _same_arguments(job.arguments, arguments)
-    _same_model(job.plugin.model, model)
 
 
 def _refused(what: str) -> UserError:
@@ -105,7 +107,9 @@ def _taken(job: Job) -> set[str]:
 
 
 def _same_lengths(name: str, ours: Any, theirs: Any) -> None:
-    if "length" in ours.column_names and list(ours["length"]) != list(theirs["length"]):
+    if "length" not in ours.column_names:
+        return
+    if "length" not in theirs.column_names or list(ours["length"]) != list(theirs["length"]):
         raise _refused(f"makes other lengths of {name}")
 
 
@@ -155,6 +159,9 @@ def _same_model(ours: Any, theirs: Any) -> None:
 
 
 def _rate(module: Any) -> Any:
-    """Return a module's rates of dropout."""
-    return {name: value for name, value in vars(module).items()
-            if name == "p" or ("drop" in name and isinstance(value, float))}  # fmt: skip
+    """Return a module's rates: of dropout, and of what follows the batches."""
+    return {
+        name: value
+        for name, value in vars(module).items()
+        if name in ("p", "momentum") or ("drop" in name and isinstance(value, float))
+    }

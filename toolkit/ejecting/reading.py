@@ -60,9 +60,11 @@ class Reading:
         split = spec.split
         names = dict.fromkeys([*named.values(), split.group, split.time])
         found.constants["DATA"] = None
-        found.constants["COLUMNS"] = [name for name in names if name is not None]
+        columns_read = [name for name in names if name is not None]
         found.suffixes = [end for mark in markers.values() for end in mark.files]
         _find(found, spec, refuse)
+        if found.form not in ("plugin", "folders"):
+            found.constants["COLUMNS"] = columns_read
         first = next(iter(targets), None)
         found.target = literal(targets[first]) if first else ""
         found.target_needed = first is not None and not markers[first.split(".")[0]].may_be_empty
@@ -74,7 +76,7 @@ class Reading:
         return found
 
     def _rename(self, spec: DataSpec) -> None:
-        wanted = self.constants["COLUMNS"]
+        wanted = self.constants.get("COLUMNS", ())
         renamed = {
             old: new
             for old, new in spec.rename.items()

@@ -7,6 +7,7 @@ What comes from a recipe or from data (labels, paths, column names) enters a scr
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 import sys
 from collections.abc import Iterable, Mapping
@@ -90,7 +91,7 @@ def with_imports(body: str, known: Iterable[str], head: str = "") -> str:
             those that the body itself has at its outermost level.
 
     Raises:
-        ToolkitError: the body is no Python.
+        ToolkitError: the body is no Python, or uses a name that nothing gives.
     """
     try:
         tree = ast.parse(body)
@@ -105,10 +106,28 @@ def with_imports(body: str, known: Iterable[str], head: str = "") -> str:
     by_name = {_name(line): line for line in [*known, *(ast.unparse(node) for node in own)]}
     names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
     loaded = {node.id for node in names if isinstance(node.ctx, ast.Load)}
+    lacking = loaded - set(by_name) - _defined(tree) - set(dir(builtins))
+    if lacking:
+        raise ToolkitError(
+            f"the script uses names that nothing gives: {', '.join(sorted(lacking))}"
+        )
     imports = _sorted(by_name[name] for name in sorted(loaded & set(by_name)))
     text = "\n".join(lines).strip()
     whole = f"{head.rstrip()}\n\n{imports}\n\n{text}\n".lstrip()
     return re.sub(r"\n{4,}", "\n\n\n", whole)
+
+
+def _defined(tree: ast.Module) -> set[str]:
+    """Return the names that anything in a script gives: definitions, arguments, assignments."""
+    found = {"__name__"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.arg):
+            found.add(node.arg)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            found.add(node.id)
+    return found
 
 
 def _name(statement: str) -> str:
