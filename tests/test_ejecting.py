@@ -47,6 +47,7 @@ def assert_readable(text, folder):
 def test_texts_by_full_fine_tuning(table, tiny_model, tmp_path):
     text = ejected.assert_same(texts(table, tiny_model), tmp_path)
     assert_readable(text, tmp_path)
+    assert "scikit-learn==" in text.partition("import")[0]
     assert len(text.splitlines()) < 320
 
 

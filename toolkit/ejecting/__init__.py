@@ -140,4 +140,5 @@ def _written(job: Job, template: str, before: Any, command: str) -> str:
     body = made.render(context)
     if faults:
         raise UserError(list(dict.fromkeys(faults)))
-    return source.with_imports(body, IMPORTS, covered.head(job, command))
+    script = source.with_imports(body, IMPORTS)
+    return f"{covered.head(job, command, source.modules(script))}\n\n{script}"

@@ -12,7 +12,8 @@ from toolkit.plugin import Plugin
 if TYPE_CHECKING:
     from toolkit.job import Job
 
-PACKAGES = ("accelerate", "datasets", "numpy", "scikit-learn", "torch", "transformers")
+#: Module -> its distribution, where that is called otherwise.
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "PIL": "pillow"}
 #: Hooks that shape the training or what is made of outputs -> the block that must say the same.
 HOOKS = {
     "loss": "loss", "collator": "collator", "infer": "outputs", "keep": "outputs",
@@ -71,9 +72,14 @@ def _of_recipe(job: Job) -> list[tuple[str, str]]:
     return found
 
 
-def head(job: Job, command: str) -> str:
-    """Return the comments that a script begins with."""
-    packages = " ".join(f"{name}=={version(name).partition('+')[0]}" for name in PACKAGES)
+def head(job: Job, command: str, modules: set[str]) -> str:
+    """Return the comments that a script begins with.
+
+    Args:
+        modules: what it imports; Trainer needs accelerate besides.
+    """
+    names = sorted(DISTRIBUTIONS.get(name, name) for name in {*modules, "accelerate"})
+    packages = " ".join(f"{name}=={version(name).partition('+')[0]}" for name in names)
     return "\n".join(
         (
             source.comment(f"Trains what this trains: toolkit run {command or job.name}"),

@@ -83,8 +83,8 @@ def comment(text: object, width: int = WIDTH) -> str:
     return "\n".join(f"# {line}" for line in lines)
 
 
-def with_imports(body: str, known: Iterable[str], head: str = "") -> str:
-    """Return a script: comments, imports of the names that its body uses, and the body.
+def with_imports(body: str, known: Iterable[str]) -> str:
+    """Return a script: imports of the names that its body uses, and the body.
 
     Args:
         known: import statements, one name each, of which those that are needed are taken; besides
@@ -113,8 +113,15 @@ def with_imports(body: str, known: Iterable[str], head: str = "") -> str:
         )
     imports = _sorted(by_name[name] for name in sorted(loaded & set(by_name)))
     text = "\n".join(lines).strip()
-    whole = f"{head.rstrip()}\n\n{imports}\n\n{text}\n".lstrip()
-    return re.sub(r"\n{4,}", "\n\n\n", whole)
+    return re.sub(r"\n{4,}", "\n\n\n", f"{imports}\n\n{text}\n")
+
+
+def modules(text: str) -> set[str]:
+    """Return the packages of others that a script imports."""
+    nodes = ast.parse(text).body
+    names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
+    return {name.partition(".")[0] for name in names if not _standard(name)}
 
 
 def _defined(tree: ast.Module) -> set[str]:
