@@ -27,8 +27,8 @@ class Facts:
     """Facts of a job, for the frame.
 
     training: fields of TrainingArguments. method: constants of it. counts: whether the model's
-    loss heeds `num_items_in_batch`. own: whether the
-    scenario changes the Trainer. norms: whether there are norms with running statistics.
+    loss heeds `num_items_in_batch`. own: whether the scenario changes the Trainer. norms: whether
+    there are norms with running statistics. rests: whether some of them are not to run on.
     """
 
     model: str
