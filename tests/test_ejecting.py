@@ -107,7 +107,8 @@ FORMS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("form", [pytest.param("several labels", marks=SLOW), "pairs"])
+@SLOW
+@pytest.mark.parametrize("form", FORMS)
 def test_texts_of_other_forms(form, tiny_model, tmp_path):
     make, settings = FORMS[form]
     text = ejected.assert_same(texts(make(tmp_path / "rows"), tiny_model, *settings), tmp_path)
