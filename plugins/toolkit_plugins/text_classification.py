@@ -48,7 +48,7 @@ class TextClassification(Plugin[TextOptions]):
     def prepare(self, split: Any, name: str) -> Any:
         """Return token ids, their number, and class ids where the split has labels."""
         tokenizer, options, labels = self.processor, self.options, self.labels
-        limit = min(options.max_length, self._longest or options.max_length)
+        limit = self.limit
         with_labels = options.label in split.column_names
 
         def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
@@ -88,14 +88,12 @@ class TextClassification(Plugin[TextOptions]):
 
     def loss(self) -> Callable[..., Any] | None:
         """Return cross-entropy with class weights, if they are asked for."""
-        options = self.options
-        if options.class_weights is None or self.data is None:
+        found = self.class_weights
+        if found is None:
             return None
         import torch
         from torch.nn import functional
 
-        train = self.data["train"]
-        found = self.labels.weights(options.class_weights, train, options.label)
         weights = torch.tensor(found, dtype=torch.float32)
 
         def several(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
@@ -201,8 +199,18 @@ class TextClassification(Plugin[TextOptions]):
         return ClassLabels(ordered, options.multi_label, False, options.label_separator)
 
     @cached_property
-    def _longest(self) -> int | None:
-        return pretrained.longest_input(self.model_path, self.processor)
+    def limit(self) -> int:
+        """Tokens of the longest input: as the options say, or what the model takes."""
+        longest = pretrained.longest_input(self.model_path, self.processor)
+        return min(self.options.max_length, longest or self.options.max_length)
+
+    @property
+    def class_weights(self) -> list[float] | None:
+        """A weight per class, if they are asked for and there are rows to train on."""
+        options = self.options
+        if options.class_weights is None or self.data is None:
+            return None
+        return self.labels.weights(options.class_weights, self.data["train"], options.label)
 
     @cached_property
     def _config(self) -> Any:

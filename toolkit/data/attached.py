@@ -71,21 +71,10 @@ def folder_of_files(
     Raises:
         DataError: no files in class folders, or no train among folders that name splits.
     """
-    if isinstance(source, str) and Path(source).is_dir():
-        root = Path(source)
-        if any(format_of(p) for p in [*root.glob("*"), *root.glob("*/*")] if p.is_file()):
-            return None
-        roots, notes = _splits_in(root)
-    elif isinstance(source, Mapping) and all(
-        isinstance(p, str) and Path(p).is_dir() for p in source.values()
-    ):
-        roots, notes = {split_named(k) or k: Path(p) for k, p in source.items()}, []
-        odd = [name for name in roots if name not in ALIASES]
-        if odd or "train" not in roots:
-            what = f"name splits train, validation and test, not {listing(source)}"
-            raise DataError(Fault("data.source", what))
-    else:
+    there = class_folders(source)
+    if there is None:
         return None
+    roots, notes = there
     found, passed = {}, 0
     for split in (name for name in ALIASES if name in roots):
         found[split], others = _rows(roots[split], suffixes, column, target)
@@ -93,6 +82,29 @@ def folder_of_files(
     if passed:
         notes.append(f"{passed:,} files passed over, which are none of {listing(suffixes, 20)}")
     return found, notes
+
+
+def class_folders(source: Any) -> tuple[dict[str, Path], list[str]] | None:
+    """Return split -> the folder that holds its folders a class, and notes; None for other sources.
+
+    Raises:
+        DataError: no train among folders that name splits.
+    """
+    if isinstance(source, str) and Path(source).is_dir():
+        root = Path(source)
+        if any(format_of(p) for p in [*root.glob("*"), *root.glob("*/*")] if p.is_file()):
+            return None
+        return _splits_in(root)
+    if isinstance(source, Mapping) and all(
+        isinstance(p, str) and Path(p).is_dir() for p in source.values()
+    ):
+        roots = {split_named(k) or k: Path(p) for k, p in source.items()}
+        odd = [name for name in roots if name not in ALIASES]
+        if odd or "train" not in roots:
+            what = f"name splits train, validation and test, not {listing(source)}"
+            raise DataError(Fault("data.source", what))
+        return roots, []
+    return None
 
 
 def _splits_in(root: Path) -> tuple[dict[str, Path], list[str]]:

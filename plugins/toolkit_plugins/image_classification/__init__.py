@@ -147,16 +147,14 @@ class ImageClassification(Plugin[ImageOptions]):
 
     def loss(self) -> Callable[..., Any] | None:
         """Return cross-entropy with class weights, or with shares of classes; else the model's."""
-        augment, weights = self.options.augment, None
+        augment = self.options.augment
         mixes = augment is not None and (augment.mixup or augment.cutmix)
         if self.data is None or not (mixes or self.options.class_weights):
             return None
-        if wanted := self.options.class_weights:
-            weights = self.labels.weights(wanted, self.data["train"], self.options.label)
         from toolkit_plugins.image_classification.training import loss
 
         settings = self.recipe.training if self.recipe else {}
-        return loss(weights, float(settings.get("label_smoothing_factor", 0.0)))
+        return loss(self.class_weights, float(settings.get("label_smoothing_factor", 0.0)))
 
     def trainer(self, **parts: Any) -> Any:
         """Return a Trainer that changes training pictures; workers read those that are not kept."""
@@ -292,6 +290,19 @@ class ImageClassification(Plugin[ImageOptions]):
 
         config = AutoConfig.from_pretrained(self.model_path)
         return View.of(self.processor, int(getattr(config, "num_channels", 3)))
+
+    def forms(self) -> set[str]:
+        """Return what has to be seen to in the pictures of all splits, see `pictures.forms`."""
+        splits = (self.data or {}).values()
+        return {form for rows in splits for form in pictures.forms(rows[self.options.image])}
+
+    @property
+    def class_weights(self) -> list[float] | None:
+        """A weight per class, if they are asked for and there are rows to train on."""
+        wanted = self.options.class_weights
+        if wanted is None or self.data is None:
+            return None
+        return self.labels.weights(wanted, self.data["train"], self.options.label)
 
     @property
     def from_scratch(self) -> bool:

@@ -82,6 +82,11 @@ class ImageOptions(Options):
             read_point(value)
         return value
 
+    @property
+    def point(self) -> tuple[str, float]:
+        """What `operating_point` says, see `read_point`."""
+        return read_point(self.operating_point or "youden")
+
 
 def read_point(text: str) -> tuple[str, float]:
     """Return "youden", "sensitivity" or "specificity", and the share that it must reach."""

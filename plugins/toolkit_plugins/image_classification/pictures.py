@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 MOST_PIXELS = 89_478_485  # Pillow's own limit, a quarter of a gigabyte in colours
+CLEAR = ("RGBA", "LA", "PA", "La", "RGBa")  # modes with transparency
 LIKE = 16  # pixels a side of the grey picture by which two are alike
 LEVELS = 8  # grey values that count as one there
 
@@ -120,7 +121,7 @@ def _plain(image: Image, mode: str) -> Image:
         values = np.asarray(image, np.float32)
         scale = 255 / _top(image.mode, float(values.max()))
         image = Image.fromarray(np.clip(values * scale, 0, 255).round().astype(np.uint8))
-    elif image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    elif image.mode in CLEAR or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image if image.mode == mode else image.convert(mode)
@@ -156,6 +157,22 @@ def look(value: Any) -> Look:
         return Look(str(error))
     small = np.asarray(image.resize((LIKE, LIKE), Image.Resampling.BOX))
     return Look(None, xxhash.xxh3_64_hexdigest((small // LEVELS).tobytes()), *image.size)
+
+
+def forms(values: Iterable[Any]) -> set[str]:
+    """Return what there is among pictures: "JPEG", "wide" (over 8 bits), "clear" (transparent)."""
+    from PIL import Image
+
+    def look(value: Any) -> set[str]:
+        if isinstance(value, Mapping):
+            value = value["path"] if value.get("bytes") is None else value["bytes"]
+        with Image.open(io.BytesIO(value) if isinstance(value, bytes) else value) as image:
+            wide = image.mode.startswith("I") or image.mode == "F"
+            clear = image.mode in CLEAR or "transparency" in image.info
+            there = {"JPEG": image.format == "JPEG", "wide": wide, "clear": clear}
+            return {name for name, is_so in there.items() if is_so}
+
+    return set().union(*in_threads(look, values))
 
 
 def in_threads(function: Callable[[T], U], values: Iterable[T]) -> list[U]:

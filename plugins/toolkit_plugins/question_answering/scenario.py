@@ -67,12 +67,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
 
     def prepare(self, split: Any, name: str) -> Any:
         """Return windows of question and context, with the answer's place where rows have one."""
-        layout, options = self.layout, self.options
-        longest = pretrained.longest_input(self.model_path, self.processor)
-        limit = min(options.max_length, longest or options.max_length)
-        windows = Windows.fitting(
-            self.processor, limit, options.doc_stride, options.max_question_length
-        )
+        layout, options, windows = self.layout, self.options, self.windows
         labelled = options.answers in split.column_names
 
         def encode(batch: dict[str, list[Any]], numbers: list[int]) -> dict[str, list[Any]]:
@@ -164,7 +159,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         """Return the metrics that the recipe names, or the usual ones."""
         from toolkit_plugins.question_answering import metrics
 
-        second = self._some_unanswerable
+        second = self.some_unanswerable
         names = (self.recipe.report.metrics if self.recipe else None) or (
             list(metrics.CLASSES) if second else ["f1", "exact_match"]
         )
@@ -175,7 +170,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         from toolkit_plugins.question_answering import floors
 
         found: list[Floor] = [floors.SlidingWindow(self.layout.texts)]
-        return [*found, floors.NoAnswer()] if self._some_unanswerable else found
+        return [*found, floors.NoAnswer()] if self.some_unanswerable else found
 
     def figures(self, predictions: Iterable[Prediction]) -> Mapping[str, Figure]:
         """Return how long answers are, and what the threshold of no answer trades."""
@@ -220,13 +215,23 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         return Layout(options.question, options.context, options.answers, options.answer_start)
 
     @property
+    def windows(self) -> Windows:
+        """How contexts are cut."""
+        options = self.options
+        longest = pretrained.longest_input(self.model_path, self.processor)
+        limit = min(options.max_length, longest or options.max_length)
+        return Windows.fitting(
+            self.processor, limit, options.doc_stride, options.max_question_length
+        )
+
+    @property
     def threshold(self) -> float:
         """The no_answer_score above which there is no answer."""
         from toolkit_plugins.question_answering.threshold import EVEN, NEVER
 
         if self.options.no_answer_threshold is not None:
             return self.options.no_answer_threshold
-        usual = EVEN if self._some_unanswerable else NEVER
+        usual = EVEN if self.some_unanswerable else NEVER
         return float(self.calibration.get("no_answer_threshold", usual))
 
     @cached_property
@@ -243,7 +248,8 @@ class QuestionAnswering(Plugin[AnswerOptions]):
             raise DataError(Fault("options.context", what))
 
     @property
-    def _some_unanswerable(self) -> bool:
+    def some_unanswerable(self) -> bool:
+        """Whether any question of any split has no answer."""
         return any(counts["unanswerable"] for counts in self.counts.values())
 
     def _rows(self, name: str) -> Iterator[dict[str, Any]]:
