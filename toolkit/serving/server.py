@@ -115,6 +115,8 @@ class Server:
 
     def start(self) -> Server:
         """Answer in a thread, until `stop`; for notebooks and tests."""
+        if self._thread is not None:  # `with run.serve(block=False)`
+            return self
         self._thread = threading.Thread(target=self._in_thread, name="server", daemon=True)
         self._thread.start()
         while not self._uvicorn.started:
