@@ -1,4 +1,4 @@
-"""docs/python.md and docs/notebook.ipynb: each example executed, in the loop that notebooks have."""
+"""docs/python.md and docs/notebook.ipynb: each example executed, in a loop as notebooks have."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ def executed(cells, names):
     return asyncio.run(run_all())
 
 
+@pytest.mark.slow
 @pytest.mark.enable_socket
 def test_the_pages_examples_run(tmp_path, monkeypatch, tiny_model, hub, capsys):  # noqa: F811
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""A run as notebooks and pages show it: its headline beside the best floor, and where to read on."""
+"""A run as notebooks and pages show it: its headline beside the best floor, and its report."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ def best_floor(record: Mapping[str, Any], metric: str, greater_is_better: bool) 
               if scores.get(metric, {}).get("value") is not None}  # fmt: skip
     if not values:
         return None
-    return (max if greater_is_better else min)(values, key=lambda floor: float(values[floor]))
+    best = max if greater_is_better else min
+    return str(best(values, key=lambda floor: float(values[floor])))
 
 
 def run_html(run: Run) -> str:

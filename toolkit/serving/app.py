@@ -125,7 +125,8 @@ async def _predicted(
     except InvalidRowsError as error:
         return _refused(422, [_problem(problem) for problem in error.problems])
     except UserError as error:
-        return _refused(422, [_problem(Problem((f.where,) if f.where else (), f.what)) for f in error.faults])
+        problems = [Problem((f.where,) if f.where else (), f.what) for f in error.faults]
+        return _refused(422, [_problem(problem) for problem in problems])
     except FullError as error:
         return _refused(429, f"{error}: try again in {error.retry_after} s",
                         Retry_After=str(error.retry_after))  # fmt: skip

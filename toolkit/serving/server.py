@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 import signal
 import socket
@@ -210,8 +211,11 @@ def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
         yield  # signals are the main thread's
         return
 
+    log = logging.getLogger("uvicorn.error")
+
     def stop(*_: Any) -> None:
         if server.should_exit:
+            log.disabled = True  # of what is broken off it would log tracebacks
             raise KeyboardInterrupt
         server.should_exit = True
 
@@ -219,6 +223,7 @@ def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
     try:
         yield
     finally:
+        log.disabled = False
         for number, handler in before.items():
             signal.signal(number, handler)
 
