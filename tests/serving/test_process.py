@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -45,14 +46,17 @@ def serving(run, *words):
 
 
 def ask(url, rows):
-    """Return the JSON of an answer, or nothing where the connection was broken off."""
+    """Return the JSON of an answer, or nothing where there was none, or an error."""
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url + "/predict", json.dumps(rows).encode(), headers)  # noqa: S310 - our own address
     try:
         with urllib.request.urlopen(request, timeout=300) as answer:  # noqa: S310 - as above
             return json.load(answer)
-    except ConnectionError:
-        return None
+    except urllib.error.HTTPError as error:
+        error.close()
+    except OSError:
+        pass
+    return None
 
 
 def until(condition):
