@@ -5,6 +5,7 @@ Needs what tests/test_report_in_browser.py needs.
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from urllib.parse import urljoin
@@ -12,6 +13,7 @@ from urllib.parse import urljoin
 import pytest
 import small_runs
 from test_report_in_browser import AXE, BROWSER, NAMES
+from walkthrough import ROOT
 
 from toolkit.cli.main import outcome
 from toolkit.runs import Run
@@ -158,6 +160,13 @@ def test_a_person_fills_in_a_transaction(server, runs, opened):
     payments.locator(".result details").wait_for()
     assert_the_same(predicted(payments), runs["payments"].predict([row])[0])
     assert "alarm" in payments.locator("dl").inner_text()
+
+
+def test_javascript_asks_as_the_docs_say(server, opened):
+    page = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")
+    code = re.search(r"```javascript\n(.*?)```", page, re.DOTALL)[1]
+    found = opened(server.url).evaluate(f"async () => {{ {code} return prediction; }}")
+    assert set(found) == {"label", "score", "scores"}
 
 
 def test_a_wrong_input_shows_its_reason(server, opened, folder):
