@@ -342,6 +342,11 @@ class Run:
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, status={self.status!r})"
 
+    def _repr_html_(self) -> str:
+        from toolkit.reporting.display import run_html
+
+        return run_html(self)
+
 
 def _no_run(path: Path) -> str:
     if path.is_dir():

@@ -53,6 +53,21 @@ def test_new_rows_are_taken_as_one_table(run):
         run.predict([{"amount": 1.0, "terminal": "t", "channel": "chip"}])
 
 
+def test_requests_that_share_a_batch_do_not_know_each_other(run):
+    pytest.importorskip("fastapi", reason="extra `serve` is not installed")
+    from toolkit.restoring import restore
+    from toolkit.serving.model import Served
+
+    row = {"customer": "c1", "terminal": "t1", "amount": 30.0, "channel": "chip"}
+    first, second = ({**row, "time": f"2024-05-01T{hour:02d}:00:00"} for hour in (8, 9))
+    served = Served("payments", run, restore(run.path))
+    (_, known), (alone,), (again,) = served.answers([[first, second], [second], [first]])
+    assert known["score"] == pytest.approx(run.predict([first, second])[1]["score"], abs=1e-6)
+    assert alone["score"] == pytest.approx(run.predict([second])[0]["score"], abs=1e-6)
+    assert again["score"] == pytest.approx(run.predict([first])[0]["score"], abs=1e-6)
+    assert abs(known["score"] - alone["score"]) > 1e-5  # what came before counts
+
+
 def test_pretraining_and_what_it_gives(tmp_path):
     before = toolkit.run("fraud-detection/pretrain", out=tmp_path / "a", settings=TINY)
     assert list(before.record["metrics"]["test"]) == ["masked_field_loss"]

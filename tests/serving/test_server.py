@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import threading
@@ -127,6 +128,13 @@ def test_the_place_of_what_is_wrong_is_told(server):
     ]
 
 
+def test_a_row_that_stands_alone_has_no_number(server):
+    _, _, answer = ask(server.url + "/predict", {"text": "  "})
+    assert answer["detail"] == [{"loc": ["body"], "msg": "empty text"}]
+    _, _, answer = ask(server.url + "/predict", [{"text": "a"}, {"text": "  "}])
+    assert answer["detail"] == [{"loc": ["body", "1"], "msg": "empty text"}]
+
+
 def test_other_kinds_and_methods_and_paths_are_refused(server):
     assert ask(server.url + "/predict", b"text=a", Content_Type="text/plain")[0] == 415
     assert ask(server.url + "/predict")[0] == 405
@@ -194,6 +202,9 @@ def test_the_document_and_the_pages_are_of_the_scenario(server, run):
     assert about["metrics"] == run.metrics["test"]
     status, headers, page = ask(server.url + "/")
     assert (status, page.count("<form")) == (200, 2)
+    score = run.metrics["test"]["accuracy"]
+    assert f"accuracy {score['value']:.3f} [{score['low']:.3f}, " in page
+    assert page.count("best floor") == 2
     assert "script-src 'self'" in headers["Content-Security-Policy"]
     assert "/models/tickets/predict" in ask(server.url + "/docs")[2]
     assert "<html" in ask(server.url + "/models/tickets/report")[2]
@@ -214,6 +225,25 @@ def test_a_key_that_is_asked_for_is_needed_for_all_but_health(run):
         for given_key in (f"Bearer {KEY}", f"Basic {basic}"):
             assert ask(started.url + "/info", Authorization=given_key)[0] == 200
         assert ask(started.url + "/health")[0] == 200
+
+
+def test_it_is_started_once(run):
+    def servers():
+        return [thread.name for thread in threading.enumerate()].count("server")
+
+    before = servers()
+    with run.serve(block=False, port=0) as started:
+        assert started.start() is started
+        assert servers() == before + 1
+        assert ask(started.url + "/health")[0] == 200
+
+
+def test_in_a_loop_of_a_notebook_it_says_how_to_serve(run):
+    async def cell():
+        run.serve(port=0)
+
+    with pytest.raises(UserError, match="block=False"):
+        asyncio.run(cell())
 
 
 def test_others_may_ask_with_a_key_alone(run, monkeypatch, capsys):

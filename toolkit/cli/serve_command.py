@@ -51,6 +51,7 @@ def command(
     Several runs are served under names (NAME=RUN), at /models/NAME/predict; the first of them
     answers /predict, too. Ctrl-C ends it when what is under way is answered.
     """
+    from toolkit.cli.main import INTERRUPTED
     from toolkit.errors import UserError
     from toolkit.serving import Server, Settings
     from toolkit.serving.server import named
@@ -67,4 +68,8 @@ def command(
     )  # fmt: skip
     server = Server(named(runs), settings)
     echo(f"serving at {server.url} (Ctrl-C ends it)")
-    server.run()
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        click.echo("interrupted", err=True)
+        os._exit(INTERRUPTED)  # Python would wait for the thread that predicts

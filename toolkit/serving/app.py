@@ -117,12 +117,16 @@ async def _predicted(
     try:
         body = await body_of(request, settings.body_bytes, settings.timeout)
         rows, several = model.fields.read(body, settings.request_rows)
-        found = await batcher.predict(rows, end - time.monotonic())
+        try:
+            found = await batcher.predict(rows, end - time.monotonic())
+        except InvalidRowsError as error:
+            raise error if several else error.of_one_row() from None
         return _json(found if several else found[0]), len(rows)
     except InvalidRowsError as error:
         return _refused(422, [_problem(problem) for problem in error.problems])
     except UserError as error:
-        return _refused(422, [_problem(Problem(f.where, f.what)) for f in error.faults])
+        problems = [Problem((f.where,) if f.where else (), f.what) for f in error.faults]
+        return _refused(422, [_problem(problem) for problem in problems])
     except FullError as error:
         return _refused(429, f"{error}: try again in {error.retry_after} s",
                         Retry_After=str(error.retry_after))  # fmt: skip
@@ -180,7 +184,7 @@ def _refused(status: int, detail: Any, **headers: str) -> tuple[Response, int]:
 
 def _problem(problem: Problem) -> Mapping[str, Any]:
     """Return a problem as FastAPI tells its own."""
-    return {"loc": ["body", *filter(None, problem.where.split("."))], "msg": problem.what}
+    return {"loc": ["body", *problem.where], "msg": problem.what}
 
 
 def _answers(settings: Settings) -> dict[int | str, dict[str, Any]]:
@@ -194,5 +198,5 @@ def _answers(settings: Settings) -> dict[int | str, dict[str, Any]]:
         503: f"no prediction within {settings.timeout:g} s",
     }
     if settings.api_key is not None:
-        told[401] = "the key is not there, or not the right one"
+        told[401] = "no key, or not the right one: send Authorization: Bearer KEY"
     return {status: {"description": text} for status, text in told.items()}

@@ -36,9 +36,9 @@ class Field:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a row is refused: the place in the body ("0.text"; "" is all of it) and what it is."""
+    """Why a row is refused: the place in the body (row, column; () is all of it), what it is."""
 
-    where: str
+    where: tuple[str, ...]
     what: str
 
 
@@ -46,8 +46,12 @@ class InvalidRowsError(Exception):
     """A body that holds no rows that the model can take."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("; ".join(f"{p.where}: {p.what}" for p in problems))
+        super().__init__("; ".join(f"{' '.join(p.where)}: {p.what}" for p in problems))
         self.problems = list(problems)
+
+    def of_one_row(self) -> InvalidRowsError:
+        """Return it for a body that is a row: it has no number in a list."""
+        return InvalidRowsError([Problem(p.where[1:], p.what) for p in self.problems])
 
 
 class Fields:
@@ -79,9 +83,9 @@ class Fields:
             raise InvalidRowsError([self._told(e) for e in error.errors(include_url=False)[:20]]
                                    ) from None  # fmt: skip
         if not found:
-            raise InvalidRowsError([Problem("", "holds no row")])
+            raise InvalidRowsError([Problem((), "holds no row")])
         if len(found) > most:
-            raise InvalidRowsError([Problem("", f"holds {len(found):,} rows, of {most:,} at most")])
+            raise InvalidRowsError([Problem((), f"holds {len(found):,} rows, of {most:,} at most")])
         return [self._plain(row) for row in found], several
 
     @functools.cached_property
@@ -102,7 +106,7 @@ class Fields:
         }
 
     def _told(self, error: Mapping[str, Any]) -> Problem:
-        place = ".".join(str(part) for part in error["loc"])
+        place = tuple(str(part) for part in error["loc"])
         what = str(error["msg"])
         if error["type"] == "missing" and isinstance(error["input"], Mapping):
             hint = nearest(str(error["loc"][-1]), [k for k in error["input"] if isinstance(k, str)])

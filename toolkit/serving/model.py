@@ -79,5 +79,5 @@ class Served:
         inputs = list(columns(plugin.options, "input").values())
         why = door.unusable(raw, inputs, plugin)
         if why:
-            raise InvalidRowsError([Problem(str(row), why[row]) for row in sorted(why)[:20]])
+            raise InvalidRowsError([Problem((str(row),), why[row]) for row in sorted(why)[:20]])
         return plugin.derive(raw)

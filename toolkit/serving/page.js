@@ -2,6 +2,7 @@
 // Reads a form, asks for a prediction, and shows it: labels first, probabilities as bars.
 
 const MOST_BARS = 10;
+const NO_ANSWER = "(no answer)";
 
 function element(name, text, properties = {}) {
   const made = Object.assign(document.createElement(name), properties);
@@ -35,8 +36,8 @@ function bars(pairs) {
   for (const [name, value] of pairs.slice(0, MOST_BARS)) {
     const item = element("li");
     const meter = element("meter", undefined, { min: 0, max: 1, value });
-    meter.setAttribute("aria-label", name);
-    item.append(element("bdi", name), meter,
+    meter.setAttribute("aria-label", name || NO_ANSWER);
+    item.append(element("bdi", name || NO_ANSWER), meter,
                 element("span", value.toFixed(3), { className: "number" }));
     list.append(item);
   }
@@ -65,7 +66,7 @@ function show(result, prediction) {
   for (const [key, value] of Object.entries(prediction)) {
     const pairs = asPairs(value);
     if (pairs) parts.push(bars(pairs));
-    else if (first) parts.unshift(element("p", value === "" ? "(no answer)" : written(value),
+    else if (first) parts.unshift(element("p", value === "" ? NO_ANSWER : written(value),
                                           { className: "best" }));
     else rest.append(element("dt", key), element("dd", written(value)));
     first = false;
@@ -103,7 +104,9 @@ async function ask(form) {
     if (response.ok) show(result, answer);
     else wrong(result, answer, response.status);
   } catch (error) {
-    wrong(result, { detail: `the server cannot be reached (${error.message})` });
+    // fetch has no other error than TypeError; all else is of a file that cannot be read.
+    const what = error instanceof TypeError ? "the server cannot be reached" : "the file cannot be read";
+    wrong(result, { detail: `${what} (${error.message})` });
   } finally {
     button.disabled = false;
   }

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.reporting.display import headline
+
 if TYPE_CHECKING:
     from jinja2 import Environment
 
@@ -19,7 +21,7 @@ STYLE = HERE.parent / "reporting" / "html" / "style.css"
 def try_it(models: Sequence[Served]) -> str:
     """Return the page with a form for each model."""
     return _environment().get_template("try.html.jinja").render(
-        models=models, headline={model.name: _headline(model) for model in models}
+        models=models, headline={model.name: headline(model.run.record) for model in models}
     )  # fmt: skip
 
 
@@ -48,16 +50,6 @@ def asset(name: str) -> str:
     """Return a script, or the style: the report's, and what forms need beside it."""
     text = (HERE / name).read_text(encoding="utf-8")
     return STYLE.read_text(encoding="utf-8") + text if name.endswith(".css") else text
-
-
-def _headline(model: Served) -> str:
-    """Return the first score of a model with its interval, or nothing where there is none."""
-    for name, score in model.run.metrics.get("test", {}).items():
-        value, low, high = (score.get(key) for key in ("value", "low", "high"))
-        if value is not None:
-            interval = "" if low is None else f" [{low:.3f}, {high:.3f}]"
-            return f"{name} {value:.3f}{interval} on its test rows"
-    return ""
 
 
 def _environment() -> Environment:

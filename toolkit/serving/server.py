@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import re
 import signal
 import socket
@@ -102,12 +103,23 @@ class Server:
         return f"http://{host}:{self._socket.getsockname()[1]}"
 
     def run(self) -> None:
-        """Answer until SIGINT or SIGTERM, and what is under way at that moment."""
+        """Answer until SIGINT or SIGTERM, and what is under way at that moment.
+
+        Raises:
+            UserError: a loop runs in this thread already, as in notebooks.
+            KeyboardInterrupt: a second signal; the rows under way are predicted for nobody.
+        """
+        if _in_a_loop():
+            self._socket.close()
+            raise UserError("notebooks have a loop of their own: serve(block=False) answers beside "
+                            "it, until stop()")  # fmt: skip
         with _stopped_by_signals(self._uvicorn):
-            asyncio.run(self._uvicorn.serve([self._socket]))
+            self._uvicorn.run([self._socket])
 
     def start(self) -> Server:
         """Answer in a thread, until `stop`; for notebooks and tests."""
+        if self._thread is not None:  # `with run.serve(block=False)`
+            return self
         self._thread = threading.Thread(target=self._in_thread, name="server", daemon=True)
         self._thread.start()
         while not self._uvicorn.started:
@@ -133,7 +145,16 @@ class Server:
         return f'<a href="{self.url}">{self.url}</a>'
 
     def _in_thread(self) -> None:
-        asyncio.run(self._uvicorn.serve([self._socket]))
+        self._uvicorn.run([self._socket])
+
+
+def _in_a_loop() -> bool:
+    """Return whether an event loop runs in this thread."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _require_libraries() -> None:
@@ -188,15 +209,23 @@ def _quiet(config: uvicorn.Config) -> uvicorn.Server:
 @contextlib.contextmanager
 def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
     """Let the first SIGINT or SIGTERM end the server in order, and the second at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+
+    log = logging.getLogger("uvicorn.error")
 
     def stop(*_: Any) -> None:
-        server.force_exit = server.should_exit
+        if server.should_exit:
+            log.disabled = True  # of what is broken off it would log tracebacks
+            raise KeyboardInterrupt
         server.should_exit = True
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
+        log.disabled = False
         for number, handler in before.items():
             signal.signal(number, handler)
 

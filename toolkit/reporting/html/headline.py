@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from toolkit.reporting import charts
+from toolkit.reporting.display import best_floor
 from toolkit.reporting.html.parts import (
     Chart,
     Notes,
@@ -65,13 +66,12 @@ def verdict(record: Mapping[str, Any], metric: str, more: bool) -> Iterator[str]
 
 
 def _beside_floors(record: Mapping[str, Any], metric: str, more: bool) -> str:
-    known = {floor: scores[metric] for floor, scores in record["floors"].items()
-             if scores.get(metric, {}).get("value") is not None}  # fmt: skip
-    if not known:
+    best = best_floor(record, metric, more)
+    if best is None:
         return "There is no floor to compare it with."
     sign = 1 if more else -1
-    best = max(known, key=lambda floor: sign * float(known[floor]["value"]))
-    value, own = float(known[best]["value"]), record["metrics"]["test"][metric]
+    value = float(record["floors"][best][metric]["value"])
+    own = record["metrics"]["test"][metric]
     what = f"the best of the cheap things it has to beat ({words(best)}, {number(value)})"
     better = sign * (float(own["value"]) - value)
     if own.get("low") is None or own.get("high") is None:

@@ -1,0 +1,82 @@
+"""A run as notebooks and pages show it: its headline beside the best floor, and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+if TYPE_CHECKING:
+    from toolkit.runs import Run
+
+LONGEST = 80  # characters of a name
+
+
+def headline(record: Mapping[str, Any]) -> str:
+    """Return "accuracy 0.808 [0.733, 0.875]; best floor: frozen linear 0.767", or nothing.
+
+    It is that of the test split; a run that did not get that far, or has no metric, has none.
+    """
+    from toolkit.reporting.html.parts import number, score, words
+
+    chosen, scores = record.get("headline"), record.get("metrics", {}).get("test", {})
+    if not chosen or chosen["metric"] not in scores:
+        return ""
+    name, more = chosen["metric"], chosen["greater_is_better"]
+    said = f"{words(name)} {score(scores[name])}"
+    floor = best_floor(record, name, more)
+    if floor is None:
+        return f"{said}; no floor to compare it with"
+    value = number(record["floors"][floor][name]["value"])
+    return f"{said}; best floor: {words(floor)} {value}"
+
+
+def best_floor(record: Mapping[str, Any], metric: str, greater_is_better: bool) -> str | None:
+    """Return the floor that is hardest to beat; None where none has a value."""
+    values = {floor: scores[metric]["value"] for floor, scores in record.get("floors", {}).items()
+              if scores.get(metric, {}).get("value") is not None}  # fmt: skip
+    if not values:
+        return None
+    best = max if greater_is_better else min
+    return str(best(values, key=lambda floor: float(values[floor])))
+
+
+def run_html(run: Run) -> str:
+    """Return a run as a small table, all that others wrote in it escaped."""
+    from markupsafe import Markup
+
+    from toolkit.reporting.charts import text
+
+    record, own = run.record, Markup("<bdi>{}</bdi>")
+    rows = record.get("data", {}).get("rows", {})
+    facts = {
+        "run": own.format(text(record.get("recipe", ""), LONGEST)),
+        "status": own.format(text(record["status"], LONGEST)),
+        "because": own.format(text(record.get("error") or "", 4 * LONGEST)),
+        "test score, 95% interval": own.format(text(headline(record), 3 * LONGEST)),
+        "rows": own.format(", ".join(f"{text(name)} {count:,}" for name, count in rows.items())),
+        "report": _link(run.report) if run.report.is_file() else "",
+    }
+    empty = own.format("")
+    cells = [
+        Markup('<tr><th scope="row" style="text-align: start">{}</th>'
+               '<td style="text-align: start">{}</td></tr>').format(name, value)
+        for name, value in facts.items() if value not in ("", empty)
+    ]  # fmt: skip
+    return str(Markup("<table>{}</table>").format(Markup("").join(cells)))
+
+
+def _link(path: Path) -> str:
+    """Return a link that a notebook can follow: relative to its folder, where the run is below."""
+    from markupsafe import Markup
+
+    from toolkit.reporting.charts import text
+
+    full = path.resolve()
+    below = full.is_relative_to(Path.cwd())
+    address = quote(full.relative_to(Path.cwd()).as_posix()) if below else full.as_uri()
+    shown = text(str(path), 2 * LONGEST)
+    return Markup('<a href="{}" target="_blank" rel="noopener"><bdi>{}</bdi></a>').format(
+        address, shown
+    )
