@@ -9,7 +9,10 @@ from typing import Any
 
 def line(value: Any) -> str:
     """Return a value as one line of JSON, its letters as they are."""
-    return json.dumps(finite(value), ensure_ascii=False, default=plain)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=plain, allow_nan=False)
+    except ValueError:  # NaN is rare, and a look at every number is not for free
+        return json.dumps(finite(value), ensure_ascii=False, default=plain)
 
 
 def finite(value: Any) -> Any:
@@ -24,5 +27,7 @@ def finite(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return numpy scalars, dates and paths as JSON has them."""
+    """Return numpy scalars, mappings, dates and paths as JSON has them."""
+    if isinstance(value, Mapping):
+        return dict(value)
     return value.item() if hasattr(value, "item") else str(value)

@@ -75,7 +75,8 @@ class Restored:
 
         raw = PassingRows.of(raw)
         prepared = self.plugin.prepare(raw, "predict")
-        batches = predict(self.plugin, self.plugin.model, raw, prepared, self.batch_size)
+        model, size = self.plugin.model, self.batch_size
+        batches = predict(self.plugin, model, raw, prepared, size, tight=True)
         return [prediction for batch in batches for prediction in batch.predictions]
 
 

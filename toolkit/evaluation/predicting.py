@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from toolkit.plugin import Plugin, Prediction
 
+PASS = 32  # tokens for which a pass of MiniLM through two cores takes as long as for none
 WINDOW = 4096  # rows that are sorted by length together, and whose predictions are held at once
 
 
@@ -42,6 +44,7 @@ def predict(
     batch_size: int,
     *,
     with_loss: bool = False,
+    tight: bool = False,
 ) -> Iterator[Batch]:
     """Yield the predictions of a split in row order, a window at a time.
 
@@ -54,15 +57,19 @@ def predict(
         raw, prepared: the same rows, as read and as the model takes them (see `parts`).
         batch_size: prepared rows per forward pass.
         with_loss: keep the labels in the batch and sum the loss over the rows.
+        tight: cut batches where padding would cost more than a further pass (on CPUs).
     """
     import torch
+
+    tight = tight and next(model.parameters()).device.type == "cpu"
 
     forward = batch_maker(plugin, model, with_loss)
     starts = parts.bounds(prepared, len(raw))
     with evaluating(model), torch.inference_mode():
         for first, last in parts.windows(starts, WINDOW):
             rows = range(int(starts[first]), int(starts[last]))
-            own = _window(plugin, model, raw, prepared, rows, batch_size, forward)
+            batches = list(by_length(prepared, rows, batch_size, tight=tight))
+            own = _window(plugin, model, raw, prepared, batches, forward)
             shares = ranks.gather(own)
             if shares is not None:
                 yield _joined(plugin, raw, prepared, starts[first : last + 1], first, shares)
@@ -73,8 +80,7 @@ def _window(
     model: Any,
     raw: datasets.Dataset,
     prepared: datasets.Dataset,
-    rows: range,
-    batch_size: int,
+    batches: Sequence[list[int]],
     forward: Callable[[list[dict[str, Any]]], Mapping[str, Any]],
 ) -> Share:
     """Return this rank's share of a window: predictions by row number, and sums of losses.
@@ -84,7 +90,6 @@ def _window(
     found: dict[int, Any] = {}
     in_parts = parts.given(prepared)
     losses: list[float] = []
-    batches = list(by_length(prepared, rows, batch_size))
     for turn in range(0, len(batches), ranks.size()):
         place = turn + ranks.rank()
         # Past the end a batch is run again for nothing: a model in shards needs all ranks in step.
@@ -147,12 +152,36 @@ def _loss(plugin: Plugin[Any], outputs: Any, batch: Mapping[str, Any]) -> float 
     return None if found is None else float(found)
 
 
-def by_length(prepared: datasets.Dataset, rows: range, batch_size: int) -> Iterator[list[int]]:
+def by_length(
+    prepared: datasets.Dataset, rows: range, batch_size: int, *, tight: bool = False
+) -> Iterator[list[int]]:
     """Yield batches of row numbers, the longest first, so that little is padded."""
     lengths = lengths_of(prepared, rows)
     order = np.argsort(-lengths, kind="stable") if lengths is not None else np.arange(len(rows))
     for start in range(0, len(order), batch_size):
-        yield [rows[place] for place in order[start : start + batch_size]]
+        places = order[start : start + batch_size]
+        ends = cuts(lengths[places]) if tight and lengths is not None else [len(places)]
+        for first, last in pairwise([0, *ends]):
+            yield [rows[place] for place in places[first:last]]
+
+
+def cuts(lengths: np.ndarray[Any, Any]) -> list[int]:
+    """Return where falling lengths are best cut: ends of batches, the last one of all rows.
+
+    A batch costs its rows times its longest, and PASS for going through the model at all; the sum
+    is the least that any cuts have (dynamic programming over the first n rows).
+    """
+    count = len(lengths)
+    cost, begins = np.zeros(count + 1), np.zeros(count + 1, int)
+    for end in range(1, count + 1):
+        starts = np.arange(end)
+        costs = cost[:end] + PASS + lengths[:end] * (end - starts)
+        begins[end] = int(costs.argmin())
+        cost[end] = costs[begins[end]]
+    ends = [count]
+    while begins[ends[-1]]:
+        ends.append(int(begins[ends[-1]]))
+    return ends[::-1]
 
 
 def lengths_of(prepared: datasets.Dataset, rows: range) -> np.ndarray[Any, Any] | None:
