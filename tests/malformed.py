@@ -21,9 +21,11 @@ from collections import Counter
 from typing import Any
 
 ODD = [None, True, 0, -1, 1e308, 10**400, "", " ", "\0", "\ud800", "a" * 5000, [], {}, [[]],
-       {"a": 1}, ["a"], "NaN", "data:,", "/etc/passwd", "=1+1", "\u202e", "\U0001f600" * 50]  # fmt: skip
+       {"a": 1}, ["a"], "NaN", "data:,", "/etc/passwd", "=1+1", "\u202e",
+       "\U0001f600" * 50]  # fmt: skip
 RAW = [b"", b"NaN", b"Infinity", b"{", b"[", b"]", b"null", b"\xff\xfe\x00", b"[" * 5000,
-       b'{"a":' * 900, b"\x00" * 64, b'"', b"{}{}", b"[,]", b"{'a': 1}", b"\xef\xbb\xbf{}", b"1e999"]  # fmt: skip
+       b'{"a":' * 900, b"\x00" * 64, b'"', b"{}{}", b"[,]", b"{'a': 1}", b"\xef\xbb\xbf{}",
+       b"1e999"]  # fmt: skip
 KINDS = ["application/json", "application/json; charset=utf-16", "text/plain", "",
          "multipart/form-data", "application/x-www-form-urlencoded"]  # fmt: skip
 
