@@ -1,12 +1,13 @@
 """`toolkit predict` against `transformers.pipeline`, and the int8 export against torch.
 
-    python benchmarks/predict.py [TEXTS] [EPOCHS]
+    python benchmarks/predict.py [TEXTS] [EPOCHS] [RUN]
 
-A model is trained on Banking77 first (EPOCHS, 2). Both sides then predict the same test texts
-(1,540 of them, in the file's order) with the same weights in one process, in turn, twice; the
-better time counts. toolkit: the whole of `toolkit.bulk.predict` but for loading the model: read a
-csv, check, tokenize, predict, write a csv. pipeline: texts in a list, predictions in a list; with
-batch_size 1, and 32. Goals: 5x and 2x; int8 2x of torch's fp32 at 0.005 of accuracy or less.
+A model is trained on Banking77 first (EPOCHS, 2), or that of a finished RUN is taken. Both sides
+then predict the same test texts (1,540 of them, in the file's order) with the same weights in one
+process, in turn, twice; the better time counts. toolkit: the whole of `toolkit.bulk.predict` but
+for loading the model: read a csv, check, tokenize, predict, write a csv. pipeline: texts in a list,
+predictions in a list; with batch_size 1, and 32. Goals: 5x and 2x; int8 2x of torch's fp32 at 0.005
+of accuracy or less.
 """
 
 from __future__ import annotations
@@ -26,12 +27,15 @@ from toolkit import bulk, exporting, restoring
 
 TEXTS = int(sys.argv[1]) if len(sys.argv) > 1 else 1540
 EPOCHS = float(sys.argv[2]) if len(sys.argv) > 2 else 2
+RUN = sys.argv[3] if len(sys.argv) > 3 else None
 
 quiet()
 
 
 def trained(folder: Path) -> toolkit.Run:
     """Return a run on all rows."""
+    if RUN is not None:
+        return toolkit.load_run(RUN)
     return toolkit.run("text-classification/banking77", data=banking77(), out=folder,
                        settings={"training.num_train_epochs": EPOCHS})  # fmt: skip
 
@@ -86,7 +90,7 @@ def main() -> None:
                 labels[side] = predict()
                 seconds[side] = min(seconds[side], time.perf_counter() - start)
         equal = sum(a == b for a, b in zip(labels["toolkit"], labels["pipeline_1"], strict=True))
-        int8 = _facts(exporting.export(run, "int8")[0])
+        int8 = _facts(exporting.export(run, "int8", folder / "int8")[0])
         accuracy = int8["scores"]["accuracy"]
         say("predict", texts=len(texts), equal=equal,
             ratio_to_batch_1=seconds["pipeline_1"] / seconds["toolkit"],
