@@ -51,6 +51,7 @@ class Restored:
         Raises:
             UserError: as above.
         """
+        import datasets
         import pyarrow as pa
 
         from toolkit.data.checks import require_columns
@@ -58,12 +59,15 @@ class Restored:
         from toolkit.plugin import columns
 
         names = dict.fromkeys(name for row in rows for name in row)
+        values = {name: [row.get(name) for row in rows] for name in names}
         try:
-            table = pa.table({name: [row.get(name) for row in rows] for name in names})
-        except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
-            what = f"values of a column differ in type: {str(error).splitlines()[0]}"
-            raise DataError(Fault("rows", what)) from error
-        raw = PassingRows.made_of(table)
+            raw = PassingRows.made_of(pa.table(values))
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            try:  # which also knows pictures of Pillow and the like, and takes longer
+                raw = datasets.Dataset.from_dict(values)
+            except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
+                what = f"values of a column differ in type: {str(error).splitlines()[0]}"
+                raise DataError(Fault("rows", what)) from error
         inputs = columns(self.plugin.options, "input")
         require_columns({"rows": raw}, {f"options.{k}": v for k, v in inputs.items()})
         return raw
