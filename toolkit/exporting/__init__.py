@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from toolkit.errors import UserError, listing
-from toolkit.exporting.merged import merged
-from toolkit.exporting.onnx_form import int8, onnx
 from toolkit.runs import Run
 
+#: Form -> the module of its function, imported when it is asked for: some bring torch along.
+FORMS = {
+    "merged": "toolkit.exporting.merged",
+    "onnx": "toolkit.exporting.onnx_form",
+    "int8": "toolkit.exporting.onnx_form",
+}
 TOLERANCE = 1e-4  # of a probability, between the run's model and what is exported
 
 
@@ -42,7 +46,7 @@ def export(run: Run, form: str, out: Path | None = None) -> tuple[Path, str]:
         raise UserError(f"{partial} is a link: remove it first")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        done = FORMS[form](run, partial)
+        done: str = getattr(importlib.import_module(FORMS[form]), form)(run, partial)
         if folder.is_dir():
             folder.rmdir()
         partial.rename(folder)
@@ -51,6 +55,3 @@ def export(run: Run, form: str, out: Path | None = None) -> tuple[Path, str]:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return folder, done
-
-
-FORMS: dict[str, Callable[[Run, Path], str]] = {"merged": merged, "onnx": onnx, "int8": int8}

@@ -44,9 +44,9 @@ def onnx(run: Run, folder: Path) -> str:
 
 def int8(run: Run, folder: Path) -> str:
     """Write model.onnx with weights of 8 bits; activations are rounded as they come."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
     source = _Source(run)
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # known to be installed now
+
     facts = source.write(folder, "int8")
     even = folder / "even.onnx"
     with _quiet():
@@ -97,15 +97,11 @@ class _Source:
 
     def like_those_to_come(self) -> list[dict[str, Any]]:
         """Return batches of rows that are not those of the proof."""
-        from toolkit.evaluation.predicting import batch_maker, records
-
-        plugin = self.restored.plugin
         rows = self.splits.get("validation", self.splits["train"])
-        prepared = plugin.prepare(rows.select(range(min(LIKE, len(rows)))), "predict")
-        make = batch_maker(plugin, plugin.model, False)
+        starts = range(0, min(LIKE, len(rows)), 32)
         batches = [
-            make(records(prepared, range(start, min(start + 32, len(prepared)))))
-            for start in range(0, len(prepared), 32)
+            _batch(self.restored, rows.select(range(start, min(start + 32, len(rows)))))
+            for start in starts
         ]
         return [{k: v.numpy() for k, v in batch.items()} for batch in batches]
 

@@ -75,8 +75,10 @@ def prove(run: Run, restored: Restored, rows: datasets.Dataset, folder: Path) ->
     plugin = restored.plugin
     prepared = plugin.prepare(rows, "test")
     torch_model, exported = plugin.model, OnnxModel(folder)
-    references = [r for _, found in read_predictions(run.path / "predictions.jsonl") for r in found]
-    saved = [p for found, _ in read_predictions(run.path / "predictions.jsonl") for p in found]
+    saved, references = [], []
+    for predictions, truths in read_predictions(run.path / "predictions.jsonl"):
+        saved += predictions
+        references += truths
     plugin.model = exported
     try:
         made = restored.predictions(rows)

@@ -16,7 +16,6 @@ from toolkit.models import weights_digest
 
 FILE = "model.onnx"
 FACTS = "export.json"
-FORMS = ("onnx", "int8")
 
 
 class OnnxModel(torch.nn.Module):

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
+from toolkit.serving.server import LOOPBACK
+
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 OPEN = ("/health",)  # for whoever watches over the process
 SECURE = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
