@@ -37,7 +37,7 @@ def assert_readable(text, folder):
     path = folder / "readable.py"
     path.write_text(text, encoding="utf-8")
     said = ""
-    for words in (["check"], ["format", "--diff"], ["format", "--diff", "--line-length", "100"]):
+    for words in (["check"], ["format", "--diff"]):
         command = [sys.executable, "-m", "ruff", *words, "--isolated", "--no-cache", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         said += done.stdout + done.stderr if done.returncode else ""

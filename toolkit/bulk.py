@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.progress import track
 
 from toolkit import plain_json
+from toolkit.computing import Computing
 from toolkit.data import door, files, output
 from toolkit.errors import DataError, Fault, UserError, listing
 from toolkit.models import weights_digest
@@ -56,7 +57,7 @@ def predict(
     out: Path,
     resume: bool = False,
     console: Console | None = None,
-    runtime: str = "torch",
+    computing: Computing | None = None,
 ) -> Written:
     """Predict the rows of a file, and write them with all their columns.
 
@@ -64,22 +65,24 @@ def predict(
         source: a table as recipes take it, or "-": JSON lines from stdin.
         out: a file that ends in .jsonl, .csv or .parquet, and is not there yet.
         resume: go on where an earlier call of the same stopped.
-        runtime: as of `restoring.restore`.
+        computing: otherwise in float32, on all GPUs or the processor.
 
     Raises:
         UserError: the run is not finished, the input cannot be read or lacks a column, or `out` is
-            taken.
+            taken; or this machine cannot compute like that.
     """
+    computing = computing or Computing()
     if run.status != "finished":
         raise UserError(f"{run.path} is {run.status}: only a finished run has a model to predict")
     quiet_libraries()
     make, kept = output.writer_of(out), out.with_name(f"{out.name}.partial")
     _free(out, kept, resume)
-    restored = restore(run.path, runtime)
+    restored = restore(run.path, computing.on_all_devices())
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toolkit-")))
         given = _Input.read(source, restored, folder)
-        model = {"model": weights_digest(run.path / "model"), "runtime": runtime}
+        model = {"model": weights_digest(run.path / "model"), "runtime": computing.runtime,
+                 "dtype": computing.dtype}  # fmt: skip
         head = {**model, "input": given.digest}
         done = _Done.opened(kept, head, resume)
         stack.callback(done.file.close)

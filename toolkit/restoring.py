@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit import adapter_folder, library, methods, pretrained, registry
+from toolkit.computing import Computing
 from toolkit.errors import DataError, Fault, UserError
 from toolkit.models import auto_class_of
 from toolkit.runs import Run
@@ -25,9 +26,13 @@ CALIBRATION = "calibration.json"  # in the model's folder: what `Plugin.calibrat
 
 @dataclass
 class Restored:
-    """A plugin whose processor and model come from a run's folder."""
+    """A plugin whose processor and model come from a run's folder.
+
+    others: the same model on further devices, which take their turns.
+    """
 
     plugin: Plugin[Any]
+    others: Sequence[Any] = ()
 
     @property
     def batch_size(self) -> int:
@@ -80,30 +85,33 @@ class Restored:
         raw = PassingRows.of(raw)
         prepared = self.plugin.prepare(raw, "predict")
         model, size = self.plugin.model, self.batch_size
-        batches = predict(self.plugin, model, raw, prepared, size, tight=True)
+        batches = predict(
+            self.plugin, model, raw, prepared, size, tight=True, others=self.others
+        )  # fmt: skip
         return [prediction for batch in batches for prediction in batch.predictions]
 
 
-def restore(run: Path, runtime: str = "torch") -> Restored:
+def restore(run: Path, computing: Computing | None = None) -> Restored:
     """Load the plugin and the model of a run, as anybody loads a saved model.
 
-    Args:
-        runtime: "torch", or an export that onnxruntime runs: "onnx" or "int8".
-
     Raises:
-        UserError: the folder holds no recipe.yaml, no model, or no such export.
+        UserError: the folder holds no recipe.yaml, no model, or no such export; or this machine
+            cannot compute like that.
     """
+    computing = computing or Computing()
+    computing.check()
     plugin = plugin_of(run)
-    if runtime != "torch":
+    if computing.runtime != "torch":
         from toolkit.exporting import runtime as exported
 
-        plugin.model = exported.of_run(run, runtime)
+        plugin.model = exported.of_run(run, computing.runtime)
     elif (plugin.model_path / adapter_folder.CONFIG).is_file():
         method = methods.of(recipe_of(run).method)
         plugin.model = adapter_folder.load(plugin.model_path, method, trained_on(run))
     else:
         plugin.model = load_plain(plugin.model_path)
-    return Restored(plugin)
+    plugin.model, *others = computing.placed(plugin.model)
+    return Restored(plugin, others)
 
 
 def plugin_of(run: Path) -> Plugin[Any]:

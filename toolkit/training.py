@@ -178,13 +178,16 @@ def early_stopping(recipe: Recipe) -> list[transformers.TrainerCallback]:
     return [EarlyStoppingCallback(**given)] if "early_stopping_patience" in given else []
 
 
-def bf16_supported() -> bool:
-    """Return whether the device computes in bf16 (GPUs since Ampere, CPUs with AVX512-BF16/AMX)."""
+def bf16_supported(*, on_cpu: bool = False) -> bool:
+    """Return whether the device computes in bf16 (GPUs since Ampere, CPUs with AVX512-BF16/AMX).
+
+    on_cpu: of the processor, also where there is a GPU.
+    """
     import torch
 
-    if torch.cuda.is_available():
+    if not on_cpu and torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if torch.backends.mps.is_available():
+    if not on_cpu and torch.backends.mps.is_available():
         return False
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)

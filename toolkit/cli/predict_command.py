@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from toolkit.cli.echo import echo
+from toolkit.computing import DTYPES, RUNTIMES, Computing
 
-RUNTIMES = ("torch", "onnx", "int8")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def computing_options(command: F) -> F:
+    """Add `--runtime` and `--dtype`."""
+    for option in (
+        click.option("--dtype", type=click.Choice(DTYPES), default=DTYPES[0], show_default=True,
+                     help="bfloat16 rounds, and is faster where the machine has it."),
+        click.option("--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0],
+                     show_default=True,
+                     help="onnx and int8: what `toolkit export RUN --to` has written."),
+    ):  # fmt: skip
+        command = option(command)
+    return command
 
 
 @click.command("predict")
@@ -17,10 +33,21 @@ RUNTIMES = ("torch", "onnx", "int8")
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), required=True,
               help="The file to write: .jsonl, .csv or .parquet.")  # fmt: skip
 @click.option("--resume", is_flag=True, help="Go on where an earlier call of the same stopped.")
-@click.option("--runtime", type=click.Choice(RUNTIMES), default="torch", show_default=True,
-              help="onnx and int8: what `toolkit export RUN --to` has written.")  # fmt: skip
+@computing_options
+@click.option("--device", "devices", multiple=True, metavar="NAME", help="As torch names it: cpu, "
+              "cuda:1. Several times: they share the rows. Otherwise all GPUs, or the "
+              "processor.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress.")
-def command(run: Path, source: str, out: Path, resume: bool, runtime: str, quiet: bool) -> None:
+def command(
+    run: Path,
+    source: str,
+    out: Path,
+    resume: bool,
+    runtime: str,
+    dtype: str,
+    devices: tuple[str, ...],
+    quiet: bool,
+) -> None:
     """Predict the rows of a table with a run's model, and write them with all their columns.
 
     INPUT is a csv, json, parquet or arrow file, or - for JSON lines from stdin. Rows that cannot be
@@ -31,7 +58,9 @@ def command(run: Path, source: str, out: Path, resume: bool, runtime: str, quiet
     from toolkit import bulk
     from toolkit.runs import Run
 
-    found = bulk.predict(Run(run), source, out, resume, Console(stderr=True, quiet=quiet), runtime)
+    console = Console(stderr=True, quiet=quiet)
+    how = Computing(runtime, dtype, devices)
+    found = bulk.predict(Run(run), source, out, resume, console, how)
     echo(f"wrote {found.rows:,} rows to {found.path}")
     if found.rejected:
         echo(f"left out {found.rejected:,}, with the reasons in {found.rejected_path}")

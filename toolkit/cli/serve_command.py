@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from toolkit.cli.echo import echo
-from toolkit.cli.predict_command import RUNTIMES
+from toolkit.cli.predict_command import computing_options
 
 
 @click.command("serve")
@@ -31,8 +31,7 @@ from toolkit.cli.predict_command import RUNTIMES
               show_default=True, help="Size of one request at most.")  # fmt: skip
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), default=30.0,
               show_default=True, help="Seconds until a request is given up.")  # fmt: skip
-@click.option("--runtime", type=click.Choice(RUNTIMES), default="torch", show_default=True,
-              help="onnx and int8: what `toolkit export RUN --to` has written.")  # fmt: skip
+@computing_options
 def command(
     runs: tuple[str, ...],
     host: str,
@@ -45,6 +44,7 @@ def command(
     body_mb: float,
     timeout: float,
     runtime: str,
+    dtype: str,
 ) -> None:
     """Answer requests for predictions over HTTP, and show a page to try the model.
 
@@ -64,7 +64,7 @@ def command(
             raise UserError(f"--api-key-file {api_key_file} cannot be read: {error}") from None
     settings = Settings(
         host, port, key, batch_rows, wait_ms / 1000, queue_rows, request_rows,
-        round(body_mb * 1_000_000), timeout, runtime,
+        round(body_mb * 1_000_000), timeout, runtime, dtype,
     )  # fmt: skip
     server = Server(named(runs), settings)
     echo(f"serving at {server.url} (Ctrl-C ends it)")

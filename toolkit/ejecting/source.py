@@ -70,9 +70,14 @@ def _flat(value: Any) -> str:
 
 def constants(found: Mapping[str, Any]) -> str:
     """Return assignments, a name a line; those that are None are left out."""
-    lines = [f"{name} = {literal(value, len(name) + 3)}" for name, value in found.items()
-             if value is not None]  # fmt: skip
-    return "\n".join(lines)
+    return "\n".join(_assigned(name, value) for name, value in found.items() if value is not None)
+
+
+def _assigned(name: str, value: Any) -> str:
+    line = f"{name} = {literal(value, len(name) + 3)}"
+    alone = f"    {_flat(value)}" if isinstance(value, str) else ""
+    # A string too long beside its name, and not alone, gets a line of its own from the formatter.
+    return f"{name} = (\n{alone}\n)" if alone and len(alone) <= WIDTH < len(line) else line
 
 
 def comment(text: object, width: int = WIDTH) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
 
 PASS = 32  # tokens for which a pass of MiniLM through two cores takes as long as for none
 WINDOW = 4096  # rows that are sorted by length together, and whose predictions are held at once
-
+AHEAD = 2  # batches that wait for each device
 
 Share = tuple[dict[int, Any], list[float]]
+#: A model, and what makes its batches of prepared rows.
+Lane = tuple[Any, Callable[[list[dict[str, Any]]], Mapping[str, Any]]]
 
 
 @dataclass
@@ -45,6 +49,7 @@ def predict(
     *,
     with_loss: bool = False,
     tight: bool = False,
+    others: Sequence[Any] = (),
 ) -> Iterator[Batch]:
     """Yield the predictions of a split in row order, a window at a time.
 
@@ -58,18 +63,19 @@ def predict(
         batch_size: prepared rows per forward pass.
         with_loss: keep the labels in the batch and sum the loss over the rows.
         tight: cut batches where padding would cost more than a further pass (on CPUs).
+        others: the same model on further devices; batches go to all of them in turn.
     """
     import torch
 
     tight = tight and next(model.parameters()).device.type == "cpu"
 
-    forward = batch_maker(plugin, model, with_loss)
+    lanes = [(one, batch_maker(plugin, one, with_loss)) for one in (model, *others)]
     starts = parts.bounds(prepared, len(raw))
     with evaluating(model), torch.inference_mode():
         for first, last in parts.windows(starts, WINDOW):
             rows = range(int(starts[first]), int(starts[last]))
             batches = list(by_length(prepared, rows, batch_size, tight=tight))
-            own = _window(plugin, model, raw, prepared, batches, forward)
+            own = _window(plugin, lanes, raw, prepared, batches)
             shares = ranks.gather(own)
             if shares is not None:
                 yield _joined(plugin, raw, prepared, starts[first : last + 1], first, shares)
@@ -77,11 +83,10 @@ def predict(
 
 def _window(
     plugin: Plugin[Any],
-    model: Any,
+    lanes: Sequence[Lane],
     raw: datasets.Dataset,
     prepared: datasets.Dataset,
     batches: Sequence[list[int]],
-    forward: Callable[[list[dict[str, Any]]], Mapping[str, Any]],
 ) -> Share:
     """Return this rank's share of a window: predictions by row number, and sums of losses.
 
@@ -90,13 +95,12 @@ def _window(
     found: dict[int, Any] = {}
     in_parts = parts.given(prepared)
     losses: list[float] = []
-    for turn in range(0, len(batches), ranks.size()):
-        place = turn + ranks.rank()
-        # Past the end a batch is run again for nothing: a model in shards needs all ranks in step.
-        chosen = batches[min(place, len(batches) - 1)]
-        inputs = records(prepared, chosen)
-        batch = forward(inputs)
-        outputs = plugin.infer(model, batch)
+    places = range(ranks.rank(), len(batches) + ranks.rank(), ranks.size())
+    # Past the end a batch is run again for nothing: a model in shards needs all ranks in step.
+    turns = [batches[min(place, len(batches) - 1)] for place in places]
+    given = (records(prepared, chosen) for chosen in turns)
+    for place, chosen, found_of in zip(places, turns, _outputs(plugin, lanes, given), strict=True):
+        inputs, batch, outputs = found_of
         if place >= len(batches):
             continue
         loss = _loss(plugin, outputs, batch)
@@ -110,6 +114,40 @@ def _window(
             _check_count(plugin, "decode", made, len(chosen))
         found.update(zip(chosen, made, strict=True))
     return found, losses
+
+
+def _outputs(
+    plugin: Plugin[Any], lanes: Sequence[Lane], given: Iterable[list[dict[str, Any]]]
+) -> Iterator[tuple[list[dict[str, Any]], Mapping[str, Any], Any]]:
+    """Yield prepared rows, their batch and the model's outputs, in order; lanes work at once.
+
+    What else plugins do with a batch stays in this thread: only `infer` is called in others.
+    """
+    import torch
+
+    def infer(model: Any, batch: Mapping[str, Any]) -> Any:
+        with torch.inference_mode():  # a thread's own
+            return plugin.infer(model, batch)
+
+    if len(lanes) == 1:
+        model, make = lanes[0]
+        for rows in given:
+            batch = make(rows)
+            yield rows, batch, infer(model, batch)
+        return
+    with ExitStack() as stack:
+        threads = [stack.enter_context(ThreadPoolExecutor(1, "device")) for _ in lanes]
+        waiting: deque[tuple[Any, Any, Future[Any]]] = deque()
+        for number, rows in enumerate(given):
+            model, make = lanes[number % len(lanes)]
+            batch = make(rows)
+            future = threads[number % len(lanes)].submit(infer, model, batch)
+            waiting.append((rows, batch, future))
+            if len(waiting) > AHEAD * len(lanes):
+                before, made, future = waiting.popleft()
+                yield before, made, future.result()
+        for before, made, future in waiting:
+            yield before, made, future.result()
 
 
 def _check_count(plugin: Plugin[Any], hook: str, made: Sequence[Any], rows: int) -> None:

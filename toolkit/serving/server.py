@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from toolkit.computing import Computing
 from toolkit.errors import UserError
 from toolkit.runs import Run
 
@@ -31,7 +32,7 @@ class Settings:
     port: 0 takes a free one. api_key: needed for any host but loopback. batch_rows: rows of a batch
     at most. wait: seconds that a batch waits for further requests. queue_rows: rows that may wait.
     request_rows, body_bytes: of one request. timeout: seconds until a request is given up.
-    runtime: "torch", or an export: "onnx", "int8".
+    runtime, dtype: as of `toolkit.computing.Computing`.
     """
 
     host: str = "127.0.0.1"
@@ -44,11 +45,17 @@ class Settings:
     body_bytes: int = 10_000_000
     timeout: float = 30.0
     runtime: str = "torch"
+    dtype: str = "float32"
 
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can ask."""
         return self.host in LOOPBACK
+
+    @property
+    def computing(self) -> Computing:
+        """How the models compute."""
+        return Computing(self.runtime, self.dtype)
 
     def check(self) -> None:
         """Raise UserError where others could ask without a key."""
@@ -85,7 +92,7 @@ class Server:
 
         self._socket = _bound(self.settings)
         try:
-            models = _served(runs, self.settings.runtime)
+            models = _served(runs, self.settings.computing)
             config = uvicorn.Config(
                 application(models, self.settings), log_level="warning", access_log=False,
                 timeout_graceful_shutdown=round(self.settings.timeout) + 1, server_header=False,
@@ -167,7 +174,7 @@ def _require_libraries() -> None:
         raise UserError(f"serving needs {error.name}: pip install 'toolkit[serve]'") from None
 
 
-def _served(runs: Mapping[str, Run], runtime: str) -> list[Any]:
+def _served(runs: Mapping[str, Run], computing: Computing) -> list[Any]:
     from toolkit.quiet import quiet_libraries, quiet_loggers
     from toolkit.restoring import restore
     from toolkit.serving.model import Served
@@ -180,7 +187,7 @@ def _served(runs: Mapping[str, Run], runtime: str) -> list[Any]:
         ))  # fmt: skip
     quiet_loggers()
     quiet_libraries()
-    return [Served(name, run, restore(run.path, runtime)) for name, run in runs.items()]
+    return [Served(name, run, restore(run.path, computing)) for name, run in runs.items()]
 
 
 def _bound(settings: Settings) -> socket.socket:
