@@ -3,11 +3,11 @@
     python benchmarks/predict.py [TEXTS] [EPOCHS] [RUN]
 
 A model is trained on Banking77 first (EPOCHS, 2), or that of a finished RUN is taken. Both sides
-then predict the same test texts (1,540 of them, in the file's order) with the same weights in one
+then predict the same test texts (all 3,080, in the file's order) with the same weights in one
 process, in turn, twice; the better time counts. toolkit: the whole of `toolkit.bulk.predict` but
-for loading the model: read a csv, check, tokenize, predict, write a csv. pipeline: texts in a list,
-predictions in a list; with batch_size 1, and 32. Goals: 5x and 2x; int8 2x of torch's fp32 at 0.005
-of accuracy or less.
+for loading the model: read a csv, check, tokenize, predict, write a csv; in float32, and in
+bfloat16 where the machine has it. pipeline: texts in a list, predictions in a list; with batch_size
+1, and 32. Goals: 5x and 2x; int8 2x of torch's fp32 at 0.005 of accuracy or less.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from common import banking77, banking77_rows, quiet, say
 
 import toolkit
 from toolkit import bulk, exporting, restoring
+from toolkit.computing import Computing
+from toolkit.training import bf16_supported
 
-TEXTS = int(sys.argv[1]) if len(sys.argv) > 1 else 1540
+TEXTS = int(sys.argv[1]) if len(sys.argv) > 1 else 3080
 EPOCHS = float(sys.argv[2]) if len(sys.argv) > 2 else 2
 RUN = sys.argv[3] if len(sys.argv) > 3 else None
 
@@ -50,14 +52,16 @@ def pipelined(run: toolkit.Run, texts: list[str], batch_size: int) -> Callable[[
     return lambda: [found["label"] for found in pipe(texts, batch_size=batch_size)]
 
 
-def bulk_of(run: toolkit.Run, file: Path, folder: Path) -> Callable[[], list[str]]:
+def bulk_of(
+    run: toolkit.Run, file: Path, folder: Path, computing: Computing
+) -> Callable[[], list[str]]:
     """Return a function that gives the labels that `toolkit predict` has written."""
     import csv
 
-    restored = restoring.restore(run.path)
-    bulk.restore = lambda *_: restored  # type: ignore[attr-defined]  # loaded once, as pipelines are
+    restored = restoring.restore(run.path, computing)
 
     def predict() -> list[str]:
+        bulk.restore = lambda *_: restored  # type: ignore[attr-defined]  # once, as pipelines are
         out = folder / f"{time.monotonic_ns()}.csv"
         bulk.predict(run, str(file), out)
         with out.open(encoding="utf-8", newline="") as lines:
@@ -79,22 +83,32 @@ def main() -> None:
             writer = csv.writer(file)
             writer.writerows([["text"], *([text] for text in texts)])
         sides: dict[str, Callable[[], list[str]]] = {
-            "toolkit": bulk_of(run, folder / "texts.csv", folder),
+            "toolkit": bulk_of(run, folder / "texts.csv", folder, Computing()),
             "pipeline_1": pipelined(run, texts, 1),
             "pipeline_32": pipelined(run, texts, 32),
         }
+        if bf16_supported():
+            rounded = Computing(dtype="bfloat16")
+            sides["toolkit_bfloat16"] = bulk_of(run, folder / "texts.csv", folder, rounded)
         seconds, labels = dict.fromkeys(sides, float("inf")), {}
         for _ in range(2):
             for side, predict in sides.items():
                 start = time.perf_counter()
                 labels[side] = predict()
                 seconds[side] = min(seconds[side], time.perf_counter() - start)
-        equal = sum(a == b for a, b in zip(labels["toolkit"], labels["pipeline_1"], strict=True))
+        equal = {
+            side: sum(a == b for a, b in zip(found, labels["pipeline_1"], strict=True))
+            for side, found in labels.items()
+        }
+        ratios = {
+            f"{side}_to_{other}": round(seconds[other] / seconds[side], 3)
+            for side in sides if side.startswith("toolkit")
+            for other in sides if other.startswith("pipeline")
+        }  # fmt: skip
         int8 = _facts(exporting.export(run, "int8", folder / "int8")[0])
         accuracy = int8["scores"]["accuracy"]
         say("predict", texts=len(texts), equal=equal,
-            ratio_to_batch_1=seconds["pipeline_1"] / seconds["toolkit"],
-            ratio_to_batch_32=seconds["pipeline_32"] / seconds["toolkit"],
+            ratios=ratios,
             rows_per_second={side: round(len(texts) / took, 1) for side, took in seconds.items()},
             int8_ratio=int8["speedup"], int8_accuracy=accuracy["export"],
             accuracy=accuracy["run"], int8_bytes=int8["bytes"])  # fmt: skip

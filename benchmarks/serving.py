@@ -1,11 +1,12 @@
 """`toolkit serve` under load against one text after the other, and a soak.
 
-    python benchmarks/serving.py RUN [SECONDS] [CLIENTS]
+    python benchmarks/serving.py RUN [SECONDS] [CLIENTS] [OPTION...]
 
 RUN: a finished run of text-classification. wrk (Debian's `wrk`) sends texts of Banking77 one per
-request, from CLIENTS (64) connections, for SECONDS (20). one_by_one: the same model and texts in a
-process of its own that does nothing else, a `transformers.pipeline` call for each. Goals: 3x,
-no failed request, and in a soak (600 s) memory that does not grow.
+request, from CLIENTS (64) connections, for SECONDS (20); OPTIONs go to `toolkit serve`
+(`--dtype bfloat16`). one_by_one: the same model and texts in a process of its own that does nothing
+else, a `transformers.pipeline` call for each. Both take turns, while the other waits: the speed of
+a machine changes. Goals: 3x, no failed request, and in a soak (600 s) memory that does not grow.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psutil
 from common import banking77_rows, say
 
+ROUNDS = 4
 LUA = """
 local texts = {}
 for line in io.lines("%s") do texts[#texts + 1] = line end
@@ -44,64 +48,83 @@ pipe = transformers.pipeline("text-classification", model=sys.argv[1], truncatio
                              max_length=128)
 texts = [json.loads(line)["text"] for line in open(sys.argv[2])]
 [pipe(text) for text in texts[:50]]
-start, count = time.perf_counter(), 0
-while time.perf_counter() - start < float(sys.argv[3]):
-    pipe(texts[count % len(texts)])
-    count += 1
-print(count / (time.perf_counter() - start))
+for line in sys.stdin:
+    start, count = time.perf_counter(), 0
+    while time.perf_counter() - start < float(line):
+        pipe(texts[count % len(texts)])
+        count += 1
+    print(count / (time.perf_counter() - start), flush=True)
 """
 
 
-def one_by_one(run: Path, texts: Path, seconds: float) -> float:
-    """Return texts a second of a loop over a pipeline."""
-    command = [sys.executable, "-c", ALONE, str(run / "model"), str(texts), str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return float(done.stdout.splitlines()[-1])
+@contextmanager
+def one_by_one(run: Path, texts: Path) -> Iterator[Callable[[float], float]]:
+    """Give a function: seconds in, texts a second of a loop over a pipeline out."""
+    command = [sys.executable, "-c", ALONE, str(run / "model"), str(texts)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, **pipes) as child:  # type: ignore[call-overload]
+
+        def measure(seconds: float) -> float:
+            print(seconds, file=child.stdin, flush=True)
+            return float(child.stdout.readline())
+
+        try:
+            yield measure
+        finally:
+            child.terminate()
 
 
-def served(run: Path, script: Path, seconds: float, clients: int) -> dict[str, float]:
-    """Return what wrk finds, and the server's resident memory after a fifth and at the end."""
-    command = [sys.executable, "-m", "toolkit", "serve", str(run), "--port", "0"]
+@contextmanager
+def served(run: Path, options: Sequence[str]) -> Iterator[tuple[str, psutil.Process]]:
+    """Give the address and the process of a server."""
+    command = [sys.executable, "-m", "toolkit", "serve", str(run), "--port", "0", *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         url = re.search(r"http://\S+", server.stdout.readline())[0]  # type: ignore[index]
-        usual = ["wrk", "-t1", f"-c{clients}", "-s", str(script), "--timeout", "60s", url]
         try:
-            subprocess.run([*usual, "-d3s"], capture_output=True, check=True)  # warm
-            process = psutil.Process(server.pid)
-            with subprocess.Popen([*usual, f"-d{seconds:.0f}s"], stdout=subprocess.PIPE,
-                                  text=True) as load:  # fmt: skip
-                time.sleep(seconds / 5)
-                early = process.memory_info().rss
-                time.sleep(seconds * 0.75)
-                late = process.memory_info().rss
-                said = load.communicate()[0]
+            yield url, psutil.Process(server.pid)
         finally:
             server.terminate()
-    requests, failed, median, p99 = map(float, re.search(r"FOUND (.*)", said)[1].split())  # type: ignore[index]
-    return {"requests": requests, "failed": failed, "per_second": requests / seconds,
-            "median_ms": median, "p99_ms": p99, "memory_early_mb": early / 2**20,
-            "memory_late_mb": late / 2**20}  # fmt: skip
+
+
+def load(url: str, script: Path, seconds: float, clients: int) -> list[float]:
+    """Return what wrk finds: requests, failures, median and p99 in ms."""
+    command = ["wrk", "-t1", f"-c{clients}", "-s", str(script), "--timeout", "60s", url,
+               f"-d{seconds:.0f}s"]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [float(word) for word in re.search(r"FOUND (.*)", done.stdout)[1].split()]  # type: ignore[index]
 
 
 def main() -> None:
     """Print the line."""
     if shutil.which("wrk") is None:
         sys.exit("wrk is not installed: apt-get install wrk")
-    run = Path(sys.argv[1])
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 20.0
-    clients = int(sys.argv[3]) if len(sys.argv) > 3 else 64
+    run, (seconds, clients), options = Path(sys.argv[1]), sizes(sys.argv[2:4]), sys.argv[4:]
     _, test, _ = banking77_rows(1)
-    with tempfile.TemporaryDirectory() as name:
+    part = seconds / ROUNDS
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         texts, script = Path(name) / "texts.jsonl", Path(name) / "load.lua"
         texts.write_text("".join(json.dumps({"text": text}) + "\n" for text in test["text"]))
         script.write_text(LUA % texts)
-        before = one_by_one(run, texts, 10)
-        found = served(run, script, seconds, clients)
-        after = one_by_one(run, texts, 10)
-    alone = max(before, after)
-    say("serving", clients=clients, seconds=seconds, ratio=found["per_second"] / alone,
-        one_by_one_per_second=alone, **found)  # fmt: skip
+        alone = stack.enter_context(one_by_one(run, texts))
+        url, process = stack.enter_context(served(run, options))
+        load(url, script, 3, clients)  # warm
+        rates, found, memory = [], [], []
+        for _ in range(ROUNDS):
+            rates.append(alone(min(part, 10.0)))
+            found.append(load(url, script, part, clients))
+            memory.append(round(process.memory_info().rss / 2**20))
+    requests, failed, medians, p99s = zip(*found, strict=True)
+    before, rate = statistics.mean(rates), sum(requests) / (ROUNDS * round(part))
+    say("serving", options=" ".join(options), clients=clients, seconds=seconds,
+        ratio=rate / before, one_by_one_per_second=before, per_second=rate,
+        requests=sum(requests), failed=sum(failed), median_ms=statistics.median(medians),
+        p99_ms=max(p99s), memory_mb=memory)  # fmt: skip
+
+
+def sizes(given: Sequence[str]) -> tuple[float, int]:
+    """Return seconds and clients."""
+    return float(given[0]) if given else 20.0, int(given[1]) if len(given) > 1 else 64
 
 
 if __name__ == "__main__":
