@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shutil
 import sys
+import threading
 
 import image_rows
 import pyarrow.parquet as pq
@@ -15,6 +17,8 @@ from conftest import sentences
 
 from toolkit import bulk
 from toolkit.cli.main import outcome
+from toolkit.plugin import Plugin
+from toolkit.restoring import Restored
 from toolkit.runs import Run, read_predictions
 
 
@@ -50,6 +54,85 @@ def test_the_test_split_is_predicted_as_in_the_run(run, tmp_path, monkeypatch, c
     for row, prediction in zip(found, before, strict=True):
         assert row["prediction"]["scores"] == pytest.approx(prediction["scores"], abs=1e-5)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.jsonl"]
+
+
+def test_of_several_splits_one_is_named(run, tmp_path, capsys):
+    words = ["predict", str(run.path), str(tmp_path / "in"), "-o", str(tmp_path / "out.jsonl")]
+    (tmp_path / "in").mkdir()
+    for name in ("train", "test"):
+        shutil.copy(run.path.parent / f"{name}.csv", tmp_path / "in")
+    for options, told in (
+        ([], "has train, test: --split says which of them"),
+        (["--split", "dev"], "--split: 'dev' is none of train, test in"),
+    ):
+        assert outcome([*words, *options]) == 2
+        assert told in capsys.readouterr().err
+    assert outcome([*words, "--split", "test"]) == 0
+    texts = [row["text"] for row in lines_of(tmp_path / "out.jsonl")]
+    with (tmp_path / "in" / "test.csv").open() as file:
+        assert texts == [row["text"] for row in csv.DictReader(file)]
+
+
+def predicted(run, data, out, *options):
+    """Return the predictions of a file by `toolkit predict`."""
+    assert outcome(["predict", str(run.path), str(data), "-o", str(out), *options, "--quiet"]) == 0
+    return [row["prediction"] for row in lines_of(out)]
+
+
+def test_several_devices_share_the_batches(run, tmp_path, monkeypatch):
+    data = run.path.parent / "train.csv"
+    before = predicted(run, data, tmp_path / "one.jsonl", "--device", "cpu")
+    monkeypatch.setattr(bulk, "WINDOW", 30)
+    monkeypatch.setattr(Restored, "batch_size", 4)
+    threads, infer = set(), Plugin.infer
+
+    def watched(*given):
+        threads.add(threading.get_ident())
+        return infer(*given)
+
+    monkeypatch.setattr(Plugin, "infer", watched)
+    both = ["--device", "cpu", "--device", "cpu:0", "--device", "cpu"]
+    found = predicted(run, data, tmp_path / "three.jsonl", *both)
+    assert len(threads) >= 3
+    for one, other in zip(found, before, strict=True):
+        assert one["scores"] == pytest.approx(other["scores"], abs=1e-5)
+
+
+BFLOAT16 = ["text-classification", *(
+    pytest.param(name, marks=pytest.mark.slow)
+    for name in ("question-answering", "image-classification", "fraud-detection")
+)]  # fmt: skip
+
+
+@pytest.mark.parametrize("scenario", BFLOAT16)
+def test_bfloat16_rounds_and_no_more(scenario, tmp_path, monkeypatch):
+    monkeypatch.setattr("toolkit.training.bf16_supported", lambda **_: True)  # slow is no matter
+    words = small_runs.arguments(scenario, "full", tmp_path / "in", max_steps=10)
+    assert outcome(["run", *words, "--out", str(tmp_path / "run"), "--quiet"]) == 0
+    data = words[words.index("--data") + 1]
+    run = Run(tmp_path / "run")
+    exact = predicted(run, data, tmp_path / "32.jsonl")
+    rounded = predicted(run, data, tmp_path / "16.jsonl", "--dtype", "bfloat16")
+    assert exact != rounded
+    scores = [found["score"] for found in rounded]
+    assert scores == pytest.approx([found["score"] for found in exact], abs=0.02)
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+def test_what_this_machine_cannot_compute_is_told(run, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("toolkit.training.bf16_supported", lambda **_: False)
+    for options, told in (
+        (["--dtype", "bfloat16", "--device", "cuda:7", "--device", "gpu"],
+         ["3 things are wrong", "dtype bfloat16: this machine has no", "device cuda:7: is not here",
+          "device gpu: is not here: there is cpu"]),
+        (["--runtime", "onnx", "--dtype", "bfloat16"], ["runtime onnx: an export has its own"]),
+    ):  # fmt: skip
+        words = ["predict", str(run.path), "x.csv", "-o", str(tmp_path / "x.csv"), *options]
+        assert outcome(words) == 2
+        said = capsys.readouterr().err
+        assert all(part in said for part in told)
+    assert outcome(["serve", str(run.path), "--port", "0", "--dtype", "bfloat16"]) == 2
+    assert "dtype bfloat16: this machine has no" in capsys.readouterr().err
 
 
 def test_csv_and_parquet_have_a_column_for_each_part(run, tmp_path):
@@ -169,6 +252,20 @@ def test_pictures_that_are_not_there_are_left_out(tmp_path):
     assert [(row["image"], row["row"]) for row in left] == [
         (str(tmp_path / "nothing.png"), len(names) - 1), (str(tmp_path / "broken.png"), len(names))
     ]  # fmt: skip
+    folder = tmp_path / "folder"
+    (folder / "inside").mkdir(parents=True)
+    for number, photo in enumerate(photos):
+        shutil.copy(photo, folder / ("inside" if number % 2 else "") / f"{number}.png")
+    shutil.copy(tmp_path / "broken.png", folder)
+    asked = ["predict", str(tmp_path / "run"), str(folder), "-o", str(tmp_path / "folder.jsonl")]
+    assert outcome(asked) == 0
+    again = {row["image"]: row["prediction"] for row in lines_of(tmp_path / "folder.jsonl")}
+    assert len(again) == len(photos)
+    for number, row in enumerate(found):
+        path = folder / ("inside" if number % 2 else "") / f"{number}.png"
+        assert again[str(path)]["label"] == row["prediction"]["label"]
+    (left,) = lines_of(tmp_path / "folder.jsonl.rejected.jsonl")
+    assert left["image"] == str(folder / "broken.png")
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ from rich.progress import track
 
 from toolkit import plain_json
 from toolkit.computing import Computing
-from toolkit.data import door, files, output
+from toolkit.data import files, output, unlabelled
 from toolkit.errors import DataError, Fault, UserError, listing
 from toolkit.models import weights_digest
 from toolkit.plugin import Column, column_markers, columns
@@ -58,14 +58,16 @@ def predict(
     resume: bool = False,
     console: Console | None = None,
     computing: Computing | None = None,
+    split: str | None = None,
 ) -> Written:
     """Predict the rows of a file, and write them with all their columns.
 
     Args:
-        source: a table as recipes take it, or "-": JSON lines from stdin.
+        source: what recipes take as data, a folder of files, or "-": JSON lines from stdin.
         out: a file that ends in .jsonl, .csv or .parquet, and is not there yet.
         resume: go on where an earlier call of the same stopped.
         computing: otherwise in float32, on all GPUs or the processor.
+        split: which one, of a source that has several.
 
     Raises:
         UserError: the run is not finished, the input cannot be read or lacks a column, or `out` is
@@ -80,7 +82,7 @@ def predict(
     restored = restore(run.path, computing.on_all_devices())
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toolkit-")))
-        given = _Input.read(source, restored, folder)
+        given = _Input.read(source, restored, folder, split)
         model = {"model": weights_digest(run.path / "model"), "runtime": computing.runtime,
                  "dtype": computing.dtype}  # fmt: skip
         head = {**model, "input": given.digest}
@@ -118,25 +120,27 @@ class _Input:
     digest: str
 
     @classmethod
-    def read(cls, source: str, restored: Restored, folder: Path) -> _Input:
+    def read(
+        cls, source: str, restored: Restored, folder: Path, split: str | None = None
+    ) -> _Input:
         """Read a file, and look at its rows as the data door does before training."""
         plugin = restored.plugin
         markers = column_markers(type(plugin.options))
         named = {option: (name, markers[option.split(".")[0]])
                  for option, name in columns(plugin.options).items()}  # fmt: skip
-        path, numbers, wrong = Path(source), None, dict[int, tuple[str, Any]]()
-        if source == STDIN or path.name.lower().endswith(LINES):
+        path, numbers, wrong = source, None, dict[int, tuple[str, Any]]()
+        if source == STDIN or source.lower().endswith(LINES):
             clean = folder / "rows.jsonl"
-            with sys.stdin.buffer if source == STDIN else _opened(path) as lines:
+            with sys.stdin.buffer if source == STDIN else _opened(Path(source)) as lines:
                 numbers, wrong = _sound(lines, clean, named)
-            path = clean
+            path = str(clean)
         rename = plugin.recipe.data.rename if plugin.recipe else {}
-        raw, digest = door.rows(str(path), named, rename, Path(source))
+        raw, digest = unlabelled.rows(path, named, rename, source, split)
         if output.COLUMN in raw.column_names:
             raise DataError(Fault(source, f"has a column {output.COLUMN!r}, which is the output's"))
         numbers = np.arange(1, len(raw) + 1) if numbers is None else numbers
         inputs = [name for name, mark in named.values() if mark.role == "input"]
-        left_out = door.unusable(raw, inputs, plugin)
+        left_out = unlabelled.unusable(raw, inputs, plugin)
         for row, why in left_out.items():
             wrong[int(numbers[row])] = why, raw.with_format("arrow")[row : row + 1]
         usable = np.setdiff1d(np.arange(len(raw)), list(left_out))

@@ -32,6 +32,7 @@ def computing_options(command: F) -> F:
 @click.argument("source", metavar="INPUT")
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), required=True,
               help="The file to write: .jsonl, .csv or .parquet.")  # fmt: skip
+@click.option("--split", metavar="NAME", help="Which one, of an INPUT that has several.")
 @click.option("--resume", is_flag=True, help="Go on where an earlier call of the same stopped.")
 @computing_options
 @click.option("--device", "devices", multiple=True, metavar="NAME", help="As torch names it: cpu, "
@@ -42,6 +43,7 @@ def command(
     run: Path,
     source: str,
     out: Path,
+    split: str | None,
     resume: bool,
     runtime: str,
     dtype: str,
@@ -50,8 +52,9 @@ def command(
 ) -> None:
     """Predict the rows of a table with a run's model, and write them with all their columns.
 
-    INPUT is a csv, json, parquet or arrow file, or - for JSON lines from stdin. Rows that cannot be
-    predicted go to OUT.rejected.jsonl with the reason.
+    INPUT is what recipes take as data: a csv, json, parquet or arrow file, hub:OWNER/NAME, or a
+    folder of pictures; or - for JSON lines from stdin. Rows that cannot be predicted go to
+    OUT.rejected.jsonl with the reason.
     """
     from rich.console import Console
 
@@ -60,7 +63,7 @@ def command(
 
     console = Console(stderr=True, quiet=quiet)
     how = Computing(runtime, dtype, devices)
-    found = bulk.predict(Run(run), source, out, resume, console, how)
+    found = bulk.predict(Run(run), source, out, resume, console, how, split)
     echo(f"wrote {found.rows:,} rows to {found.path}")
     if found.rejected:
         echo(f"left out {found.rejected:,}, with the reasons in {found.rejected_path}")

@@ -17,7 +17,7 @@ from toolkit.errors import DataError, Fault, ToolkitError
 if TYPE_CHECKING:
     import datasets
 
-    from toolkit.plugin import Column, Examined, Plugin
+    from toolkit.plugin import Column, Examined
     from toolkit.recipe import DataSpec
 
 
@@ -110,52 +110,6 @@ def load(
     )
 
 
-def rows(
-    source: str, columns: Mapping[str, tuple[str, Column]], rename: Mapping[str, str], shown: Path
-) -> tuple[datasets.Dataset, str]:
-    """Return the rows of one table, and the digest of what it holds; no splits are made.
-
-    A file that a row names and that is not there is found by the plugin, as one of that row alone.
-
-    Args:
-        source: a path. columns, rename: as of `load` and its spec.
-        shown: what messages call it, and to whose folder paths are relative.
-
-    Raises:
-        DataError: anything that is wrong with path, file or columns.
-    """
-    import datasets
-
-    from toolkit.recipe import DataSpec
-
-    datasets.disable_progress_bars()
-    spec = DataSpec(source=source, rename=dict(rename))
-    as_text = {name for name, mark in columns.values() if mark.as_text}
-    found, contents, _ = _tables(spec, sorted(as_text), [])
-    if len(found) > 1:
-        raise DataError(Fault(str(shown), f"has {', '.join(found)}: name the file of one of them"))
-    (raw,) = found.values()
-    read = {f"options.{key}": n for key, (n, mark) in columns.items() if mark.role != "target"}
-    checks.require_columns({"rows": raw}, read)
-    for name in [name for name, mark in columns.values() if mark.files]:
-        raw, wrong = attached.as_files(raw, name, shown.parent, str(shown))
-        kind = raw.features[name]
-        if wrong and not (isinstance(kind, dict) and "digest" in kind):
-            raise DataError(wrong)
-    return raw, contents
-
-
-def unusable(raw: datasets.Dataset, inputs: Sequence[str], plugin: Plugin[Any]) -> dict[int, str]:
-    """Return row -> why it cannot be predicted."""
-    found: dict[int, str] = {}
-    if inputs:
-        empty = checks.missing(raw, inputs)
-        found = dict.fromkeys(np.flatnonzero(empty).tolist(), f"empty {', '.join(inputs)}")
-    for why, places in plugin.examine(raw, "predict").unusable.items():
-        found |= dict.fromkeys(map(int, places), why)
-    return found
-
-
 def _examined(
     raw: dict[str, datasets.Dataset], examine: Callable[[datasets.Dataset, str], Examined] | None
 ) -> tuple[dict[str, datasets.Dataset], dict[str, Mapping[str, Sequence[int]]]]:
@@ -205,24 +159,32 @@ def _read(
         folders = attached.folder_of_files(spec.source, suffixes, column, target)
         if folders is not None:
             return folders[0], attached.fingerprint(folders[0], [column]), folders[1]
-    if isinstance(spec.source, str) and spec.source.startswith("hub:"):
-        from toolkit.data import hub
-
-        raw, fingerprint, notes = hub.read(spec.source)
-    elif isinstance(spec.source, str) and spec.source.startswith("plugin:"):
-        from toolkit.data import brought
-
-        raw, fingerprint, notes = brought.read(spec.source)
-    else:
-        return _tables(spec, as_text, list(holding))
+    there = given(spec)
+    if there is None:
+        return tables(spec, as_text, list(holding))
+    raw, fingerprint, notes = there
     faults: list[Fault] = []
     for name in raw:
-        raw[name] = _with_files(
-            _renamed(raw[name], spec.rename), list(holding), Path(), str(spec.source), faults
-        )
+        raw[name] = _with_files(raw[name], list(holding), Path(), str(spec.source), faults)
     if faults:
         raise DataError(faults)
     return raw, fingerprint + attached.fingerprint(raw, list(holding)), notes
+
+
+def given(spec: DataSpec) -> tuple[dict[str, datasets.Dataset], str, list[str]] | None:
+    """Return the splits that the Hub or a plugin gives, fingerprint and notes; None for paths."""
+    source = spec.source if isinstance(spec.source, str) else ""
+    if source.startswith("hub:"):
+        from toolkit.data import hub
+
+        raw, fingerprint, notes = hub.read(source)
+    elif source.startswith("plugin:"):
+        from toolkit.data import brought
+
+        raw, fingerprint, notes = brought.read(source)
+    else:
+        return None
+    return {name: _renamed(rows, spec.rename) for name, rows in raw.items()}, fingerprint, notes
 
 
 def _with_files(
@@ -235,9 +197,17 @@ def _with_files(
     return rows
 
 
-def _tables(
+def tables(
     spec: DataSpec, as_text: list[str], holding: list[str]
 ) -> tuple[dict[str, datasets.Dataset], str, list[str]]:
+    """Return the splits of local tables, fingerprint and notes; their files as in `attached`.
+
+    Args:
+        holding: the columns that hold files, or name them.
+
+    Raises:
+        DataError: anything that is wrong with paths, files or columns.
+    """
     found, notes = files.find(spec.source)
     if "train" not in found:
         raise DataError(Fault("data.source", f"has {', '.join(found)} but no train split"))

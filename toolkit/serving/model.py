@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from toolkit.data import door
+from toolkit.data import unlabelled
 from toolkit.plugin import Plugin, columns
 from toolkit.restoring import Restored
 from toolkit.runs import Run
@@ -77,7 +77,7 @@ class Served:
         plugin = self.restored.plugin
         raw = self.restored.dataset(rows)
         inputs = list(columns(plugin.options, "input").values())
-        why = door.unusable(raw, inputs, plugin)
+        why = unlabelled.unusable(raw, inputs, plugin)
         if why:
             raise InvalidRowsError([Problem((str(row),), why[row]) for row in sorted(why)[:20]])
         return plugin.derive(raw)
