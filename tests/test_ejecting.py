@@ -13,6 +13,7 @@ import pytest
 from conftest import sentences
 
 from toolkit.cli.main import outcome
+from toolkit.ejecting import source
 from toolkit.testing import ejected
 
 SMALL = [
@@ -49,6 +50,22 @@ def test_texts_by_full_fine_tuning(table, tiny_model, tmp_path):
     assert_readable(text, tmp_path)
     assert "scikit-learn==" in text.partition("import")[0]
     assert len(text.splitlines()) < 320
+
+
+def test_values_of_any_length_stand_as_the_formatter_leaves_them(tmp_path):
+    values = {
+        f"{name}_{width}": value
+        for width in range(60, 110)
+        for name, value in (("TEXT", "x" * width), ("FILES", {"train": ["x" * width], "test": []}))
+    }
+    path = tmp_path / "constants.py"
+    path.write_text(source.constants(values) + "\n", encoding="utf-8")
+    command = [sys.executable, "-m", "ruff", "format", "--diff", "--isolated", "--no-cache"]
+    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
+    assert not done.stdout
+    made = {}
+    exec(path.read_text(encoding="utf-8"), made)  # noqa: S102 - what was written above
+    assert {name: made[name] for name in values} == values
 
 
 SLOW = pytest.mark.slow

@@ -114,6 +114,8 @@ def test_bfloat16_rounds_and_no_more(scenario, tmp_path, monkeypatch):
     exact = predicted(run, data, tmp_path / "32.jsonl")
     rounded = predicted(run, data, tmp_path / "16.jsonl", "--dtype", "bfloat16")
     assert exact != rounded
+    both = ["--device", "cpu", "--device", "cpu:0"]
+    assert rounded == predicted(run, data, tmp_path / "2.jsonl", "--dtype", "bfloat16", *both)
     scores = [found["score"] for found in rounded]
     assert scores == pytest.approx([found["score"] for found in exact], abs=0.02)
 

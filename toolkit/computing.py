@@ -57,12 +57,13 @@ class Computing:
         """Return the model in these numbers, once for each of these devices."""
         import copy
 
-        there = {device: copy.deepcopy(model).to(device) for device in dict.fromkeys(self.devices)}
-        models = [there[device] for device in self.devices] or [model]
-        if self.dtype == "bfloat16":
-            for each in there.values() if there else models:
+        models = {}
+        for place, device in enumerate(dict.fromkeys(self.devices)):
+            models[device] = (copy.deepcopy(model) if place else model).to(device)
+        if self.dtype == "bfloat16":  # after copying: the copy of a changed forward would be shared
+            for each in models.values() or [model]:
                 compute_in_bfloat16(each)
-        return models
+        return [models[device] for device in self.devices] or [model]
 
     def _without_bfloat16(self) -> list[Fault]:
         from toolkit.training import bf16_supported
