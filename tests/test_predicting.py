@@ -116,6 +116,10 @@ def test_bfloat16_rounds_and_no_more(scenario, tmp_path, monkeypatch):
     assert exact != rounded
     both = ["--device", "cpu", "--device", "cpu:0"]
     assert rounded == predicted(run, data, tmp_path / "2.jsonl", "--dtype", "bfloat16", *both)
+    if scenario == "text-classification":
+        row = {"text": lines_of(tmp_path / "16.jsonl")[0]["text"]}
+        (one,), (other,) = run.predict([row]), run.predict([row], dtype="bfloat16", devices="cpu")
+        assert one["scores"] != other["scores"] == pytest.approx(one["scores"], abs=0.02)
     scores = [found["score"] for found in rounded]
     assert scores == pytest.approx([found["score"] for found in exact], abs=0.02)
 

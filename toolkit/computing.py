@@ -19,13 +19,18 @@ class Computing:
     runtime: "torch", or an export that onnxruntime runs: "onnx" or "int8".
     dtype: "float32" gives the run's own predictions; "bfloat16" is faster where processor or GPU
     have instructions for it, and rounds.
-    devices: as torch names them ("cuda:1"); several share the batches. None: the first GPU, or the
+    devices: as torch names them ("cuda:1"); several share the batches. Empty: the first GPU, or the
     processor.
     """
 
     runtime: str = "torch"
     dtype: str = "float32"
     devices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take one device, or a list of them."""
+        given = (self.devices,) if isinstance(self.devices, str) else tuple(self.devices)
+        object.__setattr__(self, "devices", given)
 
     def check(self) -> None:
         """Raise UserError with all that cannot be had here."""

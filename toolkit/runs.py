@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from toolkit.checkpoints import Found
+    from toolkit.computing import Computing
     from toolkit.plugin import Prediction
     from toolkit.pushing import Pushed
     from toolkit.recipe import Recipe
@@ -306,9 +307,18 @@ class Run:
         """Where the report is: one file for the browser, written when the run is finished."""
         return self.path / "report.html"
 
-    def predict(self, rows: Sequence[Mapping[str, Any]]) -> list[Prediction]:
-        """Return one prediction per row, a mapping from the recipe's input columns to values."""
-        return self._restored.predict(list(rows))
+    def predict(self, rows: Sequence[Mapping[str, Any]], **how: Any) -> list[Prediction]:
+        """Return one prediction per row, a mapping from the recipe's input columns to values.
+
+        how: runtime, dtype and devices, as `toolkit.computing.Computing` takes them.
+        """
+        from toolkit.computing import Computing
+        from toolkit.restoring import restore
+
+        computing = Computing(**how)
+        if computing not in self._restored:
+            self._restored[computing] = restore(self.path, computing)
+        return self._restored[computing].predict(list(rows))
 
     def serve(self, *, block: bool = True, **settings: Any) -> Server:
         """Answer requests for predictions over HTTP (see `toolkit.serving.Settings`).
@@ -327,11 +337,9 @@ class Run:
         return server
 
     @cached_property
-    def _restored(self) -> Restored:
-        """The model, loaded when it is first needed."""
-        from toolkit.restoring import restore
-
-        return restore(self.path)
+    def _restored(self) -> dict[Computing, Restored]:
+        """The models that were needed so far, by how they compute."""
+        return {}
 
     def push(self, repo: str, **how: Any) -> Pushed:
         """Publish it on the Hub as OWNER/NAME; `how` as `toolkit.pushing.prepare` takes it."""
