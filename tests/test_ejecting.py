@@ -38,7 +38,7 @@ def assert_readable(text, folder):
     path = folder / "readable.py"
     path.write_text(text, encoding="utf-8")
     said = ""
-    for words in (["check"], ["format", "--diff"]):
+    for words in (["check"], ["format", "--diff"], ["format", "--diff", "--line-length", "100"]):
         command = [sys.executable, "-m", "ruff", *words, "--isolated", "--no-cache", str(path)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         said += done.stdout + done.stderr if done.returncode else ""
@@ -61,8 +61,10 @@ def test_values_of_any_length_stand_as_the_formatter_leaves_them(tmp_path):
     path = tmp_path / "constants.py"
     path.write_text(source.constants(values) + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "ruff", "format", "--diff", "--isolated", "--no-cache"]
-    done = subprocess.run([*command, str(path)], capture_output=True, text=True, check=False)
-    assert not done.stdout
+    for width in ("88", "100"):
+        words = [*command, "--line-length", width, str(path)]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (0, "")
     made = {}
     exec(path.read_text(encoding="utf-8"), made)  # noqa: S102 - what was written above
     assert {name: made[name] for name in values} == values

@@ -240,7 +240,7 @@ def test_a_mistake_is_one_message(run, tmp_path, source, out, said, capsys):
 
 
 @pytest.mark.slow
-def test_pictures_that_are_not_there_are_left_out(tmp_path):
+def test_pictures_that_are_not_there_are_left_out(tmp_path, capsys):
     words = small_runs.arguments("image-classification", "full", tmp_path / "data",
                                  num_train_epochs=1)  # fmt: skip
     assert outcome(["run", *words, "--out", str(tmp_path / "run")]) == 0
@@ -272,6 +272,16 @@ def test_pictures_that_are_not_there_are_left_out(tmp_path):
         assert again[str(path)]["label"] == row["prediction"]["label"]
     (left,) = lines_of(tmp_path / "folder.jsonl.rejected.jsonl")
     assert left["image"] == str(folder / "broken.png")
+    for split in ("train", "test"):
+        (tmp_path / "splits" / split / "any").mkdir(parents=True)
+        shutil.copy(photos[0], tmp_path / "splits" / split / "any")
+    asked = ["predict", str(tmp_path / "run"), str(tmp_path / "splits"), "-o",
+             str(tmp_path / "split.jsonl")]  # fmt: skip
+    assert outcome(asked) == 2
+    assert "has train, test: --split says which of them" in capsys.readouterr().err
+    assert outcome([*asked, "--split", "test"]) == 0
+    (row,) = lines_of(tmp_path / "split.jsonl")
+    assert row["image"] == str(tmp_path / "splits" / "test" / "any" / photos[0].name)
 
 
 @pytest.mark.slow

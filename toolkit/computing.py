@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 
@@ -56,7 +56,7 @@ class Computing:
         count = torch.cuda.device_count()
         if self.devices or self.runtime != "torch" or count < 2:
             return self
-        return Computing(self.runtime, self.dtype, tuple(f"cuda:{n}" for n in range(count)))
+        return replace(self, devices=tuple(f"cuda:{n}" for n in range(count)))
 
     def placed(self, model: Any) -> list[Any]:
         """Return the model in these numbers, once for each of these devices."""

@@ -84,28 +84,19 @@ def folder_of_files(
     return found, notes
 
 
-def files_below(source: str, holding: Mapping[str, Sequence[str]]) -> datasets.Dataset | None:
-    """Return a folder's files as rows, those in folders inside too; None for any other source.
-
-    Args:
-        holding: column -> suffixes of the files that it may hold; there must be one.
+def files_below(root: Path, suffixes: Sequence[str], column: str) -> datasets.Dataset:
+    """Return a folder's files as rows of one column, those in folders inside too.
 
     Raises:
-        DataError: no such file is in the folder.
+        DataError: no file with one of the suffixes is in the folder.
     """
     import datasets
 
-    root = Path(source)
-    if len(holding) != 1 or not root.is_dir():
-        return None
     paths = [p for p in sorted(root.rglob("*")) if p.is_file() and not p.name.startswith(".")]
-    if any(format_of(path) for path in paths):
-        return None  # a table, whose rows name them
-    ((column, suffixes),) = holding.items()
     found = [str(path.absolute()) for path in paths if path.suffix.lower() in suffixes]
     if not found:
         what = f"holds none of {listing(suffixes, 20)} in its {len(paths):,} files"
-        raise DataError(Fault(source, what))
+        raise DataError(Fault(str(root), what))
     return _named_files(datasets.Dataset.from_dict({column: found}), column, Path(), [])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import datasets
 
     from toolkit.plugin import Column, Plugin
+
+T = TypeVar("T")
 
 
 def rows(
@@ -45,9 +47,11 @@ def rows(
     spec = DataSpec(source=source, rename=dict(rename))
     as_text = {name for name, mark in columns.values() if mark.as_text}
     holding = {name: mark.files for name, mark in columns.values() if mark.files}
-    below = attached.files_below(source, holding)
-    if below is not None:
-        return below, attached.fingerprint({"rows": below}, list(holding))
+    folders = attached.class_folders(source) if len(holding) == 1 else None
+    if folders is not None:
+        ((column, suffixes),) = holding.items()
+        raw = attached.files_below(_one_split(folders[0], split, shown), suffixes, column)
+        return raw, attached.fingerprint({"rows": raw}, [column])
     found, contents, _ = door.given(spec) or door.tables(spec, sorted(as_text), [])
     raw = _one_split(found, split, shown)
     read = {f"options.{key}": n for key, (n, mark) in columns.items() if mark.role != "target"}
@@ -71,9 +75,12 @@ def unusable(raw: datasets.Dataset, inputs: Sequence[str], plugin: Plugin[Any]) 
     return found
 
 
-def _one_split(
-    found: Mapping[str, datasets.Dataset], split: str | None, shown: str
-) -> datasets.Dataset:
+def _one_split(found: Mapping[str, T], split: str | None, shown: str) -> T:
+    """Return what stands under the name of a split, or the only one.
+
+    Raises:
+        DataError: none is of that name, or there are several and none is named.
+    """
     name = files.split_named(split) if split else None
     if split and name not in found:
         raise DataError(Fault("--split", f"{split!r} is none of {', '.join(found)} in {shown}"))

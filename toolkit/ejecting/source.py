@@ -75,9 +75,8 @@ def constants(found: Mapping[str, Any]) -> str:
 
 def _assigned(name: str, value: Any) -> str:
     line = f"{name} = {literal(value, len(name) + 3)}"
-    alone = f"    {_flat(value)}" if isinstance(value, str) else ""
-    # A string too long beside its name, and not alone, gets a line of its own from the formatter.
-    return f"{name} = (\n{alone}\n)" if alone and len(alone) <= WIDTH < len(line) else line
+    # A text has no comma to end in: by its width a formatter would give it a line of its own.
+    return f"{line}  # fmt: skip" if isinstance(value, str) and len(line) > WIDTH else line
 
 
 def comment(text: object, width: int = WIDTH) -> str:
