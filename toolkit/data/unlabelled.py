@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from toolkit.data import attached, checks, door, files
-from toolkit.errors import DataError, Fault
+from toolkit.errors import DataError, Fault, listing
 
 if TYPE_CHECKING:
     import datasets
@@ -82,8 +82,9 @@ def _one_split(found: Mapping[str, T], split: str | None, shown: str) -> T:
         DataError: none is of that name, or there are several and none is named.
     """
     name = files.split_named(split) if split else None
+    there = listing(known for known in files.ALIASES if known in found)
     if split and name not in found:
-        raise DataError(Fault("--split", f"{split!r} is none of {', '.join(found)} in {shown}"))
+        raise DataError(Fault("--split", f"{split!r} is none of {there} in {shown}"))
     if name is None and len(found) > 1:
-        raise DataError(Fault(shown, f"has {', '.join(found)}: --split says which of them"))
+        raise DataError(Fault(shown, f"has {there}: --split says which of them"))
     return found[name or next(iter(found))]
