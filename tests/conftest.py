@@ -28,7 +28,7 @@ with warnings.catch_warnings():
     transformers.Trainer  # noqa: B018 - imported when first named
 
 from toolkit import ranks, reload  # noqa: E402
-from toolkit.testing import ejected, killing  # noqa: E402
+from toolkit.testing import killing  # noqa: E402
 from toolkit.testing.copies import Copies  # noqa: E402
 
 # What pytest says of the test at hand, and what libraries set when they are imported.
@@ -63,8 +63,7 @@ def copies_in_place_of_processes():
         return run
 
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in ((reload, "in_a_fresh_process"), (killing, "process"),
-                             (ejected, "process")):  # fmt: skip
+        for module, name in ((reload, "in_a_fresh_process"), (killing, "process")):
             patch.setattr(module, name, in_copies(getattr(module, name), module.__name__))
         yield
     copies.close()

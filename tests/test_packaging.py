@@ -32,9 +32,7 @@ def test_the_wheel_holds_core_plugins_and_recipes(wheel):
         "toolkit/runner.py",
         "toolkit/reporting/html/page.html.jinja",
         "toolkit/reporting/html/style.css",
-        "toolkit/ejecting/script.py.jinja",
         "toolkit_plugins/text_classification.py",
-        "toolkit_plugins/text_classification.script.py.jinja",
         "toolkit/recipes/text-classification/default.yaml",
         "toolkit/recipes/text-classification/support-tickets.csv",
     ):

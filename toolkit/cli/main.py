@@ -18,7 +18,7 @@ from toolkit.errors import NEVER_RUN, ToolkitError, UserError
 
 COMMANDS = (
     "run", "list", "show", "check", "init", "runs", "report", "compare", "predict", "serve",
-    "rerun", "eject", "export", "push", "fetch", "doctor", "plugin",
+    "rerun", "export", "push", "fetch", "doctor", "plugin",
 )  # fmt: skip
 INTERRUPTED = 130
 LONGEST = 2000  # characters of one fault: a value may be as long as its file
