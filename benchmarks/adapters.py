@@ -46,9 +46,10 @@ def child(method: str) -> None:
     import torch
     import transformers
 
-    from toolkit import fitting, runner
-    from toolkit.runs import RunFolder
-    from toolkit.trainer import train
+    from toolkit.runner.fit import apply_method, make_trainer
+    from toolkit.runner.prepare import prepare
+    from toolkit.runs.writer import RunWriter
+    from toolkit.training.train import train
 
     folder, steps = sys.argv[1], int(sys.argv[2]) * ROWS // BATCH
 
@@ -63,7 +64,7 @@ def child(method: str) -> None:
                 self.processor = time.process_time() - self.processor
 
     with tempfile.TemporaryDirectory() as out:
-        job = runner.check(
+        job = prepare(
             "text-classification/banking77",
             [
                 (("data", "source"), folder),
@@ -81,9 +82,9 @@ def child(method: str) -> None:
         else:
             Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts here
         before = torch.cuda.memory_allocated() if gpu else process.memory_info().rss
-        applied, _ = fitting.apply_method(job)
+        applied, _ = apply_method(job)
         with applied.while_training(job.plugin.model):
-            train(fitting.make_trainer(job, RunFolder(Path(out)), clock))
+            train(make_trainer(job, RunWriter(Path(out)), clock))
         status = Path("/proc/self/status").read_text()
         high = next(line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
         peak = torch.cuda.max_memory_allocated() if gpu else int(high) * 1024

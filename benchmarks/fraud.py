@@ -82,7 +82,7 @@ def handbook() -> None:
 
 def features() -> None:
     """Build the history of generated rows."""
-    from toolkit_plugins.fraud_detection import history
+    from toolkit_plugins.tabular.fraud_detection import history
 
     rng = np.random.default_rng(0)
     times = np.sort(rng.integers(0, 180 * history.DAY, ROWS))
@@ -105,14 +105,14 @@ def with_history(data: Path, folder: Path) -> Path:
     """Return a table of the rows that `labels` needs, with their history: built once for all."""
     import datasets
 
-    from toolkit.cli.recipe_arguments import overrides
-    from toolkit.job import check
+    from toolkit.recipe.overrides import overrides
+    from toolkit.runner.prepare import prepare
 
     file = folder / "history.parquet"
     if not file.exists():
         given = overrides(str(data), None, None, (), None)
         given += [(tuple(key.split(".")), value) for key, value in PRETRAIN.items()]
-        splits = check(RECIPE, given).loaded.splits
+        splits = prepare(RECIPE, given).loaded.splits
         datasets.concatenate_datasets(list(splits.values())).to_parquet(file)
     return file
 

@@ -25,7 +25,7 @@ import transformers  # noqa: E402
 from common import MODEL, banking77_rows, quiet, say  # noqa: E402
 
 import toolkit  # noqa: E402
-from toolkit import models  # noqa: E402
+from toolkit.models.find import find_model  # noqa: E402
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
 EPOCHS = float(sys.argv[2]) if len(sys.argv) > 2 else 10
@@ -33,7 +33,7 @@ RATE = 1e-2
 
 quiet()
 train, test, names = banking77_rows(ROWS)
-files = models.find(MODEL)
+files = find_model(MODEL)
 
 
 def stock() -> tuple[float, float]:

@@ -4,7 +4,7 @@
 
 A model is trained on Banking77 first (EPOCHS, 2), or that of a finished RUN is taken. Both sides
 then predict the same test texts (all 3,080, in the file's order) with the same weights in one
-process, in turn, twice; the better time counts. toolkit: the whole of `toolkit.bulk.predict` but
+process, in turn, twice; the better time counts. toolkit: the whole of `toolkit.deployment.predict_file.predict` but
 for loading the model: read a csv, check, tokenize, predict, write a csv; in float32, and in
 bfloat16 where the machine has it. pipeline: texts in a list, predictions in a list; with batch_size
 1, and 32. Goals: 5x and 2x; int8 2x of torch's fp32 at 0.005 of accuracy or less.
@@ -23,9 +23,10 @@ from typing import Any
 from common import banking77, banking77_rows, quiet, say
 
 import toolkit
-from toolkit import bulk, exporting, restoring
-from toolkit.computing import Computing
-from toolkit.training import bf16_supported
+from toolkit.deployment import exporting, predict_file
+from toolkit.runs.compute import ComputeConfig
+from toolkit.runs.predictor import load_predictor
+from toolkit.utils.hardware import bf16_supported
 
 TEXTS = int(sys.argv[1]) if len(sys.argv) > 1 else 3080
 EPOCHS = float(sys.argv[2]) if len(sys.argv) > 2 else 2
@@ -53,17 +54,17 @@ def pipelined(run: toolkit.Run, texts: list[str], batch_size: int) -> Callable[[
 
 
 def bulk_of(
-    run: toolkit.Run, file: Path, folder: Path, computing: Computing
+    run: toolkit.Run, file: Path, folder: Path, computing: ComputeConfig
 ) -> Callable[[], list[str]]:
     """Return a function that gives the labels that `toolkit predict` has written."""
     import csv
 
-    restored = restoring.restore(run.path, computing)
+    restored = load_predictor(run.path, computing)
 
     def predict() -> list[str]:
-        bulk.restore = lambda *_: restored  # type: ignore[attr-defined]  # once, as pipelines are
+        predict_file.restore = lambda *_: restored  # type: ignore[attr-defined]  # once, as pipelines are
         out = folder / f"{time.monotonic_ns()}.csv"
-        bulk.predict(run, str(file), out)
+        predict_file.predict(run, str(file), out)
         with out.open(encoding="utf-8", newline="") as lines:
             return [row["prediction.label"] for row in csv.DictReader(lines)]
 
@@ -83,12 +84,12 @@ def main() -> None:
             writer = csv.writer(file)
             writer.writerows([["text"], *([text] for text in texts)])
         sides: dict[str, Callable[[], list[str]]] = {
-            "toolkit": bulk_of(run, folder / "texts.csv", folder, Computing()),
+            "toolkit": bulk_of(run, folder / "texts.csv", folder, ComputeConfig()),
             "pipeline_1": pipelined(run, texts, 1),
             "pipeline_32": pipelined(run, texts, 32),
         }
         if bf16_supported():
-            rounded = Computing(dtype="bfloat16")
+            rounded = ComputeConfig(dtype="bfloat16")
             sides["toolkit_bfloat16"] = bulk_of(run, folder / "texts.csv", folder, rounded)
         seconds, labels = dict.fromkeys(sides, float("inf")), {}
         for _ in range(2):

@@ -26,12 +26,12 @@ import numpy as np
 import torch
 import transformers
 from common import DATA, MODEL, quiet, say
-from toolkit_plugins.question_answering import metrics
+from toolkit_plugins.text.question_answering import metrics
 
 import toolkit
-from toolkit import models
 from toolkit.evaluation.predicting import records
-from toolkit.restoring import restore
+from toolkit.models.find import find_model
+from toolkit.runs.predictor import load_predictor
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 600
 EPOCHS = int(sys.argv[2]) if len(sys.argv) > 2 else 2
@@ -49,7 +49,7 @@ train, test = (
     rows[name].shuffle(seed=0).select(range(min(count, len(rows[name]))))
     for name, count in (("train", ROWS), ("test", TEST_ROWS))
 )
-found_files = models.find(MODEL)
+found_files = find_model(MODEL)
 tokenizer = transformers.AutoTokenizer.from_pretrained(found_files.path)
 
 
@@ -154,7 +154,7 @@ def ours() -> tuple[float, float, float]:
 
 def from_logits(path: Path) -> float:
     """Return questions a second, given their logits."""
-    plugin = restore(path).plugin
+    plugin = load_predictor(path).plugin
     parts = records(plugin.prepare(test, "test"), range(len(test)))
     raw = test.to_list()
     shape = len(parts), max(part["length"] for part in parts)

@@ -23,7 +23,7 @@ import transformers
 from common import MODEL, banking77_rows, quiet, say
 
 import toolkit
-from toolkit import models
+from toolkit.models.find import find_model
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
 EPOCHS = int(sys.argv[2]) if len(sys.argv) > 2 else 1
@@ -31,7 +31,7 @@ PADDED_ROWS = min(ROWS, 640)  # padded to 128, a row costs eight times as much
 
 quiet()
 train, test, names = banking77_rows(ROWS)
-files = models.find(MODEL)
+files = find_model(MODEL)
 tokenizer = transformers.AutoTokenizer.from_pretrained(files.path)
 
 

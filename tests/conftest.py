@@ -27,9 +27,10 @@ with warnings.catch_warnings():
 
     transformers.Trainer  # noqa: B018 - imported when first named
 
-from toolkit import ranks, reload  # noqa: E402
-from toolkit.testing import killing  # noqa: E402
-from toolkit.testing.copies import Copies  # noqa: E402
+from toolkit.runs import verify  # noqa: E402
+from toolkit.testing import interruptions  # noqa: E402
+from toolkit.testing.forked_runs import ForkServer  # noqa: E402
+from toolkit.utils import distributed  # noqa: E402
 
 # What pytest says of the test at hand, and what libraries set when they are imported.
 UNLIKE = ("PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
@@ -44,11 +45,11 @@ def copies_in_place_of_processes():
     """
 
     def here():
-        return {name: value for name, value in ranks.alone_environment().items()
+        return {name: value for name, value in distributed.alone_environment().items()
                 if name not in UNLIKE}  # fmt: skip
 
     environment, started = here(), False
-    copies = Copies(environment)
+    copies = ForkServer(environment)
 
     def in_copies(usual, module):
         def run(arguments, *further):
@@ -63,7 +64,7 @@ def copies_in_place_of_processes():
         return run
 
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in ((reload, "in_a_fresh_process"), (killing, "process")):
+        for module, name in ((verify, "in_a_fresh_process"), (interruptions, "process")):
             patch.setattr(module, name, in_copies(getattr(module, name), module.__name__))
         yield
     copies.close()

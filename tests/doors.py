@@ -18,30 +18,30 @@ Door = Callable[[bytes, Path], None]
 
 def recipe(data: bytes, folder: Path) -> None:
     """A recipe's file, to its options, method and training settings checked."""
-    from toolkit import job
+    from toolkit.runner.prepare import resolve_recipe
 
     path = folder / "r.yaml"
     path.write_bytes(data)
-    _own_words_only(lambda: job.resolve(str(path)))
+    _own_words_only(lambda: resolve_recipe(str(path)))
 
 
 def overrides(data: bytes, folder: Path) -> None:
     """What stands behind --set, several of them one to a line."""
-    from toolkit import job
     from toolkit.recipe import parse_override
+    from toolkit.runner.prepare import resolve_recipe
 
     texts = data.decode("utf-8", "surrogateescape").split("\n")[:5]
 
     def read() -> None:
-        job.resolve("text-classification", [parse_override(text) for text in texts])
+        resolve_recipe("text-classification", [parse_override(text) for text in texts])
 
     _own_words_only(read)
 
 
 def table(suffix: str) -> Door:
     """A file of rows: read, checked, split, compared between splits, its classes found."""
-    from toolkit.data import ClassLabels, load
-    from toolkit.plugin import Column
+    from toolkit.data import ClassLabels, load_splits
+    from toolkit.plugin_types import Column
     from toolkit.recipe import DataSpec
 
     columns = {"text": ("text", Column("input", True)), "label": ("label", Column("target", True))}
@@ -51,7 +51,7 @@ def table(suffix: str) -> Door:
         path.write_bytes(data)
 
         def read() -> None:
-            loaded = load(DataSpec(source=str(path)), columns, 0)
+            loaded = load_splits(DataSpec(source=str(path)), columns, 0)
             ClassLabels.of(loaded.splits["train"], "label")
 
         _own_words_only(read)
@@ -63,9 +63,9 @@ def run(data: bytes, folder: Path) -> None:
     """A run's folder with such a run.json: read, summed up, described."""
     from rich.console import Console
 
-    from toolkit import resuming
     from toolkit.reporting import card, terminal
-    from toolkit.runs import Run
+    from toolkit.runner.resume import find_run_to_resume
+    from toolkit.runs.folder import Run
 
     (folder / "run.json").write_bytes(data)
 
@@ -74,7 +74,7 @@ def run(data: bytes, folder: Path) -> None:
         if found.status == "finished":
             terminal.summary(found, Console(file=io.StringIO()))
             card.card(found.record)
-        resuming.find("text-classification", (), folder)
+        find_run_to_resume("text-classification", (), folder)
 
     _own_words_only(read)
 

@@ -69,10 +69,10 @@ def prepared(name: str, work: Path):
     """Return a door with its libraries imported, quiet, and their cache in the work folder."""
     import datasets
 
-    from toolkit import job
-    from toolkit.quiet import quiet_libraries
+    from toolkit.runner.prepare import import_libraries
+    from toolkit.utils.logging import quiet_libraries
 
-    job.import_heavy()
+    import_libraries()
     quiet_libraries()
     datasets.config.HF_DATASETS_CACHE = work / "cache"
     (work / "outer" / "here").mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.runs import Run, RunFolder
+from toolkit.runs.folder import Run
+from toolkit.runs.writer import RunWriter
 
 SCORE = {"value": 0.8, "low": 0.7, "high": 0.9}
 
@@ -52,7 +53,7 @@ def folder(
 ) -> Run:
     """Write a finished run of (prediction, reference) pairs, and return it."""
     path.mkdir(parents=True)
-    made = RunFolder(path)
+    made = RunWriter(path)
     pairs = list(pairs)
     made.write_predictions([([p for p, _ in pairs], [r for _, r in pairs])])
     made.write(**record(len(pairs), **changes))

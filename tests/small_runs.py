@@ -11,7 +11,7 @@ import image_rows
 from conftest import sentences, tiny_bert
 from qa_rows import questions, tiny_qa, written
 
-from toolkit.testing.killing import undisturbed
+from toolkit.testing.interruptions import undisturbed
 
 METHODS = ("full", "lora", "head")
 PAYMENTS = "plugin:card-payments?customers=20&terminals=15&days=50"

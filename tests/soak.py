@@ -4,7 +4,7 @@
     python tests/soak.py --moments [SEED] [--scenario NAME]... [--method NAME]...
 
 The first kills at random moments in time. The second kills once at each of the moments that
-`toolkit.testing.killing` names (in a step, in evaluation, while a checkpoint is written, ...), of
+`toolkit.testing.interruptions` names (in a step, in evaluation, while a checkpoint is written, ...), of
 several such moments in a run at a random one. Prints one JSON line per scenario and method: the
 kills, how many were survived, the runs that were lost (must be 0), and the most steps that a kill
 has cost (at most those between two checkpoints).
@@ -71,27 +71,29 @@ def start(arguments: list[str], out: Path, before: Callable[[], None] = lambda: 
 
 def _count_steps(file: Path) -> None:
     """Write every step that is done to a file, which a kill does not take back."""
-    from toolkit.progress import TrainingProgress
+    from toolkit.training.callbacks.progress import RichProgressCallback
 
-    usual = TrainingProgress.on_step_end
+    usual = RichProgressCallback.on_step_end
 
-    def counted(self: TrainingProgress, args: object, state: object, *rest: object, **kw: object):
+    def counted(
+        self: RichProgressCallback, args: object, state: object, *rest: object, **kw: object
+    ):
         with file.open("a") as steps:
             steps.write(f"{state.global_step}\n")
         return usual(self, args, state, *rest, **kw)
 
-    TrainingProgress.on_step_end = counted  # type: ignore[method-assign]  # in this child alone
+    RichProgressCallback.on_step_end = counted  # type: ignore[method-assign]  # in this child alone
 
 
 def _reload_here() -> None:
     """Let the saved model be loaded again in the run's own process: a new one costs the imports."""
-    from toolkit import reload
+    from toolkit.runs import verify
 
     def check(run: Path, rows: object) -> object:
         rows.save_to_disk(str(run / "logs" / "reload"))
-        return reload.main(run, run / "logs" / "reload")
+        return verify.main(run, run / "logs" / "reload")
 
-    reload.check = check  # type: ignore[assignment]  # in this child alone
+    verify.check = check  # type: ignore[assignment]  # in this child alone
 
 
 def ends_within(process: int, seconds: float | None) -> int | None:
@@ -140,7 +142,7 @@ def at_moments(
     arguments: list[str], folder: Path, counts: dict[str, int], chance: random.Random
 ) -> Iterator[tuple[Path, int, int | None]]:
     """Kill a run at each kind of moment that there is in it; yield as `at_random` does."""
-    from toolkit.testing.killing import arm
+    from toolkit.testing.interruptions import arm
 
     for moment, most in counts.items():
         at = chance.randint(1, most)
@@ -152,7 +154,7 @@ def at_moments(
 
 def counting(file: Path) -> Callable[[], None]:
     """Return what lets a run count its moments of each kind, and keep the counts in a file."""
-    from toolkit.testing.killing import MOMENTS, watch
+    from toolkit.testing.interruptions import MOMENTS, watch
 
     counts: dict[str, int] = {}
 
@@ -169,7 +171,7 @@ def counting(file: Path) -> Callable[[], None]:
 
 def soak(arguments: list[str], folder: Path, kills: int | None, chance: random.Random) -> Tally:
     """Kill and compare; `kills` at random, or one at each moment where it is None."""
-    from toolkit.testing.killing import assert_same_end
+    from toolkit.testing.interruptions import assert_same_end
 
     whole, moments = folder / "whole", folder / "moments.json"
     begun, found = time.monotonic(), Tally()
@@ -202,7 +204,7 @@ def main() -> None:
     import conftest  # noqa: F401 - sets the environment, and imports what a run needs
     import small_runs
 
-    from toolkit import job
+    from toolkit.runner.prepare import import_libraries
 
     reader = argparse.ArgumentParser(description=__doc__)
     reader.add_argument("numbers", nargs="*", type=int, metavar="[KILLS] [SEED]")
@@ -213,7 +215,7 @@ def main() -> None:
     kills = None if asked.moments else (asked.numbers[:1] or [100])[0]
     seed = (asked.numbers[0 if asked.moments else 1 :] or [0])[0]
     kinds = asked.scenario or list(small_runs.SCENARIOS)[: None if asked.moments else 1]
-    job.import_heavy()
+    import_libraries()
     bad = False
     for scenario in kinds:
         for method in asked.method or (small_runs.METHODS if asked.moments else ["full"]):

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.batching import LengthGroupedBatches
+from toolkit.training.sampler import LengthGroupedBatches
 
 
 @settings(max_examples=60, deadline=None)

@@ -8,8 +8,7 @@ from conftest import sentences, tiny_bert
 from huggingface_hub import ModelCard, metadata_load
 
 import toolkit
-from toolkit import card_facts
-from toolkit.reporting import card, card_limits
+from toolkit.reporting import card, card_facts, card_limits
 
 BASE = """---
 license: apache-2.0

@@ -122,12 +122,12 @@ def test_doctor_looks_at_everything(capsys):
 
 
 def test_interrupting_is_told_apart(monkeypatch, table, tiny_model, tmp_path, capsys):
-    from toolkit import fitting
+    from toolkit.runner import fit
 
     def interrupted(trainer, report, start):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fitting, "train", interrupted)
+    monkeypatch.setattr(fit, "train", interrupted)
     code = outcome(
         ["run", "text-classification", "--data", str(table), "--model", str(tiny_model),
          "--out", str(tmp_path / "out")]

@@ -8,11 +8,12 @@ import pytest
 from conftest import sentences
 
 import toolkit
-from toolkit import comparing, differing
 from toolkit.cli.main import outcome
 from toolkit.errors import UserError
 from toolkit.reporting import comparison_page
-from toolkit.runs import Run
+from toolkit.runs import changed_answers
+from toolkit.runs.compare import Compared, compare, find_runs, two_sided
+from toolkit.runs.folder import Run
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def runs(tmp_path_factory, tiny_model):
 
 
 def test_a_better_run_is_told_from_a_worse_one(runs):
-    (found,) = comparing.compare([runs["nothing"], runs["all"]])
+    (found,) = compare([runs["nothing"], runs["all"]])
     accuracy = found.differences["accuracy"]
     assert accuracy.value - accuracy.baseline > 0.2
     assert 0 < accuracy.low < accuracy.value - accuracy.baseline < accuracy.high
@@ -48,21 +49,21 @@ def test_a_better_run_is_told_from_a_worse_one(runs):
 
 
 def test_the_other_way_round_it_is_worse(runs):
-    (found,) = comparing.compare([runs["all"], runs["nothing"]])
+    (found,) = compare([runs["all"], runs["nothing"]])
     assert found.differences["accuracy"].better is False
     assert found.differences["accuracy"].high < 0
 
 
 def test_a_run_is_no_better_than_itself(runs):
-    (found,) = comparing.compare([runs["all"], runs["all"]])
+    (found,) = compare([runs["all"], runs["all"]])
     assert found.differences["accuracy"].better is None
     assert found.differences["accuracy"].p == 1.0
     assert (found.gained, found.lost, found.mcnemar, found.changes) == (0, 0, 1.0, [])
 
 
 def test_the_p_of_draws_on_both_sides():
-    assert comparing.two_sided([-1.0, 1.0, 1.0, 1.0, float("nan")]) == pytest.approx(2 * 2 / 5)
-    assert comparing.two_sided([0.0] * 9) == 1.0
+    assert two_sided([-1.0, 1.0, 1.0, 1.0, float("nan")]) == pytest.approx(2 * 2 / 5)
+    assert two_sided([0.0] * 9) == 1.0
 
 
 def test_the_terminal_shows_it_in_a_narrow_window(runs, capsys, monkeypatch):
@@ -77,7 +78,7 @@ def test_the_terminal_shows_it_in_a_narrow_window(runs, capsys, monkeypatch):
 def test_json_has_the_same_numbers(runs, capsys):
     assert outcome(["compare", str(runs["nothing"]), str(runs["all"]), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    (found,) = comparing.compare([runs["nothing"], runs["all"]])
+    (found,) = compare([runs["nothing"], runs["all"]])
     (one,) = said["runs"]
     assert said["baseline"]["path"] == str(runs["nothing"])
     accuracy = found.differences["accuracy"]
@@ -117,9 +118,9 @@ def test_the_page_holds_text_of_others_as_text(runs, tmp_path):
             line["prediction"]["label"] = line["prediction"]["label"].replace("tool", odd)
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (folders[-1] / "predictions.jsonl").write_text(text)
-    (found,) = [differing.between(*map(Run, folders))]
+    (found,) = [changed_answers.between(*map(Run, folders))]
     assert any(odd in (c.reference, c.prediction["label"]) for c in found.changes)
-    compared = comparing.Compared(**vars(found), run=Run(folders[1]), differences={})
+    compared = Compared(**vars(found), run=Run(folders[1]), differences={})
     page = comparison_page.page(Run(folders[0]), [compared])
     read = Tags()
     read.feed(page)
@@ -149,13 +150,13 @@ def test_answers_that_are_no_labels_are_compared_without_their_fractions(runs, t
                  for n, text in enumerate(texts)]  # fmt: skip
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (folders[-1] / "predictions.jsonl").write_text(text)
-    found = differing.between(*map(Run, folders))
+    found = changed_answers.between(*map(Run, folders))
     assert (found.gained, found.mcnemar, found.changed) == (None, None, 1)
     assert [change.row for change in found.changes] == [1]
     (folders[1] / "predictions.jsonl").write_text(
         "".join('{"row": 0, "reference": 1.0, "prediction": {"value": 0.5}}\n' for _ in range(3))
     )
-    assert differing.between(Run(folders[1]), Run(folders[1])).changed is None
+    assert changed_answers.between(Run(folders[1]), Run(folders[1])).changed is None
 
 
 @pytest.mark.parametrize(
@@ -173,7 +174,7 @@ def test_what_cannot_be_compared_is_refused_with_the_reason(runs, tmp_path, chan
     change(record)
     (other / "run.json").write_text(json.dumps(record))
     with pytest.raises(UserError, match=message):
-        comparing.compare([runs["nothing"], other])
+        compare([runs["nothing"], other])
 
 
 def test_other_labels_of_the_same_rows_are_refused(runs, tmp_path):
@@ -182,7 +183,7 @@ def test_other_labels_of_the_same_rows_are_refused(runs, tmp_path):
     lines[3] = json.dumps(json.loads(lines[3]) | {"reference": "metal"})
     (other / "predictions.jsonl").write_text("\n".join(lines) + "\n")
     with pytest.raises(UserError, match="row 3 of test has another label"):
-        comparing.compare([runs["nothing"], other])
+        compare([runs["nothing"], other])
 
 
 def test_wrong_folders_are_told_at_once(runs, tmp_path, capsys):
@@ -195,7 +196,7 @@ def test_wrong_folders_are_told_at_once(runs, tmp_path, capsys):
 
 
 def test_a_folder_of_runs_stands_for_its_newest(runs):
-    assert comparing.find([str(runs["all"].parent)]) == [runs["nothing"]]  # the last by name
+    assert find_runs([str(runs["all"].parent)]) == [runs["nothing"]]  # the last by name
 
 
 def test_runs_are_listed_damaged_ones_too(runs, tmp_path, capsys):

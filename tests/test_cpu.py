@@ -5,7 +5,7 @@ import torch
 import transformers
 from torch.nn import functional
 
-from toolkit.cpu import cheap_dropout, plain_attention
+from toolkit.training.cpu import cheap_dropout, plain_attention
 
 
 @pytest.mark.parametrize(("rate", "dtype"), [(0.1, torch.float32), (0.5, torch.bfloat16)])

@@ -19,8 +19,8 @@ from accelerate.data_loader import BatchSamplerShard
 from conftest import sentences
 
 import toolkit
-from toolkit.batching import LengthGroupedBatches
 from toolkit.cli.main import outcome
+from toolkit.training.sampler import LengthGroupedBatches
 
 LIMIT = 300  # seconds: what takes longer hangs
 TOOLKIT = [sys.executable, "-m", "toolkit"]
@@ -277,7 +277,7 @@ GREEDY = """
 import re
 import resource
 import torch
-from toolkit_plugins.text_classification import TextClassification
+from toolkit_plugins.text.classification.plugin import TextClassification
 
 
 class Greedy(TextClassification):

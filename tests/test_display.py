@@ -11,7 +11,7 @@ from hostile import COLUMN, LABEL, NAME, OBEYED
 from report_folders import SCORE, classified, folder
 
 from toolkit.reporting.display import headline
-from toolkit.runs import RunFolder
+from toolkit.runs.writer import RunWriter
 
 
 class Shown(HTMLParser):
@@ -50,7 +50,7 @@ def test_a_run_shows_its_status_score_floor_rows_and_report(tmp_path, monkeypatc
 
 @pytest.mark.parametrize("status", ["running", "failed", "interrupted"])
 def test_a_run_that_has_no_score_yet_shows_what_it_has(tmp_path, status):
-    made = RunFolder(tmp_path)
+    made = RunWriter(tmp_path)
     made.write(status=status, recipe="things", **({"error": LABEL} if status == "failed" else {}))
     from toolkit import load_run
 

@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from toolkit import estimating, plan, runner, trial
 from toolkit.cli.main import outcome
 from toolkit.errors import RecipeError
+from toolkit.runner.estimating.estimate import estimate
+from toolkit.runner.estimating.steps import StepPlan, plan_steps, sample_steps
+from toolkit.runner.estimating.trial import LinearCost, StepTimings, time_steps
+from toolkit.runner.prepare import prepare
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +27,7 @@ def job(tmp_path_factory, tiny_model):
     def make(*settings, method="full"):
         named = {"data.source": str(path), "model": str(tiny_model), "method": method}
         pairs = [*named.items(), *settings]
-        return runner.check("text-classification", [(tuple(k.split(".")), v) for k, v in pairs])
+        return prepare("text-classification", [(tuple(k.split(".")), v) for k, v in pairs])
 
     return make
 
@@ -34,7 +37,7 @@ def test_an_estimate_has_every_part_and_leaves_no_trace(job, tmp_path, monkeypat
     made = job()
     before = {name: value.clone() for name, value in made.plugin.model.state_dict().items()}
     arguments, data = made.arguments.to_dict(), made.plugin.data
-    found = estimating.estimate(made, price=3600)
+    found = estimate(made, price=3600)
     assert set(found.seconds) == {"train", "score", "floors", "fixed"}
     assert all(math.isfinite(part) and part >= 0 for part in found.seconds.values())
     assert found.steps == 8 * 7  # epochs, and batches of 16 in 112 rows
@@ -50,9 +53,7 @@ def test_an_estimate_has_every_part_and_leaves_no_trace(job, tmp_path, monkeypat
 
 
 def test_more_epochs_take_longer(job):
-    few, many = (
-        estimating.estimate(job(("training.num_train_epochs", epochs))) for epochs in (2, 400)
-    )
+    few, many = (estimate(job(("training.num_train_epochs", epochs))) for epochs in (2, 400))
     assert many.steps == 200 * few.steps
     assert many.seconds["train"] > 20 * few.seconds["train"]
     assert many.seconds["score"] < 10 * few.seconds["score"]
@@ -75,7 +76,7 @@ def test_more_epochs_take_longer(job):
 )
 def test_the_steps_are_those_of_the_run(settings, steps, evaluations, saves, job):
     made = job(*((f"training.{name}", value) for name, value in settings.items()))
-    found = plan.of(made.arguments, made.prepared["train"])
+    found = plan_steps(made.arguments, made.prepared["train"])
     assert (found.steps, found.evaluations, found.saves) == (steps, evaluations, saves)
     assert len(found.groups) == len(found.sizes)
 
@@ -90,20 +91,20 @@ def test_the_steps_are_those_of_the_run(settings, steps, evaluations, saves, job
 )
 def test_odd_jobs_are_measured_too(settings, job):
     made = job(*((f"training.{name}", value) for name, value in settings.items()))
-    found = estimating.estimate(made)
+    found = estimate(made)
     assert found.total_seconds > 0
     assert found.measured_steps >= 1
 
 
 def test_early_stopping_makes_it_a_bound(job):
-    assert estimating.estimate(job(("training.early_stopping_patience", 2))).at_most
+    assert estimate(job(("training.early_stopping_patience", 2))).at_most
 
 
 def test_a_sample_stands_for_the_epoch():
     rng = np.random.default_rng(0)
     sizes = rng.gamma(2, 100, size=500)
     groups = [np.arange(n * 4, n * 4 + 4) for n in range(500)]
-    chosen, rows = plan.sample(plan.Plan(groups, sizes, 500, 0, 0))
+    chosen, rows = sample_steps(StepPlan(groups, sizes, 500, 0, 0))
     assert chosen[0] == int(sizes.argmax())
     assert rows[:4].tolist() == groups[chosen[0]].tolist()
     for part in (chosen[1:], chosen[1:7]):  # however far it gets
@@ -112,10 +113,10 @@ def test_a_sample_stands_for_the_epoch():
 
 def test_step_times_follow_sizes():
     sizes = np.array([100.0, 200, 400, 800])
-    line = trial.Line(0.0, 0.0)
-    found = trial.Trial(sizes, 0.01 + sizes / 1000, 0, 0, 0, line, line, line)
+    line = LinearCost(0.0, 0.0)
+    found = StepTimings(sizes, 0.01 + sizes / 1000, 0, 0, 0, line, line, line)
     assert found.step_times(np.array([300.0, 600])) == pytest.approx([0.31, 0.61])
-    flat = trial.Trial(np.full(3, 5.0), np.array([1.0, 2, 3]), 0, 0, 0, line, line, line)
+    flat = StepTimings(np.full(3, 5.0), np.array([1.0, 2, 3]), 0, 0, 0, line, line, line)
     assert flat.step_times(np.array([1.0, 9])) == pytest.approx([2, 2])
 
 
@@ -131,8 +132,8 @@ def trial_of(made):
     from pathlib import Path
 
     with tempfile.TemporaryDirectory() as folder:
-        steps = plan.of(made.arguments, made.prepared["train"])
-        return trial.measure(made, steps, Path(folder), 1.0)
+        steps = plan_steps(made.arguments, made.prepared["train"])
+        return time_steps(made, steps, Path(folder), 1.0)
 
 
 def test_a_head_that_is_fitted_has_no_steps(job):
@@ -142,7 +143,7 @@ def test_a_head_that_is_fitted_has_no_steps(job):
 
     kept = Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-features"
     before = set(kept.glob("*"))
-    found = estimating.estimate(job(method="head"))
+    found = estimate(job(method="head"))
     assert found.steps == found.measured_steps == 0
     assert found.seconds["train"] > 0
     assert set(kept.glob("*")) == before
@@ -152,7 +153,7 @@ def test_what_only_training_refuses_is_told(job, monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)  # as where it is not installed
     made = job(("training.optim", "adamw_bnb_8bit"))
     with pytest.raises(RecipeError, match="bitsandbytes"):
-        estimating.estimate(made)
+        estimate(made)
 
 
 def test_the_terminal_shows_time_memory_and_cost(table, tiny_model, capsys):

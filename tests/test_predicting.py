@@ -15,11 +15,11 @@ import pytest
 import small_runs
 from conftest import sentences
 
-from toolkit import bulk
 from toolkit.cli.main import outcome
+from toolkit.deployment import predict_file
 from toolkit.plugin import Plugin
-from toolkit.restoring import Restored
-from toolkit.runs import Run, read_predictions
+from toolkit.runs.folder import Run, read_predictions
+from toolkit.runs.predictor import Predictor
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def lines_of(path):
 
 
 def test_the_test_split_is_predicted_as_in_the_run(run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(bulk, "WINDOW", 10)
+    monkeypatch.setattr(predict_file, "WINDOW", 10)
     out = tmp_path / "out.jsonl"
     assert (
         outcome(["predict", str(run.path), str(run.path.parent / "test.csv"), "-o", str(out)]) == 0
@@ -82,8 +82,8 @@ def predicted(run, data, out, *options):
 def test_several_devices_share_the_batches(run, tmp_path, monkeypatch):
     data = run.path.parent / "train.csv"
     before = predicted(run, data, tmp_path / "one.jsonl", "--device", "cpu")
-    monkeypatch.setattr(bulk, "WINDOW", 30)
-    monkeypatch.setattr(Restored, "batch_size", 4)
+    monkeypatch.setattr(predict_file, "WINDOW", 30)
+    monkeypatch.setattr(Predictor, "batch_size", 4)
     threads, infer = set(), Plugin.infer
 
     def watched(*given):
@@ -106,7 +106,9 @@ BFLOAT16 = ["text-classification", *(
 
 @pytest.mark.parametrize("scenario", BFLOAT16)
 def test_bfloat16_rounds_and_no_more(scenario, tmp_path, monkeypatch):
-    monkeypatch.setattr("toolkit.training.bf16_supported", lambda **_: True)  # slow is no matter
+    monkeypatch.setattr(
+        "toolkit.utils.hardware.bf16_supported", lambda **_: True
+    )  # slow is no matter
     words = small_runs.arguments(scenario, "full", tmp_path / "in", max_steps=10)
     assert outcome(["run", *words, "--out", str(tmp_path / "run"), "--quiet"]) == 0
     data = words[words.index("--data") + 1]
@@ -126,7 +128,7 @@ def test_bfloat16_rounds_and_no_more(scenario, tmp_path, monkeypatch):
 
 @pytest.mark.allow_hosts(["127.0.0.1"])
 def test_what_this_machine_cannot_compute_is_told(run, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("toolkit.training.bf16_supported", lambda **_: False)
+    monkeypatch.setattr("toolkit.utils.hardware.bf16_supported", lambda **_: False)
     for options, told in (
         (["--dtype", "bfloat16", "--device", "cuda:7", "--device", "gpu"],
          ["3 things are wrong", "dtype bfloat16: this machine has no", "device cuda:7: is not here",
@@ -180,10 +182,10 @@ def test_wrong_rows_are_left_out_with_the_reason(run, tmp_path, monkeypatch, cap
 
 
 def test_what_was_ended_goes_on_behind_the_last_whole_line(run, tmp_path, monkeypatch):
-    monkeypatch.setattr(bulk, "WINDOW", 10)
+    monkeypatch.setattr(predict_file, "WINDOW", 10)
     data, whole, out = str(run.path.parent / "test.csv"), tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     assert outcome(["predict", str(run.path), data, "-o", str(whole)]) == 0
-    asked = bulk.Restored.predictions
+    asked = predict_file.Restored.predictions
     calls = []
 
     def ends(self, rows):
@@ -192,7 +194,7 @@ def test_what_was_ended_goes_on_behind_the_last_whole_line(run, tmp_path, monkey
             raise KeyboardInterrupt
         return asked(self, rows)
 
-    monkeypatch.setattr(bulk.Restored, "predictions", ends)
+    monkeypatch.setattr(predict_file.Restored, "predictions", ends)
     again = ["predict", str(run.path), data, "-o", str(out)]
     assert outcome(again) == 130
     kept = tmp_path / "b.jsonl.partial"

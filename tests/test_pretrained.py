@@ -8,9 +8,9 @@ import shutil
 import pytest
 import transformers
 
-from toolkit import pretrained
 from toolkit.cli.main import outcome
 from toolkit.errors import ModelError
+from toolkit.models import pretrained
 
 
 @pytest.fixture

@@ -21,11 +21,11 @@ from hub_to_push import Hub
 from PIL import Image, PngImagePlugin
 
 import toolkit
-from toolkit import pushing
 from toolkit.cli.main import outcome
+from toolkit.deployment import publishing
+from toolkit.deployment.publishing.paths import LocalPaths
 from toolkit.errors import UserError
-from toolkit.pushing.paths import LocalPaths
-from toolkit.runs import RunFolder
+from toolkit.runs.writer import RunWriter
 
 pytestmark = pytest.mark.enable_socket  # of the loopback interface
 SECRET = "zqxsecret"  # stands in every row, in every column but the label
@@ -50,7 +50,7 @@ def trained(tmp_path_factory, tiny_model):
     words = PngImagePlugin.PngInfo()
     words.add_text("rows", SECRET)
     Image.new("RGB", (8, 8)).save(home / "run/figures/sheet.png", pnginfo=words)
-    RunFolder.add(home / "run", figures={"sheet": "figures/sheet.png"})
+    RunWriter.add(home / "run", figures={"sheet": "figures/sheet.png"})
     return home / "run"
 
 
@@ -338,7 +338,7 @@ def test_a_card_that_the_hub_does_not_take(light, hub, capsys):
     ],
 )
 def test_all_that_is_wrong_is_said_at_once(light, capsys, name, said):
-    RunFolder.add(light, status="interrupted")
+    RunWriter.add(light, status="interrupted")
     error = fails(capsys, light, name, "--revision", "refs/pr/1", "--dry-run")
     assert said in error
     assert "--revision refs/pr/1: is no name of a branch" in error
@@ -350,7 +350,7 @@ def test_links_out_and_what_is_no_part_of_a_model_stay_here(run, tmp_path):
         (run / "model" / name).write_text("{}")
     (run / "checkpoints").mkdir()
     (run / "run.lock").write_text("{}")
-    plan = pushing.prepare(toolkit.load_run(run), "acme/things").plan
+    plan = publishing.prepare(toolkit.load_run(run), "acme/things").plan
     assert set(plan.left_out) == {
         "model/training_args.bin", "model/.cache.json", "model/code.py", "checkpoints/", "logs/",
         "run.lock", "predictions.jsonl", "figures/sheet.png",
@@ -360,7 +360,7 @@ def test_links_out_and_what_is_no_part_of_a_model_stay_here(run, tmp_path):
     (run / "README.md").unlink()
     (run / "README.md").symlink_to("/etc/hostname")
     with pytest.raises(UserError) as error:
-        pushing.prepare(toolkit.load_run(run), "acme/things")
+        publishing.prepare(toolkit.load_run(run), "acme/things")
     assert len(error.value.faults) == 2
     assert "is a link that leads out" in str(error.value)
 
@@ -369,7 +369,7 @@ def test_an_adapter_is_sent_as_one(light):
     (light / "model/adapter_config.json").write_text(
         json.dumps({"base_model_name_or_path": "/home/ann smith/bert", "r": 8, "target": "/a/b"})
     )
-    plan = pushing.prepare(toolkit.load_run(light), "acme/things").plan
+    plan = publishing.prepare(toolkit.load_run(light), "acme/things").plan
     found = {item.path: item.content for item in plan.items}
     sent = json.loads(found["adapter_config.json"])
     assert sent == {"base_model_name_or_path": "bert", "r": 8, "target": "/a/b"}
@@ -378,7 +378,7 @@ def test_an_adapter_is_sent_as_one(light):
 
 
 def test_without_predictions_there_is_no_report(light):
-    plan = pushing.prepare(toolkit.load_run(light), "acme/things").plan
+    plan = publishing.prepare(toolkit.load_run(light), "acme/things").plan
     assert "report.html" not in {item.path for item in plan.items}
     assert "cannot be read" in plan.left_out["report.html"]
 

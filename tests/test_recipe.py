@@ -10,9 +10,8 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from toolkit import library
 from toolkit.errors import RecipeError
-from toolkit.recipe import draft, parse_override, yaml_text
+from toolkit.recipe import draft, library, parse_override, yaml_text
 
 BASE = "scenario: s\nmodel: owner/name\ndata: rows.csv\n"
 SHIPPED = sorted(library.core_folder().rglob("*.y*ml"))
@@ -62,16 +61,16 @@ class TestShipped:
         assert second.startswith(f"# toolkit run {name} --data ")
 
     def test_it_is_valid_with_its_scenario_method_and_training(self, path):
-        from toolkit import job
+        from toolkit.runner.prepare import resolve_recipe
 
-        name, recipe, plugin = job.resolve(library.name_of(path.resolve()))
+        name, recipe, plugin = resolve_recipe(library.name_of(path.resolve()))
         assert name == library.name_of(path.resolve())
         assert recipe.description
         assert isinstance(plugin.options, type(plugin).Options)
 
 
 def _brings_data(path):
-    found = library.find(str(path)).recipe()
+    found = library.find_recipe(str(path)).recipe()
     assert found is not None
     source = found.data.source
     return source.startswith(("hub:", "plugin:")) or Path(source).exists()

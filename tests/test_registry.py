@@ -8,7 +8,7 @@ import pytest
 
 from toolkit import registry
 from toolkit.errors import PluginError, UserError
-from toolkit.plugin import Plugin
+from toolkit.plugin import Plugin, get
 
 GOOD = """
 from toolkit.plugin import Plugin
@@ -48,7 +48,7 @@ def install(tmp_path, monkeypatch):
 def test_built_in_scenarios_enter_by_the_same_door():
     (entry,) = [e for e in registry.entries() if e.name == "text-classification"]
     assert entry.distribution == "toolkit"
-    assert issubclass(registry.get("text-classification"), Plugin)
+    assert issubclass(get("text-classification"), Plugin)
 
 
 def test_names_are_listed_without_importing_anything(install):
@@ -69,7 +69,7 @@ def test_names_are_sorted(install):
 
 def test_a_strangers_scenario_is_resolved(install):
     install("their-dist", {"theirs": "their_module:Scenario"}, their_module=GOOD)
-    assert registry.get("theirs").__name__ == "Scenario"
+    assert get("theirs").__name__ == "Scenario"
 
 
 @pytest.mark.parametrize(
@@ -94,11 +94,11 @@ def test_a_broken_scenario_says_why_and_disturbs_no_other(install, text, what):
     install("bad-dist", {"bad": "bad_module:Scenario"}, bad_module=text)
     install("good-dist", {"good": "good_module:Scenario"}, good_module=GOOD)
     with pytest.raises(UserError) as caught:
-        registry.get("bad")
+        get("bad")
     assert what in str(caught.value)
     if "libfoo" not in what:
         assert str(caught.value).startswith("scenario 'bad' of bad-dist 1.0 (bad_module:Scenario)")
-    assert registry.get("good").__name__ == "Scenario"
+    assert get("good").__name__ == "Scenario"
 
 
 def test_a_missing_module_shows_without_importing(install):
@@ -113,7 +113,7 @@ def test_a_name_brought_twice_names_both_sides(install):
     install("two-dist", {"same": "two_module:Scenario"}, two_module=GOOD)
     assert len([e for e in registry.entries() if e.name == "same"]) == 2
     with pytest.raises(PluginError) as caught:
-        registry.get("same")
+        get("same")
     for side in ("one-dist (one_module:Scenario)", "two-dist (two_module:Scenario)"):
         assert side in str(caught.value)
     assert "uninstall one of them" in str(caught.value)
@@ -122,7 +122,7 @@ def test_a_name_brought_twice_names_both_sides(install):
 def test_a_stranger_cannot_take_the_name_of_a_built_in(install):
     install("evil-dist", {"text-classification": "evil:Scenario"}, evil=GOOD)
     with pytest.raises(PluginError, match="toolkit .*evil-dist|evil-dist .*toolkit"):
-        registry.get("text-classification")
+        get("text-classification")
 
 
 def test_one_distribution_found_twice_on_the_path_is_one(install, monkeypatch, tmp_path):
@@ -132,7 +132,7 @@ def test_one_distribution_found_twice_on_the_path_is_one(install, monkeypatch, t
     for item in (folder / "their_dist-1.0.dist-info").iterdir():
         (copy / item.name).write_text(item.read_text())
     monkeypatch.syspath_prepend(str(copy.parent))
-    assert registry.get("theirs").__name__ == "Scenario"
+    assert get("theirs").__name__ == "Scenario"
 
 
 def test_what_a_broken_uninstall_left_does_not_end_the_listing(install):
@@ -143,11 +143,11 @@ def test_what_a_broken_uninstall_left_does_not_end_the_listing(install):
 
 def test_an_unknown_name_gets_the_nearest_and_all():
     with pytest.raises(PluginError) as caught:
-        registry.get("Text-clasification")
+        get("Text-clasification")
     said = str(caught.value)
     assert "there is no scenario 'Text-clasification'" in said
     assert "Did you mean 'text-classification'?" in said
     assert "Installed: " in said
     with pytest.raises(PluginError) as caught:
-        registry.get("zzz")
+        get("zzz")
     assert "Did you mean" not in str(caught.value)

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import toolkit
-from toolkit import reload
 from toolkit.errors import ReloadError
-from toolkit.plugin import NoOptions, Plugin
+from toolkit.plugin import Plugin
+from toolkit.plugin_types import NoOptions
+from toolkit.runs import verify
 
 
 class Bare(Plugin[NoOptions]):
@@ -48,7 +49,7 @@ def prediction(**scores):
     ],
 )  # fmt: skip
 def test_a_prediction_is_the_same_within_the_promised_tolerance(saved, loaded, different):
-    found = reload.compare(PLUGIN, [saved], [loaded])
+    found = verify.compare(PLUGIN, [saved], [loaded])
     assert (found.compared, found.different) == (1, different)
 
 
@@ -68,7 +69,7 @@ class Keyed(Bare):
     ],
 )  # fmt: skip
 def test_parts_of_a_prediction_may_have_margins_of_their_own(saved, loaded, different):
-    assert reload.compare(Keyed(), [saved], [loaded]).different == different
+    assert verify.compare(Keyed(), [saved], [loaded]).different == different
 
 
 @given(st.recursive(
@@ -76,15 +77,16 @@ def test_parts_of_a_prediction_may_have_margins_of_their_own(saved, loaded, diff
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
 ))  # fmt: skip
 def test_anything_equals_itself(value):
-    assert reload.compare(PLUGIN, [{"x": value}], [{"x": value}]).different == 0
+    assert verify.compare(PLUGIN, [{"x": value}], [{"x": value}]).different == 0
 
 
 def test_a_model_that_changed_on_disk_fails_the_run(tmp_path, tiny_model, table, monkeypatch):
     from safetensors.torch import load_file, save_file
 
-    from toolkit import runner
+    from toolkit.runner import run
+    from toolkit.runner.run import save
 
-    saved = runner.save
+    saved = save
 
     def spoil(plugin, folder):
         saved(plugin, folder)
@@ -92,7 +94,7 @@ def test_a_model_that_changed_on_disk_fails_the_run(tmp_path, tiny_model, table,
         weights["classifier.bias"] += 5.0 * (weights["classifier.bias"].argsort() == 0)
         save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
-    monkeypatch.setattr(runner, "save", spoil)
+    monkeypatch.setattr(run, "save", spoil)
     with pytest.raises(ReloadError, match=r"predicts \d+ of 32 test rows differently \(rows 0"):
         toolkit.run(
             "text-classification", data=table, model=tiny_model, out=tmp_path / "out",
@@ -105,15 +107,16 @@ def test_a_model_that_changed_on_disk_fails_the_run(tmp_path, tiny_model, table,
 
 
 def test_a_model_that_cannot_be_loaded_fails_the_run(tmp_path, tiny_model, table, monkeypatch):
-    from toolkit import runner
+    from toolkit.runner import run
+    from toolkit.runner.run import save
 
-    saved = runner.save
+    saved = save
 
     def lose(plugin, folder):
         saved(plugin, folder)
         (folder / "model.safetensors").unlink()
 
-    monkeypatch.setattr(runner, "save", lose)
+    monkeypatch.setattr(run, "save", lose)
     with pytest.raises(ReloadError, match="cannot be loaded again"):
         toolkit.run(
             "text-classification", data=table, model=tiny_model, out=tmp_path / "out",
@@ -129,6 +132,6 @@ def test_rows_do_not_hang_on_their_batch(tmp_path, tiny_model, table):
     rows = [{"text": text} for text, _ in sentences(20, seed=7)]
     together = run.predict(rows)
     alone = [run.predict([row])[0] for row in rows[:3]]
-    assert reload.compare(PLUGIN, alone, together[:3]).different == 0
+    assert verify.compare(PLUGIN, alone, together[:3]).different == 0
     for one, other in zip(alone, together, strict=False):
         assert one["scores"] == pytest.approx(other["scores"], abs=1e-5)

@@ -13,8 +13,8 @@ from hostile import COLUMN, LABEL, NAME, OBEYED
 from report_folders import classified, folder, record
 
 from toolkit.cli.main import outcome
-from toolkit.evaluation import temperature
-from toolkit.reporting import html, reading
+from toolkit.evaluation import calibration
+from toolkit.reporting import html, prediction_arrays
 from toolkit.reporting.html import headline
 
 SLICES = {
@@ -123,13 +123,13 @@ def test_calibration_errors_are_those_of_the_metric_and_fall_with_the_temperatur
     pairs = classified(names, 3000)
     metric = metrics.load("expected_calibration_error", labels=names)
     known = metric.compute(predictions=[p for p, _ in pairs], references=[r for _, r in pairs])
-    sample = temperature.Sample(3000)
+    sample = calibration.Sample(3000)
     list(sample.passing([([p for p, _ in pairs], [r for _, r in pairs])]))
     fitted = sample.fitted()
     assert fitted["fitted_rows"] == 3000
     assert fitted["temperature"] == pytest.approx(2.0, rel=0.15)
     run = folder(tmp_path / "run", pairs, calibration=fitted)
-    read = reading.read(run.path / "predictions.jsonl", fitted["temperature"])
+    read = prediction_arrays.read(run.path / "predictions.jsonl", fitted["temperature"])
     assert read.before.error == pytest.approx(known["expected_calibration_error"])
     assert read.after.error < 0.3 * read.before.error
     page = page_of(run)
@@ -139,8 +139,8 @@ def test_calibration_errors_are_those_of_the_metric_and_fall_with_the_temperatur
 
 def test_the_temperature_of_a_part_is_near_that_of_all(monkeypatch):
     pairs = classified(["a", "b", "c"], 3000, seed=1)
-    monkeypatch.setattr(temperature, "CELLS", 3000)
-    sample = temperature.Sample(len(pairs))
+    monkeypatch.setattr(calibration, "CELLS", 3000)
+    sample = calibration.Sample(len(pairs))
     batches = [pairs[start : start + 700] for start in range(0, 3000, 700)]
     list(sample.passing(([p for p, _ in b], [r for _, r in b]) for b in batches))
     fitted = sample.fitted()
@@ -153,7 +153,7 @@ def test_several_labels_have_a_temperature_of_their_decisions():
     odds = rng.normal(size=(2000, 4))
     truth = rng.random((2000, 4)) < 1 / (1 + np.exp(-odds))
     overconfident = 1 / (1 + np.exp(-3 * odds))
-    assert temperature.fit(overconfident, truth, "several") == pytest.approx(3.0, rel=0.15)
+    assert calibration.fit(overconfident, truth, "several") == pytest.approx(3.0, rel=0.15)
 
 
 def test_two_classes_have_curves_with_the_point_at_which_labels_are_given(tmp_path):
@@ -271,11 +271,12 @@ def test_what_others_wrote_is_shown_and_never_obeyed(tmp_path):
 def test_a_figure_of_a_plugin_is_drawn_anew_and_a_picture_made_small(tmp_path):
     from PIL import Image
 
+    from toolkit.plugin_types import Curve
     from toolkit.reporting import figures
 
     run = folder(tmp_path / "run", classified(["a", "b"], 40))
     noise = np.random.default_rng(0).integers(0, 255, (3000, 3000, 3), "uint8")
-    curve = figures.Curve(LABEL, COLUMN, NAME, {LABEL: [(n / 5000, n) for n in range(5000)]},
+    curve = Curve(LABEL, COLUMN, NAME, {LABEL: [(n / 5000, n) for n in range(5000)]},
                           {COLUMN: (0.5, 2500.0)})  # fmt: skip
     drawn = {"cost": curve, "sheet": Image.fromarray(noise), "../roc": curve}
     run.record["figures"] = figures.write(run.path, drawn)
@@ -324,10 +325,11 @@ def test_a_damaged_file_is_named(tmp_path, capsys, file, content):
 
 
 def test_a_figure_leads_to_nothing_outside_its_folder(tmp_path):
+    from toolkit.plugin_types import Curve
     from toolkit.reporting import figures
 
     run = folder(tmp_path / "run", classified(["a", "b"], 4), figures={"x": "../secret.svg"})
-    curve = figures.Curve("secret", "x", "y", {"line": [(0, 0), (1, 1)]})
+    curve = Curve("secret", "x", "y", {"line": [(0, 0), (1, 1)]})
     figures.write(tmp_path, {"secret": curve})
     (tmp_path / "figures" / "secret.json").rename(tmp_path / "secret.json")
     assert "secret" not in page_of(run).text

@@ -10,9 +10,10 @@ import pytest
 from conftest import sentences
 
 import toolkit
-from toolkit import checkpoints, locks
 from toolkit.errors import UserError
-from toolkit.testing.killing import assert_same_end, killed, undisturbed
+from toolkit.testing.interruptions import assert_same_end, killed, undisturbed
+from toolkit.training import checkpoints
+from toolkit.utils import locks
 
 METHODS = {"full": [], "lora": ["--method", "lora"], "head": ["--method", "head"]}
 

@@ -10,7 +10,7 @@ import small_runs
 import torch
 
 import toolkit
-from toolkit.testing.killing import assert_resumes
+from toolkit.testing.interruptions import assert_resumes
 
 # A head alone that is set to its optimum takes no steps and writes no checkpoints.
 MOMENTS = {

@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from toolkit import scaffolding
 from toolkit.cli.main import outcome
 from toolkit.errors import UserError
+from toolkit.testing import scaffold
 from toolkit.testing.conformance import CHECKS
 from toolkit.testing.subject import Subject
 
-STARTS = list(scaffolding.starts())
+STARTS = list(scaffold.starts())
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ STARTS = list(scaffolding.starts())
 )
 def test_a_name_that_no_package_can_have_is_told(tmp_path, name, said):
     with pytest.raises(UserError, match=re.escape(said)):
-        scaffolding.make(name, STARTS[0], tmp_path / "new")
+        scaffold.make(name, STARTS[0], tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
@@ -61,13 +61,13 @@ def test_a_file_and_a_folder_that_cannot_be_are_told(tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "nothing")
     for place, said in (("file", "is no folder"), ("link", "is no folder"), ("file/in", "written")):
         with pytest.raises(UserError, match=said):
-            scaffolding.make("good-name", STARTS[0], tmp_path / place)
+            scaffold.make("good-name", STARTS[0], tmp_path / place)
 
 
 def test_help_tells_what_there_is_to_start_from(capsys):
     assert outcome(["plugin", "new", "--help"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    for start, what in scaffolding.starts().items():
+    for start, what in scaffold.starts().items():
         assert start in said
         assert what in said
 
@@ -116,7 +116,7 @@ def test_what_is_made_is_whole_and_passes_the_kit_as_far_as_it_goes_in_this_proc
 
 def test_what_is_made_is_as_ruff_would_have_it(tmp_path):
     for number, start in enumerate(STARTS):
-        scaffolding.make(f"made-{number}", start, tmp_path / start)
+        scaffold.make(f"made-{number}", start, tmp_path / start)
     ruff = [sys.executable, "-m", "ruff"]
     rules = ["--select", "E,F,UP,B,C4", "--ignore", "B905"]  # zip() of what is equally long
     for asked in (["check", *rules], ["format", "--check"]):
@@ -150,7 +150,7 @@ def test_installed_in_a_fresh_environment_its_own_tests_pass(start, fresh, tmp_p
     """`pip install -e . && pytest`; the kit is run for one of them, the recipe for each."""
     name = f"fresh-{start}"
     folder = tmp_path / name
-    scaffolding.make(name, start, folder)
+    scaffold.make(name, start, folder)
     environment = {
         **os.environ,
         "PIP_NO_INDEX": "1",

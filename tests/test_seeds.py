@@ -8,14 +8,14 @@ import signal
 import numpy as np
 import pytest
 from conftest import sentences
-from toolkit_plugins.text_classification import TextClassification
+from toolkit_plugins.text.classification.plugin import TextClassification
 
-from toolkit import comparing
 from toolkit.cli.main import outcome
 from toolkit.errors import ToolkitError, UserError
-from toolkit.evaluation.variance import spread
-from toolkit.seed_runs import SeedRuns
-from toolkit.testing.killing import killed, undisturbed
+from toolkit.evaluation.seed_variance import spread
+from toolkit.runs.compare import incomparable
+from toolkit.runs.seed_folder import SeedRuns
+from toolkit.testing.interruptions import killed, undisturbed
 
 
 def arguments(folder, model):
@@ -58,7 +58,7 @@ def test_each_seed_is_a_run_of_its_own_on_the_same_rows(found):
     assert [run.record["seed"] for run in found.runs] == [7, 8]
     assert [run.path.name for run in found.runs] == ["seed-7", "seed-8"]
     first, second = found.runs
-    assert comparing.unlike(first, second) is None
+    assert incomparable(first, second) is None
     assert first.record["data"]["fingerprint"] == second.record["data"]["fingerprint"]
     weights = [(run.path / "model" / "model.safetensors").read_bytes() for run in found.runs]
     assert weights[0] != weights[1]

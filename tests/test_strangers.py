@@ -22,11 +22,12 @@ from hostile import (
     ran,
 )
 
-from toolkit import shown
 from toolkit.cli.main import outcome
 from toolkit.errors import UserError
+from toolkit.plugin_types import Curve
 from toolkit.reporting import figures
-from toolkit.runs import RunFolder
+from toolkit.runs.writer import RunWriter
+from toolkit.utils.text import printable_line
 
 TOKEN = "hf_" + "QwErTyUiOp" * 4
 
@@ -71,7 +72,7 @@ def test_the_model_card_holds_no_markup_of_the_rows(hostile):
     card = (run / "README.md").read_text(encoding="utf-8")
     assert_no_markup(card)
     _, front, body = card.split("---\n", 2)
-    assert yaml.safe_load(front)["model-index"][0]["name"] == shown.line(NAME)
+    assert yaml.safe_load(front)["model-index"][0]["name"] == printable_line(NAME)
     assert sum("channel" in line for line in body.splitlines() if line.startswith("|")) == 2
 
 
@@ -115,7 +116,7 @@ def test_no_name_of_a_recipe_leads_out_of_the_folder_of_runs(name, tmp_path, mon
     here = tmp_path / "a" / "b" / "here"
     here.mkdir(parents=True)
     monkeypatch.chdir(here)
-    folder = RunFolder.create(None, name)
+    folder = RunWriter.create(None, name)
     folder.release()
     runs = here / "runs"
     assert folder.path.is_relative_to(runs)
@@ -130,20 +131,20 @@ def test_a_run_is_not_taken_up_through_links(what, tmp_path):
     (run / what).parent.mkdir(parents=True, exist_ok=True)
     (run / what).symlink_to(tmp_path / "elsewhere")
     with pytest.raises(UserError, match="leads out of the run's folder"):
-        RunFolder.reopen(run)
+        RunWriter.reopen(run)
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_links_within_a_run_are_as_good_as_files(tmp_path):
     (tmp_path / "run" / "big").mkdir(parents=True)
     (tmp_path / "run" / "checkpoints").symlink_to(tmp_path / "run" / "big")
-    RunFolder.reopen(tmp_path / "run").release()
+    RunWriter.reopen(tmp_path / "run").release()
 
 
 def test_every_training_setting_that_names_a_place_or_a_service_is_refused():
     import transformers
 
-    from toolkit.training import RESERVED
+    from toolkit.training.arguments import RESERVED
 
     # A version of transformers that brings another such field must be looked at.
     names = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}
@@ -158,7 +159,7 @@ HOSTILE_NAMES = ["../../x", "/etc/x", "a/b", "..", ".", "", "\x1b[31m", "x" * 40
 def test_figures_stay_in_their_folder_whatever_they_are_called(tmp_path):
     run = tmp_path / "outer" / "run"
     run.mkdir(parents=True)
-    curve = figures.Curve("t", "x", "y", {"line": [(0, 0), (1, 1)]})
+    curve = Curve("t", "x", "y", {"line": [(0, 0), (1, 1)]})
     found = figures.write(run, dict.fromkeys(HOSTILE_NAMES, curve))
     assert list(found) == HOSTILE_NAMES
     assert len(set(found.values())) == len(HOSTILE_NAMES)
@@ -168,5 +169,5 @@ def test_figures_stay_in_their_folder_whatever_they_are_called(tmp_path):
 
 
 def test_a_figure_is_xml_whatever_the_classes_are_called():
-    curve = figures.Curve(LABEL, COLUMN, NAME, {LABEL: [(0, 0), (1, 1)]}, {COLUMN: (0.5, 0.5)})
+    curve = Curve(LABEL, COLUMN, NAME, {LABEL: [(0, 0), (1, 1)]}, {COLUMN: (0.5, 0.5)})
     assert_plain_picture(figures.svg(curve))

@@ -11,7 +11,7 @@ import pytest
 from hostile import COLUMN, LABEL, NAME, OBEYED, assert_no_markup, assert_plain_picture, ran
 from PIL import Image
 from qa_rows import questions, written
-from toolkit_plugins.image_classification import sheets
+from toolkit_plugins.vision import contact_sheet
 
 FOLDER = LABEL.replace("/", "") + "\nsecond line"  # no folder's name holds a slash
 ONE_STEP = ["--set", "training.max_steps=1", "--set", "training.num_train_epochs=1"]
@@ -101,10 +101,10 @@ def test_what_is_hostile_is_shown_and_never_obeyed(made, noted, tmp_path, monkey
 def test_a_caption_stays_in_its_line():
     """A class's name must not write over the pictures below, nor end the drawing."""
     tile = np.zeros((8, 8, 3), "uint8")
-    step = sheets.SIDE + sheets.LINE + 6
-    below = (sheets.SIDE + 8, 4 + step, sheets.COLUMNS * sheets.SIDE, 2 * step)
-    blank = sheets.sheet([tile] * 9, [""] * 9).crop(below).tobytes()
+    step = contact_sheet.SIDE + contact_sheet.LINE + 6
+    below = (contact_sheet.SIDE + 8, 4 + step, contact_sheet.COLUMNS * contact_sheet.SIDE, 2 * step)
+    blank = contact_sheet.sheet([tile] * 9, [""] * 9).crop(below).tobytes()
     for text in ("a\nb\nc\nd", "\x1b[31m\n", "\u202efed", "\ud800", "日本語", "x" * 9999):
-        drawn = sheets.sheet([tile] * 9, [text] * 9)
+        drawn = contact_sheet.sheet([tile] * 9, [text] * 9)
         assert drawn.crop(below).tobytes() == blank, repr(text[:9])
-        assert drawn.tobytes() != sheets.sheet([tile] * 9, [""] * 9).tobytes()
+        assert drawn.tobytes() != contact_sheet.sheet([tile] * 9, [""] * 9).tobytes()

@@ -10,9 +10,9 @@ import pytest
 from conftest import sentences
 
 import toolkit
-from toolkit import trackers, tracking
 from toolkit.cli.main import outcome
-from toolkit.testing.killing import alone, killed
+from toolkit.testing.interruptions import alone, killed
+from toolkit.training import trackers, tracking
 
 SETTINGS = {"num_train_epochs": 2, "learning_rate": 2e-3, "logging_steps": 1}
 
@@ -82,10 +82,10 @@ def test_a_tracker_that_is_not_installed_is_told_with_its_package(table, tiny_mo
 
 
 def test_nothing_is_logged_where_nothing_is_asked_for(table, tiny_model):
-    from toolkit import runner
+    from toolkit.runner.prepare import prepare
 
     for value in ("none", None):
-        job = runner.check("text-classification", [
+        job = prepare("text-classification", [
             (("data", "source"), str(table)), (("model",), str(tiny_model)),
             (("training", "report_to"), value),
         ])  # fmt: skip

@@ -8,11 +8,16 @@ import transformers
 from conftest import sentences
 
 import toolkit
-from toolkit import fitting, runner, trainer, training
-from toolkit.batching import LengthGroupedBatches
 from toolkit.errors import RecipeError
-from toolkit.methods import layerwise
-from toolkit.runs import RunFolder
+from toolkit.models.methods import layerwise
+from toolkit.runner.fit import make_trainer
+from toolkit.runner.prepare import prepare
+from toolkit.runs.writer import RunWriter
+from toolkit.training.arguments import honours_item_count
+from toolkit.training.sampler import LengthGroupedBatches
+from toolkit.training.train import train
+from toolkit.training.trainer import scale_groups
+from toolkit.utils.hardware import bf16_supported
 
 TWELVE = {
     "weight_decay": 0.1,
@@ -113,7 +118,7 @@ def test_whether_a_loss_honours_the_item_count_is_seen_from_the_loss(config, aut
     model = auto.from_config(config)
     ids = torch.arange(10).reshape(2, 5)
     batch = {"input_ids": ids, "labels": ids if honours else torch.tensor([0, 1])}
-    assert training.honours_item_count(model, batch) is honours
+    assert honours_item_count(model, batch) is honours
     assert model.training is False or model.training is True  # and leaves the mode as it was
 
 
@@ -128,13 +133,13 @@ def test_early_stopping_ends_training(run):
 
 
 def test_bf16_is_used_where_the_hardware_has_it(tmp_path, table, tiny_model):
-    job = runner.check(
+    job = prepare(
         "text-classification",
         [(("data", "source"), str(table)), (("model",), str(tiny_model))],
     )
-    assert job.arguments.bf16 is training.bf16_supported()
+    assert job.arguments.bf16 is bf16_supported()
     assert job.arguments.train_sampling_strategy == "group_by_length"
-    made = fitting.make_trainer(job, RunFolder(tmp_path), transformers.TrainerCallback())
+    made = make_trainer(job, RunWriter(tmp_path), transformers.TrainerCallback())
     assert isinstance(made._get_train_sampler(), LengthGroupedBatches)
     batches = [batch["input_ids"].shape for batch in made.get_train_dataloader()]
     assert len({width for _, width in batches}) > 1
@@ -152,7 +157,7 @@ class Spoiler(transformers.TrainerCallback):
 
 def test_the_best_checkpoint_on_validation_is_kept(tmp_path, table, tiny_model):
     settings = {"num_train_epochs": 13, "learning_rate": 5e-3}
-    job = runner.check(
+    job = prepare(
         "text-classification",
         [
             (("data", "source"), str(table)),
@@ -160,8 +165,8 @@ def test_the_best_checkpoint_on_validation_is_kept(tmp_path, table, tiny_model):
             (("training",), settings),
         ],
     )
-    made = fitting.make_trainer(job, RunFolder(tmp_path), Spoiler())
-    trainer.train(made)
+    made = make_trainer(job, RunWriter(tmp_path), Spoiler())
+    train(made)
     scores = [log["eval_accuracy"] for log in made.state.log_history if "eval_accuracy" in log]
     assert max(scores) > scores[-1]
     assert made.evaluate()["eval_accuracy"] == max(scores)
@@ -183,7 +188,7 @@ def test_rates_reach_the_optimizer():
     layers = torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.Linear(2, 2))
     optimizer = torch.optim.AdamW(layers.parameters(), lr=1.0, weight_decay=0.3)
     factors = {p: 0.5 if place < 2 else 1.0 for place, p in enumerate(layers.parameters())}
-    trainer.scale_groups(optimizer, factors)
+    scale_groups(optimizer, factors)
     found = {p: g["lr"] for g in optimizer.param_groups for p in g["params"]}
     assert found == factors
     assert {g["weight_decay"] for g in optimizer.param_groups} == {0.3}
@@ -260,11 +265,11 @@ def test_frozen_embeddings_stay_as_they_are(tmp_path, table, tiny_model):
 
 def test_text_is_padded_to_the_longest_of_its_batch(tmp_path, table, tiny_model):
     """To a multiple of eight only where there are tensor cores, which are faster then."""
-    job = runner.check(
+    job = prepare(
         "text-classification",
         [(("data", "source"), str(table)), (("model",), str(tiny_model))],
     )
-    made = fitting.make_trainer(job, RunFolder(tmp_path), transformers.TrainerCallback())
+    made = make_trainer(job, RunWriter(tmp_path), transformers.TrainerCallback())
     for batch in made.get_train_dataloader():
         longest = int(batch["attention_mask"].sum(1).max())
         step = 8 if torch.cuda.is_available() else 1

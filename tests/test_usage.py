@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from toolkit import usage
+from toolkit.utils import resources
 
 
 def test_energy_is_counted_by_package_and_over_the_end_of_its_counter(tmp_path, monkeypatch):
-    monkeypatch.setattr(usage, "POWER", tmp_path)
+    monkeypatch.setattr(resources, "POWER", tmp_path)
     for place, (now, most) in enumerate([(5_000_000, 10_000_000), (9_000_000, 10_000_000)]):
         zone = tmp_path / f"intel-rapl:{place}"
         zone.mkdir()
         (zone / "energy_uj").write_text(f"{now}\n")
         (zone / "max_energy_range_uj").write_text(f"{most}\n")
     (tmp_path / "intel-rapl:0:0").mkdir()  # a part of a package, which is counted with it
-    meter = usage.Energy()
+    meter = resources.Energy()
     (tmp_path / "intel-rapl:0" / "energy_uj").write_text("8000000")
     (tmp_path / "intel-rapl:1" / "energy_uj").write_text("1000000")
     spent = {name: value for name, value in meter.spent().items() if "processor" in name}
@@ -21,12 +21,12 @@ def test_energy_is_counted_by_package_and_over_the_end_of_its_counter(tmp_path, 
 
 
 def test_energy_that_the_machine_keeps_to_itself_is_left_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(usage, "POWER", tmp_path / "absent")
-    assert not [name for name in usage.Energy().spent() if "processor" in name]
+    monkeypatch.setattr(resources, "POWER", tmp_path / "absent")
+    assert not [name for name in resources.Energy().spent() if "processor" in name]
 
 
 def test_memory_at_its_peak_never_falls():
-    before = usage.peak_memory()["process"]
+    before = resources.peak_memory()["process"]
     held = bytearray(50_000_000)
     held[::4096] = b"x" * len(held[::4096])
-    assert usage.peak_memory()["process"] >= before > 10_000_000
+    assert resources.peak_memory()["process"] >= before > 10_000_000

@@ -1,4 +1,4 @@
-"""Fine-tune a pretrained model for an application scenario, and prove what it is worth."""
+"""Fine-tune a pretrained model for an application scenario, and report how good it is."""
 
 from __future__ import annotations
 
@@ -6,35 +6,37 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit.api import load_run, run
-    from toolkit.plugin import (
+    from toolkit.models import pretrained
+    from toolkit.plugin import Plugin
+    from toolkit.plugin_types import (
         InputColumn,
         LabelColumn,
         NoOptions,
         Options,
-        Plugin,
         TargetColumn,
         TextColumn,
     )
     from toolkit.recipe import Recipe
-    from toolkit.runs import Run
-    from toolkit.seed_runs import SeedRuns
+    from toolkit.runs.folder import Run
+    from toolkit.runs.seed_folder import SeedRuns
 
 # Imported when first named, so that `import toolkit` and the listing commands stay instant.
 _HOMES = {
-    "Column": "toolkit.plugin",
-    "Examined": "toolkit.plugin",
-    "Curve": "toolkit.reporting.figures",
-    "InputColumn": "toolkit.plugin",
-    "LabelColumn": "toolkit.plugin",
-    "NoOptions": "toolkit.plugin",
-    "Options": "toolkit.plugin",
+    "Column": "toolkit.plugin_types",
+    "Examined": "toolkit.plugin_types",
+    "Curve": "toolkit.plugin_types",
+    "InputColumn": "toolkit.plugin_types",
+    "LabelColumn": "toolkit.plugin_types",
+    "NoOptions": "toolkit.plugin_types",
+    "Options": "toolkit.plugin_types",
     "Plugin": "toolkit.plugin",
     "Recipe": "toolkit.recipe",
-    "Run": "toolkit.runs",
-    "SeedRuns": "toolkit.seed_runs",
-    "TargetColumn": "toolkit.plugin",
-    "TextColumn": "toolkit.plugin",
+    "Run": "toolkit.runs.folder",
+    "SeedRuns": "toolkit.runs.seed_folder",
+    "TargetColumn": "toolkit.plugin_types",
+    "TextColumn": "toolkit.plugin_types",
     "load_run": "toolkit.api",
+    "pretrained": "toolkit.models.pretrained",
     "run": "toolkit.api",
 }
 
@@ -53,6 +55,7 @@ __all__ = [
     "TargetColumn",
     "TextColumn",
     "load_run",
+    "pretrained",
     "run",
 ]
 
@@ -62,4 +65,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'toolkit' has no attribute {name!r}")
     import importlib
 
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    home = importlib.import_module(_HOMES[name])
+    return home if _HOMES[name].endswith(f".{name}") else getattr(home, name)

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from toolkit.errors import ToolkitError
-from toolkit.runs import Run
+from toolkit.runs.folder import Run
 
 if TYPE_CHECKING:
-    from toolkit.seed_runs import SeedRuns
+    from toolkit.runs.seed_folder import SeedRuns
 
 
 @overload
@@ -75,9 +75,10 @@ def run(
         toolkit.errors.UserError: what the caller has to mend; nothing has been trained.
         toolkit.errors.ToolkitError: the run failed.
     """
-    from toolkit import launching
-    from toolkit import offline as network
-    from toolkit.cli.recipe_arguments import overrides
+    from toolkit.recipe.overrides import overrides
+    from toolkit.runner import launch
+    from toolkit.runner.elastic import LaunchSpec
+    from toolkit.utils import offline as network
 
     if offline:
         network.go()
@@ -85,12 +86,12 @@ def run(
         None if data is None else str(data), None if model is None else str(model), method, (), seed
     )
     changes += [(tuple(key.split(".")), value) for key, value in (settings or {}).items()]
-    folder, fleet = None if out is None else Path(out), launching.Fleet(processes)
+    folder, fleet = None if out is None else Path(out), LaunchSpec(processes)
     if seeds is not None:
-        from toolkit import seeds as several
+        from toolkit.runner import seeds as several
 
         return several.run(recipe, changes, seeds, folder, None, fleet, resume)
-    run = launching.run(recipe, changes, folder, fleet=fleet, resume=resume)
+    run = launch.run(recipe, changes, folder, fleet=fleet, resume=resume)
     if run is None:
         raise ToolkitError("the run is done; its folder is on the machine of rank 0")
     return run

@@ -15,12 +15,9 @@ Interrupted (a KeyboardInterrupt, exit code 130): ended by Ctrl-C or SIGTERM; sa
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from toolkit import shown
 
 
 class ToolkitError(Exception):
@@ -102,20 +99,3 @@ NEVER_RUN = (
     "code that comes with a model or a dataset is never run here: take a model of a type that "
     "transformers itself knows, or install a package whose plugin makes it (CONTRIBUTING.md)"
 )
-
-
-def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """Return " Did you mean 'x'?" for the known name closest to `name`, or "" if none is close.
-
-    cutoff: how alike they must be, from 0 to 1 (see difflib).
-    """
-    lowered = {str(candidate).lower(): str(candidate) for candidate in known}
-    close = difflib.get_close_matches(str(name).lower(), lowered, n=1, cutoff=cutoff)
-    return f" Did you mean {lowered[close[0]]!r}?" if close else ""
-
-
-def listing(names: Iterable[object], most: int = 12) -> str:
-    """Return names as "a, b, c", cut with a count where there are more than `most`."""
-    lines = [shown.line(name) for name in names]
-    more = f" and {len(lines) - most} more" if len(lines) > most else ""
-    return ", ".join(lines[:most]) + more if lines else "(none)"

@@ -10,78 +10,25 @@ Changes of the contract: 1 (2026): first version.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from toolkit.errors import PluginError
+from toolkit.plugin_types import Examined, JsonValue, NoOptions, Options, Prediction, Row, columns
+from toolkit.registry import GROUP, KINDS, entry, load, resolve, side
+from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     import datasets
     import evaluate
     import transformers
 
-    from toolkit.errors import Fault
-    from toolkit.evaluation.floors import Floor
+    from toolkit.plugin_types import Baseline, Figure
     from toolkit.recipe import Recipe
-    from toolkit.reporting.figures import Figure
 
 API_VERSION = 1
-
-JsonValue = Any
-Prediction = dict[str, JsonValue]
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Column:
-    """Marks an option as the name of a data column, so that the core can check and compare it.
-
-    Args:
-        role: "input" (what the model reads: compared between splits), "target" (what it learns).
-        as_text: read the column as text where the file format has no types (csv), so that a
-            label 007 stays 007.
-        files: of an input that is a file of its own: the suffixes by which such files are known
-            (".wav"). Rows name them (relative to their table), hold them, or are the files of a
-            folder a class. Their contents are what is compared and fingerprinted.
-        may_be_empty: of a target: a row without a value says something by that, and is kept.
-    """
-
-    role: str
-    as_text: bool = False
-    may_be_empty: bool = False
-    files: tuple[str, ...] = ()
-
-
-TextColumn = Annotated[str, Column("input", as_text=True)]
-InputColumn = Annotated[str, Column("input")]
-LabelColumn = Annotated[str, Column("target", as_text=True)]
-TargetColumn = Annotated[str, Column("target")]
-
-
-class Options(BaseModel):
-    """Base of a plugin's options: frozen, and unknown keys are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class NoOptions(Options):
-    """For a plugin that has nothing to set."""
-
-
-@dataclass(frozen=True)
-class Examined:
-    """What a look into the inputs of raw rows has found.
-
-    unusable: why -> numbers of the rows that are set aside for it, and counted. fatal: what ends
-    the run. likeness: a text a row, equal where two inputs are the same but for their form.
-    """
-
-    unusable: Mapping[str, Sequence[int]] = field(default_factory=dict)
-    fatal: Sequence[Fault] = ()
-    likeness: Sequence[str] | None = None
 
 
 OptionsT = TypeVar("OptionsT", bound=Options)
@@ -230,7 +177,7 @@ class Plugin(ABC, Generic[OptionsT]):
         """
         return {}
 
-    def floors(self) -> Iterable[Floor]:
+    def floors(self) -> Iterable[Baseline]:
         """Return the cheap things that the model must beat."""
         return ()
 
@@ -251,44 +198,33 @@ class Plugin(ABC, Generic[OptionsT]):
 
         `parts`: model, args, train_dataset, eval_dataset, data_collator, processing_class,
         compute_loss_func, callbacks. Change them as it needs them and give them
-        to `toolkit.trainer.build_trainer(self, **parts)`. Where its model holds the plugin's (as in
+        to `toolkit.training.trainer.build_trainer(self, **parts)`. Where its model holds the plugin's (as in
         sentence-transformers), the plugin's own is what is scored and saved.
         """
-        from toolkit.trainer import build_trainer
+        from toolkit.training.trainer import build_trainer
 
         return build_trainer(self, **parts)
 
 
-def columns(options: BaseModel, role: str | None = None) -> dict[str, str]:
-    """Return option -> column name for the options marked as columns and set (not None).
+def get(name: str) -> type[Plugin[Any]]:
+    """Return the plugin class of a scenario, importing it.
 
-    An option that names several columns has a key for each: `entities.0`, `entities.1`.
+    Raises:
+        PluginError: unknown or duplicate name, a failing import, a class that is no Plugin, or one
+            written for another version of the contract.
     """
-    found: dict[str, str] = {}
-    for name, marker in column_markers(type(options)).items():
-        value = getattr(options, name)
-        if value is None or role not in (None, marker.role):
-            continue
-        if isinstance(value, str):
-            found[name] = value
-        else:
-            found |= {f"{name}.{place}": column for place, column in enumerate(value)}
+    from toolkit.plugin import API_VERSION, Plugin
+
+    point = resolve(GROUP, KINDS[GROUP], name)
+    brought = entry(point)
+    what, found = side(KINDS[GROUP], brought), load(point, KINDS[GROUP])
+    if not (isinstance(found, type) and issubclass(found, Plugin)):
+        raise PluginError(f"{what} is not a subclass of toolkit.Plugin but {found!r}.")
+    if found.api_version != API_VERSION:
+        raise PluginError(
+            f"{what} is written for api_version {found.api_version!r}; this toolkit has "
+            f"{API_VERSION}: install a version of {brought.distribution} that fits."
+        )
+    if found.__abstractmethods__:
+        raise PluginError(f"{what} does not define {listing(sorted(found.__abstractmethods__))}.")
     return found
-
-
-def column_markers(options: type[BaseModel]) -> dict[str, Column]:
-    """Return option name -> marker for every field of an options class that names a column."""
-    found = {}
-    for name, known in options.model_fields.items():
-        inside = [*known.metadata, *_metadata(known.annotation)]
-        marker = next((m for m in inside if isinstance(m, Column)), None)
-        if marker is not None:
-            found[name] = marker
-    return found
-
-
-def _metadata(annotation: Any) -> Iterator[Any]:
-    """Yield what `Annotated` says anywhere inside: `TextColumn | None`, `list[InputColumn]`."""
-    yield from getattr(annotation, "__metadata__", ())
-    for inner in getattr(annotation, "__args__", ()):
-        yield from _metadata(inner)

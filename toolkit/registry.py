@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import PluginError, UserError, listing, nearest
+from toolkit.errors import PluginError, UserError
+from toolkit.utils.text import listing, nearest
 
 if TYPE_CHECKING:
-    from toolkit.plugin import Plugin
+    pass
 
 GROUP = "toolkit.plugins"
 #: Entry-point group -> what an entry of it is.
@@ -136,30 +137,6 @@ def load(point: EntryPoint, kind: str) -> Any:
     except (Exception, SystemExit) as error:  # whatever a stranger's module does at import
         what = f"cannot be imported: {type(error).__name__}: {error}"
         raise PluginError(f"{side(kind, entry(point))} {what}") from error
-
-
-def get(name: str) -> type[Plugin[Any]]:
-    """Return the plugin class of a scenario, importing it.
-
-    Raises:
-        PluginError: unknown or duplicate name, a failing import, a class that is no Plugin, or one
-            written for another version of the contract.
-    """
-    from toolkit.plugin import API_VERSION, Plugin
-
-    point = resolve(GROUP, KINDS[GROUP], name)
-    brought = entry(point)
-    what, found = side(KINDS[GROUP], brought), load(point, KINDS[GROUP])
-    if not (isinstance(found, type) and issubclass(found, Plugin)):
-        raise PluginError(f"{what} is not a subclass of toolkit.Plugin but {found!r}.")
-    if found.api_version != API_VERSION:
-        raise PluginError(
-            f"{what} is written for api_version {found.api_version!r}; this toolkit has "
-            f"{API_VERSION}: install a version of {brought.distribution} that fits."
-        )
-    if found.__abstractmethods__:
-        raise PluginError(f"{what} does not define {listing(sorted(found.__abstractmethods__))}.")
-    return found
 
 
 def missing_module(entry: Entry) -> str | None:

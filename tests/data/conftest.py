@@ -8,8 +8,8 @@ from typing import Any
 import datasets
 import pytest
 
-from toolkit.data import Loaded, load
-from toolkit.plugin import Column
+from toolkit.data import LoadedData, load_splits
+from toolkit.plugin_types import Column
 from toolkit.recipe import DataSpec
 
 COLUMNS = {"text": ("text", Column("input", True)), "label": ("label", Column("target", True))}
@@ -42,9 +42,9 @@ def write(tmp_path):
 def door():
     """Load a source through the data door, as the runner does for text classification."""
 
-    def loaded(source: Any, columns: Any = COLUMNS, seed: int = 0, **spec: Any) -> Loaded:
+    def loaded(source: Any, columns: Any = COLUMNS, seed: int = 0, **spec: Any) -> LoadedData:
         source = str(source) if isinstance(source, Path) else source
-        return load(DataSpec(source=source, **spec), columns, seed)
+        return load_splits(DataSpec(source=source, **spec), columns, seed)
 
     return loaded
 

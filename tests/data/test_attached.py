@@ -7,9 +7,9 @@ import json
 import datasets
 import pytest
 
-from toolkit.data import load
+from toolkit.data import load_splits
 from toolkit.errors import DataError
-from toolkit.plugin import Column, Examined
+from toolkit.plugin_types import Column, Examined
 from toolkit.recipe import DataSpec
 
 COLUMNS = {
@@ -172,7 +172,7 @@ def test_rows_that_a_scenario_cannot_use_are_set_aside_and_likeness_compared(cla
         broken = [place for place, end in enumerate(ends) if end == "0.wav"]
         return Examined({"out of tune": broken}, likeness=ends)
 
-    found = load(spec, COLUMNS, 0, examine=examine)
+    found = load_splits(spec, COLUMNS, 0, examine=examine)
     assert found.set_aside == {"train": {"out of tune": 2}}
     assert sum(map(len, found.splits.values())) == 14
     assert found.splits["train"].column_names == ["sound", "label"]
@@ -186,6 +186,6 @@ def test_what_a_scenario_calls_fatal_ends_the_run(classes):
 
     spec = DataSpec(source=str(classes()), split=HALF)
     with pytest.raises(DataError, match="a.wav: is silent"):
-        load(
+        load_splits(
             spec, COLUMNS, 0, examine=lambda rows, _: Examined(fatal=[Fault("a.wav", "is silent")])
         )

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from toolkit.data import delimited
+from toolkit.data import csv_files
+from toolkit.data.csv_files import read_csv
 from toolkit.errors import DataError
 
 BODY = "text,label\nfirst,a\nsecond,b\n"
@@ -22,7 +23,7 @@ PLACES = count()
 @pytest.fixture
 def read(tmp_path):
     def found(path, as_text=("text", "label"), encoding="utf-8", delimiter=None, **more):
-        return delimited.read(
+        return read_csv(
             path,
             as_text=as_text,
             encoding=encoding,
@@ -92,7 +93,7 @@ def test_other_columns_get_types(write, read):
 
 @pytest.mark.parametrize(("late", "kind"), [("1.5", "float64"), ("abc", "string")])
 def test_a_column_that_changes_far_below_gets_the_wider_type(write, read, monkeypatch, late, kind):
-    monkeypatch.setattr(delimited, "BLOCK", 1 << 10)
+    monkeypatch.setattr(csv_files, "BLOCK", 1 << 10)
     lines = "".join(f"t,{n}\n" for n in range(2000))
     found = read(write("a.csv", f"text,n\n{lines}t,{late}\n"))
     assert found.features["n"].dtype == kind
@@ -101,7 +102,7 @@ def test_a_column_that_changes_far_below_gets_the_wider_type(write, read, monkey
 
 
 def test_a_row_longer_than_a_block_is_read(write, read, monkeypatch):
-    monkeypatch.setattr(delimited, "BLOCK", 1 << 10)
+    monkeypatch.setattr(csv_files, "BLOCK", 1 << 10)
     found = read(write("a.csv", f"text,label\n{'x' * 100_000},a\nb,b\n"))
     assert [len(text) for text in found["text"]] == [100_000, 1]
 

@@ -8,7 +8,7 @@ import datasets
 import pytest
 
 from toolkit.errors import DataError
-from toolkit.plugin import Column
+from toolkit.plugin_types import Column
 
 
 def lines(rows):
@@ -102,12 +102,12 @@ def test_a_column_that_one_split_lacks_names_that_split(write, door, rows):
 
 
 def test_columns_asked_for_by_the_report_are_checked_too(write, rows):
-    from toolkit.data import load
+    from toolkit.data import load_splits
     from toolkit.recipe import DataSpec
 
     spec = DataSpec(source=str(write("a.csv", rows())))
     with pytest.raises(DataError, match=r"--set report\.slices=\[COLUMN, \.\.\.\]"):
-        load(spec, {}, 0, {"report.slices.0": "channel"})
+        load_splits(spec, {}, 0, {"report.slices.0": "channel"})
 
 
 def test_rows_that_cannot_be_used_are_counted(write, door, rows):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from toolkit.data import files
+from toolkit.data import sources
 from toolkit.errors import DataError
 
 
@@ -35,7 +35,7 @@ from toolkit.errors import DataError
     ],
 )
 def test_a_name_tells_its_split(name, split):
-    assert files.split_named(name) == split
+    assert sources.split_named(name) == split
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_a_name_tells_its_split(name, split):
     ],
 )
 def test_a_suffix_tells_the_format(name, form):
-    assert files.format_of(Path(name)) == form
+    assert sources.format_of(Path(name)) == form
 
 
 @pytest.fixture
@@ -85,19 +85,19 @@ def folder(write):
     ],
 )  # fmt: skip
 def test_a_folder_is_taken_by_the_names_in_it(folder, names, expected):
-    found, notes = files.find(folder(*names))
+    found, notes = sources.find_sources(folder(*names))
     assert {split: len(paths) for split, paths in found.items()} == expected
     assert notes == []
 
 
 def test_files_without_a_split_in_their_names_are_train_together_and_said(folder):
-    found, notes = files.find(folder("a.csv", "b.csv"))
+    found, notes = sources.find_sources(folder("a.csv", "b.csv"))
     assert [path.name for path in found["train"]] == ["a.csv", "b.csv"]
     assert "a.csv, b.csv are taken together" in notes[0]
 
 
 def test_files_passed_over_are_said(folder):
-    found, notes = files.find(folder("train.csv", "extra.csv"))
+    found, notes = sources.find_sources(folder("train.csv", "extra.csv"))
     assert [path.name for path in found["train"]] == ["train.csv"]
     assert "passed over extra.csv" in notes[0]
 
@@ -111,7 +111,7 @@ def test_files_passed_over_are_said(folder):
 )
 def test_a_folder_that_will_not_do(folder, names, what):
     with pytest.raises(DataError, match=what):
-        files.find(folder(*names))
+        sources.find_sources(folder(*names))
 
 
 def test_all_faults_of_a_map_are_told_at_once(write):
@@ -124,7 +124,7 @@ def test_all_faults_of_a_map_are_told_at_once(write):
         "dev": str(write("book.xlsx", "")),
     }
     with pytest.raises(DataError) as caught:
-        files.find(source)
+        sources.find_sources(source)
     said = [str(fault) for fault in caught.value.faults]
     assert len(said) == 5
     assert any("training: is the train split for a second time" in line for line in said)
@@ -136,20 +136,20 @@ def test_all_faults_of_a_map_are_told_at_once(write):
 
 def test_a_list_of_files_is_train(write):
     paths = [str(write(name, "x\n")) for name in ("b.csv", "a.csv")]
-    assert files.find(paths) == ({"train": [Path(path) for path in paths]}, [])
+    assert sources.find_sources(paths) == ({"train": [Path(path) for path in paths]}, [])
 
 
 def test_a_missing_folder_is_told_apart_from_a_missing_file(tmp_path):
     with pytest.raises(DataError, match=r"The folder .*nowhere does not exist either"):
-        files.find(str(tmp_path / "nowhere" / "a.csv"))
+        sources.find_sources(str(tmp_path / "nowhere" / "a.csv"))
 
 
 def test_a_name_that_no_file_can_have_is_no_such_file(tmp_path):
     with pytest.raises(DataError, match="there is no such file"):
-        files.find(str(tmp_path / ("x" * 5000)))
+        sources.find_sources(str(tmp_path / ("x" * 5000)))
 
 
 def test_the_digest_is_of_contents_and_their_order(write):
     a, b, same = write("a.csv", "1"), write("b.csv", "2"), write("c.csv", "1")
-    assert files.digest([a, b]) == files.digest([same, b])
-    assert files.digest([a, b]) != files.digest([b, a])
+    assert sources.digest([a, b]) == sources.digest([same, b])
+    assert sources.digest([a, b]) != sources.digest([b, a])

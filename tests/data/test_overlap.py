@@ -43,7 +43,7 @@ def made(**splits):
 
 
 def test_every_pair_and_every_split_is_counted():
-    found = overlap.measure(
+    found = overlap.measure_overlap(
         made(
             train={"x": ["a b", "A b!", "c", "c"]},
             validation={"x": ["c", "d"]},
@@ -68,7 +68,7 @@ def test_every_pair_and_every_split_is_counted():
 
 
 def test_all_inputs_of_a_row_count_together():
-    found = overlap.measure(
+    found = overlap.measure_overlap(
         made(train={"x": ["a", "b"], "y": ["1", "2"]}, test={"x": ["a", "b"], "y": ["2", "2"]}),
         ["x", "y"],
         None,
@@ -78,7 +78,7 @@ def test_all_inputs_of_a_row_count_together():
 
 def test_equal_inputs_with_different_targets_are_told():
     columns = {"x": ["a", "A", "b", "b", "c", "c", "c"], "y": ["1", "2", "1", "1", "1", "2", "3"]}
-    found = overlap.measure(made(train=columns, test={"x": ["z"], "y": ["1"]}), ["x"], "y")
+    found = overlap.measure_overlap(made(train=columns, test={"x": ["z"], "y": ["1"]}), ["x"], "y")
     assert found.notes == ["train: 2 inputs stand there with different targets"]
 
 
@@ -88,7 +88,7 @@ def test_images_are_compared_by_their_bytes():
         features = datasets.Features({"x": datasets.Image()})
         return datasets.Dataset.from_dict({"x": cells}).cast(features)
 
-    found = overlap.measure(
+    found = overlap.measure_overlap(
         {
             "train": images(("a.png", b"one"), ("b.png", b"two")),
             "test": images(("c.png", b"two"), ("a.png", b"three")),
@@ -101,6 +101,8 @@ def test_images_are_compared_by_their_bytes():
 
 def test_more_rows_than_a_batch_keep_their_places():
     texts = [f"t{n}" for n in range(25_000)]
-    found = overlap.measure(made(train={"x": texts}, test={"x": ["new", texts[-1]]}), ["x"], None)
+    found = overlap.measure_overlap(
+        made(train={"x": texts}, test={"x": ["new", texts[-1]]}), ["x"], None
+    )
     assert found.test_rows is not None
     assert found.test_rows.tolist() == [False, True]

@@ -25,7 +25,7 @@ seeds = st.integers(0, 2**32 - 1)
 
 def make(columns, target=None, seed=0, given=None, **spec):
     whole = datasets.Dataset.from_dict({"row": range(len(next(iter(columns.values())))), **columns})
-    return splits.make({"train": whole, **(given or {})}, SplitSpec(**spec), target, seed)
+    return splits.make_splits({"train": whole, **(given or {})}, SplitSpec(**spec), target, seed)
 
 
 def numbers(made):
@@ -56,7 +56,7 @@ def test_a_seed_names_a_split(seed, stratify):
     assert first != numbers(make(columns, "y", seed + 1, stratify=stratify)[0])
     own = SplitSpec(stratify=stratify, seed=seed)
     whole = datasets.Dataset.from_dict({"row": range(60), **columns})
-    assert first == numbers(splits.make({"train": whole}, own, "y", seed + 1)[0])
+    assert first == numbers(splits.make_splits({"train": whole}, own, "y", seed + 1)[0])
 
 
 @quick

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from toolkit.data import typed
+from toolkit.data.typed_files import read_typed
 from toolkit.errors import DataError
 
 ROWS = [{"text": "first", "label": "a"}, {"text": "zwö", "label": "b"}]
@@ -55,11 +55,11 @@ def parquet(table):
     ],
 )
 def test_the_rows_are_the_same_from_every_format(write, name, content, encoding):
-    assert typed.read(write(name, content), encoding).to_list() == ROWS
+    assert read_typed(write(name, content), encoding).to_list() == ROWS
 
 
 def test_a_key_that_some_rows_lack_is_missing_there(write):
-    found = typed.read(write("a.jsonl", LINES + '{"text": "x"}\n{"more": 1}\n'))
+    found = read_typed(write("a.jsonl", LINES + '{"text": "x"}\n{"more": 1}\n'))
     assert found["label"] == ["a", "b", None, None]
     assert found["more"] == [None, None, None, 1]
 
@@ -96,18 +96,18 @@ def test_a_key_that_some_rows_lack_is_missing_there(write):
 def test_what_is_wrong_is_said_with_its_line(write, name, content, place, what):
     path = write(name, content)
     with pytest.raises(DataError) as caught:
-        typed.read(path)
+        read_typed(path)
     assert caught.value.faults[0].where == f"{path}{place}"
     assert what in caught.value.faults[0].what
 
 
 def test_a_packed_file_that_changes_is_unpacked_again(write):
-    typed.read(write("a.parquet.gz", gzip.compress(parquet(TABLE), mtime=0)))
+    read_typed(write("a.parquet.gz", gzip.compress(parquet(TABLE), mtime=0)))
     path = write("a.parquet.gz", gzip.compress(parquet(TABLE.slice(1)), mtime=0))
-    assert typed.read(path).to_list() == ROWS[1:]
+    assert read_typed(path).to_list() == ROWS[1:]
 
 
 def test_rows_are_mapped_from_disk(write):
-    found = typed.read(write("a.jsonl", LINES * 1000))
+    found = read_typed(write("a.jsonl", LINES * 1000))
     assert found.cache_files
     assert len(found) == 2000

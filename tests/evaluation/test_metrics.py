@@ -18,7 +18,7 @@ from sklearn import metrics as sk
 from toolkit.errors import UserError
 from toolkit.evaluation import metrics
 from toolkit.evaluation.bootstrap import weights
-from toolkit.evaluation.metric import RowMetric
+from toolkit.evaluation.metrics.base import RowMetric
 
 Reference = Callable[..., float]
 BINARY = ["precision", "recall", "f1", "sensitivity", "specificity"]

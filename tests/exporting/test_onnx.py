@@ -9,7 +9,7 @@ import pytest
 import small_runs
 
 from toolkit.cli.main import outcome
-from toolkit.runs import Run, read_predictions
+from toolkit.runs.folder import Run, read_predictions
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="extra `onnx` is not installed")
 

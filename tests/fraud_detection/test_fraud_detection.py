@@ -55,12 +55,12 @@ def test_new_rows_are_taken_as_one_table(run):
 
 def test_requests_that_share_a_batch_do_not_know_each_other(run):
     pytest.importorskip("fastapi", reason="extra `serve` is not installed")
-    from toolkit.restoring import restore
-    from toolkit.serving.model import Served
+    from toolkit.deployment.serving.model import Served
+    from toolkit.runs.predictor import load_predictor
 
     row = {"customer": "c1", "terminal": "t1", "amount": 30.0, "channel": "chip"}
     first, second = ({**row, "time": f"2024-05-01T{hour:02d}:00:00"} for hour in (8, 9))
-    served = Served("payments", run, restore(run.path))
+    served = Served("payments", run, load_predictor(run.path))
     (_, known), (alone,), (again,) = served.answers([[first, second], [second], [first]])
     assert known["score"] == pytest.approx(run.predict([first, second])[1]["score"], abs=1e-6)
     assert alone["score"] == pytest.approx(run.predict([second])[0]["score"], abs=1e-6)

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 pytest.importorskip("polars")
 
-from toolkit_plugins.fraud_detection import history
-from toolkit_plugins.fraud_detection.history import DAY, Windows
+from toolkit_plugins.tabular.fraud_detection import history
+from toolkit_plugins.tabular.fraud_detection.history import DAY, Windows
 
 WINDOWS = Windows((DAY, 7 * DAY), 2 * DAY)
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
-from toolkit_plugins.fraud_detection import choosing, metrics
+from toolkit_plugins.tabular.fraud_detection import metrics
+from toolkit_plugins.tabular.fraud_detection.threshold import cheapest, platt
 
 from toolkit.evaluation.scoring import score
 
@@ -82,18 +83,18 @@ def test_the_interval_holds_the_value():
 def test_the_threshold_is_where_alarms_cost_least():
     scores, frauds = np.array([0.9, 0.6, 0.6, 0.2]), np.array([1, 0, 1, 0])
     amounts = np.array([100.0, 1.0, 100.0, 1.0])
-    threshold, bounds, costs = choosing.cheapest(scores, frauds, amounts, alarm=5, missed=1)
+    threshold, bounds, costs = cheapest(scores, frauds, amounts, alarm=5, missed=1)
     assert 0.2 < threshold < 0.6
     assert dict(zip(bounds.round(2), costs, strict=True))[0.75] == (5 + 100) / 4
-    assert choosing.cheapest(scores, frauds, amounts, alarm=500, missed=1)[0] > 1
+    assert cheapest(scores, frauds, amounts, alarm=500, missed=1)[0] > 1
 
 
 def test_probabilities_are_mended_and_their_order_stays():
     rng = np.random.default_rng(2)
     truth = rng.random(4000) < 0.1
     odds = rng.normal(0, 1, 4000) + 3 * truth
-    slope, shift = choosing.platt(1 / (1 + np.exp(-odds)), truth.astype(int))
+    slope, shift = platt(1 / (1 + np.exp(-odds)), truth.astype(int))
     mended = 1 / (1 + np.exp(-(slope * odds + shift)))
     assert slope > 0
     assert mended.mean() == pytest.approx(truth.mean(), abs=0.005)
-    assert choosing.platt(np.array([0.1, 0.9]), np.array([1, 0])) == (1.0, 0.0)
+    assert platt(np.array([0.1, 0.9]), np.array([1, 0])) == (1.0, 0.0)

@@ -5,7 +5,7 @@ import torch
 
 pytest.importorskip("polars")
 
-from toolkit_plugins.fraud_detection import (
+from toolkit_plugins.tabular.fraud_detection import (
     TransactionConfig,
     TransactionForMaskedFields,
     TransactionForSequenceClassification,

@@ -7,10 +7,10 @@ import sys
 import pytest
 import torch
 import transformers
-from toolkit_plugins.image_classification import augment
-from toolkit_plugins.image_classification.options import Augment
-from toolkit_plugins.image_classification.training import freeze, loss, mend_momentum
-from toolkit_plugins.image_classification.view import View
+from toolkit_plugins.vision import augment
+from toolkit_plugins.vision.augment import Augment
+from toolkit_plugins.vision.classification.trainer import freeze, loss, mend_momentum
+from toolkit_plugins.vision.image_processing import View
 
 from toolkit.errors import UserError
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from sklearn import metrics as sk
-from toolkit_plugins.image_classification import operating
-from toolkit_plugins.image_classification.options import ImageOptions
+from toolkit_plugins.vision.classification import operating_points
+from toolkit_plugins.vision.classification.options import ImageOptions
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def rows():
 def test_shares_are_those_of_scikit_learn(rows):
     scores, positive = rows
     for threshold, sensitivity, specificity in zip(
-        *operating.shares(scores, positive), strict=True
+        *operating_points.shares(scores, positive), strict=True
     ):
         called = scores >= threshold
         assert sensitivity == pytest.approx(sk.recall_score(positive, called))
@@ -29,25 +29,25 @@ def test_shares_are_those_of_scikit_learn(rows):
 @pytest.mark.parametrize("wanted", [0.8, 0.95, 1.0])
 def test_a_share_is_kept_at_the_least_cost(rows, wanted):
     scores, positive = rows
-    found = operating.choose(f"sensitivity >= {wanted}", scores, positive)
+    found = operating_points.choose(f"sensitivity >= {wanted}", scores, positive)
     assert found["validation_sensitivity"] >= wanted
-    every = operating.shares(scores, positive)
+    every = operating_points.shares(scores, positive)
     assert found["validation_specificity"] == max(every[2][every[1] >= wanted])
-    found = operating.choose(f"specificity >= {wanted}", scores, positive)
+    found = operating_points.choose(f"specificity >= {wanted}", scores, positive)
     assert found["validation_specificity"] >= wanted
     assert found["validation_sensitivity"] == max(every[1][every[2] >= wanted])
 
 
 def test_youden_has_the_largest_sum(rows):
-    found = operating.choose("youden", *rows)
-    _, sensitivity, specificity = operating.shares(*rows)
+    found = operating_points.choose("youden", *rows)
+    _, sensitivity, specificity = operating_points.shares(*rows)
     assert found["validation_sensitivity"] + found["validation_specificity"] == pytest.approx(
         (sensitivity + specificity).max()
     )
 
 
 def test_curves_mark_what_was_chosen(rows):
-    curves = operating.curves("ill", *rows, threshold=0.5)
+    curves = operating_points.curves("ill", *rows, threshold=0.5)
     sensitivity = sk.recall_score(rows[1], rows[0] >= 0.5)
     assert curves["threshold"].marks["threshold 0.5"][1] == pytest.approx(sensitivity, abs=0.01)
     x, y = np.array(curves["roc"].lines["model"]).T

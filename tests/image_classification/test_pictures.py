@@ -10,7 +10,13 @@ import numpy as np
 import pytest
 from image_rows import as_bytes, bar
 from PIL import Image
-from toolkit_plugins.image_classification import pictures
+from toolkit_plugins.vision.images import (
+    UnreadableError,
+    decode,
+    decode_all,
+    look_at,
+    require_pillow,
+)
 
 from toolkit.errors import DataError, UserError
 
@@ -19,7 +25,7 @@ COLOURS = RNG.integers(0, 256, (20, 30, 3), np.uint8)
 
 
 def pixels(value, mode="RGB", about=None):
-    return np.asarray(pictures.decode(value, mode, about)).astype(int)
+    return np.asarray(decode(value, mode, about)).astype(int)
 
 
 @pytest.mark.parametrize("form", ["png", "bmp", "tiff", "webp", "gif", "jpeg"])
@@ -102,9 +108,9 @@ def test_paths_bytes_mappings_and_pictures_are_the_same(tmp_path):
 def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same():
     large = Image.fromarray(RNG.integers(0, 256, (8, 8, 3), np.uint8)).resize((1600, 1200))
     data = as_bytes(large, "jpeg", quality=95)
-    small = pictures.decode(data, "RGB", (100, 100))
+    small = decode(data, "RGB", (100, 100))
     assert small.size == (400, 300)
-    whole = pictures.decode(data, "RGB")
+    whole = decode(data, "RGB")
     assert whole.size == (1600, 1200)
     difference = np.asarray(small.resize((100, 75)), int) - np.asarray(whole.resize((100, 75)), int)
     assert np.abs(difference).mean() < 2
@@ -121,37 +127,37 @@ def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same():
     ],
 )
 def test_what_is_no_whole_picture_says_why(data, why):
-    with pytest.raises(pictures.UnreadableError, match=why):
-        pictures.decode(data, "RGB")
-    assert why in str(pictures.look(data).fault)
+    with pytest.raises(UnreadableError, match=why):
+        decode(data, "RGB")
+    assert why in str(look_at(data).fault)
 
 
 def test_files_that_are_empty_or_not_there(tmp_path):
     (tmp_path / "a.png").write_bytes(b"")
-    assert pictures.look(str(tmp_path / "a.png")).fault == "the file is empty"
-    assert pictures.look(str(tmp_path / "b.png")).fault == "there is no such file"
+    assert look_at(str(tmp_path / "a.png")).fault == "the file is empty"
+    assert look_at(str(tmp_path / "b.png")).fault == "there is no such file"
 
 
 @pytest.mark.parametrize("side", [9500, 20000])
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(side):
     bomb = as_bytes(Image.new("1", (side, side)))  # some kilobytes
-    assert "pixels" in str(pictures.look(bomb).fault)
+    assert "pixels" in str(look_at(bomb).fault)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert "pixels" in str(pictures.look(bomb).fault)
+        assert "pixels" in str(look_at(bomb).fault)
 
 
 def test_likeness_is_of_what_is_seen():
     image = bar("lying", RNG)
-    same = [pictures.look(as_bytes(image, form)).likeness for form in ("png", "bmp", "tiff")]
+    same = [look_at(as_bytes(image, form)).likeness for form in ("png", "bmp", "tiff")]
     assert len(set(same)) == 1
-    assert pictures.look(as_bytes(bar("lying", RNG))).likeness not in same
+    assert look_at(as_bytes(bar("lying", RNG))).likeness not in same
 
 
 def test_unreadable_ones_of_a_batch_are_all_named():
     good = as_bytes(bar("lying", RNG))
     with pytest.raises(DataError) as caught:
-        pictures.decoded([good, {"bytes": b"", "path": "x.png"}, good, b"no"], "RGB")
+        decode_all([good, {"bytes": b"", "path": "x.png"}, good, b"no"], "RGB")
     assert str(caught.value).count("\n") >= 1
     assert "x.png: the file is empty" in str(caught.value)
     assert "picture 4: it is no picture" in str(caught.value)
@@ -160,4 +166,4 @@ def test_unreadable_ones_of_a_batch_are_all_named():
 def test_without_pillow_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(UserError, match=r"toolkit\[vision\]"):
-        pictures.require_pillow()
+        require_pillow()

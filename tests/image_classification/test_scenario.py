@@ -12,11 +12,11 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 import toolkit
-from toolkit import job
 from toolkit.cli.main import outcome
 from toolkit.errors import UserError
 from toolkit.evaluation.predicting import records
-from toolkit.testing.killing import assert_resumes
+from toolkit.runner.prepare import prepare
+from toolkit.testing.interruptions import assert_resumes
 
 QUICK = {
     "options.size": 24,
@@ -40,7 +40,7 @@ def recipe(tmp_path, photos):
 
 
 def checked(recipe, **settings):
-    return job.check(recipe, [(tuple(key.split(".")), value) for key, value in settings.items()])
+    return prepare(recipe, [(tuple(key.split(".")), value) for key, value in settings.items()])
 
 
 def message(recipe, capsys, *settings):

@@ -7,8 +7,8 @@ import pytest
 import transformers
 from image_rows import as_bytes
 from PIL import Image
-from toolkit_plugins.image_classification import store
-from toolkit_plugins.image_classification.view import View, processor_of
+from toolkit_plugins.vision import image_cache
+from toolkit_plugins.vision.image_processing import View, processor_of
 
 from toolkit.errors import ModelError
 
@@ -80,11 +80,11 @@ def test_the_cache_holds_what_decoding_gives_and_knows_contents(tmp_path, monkey
     view = View.of(PROCESSORS["resize"], 3)
     files = [{"bytes": as_bytes(picture), "path": None} for picture in PICTURES]
     rows = datasets.Dataset.from_dict({"image": files})
-    path = store.keep(rows, "image", view)
-    assert (store.opened(str(path)) == view.canvases(files)).all()
+    path = image_cache.keep(rows, "image", view)
+    assert (image_cache.opened(str(path)) == view.canvases(files)).all()
     first = path.stat().st_mtime_ns
-    assert store.keep(rows, "image", view) == path
+    assert image_cache.keep(rows, "image", view) == path
     assert path.stat().st_mtime_ns == first
-    assert store.keep(rows.select([1, 0, 2, 3]), "image", view) != path
-    assert store.keep(rows, "image", View.of(PROCESSORS["crop by percent"], 3)) != path
+    assert image_cache.keep(rows.select([1, 0, 2, 3]), "image", view) != path
+    assert image_cache.keep(rows, "image", View.of(PROCESSORS["crop by percent"], 3)) != path
     assert not list(path.parent.glob("*.partial"))

@@ -9,8 +9,9 @@ import transformers as hf
 from peft.utils import ModulesToSaveWrapper
 
 from toolkit.errors import RecipeError
-from toolkit.methods import anatomy, get, layerwise
-from toolkit.quiet import quiet_peft
+from toolkit.models import structure
+from toolkit.models.methods import get_method, layerwise
+from toolkit.utils.logging import quiet_peft
 
 TEXT = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 40,
         "intermediate_size": 64, "max_position_embeddings": 64, "pad_token_id": 0,
@@ -109,25 +110,25 @@ def made(name):
 def test_parts_are_found_in_every_family(name):
     _, _, first, blocks, head, above, projections, linear = FAMILIES[name]
     model = made(name)
-    found = anatomy.examine(model)
+    found = structure.find_structure(model)
     assert (found.blocks[0], len(found.blocks)) == (first, blocks)
     assert (list(found.head), list(found.above)) == (head, above)
     assert set(found.depths) == {n for n, _ in model.named_parameters()}
     assert found.below
     assert not any(part in n for n in found.below for part in (*found.blocks, *head, "downsamp"))
-    attention = anatomy.attention_layers(model, found)
+    attention = structure.attention_layers(model, found)
     assert sum(map(len, attention.values())) == projections
-    assert len(anatomy.linear_layers(model, found)) == linear
+    assert len(structure.linear_layers(model, found)) == linear
     for names in attention.values():  # the last one leads back to the width of the block
-        widths = {anatomy.widths(model.get_submodule(n)) for n in names[:-1]}
-        assert anatomy.widths(model.get_submodule(names[-1]))[1] in {taken for taken, _ in widths}
+        widths = {structure.widths(model.get_submodule(n)) for n in names[:-1]}
+        assert structure.widths(model.get_submodule(names[-1]))[1] in {taken for taken, _ in widths}
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_upper_part_is_trained_alone(name):
     model = made(name)
-    blocks = anatomy.examine(model).blocks
-    get("partial")(blocks=2).apply(model, None)
+    blocks = structure.find_structure(model).blocks
+    get_method("partial")(blocks=2).apply(model, None)
     trained = {n for n, p in model.named_parameters() if p.requires_grad}
     for block in blocks[:-2]:
         assert not any(n.startswith(f"{block}.") for n in trained)
@@ -142,7 +143,7 @@ def test_the_upper_part_is_trained_alone(name):
 @pytest.mark.parametrize("method", ["lora", "ia3", "adalora"])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_adapters_go_where_they_belong(name, method):
-    model, chosen = made(name), get(method)()
+    model, chosen = made(name), get_method(method)()
     projections, linear = FAMILIES[name][-2:]
     if not linear:
         with pytest.raises(RecipeError, match="no linear layers in its blocks"):
@@ -152,7 +153,7 @@ def test_adapters_go_where_they_belong(name, method):
     with quiet_peft():
         wrapped = peft.get_peft_model(model, config)
     layers = [n for n, m in wrapped.named_modules() if hasattr(m, "base_layer")]
-    blocks = tuple(f"base_model.model.{b}." for b in anatomy.examine(made(name)).blocks)
+    blocks = tuple(f"base_model.model.{b}." for b in structure.find_structure(made(name)).blocks)
     assert all(n.startswith(blocks) for n in layers)
     if method == "ia3":
         assert len(config.feedforward_modules) >= len(blocks)
@@ -166,7 +167,7 @@ def test_adapters_go_where_they_belong(name, method):
 
 def test_convolutions_take_adapters_where_they_are_named():
     model = made("resnet")
-    config = get("lora")(target_modules=["convolution"]).config(model)
+    config = get_method("lora")(target_modules=["convolution"]).config(model)
     with quiet_peft():
         wrapped = peft.get_peft_model(model, config).eval()
     pictures = torch.randn(2, 3, 32, 32)
@@ -180,7 +181,7 @@ def test_convolutions_take_adapters_where_they_are_named():
 
 def test_a_model_without_a_head_has_none():
     model = hf.AutoModel.from_config(FAMILIES["bert"][0])
-    found = anatomy.examine(model)
+    found = structure.find_structure(model)
     assert (found.head, found.above, len(found.blocks)) == ((), ("pooler",), 3)
 
 
@@ -195,7 +196,7 @@ def test_layerwise_rates_pass_through_stages():
 
 def test_frozen_norms_keep_their_statistics():
     model = made("mobilenet-v2")
-    get("partial")(blocks=2).apply(model, None)
+    get_method("partial")(blocks=2).apply(model, None)
     before = {n: b.clone() for n, b in model.named_buffers() if "running_mean" in n}
     model.train()
     model(torch.randn(4, 3, 32, 32))

@@ -96,7 +96,7 @@ def test_a_second_run_does_not_touch_the_encoder(head, model, monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("the encoder ran over rows whose features are kept")
 
-    monkeypatch.setattr("toolkit.methods.features._encode", refuse)
+    monkeypatch.setattr("toolkit.models.features._encode", refuse)
     second = head(folder, out="second", method={"C": [0.5]}, **short)
     assert second.record["method"]["features"] == "from the cache"
     assert second.record["method"]["C"] == 0.5
@@ -130,11 +130,11 @@ def test_a_deeper_head_trains_on_features_as_on_the_frozen_model(head, model, na
     settings = {"training": {"max_steps": 6, "learning_rate": 1e-2, "bf16": False}}
     # Dropout of the base model, which features are computed without, would tell them apart.
     monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, x: x)
-    monkeypatch.setattr("toolkit.training.bf16_supported", lambda: False)
+    monkeypatch.setattr("toolkit.utils.hardware.bf16_supported", lambda: False)
     run = head(folder, **settings)
     assert run.record["method"]["head"] == "trained on features"
     assert run.record["speed"]["steps"] == 6
-    monkeypatch.setattr("toolkit.methods.stand_in._only_states", lambda model, batch: False)
+    monkeypatch.setattr("toolkit.models.feature_stand_in._only_states", lambda model, batch: False)
     whole = head(folder, out="whole", **settings)
     assert whole.record["method"]["features"].startswith("not kept")
     for tensor, other in zip(weights(run).values(), weights(whole).values(), strict=True):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from toolkit.methods.linear import Labelled, fit, loss_for
+from toolkit.models.linear_fit import Labelled, fit, loss_for
 
 
 @pytest.fixture

@@ -15,12 +15,15 @@ from conftest import sentences
 from safetensors.torch import load_file
 
 import toolkit
-from toolkit import adapter_folder, fitting, runner, trainer
 from toolkit.cli.main import outcome
+from toolkit.deployment.exporting import TOLERANCE
 from toolkit.errors import ModelError, RecipeError
-from toolkit.exporting import TOLERANCE
-from toolkit.quiet import quiet_peft
-from toolkit.runs import RunFolder
+from toolkit.models import adapters
+from toolkit.runner.fit import apply_method, make_trainer
+from toolkit.runner.prepare import prepare
+from toolkit.runs.writer import RunWriter
+from toolkit.training.train import train
+from toolkit.utils.logging import quiet_peft
 
 QLORA = pytest.param(
     "qlora",
@@ -61,7 +64,7 @@ def runs(tmp_path_factory, rows, tiny_model):
 
 def assembled(rows, model, out, method, **training):
     """Return the Trainer of a run that stops before training."""
-    job = runner.check(
+    job = prepare(
         "text-classification",
         [
             (("data", "source"), str(rows)),
@@ -70,8 +73,8 @@ def assembled(rows, model, out, method, **training):
             (("training",), {**TRAINING, **training}),
         ],
     )
-    fitting.apply_method(job)
-    return fitting.make_trainer(job, RunFolder(out), transformers.TrainerCallback())
+    apply_method(job)
+    return make_trainer(job, RunWriter(out), transformers.TrainerCallback())
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -91,7 +94,7 @@ def test_the_intended_parameters_change_and_the_same_in_every_run(rows, tiny_mod
     for _ in range(2):
         made = assembled(rows, tiny_model, tmp_path, method)
         start = {n: p.detach().clone() for n, p in made.model.named_parameters()}
-        trainer.train(made)
+        train(made)
         ends.append({n: p.detach().clone() for n, p in made.model.named_parameters()})
     changed = {n for n in start if not torch.equal(start[n], ends[1][n])}
     own = ("layer.1.", "pooler.", "classifier.") if name == "partial" else (
@@ -125,11 +128,11 @@ def test_an_adapter_is_small_safe_and_loads_without_toolkit(runs, name, tiny_mod
 
 def test_a_base_from_elsewhere_is_named_by_its_id_and_revision(runs, tmp_path):
     run = runs("lora")
-    model = adapter_folder.load(run.path / "model", toolkit.methods.get("lora")())
+    model = adapters.load(run.path / "model", toolkit.methods.get("lora")())
     for source, revision in (("hub", "abc123"), ("mirror", None)):
         files = toolkit.models.ModelFiles(tmp_path, "owner/name", "abc123", source)
-        adapter_folder.name_base(model, files)
-        adapter_folder.save(model, tmp_path / source)
+        adapters.name_base(model, files)
+        adapters.save(model, tmp_path / source)
         config = json.loads((tmp_path / source / "adapter_config.json").read_text())
         assert config["base_model_name_or_path"] == "owner/name"
         assert config["revision"] == revision
@@ -272,7 +275,7 @@ def test_the_trainer_s_own_settings_work_with_adapters(rows, tiny_model, tmp_pat
     made = assembled(rows, tiny_model, tmp_path, {"name": name}, **settings)
     assert made.label_names == ["labels"]
     assert made.model_accepts_loss_kwargs is False  # BERT drops the count, wrapped or not
-    trainer.train(made)
+    train(made)
     best = max(log["eval_accuracy"] for log in made.state.log_history if "eval_accuracy" in log)
     assert made.evaluate()["eval_accuracy"] == best
     adapters = [p for n, p in made.model.named_parameters() if "lora_B" in n]

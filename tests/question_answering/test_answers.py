@@ -1,7 +1,7 @@
 """Answers as tables hold them, found in their contexts."""
 
 import pytest
-from toolkit_plugins.question_answering.answers import Layout, in_words, place, read
+from toolkit_plugins.text.question_answering.answers import Layout, in_words, place, read
 
 from toolkit.errors import DataError
 

@@ -10,10 +10,12 @@ import transformers
 from qa_rows import ODD, questions, written
 
 import toolkit
-from toolkit import fitting, library, runner
 from toolkit.cli.main import outcome
 from toolkit.errors import DataError
-from toolkit.runs import RunFolder
+from toolkit.recipe import library
+from toolkit.runner.fit import make_trainer
+from toolkit.runner.prepare import prepare
+from toolkit.runs.writer import RunWriter
 
 FAST = {
     "training.num_train_epochs": 12,
@@ -99,7 +101,7 @@ def test_long_contexts_are_read_whole(tmp_path, qa_model):
     rows = questions(240, long=True)
     data = {name: str(written(tmp_path / f"{name}.jsonl", part))
             for name, part in [("train", rows[:160]), ("test", rows[160:])]}  # fmt: skip
-    job = runner.check(
+    job = prepare(
         "question-answering",
         [(("data", "source"), data), (("data", "split", "validation"), 16),
          (("model",), str(qa_model)), (("options", "doc_stride"), 12)],
@@ -129,10 +131,10 @@ def test_accumulated_steps_are_those_of_the_whole_batch(tmp_path, qa_model):
                     "training.train_sampling_strategy": "sequential", "training.optim": "sgd",
                     "training.max_grad_norm": 0.0, "model": str(model),
                     "data.source": str(data)}  # fmt: skip
-        job = runner.check(
+        job = prepare(
             "question-answering", [(tuple(key.split(".")), v) for key, v in settings.items()]
         )
-        trainer = fitting.make_trainer(job, RunFolder(tmp_path / f"run-{size}"))
+        trainer = make_trainer(job, RunWriter(tmp_path / f"run-{size}"))
         before = {n: p.detach().clone() for n, p in trainer.model.named_parameters()}
         trainer.train()
         weights.append(dict(trainer.model.named_parameters()))
@@ -161,7 +163,7 @@ def test_a_flat_table_with_and_without_offsets(tmp_path, qa_model):
                 text = "".join(row["answers"]["text"])
                 start = "".join(map(str, row["answers"]["answer_start"]))
                 out.writerow([row["context"], row["question"], text, start][:columns])
-        job = runner.check(
+        job = prepare(
             "question-answering",
             [(("data", "source"), str(tmp_path / f"{name}.csv")), (("model",), str(qa_model)),
              (("data", "split", "test"), 20)],
@@ -188,7 +190,7 @@ def test_squads_own_files_are_read_by_a_source_and_otherwise_it_is_named(
     path.write_text(json.dumps(nested))
     model = ("model",), str(qa_model)
     source = ("data", "source"), f"plugin:squad?train={path}"
-    job = runner.check("question-answering", [source, model])
+    job = prepare("question-answering", [source, model])
     assert sum(map(len, job.loaded.splits.values())) == 60
     assert outcome(["check", "question-answering", "--data", str(path)]) == 2
     said = " ".join(capsys.readouterr().err.split())
@@ -205,7 +207,7 @@ def test_wrong_offsets_are_repaired_counted_and_told(tmp_path, qa_model):
         row["answers"]["answer_start"] = [n + 2 for n in row["answers"]["answer_start"]]
     rows[8]["answers"] = {"text": ["violet"], "answer_start": [0]}
     data = written(tmp_path / "rows.jsonl", rows)
-    job = runner.check(
+    job = prepare(
         "question-answering", [(("data", "source"), str(data)), (("model",), str(qa_model))]
     )
     assert sum(map(len, job.loaded.splits.values())) == 60

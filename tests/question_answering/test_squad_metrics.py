@@ -3,7 +3,7 @@
 import math
 
 import pytest
-from toolkit_plugins.question_answering import metrics
+from toolkit_plugins.text.question_answering import metrics
 
 from toolkit.errors import UserError
 

@@ -8,9 +8,9 @@ import torch
 import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toolkit_plugins.question_answering import spans
-from toolkit_plugins.question_answering.answers import Place
-from toolkit_plugins.question_answering.windows import IGNORED, Windows, collate
+from toolkit_plugins.text.question_answering import spans
+from toolkit_plugins.text.question_answering.answers import Place
+from toolkit_plugins.text.question_answering.windows import IGNORED, Windows, collate
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from toolkit.serving.batcher import Batcher, FullError
-from toolkit.serving.measures import Measures
+from toolkit.deployment.serving.batcher import Batcher, FullError
+from toolkit.deployment.serving.measures import Measures
 
 
 class Work:

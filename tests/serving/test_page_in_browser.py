@@ -16,8 +16,8 @@ from test_report_in_browser import AXE, BROWSER, NAMES
 from walkthrough import ROOT
 
 from toolkit.cli.main import outcome
-from toolkit.runs import Run
-from toolkit.serving import Server, Settings
+from toolkit.deployment.serving import Server, Settings
+from toolkit.runs.folder import Run
 
 pytestmark = [
     pytest.mark.slow,

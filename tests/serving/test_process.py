@@ -18,7 +18,7 @@ import pytest
 import small_runs
 
 from toolkit.cli.main import outcome
-from toolkit.runs import Run
+from toolkit.runs.folder import Run
 
 pytestmark = [pytest.mark.slow, pytest.mark.allow_hosts(["127.0.0.1"])]
 

@@ -14,8 +14,8 @@ import yaml
 from walkthrough import ROOT
 
 from toolkit.cli.main import outcome
-from toolkit.runs import Run
-from toolkit.serving import Server, Settings
+from toolkit.deployment.serving import Server, Settings
+from toolkit.runs.folder import Run
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 PAGE = (ROOT / "docs" / "serve.md").read_text(encoding="utf-8")

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from toolkit.cli.main import outcome
+from toolkit.deployment.serving import Server, Settings
+from toolkit.deployment.serving.server import named
 from toolkit.errors import UserError
-from toolkit.runs import Run
-from toolkit.serving import Server, Settings
-from toolkit.serving.server import named
+from toolkit.runs.folder import Run
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
 KEY = "a key that is long enough"

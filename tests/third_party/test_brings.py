@@ -11,7 +11,7 @@ import pytest
 import toolkit
 from toolkit.cli.main import outcome
 from toolkit.errors import UserError
-from toolkit.evaluation.metrics import brought
+from toolkit.evaluation.metrics import plugin_metrics
 from toolkit.registry import GROUP
 
 MODULE = '''
@@ -25,7 +25,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from toolkit import Options, Plugin, InputColumn, TargetColumn, pretrained
 from toolkit.evaluation import metrics
-from toolkit.evaluation.floors import Floor, FloorResult
+from toolkit.evaluation.baselines import Floor, FloorResult
 from toolkit.models import Mirror
 
 
@@ -182,4 +182,4 @@ def test_it_is_named_by_what_it_brings(package, capsys):
     shown = capsys.readouterr().out
     assert "sums (from sums-dist)\n      Is a sum above nought?" in shown
     assert "their_sums" not in sys.modules
-    assert brought.names() == []
+    assert plugin_metrics.names() == []

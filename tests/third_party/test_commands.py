@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
-from toolkit import trying
-from toolkit.cli.brought_commands import GROUP
 from toolkit.cli.main import cli, outcome
+from toolkit.cli.plugin_commands import GROUP
+from toolkit.testing import isolation
 
 MODULE = """
 import click
@@ -120,7 +120,7 @@ def test_the_shell_completes_them_without_an_import(speaking, capsys, monkeypatc
 
 
 def test_each_is_tried(speaking):
-    found = {t.entry.name: t for t in trying.everything(60.0) if t.group == GROUP}
+    found = {t.entry.name: t for t in isolation.everything(60.0) if t.group == GROUP}
     assert found["say"].good
     assert found["say"].detail == "Say something."
     said = {name: tried.detail for name, tried in found.items() if not tried.good}

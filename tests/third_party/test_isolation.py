@@ -10,8 +10,10 @@ import time
 
 import pytest
 
-from toolkit import registry, trying
+from toolkit import registry
 from toolkit.cli.main import outcome
+from toolkit.plugin import get
+from toolkit.testing import isolation
 
 GOOD = """
 from toolkit.plugin import Plugin, Options, TextColumn
@@ -174,7 +176,7 @@ def test_damaged_metadata_of_one_distribution_ends_nothing(site, capsys, file, c
         capsys.readouterr()
     names = [entry.name for entry in registry.entries()]
     assert {"fine", "text-classification"} <= set(names)
-    assert registry.get("fine").__name__ == "Scenario"
+    assert get("fine").__name__ == "Scenario"
     (place, why), = registry.damaged().items()  # fmt: skip
     assert place == "damaged_dist-1.0.dist-info"
     assert "cannot be read" in why
@@ -184,7 +186,7 @@ def test_what_hangs_does_not_outlive_the_trial(site):
     note = site.folder / "pid"
     text = f"import os, time\nopen({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
     site.add("slow-dist", {registry.GROUP: {"z-slow": "slow_module:X"}}, {"slow_module.py": text})
-    found = trying.everything(500.0)
+    found = isolation.everything(500.0)
     assert next(found).entry.name != "z-slow"
     while not (note.exists() and note.read_text()):
         time.sleep(0.05)

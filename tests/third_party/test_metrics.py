@@ -11,9 +11,9 @@ import toolkit
 from toolkit import registry
 from toolkit.cli.main import outcome
 from toolkit.errors import UserError
-from toolkit.evaluation import chosen
+from toolkit.evaluation import run_metrics
 from toolkit.evaluation.bootstrap import interval, weights
-from toolkit.evaluation.metrics import brought
+from toolkit.evaluation.metrics import plugin_metrics
 from toolkit.evaluation.scoring import score
 from toolkit.plugin import Plugin
 from toolkit.recipe import Recipe
@@ -71,8 +71,8 @@ NAMES = ("Wrong", "OfText", "Nothing", "classes", "fails", "number", "gone")
 def package(site):
     """A package of metrics, good and bad, and one that cannot be imported."""
     points = {name.lower(): f"their_metrics:{name}" for name in NAMES}
-    site.add("My_Package", {brought.GROUP: points}, {"their_metrics.py": MODULE})
-    site.add("absent", {brought.GROUP: {"wrong": "no_such_metrics:Wrong"}}, {})
+    site.add("My_Package", {plugin_metrics.GROUP: points}, {"their_metrics.py": MODULE})
+    site.add("absent", {plugin_metrics.GROUP: {"wrong": "no_such_metrics:Wrong"}}, {})
     return site
 
 
@@ -150,9 +150,9 @@ def test_without_a_package_that_brings_one(settings, capsys):
 
 def test_each_is_tried(package):
     good = {}
-    for entry in registry.entries(brought.GROUP):
+    for entry in registry.entries(plugin_metrics.GROUP):
         try:
-            good[entry.name] = brought.tried(entry)
+            good[entry.name] = plugin_metrics.describe_metric(entry)
         except UserError:
             assert entry.name in ("fails", "number", "gone", "wrong")
     assert good.keys() == {"wrong", "oftext", "nothing", "classes"}
@@ -163,7 +163,7 @@ def test_the_interval_is_that_of_rows_drawn_again(package):
     text, truth = ["a", "b", "a", "c", "b", "a"] * 8, ["a", "b", "b", "c", "a", "a"] * 8
     rows = [({"label": one, "score": 0.5}, other) for one, other in zip(text, truth, strict=True)]
     batches = [([p for p, _ in part], [r for _, r in part]) for part in (rows[:7], rows[7:])]
-    (found,) = score({"wrong": brought.load("my-package:wrong")}, batches, seed=3).values()
+    (found,) = score({"wrong": plugin_metrics.load("my-package:wrong")}, batches, seed=3).values()
     wrong = np.array([prediction["label"] != other for prediction, other in rows], float)
     draws = [float(wrong @ counts) / len(rows) for counts in weights(len(rows), 200, 3)]
     assert found["value"] == pytest.approx(wrong.mean())
@@ -191,7 +191,7 @@ def test_the_recipes_choice_holds_for_every_scenario(package, named, found):
     plugin.recipe = recipe = Recipe.model_validate(
         {"scenario": "x", "model": "m", "data": {"source": "x.csv"}, "report": {"metrics": named}}
     )
-    assert list(chosen.modules(plugin)) == found
+    assert list(run_metrics.modules(plugin)) == found
     assert plugin.recipe is recipe
 
 
@@ -202,5 +202,5 @@ def test_a_name_that_the_scenario_has_not_is_no_longer_let_pass(package):
          "report": {"metrics": ["thre", "fuor"]}}
     )  # fmt: skip
     with pytest.raises(UserError, match="no metric 'thre'. Did you mean 'three'") as caught:
-        chosen.modules(plugin)
+        run_metrics.modules(plugin)
     assert len(caught.value.faults) == 2

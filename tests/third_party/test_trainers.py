@@ -140,7 +140,7 @@ from sentence_transformers import (
 from sentence_transformers.sentence_transformer.losses import CosineSimilarityLoss
 from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
 from toolkit import pretrained
-from toolkit.trainer import build_trainer
+from toolkit.training.trainer import build_trainer
 from transformers import AutoModel
 
 

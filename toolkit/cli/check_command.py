@@ -6,8 +6,9 @@ import math
 
 import click
 
-from toolkit import offline as network
-from toolkit.cli.recipe_arguments import overrides, recipe_argument, recipe_options
+from toolkit.cli.recipe_arguments import recipe_argument, recipe_options
+from toolkit.recipe.overrides import overrides
+from toolkit.utils import offline as network
 
 
 @click.command("check")
@@ -44,13 +45,13 @@ def command(
         network.go()
     from rich.console import Console
 
-    from toolkit import runner
     from toolkit.reporting import terminal
+    from toolkit.runner.prepare import prepare
 
     console = Console()
-    job = runner.check(recipe, changes)
+    job = prepare(recipe, changes)
     terminal.checked(job, console)
     if estimate:
-        from toolkit import estimating
+        from toolkit.runner.estimating.estimate import estimate as estimate_run
 
-        terminal.estimated(estimating.estimate(job, price), console)
+        terminal.estimated(estimate_run(job, price), console)

@@ -23,13 +23,14 @@ def command(runs: tuple[str, ...], as_json: bool, html: Path | None) -> None:
 
     from rich.console import Console
 
-    from toolkit import comparing, shown
     from toolkit.errors import UserError
     from toolkit.reporting import comparison, comparison_page
-    from toolkit.runs import Run
+    from toolkit.runs.compare import compare, find_runs
+    from toolkit.runs.folder import Run
+    from toolkit.utils.text import print_text
 
-    folders = comparing.find(runs)
-    baseline, found = Run(folders[0]), comparing.compare(folders)
+    folders = find_runs(runs)
+    baseline, found = Run(folders[0]), compare(folders)
     if html is not None:
         try:
             html.write_text(comparison_page.page(baseline, found), encoding="utf-8")
@@ -41,4 +42,4 @@ def command(runs: tuple[str, ...], as_json: bool, html: Path | None) -> None:
     console = Console()
     comparison.show(baseline, found, console)
     if html is not None:
-        shown.say(console, f"\nwritten: {html}")
+        print_text(console, f"\nwritten: {html}")

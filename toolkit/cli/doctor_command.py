@@ -14,15 +14,16 @@ import click
 )
 def command(limit: float | None) -> None:
     """Tell what this machine has: packages, hardware, Hub, and plugins, each of them tried."""
-    from toolkit import doctor, shown, trying
+    from toolkit.testing import doctor, isolation
+    from toolkit.utils.text import printable
 
     failed = False
-    for finding in doctor.findings(limit or trying.SECONDS):
+    for finding in doctor.findings(limit or isolation.SECONDS):
         failed |= not finding.good
         mark = click.style(
             "ok  " if finding.good else "FAIL", fg="green" if finding.good else "red"
         )
-        said = shown.plain(f"{finding.what}: {finding.detail}")
+        said = printable(f"{finding.what}: {finding.detail}")
         click.echo(f"{mark} {said}")
     if failed:
         raise SystemExit(1)

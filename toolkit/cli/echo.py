@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from toolkit import shown
+from toolkit.utils.text import printable
 
 
 def echo(text: object) -> None:
     """Print text with everything written out that a terminal would obey."""
-    click.echo(shown.plain(text))
+    click.echo(printable(text))

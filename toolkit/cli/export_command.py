@@ -23,9 +23,9 @@ FORMS = ("merged", "onnx", "int8")
               "RUN/int8, where --runtime looks.")  # fmt: skip
 def command(run: Path, form: str | None, merge: bool, out: Path | None) -> None:
     """Write a finished run's model in another form."""
-    from toolkit import exporting
+    from toolkit.deployment import exporting
     from toolkit.errors import UserError
-    from toolkit.runs import Run
+    from toolkit.runs.folder import Run
 
     if merge and form not in (None, "merged"):
         raise UserError(f"--merge and --to {form} are two exports: ask for one at a time")

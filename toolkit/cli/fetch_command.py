@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from toolkit.cli.echo import echo
-from toolkit.cli.recipe_arguments import overrides, recipe_argument, recipe_options, spelled
+from toolkit.cli.recipe_arguments import recipe_argument, recipe_options, spelled
+from toolkit.recipe.overrides import overrides
 
 
 @click.command("fetch")
@@ -27,14 +28,14 @@ def command(
 ) -> None:
     """Bring a recipe's model and rows here, so that it runs without a network."""
     changes = overrides(data, model, method, settings, seed)
-    from toolkit import fetching
-    from toolkit.quiet import quiet_libraries
+    from toolkit.runner.fetch import RECIPE, fetch
+    from toolkit.utils.logging import quiet_libraries
 
     quiet_libraries()
-    for item in fetching.fetch(recipe, changes, folder):
+    for item in fetch(recipe, changes, folder):
         echo(f"{item.kind}: {item.name}\n  {item.place}")
     if folder is None:
         asked = spelled(recipe, data, model, method, settings, seed)
     else:
-        asked = spelled(str(folder / fetching.RECIPE), None, None, None, (), None)
+        asked = spelled(str(folder / RECIPE), None, None, None, (), None)
     echo(f"without a network: toolkit run {asked} --offline")

@@ -17,8 +17,8 @@ from toolkit.cli.recipe_arguments import recipe_argument
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 def command(recipe: str, file: Path | None) -> None:
     """Copy a recipe, and the data file beside it, to edit."""
-    from toolkit import library
     from toolkit.errors import UserError
+    from toolkit.recipe import library
 
     path = library.locate(recipe)
     target = file or Path(f"{library.name_of(path.resolve()).replace('/', '-')}.yaml")

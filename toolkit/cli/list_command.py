@@ -13,7 +13,8 @@ from toolkit.cli.echo import echo
 @click.command("list")
 def command() -> None:
     """List recipes and scenarios, and who brings them."""
-    from toolkit import library, registry
+    from toolkit import registry
+    from toolkit.recipe import library
 
     width = min(shutil.get_terminal_size().columns, 100)
     echo("Recipes (toolkit run NAME):")
@@ -36,15 +37,15 @@ def command() -> None:
 def _metrics() -> None:
     """Name the metrics that packages bring, where there are any."""
     from toolkit import registry
-    from toolkit.evaluation.metrics import brought
+    from toolkit.evaluation.metrics import plugin_metrics
 
-    installed = registry.entries(brought.GROUP)
+    installed = registry.entries(plugin_metrics.GROUP)
     if installed:
         echo("\nMetrics of installed packages (report: {metrics: [NAME]}):")
     for entry in installed:
         broken = registry.missing_module(entry)
         state = f" [broken: {broken}]" if broken else ""
-        echo(f"  {brought.in_whole(entry.distribution, entry.name)}{state}")
+        echo(f"  {plugin_metrics.in_whole(entry.distribution, entry.name)}{state}")
 
 
 def _by(distribution: str) -> str:

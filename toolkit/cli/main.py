@@ -13,8 +13,9 @@ from collections.abc import Sequence
 import click
 from click.shell_completion import CompletionItem
 
-from toolkit import messages, shown
 from toolkit.errors import NEVER_RUN, ToolkitError, UserError
+from toolkit.runner import mailbox
+from toolkit.utils.text import printable, printable_line
 
 COMMANDS = (
     "run", "list", "show", "check", "init", "runs", "report", "compare", "predict", "serve",
@@ -37,10 +38,10 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by name."""
         if cmd_name not in COMMANDS:
-            from toolkit.cli import brought_commands
+            from toolkit.cli import plugin_commands
 
-            there = cmd_name in brought_commands.names(COMMANDS)
-            return brought_commands.get(cmd_name) if there else None
+            there = cmd_name in plugin_commands.names(COMMANDS)
+            return plugin_commands.get(cmd_name) if there else None
         found: click.Command = importlib.import_module(f"toolkit.cli.{cmd_name}_command").command
         return found
 
@@ -48,10 +49,10 @@ class Commands(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command that is asked for, or say which may be meant."""
-        from toolkit.cli import brought_commands
+        from toolkit.cli import plugin_commands
 
         if args[0] not in COMMANDS and not args[0].startswith("-"):
-            others = brought_commands.names(COMMANDS)
+            others = plugin_commands.names(COMMANDS)
             if args[0] not in others:
                 hint = _nearest(args[0], others)
                 raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
@@ -59,22 +60,24 @@ class Commands(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the toolkit's commands, and below them those of other packages."""
-        from toolkit.cli import brought_commands
+        from toolkit.cli import plugin_commands
 
         super().format_commands(ctx, formatter)
-        others = brought_commands.lines(COMMANDS)
+        others = plugin_commands.lines(COMMANDS)
         if others:
             with formatter.section("Commands of installed packages"):
-                formatter.write_dl([(shown.line(name), shown.line(by)) for name, by in others])
+                formatter.write_dl(
+                    [(printable_line(name), printable_line(by)) for name, by in others]
+                )
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Offer the commands of other packages, too, without importing them."""
-        from toolkit.cli import brought_commands
+        from toolkit.cli import plugin_commands
 
         found = super().shell_complete(ctx, incomplete)
         if incomplete.startswith("-"):
             return found
-        others = brought_commands.names(COMMANDS)
+        others = plugin_commands.names(COMMANDS)
         return [*found, *(CompletionItem(n) for n in others if n.startswith(incomplete))]
 
 
@@ -117,18 +120,18 @@ def outcome(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         if isinstance(error, click.NoSuchOption) and "trust" in error.option_name:
             error = click.UsageError(f"{error.option_name}: {NEVER_RUN}", error.ctx)
-        error.message = _cut(shown.plain(error.message))  # type: ignore[misc]  # click's, final
+        error.message = _cut(printable(error.message))  # type: ignore[misc]  # click's, final
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
-        if messages.speaks(error):
+        if mailbox.speaks(error):
             said = str(error.__cause__ or error)  # click puts its own Abort around it
-            click.echo(shown.plain(f"interrupted: {said}" if said else "interrupted"), err=True)
+            click.echo(printable(f"interrupted: {said}" if said else "interrupted"), err=True)
         return INTERRUPTED
     except ToolkitError as error:
         if "--debug" in given:
             traceback.print_exc()
-        if messages.speaks(error):
+        if mailbox.speaks(error):
             click.echo(message(error), err=True)
         return error.exit_code
     except Exception as error:  # a fault of ours or of a library: named, with the way to see more
@@ -136,20 +139,18 @@ def outcome(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         text = str(error) or repr(error)
         hint = "" if "--debug" in given else "\n(toolkit --debug ... shows where)"
-        if messages.speaks(error):
-            click.echo(
-                _cut(shown.plain(f"Failed: {type(error).__name__}: {text}")) + hint, err=True
-            )
+        if mailbox.speaks(error):
+            click.echo(_cut(printable(f"Failed: {type(error).__name__}: {text}")) + hint, err=True)
         return 1
 
 
 def message(error: ToolkitError) -> str:
     """Return the one message of an error; several faults stand one to a line."""
     if isinstance(error, UserError) and len(error.faults) > 1:
-        lines = "\n".join(f"  {_cut(shown.plain(fault))}" for fault in error.faults)
+        lines = "\n".join(f"  {_cut(printable(fault))}" for fault in error.faults)
         return f"Error: {len(error.faults)} things are wrong:\n{lines}"
     kind = "Error" if isinstance(error, UserError) else "Failed"
-    return f"{kind}: {_cut(shown.plain(error))}"
+    return f"{kind}: {_cut(printable(error))}"
 
 
 def _cut(text: str) -> str:
@@ -163,8 +164,8 @@ def _nearest(word: str, others: Sequence[str]) -> str:
     Args:
         others: the commands of other packages.
     """
-    from toolkit import library
-    from toolkit.errors import nearest
+    from toolkit.recipe import library
+    from toolkit.utils.text import nearest
 
     close = nearest(word, [*COMMANDS, *others])
     if close:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from toolkit import shown
 from toolkit.cli import plugin_new
 from toolkit.cli.echo import echo
+from toolkit.utils.text import printable
 
 
 @click.group("plugin")
@@ -22,7 +22,8 @@ command.add_command(plugin_new.command)
 @command.command("list")
 def listed() -> None:
     """Show what is installed: scenario, distribution, version, recipes."""
-    from toolkit import library, registry
+    from toolkit import registry
+    from toolkit.recipe import library
 
     recipes = library.recipes()
     for entry in registry.entries():
@@ -45,8 +46,8 @@ def checked(name: str, recipe: str | None, keep: Path | None) -> None:
     import tempfile
 
     from toolkit.errors import UserError
-    from toolkit.quiet import quiet_libraries
     from toolkit.testing import conformance
+    from toolkit.utils.logging import quiet_libraries
 
     quiet_libraries()
     if keep is not None and keep.exists() and (not keep.is_dir() or any(keep.iterdir())):
@@ -61,6 +62,6 @@ def checked(name: str, recipe: str | None, keep: Path | None) -> None:
             said = f"{finding.check.name}: {finding.check.promise}" if finding.good else (
                 conformance.in_words(finding)
             )  # fmt: skip
-            click.echo(f"{mark} {shown.plain(said)}")
+            click.echo(f"{mark} {printable(said)}")
     if failed:
         raise SystemExit(1)

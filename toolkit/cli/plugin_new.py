@@ -14,10 +14,10 @@ class Starts(click.Command):
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the starts below the options."""
-        from toolkit import scaffolding
+        from toolkit.testing import scaffold
 
         with formatter.section("Starts"):
-            formatter.write_dl(list(scaffolding.starts().items()))
+            formatter.write_dl(list(scaffold.starts().items()))
 
 
 @click.command("new", cls=Starts)
@@ -28,10 +28,10 @@ class Starts(click.Command):
               help="Where to; a new or empty folder, otherwise ./NAME.")  # fmt: skip
 def command(name: str, start: str, out: Path | None) -> None:
     """Make a package that brings a scenario: it runs as it is, and passes its tests."""
-    from toolkit import scaffolding
+    from toolkit.testing import scaffold
 
     folder = out or Path(name)
-    for path in scaffolding.make(name, start, folder):
+    for path in scaffold.make(name, start, folder):
         echo(f"wrote {path}")
     echo(f"\nnext: cd {folder}\n      pip install -e '.[test]'\n      pytest\n"
          f"      toolkit run {name}")  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from toolkit.cli.echo import echo
-from toolkit.computing import DTYPES, RUNTIMES, Computing
+from toolkit.runs.compute import DTYPES, RUNTIMES, ComputeConfig
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -58,12 +58,12 @@ def command(
     """
     from rich.console import Console
 
-    from toolkit import bulk
-    from toolkit.runs import Run
+    from toolkit.deployment import predict_file
+    from toolkit.runs.folder import Run
 
     console = Console(stderr=True, quiet=quiet)
-    how = Computing(runtime, dtype, devices)
-    found = bulk.predict(Run(run), source, out, resume, console, how, split)
+    how = ComputeConfig(runtime, dtype, devices)
+    found = predict_file.predict(Run(run), source, out, resume, console, how, split)
     echo(f"wrote {found.rows:,} rows to {found.path}")
     if found.rejected:
         echo(f"left out {found.rejected:,}, with the reasons in {found.rejected_path}")

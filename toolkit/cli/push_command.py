@@ -31,19 +31,19 @@ def command(
     dry_run: bool,
 ) -> None:
     """Publish a finished run on the Hub: model, card, recipe, report. No rows of data are sent."""
-    from toolkit import pushing
-    from toolkit.runs import Run
+    from toolkit.deployment import publishing
+    from toolkit.runs.folder import Run
 
-    ready = pushing.prepare(
+    ready = publishing.prepare(
         Run(run), repo, private=private, revision=revision, message=message, with_data=with_data
     )
-    echo("\n".join(pushing.in_words(ready.plan)))
+    echo("\n".join(publishing.in_words(ready.plan)))
     seen = "private" if private else "public"
     echo(f"to {repo}, {seen} if it has to be made, branch {ready.branch}: {ready.message}")
     if dry_run:
         echo("nothing was sent (--dry-run)")
         return
-    done = pushing.send(ready, progress=sys.stderr.isatty())
+    done = publishing.send(ready, progress=sys.stderr.isatty())
     for path in done.removed:
         echo(f"removed, as an earlier push had left it: {path}")
     for note in done.notes:

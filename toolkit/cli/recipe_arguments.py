@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -21,7 +20,7 @@ class RecipeName(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the names that begin so, and leave paths to the shell."""
-        from toolkit import library
+        from toolkit.recipe import library
 
         names = [item.name for item in library.recipes() if item.name.startswith(incomplete)]
         return [CompletionItem(name) for name in names] or [CompletionItem("", type="file")]
@@ -36,7 +35,7 @@ class MethodName(click.ParamType[str]):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the names that begin so."""
-        from toolkit import methods
+        from toolkit.models import methods
 
         return [CompletionItem(name) for name in methods.NAMES if name.startswith(incomplete)]
 
@@ -64,50 +63,6 @@ def recipe_options(function: F) -> F:
     ):  # fmt: skip
         function = option(function)
     return function
-
-
-def _folder(model: str) -> str | None:
-    """Return the whole path where a model is named by its folder."""
-    try:
-        folder = Path(model).expanduser()
-        return str(folder.resolve()) if model and folder.is_dir() else None
-    except (OSError, ValueError, RuntimeError):  # what no folder is called
-        return None
-
-
-def overrides(
-    data: str | None,
-    model: str | None,
-    method: str | None,
-    settings: tuple[str, ...],
-    seed: int | None,
-) -> list[tuple[tuple[str, ...], Any]]:
-    """Return key paths and values; the named options first, so that --set can go beyond them.
-
-    Raises:
-        RecipeError: every --set that is malformed.
-    """
-    from toolkit.errors import Fault, RecipeError
-    from toolkit.recipe import parse_override
-
-    named: list[tuple[tuple[str, ...], Any]] = []
-    if data is not None:
-        named.append((("data", "source"), data))
-    if model is not None:
-        named.append((("model",), _folder(model) or model))
-    if method is not None:
-        named.append((("method",), {"name": method}))  # with the settings of that method only
-    if seed is not None:
-        named.append((("seed",), seed))
-    faults: list[Fault] = []
-    for text in settings:
-        try:
-            named.append(parse_override(text))
-        except RecipeError as error:
-            faults += error.faults
-    if faults:
-        raise RecipeError(faults)
-    return named
 
 
 def spelled(

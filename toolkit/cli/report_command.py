@@ -15,7 +15,7 @@ import click
 def command(run: Path, out: Path | None, show: bool) -> None:
     """Write a run's report again, from its folder alone."""
     from toolkit.reporting import html
-    from toolkit.runs import Run
+    from toolkit.runs.folder import Run
 
     written = html.write(Run(run), out)
     click.echo(click.format_filename(written))

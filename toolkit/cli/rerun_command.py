@@ -22,19 +22,21 @@ def command(
     """Repeat a run from its folder, and say what differs."""
     from rich.console import Console
 
-    from toolkit import launching, repeating, shown
-    from toolkit import offline as network
     from toolkit.reporting import terminal
+    from toolkit.runner import launch
+    from toolkit.runner.rerun import format_unequal, rerun
+    from toolkit.utils import offline as network
+    from toolkit.utils.text import print_text
 
     if offline:
         network.go()
     console = Console()
-    again = repeating.repeat(run, out, console, strict=strict, processes=processes)
-    if again is None or not launching.tells():
+    again = rerun(run, out, console, strict=strict, processes=processes)
+    if again is None or not launch.prints_result():
         return
     terminal.summary(again, console)
     unequal = again.record["repeats"]["unequal_scores"]
-    said = f"other scores than {run}: {repeating.in_words(unequal)}" if unequal else (
+    said = f"other scores than {run}: {format_unequal(unequal)}" if unequal else (
         f"the same scores as {run}, to the bit"
     )  # fmt: skip
-    shown.say(console, said)
+    print_text(console, said)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
-from toolkit import offline as network
-from toolkit.cli.recipe_arguments import overrides, recipe_argument, recipe_options
+from toolkit.cli.recipe_arguments import recipe_argument, recipe_options
+from toolkit.recipe.overrides import overrides
+from toolkit.utils import offline as network
 
 
 @click.command("run")
@@ -60,19 +61,20 @@ def command(
         network.go()
     from rich.console import Console
 
-    from toolkit import launching
     from toolkit.reporting import terminal
+    from toolkit.runner import launch
+    from toolkit.runner.elastic import LaunchSpec
 
     console = Console(quiet=quiet)
-    fleet = launching.Fleet(processes, nodes, node_rank, rendezvous)
+    fleet = LaunchSpec(processes, nodes, node_rank, rendezvous)
     if seeds is not None:
-        from toolkit import seeds as several
-        from toolkit.reporting import seeds as page
+        from toolkit.reporting import seed_report as page
+        from toolkit.runner import seeds as several
 
         page.summary(several.run(recipe, changes, seeds, out, console, fleet, resume), console)
         return
-    run = launching.run(recipe, changes, out, console, fleet, resume)
-    if launching.tells():
+    run = launch.run(recipe, changes, out, console, fleet, resume)
+    if launch.prints_result():
         if run is None:
             console.print("done; the run's folder is on the machine with --node-rank 0")
         else:

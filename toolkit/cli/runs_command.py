@@ -18,25 +18,26 @@ def command(folder: Path, limit: int) -> None:
     """
     from rich.console import Console
 
-    from toolkit import seed_runs, shown
     from toolkit.errors import UserError
     from toolkit.reporting.terminal import plain, with_interval
-    from toolkit.runs import Run
+    from toolkit.runs import seed_folder
+    from toolkit.runs.folder import Run
+    from toolkit.utils.text import print_text
 
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; runs are made there by `toolkit run`")
-    several = list(folder.rglob(f"*/{seed_runs.FILE}"))
+    several = list(folder.rglob(f"*/{seed_folder.FILE}"))
     within = {file.parent for file in several}
     alone = [file for file in folder.rglob("run.json") if file.parent.parent not in within]
     files = sorted([*alone, *several], key=lambda file: (file.stat().st_mtime, str(file)))
     console = Console()
     if not files:
-        shown.say(console, f"no run below {folder}")
+        print_text(console, f"no run below {folder}")
     if len(files) > limit:
-        shown.say(console, f"{len(files) - limit:,} older ones are left out (--limit)")
+        print_text(console, f"{len(files) - limit:,} older ones are left out (--limit)")
     for file in files[-limit:]:
         try:
-            if file.name == seed_runs.FILE:
+            if file.name == seed_folder.FILE:
                 console.print(_of_seeds(file.parent), highlight=False, soft_wrap=True)
                 continue
             run = Run(file.parent)
@@ -56,9 +57,9 @@ def command(folder: Path, limit: int) -> None:
 
 
 def _of_seeds(folder: Path) -> str:
-    from toolkit.reporting.seeds import headline
+    from toolkit.reporting.seed_report import headline
     from toolkit.reporting.terminal import plain
-    from toolkit.seed_runs import SeedRuns
+    from toolkit.runs.seed_folder import SeedRuns
 
     found = SeedRuns(folder)
     done = f"{len(found.runs)} of {len(found.seeds)} seeds"

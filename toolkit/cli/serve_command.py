@@ -57,9 +57,9 @@ def command(
     answers /predict, too. Ctrl-C ends it when what is under way is answered.
     """
     from toolkit.cli.main import INTERRUPTED
+    from toolkit.deployment.serving import Server, Settings
+    from toolkit.deployment.serving.server import named
     from toolkit.errors import UserError
-    from toolkit.serving import Server, Settings
-    from toolkit.serving.server import named
 
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", PRIMITIVES)  # read when torch loads
     key = os.environ.get("TOOLKIT_API_KEY") or None

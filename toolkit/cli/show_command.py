@@ -11,18 +11,20 @@ from toolkit.cli.recipe_arguments import recipe_argument
 @recipe_argument
 def command(recipe: str) -> None:
     """Show a recipe's file, and what its `options:` may hold."""
-    from toolkit import library, registry, shown
-    from toolkit.plugin import column_markers
+    from toolkit.plugin import get
+    from toolkit.plugin_types import column_markers
+    from toolkit.recipe import library
+    from toolkit.utils.text import printable
 
     path = library.locate(recipe)
-    draft = library.find(recipe)
+    draft = library.find_recipe(recipe)
     text = path.read_text(encoding="utf-8-sig").rstrip()
-    click.echo(shown.plain(f"# {path}\n{text}\n"))
+    click.echo(printable(f"# {path}\n{text}\n"))
     checked = draft.recipe()
     draft.stop_on_faults()
     if checked is None:
         return
-    options = registry.get(checked.scenario).Options
+    options = get(checked.scenario).Options
     markers = column_markers(options)
     click.echo(f"# options of {checked.scenario} (set one with --set options.NAME=VALUE):")
     for name, field in options.model_fields.items():

@@ -4,7 +4,7 @@ Rows stay on disk and are memory-mapped, so that memory does not grow with the f
 to rows that cannot be used is written down in `docs/data.md`, and counted in every run.
 """
 
-from toolkit.data.door import Loaded, load
 from toolkit.data.labels import ClassLabels
+from toolkit.data.load import LoadedData, load_splits
 
-__all__ = ["ClassLabels", "Loaded", "load"]
+__all__ = ["ClassLabels", "LoadedData", "load_splits"]

@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.errors import DataError, Fault, listing, nearest
+from toolkit.errors import DataError, Fault
+from toolkit.utils.text import listing, nearest
 
 if TYPE_CHECKING:
     import datasets
@@ -119,7 +120,7 @@ def _dtype(feature: Any) -> str:
     return str(getattr(feature, "dtype", ""))
 
 
-def set_aside(
+def skip_rows(
     splits: Mapping[str, datasets.Dataset],
     inputs: Sequence[str],
     target: str | None,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from toolkit.data.files import ALIASES, split_named
-from toolkit.errors import DataError, Fault, listing
+from toolkit.data.sources import ALIASES, split_named
+from toolkit.errors import DataError, Fault
+from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     import datasets
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 PATTERN = re.compile(r"hub:(?P<name>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[^@]+))?(?:@(?P<rev>.+))?")
 
 
-def read(source: str) -> tuple[dict[str, datasets.Dataset], str, list[str]]:
+def read_hub(source: str) -> tuple[dict[str, datasets.Dataset], str, list[str]]:
     """Return (splits, fingerprint, notes) of a data set of the Hub.
 
     Raises:

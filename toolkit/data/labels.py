@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.data.checks import BATCH
-from toolkit.errors import DataError, Fault, RecipeError, listing
+from toolkit.errors import DataError, Fault, RecipeError
+from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     import datasets

@@ -52,7 +52,7 @@ def _gaps() -> re.Pattern[str]:
     return re.compile(rf"(?:[^\w{marks}]|_)+")
 
 
-def measure(
+def measure_overlap(
     splits: Mapping[str, datasets.Dataset],
     inputs: Sequence[str],
     target: str | None,
@@ -103,11 +103,11 @@ def _hashes(
 
 def _content(value: Any) -> str:
     """Return what is compared: of an undecoded file its bytes alone, under whatever name."""
-    from toolkit.data import attached
+    from toolkit.data import media
 
     if isinstance(value, Mapping) and {"bytes", "path"} <= set(value):
-        return attached.digest(value)
-    return attached.digest(value) if isinstance(value, bytes) else str(value)
+        return media.digest(value)
+    return media.digest(value) if isinstance(value, bytes) else str(value)
 
 
 def _hash(texts: Sequence[str]) -> int:

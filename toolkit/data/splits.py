@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.data import timeline
+from toolkit.data import time_splits
 from toolkit.data.checks import absent, tables
 from toolkit.errors import DataError, Fault
 
@@ -23,7 +23,7 @@ DATED = r"^\s*\d{4}-\d{2}(-\d{2}([T ]\d{2}:.*)?)?\s*$"
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
-def make(
+def make_splits(
     given: Mapping[str, datasets.Dataset], spec: SplitSpec, target: str | None, seed: int
 ) -> tuple[datasets.DatasetDict, list[str]]:
     """Return train, validation and test, making what is missing out of train, and notes on it.
@@ -36,7 +36,7 @@ def make(
     import datasets
 
     if spec.windows:
-        return timeline.windows(given, str(spec.time), spec.windows)
+        return time_splits.windows(given, str(spec.time), spec.windows)
     whole = given["train"]
     sizes = {
         name: size if isinstance(size, int) else max(1, round(size * len(whole)))
@@ -44,7 +44,7 @@ def make(
         if name not in given
     }
     if not sizes:
-        return timeline.apart(datasets.DatasetDict(given), spec)
+        return time_splits.apart(datasets.DatasetDict(given), spec)
     if sum(sizes.values()) >= len(whole):
         raise DataError(
             Fault("data.split", f"asks {sizes} of {len(whole)} rows: nothing is left for train")
@@ -67,7 +67,7 @@ def make(
     note = f"{' and '.join(sizes)} made out of train ({way})"
     merged = {**given, **parts}
     order = [name for name in ("train", "validation", "test") if name in merged]
-    found, more = timeline.apart(datasets.DatasetDict({n: merged[n] for n in order}), spec)
+    found, more = time_splits.apart(datasets.DatasetDict({n: merged[n] for n in order}), spec)
     return found, [note, *notes, *more]
 
 

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit import ranks
-from toolkit.evaluation import parts
+from toolkit.evaluation import chunks
+from toolkit.utils import distributed
 
 if TYPE_CHECKING:
     import datasets
     import torch
 
-    from toolkit.plugin import Plugin, Prediction
+    from toolkit.plugin import Plugin
+    from toolkit.plugin_types import Prediction
 
 PASS = 64  # tokens for which a pass of MiniLM through two cores takes as long as for none
 WINDOW = 4096  # rows that are sorted by length together, and whose predictions are held at once
@@ -70,13 +71,13 @@ def predict(
     tight = tight and next(model.parameters()).device.type == "cpu"
 
     lanes = [(one, batch_maker(plugin, one, with_loss)) for one in (model, *others)]
-    starts = parts.bounds(prepared, len(raw))
+    starts = chunks.bounds(prepared, len(raw))
     with evaluating(model), torch.inference_mode():
-        for first, last in parts.windows(starts, WINDOW):
+        for first, last in chunks.windows(starts, WINDOW):
             rows = range(int(starts[first]), int(starts[last]))
             batches = list(by_length(prepared, rows, batch_size, tight=tight))
             own = _window(plugin, lanes, raw, prepared, batches)
-            shares = ranks.gather(own)
+            shares = distributed.gather_object(own)
             if shares is not None:
                 yield _joined(plugin, raw, prepared, starts[first : last + 1], first, shares)
 
@@ -93,9 +94,9 @@ def _window(
     Of rows in parts, what the plugin keeps of each part stands in the place of the predictions.
     """
     found: dict[int, Any] = {}
-    in_parts = parts.given(prepared)
+    in_parts = chunks.given(prepared)
     losses: list[float] = []
-    places = range(ranks.rank(), len(batches) + ranks.rank(), ranks.size())
+    places = range(distributed.rank(), len(batches) + distributed.rank(), distributed.size())
     # Past the end a batch is run again for nothing: a model in shards needs all ranks in step.
     turns = [batches[min(place, len(batches) - 1)] for place in places]
     given = (records(prepared, chosen) for chosen in turns)
@@ -169,7 +170,7 @@ def _joined(
     found = {row: made for share, _ in shares for row, made in share.items()}
     losses = [loss for _, share in shares for loss in share]
     total = float(np.nansum(losses)) if losses else None
-    if not parts.given(prepared):
+    if not chunks.given(prepared):
         return Batch(first, [found[row] for row in range(starts[0], starts[-1])], total)
     kept = [
         [found[part] for part in range(start, end)]
@@ -264,11 +265,7 @@ def batch_maker(
 
 def default_collator(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
     """Return what Trainer would take: padding by a tokenizer, plain stacking without one."""
-    from transformers import (
-        DataCollatorWithPadding,
-        PreTrainedTokenizerBase,
-        default_data_collator,
-    )
+    from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, default_data_collator
 
     if isinstance(plugin.processor, PreTrainedTokenizerBase):
         return DataCollatorWithPadding(plugin.processor, pad_to_multiple_of=padding_step())

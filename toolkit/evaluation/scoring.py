@@ -27,7 +27,7 @@ def score(
         seed: of the bootstrap; None leaves intervals out. Equal seeds resample equal rows, so
             that intervals of different models on the same rows are paired.
     """
-    from toolkit.evaluation.metric import RowMetric
+    from toolkit.evaluation.metrics.base import RowMetric
 
     foreign = {name: m for name, m in modules.items() if not isinstance(m, RowMetric)}
     inputs = {name: _remembered(module) for name, module in foreign.items()}
@@ -54,7 +54,7 @@ def draws(
 
     Resample for resample the same rows are drawn, whatever the metric and the model.
     """
-    from toolkit.evaluation.metric import RowMetric
+    from toolkit.evaluation.metrics.base import RowMetric
 
     foreign = {name: m for name, m in modules.items() if not isinstance(m, RowMetric)}
     inputs = {name: _remembered(module) for name, module in foreign.items()}
@@ -125,7 +125,7 @@ def by_row(
 
     The cost grows with the square of the rows: it is for some hundreds of them.
     """
-    from toolkit.evaluation.metric import RowMetric
+    from toolkit.evaluation.metrics.base import RowMetric
 
     if isinstance(module, RowMetric):
         module.add_batch(predictions=predictions, references=references)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from toolkit.errors import listing, nearest
+from toolkit.utils.text import listing, nearest
 
 REMOTE_CODE = "trust_remote_code"
 

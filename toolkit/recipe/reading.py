@@ -11,11 +11,11 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from toolkit.errors import NEVER_RUN, Fault, RecipeError, nearest
+from toolkit.errors import NEVER_RUN, Fault, RecipeError
 from toolkit.recipe.faults import distinct, remote_code, words
 from toolkit.recipe.schema import Recipe
 from toolkit.recipe.yaml_text import DEEPEST, UNTOLD, brief, compose, construct, line_of
-from toolkit.shown import has_token
+from toolkit.utils.text import has_token, nearest
 
 MOST_BYTES = 100_000  # which takes seconds to read
 KeyPath = tuple[str, ...]

@@ -7,18 +7,17 @@ from collections.abc import Iterator, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from toolkit import shown
-from toolkit.errors import listing
 from toolkit.reporting.card_limits import limits
 from toolkit.reporting.terminal import SPLITS, facts, floor_name, with_interval
+from toolkit.utils.text import listing, printable, printable_line
 
 if TYPE_CHECKING:
     from huggingface_hub import ModelCardData
 
-    from toolkit.runs import RunFolder
+    from toolkit.runs.writer import RunWriter
 
 
-def write(folder: RunFolder) -> None:
+def write(folder: RunWriter) -> None:
     """Write README.md of a run beside the model's folder, and the same into it."""
     text = card(folder.record)
     (folder.path / "README.md").write_text(text, encoding="utf-8")
@@ -51,7 +50,7 @@ def metadata(record: Mapping[str, Any], adapter: bool) -> ModelCardData:
     model, base = record["model"], (record.get("card") or {}).get("base", {})
     known: dict[str, Any] = {}
     if model["source"] in ("cache", "hub", "mirror"):
-        known = {"base_model": shown.line(model["id"]),
+        known = {"base_model": printable_line(model["id"]),
                  "base_model_relation": "adapter" if adapter else "finetune"}  # fmt: skip
     data = _of_the_hub(record)
     method = (record.get("method") or {}).get("name")
@@ -63,8 +62,8 @@ def metadata(record: Mapping[str, Any], adapter: bool) -> ModelCardData:
         library_name="peft" if adapter else "transformers",
         pipeline_tag=record["scenario"] if record["scenario"] in _tasks() else None,
         datasets=[data["dataset_type"]] if data else None,
-        metrics=[shown.line(name) for name in record["metrics"]["test"]],
-        model_name=shown.line(record["recipe"]),
+        metrics=[printable_line(name) for name in record["metrics"]["test"]],
+        model_name=printable_line(record["recipe"]),
         eval_results=list(_results(record, data)) or None,
         tags=["toolkit", record["scenario"], *([method] if method else [])],
         **known,
@@ -88,7 +87,7 @@ def _of_the_hub(record: Mapping[str, Any]) -> dict[str, Any]:
     if found is None:
         return {}
     keys = {"name": "dataset_type", "config": "dataset_config", "rev": "dataset_revision"}
-    return {keys[k]: shown.line(v) for k, v in found.groupdict().items() if v is not None}
+    return {keys[k]: printable_line(v) for k, v in found.groupdict().items() if v is not None}
 
 
 def _results(record: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Any]:
@@ -101,13 +100,13 @@ def _results(record: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Any
         between = "" if low is None or high is None else f" (95% interval {low:.3f} to {high:.3f})"
         yield EvalResult(
             task_type=record["scenario"],
-            metric_type=shown.line(name),
+            metric_type=printable_line(name),
             metric_value=round(score["value"], 6),
-            metric_name=f"{shown.line(name)}{between}",
+            metric_name=f"{printable_line(name)}{between}",
             dataset_split="test",
             **{
                 "dataset_type": "local",
-                "dataset_name": data.get("dataset_type", shown.line(record["recipe"])),
+                "dataset_name": data.get("dataset_type", printable_line(record["recipe"])),
                 **data,
             },
         )
@@ -175,7 +174,7 @@ def _loading(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> It
     yield "## How to load it\n"
     if adapter:
         yield "This is an adapter and its head; loaded together with the model it stands on by\n"
-    yield f"```python\n{shown.plain(usage)}\n```\n"
+    yield f"```python\n{printable(usage)}\n```\n"
     yield "With toolkit: `toolkit.load_run(RUN).predict(rows)`.\n"
     if adapter:
         yield "`toolkit export RUN --merge` makes one plain model of the two.\n"
@@ -204,9 +203,9 @@ def _row(name: str, scores: Mapping[str, Any]) -> str:
 
 def plain_markdown(text: str) -> str:
     """Return data's text so that Markdown and HTML in it stay text, in one line."""
-    return re.sub(r"[\\`*_~\[\]|#]", r"\\\g<0>", escape(shown.line(text), quote=False))
+    return re.sub(r"[\\`*_~\[\]|#]", r"\\\g<0>", escape(printable_line(text), quote=False))
 
 
 def _code(text: str) -> str:
     """Return a name in the typeface of code, where it holds nothing that any reader might obey."""
-    return plain_markdown(text) if set("`<|") & set(text) else f"`{shown.line(text)}`"
+    return plain_markdown(text) if set("`<|") & set(text) else f"`{printable_line(text)}`"

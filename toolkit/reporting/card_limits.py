@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from toolkit.errors import listing
 from toolkit.reporting.terminal import number, warnings, with_interval
+from toolkit.utils.text import listing
 
 FEW_ROWS = 100  # of test, below which an interval says little
 FEW_OF_CLASS = 10  # of train

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from html import escape
 from typing import Any
 
-from toolkit import shown
+from toolkit.utils.text import printable_line
 
 Point = tuple[float, float]
 
@@ -34,7 +34,7 @@ def text(value: object, longest: int = LONGEST) -> str:
     """Return text as XML holds it, in one line: no control characters, not even written out."""
     short = str(value)
     short = short if len(short) <= longest else short[: longest - 1] + "…"
-    return re.sub("[\ud800-\udfff\ufffe\uffff]", "\ufffd", shown.line(short))
+    return re.sub("[\ud800-\udfff\ufffe\uffff]", "\ufffd", printable_line(short))
 
 
 def thinned(points: Sequence[Any], most: int = POINTS) -> list[Any]:

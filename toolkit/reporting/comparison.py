@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from toolkit.plain_json import finite
 from toolkit.reporting.terminal import number, plain
+from toolkit.utils.jsonable import finite
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from toolkit.comparing import Compared, Difference
-    from toolkit.runs import Run
+    from toolkit.runs.compare import Compared, Difference
+    from toolkit.runs.folder import Run
 
 VERDICTS = {True: "better", False: "worse", None: "not told apart"}
 ROWS = 10  # changed rows that are shown

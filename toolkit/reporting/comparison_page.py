@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
-from toolkit import shown
 from toolkit.reporting.comparison import cells, facts, p_of, text_of
+from toolkit.utils.text import printable_line
 
 if TYPE_CHECKING:
-    from toolkit.comparing import Compared
-    from toolkit.runs import Run
+    from toolkit.runs.compare import Compared
+    from toolkit.runs.folder import Run
 
 STYLE = """
 :root { color-scheme: light dark; }
@@ -83,4 +83,4 @@ def _table(caption: str, names: Sequence[str], rows: Iterable[Sequence[str]]) ->
 
 def _text(value: object) -> str:
     """Return text of others as HTML shows it, with nothing in it that a browser would obey."""
-    return escape(shown.line(value))
+    return escape(printable_line(value))

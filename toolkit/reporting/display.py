@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 if TYPE_CHECKING:
-    from toolkit.runs import Run
+    from toolkit.runs.folder import Run
 
 LONGEST = 80  # characters of a name
 

@@ -17,13 +17,13 @@ import numpy as np
 from pydantic import BaseModel
 
 from toolkit.errors import UserError
-from toolkit.runs import read_predictions
+from toolkit.runs.folder import read_predictions
 
 if TYPE_CHECKING:
     import datasets
 
-    from toolkit.job import Job
-    from toolkit.reporting.reading import Reading
+    from toolkit.reporting.prediction_arrays import PredictionArrays
+    from toolkit.runner.prepare import Job
 
 FILE = Path("logs", "examples.json")  # within a run's folder
 EACH = 12  # rows of a kind
@@ -33,7 +33,7 @@ SIDE = 160  # pixels of a picture
 SCORED = 1000  # rows of which each is scored alone
 
 
-def choose(reading: Reading) -> dict[str, list[int]]:
+def choose(reading: PredictionArrays) -> dict[str, list[int]]:
     """Return kind -> test rows, the most telling first, of predictions of classes."""
     one, several = reading.one, reading.several
     if one is not None:
@@ -54,7 +54,7 @@ def choose(reading: Reading) -> dict[str, list[int]]:
     return {}
 
 
-def keep(job: Job, run: Path, reading: Reading) -> None:
+def keep(job: Job, run: Path, reading: PredictionArrays) -> None:
     """Write the rows that the report shows, with what the model reads of them."""
     kinds = choose(reading)
     found: dict[str, Any] = {"kinds": kinds, "scores": {}}
@@ -115,10 +115,10 @@ def read(run: Path) -> Kept:
 
 def _worst(job: Job, run: Path) -> tuple[list[int], dict[str, Any]]:
     """Return the rows that the first metric scores worst; and which it is, and what it gives."""
-    from toolkit.evaluation import chosen
+    from toolkit.evaluation import run_metrics
     from toolkit.evaluation.scoring import by_row
 
-    modules = chosen.modules(job.plugin)
+    modules = run_metrics.modules(job.plugin)
     name = next(iter(modules), None)
     predictions: list[Any] = []
     references: list[Any] = []
@@ -189,7 +189,7 @@ def _short(value: Any) -> str:
 
 def _cells(job: Job, split: datasets.Dataset, rows: list[int]) -> list[dict[str, Any]]:
     """Return, of test rows, what the columns that the plugin reads hold."""
-    from toolkit.plugin import column_markers, columns
+    from toolkit.plugin_types import column_markers, columns
 
     options = job.plugin.options
     targets = set(columns(options, "target").values())

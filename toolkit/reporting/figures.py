@@ -4,35 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, Union
+from typing import TYPE_CHECKING
 
+from toolkit.plugin_types import Curve, Figure
 from toolkit.reporting import charts
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Lines over two axes.
-
-    title, x, y: what is shown, and what the axes measure. lines: name -> points (x, y), drawn in
-    their order. marks: name -> a point that stands out, the threshold that was chosen, say.
-    """
-
-    title: str
-    x: str
-    y: str
-    lines: Mapping[str, Sequence[Point]]
-    marks: Mapping[str, Point] = field(default_factory=dict)
-
-
-Figure: TypeAlias = Union[Curve, "Image"]
+    pass
 
 
 def write(run: Path, figures: Mapping[str, Figure]) -> dict[str, str]:

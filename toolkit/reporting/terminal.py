@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from rich.markup import escape
 from rich.table import Table
 
-from toolkit import shown
+from toolkit.utils.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from toolkit.estimating import Estimate
-    from toolkit.runner import Job
-    from toolkit.runs import Run
+    from toolkit.runner.estimating.estimate import Estimate
+    from toolkit.runner.prepare import Job
+    from toolkit.runs.folder import Run
 
 SPLITS = {
     "test": "test",
@@ -29,7 +29,7 @@ NAMES, CELL = 18, 14  # columns that the names of the rows take at least, and a 
 
 def plain(text: object) -> str:
     """Return text of others, in which the terminal and rich's markup find nothing to obey."""
-    return escape(shown.plain(text))
+    return escape(printable(text))
 
 
 def number(value: float | None) -> str:

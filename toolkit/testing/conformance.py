@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from toolkit.errors import ToolkitError
-from toolkit.testing import contract, running
+from toolkit.testing import behaviour, contract
 from toolkit.testing.subject import NotReachedError, Subject
 
 
@@ -58,31 +58,31 @@ CHECKS = (
           "LabelColumn or TargetColumn for names of columns"),
     Check("recipes", contract.recipes_valid,
           "see docs: recipes/<scenario>/<name>.yaml beside the package's modules"),
-    Check("parts", running.parts_fit,
+    Check("parts", behaviour.parts_fit,
           "load_model returns a PreTrainedModel; prepare keeps every row, in order, and adds "
           "labels; what load_processor returns has save_pretrained"),
     Check("columns", contract.wrong_columns_told,
           "mark the option as a column, so that it is checked before any hook is called"),
     Check("labels", contract.wrong_labels_told,
           "raise toolkit.errors.DataError for targets that the scenario cannot take"),
-    Check("predictions", running.predictions_are_rows,
+    Check("predictions", behaviour.predictions_are_rows,
           "decode returns one dict of plain Python values per row, in the order of the rows"),
-    Check("batches", running.batches_agree,
+    Check("batches", behaviour.batches_agree,
           "mask what pads a batch, and let no row look at its neighbours"),
-    Check("metrics", running.scores_stream,
+    Check("metrics", behaviour.scores_stream,
           "return evaluate modules from metrics(); they take add_batch, then compute"),
-    Check("run", running.runs_without_network,
+    Check("run", behaviour.runs_without_network,
           "the default recipe brings its rows, and its model is one from a config, in a folder or "
           "in a mirror (entry-point group toolkit.models)"),
-    Check("reload", running.reloads_equal,
+    Check("reload", behaviour.reloads_equal,
           "decode must hang on the outputs, the rows and what is saved alone: not on self.data"),
-    Check("floors", running.floors_stand_beside,
-          "return from floors() what the model must beat: toolkit.evaluation.classifier_floors "
+    Check("floors", behaviour.floors_stand_beside,
+          "return from floors() what the model must beat: toolkit.evaluation.classification_baselines "
           "has the usual ones"),
-    Check("resume", running.repeats_and_resumes,
+    Check("resume", behaviour.repeats_and_resumes,
           "draw everything random from torch, numpy or random (their states are kept), or from "
           "seed, epoch and row; keep no state of your own between steps"),
-    Check("processes", running.processes_share,
+    Check("processes", behaviour.processes_share,
           "let the core share the rows: no sampler and no distributed code of your own"),
 )  # fmt: skip
 

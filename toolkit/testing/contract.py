@@ -7,8 +7,9 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from toolkit.errors import ToolkitError, UserError, listing, nearest
+from toolkit.errors import ToolkitError, UserError
 from toolkit.testing.subject import Subject
+from toolkit.utils.text import listing, nearest
 
 TYPO = 0.8  # how like a hook's name another one must be to be a misspelt one
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas")
@@ -64,7 +65,7 @@ def _signature(where: str, usual: object, own: object) -> Iterator[str]:
 
 def options_documented(subject: Subject) -> Iterator[str]:
     """Every option says what it is, and one at least names a column."""
-    from toolkit.plugin import Options, column_markers
+    from toolkit.plugin_types import Options, column_markers
 
     options = subject.plugin_class.Options
     if not (isinstance(options, type) and issubclass(options, Options)):
@@ -85,7 +86,8 @@ def options_documented(subject: Subject) -> Iterator[str]:
 
 def recipes_valid(subject: Subject) -> Iterator[str]:
     """The scenario has a default recipe, and every recipe of it is valid and says how to run it."""
-    from toolkit import job, library
+    from toolkit.recipe import library
+    from toolkit.runner.prepare import resolve_recipe
 
     found = [r for r in library.recipes() if r.name.partition("/")[0] == subject.scenario]
     if subject.scenario not in [item.name for item in found]:
@@ -98,7 +100,7 @@ def recipes_valid(subject: Subject) -> Iterator[str]:
         if not library.description(item.path).strip():
             yield f"{item.path}: has no description"
         try:
-            job.resolve(str(item.path))
+            resolve_recipe(str(item.path))
         except UserError as error:
             yield from (str(fault) for fault in error.faults)
         except ToolkitError as error:
@@ -107,16 +109,16 @@ def recipes_valid(subject: Subject) -> Iterator[str]:
 
 def wrong_columns_told(subject: Subject) -> Iterator[str]:
     """A column that is not there ends with one message that names it and its option."""
-    from toolkit import job
-    from toolkit.plugin import columns
+    from toolkit.plugin_types import columns
+    from toolkit.runner.prepare import import_libraries, prepare, resolve_recipe
 
-    job.import_heavy()
-    for option in columns(job.resolve(str(subject.small))[2].options):
+    import_libraries()
+    for option in columns(resolve_recipe(str(subject.small))[2].options):
         if "." in option:  # one of a list
             continue
         wrong = "no_such_column"
         try:
-            job.check(str(subject.small), [(("options", option), wrong)])
+            prepare(str(subject.small), [(("options", option), wrong)])
         except UserError as error:
             if not any(wrong in str(fault) for fault in error.faults):
                 yield f"options.{option}={wrong} is answered without naming it: {error}"
@@ -130,11 +132,11 @@ def wrong_labels_told(subject: Subject) -> Iterator[str]:
     """A target column of another kind than it takes ends with a message, not in a crash."""
     import datasets
 
-    from toolkit import job
-    from toolkit.plugin import columns
+    from toolkit.plugin_types import columns
+    from toolkit.runner.prepare import import_libraries, prepare, resolve_recipe
 
-    job.import_heavy()
-    targets = columns(job.resolve(str(subject.small))[2].options, "target")
+    import_libraries()
+    targets = columns(resolve_recipe(str(subject.small))[2].options, "target")
     for option, column in targets.items():
         rows = datasets.Dataset.from_parquet(str(subject.folder / "train.parquet"))
         odd = [{"neither": {"label": str(n)}} for n in range(len(rows))]
@@ -142,7 +144,7 @@ def wrong_labels_told(subject: Subject) -> Iterator[str]:
         file = subject.folder / f"odd-{column.replace('/', '_')}.parquet"
         rows.to_parquet(file)
         try:
-            job.check(str(subject.small), [(("data", "source"), str(file))])
+            prepare(str(subject.small), [(("data", "source"), str(file))])
         except UserError:
             continue
         except Exception as error:  # what is under test may raise anything

@@ -13,17 +13,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import registry
 from toolkit.errors import ToolkitError
+from toolkit.plugin import get
 from toolkit.recipe.yaml_text import dump
 from toolkit.testing import network
-from toolkit.testing.copies import Copies
+from toolkit.testing.forked_runs import ForkServer
 
 if TYPE_CHECKING:
     import datasets
 
-    from toolkit.job import Job
-    from toolkit.plugin import Plugin, Prediction
+    from toolkit.plugin import Plugin
+    from toolkit.plugin_types import Prediction
+    from toolkit.runner.prepare import Job
 
 ROWS = {"train": 48, "validation": 12, "test": 12}
 STEPS = 3
@@ -53,23 +54,24 @@ class Subject:
     @cached_property
     def plugin_class(self) -> type[Plugin[Any]]:
         """The class behind the name."""
-        return registry.get(self.scenario)
+        return get(self.scenario)
 
     @cached_property
     def small(self) -> Path:
         """A recipe of a few rows and steps."""
-        from toolkit import data, job
-        from toolkit.plugin import column_markers, columns
+        from toolkit.data import load_splits
+        from toolkit.plugin_types import column_markers, columns
+        from toolkit.runner.prepare import import_libraries, resolve_recipe
 
-        job.import_heavy()
-        _, recipe, plugin = job.resolve(self.recipe)
+        import_libraries()
+        _, recipe, plugin = resolve_recipe(self.recipe)
         markers = column_markers(type(plugin.options))
         named = {
             key: (column, markers[key.split(".")[0]])
             for key, column in columns(plugin.options).items()
         }
         # Not as `derive` leaves them: the run derives them again.
-        loaded = data.load(recipe.data, named, recipe.seed)
+        loaded = load_splits(recipe.data, named, recipe.seed)
         target = next((name for name, mark in named.values() if mark.role == "target"), None)
         self.folder.mkdir(parents=True, exist_ok=True)
         for split, rows in loaded.splits.items():
@@ -100,10 +102,10 @@ class Subject:
     @cached_property
     def job(self) -> Job:
         """The small recipe, checked and ready to train."""
-        from toolkit import job
+        from toolkit.runner.prepare import prepare
 
         try:
-            return job.check(str(self.small))
+            return prepare(str(self.small))
         except ToolkitError as error:
             raise NotReachedError(str(error)) from error
 
@@ -122,10 +124,10 @@ class Subject:
             self._workers.shutdown(cancel_futures=True)
 
     @cached_property
-    def _copies(self) -> Copies:
+    def _copies(self) -> ForkServer:
         environment = {**network.without(self.folder / "no-network")}
         environment.setdefault("OMP_NUM_THREADS", "1")  # of several processes side by side
-        return Copies(environment)
+        return ForkServer(environment)
 
     @cached_property
     def _workers(self) -> ThreadPoolExecutor:

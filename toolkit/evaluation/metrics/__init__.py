@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from toolkit.errors import UserError, nearest
+from toolkit.errors import UserError
+from toolkit.utils.text import nearest
 
 if TYPE_CHECKING:
     import evaluate
@@ -54,7 +55,7 @@ def load(
     """Return a fresh metric module.
 
     Args:
-        labels, multilabel, pos_label: see `toolkit.evaluation.metric.ClassificationMetric`.
+        labels, multilabel, pos_label: see `toolkit.evaluation.metrics.base.ClassificationMetric`.
 
     Raises:
         UserError: an unknown name, or a metric that does not fit the classes.

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.errors import UserError, listing, nearest
+from toolkit.errors import UserError
+from toolkit.utils.text import listing, nearest
 
 Ints = npt.NDArray[np.signedinteger[Any]]
 Floats = npt.NDArray[np.float64]

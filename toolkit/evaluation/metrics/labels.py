@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.errors import UserError
-from toolkit.evaluation.metric import Array, ClassificationMetric, Floats, as_array, sums_by
+from toolkit.evaluation.metrics.base import Array, ClassificationMetric, Floats, as_array, sums_by
 
 Places = npt.NDArray[np.intp]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import UserError
-from toolkit.evaluation.metric import Array, Floats, sums_by
-from toolkit.evaluation.metrics.scores import ScoreMetric, is_true
+from toolkit.evaluation.metrics.base import Array, Floats, sums_by
+from toolkit.evaluation.metrics.score_base import ScoreMetric, is_true
 
 BINS = 15
 SLACK = 1e-5  # how far float32 or bfloat16 sums may carry a probability out of [0, 1]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from toolkit.evaluation.metric import Array, Floats, sums_by
-from toolkit.evaluation.metrics.scores import Scored, ScoreMetric
+from toolkit.evaluation.metrics.base import Array, Floats, sums_by
+from toolkit.evaluation.metrics.score_base import Scored, ScoreMetric
 
 Places = npt.NDArray[np.intp]
 ROUNDING = 1e-12  # shares of the weight below it are what subtracting sums leaves of zero

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import UserError
-from toolkit.evaluation.metric import Floats
+from toolkit.evaluation.metrics.base import Floats
 from toolkit.evaluation.metrics.labels import LabelMetric, Outcomes
 
 

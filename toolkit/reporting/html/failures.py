@@ -19,7 +19,7 @@ from toolkit.reporting.html.parts import (
     score,
     words,
 )
-from toolkit.reporting.reading import Reading
+from toolkit.reporting.prediction_arrays import PredictionArrays
 
 FEWEST = 10  # rows of a slice that is named
 COLUMNS = 12  # slice columns that are shown
@@ -33,7 +33,7 @@ TITLES = {
 
 def section(
     record: Mapping[str, Any],
-    reading: Reading,
+    reading: PredictionArrays,
     kept: Kept | None,
     pictures: Sequence[Picture],
 ) -> Section:
@@ -113,7 +113,7 @@ def _cut(text: str) -> str:
     return text if len(text) <= 60 else text[:59] + "…"
 
 
-def _examples(reading: Reading, kept: Kept) -> Iterator[Examples]:
+def _examples(reading: PredictionArrays, kept: Kept) -> Iterator[Examples]:
     # Without what was kept of their texts, the rows are known by their numbers alone.
     kinds = kept.kinds or examples.choose(reading)
     for kind, (title, says) in TITLES.items():
@@ -122,7 +122,7 @@ def _examples(reading: Reading, kept: Kept) -> Iterator[Examples]:
             yield Examples(title, says, rows)
 
 
-def _example(reading: Reading, kept: Kept, kind: str, row: int) -> Example:
+def _example(reading: PredictionArrays, kept: Kept, kind: str, row: int) -> Example:
     found = kept.rows.get(str(row), Kept.Shown())
     said, true, note = found.prediction, found.reference, ""
     one, several = reading.one, reading.several

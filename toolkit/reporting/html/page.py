@@ -7,18 +7,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import history
 from toolkit.errors import UserError
-from toolkit.reporting import examples, reading, terminal
-from toolkit.reporting.figures import Curve
+from toolkit.plugin_types import Curve
+from toolkit.reporting import examples, prediction_arrays, terminal
 from toolkit.reporting.html import failures, headline, provenance, training, trust
 from toolkit.reporting.html.parts import Picture, Section, sentence, words
-from toolkit.runs import Run
+from toolkit.runs.folder import Run
+from toolkit.training import log_history
 
 if TYPE_CHECKING:
-    from toolkit.job import Job
-    from toolkit.reporting.reading import Reading
-    from toolkit.runs import RunFolder
+    from toolkit.reporting.prediction_arrays import PredictionArrays
+    from toolkit.runner.prepare import Job
+    from toolkit.runs.writer import RunWriter
 
 FILE = "report.html"
 PICTURES = 8  # drawn by a plugin, that are shown
@@ -26,7 +26,7 @@ ROOM = 1_500_000  # characters of all of them together
 WIDEST = 1000  # pixels
 
 
-def of_job(job: Job, folder: RunFolder) -> None:
+def of_job(job: Job, folder: RunWriter) -> None:
     """Write the report at the end of a run, and keep what it shows of the test rows."""
     read = _read(folder.path, folder.record)
     folder.write(calibration=trust.calibration(folder.record, read))
@@ -79,12 +79,12 @@ def published(run: Run, record: Mapping[str, Any], recipe: str, rows: bool) -> s
     return templates.render(record, list(_sections(run.path, record, read, name, recipe, rows)))
 
 
-def _read(run: Path, record: Mapping[str, Any]) -> Reading:
+def _read(run: Path, record: Mapping[str, Any]) -> PredictionArrays:
     temperature = (record.get("calibration") or {}).get("temperature")
-    return reading.read(run / "predictions.jsonl", temperature, record.get("positive"))
+    return prediction_arrays.read(run / "predictions.jsonl", temperature, record.get("positive"))
 
 
-def _write(run: Path, record: Mapping[str, Any], read: Reading, target: Path) -> None:
+def _write(run: Path, record: Mapping[str, Any], read: PredictionArrays, target: Path) -> None:
     from toolkit.reporting.html import templates
 
     text = templates.render(record, sections(run, record, read))
@@ -93,20 +93,25 @@ def _write(run: Path, record: Mapping[str, Any], read: Reading, target: Path) ->
     os.replace(partial, target)
 
 
-def sections(run: Path, record: Mapping[str, Any], read: Reading) -> list[Section]:
+def sections(run: Path, record: Mapping[str, Any], read: PredictionArrays) -> list[Section]:
     """Return the sections in the order in which a reader asks."""
     return list(_sections(run, record, read, run, provenance.recipe_text(run), True))
 
 
 def _sections(
-    run: Path, record: Mapping[str, Any], read: Reading, name: Path, recipe: str, rows: bool
+    run: Path,
+    record: Mapping[str, Any],
+    read: PredictionArrays,
+    name: Path,
+    recipe: str,
+    rows: bool,
 ) -> Iterator[Section]:
     curves = dict(_curves(run, record))
     kept, pictures = (examples.read(run), list(_pictures(run, record))) if rows else (None, [])
     yield headline.section(record, list(terminal.warnings(record)))
     yield failures.section(record, read, kept, pictures)
     yield trust.section(record, read, curves)
-    yield training.section(record, history.read(run))
+    yield training.section(record, log_history.read(run))
     yield provenance.section(record, name, recipe)
 
 

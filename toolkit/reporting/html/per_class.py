@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.reporting.html.parts import NONE, Table, number, share
-from toolkit.reporting.reading import Reading
+from toolkit.reporting.prediction_arrays import PredictionArrays
 
 MATRIX = 20  # classes of a confusion matrix, at most
 CLASSES = 50  # rows of the table of classes
@@ -16,7 +16,7 @@ HEAD = 24  # characters of a class above a narrow column
 PAIRS = 15  # confused pairs
 
 
-def tables(reading: Reading) -> Iterator[Table]:
+def tables(reading: PredictionArrays) -> Iterator[Table]:
     """Yield the confusion matrix (or the most confused pairs), and the table of classes."""
     if reading.one is not None:
         width = len(reading.names)
@@ -30,7 +30,7 @@ def tables(reading: Reading) -> Iterator[Table]:
         yield _classes(reading, reading.several.counts, [])
 
 
-def sentence(reading: Reading) -> str:
+def sentence(reading: PredictionArrays) -> str:
     """Return how many rows are wrong."""
     if reading.one is not None:
         wrong = int((~reading.one.right).sum())
@@ -42,7 +42,7 @@ def sentence(reading: Reading) -> str:
     return ""
 
 
-def worst_pair(reading: Reading) -> str:
+def worst_pair(reading: PredictionArrays) -> str:
     """Return what is most often taken for what; nothing where all is right."""
     pairs = _pairs(reading) if reading.one is not None else []
     if not pairs:
@@ -52,12 +52,12 @@ def worst_pair(reading: Reading) -> str:
     return f"Most often “{_name(reading, truth)}” is taken for “{_name(reading, said)}”: {times}."
 
 
-def _name(reading: Reading, place: int) -> str:
+def _name(reading: PredictionArrays, place: int) -> str:
     name = reading.names[place]
     return name if len(name) <= 60 else name[:59] + "…"
 
 
-def _pairs(reading: Reading) -> list[tuple[int, int, int]]:
+def _pairs(reading: PredictionArrays) -> list[tuple[int, int, int]]:
     """Return (rows, true class, predicted class) of what is confused, the commonest first."""
     one, width = reading.one, len(reading.names)
     assert one is not None  # noqa: S101 - the callers have looked
@@ -66,7 +66,7 @@ def _pairs(reading: Reading) -> list[tuple[int, int, int]]:
     return [(int(counts[k]), int(cells[k]) // width, int(cells[k]) % width) for k in order]
 
 
-def _counts_of_one(reading: Reading) -> Any:
+def _counts_of_one(reading: PredictionArrays) -> Any:
     """Return (classes, 3) of true, predicted, both."""
     one, width = reading.one, len(reading.names)
     assert one is not None  # noqa: S101 - the caller has looked
@@ -74,7 +74,7 @@ def _counts_of_one(reading: Reading) -> Any:
     return np.stack([np.bincount(part, minlength=width) for part in parts], axis=1)
 
 
-def _matrix(reading: Reading, pairs: list[tuple[int, int, int]]) -> Table:
+def _matrix(reading: PredictionArrays, pairs: list[tuple[int, int, int]]) -> Table:
     width = len(reading.names)
     found = np.diag(_counts_of_one(reading)[:, 2])
     for count, truth, said in pairs:
@@ -86,7 +86,7 @@ def _matrix(reading: Reading, pairs: list[tuple[int, int, int]]) -> Table:
     return Table("Confusion matrix", ["true ↓ said →", *heads], rows, note, heat)
 
 
-def _confused(reading: Reading, pairs: list[tuple[int, int, int]]) -> Table:
+def _confused(reading: PredictionArrays, pairs: list[tuple[int, int, int]]) -> Table:
     counts = _counts_of_one(reading)
     rows = [
         [reading.names[truth], reading.names[said], count, share(count, int(counts[truth, 0]))]
@@ -96,7 +96,7 @@ def _confused(reading: Reading, pairs: list[tuple[int, int, int]]) -> Table:
     return Table("What is taken for what", ["true", "said", "rows", "of its rows"], rows, note)
 
 
-def _classes(reading: Reading, counts: Any, pairs: list[tuple[int, int, int]]) -> Table:
+def _classes(reading: PredictionArrays, counts: Any, pairs: list[tuple[int, int, int]]) -> Table:
     errors = counts[:, 0] + counts[:, 1] - 2 * counts[:, 2]
     order = np.argsort(-errors, kind="stable")[:CLASSES]
     taken: dict[int, str] = {}

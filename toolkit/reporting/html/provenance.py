@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit import shown
 from toolkit.reporting.html.parts import NONE, Code, Section, Table, number
+from toolkit.utils.text import printable_line
 
 RECIPE = 20_000  # characters of the recipe that are shown
 
@@ -26,7 +26,7 @@ def section(record: Mapping[str, Any], run: Path, recipe: str) -> Section:
         f"The saved model was loaded again in a fresh process: {reload['compared']:,} predictions "
         f"compared, {same}."
     )
-    quoted = shlex.quote(shown.line(run))
+    quoted = shlex.quote(printable_line(run))
     commands = [f"toolkit rerun {quoted}", f"toolkit run {quoted}/recipe.yaml"]
     found.blocks.append(Code("Do it again", "\n".join(commands)))
     found.blocks.append(_rows(data))

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit import shown
 from toolkit.reporting import charts
 from toolkit.reporting.html.parts import Section, number
+from toolkit.utils.text import printable
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -58,5 +58,5 @@ def _cell(value: object) -> Markup | str:
 
 def _code(value: object) -> str:
     """Return text of several lines as it is, without control characters."""
-    found = shown.plain(str(value))
+    found = printable(str(value))
     return found.encode("utf-8", "replace").decode("utf-8")

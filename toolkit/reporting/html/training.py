@@ -15,7 +15,7 @@ SMOOTHED = 10  # log lines over which throughput is told, at most
 
 
 def section(record: Mapping[str, Any], history: History) -> Section:
-    """Return the section. history: the Trainer's log, see `toolkit.history`."""
+    """Return the section. history: the Trainer's log, see `toolkit.training.log_history`."""
     found = Section("training", "How did training go?")
     speed = record["speed"]
     found.answer.append(_in_words(record))

@@ -7,17 +7,19 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.plugin_types import Curve
 from toolkit.reporting import charts
-from toolkit.reporting.figures import Curve
 from toolkit.reporting.html.parts import Chart, Section, Table, line_chart, number, share
-from toolkit.reporting.reading import BINS, Reading, Reliability
+from toolkit.reporting.prediction_arrays import BINS, PredictionArrays, Reliability
 
 SURE = (0.99, 0.95, 0.9)  # accuracies of which the first that some rows reach is told
 EVEN = 0.02  # between confidence and what is right, up to which they count as alike
 FEWEST = 20  # rows; of fewer, how many are right is chance
 
 
-def section(record: Mapping[str, Any], reading: Reading, curves: Mapping[str, Curve]) -> Section:
+def section(
+    record: Mapping[str, Any], reading: PredictionArrays, curves: Mapping[str, Curve]
+) -> Section:
     """Return the section. curves: name -> what a plugin has drawn (see `figures.Curve`)."""
     found = Section("trust", "Can its probabilities be trusted?")
     if reading.has_scores:
@@ -38,7 +40,7 @@ def section(record: Mapping[str, Any], reading: Reading, curves: Mapping[str, Cu
     return found
 
 
-def calibration(record: Mapping[str, Any], reading: Reading) -> dict[str, Any] | None:
+def calibration(record: Mapping[str, Any], reading: PredictionArrays) -> dict[str, Any] | None:
     """Return what run.json says of calibration, with the errors on test; None without any."""
     if reading.before is None:
         return None
@@ -49,7 +51,7 @@ def calibration(record: Mapping[str, Any], reading: Reading) -> dict[str, Any] |
     return {**given, "test": errors}
 
 
-def _in_words(record: Mapping[str, Any], reading: Reading) -> Iterator[str]:
+def _in_words(record: Mapping[str, Any], reading: PredictionArrays) -> Iterator[str]:
     before, after = reading.before, reading.after
     assert before is not None  # noqa: S101 - the caller has looked
     total = max(before.count.sum(), 1.0)
@@ -69,7 +71,7 @@ def _in_words(record: Mapping[str, Any], reading: Reading) -> Iterator[str]:
         )
 
 
-def _reliability(reading: Reading) -> Chart:
+def _reliability(reading: PredictionArrays) -> Chart:
     before, after = reading.before, reading.after
     assert before is not None  # noqa: S101 - the caller has looked
     series = {"as it is": before, **({"scaled": after} if after else {})}
@@ -97,7 +99,7 @@ def _points(found: Reliability) -> tuple[list[float], list[float]]:
     return confidence.tolist(), (found.right[kept] / found.count[kept]).tolist()
 
 
-def _two_classes(reading: Reading, curves: Mapping[str, Curve]) -> Iterator[Chart]:
+def _two_classes(reading: PredictionArrays, curves: Mapping[str, Curve]) -> Iterator[Chart]:
     """Yield ROC and precision over recall, with the point at which labels are given."""
     one, positive = reading.one, reading.positive
     if one is None or positive is None:
@@ -132,7 +134,7 @@ def _even(x: Any, y: Any) -> list[charts.Point]:
     return [(float(x[place]), float(y[place])) for place in places]
 
 
-def _coverage(reading: Reading, answer: list[str]) -> Iterator[Chart]:
+def _coverage(reading: PredictionArrays, answer: list[str]) -> Iterator[Chart]:
     """Yield how accurate the surest rows are, by how many of them there are."""
     one = reading.one
     if one is None or reading.rows < 2 * FEWEST or one.right.all() or not one.right.any():

@@ -1,0 +1,243 @@
+"""Metrics of rare events: what is caught at a price, among the first cards, and what it costs."""
+
+from __future__ import annotations
+
+import inspect
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import evaluate
+import numpy as np
+from datasets import Features, List, Value
+
+from toolkit.evaluation.metrics.base import Array, Floats, RowMetric, as_array
+from toolkit.evaluation.metrics.ranking import AveragePrecision, RocAuc
+
+FIELDS = ("fraud", "day", "card", "amount")  # of a reference, as numbers
+
+Row = Mapping[str, Any]
+
+
+def scored(predictions: Sequence[Row], references: Sequence[Row]) -> tuple[list[Row], list[Row]]:
+    """Return the pairs that count: rows of cards known as defrauded may not."""
+    pairs = [(p, r) for p, r in zip(predictions, references, strict=True) if r["scored"]]
+    return [p for p, _ in pairs], [r for _, r in pairs]
+
+
+class _OfLabels:
+    """Mixed into a metric of the toolkit: takes the label out of what a reference says."""
+
+    def add_batch(
+        self: Any, *, predictions: Any = None, references: Any = None, **rest: Any
+    ) -> None:
+        """Add the rows that count."""
+        predictions, references = scored(predictions, references)
+        labels = [reference["label"] for reference in references]
+        super().add_batch(  # type: ignore[misc]  # of the metric that it is mixed into
+            predictions=predictions, references=labels, **rest
+        )
+
+
+class FraudAveragePrecision(_OfLabels, AveragePrecision):
+    """Average precision of frauds: sklearn.metrics.average_precision_score."""
+
+
+class FraudRocAuc(_OfLabels, RocAuc):
+    """Area under the ROC curve of frauds."""
+
+
+class FraudMetric(RowMetric):
+    """A metric of scores that needs more of a row than its label.
+
+    `add_batch` takes predictions {"score": p, "alarm": bool} and references {"fraud": 0 or 1,
+    "day": int, "card": int, "amount": float, "scored": bool}.
+    """
+
+    source = ""
+
+    def _info(self) -> evaluate.MetricInfo:
+        numbers = List(Value("float64"))
+        info = evaluate.MetricInfo(
+            description=inspect.getdoc(type(self)) or "",
+            citation=self.source,
+            features=Features(predictions=numbers, references=numbers),
+        )
+        info.format = "arrow"
+        return info
+
+    def add_batch(self, *, predictions: Any = None, references: Any = None, **rest: Any) -> None:
+        """Add the rows that count."""
+        predictions, references = scored(predictions, references)
+        super().add_batch(
+            predictions=[[p["score"], float(p["alarm"])] for p in predictions],
+            references=[[float(r[name]) for name in FIELDS] for r in references],
+            **rest,
+        )
+
+    def rows(self, predictions: Any, references: Any) -> Any:
+        """Prepare scores, alarms and the fields of the references."""
+        found, truth = as_array(predictions), as_array(references)
+        return self.prepared(found[:, 0], found[:, 1], dict(zip(FIELDS, truth.T, strict=True)))
+
+    @abstractmethod
+    def prepared(self, scores: Floats, alarms: Floats, truth: Mapping[str, Floats]) -> Any:
+        """Return what `statistic` takes."""
+
+
+@dataclass(frozen=True)
+class _Falling:
+    """Rows in falling order of score, whether each is a fraud, and where equal scores end."""
+
+    order: Array
+    fraud: Floats
+    ends: Array
+
+
+class RecallAtFalsePositiveRate(FraudMetric):
+    """Share of the frauds that score above a threshold which so few legitimate rows pass.
+
+    Args:
+        rate: of the legitimate rows, at most.
+    """
+
+    def __init__(self, rate: float, **evaluate_kwargs: Any) -> None:
+        self.rate = rate
+        super().__init__(**evaluate_kwargs)
+
+    def prepared(self, scores: Floats, alarms: Floats, truth: Mapping[str, Floats]) -> _Falling:
+        """Sort the rows."""
+        order = np.argsort(-scores, kind="stable")
+        falling = scores[order]
+        ends = np.flatnonzero(np.append(falling[1:] != falling[:-1], True))
+        return _Falling(order, truth["fraud"][order], ends)
+
+    def statistic(self, rows: _Falling, weights: Floats) -> float:
+        """Return the recall; NaN without frauds or without legitimate rows."""
+        drawn = weights[rows.order]
+        caught = np.cumsum(drawn * rows.fraud)
+        alarmed = np.cumsum(drawn * (1 - rows.fraud))
+        if not caught[-1] or not alarmed[-1]:
+            return float("nan")
+        allowed = alarmed[rows.ends] <= self.rate * alarmed[-1] * (1 + 1e-12)
+        return float(caught[rows.ends][allowed].max(initial=0) / caught[-1])
+
+
+@dataclass(frozen=True)
+class _Cards:
+    """Day after day, its cards in falling order of score: best row, whether defrauded, card.
+
+    starts: where each day begins, and the end. cards: how many there are in all.
+    """
+
+    best: Array
+    hit: Array
+    card: Array
+    starts: Array
+    cards: int
+
+
+class CardPrecision(FraudMetric):
+    """Share of defrauded cards among the so many that score highest on a day; mean over days.
+
+    A card scores as its highest transaction of the day does; of equal scores the earlier row comes
+    first. A card that was checked and found defrauded is blocked: it is not looked at on later
+    days. Le Borgne et al., Reproducible Machine Learning for Credit Card Fraud Detection (2022),
+    chapter 4: there a day is divided by the number of checks even where it has fewer cards.
+
+    Args:
+        cards: that can be checked on a day.
+    """
+
+    source = "https://fraud-detection-handbook.github.io/fraud-detection-handbook/"
+
+    def __init__(self, cards: int, **evaluate_kwargs: Any) -> None:
+        self.cards = cards
+        super().__init__(**evaluate_kwargs)
+
+    def prepared(self, scores: Floats, alarms: Floats, truth: Mapping[str, Floats]) -> _Cards:
+        """Sort the rows, and number the cards of each day."""
+        order = np.lexsort((-scores, truth["day"]))
+        pairs = np.stack([truth["day"], truth["card"]], 1)[order]
+        _, best, place = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
+        hit = np.bincount(place.ravel(), truth["fraud"][order]) > 0
+        falling = np.argsort(best, kind="stable")  # rows are in order of day and score
+        found = pairs[best[falling]]
+        cards, card = np.unique(found[:, 1], return_inverse=True)
+        starts = np.flatnonzero(np.diff(found[:, 0], prepend=np.nan, append=np.nan))
+        return _Cards(order[best[falling]], hit[falling], card.ravel(), starts, len(cards))
+
+    def statistic(self, rows: _Cards, weights: Floats) -> float:
+        """Return the mean over days; a card counts as often as its best row was drawn."""
+        blocked = np.zeros(rows.cards, bool)
+        found = []
+        for start, end in pairwise(rows.starts):
+            card, hit = rows.card[start:end], rows.hit[start:end]
+            drawn = weights[rows.best[start:end]]
+            if not drawn.any():
+                continue
+            drawn = np.where(blocked[card], 0, drawn)
+            taken = np.clip(self.cards - (np.cumsum(drawn) - drawn), 0, drawn)
+            found.append((taken * hit).sum() / self.cards)
+            blocked[card[hit & (taken > 0)]] = True
+        return float(np.mean(found))
+
+
+class ExpectedCost(FraudMetric):
+    """Mean cost of a transaction: of checking it, or of the amount that is lost.
+
+    Elkan, The Foundations of Cost-Sensitive Learning (2001).
+
+    Args:
+        alarm: what a check costs. missed: what a fraud costs that is not checked, per unit of
+            amount.
+    """
+
+    greater_is_better = False
+
+    def __init__(self, alarm: float, missed: float, **evaluate_kwargs: Any) -> None:
+        self.alarm, self.missed = alarm, missed
+        super().__init__(**evaluate_kwargs)
+
+    def prepared(self, scores: Floats, alarms: Floats, truth: Mapping[str, Floats]) -> Floats:
+        """Return the cost of each row."""
+        lost = self.missed * truth["fraud"] * np.abs(truth["amount"])
+        return np.where(alarms > 0, self.alarm, lost)
+
+    def statistic(self, rows: Floats, weights: Floats) -> float:
+        """Return the weighted mean."""
+        return float(rows @ weights / weights.sum())
+
+
+class MaskedFieldLoss(RowMetric):
+    """Mean loss of what stands in masked fields; less is better.
+
+    Squared error of numbers, in standard deviations of train; cross-entropy of kinds, in nats.
+    """
+
+    greater_is_better = False
+
+    def _info(self) -> evaluate.MetricInfo:
+        number = Value("float64")
+        info = evaluate.MetricInfo(
+            description=inspect.getdoc(type(self)) or "",
+            citation="",
+            features=Features(predictions=number, references=number),
+        )
+        info.format = "arrow"
+        return info
+
+    def add_batch(self, *, predictions: Any = None, references: Any = None, **rest: Any) -> None:
+        """Add rows."""
+        values = [prediction["surprise"] for prediction in predictions]
+        super().add_batch(predictions=values, references=[0.0] * len(values), **rest)
+
+    def rows(self, predictions: Any, references: Any) -> Floats:
+        """Return each row's surprise."""
+        return as_array(predictions).astype(np.float64)
+
+    def statistic(self, rows: Floats, weights: Floats) -> float:
+        """Return the weighted mean."""
+        return float(rows @ weights / weights.sum())

@@ -1,0 +1,78 @@
+"""Which metrics there are by name, and the curves of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.errors import UserError
+from toolkit.plugin_types import Curve
+from toolkit.utils.text import nearest
+from toolkit_plugins.tabular.fraud_detection import metrics
+from toolkit_plugins.tabular.fraud_detection.threshold import CURVE, cheapest, precision_recall
+
+if TYPE_CHECKING:
+    from toolkit_plugins.tabular.fraud_detection.options import FraudOptions
+    from toolkit_plugins.tabular.fraud_detection.schema import Schema
+
+Array = np.ndarray[Any, Any]
+
+
+def modules(options: FraudOptions, schema: Schema, wanted: list[str]) -> Mapping[str, Any]:
+    """Return metric modules by name: those wanted, or all that fit the table.
+
+    Raises:
+        UserError: an unknown name.
+    """
+    if options.task == "pretrain":
+        makers: dict[str, Any] = {"masked_field_loss": metrics.MaskedFieldLoss}
+    else:
+        makers = _detecting(options, schema)
+    unknown = [name for name in wanted if name not in makers]
+    if unknown:
+        name = unknown[0]
+        raise UserError(
+            f"there is no metric {name!r} here.{nearest(name, makers)} Metrics: {', '.join(makers)}"
+        )
+    return {name: makers[name]() for name in wanted or makers}
+
+
+def _detecting(options: FraudOptions, schema: Schema) -> dict[str, Any]:
+    labels = list(schema.labels)
+    found: dict[str, Any] = {
+        "average_precision": lambda: metrics.FraudAveragePrecision(labels=labels),
+        "roc_auc": lambda: metrics.FraudRocAuc(labels=labels),
+    }
+    for rate in options.false_positive_rates:
+        found[f"recall_at_fpr_{rate:g}"] = lambda rate=rate: metrics.RecallAtFalsePositiveRate(rate)
+    if schema.time is not None and schema.entities:
+        found[f"card_precision_{options.cards}"] = lambda: metrics.CardPrecision(options.cards)
+    found["expected_cost"] = lambda: metrics.ExpectedCost(options.cost_alarm, options.cost_missed)
+    return found
+
+
+def curves(
+    scores: Array, truth: Array, amounts: Array, options: FraudOptions, threshold: float
+) -> Mapping[str, Curve]:
+    """Return precision over recall and cost over threshold, with the chosen threshold marked."""
+    alarms = scores >= threshold
+    caught, frauds = float(truth[alarms].sum()), max(float(truth.sum()), 1.0)
+    at = (caught / frauds, caught / max(float(alarms.sum()), 1.0))
+    _, bounds, costs = cheapest(scores, truth, amounts, options.cost_alarm, options.cost_missed)
+    cost = float(costs[np.abs(bounds - min(threshold, 1.0)).argmin()])
+    rising = np.argsort(bounds)
+    places = np.searchsorted(bounds[rising], np.linspace(0, 1, CURVE))
+    places = rising[np.unique(places.clip(max=len(rising) - 1))]
+    cost_line = [(float(bounds[place]), float(costs[place])) for place in places]
+    return {
+        "precision_recall": Curve(
+            "Precision over recall", "recall", "precision",
+            {"model": precision_recall(scores, truth)}, {"threshold": at},
+        ),
+        "cost": Curve(
+            "Cost over the threshold", "threshold", "mean cost of a transaction",
+            {"model": cost_line}, {"chosen": (min(threshold, 1.0), cost)},
+        ),
+    }  # fmt: skip

@@ -1,0 +1,287 @@
+"""Question answering: which span of a context answers a question, or that none does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from itertools import pairwise
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from toolkit.errors import DataError, Fault, ModelError
+from toolkit.models import pretrained
+from toolkit.plugin import Plugin
+from toolkit.plugin_types import (
+    Baseline,
+    Column,
+    Curve,
+    Figure,
+    Options,
+    Prediction,
+    Row,
+    TextColumn,
+)
+from toolkit_plugins.text.question_answering import answers, spans
+from toolkit_plugins.text.question_answering.answers import Layout
+from toolkit_plugins.text.question_answering.windows import Windows, collate
+
+AnswerColumn = Annotated[str, Column("target", as_text=True, may_be_empty=True)]
+
+
+class AnswerOptions(Options):
+    """Options of question answering."""
+
+    question: TextColumn = Field("question", description="column of the question")
+    context: TextColumn = Field("context", description="column of the text that may answer it")
+    answers: AnswerColumn = Field(
+        "answers",
+        description="column of the answer(s): SQuAD's, or a text; empty where there is none",
+    )
+    answer_start: str = Field(
+        "answer_start", description="column of the offset of an answer that is a text, if there"
+    )
+    max_length: int = Field(384, ge=16, description="tokens of question and context together")
+    doc_stride: int = Field(
+        128, ge=0, description="tokens that two windows of a long context share"
+    )
+    max_question_length: int = Field(64, ge=1, description="tokens; what is longer is cut")
+    max_answer_length: int = Field(30, ge=1, description="tokens of an answer at most")
+    n_best: int = Field(5, ge=1, le=100, description="answers in a prediction, the best first")
+    no_answer_threshold: float | None = Field(
+        None, ge=0, le=1,
+        description="no_answer_score above which there is no answer; chosen on validation if not "
+                    "given, and 1 (never) where all questions have one",
+    )  # fmt: skip
+
+
+class QuestionAnswering(Plugin[AnswerOptions]):
+    """Any model that AutoModelForQuestionAnswering loads, with a fast tokenizer."""
+
+    Options = AnswerOptions
+
+    def load_processor(self) -> Any:
+        """Return the tokenizer, which must know where in the text its tokens stand."""
+        self._check_answers()
+        found = pretrained.tokenizer(self.model_path)
+        if not found.is_fast:
+            raise ModelError(
+                f"the tokenizer of {self.model_path} ({type(found).__name__}) does not say where "
+                "in a text its tokens stand, as an answer's place needs: take a model with a fast "
+                "tokenizer (tokenizer.json)"
+            )
+        return found
+
+    def prepare(self, split: Any, name: str) -> Any:
+        """Return windows of question and context, with the answer's place where rows have one."""
+        layout, options, windows = self.layout, self.options, self.windows
+        labelled = options.answers in split.column_names
+
+        def encode(batch: dict[str, list[Any]], numbers: list[int]) -> dict[str, list[Any]]:
+            rows = [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
+            texts = [layout.texts(row) for row in rows]
+            places = [layout.places(row) for row in rows] if labelled else None
+            found: dict[str, list[Any]] = {}
+            questions, contexts = zip(*texts, strict=True)
+            for window in windows.of(questions, contexts, places):
+                window["row"] = numbers[window["row"]]
+                for key, value in window.items():
+                    found.setdefault(key, []).append(value)
+            return found
+
+        return split.map(encode, batched=True, with_indices=True, remove_columns=split.column_names)
+
+    def example(self) -> Row:
+        """Return a question and a text that answers it."""
+        return {
+            self.options.question: "When was the bridge opened?",
+            self.options.context: "The old bridge was closed in 1961. Three years later, in May "
+            "1964, a new one of steel was opened, which still stands.",
+        }
+
+    def load_model(self) -> Any:
+        """Return the model with a head of two outputs per token: start and end."""
+        from transformers import AutoModelForQuestionAnswering
+
+        return pretrained.model(
+            AutoModelForQuestionAnswering,
+            self.model_path,
+            self.processor,
+            num_labels=2,
+            ignore_mismatched_sizes=True,  # a checkpoint's head for something else is replaced
+            dtype="float32",
+        )
+
+    def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
+        """Return what pads windows on their right, on whichever side the tokenizer would."""
+        from toolkit.evaluation.predicting import padding_step
+
+        tokenizer = self.processor
+        padding = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0,
+                   "token_type_ids": tokenizer.pad_token_type_id}  # fmt: skip
+        return partial(collate, padding=padding, step=padding_step())
+
+    def loss(self) -> Callable[..., Any]:
+        """Return the cross-entropy of start and end among the tokens that may be either."""
+        return spans.loss
+
+    def keep(self, outputs: Any, parts: Sequence[Row]) -> list[spans.Kept]:
+        """Return the best spans of each window."""
+        options = self.options
+        return spans.best(outputs, parts, options.max_answer_length, options.n_best)
+
+    def decode(self, outputs: Any, rows: Sequence[Row]) -> list[Prediction]:
+        """Return the answer of each row, where it stands, and others that might be it."""
+        count, threshold = self.options.n_best, self.threshold
+        contexts = [answers.text_of(row[self.options.context], "") for row in rows]
+        return [
+            spans.answer(windows, context, count, threshold)
+            for windows, context in zip(outputs, contexts, strict=True)
+        ]
+
+    def references(self, rows: Sequence[Row]) -> list[Any]:
+        """Return the gold answers of each row; an empty list where there is none."""
+        return [[text for text, _ in self.layout.gold(row)] for row in rows]
+
+    def margin(self, prediction: Prediction) -> Mapping[str, float]:
+        """Return how near the answer is to another one, and any two of the n-best to each other."""
+        scores = [found["score"] for found in prediction["n_best"]]
+        gaps = [one - other for one, other in pairwise(scores)]
+        first = min([*gaps[:1], abs(prediction["no_answer_score"] - self.threshold), 1.0])
+        # What stands behind the last one is at most as likely.
+        return {"": first, "n_best": min([first, *gaps, *scores[-1:]])}
+
+    def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, Any]:
+        """Return the threshold of no answer that gives the best F1 on validation."""
+        from toolkit_plugins.text.question_answering.threshold import NEVER, Sweep
+
+        if self.options.no_answer_threshold is not None:
+            return {"no_answer_threshold": self.options.no_answer_threshold}
+        if not self.counts["validation"]["unanswerable"]:
+            return {"no_answer_threshold": NEVER}
+        golds = list(self._golds("validation"))
+        return {"no_answer_threshold": Sweep(predictions, golds).choose()}
+
+    def metrics(self) -> Mapping[str, Any]:
+        """Return the metrics that the recipe names, or the usual ones."""
+        from toolkit_plugins.text.question_answering import metrics
+
+        second = self.some_unanswerable
+        names = (self.recipe.report.metrics if self.recipe else None) or (
+            list(metrics.CLASSES) if second else ["f1", "exact_match"]
+        )
+        return {name: metrics.load(name, second) for name in names}
+
+    def floors(self) -> Iterable[Baseline]:
+        """Return the sliding window over words, and no answer where that can be right."""
+        from toolkit_plugins.text.question_answering import baselines
+
+        found: list[Baseline] = [baselines.SlidingWindow(self.layout.texts)]
+        return [*found, baselines.NoAnswer()] if self.some_unanswerable else found
+
+    def figures(self, predictions: Iterable[Prediction]) -> Mapping[str, Figure]:
+        """Return how long answers are, and what the threshold of no answer trades."""
+        from toolkit_plugins.text.question_answering.threshold import Sweep
+
+        found, golds = list(predictions), list(self._golds("test"))
+        lines = {
+            "predicted": _lengths(p["answer"] for p in found),
+            "gold": _lengths(gold[0] if gold else "" for gold in golds),
+        }
+        drawn: dict[str, Figure] = {
+            "answer_lengths": Curve("Answers of the test split", "words (0: no answer)",
+                                    "share of questions", lines)
+        }  # fmt: skip
+        if self.counts["test"]["unanswerable"]:
+            sweep = Sweep(found, golds)
+            chosen = (self.threshold, sweep.at(self.threshold))
+            drawn["no_answer"] = Curve(
+                "F1 by threshold", "no_answer_score above which there is no answer", "F1",
+                sweep.lines(), {"chosen on validation": chosen},
+            )  # fmt: skip
+        return drawn
+
+    def notes(self) -> list[str]:
+        """Say how answers were found, and which contexts stand in two splits."""
+        found = [line for name, counts in self.counts.items()
+                 for line in answers.in_words(name, counts)]  # fmt: skip
+        seen = {name: set(self._column(name, self.options.context)) for name in self.counts}
+        for name in seen:
+            shared = len(seen[name] & seen["train"]) if name != "train" else 0
+            if shared:
+                found.append(
+                    f"{name}: {shared:,} of {len(seen[name]):,} contexts stand in train, too "
+                    "(data.split.group=context keeps them apart)"
+                )
+        return found
+
+    @cached_property
+    def layout(self) -> Layout:
+        """The columns."""
+        options = self.options
+        return Layout(options.question, options.context, options.answers, options.answer_start)
+
+    @property
+    def windows(self) -> Windows:
+        """How contexts are cut."""
+        options = self.options
+        longest = pretrained.longest_input(self.model_path, self.processor)
+        limit = min(options.max_length, longest or options.max_length)
+        return Windows.fitting(
+            self.processor, limit, options.doc_stride, options.max_question_length
+        )
+
+    @property
+    def threshold(self) -> float:
+        """The no_answer_score above which there is no answer."""
+        from toolkit_plugins.text.question_answering.threshold import EVEN, NEVER
+
+        if self.options.no_answer_threshold is not None:
+            return self.options.no_answer_threshold
+        usual = EVEN if self.some_unanswerable else NEVER
+        return float(self.calibration.get("no_answer_threshold", usual))
+
+    @cached_property
+    def counts(self) -> dict[str, Counter[str]]:
+        """How answers were found, by split."""
+        names = [] if self.data is None else list(self.data)
+        return {str(name): self.layout.states(self._rows(name)) for name in names}
+
+    def _check_answers(self) -> None:
+        """Refuse a train split whose answers all stand elsewhere: it would teach nothing."""
+        counts = self.counts.get("train", Counter())
+        if counts["lost"] and counts["lost"] + counts["unanswerable"] == counts["rows"]:
+            what = f"none of {counts['lost']:,} answers of train stands in its context"
+            raise DataError(Fault("options.context", what))
+
+    @property
+    def some_unanswerable(self) -> bool:
+        """Whether any question of any split has no answer."""
+        return any(counts["unanswerable"] for counts in self.counts.values())
+
+    def _rows(self, name: str) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a split, with the columns that are read of it."""
+        assert self.data is not None  # noqa: S101 - asked for in a run alone
+        split, layout = self.data[name], self.layout
+        wanted = [layout.question, layout.context, layout.answers, layout.start]
+        table = split.select_columns([n for n in wanted if n in split.column_names])
+        for batch in table.iter(1000):
+            for values in zip(*batch.values(), strict=True):
+                yield dict(zip(batch, values, strict=True))
+
+    def _golds(self, name: str) -> Iterator[list[str]]:
+        for row in self._rows(name):
+            yield self.references([row])[0]
+
+    def _column(self, name: str, column: str) -> Iterator[Any]:
+        assert self.data is not None  # noqa: S101 - asked for in a run alone
+        for batch in self.data[name].select_columns([column]).iter(1000):
+            yield from map(str, batch[column])
+
+
+def _lengths(texts: Iterable[str]) -> list[tuple[float, float]]:
+    """Return (words, share of the texts) for each number of words up to the largest."""
+    counts = Counter(len(text.split()) for text in texts)
+    total = sum(counts.values())
+    return [(float(n), counts[n] / total) for n in range(max(counts, default=0) + 1)]

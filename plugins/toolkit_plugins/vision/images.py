@@ -1,0 +1,204 @@
+"""One picture: from a file in whatever form to upright pixels in 8 bits; what is wrong with it."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from toolkit.errors import DataError, UserError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+MOST_PIXELS = 89_478_485  # Pillow's own limit, a quarter of a gigabyte in colours
+CLEAR = ("RGBA", "LA", "PA", "La", "RGBa")  # modes with transparency
+LIKE = 16  # pixels a side of the grey picture by which two are alike
+LEVELS = 8  # grey values that count as one there
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+class UnreadableError(Exception):
+    """A file that is no picture, or not a whole one; the text says why."""
+
+
+def require_pillow() -> None:
+    """Raise UserError where Pillow is not installed."""
+    try:
+        import PIL  # noqa: F401
+    except ImportError:
+        raise UserError("pictures need Pillow: pip install 'toolkit[vision]'") from None
+
+
+def example_image() -> bytes:
+    """Return the png file of a disc, 24 pixels a side."""
+    from PIL import Image, ImageDraw
+
+    image, file = Image.new("L", (24, 24)), io.BytesIO()
+    ImageDraw.Draw(image).ellipse((4, 4, 19, 19), fill=255)
+    image.save(file, "png")
+    return file.getvalue()
+
+
+def name_of(value: Any, otherwise: str) -> str:
+    """Return the path of a picture where it has one."""
+    path = value.get("path") if isinstance(value, Mapping) else value
+    return path if isinstance(path, str) and path else otherwise
+
+
+def decode(value: Any, mode: str, about: tuple[int, int] | None = None) -> Image:
+    """Return a picture upright, without transparency, in mode "RGB" or "L".
+
+    Args:
+        value: a path, bytes, a picture of Pillow, or a mapping with one of the first two.
+        about: (width, height) that is wanted: a larger jpeg is decoded to the nearest eighth of its
+            size that is at least double that, which is several times faster.
+
+    Raises:
+        UnreadableError: it is no picture, truncated, or larger than MOST_PIXELS.
+    """
+    from PIL import Image, ImageOps
+
+    if isinstance(value, Mapping):
+        value = value["path"] if value.get("bytes") is None else value["bytes"]
+    given = value
+    if isinstance(value, bytes) and not value:
+        raise UnreadableError("the file is empty")
+    if not isinstance(value, str | Path | bytes | Image.Image):
+        raise UnreadableError(f"a picture is a path, bytes or an image, not {type(value).__name__}")
+    try:
+        with ExitStack() as opened:  # a decoder that fails would leave the file open
+            if not isinstance(value, Image.Image):
+                value = Image.open(opened.enter_context(_stream(value)))
+            if value.width * value.height > MOST_PIXELS:
+                raise UnreadableError(f"{value.width} x {value.height} pixels are too many")
+            if about is not None and value.format == "JPEG":
+                value.draft(None, (2 * about[0], 2 * about[1]))
+            value.load()
+            return _plain(ImageOps.exif_transpose(value), mode)
+    except UnreadableError:
+        raise
+    except Exception as error:  # Pillow's decoders raise whatever their formats raise
+        raise UnreadableError(_in_words(error, given)) from error
+
+
+def _stream(value: str | Path | bytes) -> Any:
+    if isinstance(value, bytes):
+        return io.BytesIO(value)
+    if not stat.S_ISREG(os.stat(value).st_mode):  # to open a pipe would wait for ever
+        raise UnreadableError("it is no plain file")
+    return Path(value).open("rb")
+
+
+def _in_words(error: Exception, value: Any) -> str:
+    from PIL import UnidentifiedImageError
+
+    if isinstance(value, str | Path) and os.path.exists(value) and not os.path.getsize(value):
+        return "the file is empty"
+    if isinstance(error, FileNotFoundError):
+        return "there is no such file"
+    if isinstance(error, UnidentifiedImageError):
+        return "it is no picture that can be read"
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _plain(image: Image, mode: str) -> Image:
+    """Return 8-bit colours or greys: 16 bits are scaled, what is transparent lies on white."""
+    from PIL import Image
+
+    if image.mode.startswith("I") or image.mode == "F":
+        values = np.asarray(image, np.float32)
+        scale = 255 / _top(image.mode, float(values.max()))
+        image = Image.fromarray(np.clip(values * scale, 0, 255).round().astype(np.uint8))
+    elif image.mode in CLEAR or "transparency" in image.info:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _top(mode: str, largest: float) -> float:
+    """Return the value that is white: of 16 bits, unless a wider mode holds no more than 8."""
+    if mode == "F":
+        return 1.0 if largest <= 1 else 255.0
+    return 255.0 if mode == "I" and largest <= 255 else 65535.0
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a look at a picture found: why it cannot be read, or what it is like, and its size."""
+
+    fault: str | None
+    likeness: str = ""
+    width: int = 0
+    height: int = 0
+
+
+def look_at(value: Any) -> Look:
+    """Decode a picture as cheaply as shows whether it is whole; never raises."""
+    import xxhash
+    from PIL import Image
+
+    if value is None:
+        return Look(None)
+    try:
+        image = decode(value, "L", (2 * LIKE, 2 * LIKE))
+    except UnreadableError as error:
+        return Look(str(error))
+    small = np.asarray(image.resize((LIKE, LIKE), Image.Resampling.BOX))
+    return Look(None, xxhash.xxh3_64_hexdigest((small // LEVELS).tobytes()), *image.size)
+
+
+def forms_of(values: Iterable[Any]) -> set[str]:
+    """Return what there is among pictures: "JPEG", "wide" (over 8 bits), "clear" (transparent)."""
+    from PIL import Image
+
+    def look(value: Any) -> set[str]:
+        if isinstance(value, Mapping):
+            value = value["path"] if value.get("bytes") is None else value["bytes"]
+        with Image.open(io.BytesIO(value) if isinstance(value, bytes) else value) as image:
+            wide = image.mode.startswith("I") or image.mode == "F"
+            clear = image.mode in CLEAR or "transparency" in image.info
+            there = {"JPEG": image.format == "JPEG", "wide": wide, "clear": clear}
+            return {name for name, is_so in there.items() if is_so}
+
+    return set().union(*in_threads(look, values))
+
+
+def in_threads(function: Callable[[T], U], values: Iterable[T]) -> list[U]:
+    """Return the results in order; Pillow decodes and resizes outside of Python's lock."""
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(function, values))
+
+
+def decode_all(
+    values: Iterable[Any], mode: str, about: tuple[int, int] | None = None
+) -> list[Image]:
+    """Decode pictures.
+
+    Raises:
+        DataError: one cannot be read; all of them are named.
+    """
+    from toolkit.errors import Fault
+
+    def one(numbered: tuple[int, Any]) -> Any:
+        try:
+            return decode(numbered[1], mode, about)
+        except UnreadableError as error:
+            return Fault(name_of(numbered[1], f"picture {numbered[0] + 1}"), str(error))
+
+    found = in_threads(one, list(enumerate(values)))
+    faults = [item for item in found if isinstance(item, Fault)]
+    if faults:
+        raise DataError(faults[:20])
+    return found

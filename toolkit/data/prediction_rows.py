@@ -1,0 +1,93 @@
+"""Rows to predict: one table through the data door, without splits and without a target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from toolkit.data import checks, media, sources
+from toolkit.data.load import given, tables
+from toolkit.errors import DataError, Fault
+from toolkit.utils.text import listing
+
+if TYPE_CHECKING:
+    import datasets
+
+    from toolkit.plugin import Plugin
+    from toolkit.plugin_types import Column
+
+T = TypeVar("T")
+
+
+def rows(
+    source: str,
+    columns: Mapping[str, tuple[str, Column]],
+    rename: Mapping[str, str],
+    shown: str,
+    split: str | None = None,
+) -> tuple[datasets.Dataset, str]:
+    """Return the rows of one table, and the digest of what it holds; no splits are made.
+
+    A file that a row names and that is not there is found by the plugin, as one of that row alone.
+
+    Args:
+        source: a path, hub: or plugin:; for scenarios that read files also a folder of them.
+        columns, rename: as of `door.load` and its spec.
+        shown: what messages call it, and to whose folder paths are relative.
+        split: which one, of a source that has several.
+
+    Raises:
+        DataError: anything that is wrong with path, file or columns.
+    """
+    import datasets
+
+    from toolkit.recipe import DataSpec
+
+    datasets.disable_progress_bars()
+    spec = DataSpec(source=source, rename=dict(rename))
+    as_text = {name for name, mark in columns.values() if mark.as_text}
+    holding = {name: mark.files for name, mark in columns.values() if mark.files}
+    folders = media.class_folders(source) if len(holding) == 1 else None
+    if folders is not None:
+        ((column, suffixes),) = holding.items()
+        raw = media.files_below(_one_split(folders[0], split, shown), suffixes, column)
+        return raw, media.fingerprint({"rows": raw}, [column])
+    found, contents, _ = given(spec) or tables(spec, sorted(as_text), [])
+    raw = _one_split(found, split, shown)
+    read = {f"options.{key}": n for key, (n, mark) in columns.items() if mark.role != "target"}
+    checks.require_columns({"rows": raw}, read)
+    for name in holding:
+        raw, wrong = media.as_files(raw, name, Path(shown).parent, shown)
+        kind = raw.features[name]
+        if wrong and not (isinstance(kind, dict) and "digest" in kind):
+            raise DataError(wrong)
+    return raw, f"{split}:{contents}" if split else contents
+
+
+def unusable(raw: datasets.Dataset, inputs: Sequence[str], plugin: Plugin[Any]) -> dict[int, str]:
+    """Return row -> why it cannot be predicted."""
+    found: dict[int, str] = {}
+    if inputs:
+        empty = checks.missing(raw, inputs)
+        found = dict.fromkeys(np.flatnonzero(empty).tolist(), f"empty {', '.join(inputs)}")
+    for why, places in plugin.examine(raw, "predict").unusable.items():
+        found |= dict.fromkeys(map(int, places), why)
+    return found
+
+
+def _one_split(found: Mapping[str, T], split: str | None, shown: str) -> T:
+    """Return what stands under the name of a split, or the only one.
+
+    Raises:
+        DataError: none is of that name, or there are several and none is named.
+    """
+    name = sources.split_named(split) if split else None
+    there = listing(known for known in sources.ALIASES if known in found)
+    if split and name not in found:
+        raise DataError(Fault("--split", f"{split!r} is none of {there} in {shown}"))
+    if name is None and len(found) > 1:
+        raise DataError(Fault(shown, f"has {there}: --split says which of them"))
+    return found[name or next(iter(found))]

@@ -1,0 +1,58 @@
+"""A finished run's model in a form of its own: a function for each, from run to folder."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from pathlib import Path
+
+from toolkit.errors import UserError
+from toolkit.runs.folder import Run
+from toolkit.utils.text import listing
+
+#: Form -> the module of its function, imported when it is asked for: some bring torch along.
+FORMS = {
+    "merged": "toolkit.deployment.exporting.merged",
+    "onnx": "toolkit.deployment.exporting.onnx_form",
+    "int8": "toolkit.deployment.exporting.onnx_form",
+}
+TOLERANCE = 1e-4  # of a probability, between the run's model and what is exported
+
+
+def export(run: Run, form: str, out: Path | None = None) -> tuple[Path, str]:
+    """Write a run's model in another form; return its folder and what was done.
+
+    Args:
+        form: a key of `FORMS`.
+        out: a new or empty folder; RUN/<form> where not given.
+
+    Raises:
+        UserError: the run is not finished, or the folder is taken.
+        ModelError: the pretrained model that an adapter stands on is not to be had.
+        ToolkitError: what was written does not predict as the run's model does.
+    """
+    if run.status != "finished":
+        raise UserError(
+            f"{run.path} is {run.status}: only a finished run's model has been proved, and can be "
+            "exported"
+        )
+    folder = out or run.path / form
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        held = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else ["a file"]
+        raise UserError(
+            f"{folder} is not empty ({listing(held, 5)}); name a new or empty folder with -o"
+        )
+    partial = folder.with_name(f"{folder.name}.partial")
+    if partial.is_symlink():  # what is written must not land where it leads
+        raise UserError(f"{partial} is a link: remove it first")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        done: str = getattr(importlib.import_module(FORMS[form]), form)(run, partial)
+        if folder.is_dir():
+            folder.rmdir()
+        partial.rename(folder)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return folder, done

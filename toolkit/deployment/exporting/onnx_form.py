@@ -1,0 +1,214 @@
+"""ONNX, in fp32 and in int8: written by torch's exporter, proved on the test split."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.deployment.exporting.merged import beside
+from toolkit.deployment.exporting.proof import Proof, prove, rows_of
+from toolkit.deployment.exporting.smoothing import smooth
+from toolkit.errors import ToolkitError, UserError
+from toolkit.models import adapters, methods
+from toolkit.models.find import weights_digest
+from toolkit.plugin import Plugin
+from toolkit.runs.folder import Run
+from toolkit.runs.onnx_model import FACTS, FILE, require
+from toolkit.runs.predictor import Predictor, load_plain, plugin_of, recipe_of, trained_on
+from toolkit.utils import jsonable
+
+if TYPE_CHECKING:
+    import datasets
+
+OPSET = 23  # the first with an operator for attention: it took 4 ms where its parts took 35
+LIKE = 128  # rows by which the range of activations is told
+ROWS = ((0, 2), (2, 5))  # of two batches that tell which sizes change
+
+
+def onnx(run: Run, folder: Path) -> str:
+    """Write model.onnx in fp32: its predictions of the test split are the run's."""
+    source = _Source(run)
+    facts = source.write(folder, "onnx")
+    found = prove(run, source.restored, source.splits["test"], folder)
+    if found.different:
+        raise ToolkitError(
+            f"the exported model predicts {found.different} of {found.compared} test rows "
+            f"differently:\n" + "\n".join(found.examples)
+        )
+    return _told(folder, facts, found)
+
+
+def int8(run: Run, folder: Path) -> str:
+    """Write model.onnx with weights of 8 bits; activations are rounded as they come."""
+    source = _Source(run)
+    from onnxruntime.quantization import QuantType, quantize_dynamic  # known to be installed now
+    from onnxruntime.quantization.registry import IntegerOpsRegistry
+
+    facts = source.write(folder, "int8")
+    even = folder / "even.onnx"
+    with _quiet():
+        smooth(folder / FILE, even, source.like_those_to_come())
+        quantize_dynamic(
+            even, folder / FILE, weight_type=QuantType.QInt8, per_channel=True,
+            reduce_range=True,  # 7 bits of weights: processors without VNNI saturate at 8
+            # Its "Attention" is an operator of its own, older than ONNX's.
+            op_types_to_quantize=[name for name in IntegerOpsRegistry if name != "Attention"],
+        )  # fmt: skip
+    even.unlink()
+    return _told(folder, facts, prove(run, source.restored, source.splits["test"], folder))
+
+
+class _Source:
+    """What is exported: the run's model in torch, and the rows that it was made from.
+
+    Raises:
+        UserError: the rows are no longer there, or the scenario generates its predictions.
+    """
+
+    def __init__(self, run: Run) -> None:
+        require()
+        from toolkit.utils.logging import quiet_libraries, quiet_loggers
+
+        quiet_loggers()
+        quiet_libraries()
+        self.folder = run.path / "model"
+        self.restored = Predictor(plugin_of(run.path))
+        plugin = self.restored.plugin
+        if type(plugin).infer is not Plugin.infer:
+            raise UserError(f"{run.path}: {type(plugin).__name__} generates its predictions, which "
+                            "ONNX has no form for; --to merged gives plain weights")  # fmt: skip
+        self.splits = rows_of(run, self.restored)
+        if (self.folder / adapters.CONFIG).is_file():
+            method = methods.method_for(recipe_of(run.path).method)
+            model = adapters.merged(self.folder, method, trained_on(run.path)).eval()
+        else:
+            model = load_plain(self.folder)
+        plugin.model = model.cpu().float()
+
+    def write(self, folder: Path, form: str) -> dict[str, Any]:
+        """Write model.onnx and what stands beside a model; return what is known of it."""
+        folder.mkdir(parents=True)
+        _write(self.restored, self.splits["test"], folder / FILE)
+        self.restored.plugin.model.config.save_pretrained(folder)
+        for file in beside(self.folder):
+            shutil.copy2(file, folder)
+        return {"form": form, "weights": weights_digest(self.folder)}
+
+    def like_those_to_come(self) -> list[dict[str, Any]]:
+        """Return batches of rows that are not those of the proof."""
+        rows = self.splits.get("validation", self.splits["train"])
+        starts = range(0, min(LIKE, len(rows)), 32)
+        batches = [
+            _batch(self.restored, rows.select(range(start, min(start + 32, len(rows)))))
+            for start in starts
+        ]
+        return [{k: v.numpy() for k, v in batch.items()} for batch in batches]
+
+
+def _write(restored: Predictor, rows: datasets.Dataset, file: Path) -> None:
+    """Trace the model with two rows, and write its graph.
+
+    Raises:
+        ToolkitError: torch cannot trace it.
+    """
+    import torch
+
+    # torch takes a size of 1 for a fixed one.
+    batches = [_batch(restored, rows.select(n % len(rows) for n in range(*part))) for part in ROWS]
+    plain, names = _plain(restored.plugin.model, batches[0])
+    sizes = [_changing(name, batches) for name in batches[0]]
+    try:
+        with _quiet(), torch.inference_mode():
+            program = torch.onnx.export(
+                plain, tuple(batches[0].values()), dynamo=True, verbose=False, opset_version=OPSET,
+                input_names=list(batches[0]), output_names=names,
+                dynamic_shapes={"tensors": tuple(sizes)},
+            )  # fmt: skip
+            assert program is not None  # noqa: S101 - only with a file it returns None
+            program.save(file, external_data=_size(restored.plugin.model) > 1.5e9)
+    except Exception as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        why = f"{type(cause).__name__}: {str(cause).strip()[:300]}"
+        raise ToolkitError(f"torch cannot write this model as ONNX: {why}") from error
+
+
+def _batch(restored: Predictor, rows: datasets.Dataset) -> dict[str, Any]:
+    """Return rows as the model takes them."""
+    from toolkit.evaluation.predicting import batch_maker, records
+
+    plugin = restored.plugin
+    prepared = plugin.prepare(rows, "predict")
+    made = batch_maker(plugin, plugin.model, False)(records(prepared, range(len(prepared))))
+    return {name: value for name, value in made.items() if hasattr(value, "shape")}
+
+
+def _changing(name: str, batches: list[dict[str, Any]]) -> dict[int, Any]:
+    """Return the sizes of an input that are not fixed: rows, and those of ids and masks."""
+    import torch
+
+    first, second = (batch[name] for batch in batches)
+    whole = not first.is_floating_point()
+    return {
+        place: torch.export.Dim.DYNAMIC if not place else torch.export.Dim.AUTO
+        for place, (one, other) in enumerate(zip(first.shape, second.shape, strict=True))
+        if not place or one != other or whole
+    }
+
+
+def _plain(model: Any, batch: Mapping[str, Any]) -> tuple[Any, list[str]]:
+    """Return the model with the tensors of its outputs as a tuple, and their names."""
+    import torch
+
+    model.eval()
+    if hasattr(model.config, "use_cache"):
+        model.config.use_cache = False
+    with torch.inference_mode():
+        outputs = model(**batch)
+    names = [name for name, value in outputs.items() if isinstance(value, torch.Tensor)]
+
+    class Plain(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            found = self.model(**dict(zip(batch, tensors, strict=True)))
+            return tuple(found[name] for name in names)
+
+    return Plain().eval(), names
+
+
+def _size(model: Any) -> int:
+    return sum(p.numel() * p.element_size() for p in model.parameters())
+
+
+def _told(folder: Path, facts: dict[str, Any], proof: Proof) -> str:
+    """Write what is known of an export beside it, and return it in words."""
+    facts |= proof.facts()
+    text = json.dumps(jsonable.finite(facts), indent=2) + "\n"
+    (folder / FACTS).write_text(text, encoding="utf-8")
+    return proof.in_words()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what exporter and quantizer say of versions and operators that are not there."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "root")]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)

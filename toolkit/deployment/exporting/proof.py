@@ -1,0 +1,142 @@
+"""An export against the run's model: the same test rows, the same decoding, the same metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import Fault, UserError
+from toolkit.runs.folder import Run, read_predictions
+from toolkit.runs.onnx_model import FILE, OnnxModel
+from toolkit.runs.predictor import Predictor, recipe_of
+
+if TYPE_CHECKING:
+    import datasets
+
+SPEED_ROWS = 512
+ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How an export compares.
+
+    scores: metric -> (of the run's model, of the export). seconds: that SPEED_ROWS take at most in
+    torch and in the export, model alone, the best of ROUNDS. bytes: of the two models' files.
+    """
+
+    compared: int
+    different: int
+    examples: list[str]
+    scores: Mapping[str, tuple[float, float]]
+    seconds: tuple[float, float]
+    bytes: tuple[int, int]
+
+    def facts(self) -> dict[str, Any]:
+        """Return it as export.json holds it."""
+        return {
+            "compared": self.compared,
+            "different": self.different,
+            "scores": {
+                name: {"run": run, "export": export} for name, (run, export) in self.scores.items()
+            },
+            "speedup": self.seconds[0] / self.seconds[1],
+            "bytes": {"run": self.bytes[0], "export": self.bytes[1]},
+        }
+
+    def in_words(self) -> str:
+        """Return it in a few lines."""
+        rows = f"{self.compared:,} test rows"
+        lines = [
+            f"{name} {export:.4f}, the run's model {run:.4f} ({export - run:+.4f})"
+            for name, (run, export) in self.scores.items()
+        ]
+        run, export = (size / 1e6 for size in self.bytes)
+        size = f"{export:,.1f} MB, the run's model {run:,.1f} MB"
+        speed = f"{self.seconds[0] / self.seconds[1]:.2f}x the speed of torch on this machine"
+        return "\n".join([rows, *lines, size, speed])
+
+
+def prove(run: Run, restored: Predictor, rows: datasets.Dataset, folder: Path) -> Proof:
+    """Predict the run's test split with an export, and compare.
+
+    Args:
+        restored: the run's plugin, with the model in torch that was exported.
+        rows: the test split.
+        folder: of the export.
+    """
+    from toolkit.evaluation import run_metrics
+    from toolkit.evaluation.scoring import score
+    from toolkit.runs import verify
+
+    plugin = restored.plugin
+    prepared = plugin.prepare(rows, "test")
+    torch_model, exported = plugin.model, OnnxModel(folder)
+    saved, references = [], []
+    for predictions, truths in read_predictions(run.path / "predictions.jsonl"):
+        saved += predictions
+        references += truths
+    plugin.model = exported
+    try:
+        made = restored.predictions(rows)
+    finally:
+        plugin.model = torch_model
+    compared = verify.compare(plugin, saved, made)
+    both = [score(run_metrics.modules(plugin), [(found, references)]) for found in (saved, made)]
+    scores = {name: (both[0][name]["value"], both[1][name]["value"]) for name in both[0]}
+    seconds = _seconds(restored, exported, prepared)
+    weights = sum(file.stat().st_size for file in (run.path / "model").glob("*.safetensors"))
+    size = sum(file.stat().st_size for file in folder.glob(f"{FILE}*"))
+    return Proof(compared.compared, compared.different, compared.examples, scores, seconds,
+                 (weights, size))  # fmt: skip
+
+
+def rows_of(run: Run, restored: Predictor) -> datasets.DatasetDict:
+    """Return the splits of a run, as the recipe in its folder names them.
+
+    Raises:
+        UserError: they are no longer there, or no longer the same.
+    """
+    from toolkit.runner.prepare import load_rows
+
+    loaded = load_rows(recipe_of(run.path), restored.plugin)
+    before = run.record["data"]["fingerprint"]
+    if loaded.fingerprint != before:
+        what = f"its rows are not those of the run (fingerprint {loaded.fingerprint}, was {before})"
+        raise UserError(
+            [Fault("data.source", f"{what}: an export is proved on the same test rows")]
+        )
+    return loaded.splits
+
+
+def _seconds(
+    restored: Predictor, exported: OnnxModel, prepared: datasets.Dataset
+) -> tuple[float, float]:
+    """Return the time that the same batches take in torch and in the export."""
+    import torch
+
+    from toolkit.evaluation.predicting import batch_maker, by_length, evaluating, records
+
+    plugin = restored.plugin
+    rows = range(min(SPEED_ROWS, len(prepared)))
+    batches = list(by_length(prepared, rows, restored.batch_size))
+
+    def timed(model: Any) -> Callable[[], float]:
+        make = batch_maker(plugin, model, False)
+        made = [make(records(prepared, batch)) for batch in batches]
+
+        def once() -> float:
+            start = time.perf_counter()
+            for batch in made:
+                plugin.infer(model, batch)
+            return time.perf_counter() - start
+
+        return once
+
+    first, second = timed(plugin.model), timed(exported)
+    with evaluating(plugin.model), torch.inference_mode():
+        times = [(first(), second()) for _ in range(ROUNDS)]
+    return min(one for one, _ in times), min(other for _, other in times)

@@ -1,0 +1,286 @@
+"""A file of rows in, a file with their predictions out: `toolkit predict`.
+
+The rows are read through the data door and predicted a window at a time, so that memory does not
+grow with them. What is predicted is first kept beside the output, a line a row; a run of this that
+was ended goes on behind the last whole line.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from array import array
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+from toolkit.data import prediction_rows, sources
+from toolkit.deployment import writers
+from toolkit.errors import DataError, Fault, UserError
+from toolkit.models.find import weights_digest
+from toolkit.plugin_types import Column, column_markers, columns
+from toolkit.runs.compute import ComputeConfig
+from toolkit.runs.folder import Run
+from toolkit.runs.predictor import Predictor, load_predictor
+from toolkit.utils import jsonable
+from toolkit.utils.logging import quiet_libraries
+from toolkit.utils.text import listing
+
+if TYPE_CHECKING:
+    import datasets
+    import pyarrow as pa
+
+STDIN = "-"
+LINES = (".jsonl", ".ndjson")
+WINDOW = 4096  # rows that are prepared and predicted together
+
+
+@dataclass(frozen=True)
+class Written:
+    """What came of it: the file, rows in it, and rows left out with the file that says why."""
+
+    path: Path
+    rows: int
+    rejected: int
+    rejected_path: Path
+
+
+def predict(
+    run: Run,
+    source: str,
+    out: Path,
+    resume: bool = False,
+    console: Console | None = None,
+    computing: ComputeConfig | None = None,
+    split: str | None = None,
+) -> Written:
+    """Predict the rows of a file, and write them with all their columns.
+
+    Args:
+        source: what recipes take as data, a folder of files, or "-": JSON lines from stdin.
+        out: a file that ends in .jsonl, .csv or .parquet, and is not there yet.
+        resume: go on where an earlier call of the same stopped.
+        computing: otherwise in float32, on all GPUs or the processor.
+        split: which one, of a source that has several.
+
+    Raises:
+        UserError: the run is not finished, the input cannot be read or lacks a column, or `out` is
+            taken; or this machine cannot compute like that.
+    """
+    computing = computing or ComputeConfig()
+    if run.status != "finished":
+        raise UserError(f"{run.path} is {run.status}: only a finished run has a model to predict")
+    quiet_libraries()
+    make, kept = writers.writer_of(out), out.with_name(f"{out.name}.partial")
+    _free(out, kept, resume)
+    restored = load_predictor(run.path, computing.on_all_devices())
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toolkit-")))
+        given = _Input.read(source, restored, folder, split)
+        model = {"model": weights_digest(run.path / "model"), "runtime": computing.runtime,
+                 "dtype": computing.dtype}  # fmt: skip
+        head = {**model, "input": given.digest}
+        done = _Done.opened(kept, head, resume)
+        stack.callback(done.file.close)
+        _predict(restored, given, done, console or Console(quiet=True))
+        why = out.with_name(f"{out.name}.rejected.jsonl")
+        count = writers.rejected(why, given.rejected())
+        _join(given, kept, out, make)
+    kept.unlink()
+    return Written(out, len(given.rows), count, why)
+
+
+def _free(out: Path, kept: Path, resume: bool) -> None:
+    if os.path.lexists(out):
+        raise UserError(f"{out} is there already; name a file that is not")
+    if not out.parent.is_dir():
+        raise UserError(f"{out} cannot be written: {out.parent} is no folder")
+    if kept.exists() and not resume:
+        raise UserError(f"{kept} is what an earlier call has left: --resume goes on with it, or "
+                        "delete it")  # fmt: skip
+
+
+@dataclass
+class _Input:
+    """rows: those that can be predicted. numbers: of each row in the input, from 1 on.
+
+    columns: those of the input. wrong: number -> why a row is left out, and what it holds.
+    """
+
+    rows: datasets.Dataset
+    numbers: Any
+    columns: list[str]
+    wrong: dict[int, tuple[str, Any]]
+    digest: str
+
+    @classmethod
+    def read(
+        cls, source: str, restored: Predictor, folder: Path, split: str | None = None
+    ) -> _Input:
+        """Read a file, and look at its rows as the data door does before training."""
+        plugin = restored.plugin
+        markers = column_markers(type(plugin.options))
+        named = {option: (name, markers[option.split(".")[0]])
+                 for option, name in columns(plugin.options).items()}  # fmt: skip
+        path, numbers, wrong = source, None, dict[int, tuple[str, Any]]()
+        if source == STDIN or source.lower().endswith(LINES):
+            clean = folder / "rows.jsonl"
+            with sys.stdin.buffer if source == STDIN else _opened(Path(source)) as lines:
+                numbers, wrong = _sound(lines, clean, named)
+            path = str(clean)
+        rename = plugin.recipe.data.rename if plugin.recipe else {}
+        raw, digest = prediction_rows.rows(path, named, rename, source, split)
+        if writers.COLUMN in raw.column_names:
+            raise DataError(
+                Fault(source, f"has a column {writers.COLUMN!r}, which is the output's")
+            )
+        numbers = np.arange(1, len(raw) + 1) if numbers is None else numbers
+        inputs = [name for name, mark in named.values() if mark.role == "input"]
+        left_out = prediction_rows.unusable(raw, inputs, plugin)
+        for row, why in left_out.items():
+            wrong[int(numbers[row])] = why, raw.with_format("arrow")[row : row + 1]
+        usable = np.setdiff1d(np.arange(len(raw)), list(left_out))
+        there = raw.column_names
+        rows = plugin.derive(raw.select(usable)) if len(usable) else raw.select(usable)
+        return cls(rows, numbers[usable], there, wrong, digest)
+
+    def window(self, start: int, *, whole: bool) -> pa.Table:
+        """Return some rows; whole: with the columns that the plugin has derived."""
+        found = self.rows.with_format("arrow")[start : start + WINDOW]
+        return found if whole else writers.without_bytes(found.select(self.columns))
+
+    def rejected(self) -> Iterator[Mapping[str, Any]]:
+        """Yield the rows that are left out, in their order."""
+        for number, (why, held) in sorted(self.wrong.items(), key=lambda item: item[0]):
+            cells = {"line": held} if isinstance(held, str) else (
+                writers.without_bytes(held).to_pylist()[0]
+            )  # fmt: skip
+            yield {"row": number, "reason": why, **cells}
+
+
+def _opened(path: Path) -> IO[bytes]:
+    sources.find_sources(str(path))  # says what is there in its place
+    return path.open("rb")
+
+
+def _sound(
+    lines: IO[bytes], clean: Path, named: Mapping[str, tuple[str, Column]]
+) -> tuple[Any, dict[int, tuple[str, Any]]]:
+    """Copy the lines that are JSON objects; return their numbers, and what is wrong with others."""
+    texts = [name for name, mark in named.values() if mark.as_text and mark.role != "target"]
+    numbers, wrong = array("q"), {}
+    with clean.open("w", encoding="utf-8") as file:
+        for number, line in enumerate(lines, 1):
+            if not line.strip():
+                continue
+            try:
+                text = _as_read(json.loads(line), texts)
+            except RecursionError:
+                wrong[number] = "is nested too deeply", _start(line)
+            except DataError as error:
+                wrong[number] = str(error), _start(line)
+            except ValueError as error:  # no JSON, NaN among it, or half a character
+                wrong[number] = f"is no JSON: {error}", _start(line)
+            else:
+                file.write(text + "\n")
+                numbers.append(number)
+    if not numbers:
+        raise DataError(Fault("the input", f"holds no JSON object in its {len(wrong):,} lines"))
+    return np.array(numbers), wrong
+
+
+def _as_read(row: Any, texts: list[str]) -> str:
+    """Return a row as a line of JSON, numbers in columns of texts as text.
+
+    Raises:
+        DataError: it is no object, or holds lists or objects where a text is expected.
+        ValueError: it holds what JSON or UTF-8 has no form for.
+    """
+    if not isinstance(row, dict):
+        raise DataError("is no JSON object")
+    if odd := [name for name in texts if isinstance(row.get(name), dict | list)]:
+        raise DataError(f"{listing(odd)} holds no text")
+    row |= {name: str(row[name]) for name in texts if row.get(name) is not None}
+    found = json.dumps(row, ensure_ascii=False, allow_nan=False)
+    found.encode()
+    return found
+
+
+def _start(line: bytes) -> str:
+    return line[:1000].decode("utf-8", "replace").strip()
+
+
+@dataclass
+class _Done:
+    """Predictions that are kept: a line that says of what, and one for each row."""
+
+    file: IO[str]
+    rows: int
+
+    @classmethod
+    def opened(cls, path: Path, head: Mapping[str, str], resume: bool) -> _Done:
+        """Open the file behind its last whole line.
+
+        Raises:
+            UserError: it belongs to another run or another input.
+        """
+        rows, end = 0, 0
+        if resume and path.exists():
+            with path.open("rb") as before:
+                first = before.readline()
+                if first.endswith(b"\n"):
+                    if first != f"{json.dumps(head)}\n".encode():
+                        raise UserError(f"{path} is of another model or another input: delete it")
+                    end = before.tell()
+                    for line in before:
+                        if line.endswith(b"\n"):
+                            rows, end = rows + 1, end + len(line)
+        file = path.open("r+" if end else "w", encoding="utf-8")
+        if end:
+            file.truncate(end)
+            file.seek(end)
+        else:
+            file.write(json.dumps(head) + "\n")
+        return cls(file, rows)
+
+    def add(self, predictions: list[Any]) -> None:
+        """Keep the predictions of the next rows."""
+        self.file.writelines(jsonable.line(found) + "\n" for found in predictions)
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
+
+def _predict(restored: Predictor, given: _Input, done: _Done, console: Console) -> None:
+    import datasets
+    from datasets.table import InMemoryTable
+
+    starts = range(done.rows, len(given.rows), WINDOW)
+    for start in track(starts, "predicting", console=console, disable=not console.is_terminal):
+        table = InMemoryTable(given.window(start, whole=True))
+        done.add(restored.predictions(datasets.Dataset(table, info=given.rows.info)))
+
+
+def _join(given: _Input, kept: Path, out: Path, make: type[writers.Writer]) -> None:
+    """Write rows and predictions together, under another name until the file is whole."""
+    target = out.with_name(f"{out.name}.writing")
+    writer = make(target)
+    try:
+        with kept.open(encoding="utf-8") as lines:
+            next(lines)
+            for start in range(0, len(given.rows), WINDOW):
+                table = given.window(start, whole=False)
+                writer.add(table, [json.loads(next(lines)) for _ in range(len(table))])
+    finally:
+        writer.close()
+    if target.exists():
+        os.replace(target, out)
+    else:  # no row could be predicted
+        out.touch()

@@ -1,0 +1,84 @@
+"""A run's model as the server holds it: what it takes, what it is, and many requests at once."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from toolkit.data import prediction_rows
+from toolkit.deployment.serving.batcher import Rows
+from toolkit.deployment.serving.fields import Fields, InvalidRowsError, Problem
+from toolkit.plugin import Plugin
+from toolkit.plugin_types import columns
+from toolkit.runs.folder import Run
+from toolkit.runs.predictor import Predictor
+
+if TYPE_CHECKING:
+    import datasets
+
+    from toolkit.plugin_types import Prediction
+
+
+class Served:
+    """A model under a name."""
+
+    def __init__(self, name: str, run: Run, restored: Predictor) -> None:
+        self.name, self.run, self.restored = name, run, restored
+        self.fields = Fields(restored.plugin)
+        plugin = type(restored.plugin)
+        # Where rows are looked at together, those of a stranger must not be among them.
+        self._apart = plugin.derive is not Plugin.derive
+
+    def info(self) -> dict[str, Any]:
+        """Return what the model is and what it is worth, as run.json has it."""
+        record = self.run.record
+        return {
+            "name": self.name,
+            "scenario": record.get("scenario"),
+            "pretrained": (record.get("model") or {}).get("id"),
+            "metrics": record.get("metrics", {}).get("test", {}),
+            "floors": record.get("floors", {}),
+            "rows": record.get("data", {}).get("rows", {}),
+            "columns": [
+                {"name": f.name, "kind": f.kind, "description": f.description}
+                for f in self.fields.fields
+            ],
+            "example": self.fields.example,
+        }
+
+    def answers(self, requests: Sequence[Rows]) -> list[list[Prediction] | Exception]:
+        """Return the predictions of each request, or the error that it alone has met."""
+        try:
+            return list(self._together(requests))
+        except Exception as error:
+            if len(requests) == 1:
+                return [error]
+            # One of them is to blame, and the others are not to suffer for it.
+            return [self.answers([rows])[0] for rows in requests]
+
+    def _together(self, requests: Sequence[Rows]) -> Iterator[list[Prediction]]:
+        import datasets
+
+        if self._apart:
+            parts = [self._sound(rows) for rows in requests]
+            raw = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
+        else:
+            raw = self._sound([row for rows in requests for row in rows])
+        predictions = iter(self.restored.predictions(raw))
+        for rows in requests:
+            yield list(itertools.islice(predictions, len(rows)))
+
+    def _sound(self, rows: Rows) -> datasets.Dataset:
+        """Return rows with all that the plugin derives of them.
+
+        Raises:
+            InvalidRowsError: the model cannot take one of them: it is empty, or no picture.
+        """
+        plugin = self.restored.plugin
+        raw = self.restored.dataset(rows)
+        inputs = list(columns(plugin.options, "input").values())
+        why = prediction_rows.unusable(raw, inputs, plugin)
+        if why:
+            raise InvalidRowsError([Problem((str(row),), why[row]) for row in sorted(why)[:20]])
+        return plugin.derive(raw)

@@ -1,0 +1,84 @@
+"""Floors: the cheap things that a fine-tuned model must beat, scored by the same metrics.
+
+All floors of a run share a budget of time. Where the whole split does not fit into it, fewer rows
+are used, and how many is said.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.plugin_types import BaselineData
+
+if TYPE_CHECKING:
+    import datasets
+    import evaluate
+
+    from toolkit.evaluation.scoring import Scores
+    from toolkit.plugin import Plugin
+
+FIRST = 512  # rows of the first fit, from whose time the cost of more is judged
+CAUTION = 0.6  # costs grow a little faster than rows
+
+
+def fit_within(fit: Callable[[int], Any], rows: int, seconds: float) -> tuple[Any, int]:
+    """Fit on all rows, or on as many as a first small fit says that the time allows.
+
+    Returns what `fit` returned last, and the number of rows it was given.
+    """
+    count, end = min(rows, FIRST), time.monotonic() + seconds
+    start = time.monotonic()
+    model = fit(count)
+    spent = time.monotonic() - start
+    per_row = spent / count
+    while count < rows:
+        left = CAUTION * (end - time.monotonic())
+        affordable = count + int((left - spent) / max(per_row, 1e-9))
+        if left < spent or affordable < 2 * count:
+            break
+        # By steps of eight at most: the cost of few rows says little about that of very many.
+        before = count, spent
+        count = min(rows, affordable, 8 * count)
+        start = time.monotonic()
+        model = fit(count)
+        spent = time.monotonic() - start
+        # What a fit costs whatever the rows is not paid again for each of them.
+        per_row = max(spent - before[1], 0.0) / (count - before[0])
+    return model, count
+
+
+def score_baselines(
+    plugin: Plugin[Any],
+    prepared: Mapping[str, datasets.Dataset],
+    modules: Callable[[], Mapping[str, evaluate.EvaluationModule]],
+    seconds: float,
+    seed: int,
+) -> tuple[dict[str, Scores], dict[str, dict[str, int]]]:
+    """Run the plugin's floors within a budget; return their scores, and the rows they used."""
+    from toolkit.evaluation.scoring import score
+
+    if plugin.data is None:
+        return {}, {}
+    raw, rng = plugin.data, np.random.default_rng(seed)
+    data = BaselineData(
+        raw["train"],
+        prepared["train"],
+        raw["test"],
+        prepared["test"],
+        rng.permutation(len(raw["train"])),
+        rng.permutation(len(raw["test"])),
+    )
+    floors = list(plugin.floors())
+    scores: dict[str, Scores] = {}
+    used: dict[str, dict[str, int]] = {}
+    end = time.monotonic() + seconds
+    for left, floor in zip(range(len(floors), 0, -1), floors, strict=True):
+        found = floor.run(data, max(end - time.monotonic(), 0.0) / left)
+        references = plugin.references(raw["test"].select(found.test_rows).to_list())
+        scores[floor.name] = score(modules(), [(found.predictions, references)], seed)
+        used[floor.name] = {"train": found.train_rows, "test": len(found.test_rows)}
+    return scores, used

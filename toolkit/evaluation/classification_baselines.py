@@ -1,0 +1,256 @@
+"""Floors of any classification: the commonest class, words, and the frozen model."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.evaluation.baselines import fit_within
+from toolkit.plugin_types import Baseline, BaselineData, BaselineResult
+from toolkit.utils.logging import quiet_fit
+
+if TYPE_CHECKING:
+    import datasets
+
+    from toolkit.data import ClassLabels
+    from toolkit.plugin import Plugin
+    from toolkit.plugin_types import Prediction, Row
+
+BATCH = 64
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+
+
+@dataclass(frozen=True)
+class Classification:
+    """What classifying floors need to know of a scenario.
+
+    classes: how many. multilabel: several per row. targets: rows -> class ids, shape (rows,), or
+    0/1 of shape (rows, classes). decode: probabilities of shape (rows, classes), and the rows, ->
+    predictions in the plugin's own form.
+    """
+
+    classes: int
+    multilabel: bool
+    targets: Callable[[Sequence[Row]], Ints]
+    decode: Callable[[Floats, Sequence[Row]], list[Prediction]]
+
+    @classmethod
+    def of(cls, labels: ClassLabels, column: str) -> Classification:
+        """Return what they need where a row has one label, and `labels` makes the predictions."""
+        return cls(
+            len(labels.names),
+            multilabel=False,
+            targets=lambda rows: np.array(labels.ids(row[column] for row in rows)),
+            decode=lambda probabilities, rows: labels.predictions(probabilities),
+        )
+
+
+class Majority(Baseline):
+    """Predicts the shares of the classes in train, so always the commonest."""
+
+    name = "majority"
+
+    def __init__(self, task: Classification) -> None:
+        self.task = task
+
+    def run(self, data: BaselineData, seconds: float) -> BaselineResult:
+        """Count the classes of train."""
+        counts = np.zeros(self.task.classes)
+        total = 0
+        for rows in _batches(data.train, np.arange(len(data.train))):
+            counts += _indicator(self.task, rows).sum(axis=0)
+            total += len(rows)
+        shares = counts / max(total, 1)
+        predictions = [
+            prediction
+            for rows in _batches(data.test, np.arange(len(data.test)))
+            for prediction in self.task.decode(np.tile(shares, (len(rows), 1)), rows)
+        ]
+        return BaselineResult(predictions, np.arange(len(data.test)), total)
+
+
+class TfidfLogistic(Baseline):
+    """Words and word pairs weighted by TF-IDF, and logistic regression on them."""
+
+    name = "tfidf_logistic_regression"
+
+    def __init__(self, task: Classification, texts: Callable[[Sequence[Row]], list[str]]) -> None:
+        self.task = task
+        self.texts = texts
+
+    def run(self, data: BaselineData, seconds: float) -> BaselineResult:
+        """Fit on as many rows as the time allows."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.pipeline import make_pipeline
+
+        end = time.monotonic() + seconds
+
+        def fit(count: int) -> Any:
+            rows = data.train.select(data.train_order[:count]).to_list()
+            vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=100_000)
+            # C=10: on sparse unit vectors the default penalty underfits short texts.
+            model = make_pipeline(vectors, _logistic(self.task, penalty=10.0))
+            with quiet_fit():
+                return model.fit(self.texts(rows), self.task.targets(rows))
+
+        model, count = fit_within(fit, len(data.train), 0.8 * seconds)
+        predictions: list[Prediction] = []
+        for rows in _batches(data.test, data.test_order):
+            probabilities = _probabilities(model, self.texts(rows), self.task)
+            predictions += self.task.decode(probabilities, rows)
+            if time.monotonic() > end:
+                break
+        return BaselineResult(predictions, data.test_order[: len(predictions)], count)
+
+
+class Logistic(Baseline):
+    """Logistic regression on numbers that a scenario computes of its rows."""
+
+    def __init__(
+        self, task: Classification, name: str, features: Callable[[Sequence[Row]], Floats]
+    ) -> None:
+        self.task = task
+        self.name = name
+        self.features = features
+
+    def run(self, data: BaselineData, seconds: float) -> BaselineResult:
+        """Fit on as many rows as the time allows."""
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        end = time.monotonic() + seconds
+
+        def fit(count: int) -> Any:
+            rows = data.train.select(data.train_order[:count]).to_list()
+            model = make_pipeline(StandardScaler(), _logistic(self.task, penalty=0.1))
+            with quiet_fit():
+                return model.fit(self.features(rows), self.task.targets(rows))
+
+        model, count = fit_within(fit, len(data.train), 0.8 * seconds)
+        predictions: list[Prediction] = []
+        for rows in _batches(data.test, data.test_order):
+            predictions += self.task.decode(
+                _probabilities(model, self.features(rows), self.task), rows
+            )
+            if time.monotonic() > end:
+                break
+        return BaselineResult(predictions, data.test_order[: len(predictions)], count)
+
+
+class FrozenLinear(Baseline):
+    """The same pretrained model, frozen: logistic regression on its mean-pooled last layer."""
+
+    name = "frozen_linear"
+
+    def __init__(self, task: Classification, plugin: Plugin[Any]) -> None:
+        self.task = task
+        self.plugin = plugin
+
+    def run(self, data: BaselineData, seconds: float) -> BaselineResult:
+        """Encode test and train rows for two thirds of the time, then fit."""
+        from sklearn.pipeline import make_pipeline
+        from sklearn.preprocessing import StandardScaler
+
+        start = time.monotonic()
+        encode = _encoder(self.plugin)
+        third = seconds / 3
+        test, tested = _encode(encode, data.test_prepared, data.test_order, start + third)
+        train, trained = _encode(encode, data.train_prepared, data.train_order, start + 2 * third)
+        targets = self.task.targets(data.train.select(trained).to_list())
+
+        def fit(count: int) -> Any:
+            model = make_pipeline(StandardScaler(), _logistic(self.task, penalty=0.1))
+            with quiet_fit():
+                return model.fit(train[:count], targets[:count])
+
+        model, count = fit_within(fit, len(trained), start + seconds - time.monotonic())
+        rows = data.test.select(tested).to_list()
+        predictions = self.task.decode(_probabilities(model, test, self.task), rows)
+        return BaselineResult(predictions, tested, count)
+
+
+def _batches(split: datasets.Dataset, order: Ints) -> Any:
+    for start in range(0, len(order), 1000):
+        yield split.select(order[start : start + 1000]).to_list()
+
+
+def _indicator(task: Classification, rows: Sequence[Row]) -> Floats:
+    targets = task.targets(rows)
+    if task.multilabel:
+        return targets.astype(np.float64)
+    return np.eye(task.classes)[targets]
+
+
+def _logistic(task: Classification, penalty: float) -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.multiclass import OneVsRestClassifier
+
+    model = LogisticRegression(C=penalty, max_iter=300)
+    return OneVsRestClassifier(model) if task.multilabel else model
+
+
+def _probabilities(model: Any, inputs: Any, task: Classification) -> Floats:
+    """Return (rows, classes), with zeros for classes that the fitted rows lacked."""
+    with quiet_fit():
+        found = model.predict_proba(inputs)
+    if task.multilabel:
+        return np.asarray(found, np.float64)
+    full = np.zeros((len(found), task.classes))
+    full[:, model.classes_] = found
+    return full
+
+
+def _encoder(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Floats]:
+    import torch
+
+    from toolkit.evaluation.predicting import batch_maker
+    from toolkit.utils.hardware import bf16_supported
+
+    trained = next(plugin.model.parameters()).device
+    model = plugin.load_model().to(trained).eval()
+    make = batch_maker(plugin, model, with_labels=False)
+    kind, bf16 = trained.type, bf16_supported()
+
+    def encode(rows: list[dict[str, Any]]) -> Floats:
+        batch = make(rows)
+        with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=bf16):
+            states = model.base_model(**batch)
+        states = getattr(states, "last_hidden_state", states[0]).float()
+        mask = batch.get("attention_mask")
+        if mask is not None and states.ndim == 3:
+            weights = mask.unsqueeze(-1).float()
+            pooled = (states * weights).sum(1) / weights.sum(1).clamp(min=1)
+        else:
+            pooled = states.flatten(2).mean(-1) if states.ndim == 4 else states.mean(1)
+        found: Floats = pooled.cpu().numpy().astype(np.float64)
+        return found
+
+    return encode
+
+
+def _encode(
+    encode: Callable[[list[dict[str, Any]]], Floats],
+    split: datasets.Dataset,
+    order: Ints,
+    deadline: float,
+) -> tuple[Floats, Ints]:
+    """Return features and numbers of the rows that were encoded before the deadline."""
+    from toolkit.evaluation.predicting import by_length, records
+
+    features: list[Floats] = []
+    taken: list[int] = []
+    for start in range(0, len(order), 16 * BATCH):
+        window = split.select(order[start : start + 16 * BATCH])
+        batches = list(by_length(window, range(len(window)), BATCH))
+        # In random order, so that stopping half-way leaves no row out because of its length.
+        for place in np.random.default_rng(start).permutation(len(batches)):
+            features.append(encode(records(window, batches[place])))
+            taken += [int(order[start + row]) for row in batches[place]]
+            if time.monotonic() > deadline:
+                return np.concatenate(features), np.array(taken)
+    return np.concatenate(features), np.array(taken)

@@ -1,0 +1,105 @@
+"""`DISTRIBUTION:NAME`: metrics that installed packages bring, for the recipes of any scenario.
+
+An entry of the group `toolkit.metrics` is a class of `evaluate.Metric`, or a function that returns
+one. It is called without arguments, or with `plugin=` where it takes that: the scenario's plugin,
+with its options and classes. What it is fed are decoded predictions and the plugin's references.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from importlib.metadata import EntryPoint
+from typing import TYPE_CHECKING, Any
+
+from toolkit import registry
+from toolkit.errors import PluginError, UserError
+from toolkit.utils.text import listing, nearest
+
+if TYPE_CHECKING:
+    import evaluate
+
+    from toolkit.plugin import Plugin
+    from toolkit.registry import Entry
+
+GROUP = "toolkit.metrics"
+KIND = registry.KINDS[GROUP]
+
+
+def is_reference(name: str) -> bool:
+    """Return whether a metric's name is one of another package's, and not of the scenario's own."""
+    return ":" in name
+
+
+def names() -> list[str]:
+    """Return the references of all that are installed; imports none."""
+    return sorted(in_whole(entry.distribution, entry.name) for entry in registry.entries(GROUP))
+
+
+def load(reference: str, plugin: Plugin[Any] | None = None) -> evaluate.EvaluationModule:
+    """Return a fresh metric module.
+
+    Raises:
+        UserError: there is no such metric (with the nearest and all), or two of one package.
+        PluginError: it cannot be imported or made, or is no module of `evaluate`.
+    """
+    import evaluate
+
+    point = _point(reference)
+    make = registry.load(point, KIND)
+    what = registry.side(KIND, registry.entry(point))
+    if not callable(make):
+        raise PluginError(f"{what} is no class and no function but {make!r}.")
+    try:
+        takes = inspect.signature(make).parameters
+        found = make(plugin=plugin) if "plugin" in takes else make()
+    except UserError as error:
+        raise PluginError(f"{what}: {error}") from error
+    except Exception as error:  # whatever a stranger's function does
+        raise PluginError(f"{what} cannot be made: {type(error).__name__}: {error}") from error
+    if not isinstance(found, evaluate.EvaluationModule):
+        raise PluginError(f"{what} gives no evaluate.Metric but {found!r}.")
+    return found
+
+
+def hint(name: str) -> str:
+    """Return how a metric of another package is named in whole, where its bare name was given."""
+    whole = [reference for reference in names() if reference.partition(":")[2] == name]
+    return f" Did you mean {listing(map(repr, whole))}?" if whole else ""
+
+
+def _point(reference: str) -> EntryPoint:
+    wanted = in_whole(*map(str.strip, reference.split(":", 1)))
+    known: dict[str, list[EntryPoint]] = {}
+    for same in registry.points(GROUP).values():
+        for point in same:
+            entry = registry.entry(point)
+            known.setdefault(in_whole(entry.distribution, entry.name), []).append(point)
+    if wanted not in known:
+        there = listing(sorted(known)) if known else "no installed package brings any"
+        raise UserError(f"there is no metric {reference!r}.{nearest(wanted, known)} "
+                        f"Of packages: {there}.")  # fmt: skip
+    if len(known[wanted]) > 1:
+        targets = listing(point.value for point in known[wanted])
+        raise UserError(f"metric {reference!r} is brought twice, as {targets}.")
+    return known[wanted][0]
+
+
+def in_whole(distribution: str, name: str) -> str:
+    """Return the name in whole; `My_Package` and `my-package` are one distribution."""
+    return f"{re.sub(r'[-_.]+', '-', distribution).lower()}:{name}"
+
+
+def describe_metric(entry: Entry) -> str:
+    """Return how a metric is named in a recipe, having imported it.
+
+    One that takes a plugin is not made, as there is none.
+
+    Raises:
+        UserError: it cannot be used.
+    """
+    reference = in_whole(entry.distribution, entry.name)
+    make = registry.load(_point(reference), KIND)
+    if not callable(make) or "plugin" not in inspect.signature(make).parameters:
+        load(reference)
+    return f"report.metrics: [{reference!r}]"

@@ -1,0 +1,140 @@
+"""An adapter's folder: saved so that peft and transformers load it alone, loaded, merged."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import ModelError
+from toolkit.models.auto import auto_class_of, loading
+from toolkit.models.find import ModelFiles, find_model
+
+if TYPE_CHECKING:
+    from toolkit.models.method import Method
+
+CONFIG = "adapter_config.json"
+
+
+def is_adapter(model: Any) -> bool:
+    """Return whether a model is wrapped by peft."""
+    return hasattr(model, "peft_config") and hasattr(model, "get_base_model")
+
+
+def inner(model: Any) -> Any:
+    """Return the transformers model: the one that peft wraps, or the model itself."""
+    return model.get_base_model() if is_adapter(model) else model
+
+
+def name_base(model: Any, files: ModelFiles) -> None:
+    """Write into the adapter which model it stands on: its id, never this machine's path."""
+    config = model.peft_config[model.active_adapter]
+    config.base_model_name_or_path = files.id
+    config.revision = files.revision if files.source in ("cache", "hub") else None
+
+
+def save(model: Any, folder: Path, **weights: Any) -> None:
+    """Save adapter and head (safetensors), and config.json with labels and architecture."""
+    model.save_pretrained(folder, save_embedding_layers=False, **weights)
+    (folder / "README.md").unlink()  # peft's card; the run's own takes its place
+    base = inner(model)
+    config = copy.deepcopy(base.config)
+    config.architectures = [type(base).__name__]
+    config.save_pretrained(folder)
+
+
+def load(folder: Path, method: Method, expected: str | None = None) -> Any:
+    """Load base model and adapter from an adapter's folder, in eval mode, where Trainer had them.
+
+    Args:
+        method: the run's, which knows what the adapter stands on (4-bit layers, say).
+        expected: the revision that the adapter was trained on, where it is known.
+
+    Raises:
+        ModelError: the base model is not to be had, or another than the adapter was trained on.
+    """
+    with loading(f"{folder} cannot be loaded"):
+        return _wrapped(method.base(_base(folder, expected)), folder)
+
+
+def merged(folder: Path, method: Method, expected: str | None = None) -> Any:
+    """Return a plain transformers model with the adapter's weights in it; Raises as `load`."""
+    from peft.utils import ModulesToSaveWrapper
+
+    with loading(f"{folder} cannot be loaded"):
+        model = method.dense(method.base(_base(folder, expected)))
+        wrapped = _wrapped(model, folder)
+    # Put in by hand: peft's IA3 looks for a weight in them, which a module of several layers lacks.
+    for name, module in list(wrapped.named_modules()):
+        if isinstance(module, ModulesToSaveWrapper):
+            wrapped.set_submodule(name, module.modules_to_save[wrapped.active_adapter])
+    return wrapped.merge_and_unload(safe_merge=True)
+
+
+def _wrapped(model: Any, folder: Path) -> Any:
+    import peft
+
+    from toolkit.utils.logging import quiet_peft
+
+    with quiet_peft():
+        return peft.PeftModel.from_pretrained(model, str(folder)).eval()
+
+
+def _base(folder: Path, expected: str | None) -> Any:
+    import torch
+    import transformers
+
+    given = _given(folder)
+    files = find_model(given["base_model_name_or_path"], given.get("revision"))
+    if expected is not None and files.revision != expected:
+        raise ModelError(
+            f"{folder} is an adapter of {files.id!r} at {expected}; {files.path} holds "
+            f"{files.revision}: other weights, with which it would predict something else"
+        )
+    config = transformers.AutoConfig.from_pretrained(folder)
+    auto = auto_class_of(config, folder)
+    device = torch.accelerator.current_accelerator()
+    model = auto.from_pretrained(
+        files.path,
+        config=config,
+        dtype=torch.float32,
+        ignore_mismatched_sizes=True,  # the head comes with the adapter
+    )
+    return model if device is None else model.to(device)
+
+
+def _given(folder: Path) -> Mapping[str, Any]:
+    """Return the adapter's own config.
+
+    Raises:
+        ModelError: it is damaged, or names no model that the adapter stands on.
+    """
+    try:
+        found: Any = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{folder / CONFIG} is damaged: {error}") from None
+    name = found.get("base_model_name_or_path") if isinstance(found, dict) else None
+    if not isinstance(name, str) or not isinstance(found.get("revision"), str | None):
+        raise ModelError(f"{folder / CONFIG} names no base_model_name_or_path (and revision)")
+    return dict(found)
+
+
+def usage(folder: Path) -> str:
+    """Return the lines of Python that load the adapter without toolkit."""
+    import transformers
+
+    from toolkit.models.auto import auto_class_of
+
+    given = _given(folder)
+    auto = auto_class_of(transformers.AutoConfig.from_pretrained(folder), folder).__name__
+    revision = f", revision={given['revision']!r}" if given.get("revision") else ""
+    return (
+        f"import peft, transformers\n\n"
+        f'config = transformers.AutoConfig.from_pretrained("model")\n'
+        f"base = transformers.{auto}.from_pretrained(\n"
+        f"    {given['base_model_name_or_path']!r}{revision}, config=config, "
+        f"ignore_mismatched_sizes=True\n)\n"
+        f'model = peft.PeftModel.from_pretrained(base, "model").eval()'
+    )

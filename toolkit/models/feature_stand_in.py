@@ -1,0 +1,123 @@
+"""Features in the place of a frozen base model, so that a deeper head trains without it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from toolkit.models.extra_inputs import extra_input, without
+from toolkit.models.features import Features, features
+
+if TYPE_CHECKING:
+    from toolkit.models.method import MethodContext
+
+COLUMN = "feature_row"
+WINDOW = 512  # rows: their features are a vector for each token
+
+
+def on_features(model: Any, material: MethodContext) -> AbstractContextManager[None] | None:
+    """Compute the token states of train and validation, and return the context that uses them.
+
+    Returns None where the head reads more of the base model than its token states; training then
+    runs the frozen model in every epoch.
+    """
+    prefix = model.base_model_prefix
+    if not hasattr(model, prefix) or not _only_states(model, material.first_batch(model)):
+        material.report.update({"head": "trained", "features": "not kept: the head reads more"})
+        return None
+    stores, start, cached = [], 0, True
+    for name in ("train", "validation"):
+        if name in material.prepared:
+            split = without(material.prepared[name], COLUMN)
+            store = features(material.plugin, model, split, _states_of, "states", material.say,
+                             without=_outside(model), window=WINDOW)  # fmt: skip
+            stores.append(store)
+            cached &= store.cached
+            places = np.arange(start, start + len(split))
+            material.prepared[name] = split.add_column(COLUMN, places.tolist())
+            start += len(split)
+    material.report.update(
+        {
+            "head": "trained on features",
+            "features": "from the cache" if cached else "computed",
+        }
+    )
+    return _standing_in(model, prefix, stores)
+
+
+def _outside(model: Any) -> Callable[[str], bool]:
+    return lambda name: not name.startswith(f"{model.base_model_prefix}.")
+
+
+def _only_states(model: Any, batch: Mapping[str, Any]) -> bool:
+    with torch.inference_mode():
+        outputs = model.base_model(**{k: v for k, v in batch.items() if k != "labels"})
+    found = {name for name, value in outputs.items() if value is not None}
+    return found == {"last_hidden_state"} and outputs[0].ndim == 3
+
+
+@contextmanager
+def _states_of(model: Any) -> Iterator[Any]:
+    def take(batch: Mapping[str, Any]) -> list[Any]:
+        states = model.base_model(**batch)[0].to(torch.bfloat16).cpu()
+        mask = batch.get("attention_mask")
+        if mask is None:
+            return list(states)
+        return [row[kept] for row, kept in zip(states, mask.bool().cpu(), strict=True)]
+
+    yield take
+
+
+class _Base(nn.Module):
+    """Returns the features of the rows named last, at the places of the batch's tokens."""
+
+    def __init__(self, stores: list[Features], real: Any) -> None:
+        super().__init__()
+        self.stores = stores
+        self.config = getattr(real, "config", None)
+        self.wanted: Any = None
+
+    def look_up(self, rows: Any) -> Callable[[Any], Any]:
+        """Note the rows of the next forward pass."""
+        self.wanted = rows
+        return lambda outputs: outputs
+
+    def forward(self, *inputs: Any, attention_mask: Any = None, **_: Any) -> Any:
+        """Return the states, shape (rows, tokens, width), zero where tokens are padding."""
+        from transformers.modeling_outputs import BaseModelOutput
+
+        found = [torch.from_numpy(states) for states in self._read(self.wanted.tolist())]
+        device = self.wanted.device
+        if attention_mask is None:
+            return BaseModelOutput(last_hidden_state=torch.stack(found).to(device))
+        shape = (*attention_mask.shape, found[0].shape[-1])
+        states = torch.zeros(shape, device=device)
+        states[attention_mask.bool()] = torch.cat(found).to(device)
+        return BaseModelOutput(last_hidden_state=states)
+
+    def _read(self, rows: list[int]) -> list[np.ndarray[Any, Any]]:
+        found: dict[int, np.ndarray[Any, Any]] = {}
+        start = 0
+        for store in self.stores:
+            here = [row for row in rows if start <= row < start + len(store)]
+            found |= zip(here, store.rows([row - start for row in here]) if here else [],
+                         strict=True)  # fmt: skip
+            start += len(store)
+        return [found[row] for row in rows]
+
+
+@contextmanager
+def _standing_in(model: Any, prefix: str, stores: list[Features]) -> Iterator[None]:
+    real = getattr(model, prefix)
+    base = _Base(stores, real)
+    setattr(model, prefix, base)
+    try:
+        with extra_input(model, COLUMN, base.look_up):
+            yield
+    finally:
+        setattr(model, prefix, real)

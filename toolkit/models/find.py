@@ -1,0 +1,284 @@
+"""A model id to a folder that `from_pretrained` takes: folder, cache, offline mirror, Hub.
+
+Only safetensors weights are taken. A mirror is an entry point of the group `toolkit.models`: its
+name is the Hub id, its object a function that returns a `Mirror`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from toolkit import registry
+from toolkit.errors import Fault, ModelError, PluginError
+from toolkit.utils.text import listing, nearest
+
+GROUP = "toolkit.models"
+WEIGHTS = "*.safetensors"
+# What a model folder needs; everything else (pickles, other frameworks' weights, code) stays away.
+WANTED = [WEIGHTS, "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja", "README.md"]
+PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """A folder that holds a Hub model, and the sha256 of its weight files by name."""
+
+    folder: Path
+    sha256: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """A model found: its folder, the id asked for, and the revision that was taken.
+
+    revision: the Hub's commit, or "sha256:..." over the weights where there is no commit.
+    source: folder, cache, mirror, hub, or "config" (no weights: the model is made from scratch).
+    """
+
+    path: Path
+    id: str
+    revision: str
+    source: str
+
+
+@dataclass
+class _Tried:
+    id: str
+    reasons: list[str] = field(default_factory=list)
+
+    def give_up(self) -> ModelError:
+        mirrors = registry.points(GROUP)
+        known = "" if self.id in mirrors else nearest(self.id, mirrors)
+        lines = "\n".join(f"  - {reason}" for reason in self.reasons)
+        return ModelError(
+            f"model {self.id!r} cannot be had.{known} Tried:\n{lines}\n"
+            "With a network, run it again; without one, give the folder of a saved model "
+            "(--model FOLDER), or install the model that the default recipes use: "
+            "pip install 'toolkit[starter]'."
+        )
+
+
+def find_model(model_id: str, revision: str | None = None) -> ModelFiles:
+    """Return the files of a model from the first place that has them.
+
+    Places, in order: a folder of that path; the local cache of the Hub; an installed offline
+    mirror (its checksums are verified); the Hub, at the commit that `revision` names now.
+
+    Raises:
+        ModelError: no place has it (with the reason of each), weights are pickles only, or a
+            mirror's weights are not those it promises.
+    """
+    tried = _Tried(model_id)
+    places: list[Callable[[str, str | None, _Tried], ModelFiles | None]]
+    places = [_folder, _cache, _mirror, _hub]
+    for place in places:
+        found = place(model_id, revision, tried)
+        if found is not None:
+            _refuse_kernels(found.path)
+            return found
+    raise tried.give_up()
+
+
+def _refuse_kernels(folder: Path) -> None:
+    """Raise ModelError for a config that names a kernel of the Hub: code, which is never run."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        named = list(_kernels(config, False))
+    except (OSError, ValueError, RecursionError):
+        return  # told when it is loaded
+    if named:
+        raise ModelError(
+            f"{folder / 'config.json'} names {listing(named)} as an implementation: code of the "
+            "Hub, which is never run. Take that key out."
+        )
+
+
+def _kernels(value: Any, inside: bool) -> Iterator[str]:
+    """Yield the texts with a path in them that stand under a key `..._implementation...`."""
+    if isinstance(value, str) and inside and "/" in value:
+        yield value
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _kernels(inner, inside or "_implementation" in key)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _kernels(inner, inside)
+
+
+def _folder(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
+    path = Path(os.path.expanduser(model_id))
+    try:
+        there = path.is_dir()
+    except (OSError, ValueError):  # no file's name can be as long, or hold a NUL
+        there = False
+    if not there:
+        tried.reasons.append(f"folder: {path} does not exist")
+        return None
+    odd = [
+        Fault(str(item), "is no file, or a link to nothing")
+        for item in sorted(path.iterdir())
+        if any(item.match(kind) for kind in WANTED) and not item.is_file()
+    ]
+    if odd:
+        raise ModelError(odd)
+    if not (path / "config.json").is_file():
+        names = listing(sorted(item.name for item in path.iterdir()), 8)
+        raise ModelError(f"{path} is no model folder: config.json is missing (it holds {names})")
+    lacking = _lacking(path)
+    if lacking:
+        raise ModelError(f"{path} is no whole model: its index names {listing(lacking, 4)} besides")
+    return ModelFiles(path.resolve(), model_id, f"sha256:{weights_digest(path)}", "folder")
+
+
+def _cache(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        path = Path(
+            snapshot_download(
+                model_id, revision=revision, local_files_only=True, allow_patterns=WANTED
+            )
+        )
+    except LocalEntryNotFoundError:
+        tried.reasons.append("cache: not downloaded before")
+        return None
+    except HFValidationError:
+        tried.reasons.append("cache and Hub: not a model id (owner/name)")
+        raise tried.give_up() from None
+    # A cached config alone (from an earlier look) is no model.
+    weights = [item for item in path.glob(WEIGHTS) if item.is_file()]
+    if not weights or not (path / "config.json").is_file() or _lacking(path):
+        tried.reasons.append(f"cache: {path} holds no complete safetensors model")
+        return None
+    return ModelFiles(path, model_id, path.name, "cache")
+
+
+def _lacking(folder: Path) -> list[str]:
+    """Return the weight files that the index of a model in several files names, and that lack."""
+    found: set[str] = set()
+    for index in folder.glob("*.safetensors.index.json"):
+        try:
+            named = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            named = [index.name]
+        found |= {str(name) for name in named}
+    # A name with a path in it leads out of the folder that was looked into.
+    there = {item.name for item in folder.glob(WEIGHTS) if item.is_file()}
+    return sorted(found - there)
+
+
+def _mirror(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
+    if model_id not in registry.points(GROUP):
+        tried.reasons.append("mirror: no installed package brings it")
+        return None
+    point = registry.resolve(GROUP, "model", model_id)
+    try:
+        mirror = point.load()()
+    except ImportError as error:
+        tried.reasons.append(f"mirror: {error}")
+        return None
+    except (Exception, SystemExit) as error:  # whatever a stranger's function does
+        tried.reasons.append(f"mirror: {point.value} fails: {type(error).__name__}: {error}")
+        return None
+    if not isinstance(mirror, Mirror):
+        tried.reasons.append(
+            f"mirror: {point.value} returns no toolkit.models.find.Mirror: {mirror!r}"
+        )
+        return None
+    if revision is not None:
+        tried.reasons.append(f"mirror: has no revision {revision!r}, only its own")
+        return None
+    unproven = sorted({p.name for p in mirror.folder.glob(WEIGHTS)} - set(mirror.sha256))
+    if unproven or not mirror.sha256:
+        raise ModelError(
+            f"the mirror of {model_id!r} at {mirror.folder} gives no sha256 for "
+            f"{listing(unproven or ['any file'])}: what is not proven is not loaded."
+        )
+    for name, expected in mirror.sha256.items():
+        found = _sha256(mirror.folder / name)
+        if found != expected:
+            raise ModelError(
+                f"the mirror of {model_id!r} at {mirror.folder} is not what it promises: sha256 of "
+                f"{name} is {found}, expected {expected}. Reinstall the package."
+            )
+    return ModelFiles(mirror.folder, model_id, f"sha256:{weights_digest(mirror.folder)}", "mirror")
+
+
+def describe_mirror(entry: registry.Entry) -> str:
+    """Return where the mirror of a model is, or that what it stands on is not installed.
+
+    Raises:
+        PluginError: it fails, or another package brings one of its name.
+    """
+    kind = registry.KINDS[GROUP]
+    what, point = registry.side(kind, entry), registry.resolve(GROUP, kind, entry.name)
+    try:
+        mirror = point.load()()
+    except ImportError as error:
+        return f"mirror: not installed ({error})"
+    except (Exception, SystemExit) as error:  # whatever a stranger's function does
+        raise PluginError(f"{what} fails: {type(error).__name__}: {error}") from error
+    if not isinstance(mirror, Mirror):
+        raise PluginError(f"{what} returns no toolkit.models.find.Mirror: {mirror!r}")
+    return f"mirror: {mirror.folder}"
+
+
+def _hub(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
+    from huggingface_hub import HfApi, constants, snapshot_download
+
+    if constants.is_offline_mode():
+        tried.reasons.append("Hub: HF_HUB_OFFLINE is set")
+        return None
+    try:
+        info = HfApi().model_info(model_id, revision=revision, timeout=10)
+        names = [item.rfilename for item in info.siblings or []]
+        # At the top: that is where from_pretrained looks.
+        if not any("/" not in name and Path(name).match(WEIGHTS) for name in names):
+            raise ModelError(_pickles_only(model_id, names))
+        # By the name asked for, not by the commit: so the cache knows it by that name, too.
+        path = Path(snapshot_download(model_id, revision=revision, allow_patterns=WANTED))
+    except ModelError:
+        raise
+    except Exception as error:  # httpx, Hub and file errors have no common base
+        what = next(iter(str(error).splitlines()), "")
+        tried.reasons.append(f"Hub: {type(error).__name__}: {what}")
+        return None
+    return ModelFiles(path, model_id, path.name, "hub")
+
+
+def _pickles_only(model_id: str, names: list[str]) -> str:
+    found = [name for name in names if any(Path(name).match(p) for p in PICKLES)]
+    return (
+        f"model {model_id!r} has no safetensors weights"
+        + (f", only pickles ({listing(found, 4)}), which can run code when loaded" if found else "")
+        + ". Convert them once where you trust them: load the model with transformers and call "
+        "save_pretrained(FOLDER), then use --model FOLDER."
+    )
+
+
+def weights_digest(folder: Path) -> str:
+    """Return the sha256 over the safetensors files of a folder, in the order of their names.
+
+    Raises:
+        ModelError: there are none.
+    """
+    files = sorted(folder.glob(WEIGHTS))
+    if not files:
+        raise ModelError(_pickles_only(str(folder), os.listdir(folder)))
+    if len(files) == 1:
+        return _sha256(files[0])
+    return hashlib.sha256("".join(_sha256(path) for path in files).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    if not path.is_file():
+        return "missing"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

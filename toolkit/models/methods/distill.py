@@ -1,0 +1,175 @@
+"""A smaller student learns from a fine-tuned teacher's probabilities (Hinton et al. 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from toolkit.errors import Fault, RecipeError, UserError
+from toolkit.models.method import MethodContext
+from toolkit.models.methods.full import Full
+from toolkit.utils.text import listing
+
+if TYPE_CHECKING:
+    from toolkit.plugin import Plugin
+
+COLUMN = "teacher_logits"
+
+
+class Distill(Full):
+    """All parameters of the recipe's model (the student), towards a teacher's logits.
+
+    The teacher reads every training row once, through its own processor; what it says is kept, and
+    no teacher is in memory while the student trains. The loss is
+
+        (1 - alpha) * the student's own + alpha * T^2 * KL(teacher / T || student / T)
+
+    with cross-entropy of independent labels for several labels a row, and the squared error for
+    numbers, in the place of KL.
+
+    teacher: a run's folder, or a fine-tuned model (folder or Hub id) with the same classes.
+    alpha: share of the teacher; 1 does without the labels. temperature: T, which softens both.
+    """
+
+    teacher: str
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
+    temperature: Annotated[float, Field(gt=0)] = 2.0
+
+    def models(self) -> list[str]:
+        """Return the teacher."""
+        return [self.teacher]
+
+    def apply(self, model: Any, material: MethodContext) -> Any:
+        """Return the student, with the teacher's logits beside every training row."""
+        from toolkit.models.extra_inputs import without
+        from toolkit.models.features import features
+
+        model = super().apply(model, material)
+        teacher, order = self._teacher(material.plugin, model)
+        prepared = teacher.prepare(material.raw["train"], "train")
+        found = features(teacher, teacher.model, prepared, _logits_of, "logits", material.say,
+                         without=lambda _: False)  # fmt: skip
+        logits = np.concatenate(list(found.matrices()))[:, order]
+        rows = without(material.prepared["train"], COLUMN)
+        material.prepared["train"] = rows.add_column(COLUMN, logits.tolist())
+        material.report.update(
+            {
+                "teacher": self.teacher,
+                "teacher_parameters": sum(p.numel() for p in teacher.model.parameters()),
+                "student_parameters": sum(p.numel() for p in model.parameters()),
+                "teacher_logits": "from the cache" if found.cached else "computed",
+            }
+        )
+        return model
+
+    def loss(self, plugin: Plugin[Any]) -> Callable[..., Any] | None:
+        """Return the student's loss mixed with its distance from the teacher."""
+        own = plugin.loss()
+        settings = plugin.recipe.training if plugin.recipe else {}
+        smoothing = float(settings.get("label_smoothing_factor", 0.0))
+
+        def mixed(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+            soft = outputs.get(COLUMN)
+            count = labels.numel() if num_items_in_batch is None else num_items_in_batch
+            weight = labels.numel() / count  # Trainer adds up the parts of an accumulated batch
+            hard = weight * _mean_loss(outputs, labels, smoothing) if own is None else own(
+                outputs, labels, num_items_in_batch
+            )  # fmt: skip
+            if soft is None:
+                return hard
+            return (1 - self.alpha) * hard + self.alpha * weight * self._distance(
+                outputs.logits.float(), soft.float(), labels
+            )
+
+        return mixed
+
+    def while_training(self, model: Any) -> AbstractContextManager[None]:
+        """Let batches carry the teacher's logits to the loss."""
+        from toolkit.models.extra_inputs import extra_input
+
+        def use(soft: Any) -> Callable[[Any], Any]:
+            def finish(outputs: Any) -> Any:
+                if soft is not None:
+                    outputs[COLUMN] = soft
+                return outputs
+
+            return finish
+
+        return extra_input(model, COLUMN, use)
+
+    def _distance(self, student: Any, teacher: Any, labels: Any) -> Any:
+        from torch.nn import functional
+
+        t = self.temperature
+        if labels.is_floating_point():
+            if labels.shape != student.shape or student.shape[-1] == 1:
+                return functional.mse_loss(student, teacher)
+            target = (teacher / t).sigmoid()
+            return t * t * functional.binary_cross_entropy_with_logits(student / t, target)
+        return (
+            t
+            * t
+            * functional.kl_div(
+                (student / t).log_softmax(-1),
+                (teacher / t).log_softmax(-1),
+                log_target=True,
+                reduction="batchmean",
+            )
+        )
+
+    def _teacher(self, plugin: Plugin[Any], student: Any) -> tuple[Plugin[Any], list[int]]:
+        """Return the teacher's plugin, and where each of the student's classes is in its logits."""
+        found = _restored(self.teacher, plugin)
+        names = [str(found.model.config.id2label[i]) for i in range(found.model.config.num_labels)]
+        wanted = [str(student.config.id2label[i]) for i in range(student.config.num_labels)]
+        lacking, extra = set(wanted) - set(names), set(names) - set(wanted)
+        if lacking or extra:
+            raise RecipeError(
+                f"method.teacher {self.teacher!r} has other classes than the data: "
+                f"it lacks {listing(sorted(lacking), 6)}, "
+                f"and has {listing(sorted(extra), 6)} besides"
+            )
+        return found, [names.index(name) for name in wanted]
+
+
+def _restored(teacher: str, plugin: Plugin[Any]) -> Plugin[Any]:
+    from toolkit.models.find import find_model
+    from toolkit.runs.predictor import load_plain, load_predictor
+
+    path = Path(teacher).expanduser()
+    try:
+        if (path / "run.json").is_file():
+            return load_predictor(path).plugin
+        found = find_model(teacher)
+    except UserError as error:
+        raise RecipeError(f"method.teacher: {error}") from error
+    other = type(plugin)()
+    other.options, other.recipe, other.model_path = plugin.options, plugin.recipe, found.path
+    other.processor, other.model = other.load_processor(), load_plain(found.path)
+    return other
+
+
+def _mean_loss(outputs: Any, labels: Any, smoothing: float) -> Any:
+    from toolkit.models.linear_fit import loss_for
+
+    return loss_for(labels, smoothing)(outputs.logits.float(), labels)
+
+
+@contextmanager
+def _logits_of(model: Any) -> Iterator[Any]:
+    def take(batch: Any) -> list[Any]:
+        outputs = model(**batch)
+        if "logits" not in outputs:
+            what = f"distill learns from logits, and {type(model).__name__} gives"
+            raise RecipeError(Fault("method", f"{what} {listing(outputs)}: take another method"))
+        return list(outputs.logits.float().cpu())
+
+    yield take
+
+
+METHOD = Distill

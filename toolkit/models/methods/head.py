@@ -1,0 +1,78 @@
+"""The head alone, on features that the frozen model computes once (linear probing).
+
+Alain & Bengio 2016; as a baseline that fine-tuning must beat: Kornblith et al. 2019.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, PrivateAttr
+
+from toolkit.models.linear_fit import STRENGTHS
+from toolkit.models.method import Method, MethodContext
+
+
+class Head(Method):
+    """Only the head, the pretrained model stays as it is.
+
+    A linear head is set to its exact optimum, without epochs; a deeper one is trained by Trainer,
+    `training.num_train_epochs` times over the features. Either way the encoder runs once over the
+    rows, and not at all where the features are there from an earlier run.
+
+    pooling: "model" reads what the model's own head reads; "mean" gives a model that reads its
+    first token a block that holds the mean of all tokens, as sentence encoders want to be read.
+    C: inverse strengths of the penalty to choose from, by the loss on validation.
+    """
+
+    pooling: Literal["model", "mean"] = "model"
+    C: tuple[Annotated[float, Field(gt=0)], ...] = Field(STRENGTHS, min_length=1)
+    _standing_in: Any = PrivateAttr(None)
+
+    def apply(self, model: Any, material: MethodContext) -> Any:
+        """Return the model with its head fitted (nothing is left to train) or ready to train."""
+        from toolkit.models import linear_probe
+        from toolkit.models.feature_stand_in import on_features
+
+        model.requires_grad_(False)
+        batch = material.first_batch(model)
+        head = linear_probe.logits_layer(model, batch)
+        if self.pooling == "mean":
+            self._pool(model, head, batch)
+        if head is not None and (self.pooling == "mean" or _is_whole_head(model, head)):
+            linear_probe.fit_exactly(model, head, material, self.C)
+            return model
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(_above(model, name))
+        self._standing_in = on_features(model, material)
+        return model
+
+    def while_training(self, model: Any) -> AbstractContextManager[None]:
+        """Let the features stand in for the frozen part."""
+        return self._standing_in or nullcontext()
+
+    @staticmethod
+    def _pool(model: Any, head: Any, batch: Any) -> None:
+        from toolkit.errors import RecipeError
+        from toolkit.models.mean_pooling import add_mean_pooling
+
+        if head is None:
+            raise RecipeError("method.pooling: mean is for heads that end in one linear layer")
+        add_mean_pooling(model, head, batch)
+
+
+def _above(model: Any, name: str) -> bool:
+    """Return whether a parameter stands outside of the base model."""
+    prefix = model.base_model_prefix
+    return not hasattr(model, prefix) or not name.startswith(f"{prefix}.")
+
+
+def _is_whole_head(model: Any, head: Any) -> bool:
+    own = {id(parameter) for parameter in head.parameters()}
+    if model.base_model is model:
+        return True
+    return all(id(p) in own for n, p in model.named_parameters() if _above(model, n))
+
+
+METHOD = Head

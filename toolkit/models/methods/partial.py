@@ -1,0 +1,44 @@
+"""The upper part of a model is trained, the rest frozen (Yosinski et al. 2014, arXiv 1411.1792)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from toolkit.errors import Fault, RecipeError
+from toolkit.models import frozen, structure
+from toolkit.models.method import MethodContext
+from toolkit.models.methods.full import Full
+
+
+class Partial(Full):
+    """The last `blocks` blocks, what stands above them, and the head; of a decoder, its last."""
+
+    blocks: Annotated[int, Field(ge=0)] = 2
+
+    def apply(self, model: Any, material: MethodContext) -> Any:
+        """Return the model with its lower part frozen, running statistics of norms included."""
+        model = super().apply(model, material)
+        found = structure.find_structure(model)
+        first = len(found.blocks) + 1 - self.blocks
+        for name, parameter in model.named_parameters():
+            parameter.requires_grad_(found.depths[name] >= first)
+        frozen.freeze_statistics(model)
+        return model
+
+    def check(self, model: Any) -> None:
+        """Compare with the number of blocks that the model has.
+
+        Raises:
+            RecipeError: it has fewer, or none that can be recognised.
+        """
+        there = len(structure.find_structure(model).blocks)
+        if self.blocks > there or not there:
+            raise RecipeError(
+                Fault("method.blocks", f"{self.blocks} last blocks are to be trained; "
+                                       f"{type(model).__name__} has {there}")
+            )  # fmt: skip
+
+
+METHOD = Partial

@@ -1,0 +1,134 @@
+"""Tokenizers and models from a folder, refused where transformers would make up what is missing.
+
+`from_pretrained` is lenient: a folder without a vocabulary gives a tokenizer to which every word
+is unknown, and weights that do not fit the config are replaced by random ones. Fine-tuning either
+wastes hours and says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import ModelError
+from toolkit.utils.text import listing
+
+MOST_LACKING = 0.1  # of the body's tensors: some checkpoints come without a pooler
+
+
+def refuse_remote_code() -> None:
+    """Never ask whether to run code that comes with a model: the answer is no.
+
+    transformers asks on the terminal where `trust_remote_code` is not said; without time for an
+    answer it raises ValueError at once.
+    """
+    from transformers import dynamic_module_utils
+
+    dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
+
+
+def tokenizer(folder: Path) -> Any:
+    """Return a folder's tokenizer; one without a pad token pads with its end token.
+
+    Raises:
+        ModelError: the folder holds no vocabulary, or the tokenizer nothing to pad with.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    config = AutoConfig.from_pretrained(folder)  # what is wrong with it shows here, not at the rows
+    try:
+        found = AutoTokenizer.from_pretrained(folder)
+        names = [name for name in found.vocab_files_names.values() if isinstance(name, str)]
+        missing = bool(names) and not any((folder / name).is_file() for name in names)
+    except ValueError:  # a folder without one, of a model whose tokenizer is not known
+        if (folder / "tokenizer_config.json").is_file():
+            raise
+        missing = True
+    if missing:
+        there = listing(sorted(item.name for item in folder.iterdir()), 8)
+        raise ModelError(
+            f"{folder} ({config.model_type}) holds no tokenizer but: {there}. Is it a model of "
+            "texts? If it is, save its tokenizer there: tokenizer.save_pretrained(FOLDER)."
+        )
+    if found.pad_token is None:
+        found.pad_token = found.eos_token or found.unk_token
+    if found.pad_token is None:
+        raise ModelError(
+            f"the tokenizer of {folder} has no pad, end or unknown token to pad texts with: set "
+            "tokenizer.pad_token and save it beside the model."
+        )
+    return found
+
+
+def longest_input(folder: Path, tokenizer: Any) -> int | None:
+    """Return the most tokens that tokenizer and model take; None where neither says.
+
+    Tokenizers without a limit say 10^30.
+    """
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder)
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions is not None and "roberta" in config.model_type:
+        positions -= (config.pad_token_id or 0) + 1  # its positions start behind the padding id
+    known = [n for n in (tokenizer.model_max_length, positions) if n is not None and n < 10**9]
+    return int(min(known)) if known else None
+
+
+def model(auto: Any, folder: Path, tokenizer: Any = None, **settings: Any) -> Any:
+    """Return `auto.from_pretrained(folder, **settings)`, whose body must come from the folder.
+
+    A folder that holds a config alone (`scratch.from_config`) gives a model from scratch.
+
+    Args:
+        auto: an `AutoModel...` class, or a model's own.
+        tokenizer: whose tokens the model must all know; None where it reads no tokens.
+
+    Raises:
+        ModelError: weights of the body have other shapes than the config says, or lack; or the
+            tokenizer knows more tokens than the model.
+    """
+    if is_scratch(folder):
+        found = _from_scratch(auto, folder, settings)
+    else:
+        found, info = auto.from_pretrained(folder, output_loading_info=True, **settings)
+        _check_body(found, info, folder)
+    if tokenizer is not None:
+        known = found.get_input_embeddings().weight.shape[0]
+        if len(tokenizer) > known:
+            raise ModelError(
+                f"{folder}: its tokenizer knows {len(tokenizer):,} tokens, its model {known:,}: "
+                "call model.resize_token_embeddings(len(tokenizer)) and save it again"
+            )
+    return found
+
+
+def is_scratch(folder: Path) -> bool:
+    """Return whether a model's folder holds no weights."""
+    return not any(folder.glob("*.safetensors"))
+
+
+def _from_scratch(auto: Any, folder: Path, settings: Mapping[str, Any]) -> Any:
+    from transformers import AutoConfig
+
+    config, _ = AutoConfig.from_pretrained(folder, return_unused_kwargs=True, **settings)
+    return auto.from_config(config)
+
+
+def _check_body(found: Any, info: Mapping[str, Any], folder: Path) -> None:
+    prefix = f"{found.base_model_prefix}."
+    body = [name for name in found.state_dict() if name.startswith(prefix)]
+    lacking = sorted(name for name in info["missing_keys"] if name.startswith(prefix))
+    unfit = sorted(name for name, *_ in info["mismatched_keys"] if name.startswith(prefix))
+    if unfit:
+        shapes = next((list(a), list(b)) for n, a, b in info["mismatched_keys"] if n == unfit[0])
+        raise ModelError(
+            f"{folder}: config.json does not fit the weights in {len(unfit)} of {len(body)} places "
+            f"({unfit[0]} is {shapes[0]}, by the config {shapes[1]})"
+        )
+    if len(lacking) > MOST_LACKING * len(body):
+        raise ModelError(
+            f"{folder} lacks {len(lacking)} of the {len(body)} weights that its config.json "
+            f"describes ({listing(lacking, 2)}): they would be random"
+        )

@@ -1,6 +1,0 @@
-"""A finished run on the Hub: model, card, recipe and report in one commit, without rows of data."""
-
-from toolkit.pushing.plan import Item, Plan, in_words
-from toolkit.pushing.sending import Prepared, Pushed, prepare, send
-
-__all__ = ["Item", "Plan", "Prepared", "Pushed", "in_words", "prepare", "send"]

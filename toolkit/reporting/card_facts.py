@@ -1,0 +1,125 @@
+"""What the model card says beyond the scores: licence, languages, columns, classes, how to load."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from toolkit.models import adapters
+from toolkit.models.auto import auto_class_of
+from toolkit.plugin_types import columns
+from toolkit.recipe.yaml_text import construct
+from toolkit.utils.text import printable_line
+
+if TYPE_CHECKING:
+    import datasets
+
+    from toolkit.plugin import Plugin
+    from toolkit.runner.prepare import Job
+
+MOST_CHARACTERS = 200_000  # of another's card
+MOST_CLASSES = 1000
+LICENCE = re.compile(r"[a-z0-9][a-z0-9.\-+]{0,60}")
+LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?|code|multilingual")
+FILES = {  # what a processor has saved -> the class that loads it
+    "processor_config.json": "AutoProcessor",
+    "tokenizer_config.json": "AutoTokenizer",
+    "preprocessor_config.json": "AutoImageProcessor",
+}
+
+
+def base_card(folder: Path) -> dict[str, Any]:
+    """Return licence and languages as the card in a model's folder has them; {} where it has none.
+
+    A card is another's text: what does not look like a licence or a language is left out.
+    """
+    try:
+        with (folder / "README.md").open(encoding="utf-8") as file:
+            text = file.read(MOST_CHARACTERS)
+        front = re.match(r"---\s*\n(.*?)\n---\s*(\n|$)", text, re.S)
+        values = construct(front[1]) if front else {}
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        return {}
+    if not isinstance(values, Mapping):
+        return {}
+    given = values.get("language")
+    languages = [one for one in (given if isinstance(given, list) else [given])
+                 if isinstance(one, str) and LANGUAGE.fullmatch(one)]  # fmt: skip
+    licence = values.get("license")
+    found: dict[str, Any] = {"languages": languages} if languages else {}
+    if isinstance(licence, str) and LICENCE.fullmatch(licence):
+        found["license"] = licence
+        if licence == "other":
+            for key in ("license_name", "license_link"):
+                if isinstance(values.get(key), str):
+                    found[key] = printable_line(values[key])[:300]
+    return found
+
+
+def of(job: Job, saved: Path) -> dict[str, Any]:
+    """Return what run.json keeps for the card, when the model has been saved.
+
+    base: licence and languages of the model that it was made from. inputs, targets: columns.
+    classes: training rows of each. usage: lines of Python that load it alone.
+    """
+    plugin, train = job.plugin, job.loaded.splits["train"]
+    targets = list(dict.fromkeys(columns(plugin.options, "target").values()))
+    names = getattr(adapters.inner(plugin.model).config, "id2label", None) or {}
+    known = set(map(str, names.values()))
+    licence = getattr(train.info, "license", None)
+    return {
+        "base": base_card(job.files.path),
+        "inputs": list(dict.fromkeys(columns(plugin.options, "input").values())),
+        "targets": targets,
+        "classes": class_rows(train, targets[0], known) if targets else {},
+        "data_license": printable_line(licence)[:300] if licence else None,
+        "usage": None if adapters.is_adapter(plugin.model) else usage(saved, plugin),
+    }
+
+
+def class_rows(split: datasets.Dataset, column: str, known: set[str]) -> dict[str, int]:
+    """Return class -> rows, for a column of classes that the model knows; otherwise {}."""
+    from toolkit.data.checks import tables
+
+    if column not in split.column_names or not 1 < len(known) <= MOST_CLASSES:
+        return {}
+    feature = split.features[column]
+    feature = getattr(feature, "feature", feature)
+    counts: Counter[str] = Counter()
+    for table in tables(split, [column]):
+        for value in table[column].to_pylist():
+            for one in value if isinstance(value, list) else [value]:
+                name = feature.int2str(one) if hasattr(feature, "int2str") and one >= 0 else one
+                counts[str(name)] += 1
+        if not set(counts) <= known:
+            return {}
+    return dict(counts.most_common())
+
+
+def usage(folder: Path, plugin: Plugin[Any]) -> str | None:
+    """Return lines of Python that load a saved model without toolkit; None where there are none."""
+    import transformers
+
+    try:
+        auto = auto_class_of(transformers.AutoConfig.from_pretrained(folder), folder).__name__
+    except Exception:  # a model of another kind than transformers' own: nothing is promised
+        return None
+    lines = ["import transformers", ""]
+    if not type(plugin.model).__module__.startswith("transformers."):
+        lines.insert(
+            1, f"import {type(plugin).__module__}  # makes the model known to transformers"
+        )
+    lines += [
+        'folder = "model"  # of the run; where it is published, its name there',
+        f"model = transformers.{auto}.from_pretrained(folder).eval()",
+    ]
+    loads = next((name for file, name in FILES.items() if (folder / file).is_file()), None)
+    own = type(plugin.processor).__module__.startswith("transformers.")
+    if loads is not None and own:
+        lines.append(f"processor = transformers.{loads}.from_pretrained(folder)")
+    return "\n".join(lines)

@@ -1,0 +1,222 @@
+"""The predictions of a run read once, into arrays of a few numbers a row.
+
+Nothing here needs the plugin or torch: a folder can be read where neither is installed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from toolkit.evaluation import calibration as scaling
+from toolkit.evaluation.classes import Classes, Floats, Ints, indicators, truth_of
+from toolkit.runs.folder import read_predictions
+
+BINS = 15  # as `expected_calibration_error` has them
+
+
+@dataclass
+class Reliability:
+    """Confidence beside the share that was right, over bins of equal width."""
+
+    count: Floats = field(default_factory=lambda: np.zeros(BINS))
+    confidence: Floats = field(default_factory=lambda: np.zeros(BINS))
+    right: Floats = field(default_factory=lambda: np.zeros(BINS))
+
+    def add(self, confidence: Any, right: Any) -> None:
+        """Take in decisions: how sure each was, and whether it was right."""
+        place = np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left")
+        self.count += np.bincount(place, minlength=BINS)
+        self.confidence += np.bincount(place, confidence, BINS)
+        self.right += np.bincount(place, right, BINS)
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error, Guo et al. (2017), equation 3."""
+        gaps = np.abs(self.right - self.confidence).sum()
+        return float(gaps / max(self.count.sum(), 1.0))
+
+
+@dataclass
+class OneLabel:
+    """What was read of rows with one label each, an entry a row.
+
+    truth, predicted: numbers of classes. best: the largest probability; second: the next one.
+    given, of_truth: the probability of the predicted and of the true class (0 where it has none).
+    positive: that of the positive one of two classes. All of them are empty without probabilities.
+    """
+
+    truth: Ints
+    predicted: Ints
+    best: Floats
+    second: Floats
+    given: Floats
+    of_truth: Floats
+    positive: Floats
+
+    @property
+    def right(self) -> Any:
+        """Whether each row is right."""
+        return self.truth == self.predicted
+
+
+@dataclass
+class SeveralLabels:
+    """What was read of rows with several labels.
+
+    counts: (classes, 3) of true, predicted, both. wrong: decisions that are wrong, by row.
+    worst, worst_class: how far the worst decision of a row is off, and of which class it is.
+    nearest, nearest_class: how far the least sure decision of a row is from one half.
+    """
+
+    counts: Ints
+    wrong: Ints
+    worst: Floats
+    worst_class: Ints
+    nearest: Floats
+    nearest_class: Ints
+
+
+@dataclass
+class PredictionArrays:
+    """rows: of the test split. classes and the rest: None where predictions are not of classes.
+
+    before, after: reliability as it is and at the temperature; None without probabilities.
+    """
+
+    rows: int
+    classes: Classes | None = None
+    one: OneLabel | None = None
+    several: SeveralLabels | None = None
+    before: Reliability | None = None
+    after: Reliability | None = None
+    positive: int | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The classes."""
+        return self.classes.names if self.classes else []
+
+    @property
+    def has_scores(self) -> bool:
+        """Whether there are probabilities."""
+        return self.before is not None
+
+
+class _Reader:
+    """Collects batches; what it keeps of a row does not grow with the number of classes."""
+
+    def __init__(self, temperature: float | None, positive: str | None) -> None:
+        self.temperature, self.positive_name = temperature, positive
+        self.classes: Classes | None = None
+        self.positive: int | None = None
+        self.before, self.after = Reliability(), Reliability()
+        self.parts: list[tuple[Any, ...]] = []
+        self.counts: list[tuple[Ints, Ints]] = []
+        self.scored = True
+        self.rows = 0
+
+    def add(self, predictions: list[Any], references: list[Any]) -> None:
+        if not self.rows and predictions:
+            self.classes = Classes.of(predictions[0], references[0])
+            self._find_positive()
+        self.rows += len(predictions)
+        if self.classes is None:
+            return
+        truths = [truth_of(reference) for reference in references]
+        scores = self.classes.scores(predictions) if self.scored else None
+        self.scored = scores is not None
+        if self.classes.kind == "one":
+            self._one(predictions, truths, scores)
+        else:
+            self._several(predictions, truths, scores)
+
+    def _find_positive(self) -> None:
+        if self.classes is None or self.classes.kind != "one" or self.classes.scored != 2:
+            return
+        names = self.classes.names
+        self.positive = names.index(self.positive_name) if self.positive_name in names else 1
+
+    def _one(self, predictions: list[Any], truths: list[Any], scores: Floats | None) -> None:
+        assert self.classes is not None  # noqa: S101 - the caller has looked
+        truth = self.classes.ids(truths)
+        predicted = self.classes.ids([prediction["label"] for prediction in predictions])
+        if scores is None:
+            self.parts.append((truth, predicted))
+            return
+        places, width = np.arange(len(scores)), scores.shape[1]
+        order = np.partition(scores, -2, axis=1) if width > 1 else np.pad(scores, ((0, 0), (1, 0)))
+        positive = places[:0] if self.positive is None else scores[:, self.positive]
+        numbers = (order[:, -1], order[:, -2], _at(scores, predicted), _at(scores, truth), positive)
+        self.parts.append((truth, predicted, *(part.astype(np.float32) for part in numbers)))
+        known = truth < width
+        first = scores.argmax(axis=1)
+        self.before.add(scores[places, first][known], (first == truth)[known])
+        if self.temperature is not None:
+            other = scaling.scaled(scores, self.temperature, "one")
+            self.after.add(other[places, first][known], (first == truth)[known])
+
+    def _several(self, predictions: list[Any], truths: list[Any], scores: Floats | None) -> None:
+        assert self.classes is not None  # noqa: S101 - the caller has looked
+        given = self.classes.rows_of([prediction["labels"] for prediction in predictions])
+        real = self.classes.rows_of(truths)
+        rows, width = len(predictions), len(self.classes.names)
+        said, true = (indicators(*pairs, rows, width) for pairs in (given, real))
+        wrong = (said != true).sum(axis=1)
+        counted = np.stack([true.sum(0), said.sum(0), (true & said).sum(0)], axis=1)
+        self.counts.append((np.arange(width), counted))
+        if scores is None:
+            self.parts.append((wrong,))
+            return
+        truth = true[:, : scores.shape[1]]
+        off, near = np.abs(truth - scores), np.abs(scores - 0.5)
+        off = np.where(truth != said[:, : scores.shape[1]], off, 0.0)
+        self.parts.append((wrong, off.max(1).astype(np.float32), off.argmax(1),
+                           near.min(1).astype(np.float32), near.argmin(1)))  # fmt: skip
+        self.before.add(scores.ravel(), truth.ravel())
+        if self.temperature is not None:
+            other = scaling.scaled(scores, self.temperature, "several")
+            self.after.add(other.ravel(), truth.ravel())
+
+    def reading(self) -> PredictionArrays:
+        found = PredictionArrays(self.rows, self.classes)
+        if self.classes is None:
+            return found
+        least = min(map(len, self.parts))  # without probabilities, or with them in every batch
+        columns = [np.concatenate(c) for c in zip(*(p[:least] for p in self.parts), strict=True)]
+        empty = np.empty(0, np.float32)
+        if self.classes.kind == "one":
+            found.one = OneLabel(*columns, *[empty] * (7 - len(columns)))
+        else:
+            total = np.zeros((len(self.classes.names), 3), np.int64)
+            for places, counted in self.counts:
+                total[places] += counted
+            found.several = SeveralLabels(total, *columns, *[empty] * (5 - len(columns)))
+        if self.scored:
+            found.before, found.positive = self.before, self.positive
+            found.after = self.after if self.temperature is not None else None
+        return found
+
+
+def _at(scores: Floats, places: Ints) -> Floats:
+    """Return each row's probability of a class; 0 of one that the model does not know."""
+    known = places < scores.shape[1]
+    return np.where(known, scores[np.arange(len(scores)), np.where(known, places, 0)], 0.0)
+
+
+def read(
+    file: Path, temperature: float | None = None, positive: str | None = None
+) -> PredictionArrays:
+    """Read predictions.jsonl.
+
+    Args:
+        temperature: see `toolkit.evaluation.calibration`; None where none was fitted.
+        positive: the positive one of two classes; the last where it is not said.
+    """
+    reader = _Reader(temperature, positive)
+    for predictions, references in read_predictions(file):
+        reader.add(predictions, references)
+    return reader.reading()

@@ -1,0 +1,1 @@
+"""Time, memory and cost of a run, estimated from a few training steps."""

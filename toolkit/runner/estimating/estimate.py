@@ -1,0 +1,168 @@
+"""What a run will take: time, memory and cost, from a few measured steps of its own training.
+
+The model, the method and the Trainer are those of the run; the batches are a sample of the
+epoch's own, spread over their sizes, so that short and long texts count as often as they will
+come. Everything is put back afterwards, and nothing is written but to a temporary folder.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from toolkit.plugin import Plugin
+from toolkit.runner import score
+from toolkit.runner.estimating.steps import StepPlan, plan_steps
+from toolkit.runner.estimating.trial import StepTimings, time_steps
+from toolkit.runner.prepare import Job, longest_row, make_model
+
+SECONDS = 10.0  # for the measured steps; a step that has begun is finished
+ROWS = 256  # of a split, on which floors are measured
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a run is expected to take.
+
+    seconds: by part (train, score, floors, fixed), whose sum is `total_seconds`. memory: peak
+    bytes, of the accelerator where there is one, else of the process. at_most: training may stop
+    early. cost: `total_seconds` at the price per hour, or None. spent: seconds this took.
+    """
+
+    seconds: Mapping[str, float]
+    steps: int
+    step_seconds: float
+    memory: int
+    on_accelerator: bool
+    at_most: bool
+    cost: float | None
+    measured_steps: int
+    spent: float
+
+    @property
+    def total_seconds(self) -> float:
+        """Seconds of the whole run."""
+        return sum(self.seconds.values())
+
+
+def estimate(job: Job, price: float | None = None) -> Estimate:
+    """Measure a few steps of a job's training, and predict the whole run.
+
+    Args:
+        job: checked and ready to train; its model has its first weights again afterwards.
+        price: per hour, in whatever currency.
+
+    Raises:
+        UserError: the settings are refused by the Trainer.
+    """
+    import torch
+
+    start = time.monotonic()
+    cuda = torch.cuda.is_available() and not job.arguments.use_cpu
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
+    steps = plan_steps(job.arguments, job.prepared["train"])
+    try:
+        with tempfile.TemporaryDirectory(prefix="toolkit-check-") as folder:
+            measured = time_steps(job, steps, Path(folder), SECONDS)
+        train = _training(job, steps, measured)
+        floors = _floors(job, train)
+    finally:
+        make_model(job.plugin, job.recipe.seed, job.arguments, longest_row(job.prepared))
+    seconds = {
+        "train": train,
+        "score": _scoring(job, measured),
+        "floors": floors,
+        "fixed": _fixed(job, measured),
+    }
+    return Estimate(
+        seconds=seconds,
+        steps=steps.steps if measured.times.any() else 0,
+        step_seconds=float(measured.step_times(steps.sizes).mean()),
+        memory=torch.cuda.max_memory_allocated() if cuda else peak_memory(),
+        on_accelerator=cuda,
+        at_most="early_stopping_patience" in job.recipe.training,
+        cost=None if price is None else price * sum(seconds.values()) / 3600,
+        measured_steps=int(measured.times.any()) and len(measured.times),
+        spent=time.monotonic() - start,
+    )
+
+
+def _training(job: Job, steps: StepPlan, measured: StepTimings) -> float:
+    """Return the seconds of training: the method, every step, validation and checkpoints."""
+    times = measured.step_times(steps.sizes)
+    epochs, rest = divmod(steps.steps, len(times))
+    return float(
+        measured.method
+        + measured.begin
+        + epochs * times.sum()
+        + rest * times.mean()
+        + steps.evaluations * measured.evaluation.at(len(job.loaded.splits["validation"]))
+        + steps.saves * measured.save
+    )
+
+
+def _scoring(job: Job, measured: StepTimings) -> float:
+    """Return the seconds of predicting and scoring validation and test, whole and by slices."""
+    validation, test = len(job.loaded.splits["validation"]), len(job.loaded.splits["test"])
+    calibrates = type(job.plugin).calibrate is not Plugin.calibrate
+    seen = job.loaded.overlapping
+    again = 1 if seen is not None and seen.any() and not seen.all() else 0
+    seconds = (1 + calibrates) * measured.prediction.at(validation)
+    seconds += measured.scoring.at(validation)
+    seconds += measured.prediction.at(test) + (1 + again) * measured.scoring.at(test)
+    for column in job.recipe.report.slices:
+        values = len(set(map(str, job.loaded.splits["test"][column])))
+        parts = min(values, score.SLICE_VALUES)
+        seconds += measured.scoring.slope * test + measured.scoring.base * parts
+    return seconds
+
+
+def _fixed(job: Job, measured: StepTimings) -> float:
+    """Return the seconds of all else; what came before training has been measured by now."""
+    before, test = job.clock.seconds, len(job.loaded.splits["test"])
+    save = measured.save / 3  # the weights, without the optimizer's two moments of each
+    # The fresh process of the reload check imports and loads again, and predicts the test rows.
+    reload = before["imports"] + before["model"] / 2
+    return sum(before.values()) + save + reload + measured.prediction.at(test)
+
+
+def _floors(job: Job, train_seconds: float) -> float:
+    """Return the seconds of the floors: what some rows took, up to their share of training."""
+    import datasets
+
+    from toolkit.evaluation import chunks
+    from toolkit.evaluation import run_metrics as metrics
+    from toolkit.evaluation.baselines import score_baselines
+
+    plugin, whole, prepared = job.plugin, job.plugin.data, job.prepared
+    if whole is None:
+        return 0.0
+    rows = len(whole["train"]) + len(whole["test"])
+    few = {name: range(min(len(whole[name]), ROWS)) for name in whole}
+    start = time.monotonic()
+    try:
+        chosen = {n: chunks.select(whole[n], prepared[n], few[n]) for n in whole}
+        plugin.data = datasets.DatasetDict({n: raw for n, (raw, _) in chosen.items()})
+        some = {n: made for n, (_, made) in chosen.items()}
+        modules = partial(metrics.modules, plugin)
+        score_baselines(plugin, some, modules, SECONDS / 4, job.recipe.seed)
+    finally:
+        plugin.data = whole
+    spent = (time.monotonic() - start) * rows / (len(few["train"]) + len(few["test"]))
+    return min(spent, score.baseline_seconds(train_seconds))
+
+
+def peak_memory() -> int:
+    """Return the most bytes that this process has held so far; 0 where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024

@@ -1,0 +1,100 @@
+"""The optimizer steps of a run: how many, of which rows, and which of them stand for all."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import datasets
+    import transformers
+
+STRATA = 12  # sizes of step in a sample
+
+Floats = np.ndarray[Any, np.dtype[np.float64]]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """The optimizer steps of a run.
+
+    groups: the rows of each step of one epoch. sizes: tokens of each with its padding, or rows
+    where lengths are not known, shape (steps of an epoch,). steps: of the whole run. evaluations,
+    saves: in between.
+    """
+
+    groups: list[Ints]
+    sizes: Floats
+    steps: int
+    evaluations: int
+    saves: int
+
+
+def plan_steps(arguments: transformers.TrainingArguments, train: datasets.Dataset) -> StepPlan:
+    """Return the steps of a run with such arguments on such rows, batched as the Trainer will."""
+    batches = _batches(arguments, train)
+    accumulated = arguments.gradient_accumulation_steps
+    groups, sizes = [], []
+    for start in range(0, len(batches), accumulated):
+        part = batches[start : start + accumulated]
+        groups.append(np.concatenate([rows for rows, _ in part]))
+        sizes.append(sum(size for _, size in part))
+    whole = arguments.max_steps
+    steps = whole if whole > 0 else math.ceil(arguments.num_train_epochs * len(groups))
+
+    def times(strategy: Any, every: float | None) -> int:
+        name = str(getattr(strategy, "value", strategy))
+        if name == "steps" and every:
+            return steps // max(1, math.ceil(every * steps) if every < 1 else int(every))
+        return math.ceil(steps / len(groups)) if name in ("epoch", "best") else 0
+
+    return StepPlan(
+        groups,
+        np.array(sizes, np.float64),
+        steps,
+        times(arguments.eval_strategy, arguments.eval_steps),
+        times(arguments.save_strategy, arguments.save_steps),
+    )
+
+
+def _batches(
+    arguments: transformers.TrainingArguments, train: datasets.Dataset
+) -> list[tuple[Ints, float]]:
+    """Return (rows, size) of each forward pass of an epoch."""
+    from toolkit.evaluation.predicting import padding_step
+    from toolkit.training.sampler import LengthGroupedBatches
+
+    step, size = padding_step(), arguments.train_batch_size
+    order = np.random.default_rng(0).permutation(len(train))
+    lengths = None
+    if arguments.length_column_name in train.column_names:
+        lengths = np.asarray(train.with_format("numpy")[arguments.length_column_name][:])
+        if arguments.train_sampling_strategy == "group_by_length":
+            order = np.fromiter(LengthGroupedBatches(lengths, size), np.int64, len(train))
+    found = []
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        width = 1 if lengths is None else step * math.ceil(float(lengths[rows].max()) / step)
+        found.append((rows, float(len(rows) * width)))
+    whole = [batch for batch in found if len(batch[0]) == size]
+    return whole if arguments.dataloader_drop_last and whole else found
+
+
+def sample_steps(plan: StepPlan) -> tuple[list[int], Ints]:
+    """Return steps of an epoch, the largest first and then all sizes twice, and their rows.
+
+    Any beginning of them holds small and large ones: measuring may stop at any step.
+    """
+    if len(plan.groups) == 1:
+        return [0, 0, 0, 0], plan.groups[0]
+    # A last step of fewer rows would shift the bounds of all that come after it.
+    whole = [n for n, rows in enumerate(plan.groups) if len(rows) == len(plan.groups[0])]
+    order = np.array(whole)[np.argsort(plan.sizes[whole], kind="stable")]
+    strata = [part[len(part) // 2] for part in np.array_split(order, min(STRATA, len(order)))]
+    mixed = [int(strata[n]) for n in np.random.default_rng(0).permutation(len(strata))]
+    chosen = [int(order[-1]), *mixed, *mixed]
+    return chosen, np.concatenate([plan.groups[group] for group in chosen])

@@ -1,0 +1,122 @@
+"""What run.json says of a run, before training and after it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.models import adapters, methods
+from toolkit.reporting import card_facts
+from toolkit.runner.join import lone_process_note
+from toolkit.runner.prepare import headline
+from toolkit.utils import distributed, hardware
+from toolkit.utils.resources import peak_memory
+
+if TYPE_CHECKING:
+    from toolkit.runner.prepare import Job
+    from toolkit.training.train import Trained
+    from toolkit.utils.resources import Energy
+
+
+def before_training(job: Job) -> dict[str, Any]:
+    """Return what run.json says before training starts."""
+    loaded = job.loaded
+    return {
+        "recipe": job.name,
+        "scenario": job.recipe.scenario,
+        "model": {
+            "id": job.files.id,
+            "revision": job.files.revision,
+            "source": job.files.source,
+        },
+        "data": {
+            "source": job.recipe.data.source,
+            "fingerprint": loaded.fingerprint,
+            "test_digest": loaded.test_digest,
+            "rows": {str(name): len(rows) for name, rows in loaded.splits.items()},
+            "set_aside": loaded.set_aside,
+            "overlap": loaded.overlap,
+            "duplicates": loaded.duplicates,
+            "notes": loaded.notes,
+        },
+        "devices": devices(job),
+        "headline": _named(headline(job.plugin)),
+        "seed": job.recipe.seed,
+        "environment": hardware.describe(),
+    }
+
+
+def after_training(job: Job, trained: Trained, saved: Path) -> dict[str, Any]:
+    """Return what the method did, to how many parameters, and what the card needs beside scores."""
+    counts = [(p.numel(), p.requires_grad) for p in job.plugin.model.parameters()]
+    moved = sum(count for count, moved in counts if moved)
+    parameters = {"trained": moved, "all": sum(count for count, _ in counts)}
+    found: dict[str, Any] = {
+        "method": trained.report,
+        "parameters": {**parameters, **trained.report.get("parameters", {})},
+        "card": card_facts.of(job, saved),
+    }
+    if adapters.is_adapter(job.plugin.model):
+        note = methods.method_for(job.recipe.method).card_note
+        found["adapter"] = {"usage": adapters.usage(saved), "note": note}
+    return found
+
+
+def devices(job: Job) -> dict[str, Any]:
+    """Return where the run computes, how many rows a step takes, and what was changed for it."""
+    import torch
+
+    arguments = job.arguments
+    parts = arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps
+    note = lone_process_note()
+    return {
+        "type": arguments.device.type,
+        "processes": distributed.size(),
+        "processes_per_machine": distributed.local_size(),
+        "threads": torch.get_num_threads(),
+        "batch": {
+            "per_device": parts[0],
+            "accumulated": parts[1],
+            "rows_per_step": parts[0] * parts[1] * distributed.size(),
+            "reduced": job.reductions,
+        },
+        "notes": [note] if note else [],
+    }
+
+
+def speed(job: Job, trained: Trained) -> dict[str, Any]:
+    """Return seconds and rates; `fixed_seconds` is all but training, scoring and floors."""
+    seconds = job.clock.seconds
+    share = (trained.steps - trained.start) / max(trained.steps, 1) if trained.start else 1.0
+    rows = len(job.prepared["train"]) * (trained.epochs * share if trained.steps else 1)
+    pure = seconds["train"] if trained.seconds is None else trained.seconds
+    total = time.monotonic() - job.clock.started
+    return {
+        "train_seconds": seconds["train"],
+        "train_samples_per_second": rows / max(pure, 1e-9),
+        "total_seconds": total,
+        "fixed_seconds": total - sum(seconds[part] for part in ("train", "score", "floors")),
+        "phases": dict(seconds),
+        "epochs": trained.epochs,
+        "steps": trained.steps,
+        "rows_seen": round(len(job.prepared["train"]) * trained.epochs),
+        "tokens_seen": _tokens(job, trained.epochs),
+    }
+
+
+def resources(energy: Energy) -> dict[str, Any]:
+    """Return what the run took of the machine so far: bytes at the peak, and joules."""
+    return {"peak_memory_bytes": peak_memory(), "energy_joules": energy.spent()}
+
+
+def _tokens(job: Job, epochs: float) -> int | None:
+    """Return how many tokens training has seen; None where rows have no length."""
+    rows = job.prepared["train"]
+    if "length" not in rows.column_names:
+        return None
+    return round(int(rows.with_format("numpy")["length"][:].sum()) * epochs)
+
+
+def _named(found: tuple[str, bool] | None) -> dict[str, Any] | None:
+    return {"metric": found[0], "greater_is_better": found[1]} if found else None

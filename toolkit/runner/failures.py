@@ -1,0 +1,56 @@
+"""What befalls a run from outside (a full disk, a killed worker), in words that say what to do."""
+
+from __future__ import annotations
+
+import errno
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from toolkit.errors import ToolkitError
+from toolkit.runs.folder import resume_command
+
+# Libraries that write in other languages keep the words, and lose the number.
+WRITING = {
+    errno.ENOSPC: r"No space left on device",
+    errno.EDQUOT: r"Disk quota exceeded",
+    errno.EFBIG: r"File too large",
+    errno.EROFS: r"Read-only file system",
+}
+TORCH_WRITES = re.compile(
+    r"PytorchStreamWriter failed|file write failed|unexpected pos \d+ vs|iostream error"
+)
+WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\)[^.]*")
+
+
+def explain(error: BaseException, path: Path) -> ToolkitError | None:
+    """Return what has befallen the run in `path`; None where the error is of another kind."""
+    said = [(e, str(e)) for e in _causes(error)]
+    for number, text in WRITING.items():
+        if any(getattr(e, "errno", None) == number or text in words for e, words in said):
+            return ToolkitError(
+                f"{path} takes no more: {text[0].lower()}{text[1:]}. What was written is kept; "
+                f"make room, then {resume_command(path)}"
+            )
+    if any(TORCH_WRITES.search(words) for _, words in said):
+        return ToolkitError(
+            f"a checkpoint could not be written to {path}: is the disk full, or a quota reached? "
+            f"What was written before is kept; make room, then {resume_command(path)}"
+        )
+    ended = next((found for _, words in said if (found := WORKER.search(words))), None)
+    if ended:
+        return ToolkitError(
+            f"a process that prepares rows has ended ({ended[0]}): killed from outside, or for "
+            "want of memory (then try training.dataloader_num_workers=0 in a new run); "
+            f"{resume_command(path)}"
+        )
+    return None
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it came from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,47 @@
+"""How this process meets the other ranks of its run, whoever started them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import ToolkitError
+from toolkit.recipe import library
+from toolkit.utils import distributed
+
+if TYPE_CHECKING:
+    from toolkit.recipe.overrides import Overrides
+
+
+def join(name: str, overrides: Overrides) -> None:
+    """Meet the other ranks of this run, in the way that the recipe's `training:` asks for."""
+    asked = _training(name, overrides)
+    backend, seconds = asked.get("ddp_backend"), asked.get("ddp_timeout")
+    distributed.join(
+        backend if isinstance(backend, str) else None,
+        seconds if isinstance(seconds, int | float) else None,
+    )
+
+
+def _training(name: str, overrides: Overrides) -> Mapping[str, Any]:
+    """Return the `training:` block as it stands; what is wrong with it is told by `check`."""
+    try:
+        found = library.find_recipe(name, overrides).values.get("training")
+    except ToolkitError:
+        return {}
+    return found if isinstance(found, Mapping) else {}
+
+
+def lone_process_note() -> str | None:
+    """Return what to tell where a launcher was asked for several processes and started one."""
+    if not started_by_accelerate() or distributed.launched() or "MASTER_PORT" not in os.environ:
+        return None
+    return (
+        "accelerate launch was asked for several processes but has started one (on CPU it needs "
+        "mpirun for more); `toolkit run RECIPE --processes N` starts N"
+    )
+
+
+def started_by_accelerate() -> bool:
+    return "ACCELERATE_MIXED_PRECISION" in os.environ  # it sets it for whatever it starts

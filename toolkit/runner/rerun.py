@@ -1,0 +1,107 @@
+"""A run done again from its folder: what differs from when it was first done, and what it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import Fault, ToolkitError, UserError
+from toolkit.runner import launch
+from toolkit.runner.elastic import LaunchSpec
+from toolkit.runs.folder import Run
+from toolkit.runs.writer import RunWriter
+from toolkit.utils import hardware
+from toolkit.utils.text import print_text
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from toolkit.runner.prepare import Job
+
+
+def rerun(
+    path: Path,
+    out: Path | None = None,
+    console: Console | None = None,
+    *,
+    strict: bool = False,
+    processes: int | None = None,
+) -> Run | None:
+    """Run what a run's folder says again, and write beside the new scores how it compares.
+
+    Args:
+        path: of a finished run. out, console: as of `runner.run`.
+        strict: refuse to start where anything differs, and fail where scores do.
+        processes: as the first run had them where not given.
+
+    Raises:
+        UserError: no finished run, a recipe that no longer fits, or (strict) what differs.
+        ToolkitError: the run failed; or (strict) it gave other scores.
+    """
+    from toolkit.runner.prepare import prepare
+
+    first = Run(path)
+    if first.status != "finished":
+        raise UserError(f"{path} is {first.status}: only a finished run can be repeated")
+    recipe = str(path / "recipe.yaml")
+    found = list(differences(first, prepare(recipe)))
+    if found and strict:
+        raise UserError(found)
+    if console is not None:
+        for fault in found:
+            print_text(console, f"differs: {fault}", "yellow")
+    before = first.record["devices"]
+    if processes is None and before["type"] == "cpu":
+        processes = before["processes"]
+    again = launch.run(recipe, (), out, console, LaunchSpec(processes))
+    if again is not None and launch.prints_result():
+        unequal = dict(_unequal_scores(first.metrics, again.metrics))
+        RunWriter.add(again.path, repeats={
+            "run": str(path.resolve()),
+            "differences": [str(fault) for fault in found],
+            "unequal_scores": unequal,
+        })  # fmt: skip
+        again = Run(again.path)
+        if unequal and strict:
+            raise ToolkitError(
+                f"{again.path} has other scores than {path}: {format_unequal(unequal)}"
+            )
+    return again
+
+
+def differences(first: Run, job: Job) -> Iterator[Fault]:
+    """Yield what is not as it was when a run was first done: versions, machine, model, rows."""
+    was, now = first.record["environment"], hardware.describe()
+    for name in sorted({*was["packages"], *now["packages"]}):
+        yield from _unless_equal(name, was["packages"].get(name), now["packages"].get(name))
+    yield from _unless_equal("python", was["python"], now["python"])
+    for name in ("processor", "cores", "accelerators", "bf16"):
+        one, other = was["hardware"].get(name), now["hardware"].get(name)
+        yield from _unless_equal(f"hardware: {name}", one, other)
+    model = first.record["model"]
+    yield from _unless_equal(f"model {model['id']}", model["revision"], job.files.revision)
+    rows = "data (fingerprint of contents and splits)"
+    yield from _unless_equal(rows, first.record["data"]["fingerprint"], job.loaded.fingerprint)
+
+
+def _unless_equal(what: str, was: Any, now: Any) -> Iterator[Fault]:
+    if was != now:
+        yield Fault(what, f"was {was}, is {now}")
+
+
+def _unequal_scores(
+    first: Mapping[str, Any], again: Mapping[str, Any]
+) -> Iterator[tuple[str, list[float | None]]]:
+    """Yield "split.metric" -> the two values, where they are not equal to the bit."""
+    for split in sorted({*first, *again}):
+        one, other = first.get(split, {}), again.get(split, {})
+        for name in sorted({*one, *other}):
+            values = [scores.get(name, {}).get("value") for scores in (one, other)]
+            if values[0] != values[1]:
+                yield f"{split}.{name}", values
+
+
+def format_unequal(unequal: Mapping[str, list[float | None]]) -> str:
+    """Return the scores that differ, the first run's first."""
+    return "; ".join(f"{name} {was} and now {now}" for name, (was, now) in unequal.items())

@@ -1,0 +1,101 @@
+"""Taking up a run that did not get to its end: found, compared with what is asked, opened again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import Fault, UserError
+from toolkit.recipe import library
+from toolkit.runs.folder import Run, last_unfinished
+from toolkit.runs.writer import RunWriter
+
+if TYPE_CHECKING:
+    from toolkit.recipe.overrides import Overrides
+    from toolkit.runner.prepare import Job
+
+OPENING = {"run.lock", "recipe.yaml", "run.json.partial"}  # of a run that ended as it began
+REDUCED = ("per_device_train_batch_size", "gradient_accumulation_steps")  # for want of memory
+
+
+@dataclass(frozen=True)
+class RunToResume:
+    """A run's folder as it was found: overrides are what the run has changed in its recipe."""
+
+    path: Path
+    finished: bool
+    overrides: Overrides = ()
+
+
+def find_run_to_resume(name: str, overrides: Overrides, out: Path | None) -> RunToResume | None:
+    """Return the run to go on with, or None where a new one is to be started.
+
+    Raises:
+        UserError: `out` holds something else than a run.
+    """
+    path = out or last_unfinished(library.find_recipe(name, overrides).name)
+    if path is None or not path.is_dir() or not any(path.iterdir()):
+        return None
+    if {item.name for item in path.iterdir()} <= OPENING:
+        return RunToResume(path, finished=False)
+    run = Run(path)
+    batch = run.record.get("devices", {}).get("batch", {})
+    saved = library.find_recipe(str(path / "recipe.yaml")).values if batch.get("reduced") else {}
+    training = saved.get("training") or {}
+    changed = [(("training", key), training[key]) for key in REDUCED if key in training]
+    return RunToResume(path, run.status == "finished", changed)
+
+
+def reopen_run(before: RunToResume, job: Job) -> RunWriter:
+    """Open a run's folder again for the same recipe, data and model.
+
+    Raises:
+        UserError: what is asked for is not what the run began with, difference by difference; or
+            another process is writing to the folder.
+    """
+    folder = RunWriter.reopen(before.path)
+    job.name = folder.record.get("recipe", job.name)
+    try:
+        faults = list(_differences(folder, job))
+        if faults:
+            raise UserError(faults)
+    except BaseException:
+        folder.release()
+        raise
+    was = {"status": folder.record["status"], "error": folder.record.get("error"),
+           "at": time.strftime("%Y-%m-%dT%H:%M:%S%z")}  # fmt: skip
+    resumed = [*folder.record.get("resumed", []), was]
+    folder.record = {**folder.record, "status": "running", "error": None, "resumed": resumed}
+    job.reductions += folder.record.get("devices", {}).get("batch", {}).get("reduced", [])
+    return folder
+
+
+def _differences(folder: RunWriter, job: Job) -> Iterator[Fault]:
+    if "recipe" not in folder.record:  # it did not get as far as writing down what it began with
+        return
+    draft = library.find_recipe(str(folder.path / "recipe.yaml"))
+    recipe = draft.recipe()
+    draft.stop_on_faults()
+    old, new = (r.model_dump(mode="json") if r else {} for r in (recipe, job.recipe))
+    where = f"of the run in {folder.path}"
+    different = dict(unequal_values(old, new))
+    for key, (one, other) in different.items():
+        yield Fault(key, f"is {other!r}, but {one!r} in the recipe {where}")
+    if different:  # of other splits or models, say, nothing else is to be expected
+        return
+    if folder.record["data"]["fingerprint"] != job.loaded.fingerprint:
+        yield Fault("data.source", f"the rows have changed since the start {where}")
+    if folder.record["model"]["revision"] != job.files.revision:
+        yield Fault("model", f"has changed since the start {where}: its weights are others")
+
+
+def unequal_values(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
+    """Yield "key.path" -> the old value and the new one, of plain values that differ."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
+            yield from unequal_values(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
+    elif old != new:
+        yield path, (old, new)

@@ -1,0 +1,104 @@
+"""Test rows that two runs answer differently: how many, which, and whether that is chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from toolkit.evaluation.classes import truth_of
+from toolkit.runs.folder import Run, read_predictions
+
+if TYPE_CHECKING:
+    from toolkit.plugin_types import Prediction
+
+SHOWN = 20  # rows that changed, at most
+
+
+@dataclass(frozen=True)
+class Change:
+    """A test row that two runs answer differently, with what is true and what both say.
+
+    Where predictions have labels, one that only one of the two has right.
+    """
+
+    row: int
+    reference: Any
+    baseline: Prediction
+    prediction: Prediction
+
+
+@dataclass(frozen=True)
+class Answers:
+    """How the answers of a run differ from those of the baseline.
+
+    gained, lost: rows that only the run, or only the baseline, has right; None where predictions
+    have no label. mcnemar: p of McNemar's exact test on those. changed: rows that are answered
+    differently (numbers with fractions do not count); None where answers are nothing else.
+    changes: some of the gained and lost, or of the changed.
+    """
+
+    gained: int | None
+    lost: int | None
+    mcnemar: float | None
+    changed: int | None
+    changes: list[Change]
+
+
+def between(baseline: Run, run: Run) -> Answers:
+    """Count the rows that are answered differently, and keep the first of them."""
+    gained = lost = changed = 0
+    labelled = worded = True
+    found: list[Change] = []
+    for row, ((before, reference), (after, _)) in enumerate(
+        zip(rows(baseline), rows(run), strict=True)
+    ):
+        right, said = (_right(before, reference), _right(after, reference)), _said(before)
+        labelled, worded = labelled and None not in right, worded and said is not None
+        differs = said != _said(after)
+        changed += differs
+        gained, lost = gained + (right == (False, True)), lost + (right == (True, False))
+        if (right[0] != right[1] if labelled else differs) and len(found) < SHOWN:
+            found.append(Change(row, reference, before, after))
+    if not labelled:
+        return Answers(None, None, None, changed if worded else None, found if worded else [])
+    return Answers(gained, lost, _mcnemar(gained, lost), changed, found)
+
+
+def rows(run: Run) -> Iterator[tuple[Prediction, Any]]:
+    """Yield prediction and reference of each test row of a run."""
+    for predictions, references in read_predictions(run.path / "predictions.jsonl"):
+        yield from zip(predictions, references, strict=True)
+
+
+def _mcnemar(gained: int, lost: int) -> float:
+    """Return p of McNemar's test (1947), exact: are rows gained as often as lost?"""
+    from scipy.stats import binomtest
+
+    return float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
+
+
+def _said(prediction: Any) -> Any:
+    """Return a prediction without its fractions, which no two models give alike; None of nothing.
+
+    A label stands for its prediction: scores beside it are all numbers.
+    """
+    if isinstance(prediction, Mapping):
+        for key in ("label", "labels"):
+            if key in prediction:
+                return prediction[key]
+        inner = {key: _said(value) for key, value in prediction.items()}
+        return {key: value for key, value in inner.items() if value is not None} or None
+    if isinstance(prediction, list):
+        return [_said(value) for value in prediction]
+    return None if isinstance(prediction, float) else prediction
+
+
+def _right(prediction: Mapping[str, Any], reference: Any) -> bool | None:
+    """Return whether a prediction's label, or labels, are true; None where it has none."""
+    truth = truth_of(reference)
+    if "labels" in prediction and isinstance(truth, list):
+        return sorted(map(str, prediction["labels"])) == sorted(map(str, truth))
+    if "label" in prediction and isinstance(truth, str):
+        return bool(prediction["label"] == truth)
+    return None

@@ -1,0 +1,187 @@
+"""Runs set side by side on the same test rows: is one better, and how sure is that?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from toolkit.errors import Fault, UserError
+from toolkit.evaluation.bootstrap import interval
+from toolkit.runs import changed_answers, seed_folder
+from toolkit.runs.changed_answers import Answers
+from toolkit.runs.folder import Run, read_predictions
+from toolkit.utils.text import listing, nearest
+
+SEED = 0  # of the draws, the same for all runs: that is what pairs them
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A metric of a run less that of the baseline, on the same rows.
+
+    low, high: 95% interval of the paired bootstrap. p: how often a difference as large would come
+    about if there were none, two-sided; None where there are no draws. greater_is_better: of the
+    metric.
+    """
+
+    baseline: float
+    value: float
+    low: float | None
+    high: float | None
+    p: float | None
+    greater_is_better: bool
+
+    @property
+    def better(self) -> bool | None:
+        """Whether the run is better than the baseline; None where the rows do not say."""
+        if self.low is None or self.high is None or self.low <= 0 <= self.high:
+            return None
+        return (self.value > self.baseline) == self.greater_is_better
+
+
+@dataclass(frozen=True)
+class Compared(Answers):
+    """One run beside the baseline: differences of metrics, and of answers."""
+
+    run: Run
+    differences: dict[str, Difference]
+
+
+def compare(paths: Sequence[str | Path]) -> list[Compared]:
+    """Compare runs with the first of them.
+
+    Raises:
+        UserError: fewer than two, an unfinished one, or runs of other test rows.
+    """
+    runs = [Run(path) for path in paths]
+    _require_same_rows(runs)
+    baseline, draws = runs[0], resampled_scores(runs[0])
+    found = []
+    for run in runs[1:]:
+        others = resampled_scores(run)
+        shared = {name: _difference(baseline, run, name, draws[name], others[name])
+                  for name in draws if name in others}  # fmt: skip
+        answers = changed_answers.between(baseline, run)
+        found.append(Compared(**vars(answers), run=run, differences=shared))
+    return found
+
+
+def _require_same_rows(runs: Sequence[Run]) -> None:
+    if len(runs) < 2:
+        raise UserError("comparing takes two runs or more")
+    faults = [Fault(str(run.path), f"is {run.status}, not finished")
+              for run in runs if run.status != "finished"]  # fmt: skip
+    if faults:
+        raise UserError(faults)
+    first = runs[0]
+    for run in runs[1:]:
+        why = incomparable(first, run)
+        if why:
+            faults.append(Fault(str(run.path), f"cannot be compared with {first.path}: {why}"))
+    if faults:
+        raise UserError(faults)
+
+
+def incomparable(first: Run, other: Run) -> str | None:
+    """Return why two runs were not scored on the same rows; None where they were."""
+    one, two = first.record, other.record
+    if one["scenario"] != two["scenario"]:
+        return f"it is of {two['scenario']}, the other of {one['scenario']}"
+    counts = one["data"]["rows"]["test"], two["data"]["rows"]["test"]
+    if counts[0] != counts[1]:
+        return f"it has {counts[1]:,} test rows, the other {counts[0]:,}"
+    digests = one["data"].get("test_digest"), two["data"].get("test_digest")
+    # Without inputs that can be digested, all rows and the way of splitting have to be the same.
+    if None in digests:
+        digests = one["data"]["fingerprint"], two["data"]["fingerprint"]
+    if digests[0] != digests[1]:
+        return "its test rows are others"
+    place = _first_other_reference(first, other)
+    if place is not None:
+        return f"row {place:,} of test has another label there"
+    if not set(one["metrics"]["test"]) & set(two["metrics"]["test"]):
+        names = listing(two["metrics"]["test"])
+        return f"its metrics are {names}, none of those of the other"
+    return None
+
+
+def _first_other_reference(first: Run, other: Run) -> int | None:
+    pairs = zip_longest(changed_answers.rows(first), changed_answers.rows(other))
+    return next((n for n, (a, b) in enumerate(pairs) if not a or not b or a[1] != b[1]), None)
+
+
+def resampled_scores(run: Run) -> dict[str, tuple[list[float], bool]]:
+    """Return metric -> the values of its resamples, and whether more is better."""
+    from toolkit.evaluation import run_metrics, scoring
+    from toolkit.runs.predictor import plugin_of
+
+    modules = {name: module for name, module in run_metrics.modules(plugin_of(run.path)).items()
+               if name in run.metrics["test"]}  # fmt: skip
+    more = {name: bool(getattr(module, "greater_is_better", True))
+            for name, module in modules.items()}  # fmt: skip
+    values = scoring.draws(modules, read_predictions(run.path / "predictions.jsonl"), SEED)
+    return {name: (values.get(name, []), more[name]) for name in modules}
+
+
+def _difference(
+    baseline: Run,
+    run: Run,
+    name: str,
+    first: tuple[list[float], bool],
+    second: tuple[list[float], bool],
+) -> Difference:
+    values = [_number(item.metrics["test"][name]["value"]) for item in (baseline, run)]
+    low = high = p = None
+    if first[0] and len(first[0]) == len(second[0]):
+        apart = [b - a for a, b in zip(first[0], second[0], strict=True)]
+        low, high = interval(apart)
+        p = two_sided(apart)
+    return Difference(values[0], values[1], low, high, p, first[1])
+
+
+def two_sided(differences: Sequence[float]) -> float:
+    """Return twice the smaller share of draws on one side of 0, and never 0 itself.
+
+    Davison and Hinkley, Bootstrap Methods and their Application (1997), equation 4.11: one is
+    added to the count and to the number of draws.
+    """
+    known = [value for value in differences if not math.isnan(value)]
+    below = sum(value <= 0 for value in known)
+    above = sum(value >= 0 for value in known)
+    return min(1.0, 2 * (min(below, above) + 1) / (len(known) + 1))
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def find_runs(names: Sequence[str]) -> list[Path]:
+    """Return the folders of runs; a folder of several runs stands for its newest finished one.
+
+    Raises:
+        UserError: there is no such folder, or no finished run in it.
+    """
+    found, faults = [], []
+    for name in names:
+        path = Path(name)
+        if (path / "run.json").is_file() or not path.is_dir():
+            if not path.is_dir():
+                beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
+                faults.append(Fault(name, f"is not there.{nearest(path.name, beside)}"))
+            found.append(path)
+            continue
+        if seed_folder.holds(path):
+            what = f"holds runs of several seeds: name one of them ({path}/seed-...)"
+            faults.append(Fault(name, what))
+            continue
+        inside = sorted(file.parent for file in path.glob("*/run.json"))
+        done = [folder for folder in inside if Run(folder).status == "finished"]
+        if not done:
+            faults.append(Fault(name, "holds no finished run"))
+        found += done[-1:]
+    if faults:
+        raise UserError(faults)
+    return found

@@ -1,0 +1,116 @@
+"""How a saved model computes: with which library, in which numbers, on which devices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any
+
+from toolkit.errors import Fault, UserError
+
+RUNTIMES = ("torch", "onnx", "int8")
+DTYPES = ("float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class ComputeConfig:
+    """What a model is loaded for.
+
+    runtime: "torch", or an export that onnxruntime runs: "onnx" or "int8".
+    dtype: "float32" gives the run's own predictions; "bfloat16" is faster where processor or GPU
+    have instructions for it, and rounds.
+    devices: as torch names them ("cuda:1"); several share the batches. Empty: the first GPU, or the
+    processor.
+    """
+
+    runtime: str = "torch"
+    dtype: str = "float32"
+    devices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Take one device, or a list of them."""
+        given = (self.devices,) if isinstance(self.devices, str) else tuple(self.devices)
+        object.__setattr__(self, "devices", given)
+
+    def check(self) -> None:
+        """Raise UserError with all that cannot be had here."""
+        faults = [
+            Fault(name, f"{given!r} is none of {', '.join(known)}")
+            for name, given, known in (
+                ("runtime", self.runtime, RUNTIMES), ("dtype", self.dtype, DTYPES)
+            ) if given not in known
+        ]  # fmt: skip
+        if self.runtime != "torch" and (self.dtype != "float32" or self.devices):
+            faults.append(Fault(f"runtime {self.runtime}", "an export has its own numbers and "
+                                "device: dtype and device are for torch"))  # fmt: skip
+        elif self.dtype == "bfloat16":
+            faults += self._without_bfloat16()
+        faults += [fault for name in dict.fromkeys(self.devices) for fault in _absent(name)]
+        if faults:
+            raise UserError(faults)
+
+    def on_all_devices(self) -> ComputeConfig:
+        """Return the same on each GPU, where it is not said which, and there are several."""
+        import torch
+
+        count = torch.cuda.device_count()
+        if self.devices or self.runtime != "torch" or count < 2:
+            return self
+        return replace(self, devices=tuple(f"cuda:{n}" for n in range(count)))
+
+    def placed(self, model: Any) -> list[Any]:
+        """Return the model in these numbers, once for each of these devices."""
+        import copy
+
+        models = {}
+        for place, device in enumerate(dict.fromkeys(self.devices)):
+            models[device] = (copy.deepcopy(model) if place else model).to(device)
+        if self.dtype == "bfloat16":  # after copying: the copy of a changed forward would be shared
+            for each in models.values() or [model]:
+                compute_in_bfloat16(each)
+        return [models[device] for device in self.devices] or [model]
+
+    def _without_bfloat16(self) -> list[Fault]:
+        from toolkit.utils.hardware import bf16_supported
+
+        if bf16_supported(on_cpu=any(name.startswith("cpu") for name in self.devices)):
+            return []
+        return [Fault("dtype bfloat16", "this machine has no instructions for it and would take "
+                      "many times as long: float32 is faster")]  # fmt: skip
+
+
+def _absent(name: str) -> list[Fault]:
+    import torch
+
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        count = torch.cuda.device_count()
+        there = ["cpu", *(f"cuda:{number}" for number in range(count))]
+        return [Fault(f"device {name}", f"is not here: there is {', '.join(there)}")]
+    return []
+
+
+def compute_in_bfloat16(model: Any) -> None:
+    """Let a model compute in bfloat16 where autocast takes it for safe; float32 comes out.
+
+    The weights that autocast would round in every pass are rounded once, here.
+    """
+    import torch
+    from accelerate.utils import convert_outputs_to_fp32
+
+    for module in model.modules():
+        if isinstance(module, torch.nn.Linear | torch.nn.Conv1d | torch.nn.Conv2d):
+            for name, weight in list(module.named_parameters(recurse=False)):
+                if weight.dtype == torch.float32:  # not the packed ones of 4-bit layers
+                    rounded = weight.detach().to(torch.bfloat16)
+                    setattr(module, name, torch.nn.Parameter(rounded, requires_grad=False))
+    kind, forward = next(model.parameters()).device.type, model.forward
+
+    @wraps(forward)  # whoever makes a batch reads its signature
+    def rounded_forward(*args: Any, **batch: Any) -> Any:
+        with torch.autocast(kind, torch.bfloat16):
+            return forward(*args, **batch)
+
+    model.forward = wraps(forward)(convert_outputs_to_fp32(rounded_forward))

@@ -1,0 +1,171 @@
+"""A run's folder: made, locked, written, read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import UserError
+from toolkit.runs.record import faults
+from toolkit.utils.text import nearest, print_text
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from toolkit.deployment.publishing import Pushed
+    from toolkit.deployment.serving import Server
+    from toolkit.plugin_types import Prediction
+    from toolkit.runs.compute import ComputeConfig
+    from toolkit.runs.predictor import Predictor
+
+BATCH = 1000
+
+
+def unfinished(path: Path) -> str | None:
+    """Return the status of a run that did not get to its end; None for anything else."""
+    try:
+        status = Run(path).status
+    except UserError:
+        return None
+    return None if status == "finished" else status
+
+
+def last_unfinished(name: str) -> Path | None:
+    """Return the newest folder under runs/<name> whose run did not get to its end."""
+    found = sorted(home(name).glob("*/run.json"), key=lambda file: file.parent.name)
+    return next((f.parent for f in reversed(found) if unfinished(f.parent)), None)
+
+
+def home(name: str) -> Path:
+    """Return the folder of a recipe's runs; a recipe's file may be called `...yaml`."""
+    parts = (part if part.strip(".") else "_" for part in name.split("/"))
+    return Path("runs", *parts)
+
+
+def read_predictions(
+    path: Path, keep: Sequence[bool] | np.ndarray[Any, Any] | None = None
+) -> Iterator[tuple[list[Prediction], list[Any]]]:
+    """Yield (predictions, references) of predictions.jsonl in batches.
+
+    Args:
+        keep: one bool per row; rows with False are passed over.
+    """
+    predictions: list[Prediction] = []
+    references: list[Any] = []
+    with path.open(encoding="utf-8") as file:
+        for number, line in enumerate(file):
+            if keep is not None and not keep[number]:
+                continue
+            row = json.loads(line)
+            predictions.append(row["prediction"])
+            references.append(row["reference"])
+            if len(predictions) == BATCH:
+                yield predictions, references
+                predictions, references = [], []
+    if predictions:
+        yield predictions, references
+
+
+class Run:
+    """A run read back from its folder.
+
+    path: the folder. record: run.json as a dict.
+
+    Raises:
+        UserError: the folder is no run, or run.json is damaged.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        file = self.path / "run.json"
+        try:
+            if not file.is_file():
+                raise UserError(_no_run(self.path))
+            record = json.loads(file.read_text(encoding="utf-8"))
+        except RecursionError:
+            raise UserError(f"{file} is damaged: it is nested too deeply") from None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{file} is damaged: {error}") from None
+        wrong = faults(record, str(file))
+        if wrong:
+            raise UserError(wrong)
+        self.record: dict[str, Any] = record
+
+    @property
+    def status(self) -> str:
+        """running, finished, failed or interrupted."""
+        return str(self.record["status"])
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Split -> metric -> value, low, high."""
+        return dict(self.record.get("metrics", {}))
+
+    @property
+    def report(self) -> Path:
+        """Where the report is: one file for the browser, written when the run is finished."""
+        return self.path / "report.html"
+
+    def predict(self, rows: Sequence[Mapping[str, Any]], **how: Any) -> list[Prediction]:
+        """Return one prediction per row, a mapping from the recipe's input columns to values.
+
+        how: runtime, dtype and devices, as `toolkit.runs.compute.ComputeConfig` takes them.
+        """
+        from toolkit.runs.compute import ComputeConfig
+        from toolkit.runs.predictor import load_predictor
+
+        computing = ComputeConfig(**how)
+        if computing not in self._restored:
+            self._restored[computing] = load_predictor(self.path, computing)
+        return self._restored[computing].predict(list(rows))
+
+    def serve(self, *, block: bool = True, **settings: Any) -> Server:
+        """Answer requests for predictions over HTTP (see `toolkit.deployment.serving.Settings`).
+
+        block: until Ctrl-C; otherwise in a thread, until `stop()` of what is returned.
+        """
+        from toolkit.deployment.serving import Server, Settings
+
+        server = Server({self.path.resolve().name: self}, Settings(**settings))
+        if not block:
+            return server.start()
+        from rich.console import Console
+
+        print_text(Console(stderr=True), f"serving at {server.url} (Ctrl-C ends it)")
+        server.run()
+        return server
+
+    @cached_property
+    def _restored(self) -> dict[ComputeConfig, Predictor]:
+        """The models that were needed so far, by how they compute."""
+        return {}
+
+    def push(self, repo: str, **how: Any) -> Pushed:
+        """Publish it on the Hub as OWNER/NAME; `how` as `toolkit.deployment.publishing.prepare` takes it."""
+        from toolkit.deployment import publishing
+
+        return publishing.send(publishing.prepare(self, repo, **how))
+
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r}, status={self.status!r})"
+
+    def _repr_html_(self) -> str:
+        from toolkit.reporting.display import run_html
+
+        return run_html(self)
+
+
+def _no_run(path: Path) -> str:
+    if path.is_dir():
+        return f"{path} is no run's folder: it holds no run.json"
+    beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+    kind = "a file" if path.exists() else "not there"
+    return f"{path} is no run's folder: it is {kind}.{nearest(path.name, beside)}"
+
+
+def resume_command(path: Path) -> str:
+    """Return the command that goes on with a run."""
+    return f"go on with: toolkit run {path / 'recipe.yaml'} --out {path} --resume"

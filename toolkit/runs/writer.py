@@ -1,0 +1,213 @@
+"""A run's folder while it is being written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import Fault, ToolkitError, UserError
+from toolkit.recipe.yaml_text import dump
+from toolkit.runs.folder import Run, home, unfinished
+from toolkit.runs.record import SCHEMA_VERSION
+from toolkit.training.checkpoints import SIDE
+from toolkit.utils import jsonable, locks
+from toolkit.utils.text import listing, printable_line
+
+if TYPE_CHECKING:
+    from toolkit.plugin_types import Prediction
+    from toolkit.recipe import Recipe
+    from toolkit.training.checkpoints import Found
+
+
+class RunWriter:
+    """The folder of one run, while it is being written.
+
+    `record` is what `run.json` holds; `write()` puts it there in one step, so that a reader never
+    sees half of it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "status": "running"}
+
+    @classmethod
+    def create(cls, out: Path | None, name: str) -> RunWriter:
+        """Make the folder: `out`, or a new one at runs/<name>/<time>.
+
+        Raises:
+            UserError: `out` holds files, or another process is writing to it.
+        """
+        path = out or _fresh(home(name))
+        with _writable(path):
+            if path.exists() and not path.is_dir():
+                raise UserError(f"--out {path} is a file; name a new or empty folder")
+            if path.exists() and any(path.iterdir()):
+                raise UserError(_occupied(path))
+            path.mkdir(parents=True, exist_ok=True)
+            folder = cls(path.resolve())
+            locks.take(folder.path)
+        return folder
+
+    @classmethod
+    def reopen(cls, path: Path) -> RunWriter:
+        """Take up the folder of a run that did not get to its end.
+
+        Raises:
+            UserError: another process is writing to it, or it holds links that lead out of it.
+        """
+        _refuse_links(path)
+        folder = cls(path.resolve())
+        with _writable(path):
+            locks.take(folder.path)
+        if (path / "run.json").exists():
+            folder.record = Run(path).record
+        return folder
+
+    def release(self) -> None:
+        """Give up the lock."""
+        locks.give_back(self.path)
+
+    @staticmethod
+    def close(path: Path, status: str, error: str) -> None:
+        """Say how a run ended whose own process could not, and give up its lock."""
+        folder, record = RunWriter(path), path / "run.json"
+        if record.exists():
+            folder.record = json.loads(record.read_text(encoding="utf-8"))
+            if folder.record["status"] != "finished":
+                folder.write(status=status, error=error)
+        folder.release()
+
+    @staticmethod
+    def add(path: Path, **values: Any) -> None:
+        """Add to the record of a run that has ended."""
+        folder = RunWriter(path)
+        folder.record = Run(path).record
+        folder.write(**values)
+
+    def write(self, **values: Any) -> None:
+        """Take values into the record and write run.json."""
+        self.record |= values
+        partial = self.path / "run.json.partial"
+        partial.write_text(self._text(), encoding="utf-8")
+        os.replace(partial, self.path / "run.json")
+
+    def _text(self) -> str:
+        return json.dumps(jsonable.finite(self.record), indent=2, default=jsonable.plain) + "\n"
+
+    def fail(self, error: str) -> None:
+        """Say that the run has failed, and why; on a full disk, too."""
+        # What was not written to its end serves nobody, and its room may be needed.
+        shutil.rmtree(self.path / "checkpoints" / SIDE, ignore_errors=True)
+        try:
+            self.write(status="failed", error=error)
+        except OSError:
+            # Into the room that run.json has already; and where even that fails, the reason that
+            # brought us here is worth more than this one.
+            (self.path / "run.json.partial").unlink(missing_ok=True)
+            with suppress(OSError), (self.path / "run.json").open("r+", encoding="utf-8") as file:
+                file.write(self._text())
+                file.truncate()
+
+    def note_start(self, start: Found) -> None:
+        """Write down from where a run that was taken up again goes on."""
+        if self.record.get("resumed"):
+            last = {"step": start.step, "passed_over": start.passed_over}
+            self.record["resumed"][-1] |= last
+            self.write()
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Write the resolved recipe, runnable again."""
+        text = dump(recipe.model_dump(mode="json"))
+        path = self.path / "recipe.yaml"
+        path.write_text(f"# toolkit run {printable_line(path)}\n{text}", encoding="utf-8")
+
+    def write_predictions(
+        self, batches: Iterable[tuple[Sequence[Prediction], Sequence[Any]]]
+    ) -> int:
+        """Write one JSON line per test row (row, reference, prediction); return their number."""
+        row = 0
+        with (self.path / "predictions.jsonl").open("w", encoding="utf-8") as file:
+            for predictions, references in batches:
+                for prediction, reference in zip(predictions, references, strict=True):
+                    line = {"row": row, "reference": reference, "prediction": prediction}
+                    file.write(json.dumps(line, ensure_ascii=False, default=jsonable.plain) + "\n")
+                    row += 1
+        return row
+
+    def clear_checkpoints(self, keep: bool) -> None:
+        """Remove what a finished run no longer needs: its model is saved and proved."""
+        shutil.rmtree(self.path / "logs" / "reload", ignore_errors=True)
+        if not keep:
+            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
+
+
+class SilentRunWriter(RunWriter):
+    """The run's folder as all ranks but the first have it: they know where it is, and write not."""
+
+    def fail(self, error: str) -> None:
+        """Leave it to rank 0."""
+
+    def write(self, **values: Any) -> None:
+        """Leave it to rank 0."""
+
+    def note_start(self, start: Found) -> None:
+        """Leave it to rank 0."""
+
+    def write_recipe(self, recipe: Recipe) -> None:
+        """Leave it to rank 0."""
+
+    def release(self) -> None:
+        """Leave it to rank 0."""
+
+
+@contextmanager
+def _writable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # a name with a NUL is a ValueError
+        why = getattr(error, "strerror", None) or error
+        raise UserError(f"--out {path} cannot be written: {why}") from None
+
+
+def _refuse_links(folder: Path) -> None:
+    """Raise UserError for links in a folder, which another may have made, that lead out of it."""
+    inside = folder.resolve()
+    what = "is a link that leads out of the run's folder: nothing is written there"
+    found = [
+        Fault(str(path), what)
+        for path in sorted(folder.rglob("*"))
+        if path.is_symlink() and not _target(path).is_relative_to(inside)
+    ]
+    if found:
+        raise UserError(found)
+
+
+def _target(link: Path) -> Path:
+    try:
+        return link.resolve()
+    except (OSError, RuntimeError):  # a link to itself
+        return Path("/")
+
+
+def _occupied(path: Path) -> str:
+    """Say what is in a folder that a new run cannot have."""
+    locks.refuse_held(path)
+    there = listing(sorted(p.name for p in path.iterdir()), 5)
+    status = unfinished(path)
+    hint = f" (a run that is {status}: --resume goes on with it)" if status else ""
+    return f"--out {path} is not empty ({there}){hint}; name a new or empty folder"
+
+
+def _fresh(base: Path) -> Path:
+    stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
+    for again in range(1000):
+        path = base / (stamp if not again else f"{stamp}_{again}")
+        if not path.exists():
+            return path
+    raise ToolkitError(f"{base} holds a thousand runs of this second")

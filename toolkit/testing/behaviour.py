@@ -1,0 +1,160 @@
+"""Checks of what a plugin does: a short run, its predictions, scores, and the same run again."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import ToolkitError
+from toolkit.testing import interruptions
+from toolkit.testing.subject import NotReachedError, Subject
+
+if TYPE_CHECKING:
+    from toolkit.plugin_types import Prediction
+
+
+def parts_fit(subject: Subject) -> Iterator[str]:
+    """Model inputs are one per row; model and processor can be saved."""
+    from transformers import PreTrainedModel
+
+    try:
+        job = subject.job
+    except NotReachedError as error:
+        yield str(error)
+        return
+    plugin, prepared = job.plugin, job.prepared["train"]
+    if not isinstance(plugin.model, PreTrainedModel):
+        yield f"load_model gave {type(plugin.model).__name__}, not a transformers.PreTrainedModel"
+    if plugin.processor is not None and not hasattr(plugin.processor, "save_pretrained"):
+        yield f"load_processor gave {type(plugin.processor).__name__}, which has no save_pretrained"
+    if "labels" not in prepared.column_names and plugin.collator() is None:
+        yield f"prepare gave {prepared.column_names}: no labels, and no collator that makes them"
+    references = plugin.references(subject.test.select(range(2)).to_list())
+    if len(references) != 2:
+        yield f"references gave {len(references)} for 2 rows"
+
+
+def runs_without_network(subject: Subject) -> Iterator[str]:
+    """A short run on a few rows comes to its end, with every socket blocked."""
+    _, wrong = subject.first
+    if wrong:
+        yield wrong
+        return
+    if subject.record["status"] != "finished":
+        yield f"its status is {subject.record['status']}"
+
+
+def reloads_equal(subject: Subject) -> Iterator[str]:
+    """What was saved predicts the same in a fresh process."""
+    found = subject.record["reload"]
+    if found["different"] or not found["compared"]:
+        yield f"{found['different']} of {found['compared']} predictions differ"
+
+
+def predictions_are_rows(subject: Subject) -> Iterator[str]:
+    """Predictions are JSON, one per row, and stay with their rows when those are turned around."""
+    rows = subject.test
+    forward = _predicted(subject, rows, 4)
+    for row, prediction in enumerate(forward):
+        if not isinstance(prediction, dict):
+            yield f"row {row}: decode gave {type(prediction).__name__}, not a dict"
+            return
+        try:
+            json.dumps(prediction, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            yield f"row {row}: {prediction!r:.200} is no JSON: {error}"
+            return
+    back = _predicted(subject, rows.select(range(len(rows) - 1, -1, -1)), 4)
+    yield from _differences(subject, forward, back[::-1], "in the other order")
+
+
+def batches_agree(subject: Subject) -> Iterator[str]:
+    """A row alone is predicted as it is among others."""
+    many = _predicted(subject, subject.test, len(subject.test))
+    one = _predicted(subject, subject.test, 1)
+    yield from _differences(subject, many, one, "alone")
+
+
+def scores_stream(subject: Subject) -> Iterator[str]:
+    """Metrics there are; fed in parts they give what they give at once, and floors beside them."""
+    from toolkit.evaluation import run_metrics
+    from toolkit.evaluation.scoring import score
+
+    plugin = subject.job.plugin
+    if not run_metrics.modules(plugin):
+        yield "metrics gave none: nothing would be scored"
+        return
+    found = _predicted(subject, subject.test, 4)
+    truth = plugin.references(subject.test.to_list())
+    batches = [(found[n : n + 5], truth[n : n + 5]) for n in range(0, len(found), 5)]
+    whole = score(run_metrics.modules(plugin), [(found, truth)])
+    parts = score(run_metrics.modules(plugin), batches)
+    for name in whole:
+        one, other = whole[name]["value"], parts[name]["value"]
+        if abs(one - other) > 1e-9:
+            yield f"{name} is {one} at once, and {other} in parts"
+
+
+def floors_stand_beside(subject: Subject) -> Iterator[str]:
+    """There is at least one floor, scored by the same metrics."""
+    floors, metrics = subject.record["floors"], subject.record["metrics"]["test"]
+    if not floors:
+        yield "floors gave none: the score would stand alone"
+    for name, scores in floors.items():
+        if set(scores) != set(metrics):
+            yield f"floor {name} is scored by {sorted(scores)}, the model by {sorted(metrics)}"
+
+
+def repeats_and_resumes(subject: Subject) -> Iterator[str]:
+    """The same seed gives the same run, and so does one that was killed in between."""
+    whole = subject.run
+    out, killed, resumed = subject.killed
+    if killed.returncode != -signal.SIGKILL:
+        code = killed.returncode
+        yield f"a run to be killed in its second step ends with exit code {code} before"
+        return
+    if resumed.returncode:
+        yield f"resuming fails: {resumed.stderr.strip()}"
+        return
+    try:
+        interruptions.assert_same_end(out, whole)
+    except AssertionError as error:
+        try:
+            interruptions.assert_same_end(subject.again[0], whole)
+        except AssertionError as other:
+            yield f"the same seed gives another run: {other}"
+        else:
+            yield f"killed and resumed it ends otherwise: {error}"
+
+
+def processes_share(subject: Subject) -> Iterator[str]:
+    """Two processes count each row once."""
+    out, done = subject.shared
+    if done.returncode:
+        yield f"it fails: {done.stderr.strip()}"
+        return
+    lines = (out / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line)["row"] for line in lines]
+    if rows != list(range(len(subject.test))):
+        yield f"predictions.jsonl has the rows {rows} of {len(subject.test)}"
+
+
+def _predicted(subject: Subject, rows: Any, batch_size: int) -> list[Prediction]:
+    try:
+        return subject.predict(rows, batch_size)
+    except (ToolkitError, NotReachedError):
+        raise
+    except Exception as error:  # what is under test may raise anything
+        raise NotReachedError(f"predicting fails: {type(error).__name__}: {error}") from error
+
+
+def _differences(
+    subject: Subject, one: list[Prediction], other: list[Prediction], how: str
+) -> Iterator[str]:
+    from toolkit.runs.verify import compare
+
+    found = compare(subject.job.plugin, one, other)
+    if found.different:
+        yield f"{found.different} rows are predicted otherwise {how}: {found.examples[0]}"

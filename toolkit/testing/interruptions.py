@@ -1,0 +1,145 @@
+"""Runs that are killed at a chosen moment, and what they end with once they are resumed.
+
+A plugin's tests call `assert_resumes` with a small recipe. As a script it is one such run:
+`python -m toolkit.testing.interruptions MOMENT COUNT SIGNAL run RECIPE ...`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+#: Where a run is when the signal comes: module, class (or none) and function that begins then.
+MOMENTS = {
+    "step": ("toolkit.training.callbacks.progress", "TrainingProgress", "on_step_end"),
+    "evaluation": ("toolkit.evaluation.predicting", None, "_window"),
+    "checkpoint": ("transformers", "Trainer", "_save_rng_state"),  # weights written, state not
+    "rename": (
+        "toolkit.training.checkpoints",
+        None,
+        "_move",
+    ),  # all written, under no final name yet
+    "save": ("toolkit.runner.run", None, "save"),
+    "reload": ("toolkit.runs.verify", None, "check"),
+}
+
+
+def killed(moment: str, count: int, arguments: Sequence[str], number: int = signal.SIGKILL) -> int:
+    """Run `toolkit run ...` in a process that gets a signal at the `count`-th such moment.
+
+    Returns its exit code, negative for a signal.
+    """
+    return _shown(process([moment, str(count), str(int(number)), "run", *arguments]))
+
+
+def undisturbed(arguments: Sequence[str]) -> int:
+    """Run `toolkit run ...` in a process of its own; return its exit code."""
+    return _shown(alone(arguments))
+
+
+def alone(
+    arguments: Sequence[str], environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run `toolkit run ...` in a process of its own, and return what it has printed, too."""
+    return process(["step", "0", "0", "run", *arguments], environment)
+
+
+def assert_resumes(
+    arguments: Sequence[str],
+    folder: Path,
+    moments: Mapping[str, int] = MappingProxyType({"step": 2, "evaluation": 1, "reload": 1}),
+) -> None:
+    """Kill a run at each of some moments, resume it, and compare its end with an undisturbed one.
+
+    Args:
+        arguments: of `toolkit run`, but for --out and --resume.
+        folder: where the runs go.
+        moments: a key of MOMENTS -> at the how-manieth such moment the process is killed.
+
+    Raises:
+        AssertionError: a run that ends otherwise, with what differs; or one that was not killed, as
+            it has fewer such moments.
+    """
+    whole = folder / "undisturbed"
+    code = undisturbed([*arguments, "--out", str(whole)])
+    assert code == 0, f"the run that nothing disturbs ends with exit code {code}"
+    for moment, count in moments.items():
+        out = folder / f"killed-{moment}"
+        code = killed(moment, count, [*arguments, "--out", str(out)])
+        assert code == -signal.SIGKILL, f"there is no {moment} {count}: exit code {code}"
+        code = undisturbed([*arguments, "--out", str(out), "--resume"])
+        assert code == 0, f"resumed after {moment} {count}: exit code {code}"
+        assert_same_end(out, whole)
+
+
+def assert_same_end(run: Path, other: Path) -> None:
+    """Compare weights (to the bit), scores and predictions of two finished runs."""
+    import torch
+    from safetensors.torch import load_file
+
+    for file in sorted((other / "model").glob("*.safetensors")):
+        mine, theirs = load_file(run / "model" / file.name), load_file(file)
+        assert mine.keys() == theirs.keys(), f"{file.name}: other weights"
+        different = [name for name in mine if not torch.equal(mine[name], theirs[name])]
+        assert not different, f"{file.name}: {different}"
+    mine, theirs = (json.loads((path / "run.json").read_text()) for path in (run, other))
+    for key in ("status", "metrics"):
+        assert mine[key] == theirs[key], f"{key}: {mine[key]}, not {theirs[key]}"
+    assert mine["status"] == "finished", mine["status"]
+    predictions = [(path / "predictions.jsonl").read_bytes() for path in (run, other)]
+    assert predictions[0] == predictions[1], "predictions.jsonl: other predictions"
+
+
+def process(
+    arguments: Sequence[str], environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run this module as a script."""
+    command = [sys.executable, "-m", "toolkit.testing.interruptions", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def _shown(done: subprocess.CompletedProcess[str]) -> int:
+    sys.stdout.write(done.stdout)
+    sys.stderr.write(done.stderr)
+    return done.returncode
+
+
+def arm(moment: str, count: int, number: int = signal.SIGKILL) -> None:
+    """Send this process a signal when a function begins for the `count`-th time."""
+
+    def sent(calls: int) -> None:
+        if calls == count:
+            os.kill(os.getpid(), number)
+
+    watch(moment, sent)
+
+
+def watch(moment: str, told: Callable[[int], None]) -> None:
+    """Call `told` with 1, 2, ... whenever such a moment comes in this process."""
+    import importlib
+
+    module, owner, name = MOMENTS[moment]
+    place = importlib.import_module(module)
+    place = getattr(place, owner) if owner else place
+    usual, calls = getattr(place, name), [0]
+
+    def counted(*args: object, **kwargs: object) -> object:
+        calls[0] += 1
+        told(calls[0])
+        return usual(*args, **kwargs)
+
+    setattr(place, name, counted)
+
+
+if __name__ == "__main__":
+    if sys.argv[2] != "0":
+        arm(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    from toolkit.cli.main import outcome
+
+    sys.exit(outcome(sys.argv[4:]))

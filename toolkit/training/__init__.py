@@ -1,0 +1,1 @@
+"""Training arguments, the Trainer, its callbacks, checkpoints, memory and trackers."""

@@ -1,0 +1,207 @@
+"""Training settings: the recipe's, checked, over defaults for precision, batching, checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import typing
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import Fault, RecipeError
+from toolkit.training import tracking
+from toolkit.training.argument_checks import fault
+from toolkit.utils.hardware import bf16_supported
+from toolkit.utils.text import nearest
+
+if TYPE_CHECKING:
+    import transformers
+
+    from toolkit.plugin import Plugin
+    from toolkit.recipe import Recipe
+
+EARLY_STOPPING = {"early_stopping_patience": int, "early_stopping_threshold": float}
+RESERVED = {
+    "output_dir": "the run's folder is set with --out",
+    "seed": "set `seed:` at the top of the recipe (or --seed)",
+    **dict.fromkeys(
+        (
+            "push_to_hub",
+            "hub_model_id",
+            "hub_token",
+            "hub_strategy",
+            "hub_private_repo",
+            "hub_always_push",
+            "hub_revision",
+            "trackio_space_id",
+            "trackio_bucket_id",
+            "trackio_static_space_id",
+        ),
+        "a run never publishes",
+    ),
+    **dict.fromkeys(("do_train", "do_eval", "do_predict"), "a run always trains and scores"),
+    "resume_from_checkpoint": "read by nothing here; leave it out",
+}
+
+
+def arguments_class(plugin: type[Plugin[Any]]) -> type[transformers.TrainingArguments]:
+    """Return the class that the `training:` block fills."""
+    import transformers
+
+    return plugin.Arguments or transformers.TrainingArguments
+
+
+def checked_settings(
+    arguments: type[Any], settings: Mapping[str, Any], where: Any = ".".join
+) -> tuple[dict[str, Any], list[Fault]]:
+    """Return the `training:` block with typed values, and what is wrong with it.
+
+    Args:
+        arguments: the dataclass whose fields are allowed, besides the early-stopping ones.
+        where: key path -> place, for the faults.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    fields = {f.name: f.metadata for f in dataclasses.fields(arguments) if f.init}
+    hints = {**_hints(arguments), **EARLY_STOPPING}
+    values, faults = {}, []
+    for name, value in settings.items():
+        place = where(("training", name))
+        if name in RESERVED:
+            faults.append(Fault(place, RESERVED[name]))
+        elif name not in {**fields, **EARLY_STOPPING}:
+            hint = nearest(name, {**fields, **EARLY_STOPPING})
+            faults.append(Fault(place, f"is no field of {arguments.__name__}.{hint}"))
+        else:
+            try:
+                values[name] = TypeAdapter(hints.get(name, Any)).validate_python(value)
+            except ValidationError as error:
+                faults.append(Fault(place, f"{value!r}: {error.errors()[0]['msg'].lower()}"))
+            except Exception:  # a type that pydantic has no schema for: the class itself decides
+                values[name] = value
+            wrong = fault(name, values.get(name), hints.get(name), fields.get(name, {}))
+            faults += [Fault(place, wrong)] if wrong else []
+    return values, faults
+
+
+def _hints(arguments: type[Any]) -> dict[str, Any]:
+    try:
+        return typing.get_type_hints(arguments)
+    except (NameError, TypeError):
+        return {}
+
+
+def training_arguments(
+    plugin: Plugin[Any],
+    recipe: Recipe,
+    headline: tuple[str, bool] | None,
+    *,
+    has_lengths: bool,
+) -> transformers.TrainingArguments:
+    """Return the training arguments: the recipe's, over defaults that suit most runs.
+
+    The folder of the checkpoints is set when the run's folder is known.
+
+    Args:
+        headline: (metric that chooses the checkpoint, whether more is better), or None.
+        has_lengths: rows have a `length` column, by which batches are grouped.
+
+    Raises:
+        RecipeError: the class refuses the combination of values.
+    """
+    cls = arguments_class(type(plugin))
+    given, faults = checked_settings(cls, recipe.training)
+    if faults:
+        raise RecipeError(faults)
+    own = {name: value for name, value in given.items() if name not in EARLY_STOPPING}
+    if own.get("report_to", "") is None:
+        own["report_to"] = "none"
+    defaults = _defaults(own, headline, has_lengths)
+    if "early_stopping_patience" in given and str(defaults["eval_strategy"]) == "no":
+        what = "needs validation while training, but eval_strategy is no"
+        raise RecipeError(Fault("training.early_stopping_patience", what))
+    known = {field.name for field in dataclasses.fields(cls)}
+    settings = {name: value for name, value in defaults.items() if name in known} | own
+    try:
+        made = cls(output_dir="checkpoints", seed=recipe.seed, **settings)
+    except (ValueError, TypeError, ImportError) as error:
+        raise RecipeError(Fault("training", str(error))) from error
+    if made.n_gpu > 1:
+        made._n_gpu = 1  # one process, one device: nn.DataParallel is slower, and loses losses
+    return made
+
+
+def _defaults(
+    own: Mapping[str, Any], headline: tuple[str, bool] | None, has_lengths: bool
+) -> dict[str, Any]:
+    """Return what suits most runs, where the recipe's own settings say nothing."""
+    import torch
+
+    strategy = own.get("eval_strategy", "epoch" if headline else "no")
+    found: dict[str, Any] = {
+        "per_device_train_batch_size": 32,
+        "per_device_eval_batch_size": 64,
+        "warmup_steps": 0.1,
+        "logging_steps": 0.02,  # of all steps
+        "logging_nan_inf_filter": False,  # a loss that is NaN must be seen, see Progress
+        "eval_strategy": strategy,
+        "save_strategy": strategy,
+        "save_steps": own.get("eval_steps", 500),
+        # As the contract calls them, whatever the model's own forward does.
+        "label_names": ["labels"],
+        "save_total_limit": 2,  # the newest, to go on from, and the best
+        "bf16": bf16_supported() and not own.get("fp16", False),
+        "train_sampling_strategy": "group_by_length" if has_lengths else "random",
+        # Said outright: without it transformers refuses bf16 where there is no GPU.
+        "use_cpu": not torch.accelerator.is_available(),
+        "dataloader_pin_memory": torch.cuda.is_available(),
+        "disable_tqdm": True,
+        "report_to": tracking.usual(),
+    }
+    if headline and str(strategy) != "no":
+        found |= {
+            "load_best_model_at_end": True,
+            "metric_for_best_model": headline[0],
+            "greater_is_better": headline[1],
+        }
+    return found
+
+
+def is_sharded(arguments: transformers.TrainingArguments) -> bool:
+    """Return whether each process holds a part of the model only (FSDP, DeepSpeed)."""
+    return bool(arguments.fsdp or arguments.deepspeed)
+
+
+def early_stopping(recipe: Recipe) -> list[transformers.TrainerCallback]:
+    """Return the callback that ends training when validation no longer improves, if asked for."""
+    from transformers import EarlyStoppingCallback
+
+    given = {name: recipe.training[name] for name in EARLY_STOPPING if name in recipe.training}
+    return [EarlyStoppingCallback(**given)] if "early_stopping_patience" in given else []
+
+
+def honours_item_count(model: Any, batch: Mapping[str, Any]) -> bool:
+    """Return whether the model's loss really divides by `num_items_in_batch`.
+
+    Many heads accept the argument and drop it; Trainer then leaves the loss undivided under
+    gradient accumulation and multiplies it by the number of processes (transformers issue 47688).
+    Two counts on one batch tell: a loss that honours the count changes with it.
+    """
+    import torch
+
+    parameters = inspect.signature(model.forward).parameters
+    if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()) or "labels" not in batch:
+        return False
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            losses = [
+                float(model(**batch, num_items_in_batch=torch.tensor(count)).loss)
+                for count in (1, 1000)
+            ]
+    except (TypeError, AttributeError):
+        return False
+    finally:
+        model.train(training)
+    return abs(losses[0] - losses[1]) > 1e-3 * abs(losses[0])

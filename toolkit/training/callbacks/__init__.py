@@ -1,0 +1,1 @@
+"""Callbacks of the Trainer: progress, times, pausing on a signal, divergence."""

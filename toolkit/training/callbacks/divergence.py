@@ -1,0 +1,65 @@
+"""Training that has lost its way: a loss that is not finite, or that has grown without end."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from transformers import TrainerCallback
+
+from toolkit.errors import TrainingError
+from toolkit.utils import distributed
+
+GROWTH = 100.0  # times the loss that training began with, twice in a row
+LITTLE = 1e-2  # a first loss below it counts as this much
+ADVICE = "try a smaller training.learning_rate, or training.max_grad_norm"
+
+
+class DivergenceCallback(TrainerCallback):
+    """Ends the run where the loss says that the weights are beyond repair.
+
+    A spike that is gone by the next look does not count. No checkpoint is written of such weights
+    (see `refuse`), so that what stands in the folder is the last good one.
+    """
+
+    def __init__(self) -> None:
+        self.first: float | None = None
+        self.step = 0
+        self.grown = 0
+
+    def on_log(
+        self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
+    ) -> None:
+        """Look at the mean loss of the steps since the last look.
+
+        Raises:
+            TrainingError: it is not finite, or a hundred times the first one for the second time.
+        """
+        if logs is None or "loss" not in logs:
+            return
+        loss, before, self.step = logs["loss"], self.step, state.global_step
+        steps = f"steps {before + 1} to {self.step}" if self.step > before + 1 else (
+            f"step {self.step}"
+        )  # fmt: skip
+        if not math.isfinite(loss):
+            raise TrainingError(f"the loss is {loss} in {steps}: {ADVICE}")
+        if self.first is None:
+            self.first = max(abs(loss), LITTLE)
+        self.grown = self.grown + 1 if abs(loss) > GROWTH * self.first else 0
+        if self.grown > 1:
+            raise TrainingError(
+                f"the loss has grown from {self.first:.3g} to {loss:.3g} in {steps}: {ADVICE}"
+            )
+
+
+def refuse_divergence(model: Any, step: int) -> None:
+    """Raise TrainingError, on all ranks, where weights of any are not finite."""
+    import torch
+
+    here = [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]
+    found = sorted({name for names in distributed.all_gather_object(here) for name in names})
+    if found:
+        raise TrainingError(
+            f"{found[0]} and {len(found) - 1} other weights are not finite after step {step}: "
+            f"{ADVICE}"
+        )

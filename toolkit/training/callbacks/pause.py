@@ -1,0 +1,49 @@
+"""The Trainer's side of an interruption: stop after a step, where resuming goes on exactly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback
+
+from toolkit.training import checkpoints
+
+if TYPE_CHECKING:
+    from toolkit.utils.signals import ShutdownSignal
+
+
+class PauseCallback(TrainerCallback):
+    """Ends training after the step in which a signal came, with a checkpoint.
+
+    After the last step of an epoch, what the end of an epoch brings (validation, a checkpoint) is
+    done first: whoever resumes starts the next epoch, and would not make up for it.
+    """
+
+    def __init__(self, watch: ShutdownSignal) -> None:
+        self.watch = watch
+        self.paused = self._in_epoch = False
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Find the best checkpoint where it is: a run's folder may have been moved since."""
+        if state.best_global_step:
+            checkpoints.point_to_best(state, Path(args.output_dir))
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Stop where a signal has come."""
+        if state.global_step >= state.max_steps or self.paused or not self.watch.agreed():
+            return
+        self.paused = True
+        control.should_training_stop = True
+        self._in_epoch = abs(state.epoch - round(state.epoch)) > 1e-9
+        if self._in_epoch:
+            control.should_save = True
+
+    def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Save at the end of an epoch; in the midst of one nothing has ended."""
+        if not self.paused:
+            return
+        if self._in_epoch:
+            control.should_evaluate = control.should_save = control.should_log = False
+        else:
+            control.should_save = True

@@ -1,0 +1,94 @@
+"""Training itself: the Trainer run to its end, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import TrainingError
+from toolkit.training import checkpoints, memory
+
+if TYPE_CHECKING:
+    import transformers
+
+
+def unwrap_model(trainer: Any, handed: Any) -> Any:
+    """Return the model to score and save of a trainer, while it trains or afterwards.
+
+    That is the trainer's own. But some (those of sentence-transformers, say) train a model that
+    holds the one that was handed over; then it is the latter, whose outputs `decode` knows.
+
+    Args:
+        handed: the model that the plugin's Trainer was given.
+    """
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+    model = trainer.model
+    known = isinstance(model, PreTrainedModel | PeftModel)
+    # In shards, what is wrapped around the model holds it together.
+    if known or trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
+        return model
+    return handed if any(part is handed for part in model.modules()) else model
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What came of training: what the method says, and Trainer's count of epochs, steps, seconds.
+
+    seconds: without those of validation in between; None where Trainer had nothing to do.
+    weights: `state_dict=` for `save_pretrained`, where each rank holds a part of the model.
+    start: the step after which it went on, where it was resumed.
+    """
+
+    report: dict[str, Any]
+    epochs: float = 0.0
+    steps: int = 0
+    seconds: float | None = None
+    weights: dict[str, Any] = field(default_factory=dict)
+    start: int = 0
+
+
+def train(
+    trainer: transformers.Trainer,
+    report: dict[str, Any] | None = None,
+    start: checkpoints.Found | None = None,
+) -> Trained:
+    """Train, and return what came of it.
+
+    Args:
+        start: the checkpoint to go on from.
+
+    Raises:
+        TrainingError: the loss became NaN or infinite; validation does not fit into memory.
+        BatchSizeError: a training step does not fit into memory.
+    """
+    start = start or checkpoints.Found()
+    try:
+        result = trainer.train(resume_from_checkpoint=str(start.path) if start.path else None)
+    except (RuntimeError, MemoryError) as error:
+        if memory.is_out(error):
+            raise memory.too_large(trainer.args, error) from None
+        raise
+    loss = float(result.training_loss)
+    if loss != loss:
+        raise TrainingError(f"the training loss is {loss} after {result.global_step} steps")
+    validating = float(getattr(trainer, "toolkit_eval_seconds", 0.0))
+    return Trained(
+        report or {},
+        float(trainer.state.epoch or 0),
+        trainer.state.global_step,
+        float(result.metrics["train_runtime"]) - validating,
+        whole_weights(trainer),
+        start.step,
+    )
+
+
+def whole_weights(trainer: Any) -> dict[str, Any]:
+    """Return `state_dict=` for `save_pretrained` where each rank holds a part of the weights.
+
+    All ranks take part in the gathering, so that all must call it.
+    """
+    if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
+        return {}
+    return {"state_dict": trainer.accelerator.get_state_dict(trainer.model_wrapped)}

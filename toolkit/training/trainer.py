@@ -1,0 +1,205 @@
+"""The plugin's Trainer, with validation scored as the report is, and rows batched by length."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from toolkit.errors import TrainingError
+from toolkit.models import methods
+from toolkit.recipe import MethodSpec
+from toolkit.training import checkpoints, memory
+from toolkit.training.train import unwrap_model
+from toolkit.utils import distributed
+from toolkit.utils.text import listing
+
+if TYPE_CHECKING:
+    import datasets
+    import transformers
+
+    from toolkit.models.method import Method
+    from toolkit.plugin import Plugin
+
+
+class DecodedEvaluationMixin:
+    """Mixed into a Trainer: validation goes through the plugin's `decode` and metrics, streamed.
+
+    So the score that chooses the checkpoint is computed as the score in the report is, and no
+    logits pile up.
+    """
+
+    toolkit_plugin: Plugin[Any]
+    toolkit_rows: datasets.Dataset | None
+    toolkit_inputs: Any  # the same as `prepare` made them: a Trainer may make others of them
+    toolkit_model: Any  # as it was handed over
+    toolkit_method: Method
+    toolkit_eval_seconds: float = 0.0
+
+    def _get_train_sampler(self: Any, train_dataset: Any = None) -> Any:
+        # Not the one passed: that has lost the columns that the model does not take.
+        rows = self.train_dataset
+        names = getattr(rows, "column_names", None) or []
+        if (
+            self.args.train_sampling_strategy != "group_by_length"
+            or self.args.length_column_name not in names
+        ):
+            return super()._get_train_sampler(train_dataset)  # type: ignore[misc]  # Trainer's
+        from toolkit.training.sampler import LengthGroupedBatches
+
+        lengths = rows.with_format("numpy")[self.args.length_column_name][:]
+        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
+        size = self.args.train_batch_size * self.args.world_size
+        return LengthGroupedBatches(lengths, size, seed, lambda: int(self.state.epoch or 0))
+
+    def create_optimizer(self: Any, model: Any = None) -> Any:
+        """Make the optimizer, and give parameters the learning rates that the method wants."""
+        optimizer = super().create_optimizer(model)  # type: ignore[misc]  # Trainer, by the mixin
+        factors = self.toolkit_method.learning_rates(self.model)
+        if factors:
+            named = {p: factors.get(name, 1.0) for name, p in self.model.named_parameters()}
+            scale_groups(optimizer, named)
+        return optimizer
+
+    def _save_checkpoint(self: Any, model: Any, trial: Any) -> None:
+        """Write a checkpoint aside, move it in one step, and only then remove older ones.
+
+        Raises:
+            TrainingError: weights are not finite; none is written of them.
+        """
+        from transformers.trainer_utils import rotate_checkpoints
+
+        from toolkit.training.callbacks.divergence import refuse_divergence
+
+        refuse_divergence(self.model, self.state.global_step)
+        folder, limit = Path(self.args.output_dir), self.args.save_total_limit
+        side = folder / checkpoints.SIDE
+        if distributed.is_main():
+            shutil.rmtree(side, ignore_errors=True)
+        distributed.barrier()
+        try:
+            self.args.output_dir, self.args.save_total_limit = str(side), None
+            super()._save_checkpoint(model, trial)  # type: ignore[misc]  # Trainer, by the mixin
+        finally:
+            self.args.output_dir, self.args.save_total_limit = str(folder), limit
+        checkpoints.point_to_best(self.state, folder)
+        distributed.barrier()  # every rank has written its random state
+        if self.args.should_save:
+            written = side / f"checkpoint-{self.state.global_step}"
+            self.state.save_to_json(str(written / "trainer_state.json"))
+            for callback in self.callback_handler.callbacks:
+                if isinstance(callback, checkpoints.Keeper):
+                    callback.keep(written, self.model)
+            checkpoints.commit(written, folder)
+            rotate_checkpoints(str(folder), limit, self.state.best_model_checkpoint)
+        distributed.barrier()
+
+    def _save(self: Any, *arguments: Any, **named: Any) -> None:
+        with checkpoints.own_names(self.accelerator.unwrap_model(self.model)):
+            super()._save(*arguments, **named)  # type: ignore[misc]  # Trainer, by the mixin
+
+    def _issue_warnings_after_load(self: Any, load_result: Any) -> None:
+        if load_result.unexpected_keys:  # otherwise one line in a log that nobody reads
+            names = listing(load_result.unexpected_keys, 3)
+            raise TrainingError(f"a checkpoint's weights are not those of the model: {names}")
+        super()._issue_warnings_after_load(load_result)  # type: ignore[misc]  # Trainer, by the mixin
+
+    def evaluate(
+        self: Any,
+        eval_dataset: Any = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """Score the validation split; keys are `eval_loss` and `eval_<metric>`."""
+        from toolkit.evaluation import run_metrics
+        from toolkit.evaluation.predicting import predict
+        from toolkit.evaluation.scoring import score
+
+        if eval_dataset is not None or self.toolkit_rows is None:
+            found: dict[str, float] = super().evaluate(  # type: ignore[misc]  # Trainer, by the mixin
+                eval_dataset, ignore_keys, metric_key_prefix
+            )
+            return found
+        start = time.monotonic()
+        plugin, rows, losses = self.toolkit_plugin, self.toolkit_rows, []
+        model, inputs = unwrap_model(self, self.toolkit_model), self.toolkit_inputs
+
+        def pairs() -> Any:
+            size = self.args.per_device_eval_batch_size
+            for batch in predict(plugin, model, rows, inputs, size, with_loss=True):
+                if batch.loss_sum is not None:
+                    losses.append(batch.loss_sum)
+                raw = rows.select(range(batch.start, batch.start + len(batch.predictions)))
+                yield batch.predictions, plugin.references(raw.to_list())
+
+        metrics: dict[str, float] = {}
+        with _evaluation_fits(self.args):
+            if distributed.is_main():
+                scores = score(run_metrics.modules(plugin), pairs())
+                metrics = {f"{metric_key_prefix}_{k}": v["value"] for k, v in scores.items()}
+            else:
+                deque(pairs(), maxlen=0)
+        if losses:
+            metrics[f"{metric_key_prefix}_loss"] = sum(losses) / len(inputs)
+        # By it every rank keeps the same checkpoint, and stops in the same epoch.
+        metrics = distributed.broadcast_object(metrics)
+        self.toolkit_eval_seconds += time.monotonic() - start
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+
+@contextmanager
+def _evaluation_fits(arguments: Any) -> Iterator[None]:
+    """Tell what to set where validation needs too much: smaller training batches do not help."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not memory.is_out(error):
+            raise
+        rows = arguments.per_device_eval_batch_size
+        raise TrainingError(
+            f"validation runs out of memory with {rows} rows at a time: try --set "
+            f"training.per_device_eval_batch_size={max(1, rows // 4)}"
+        ) from error
+
+
+def scale_groups(optimizer: Any, factors: Mapping[Any, float]) -> None:
+    """Split an optimizer's groups by the factor on their parameters' learning rate."""
+    groups = list(optimizer.param_groups)
+    optimizer.param_groups.clear()
+    for group in groups:
+        for factor in sorted({factors[p] for p in group["params"]}):
+            chosen = [p for p in group["params"] if factors[p] == factor]
+            optimizer.add_param_group({**group, "params": chosen, "lr": group["lr"] * factor})
+
+
+def build_trainer(
+    plugin: Plugin[Any], base: type[Any] | None = None, **parts: Any
+) -> transformers.Trainer:
+    """Return the plugin's Trainer with validation scored by the plugin's own metrics.
+
+    Args:
+        base: the class; by default the one that the plugin names. A plugin that makes its class
+            when it is needed, so that its module imports quickly, gives it here.
+    """
+    import transformers
+
+    base = base or plugin.Trainer or transformers.Trainer
+    cls = type(f"Scored{base.__name__}", (DecodedEvaluationMixin, base), {})
+    trainer = cls(**parts)
+    trainer.toolkit_plugin = plugin
+    trainer.toolkit_method = methods.method_for(
+        plugin.recipe.method if plugin.recipe else MethodSpec()
+    )
+    rows = plugin.data.get("validation") if plugin.data is not None else None
+    trainer.toolkit_inputs, trainer.toolkit_model = parts.get("eval_dataset"), plugin.model
+    trainer.toolkit_rows = rows if trainer.toolkit_inputs is not None else None
+    trainer.remove_callback(transformers.PrinterCallback)
+    return trainer  # type: ignore[no-any-return]  # a class made at run time

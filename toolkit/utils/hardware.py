@@ -1,0 +1,81 @@
+"""What this machine is: Python, packages, hardware."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+PACKAGES = (
+    "toolkit",
+    "torch",
+    "transformers",
+    "datasets",
+    "accelerate",
+    "peft",
+    "evaluate",
+    "scikit-learn",
+    "tokenizers",
+    "numpy",
+    "pyarrow",
+    "safetensors",
+)
+
+
+def describe() -> dict[str, Any]:
+    """Return `environment` as run.json has it."""
+    return {"python": platform.python_version(), "packages": packages(), "hardware": hardware()}
+
+
+def packages() -> dict[str, str]:
+    """Return the versions of the packages that decide what a run gives; "missing" for none."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "missing"
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """Return processor, cores, memory in GiB and accelerators."""
+    import psutil
+    import torch
+
+    from toolkit.utils.hardware import bf16_supported
+
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
+        "accelerators": [
+            torch.cuda.get_device_name(place) for place in range(torch.cuda.device_count())
+        ],
+        "bf16": bf16_supported(),
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            names = [line.partition(":")[2].strip() for line in file if "model name" in line]
+    except OSError:
+        names = []
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def bf16_supported(*, on_cpu: bool = False) -> bool:
+    """Return whether the device computes in bf16 (GPUs since Ampere, CPUs with AVX512-BF16/AMX).
+
+    on_cpu: of the processor, also where there is a GPU.
+    """
+    import torch
+
+    if not on_cpu and torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if not on_cpu and torch.backends.mps.is_available():
+        return False
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, probe, lambda: False)() for probe in probes)
