@@ -1,4 +1,4 @@
-"""Test accuracy on Banking77 with the recipe's own settings, and the floors beside it.
+"""Test accuracy on Banking77 with the recipe's own settings, and the baselines beside it.
 
     python benchmarks/banking77_accuracy.py [--set key=value ...]
 
@@ -29,10 +29,10 @@ with tempfile.TemporaryDirectory() as folder:
         high=accuracy["high"],
         goal=0.935,
         ratio=accuracy["value"] / 0.935,
-        **{name: scores["accuracy"]["value"] for name, scores in record["floors"].items()},
+        **{name: scores["accuracy"]["value"] for name, scores in record["baselines"].items()},
         train_seconds=record["speed"]["train_seconds"],
         train_samples_per_second=record["speed"]["train_samples_per_second"],
-        floors_seconds=record["speed"]["phases"]["floors"],
+        baselines_seconds=record["speed"]["phases"]["baselines"],
         fixed_seconds=record["speed"]["fixed_seconds"],
         reload=record["reload"],
     )

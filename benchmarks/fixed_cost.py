@@ -1,4 +1,4 @@
-"""What `toolkit run` costs besides training, scoring and floors, and where that goes.
+"""What `toolkit run` costs besides training, scoring and baselines, and where that goes.
 
     python benchmarks/fixed_cost.py
 
@@ -27,7 +27,7 @@ with tempfile.TemporaryDirectory() as folder:
     whole = time.perf_counter() - start
     speed = json.loads((out / "run.json").read_text())["speed"]
 phases = speed["phases"]
-fixed = whole - phases["train"] - phases["score"] - phases["floors"]
+fixed = whole - phases["train"] - phases["score"] - phases["baselines"]
 say(
     "fixed_cost",
     ratio=fixed / 20,

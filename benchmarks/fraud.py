@@ -1,6 +1,6 @@
 """Fraud detection on the Handbook's split, and how fast history is built.
 
-python benchmarks/fraud.py              scores beside the floors and the published ones
+python benchmarks/fraud.py              scores beside the baselines and the published ones
 python benchmarks/fraud.py features     rows a second and peak memory on 10 million rows
 python benchmarks/fraud.py labels       with and without pretraining at 1, 10 and 100 % of labels
                                         (a folder behind it keeps the runs, and goes on with them)
@@ -67,16 +67,16 @@ def values(scores: dict[str, dict[str, float]]) -> dict[str, float]:
 
 
 def handbook() -> None:
-    """Train on the week, test on the week, beside the floors."""
+    """Train on the week, test on the week, beside the baselines."""
     import toolkit
 
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         run = toolkit.run("fraud-detection/handbook", data=transactions(), out=Path(folder) / "run")
         seconds = time.perf_counter() - start
-        floors = {name: values(scores) for name, scores in run.record["floors"].items()}
-        common.say("fraud_handbook", **values(run.metrics["test"]), floors=floors,
-                   floor_rows=run.record["floor_rows"], published=PUBLISHED,
+        baselines = {name: values(scores) for name, scores in run.record["baselines"].items()}
+        common.say("fraud_handbook", **values(run.metrics["test"]), baselines=baselines,
+                   baseline_rows=run.record["baseline_rows"], published=PUBLISHED,
                    seconds=seconds)  # fmt: skip
 
 

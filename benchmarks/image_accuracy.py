@@ -73,8 +73,8 @@ def main() -> None:
                 "scores": {metric: [round(test[metric][key], 4) for key in ("value", "low", "high")]
                            for metric in test},
                 "goals": goals,
-                "floors": {floor: round(scores["accuracy"]["value"], 4)
-                           for floor, scores in record["floors"].items()},
+                "baselines": {baseline: round(scores["accuracy"]["value"], 4)
+                           for baseline, scores in record["baselines"].items()},
                 "seconds": round(record["speed"]["total_seconds"], 1),
             }  # fmt: skip
         if name == "mnist":

@@ -77,7 +77,7 @@ def _folder(run: Path, rows: int, classes: int) -> None:
         "schema_version": 1, "status": "finished", "recipe": "made in code",
         "scenario": "text-classification", "seed": 0,
         "model": {"id": "none", "revision": "none", "source": "folder"},
-        "data": {"fingerprint": "none", "test_digest": None, "notes": [], "set_aside": {},
+        "data": {"fingerprint": "none", "test_digest": None, "notes": [], "skipped": {},
                  "rows": {"train": rows, "validation": rows, "test": rows},
                  "overlap": {"train-test": same}, "duplicates": {}},
         "devices": {"type": "cpu", "processes": 1, "notes": [],
@@ -86,11 +86,11 @@ def _folder(run: Path, rows: int, classes: int) -> None:
         "environment": {"python": "", "hardware": {}, "packages": dict.fromkeys(
             ("toolkit", "torch", "transformers"), "")},
         "metrics": {"test": score, "validation": score}, "slices": slices,
-        "floors": {"majority": score}, "floor_rows": {"majority": {"train": rows, "test": rows}},
+        "baselines": {"majority": score}, "baseline_rows": {"majority": {"train": rows, "test": rows}},
         "reload": {"compared": rows, "different": 0},
         "calibration": {"temperature": 1.3, "fitted_rows": rows},
         "speed": {"total_seconds": 3.0, "fixed_seconds": 0.0, "train_samples_per_second": 1.0,
-                  "phases": {"train": 1.0, "score": 1.0, "floors": 1.0}},
+                  "phases": {"train": 1.0, "score": 1.0, "baselines": 1.0}},
     }  # fmt: skip
     (run / "run.json").write_text(json.dumps(record), encoding="utf-8")
     log = [{"step": n, "loss": 1 / (n + 1), "learning_rate": 1e-4, "seconds": float(n)}

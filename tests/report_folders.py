@@ -24,7 +24,7 @@ def record(rows: int, **changes: Any) -> dict[str, Any]:
         "model": {"id": "some/model", "revision": "sha256:0", "source": "folder"},
         "data": {
             "source": "things.csv", "fingerprint": "0" * 64, "test_digest": None,
-            "rows": {"train": 10, "validation": 5, "test": rows}, "set_aside": {},
+            "rows": {"train": 10, "validation": 5, "test": rows}, "skipped": {},
             "overlap": {"train-test": {"exact": 0, "normalised": 0}}, "duplicates": {}, "notes": [],
         },
         "devices": {"type": "cpu", "processes": 1, "notes": [],
@@ -35,11 +35,11 @@ def record(rows: int, **changes: Any) -> dict[str, Any]:
                         "packages": {"toolkit": "0", "torch": "2", "transformers": "5"}},
         "metrics": {"test": {"accuracy": SCORE}, "validation": {"accuracy": SCORE}},
         "slices": {},
-        "floors": {"majority": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6}}},
-        "floor_rows": {"majority": {"train": 10, "test": rows}},
+        "baselines": {"majority": {"accuracy": {"value": 0.5, "low": 0.4, "high": 0.6}}},
+        "baseline_rows": {"majority": {"train": 10, "test": rows}},
         "reload": {"compared": rows, "different": 0},
         "speed": {"total_seconds": 9.0, "fixed_seconds": 4.0, "train_samples_per_second": 50.0,
-                  "phases": {"train": 3.0, "score": 1.0, "floors": 1.0}},
+                  "phases": {"train": 3.0, "score": 1.0, "baselines": 1.0}},
         **changes,
     }  # fmt: skip
 

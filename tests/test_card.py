@@ -56,7 +56,7 @@ def test_its_limits_are_facts_of_the_run(made):
     text = (made.path / "README.md").read_text()
     assert "only 60 test rows" in text
     assert "by channel accuracy is worst for" in text
-    assert "accuracy is not clearly above the floor majority" in text
+    assert "accuracy is not clearly above the baseline majority" in text
     assert "Its classes: bird, fruit, tool" in text
     assert "made from: apache-2.0, by its card" in text
     assert "trained on: unknown" in text

@@ -1,4 +1,4 @@
-"""A run as notebooks show it: nothing of what others wrote is obeyed, and a score has its floor."""
+"""A run as notebooks show it: nothing of what others wrote is obeyed, and a score has its baseline."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Shown(HTMLParser):
         self.texts.append(data)
 
 
-def test_a_run_shows_its_status_score_floor_rows_and_report(tmp_path, monkeypatch):
+def test_a_run_shows_its_status_score_baseline_rows_and_report(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run = folder(tmp_path / "my runs" / "a#b", classified(["a", "b"], 20))
     (run.path / "report.html").write_text("")
@@ -39,7 +39,7 @@ def test_a_run_shows_its_status_score_floor_rows_and_report(tmp_path, monkeypatc
     cells = dict(zip(found.texts[::2], found.texts[1::2], strict=True))
     assert cells == {
         "run": "things", "status": "finished", "rows": "train 10, validation 5, test 20",
-        "test score, 95% interval": "accuracy 0.800 [0.700, 0.900]; best floor: majority 0.500",
+        "test score, 95% interval": "accuracy 0.800 [0.700, 0.900]; best baseline: majority 0.500",
         "report": str(run.report),
     }  # fmt: skip
     assert [unquote(link) for link in found.links] == ["my runs/a#b/report.html"]
@@ -64,7 +64,7 @@ def test_names_of_others_are_shown_and_not_obeyed(tmp_path):
     scores = {COLUMN: SCORE}
     run = folder(
         tmp_path / "javascript:alert(1)<img>", classified(["a", "b"], 20), recipe=NAME,
-        metrics={"test": scores, "validation": scores}, floors={LABEL: scores},
+        metrics={"test": scores, "validation": scores}, baselines={LABEL: scores},
         headline={"metric": COLUMN, "greater_is_better": True},
     )  # fmt: skip
     (run.path / "report.html").write_text("")
@@ -76,14 +76,14 @@ def test_names_of_others_are_shown_and_not_obeyed(tmp_path):
     assert re.match(r"file:///[^<>\"]*$", found.links[0])
 
 
-def test_the_best_floor_is_the_one_that_is_hardest_to_beat():
+def test_the_best_baseline_is_the_one_that_is_hardest_to_beat():
     def said(more, **values):
-        floors = {name: {"loss": {"value": value}} for name, value in values.items()}
+        baselines = {name: {"loss": {"value": value}} for name, value in values.items()}
         return headline({"headline": {"metric": "loss", "greater_is_better": more},
-                         "metrics": {"test": {"loss": SCORE}}, "floors": floors})  # fmt: skip
+                         "metrics": {"test": {"loss": SCORE}}, "baselines": baselines})  # fmt: skip
 
-    assert said(True, low=0.1, high=0.9, none=None).endswith("best floor: high 0.900")
-    assert said(False, low=0.1, high=0.9, none=None).endswith("best floor: low 0.100")
-    assert said(True, none=None).endswith("no floor to compare it with")
+    assert said(True, low=0.1, high=0.9, none=None).endswith("best baseline: high 0.900")
+    assert said(False, low=0.1, high=0.9, none=None).endswith("best baseline: low 0.100")
+    assert said(True, none=None).endswith("no baseline to compare it with")
     assert headline({"headline": None, "metrics": {"test": {"loss": SCORE}}}) == ""
     assert headline({}) == ""

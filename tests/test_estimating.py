@@ -38,7 +38,7 @@ def test_an_estimate_has_every_part_and_leaves_no_trace(job, tmp_path, monkeypat
     before = {name: value.clone() for name, value in made.plugin.model.state_dict().items()}
     arguments, data = made.arguments.to_dict(), made.plugin.data
     found = estimate(made, price=3600)
-    assert set(found.seconds) == {"train", "score", "floors", "fixed"}
+    assert set(found.seconds) == {"train", "score", "baselines", "fixed"}
     assert all(math.isfinite(part) and part >= 0 for part in found.seconds.values())
     assert found.steps == 8 * 7  # epochs, and batches of 16 in 112 rows
     assert found.cost == pytest.approx(found.total_seconds)

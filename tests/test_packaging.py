@@ -62,5 +62,5 @@ def test_installed_from_the_wheel_the_default_recipe_runs(wheel, tmp_path):
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["status"] == "finished"
-    floors = [scores["accuracy"]["value"] for scores in record["floors"].values()]
-    assert record["metrics"]["test"]["accuracy"]["value"] > max(floors)
+    baselines = [scores["accuracy"]["value"] for scores in record["baselines"].values()]
+    assert record["metrics"]["test"]["accuracy"]["value"] > max(baselines)

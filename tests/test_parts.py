@@ -108,7 +108,7 @@ def test_parts_are_trained_and_rows_are_predicted(lines, tmp_path, monkeypatch):
     run = toolkit.run(str(lines), out=tmp_path / "run")
     record = run.record
     assert sum(record["data"]["rows"].values()) == 200  # those without a value, too
-    assert record["data"]["set_aside"] == {}
+    assert record["data"]["skipped"] == {}
     predicted = (run.path / "predictions.jsonl").read_text().splitlines()
     assert len(predicted) == record["data"]["rows"]["test"]
     assert run.metrics["test"]["accuracy"]["value"] > 0.95

@@ -21,7 +21,7 @@ def test_the_tutorial_runs_as_it_stands_there(tmp_path):
     record = json.loads((tmp_path / "first-run" / "run.json").read_text())
     assert record["status"] == "finished"
     score = record["metrics"]["test"]["accuracy"]["value"]
-    assert score > record["floors"]["majority"]["accuracy"]["value"]
+    assert score > record["baselines"]["majority"]["accuracy"]["value"]
 
 
 @pytest.mark.slow

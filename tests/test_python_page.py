@@ -86,6 +86,6 @@ def test_the_notebooks_cells_run_with_the_starter_model(tmp_path, monkeypatch):
     names = {}
     values = executed(cells, names)
     shown = [value for value in values if hasattr(value, "_repr_html_")]
-    assert "best floor" in shown[0]._repr_html_()
+    assert "best baseline" in shown[0]._repr_html_()
     assert [one["label"] for one in names["answers"]] == ["delivery", "payment"]
     assert names["answer"]["label"] == "delivery"

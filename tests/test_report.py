@@ -110,7 +110,7 @@ def test_a_report_answers_in_the_order_in_which_a_reader_asks(tmp_path):
         (None, None, None, "The accuracy has no value on the 20 test rows"),
     ],
 )  # fmt: skip
-def test_floors_are_weighed_as_the_interval_says(value, low, high, said):
+def test_baselines_are_weighed_as_the_interval_says(value, low, high, said):
     score = {"value": value, "low": low, "high": high}
     section = headline.section(record(20, metrics={"test": {"accuracy": score}}), [])
     assert said in " ".join(section.answer)
@@ -220,16 +220,16 @@ def test_one_class_and_one_row(tmp_path):
 def test_an_empty_validation_split_and_an_unknown_class(tmp_path):
     pairs = [*classified(["a", "b"], 30), ({"label": "a", "scores": {"a": 0.9, "b": 0.1}}, "new")]
     metrics = {"test": {"accuracy": {"value": 0.8, "low": None, "high": None}}}
-    page = page_of(folder(tmp_path / "run", pairs, metrics=metrics, calibration=None, floors={},
-                          floor_rows={}))  # fmt: skip
+    page = page_of(folder(tmp_path / "run", pairs, metrics=metrics, calibration=None, baselines={},
+                          baseline_rows={}))  # fmt: skip
     assert "Most confident mistakes" in page.text
-    assert "There is no floor to compare it with" in page.text
+    assert "There is no baseline to compare it with" in page.text
     assert "“new” is taken for “a”" in page.text or "new" in page.text
 
 
 def test_no_test_rows_and_no_metrics(tmp_path):
-    page = page_of(folder(tmp_path / "run", [], metrics={"test": {}}, headline=None, floors={},
-                          floor_rows={}))  # fmt: skip
+    page = page_of(folder(tmp_path / "run", [], metrics={"test": {}}, headline=None, baselines={},
+                          baseline_rows={}))  # fmt: skip
     assert "has no metric" in page.text
 
 

@@ -73,11 +73,13 @@ def test_run_json_has_the_keys_that_others_read(finished):
     assert record["seed"] == 42
 
 
-def test_floors_stand_beside_the_score(finished):
-    floors = finished.record["floors"]
-    assert set(floors) == {"majority", "tfidf_logistic_regression", "frozen_linear"}
-    assert floors["majority"]["accuracy"]["value"] < finished.metrics["test"]["accuracy"]["value"]
-    for scores in floors.values():
+def test_baselines_stand_beside_the_score(finished):
+    baselines = finished.record["baselines"]
+    assert set(baselines) == {"majority", "tfidf_logistic_regression", "frozen_linear"}
+    assert (
+        baselines["majority"]["accuracy"]["value"] < finished.metrics["test"]["accuracy"]["value"]
+    )
+    for scores in baselines.values():
         assert set(scores) == set(finished.metrics["test"])
         assert scores["accuracy"]["low"] <= scores["accuracy"]["value"]
 
@@ -134,7 +136,7 @@ def test_the_model_card_has_the_hubs_metadata(finished):
     results = {r.metric_type: r.metric_value for r in card.data.eval_results}
     expected = finished.metrics["test"]["accuracy"]["value"]
     assert results["accuracy"] == pytest.approx(expected, abs=1e-6)
-    assert "floor: majority" in card.text
+    assert "baseline: majority" in card.text
 
 
 def test_the_report_shows_the_rows_and_can_be_written_again_from_the_folder(finished, tmp_path):
@@ -286,7 +288,7 @@ def test_rows_set_aside_are_counted_and_shown(tmp_path, tiny_model, capsys):
     shown = capsys.readouterr().out
     assert code == 0
     record = json.loads((out / "run.json").read_text())
-    assert record["data"]["set_aside"] == {"train": {"no label": 1, "empty text": 2}}
+    assert record["data"]["skipped"] == {"train": {"no label": 1, "empty text": 2}}
     assert sum(record["data"]["rows"].values()) == 80
     assert "1 rows set aside (no label)" in shown
     assert "2 rows set aside (empty text)" in shown

@@ -74,8 +74,11 @@ def test_the_summary_is_that_of_the_runs(found):
     assert score["minimum"] == min(values)
     assert score["low"] < score["mean"] < score["high"]
     assert sum(score["shares"].values()) == pytest.approx(1)
-    floors = found.runs[0].record["floors"]
-    assert found.record["floors"]["majority"]["accuracy"] == floors["majority"]["accuracy"]["value"]
+    baselines = found.runs[0].record["baselines"]
+    assert (
+        found.record["baselines"]["majority"]["accuracy"]
+        == baselines["majority"]["accuracy"]["value"]
+    )
     page = (found.path / "README.md").read_text()
     assert (
         f"[7](seed-7/README.md) | {found.runs[0].metrics['test']['accuracy']['value']:.3f}" in page

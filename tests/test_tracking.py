@@ -47,14 +47,14 @@ def followed(tmp_path_factory, tiny_model):
     return toolkit.load_run(folder / "out")
 
 
-def test_tensorboard_has_training_scores_and_floors_where_it_is_installed(followed):
+def test_tensorboard_has_training_scores_and_baselines_where_it_is_installed(followed):
     record = followed.record
     scalars, texts = events(followed.path / "logs")
     steps = record["speed"]["steps"]
     assert [step for step, _ in scalars["train/loss"]] == list(range(1, steps + 1))
     assert len(scalars["eval/accuracy"]) == 2
-    for part, name in (("test", "accuracy"), ("floors/majority", "accuracy")):
-        score = record["metrics"]["test"] if part == "test" else record["floors"]["majority"]
+    for part, name in (("test", "accuracy"), ("baselines/majority", "accuracy")):
+        score = record["metrics"]["test"] if part == "test" else record["baselines"]["majority"]
         for key, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
             ((step, value),) = scalars[f"{part}/{name}{suffix}"]
             assert (step, value) == (steps, pytest.approx(score[name][key]))
@@ -65,7 +65,10 @@ def test_tensorboard_has_training_scores_and_floors_where_it_is_installed(follow
 
 def test_the_scores_of_a_record_have_names():
     score = {"value": 0.5, "low": 0.25, "high": None}
-    record = {"metrics": {"test": {"f1": score}}, "floors": {"majority": {"f1": {"value": None}}}}
+    record = {
+        "metrics": {"test": {"f1": score}},
+        "baselines": {"majority": {"f1": {"value": None}}},
+    }
     assert tracking.scores(record) == {"test/f1": 0.5, "test/f1_low": 0.25}
 
 
@@ -170,8 +173,8 @@ def test_mlflow_has_scores_params_and_files_and_a_resumed_run_is_the_same_run(tm
     score = record["metrics"]["test"]["accuracy"]
     for key, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
         assert found["metrics"][f"test/accuracy{suffix}"] == pytest.approx(score[key])
-    majority = record["floors"]["majority"]["accuracy"]["value"]
-    assert found["metrics"]["floors/majority/accuracy"] == pytest.approx(majority)
+    majority = record["baselines"]["majority"]["accuracy"]["value"]
+    assert found["metrics"]["baselines/majority/accuracy"] == pytest.approx(majority)
     assert found["params"]["toolkit.model"] == str(tiny_model)
     assert {"report.html", "README.md", "recipe.yaml"} <= set(found["files"])
     assert (out / "logs" / "mlflow.db").exists()

@@ -121,7 +121,7 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 @dataclass(frozen=True)
 class BaselineData:
-    """Rows as read and as the model takes them, and the orders in which floors use them."""
+    """Rows as read and as the model takes them, and the orders in which baselines use them."""
 
     train: datasets.Dataset
     train_prepared: datasets.Dataset

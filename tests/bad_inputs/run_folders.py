@@ -12,16 +12,16 @@ RECORD: dict[str, Any] = {
     "schema_version": 1, "status": "finished", "recipe": "things", "seed": 0,
     "scenario": "text-classification", "model": {"id": "m", "revision": "r", "source": "folder"},
     "data": {"source": "things.csv", "fingerprint": "f", "rows": {"train": 1, "test": 1},
-             "set_aside": {}, "overlap": {}, "duplicates": {}, "notes": []},
+             "skipped": {}, "overlap": {}, "duplicates": {}, "notes": []},
     "devices": {"type": "cpu", "processes": 1, "notes": [],
                 "batch": {"rows_per_step": 1, "reduced": []}},
     "headline": {"metric": "accuracy", "greater_is_better": True},
     "environment": {"python": "3", "hardware": {},
                     "packages": dict.fromkeys(("toolkit", "torch", "transformers"), "1")},
     "metrics": {"test": {"accuracy": {"value": 1.0, "low": 1.0, "high": 1.0}}},
-    "slices": {}, "floors": {}, "floor_rows": {}, "reload": {"compared": 1, "different": 0},
+    "slices": {}, "baselines": {}, "baseline_rows": {}, "reload": {"compared": 1, "different": 0},
     "speed": {"total_seconds": 1.0, "fixed_seconds": 1.0, "train_samples_per_second": 1.0,
-              "phases": {"train": 0.0, "score": 0.0, "floors": 0.0}},
+              "phases": {"train": 0.0, "score": 0.0, "baselines": 0.0}},
 }  # fmt: skip
 RECIPE = ("scenario: text-classification\nmodel: {model}\ndata: {source: {here}/things.csv}\n"
           "method: lora\n")  # fmt: skip
@@ -81,7 +81,7 @@ BAD_RECORDS: list[tuple[str, Content, tuple[str, ...]]] = [
     ("no score of test", record(metrics={"validation": {}}), ("metrics.test",)),
     ("a headline that is not scored", record(headline={"metric": "f1", "greater_is_better": True}),
      ("metrics.test.f1",)),
-    ("a floor without its score", record(floors={"majority": {}}), ("floors.majority.accuracy",)),
+    ("a baseline without its score", record(baselines={"majority": {}}), ("baselines.majority.accuracy",)),
     ("a score that is a text", record(metrics={"test": {"accuracy": {"value": "high"}}}),
      ("metrics.test.accuracy.value", "'high'")),
     ("half an interval", record(metrics={"test": {"accuracy": {"value": 1.0, "low": 1.0}}}),

@@ -173,7 +173,7 @@ def test_rows_that_a_scenario_cannot_use_are_set_aside_and_likeness_compared(cla
         return Examined({"out of tune": broken}, likeness=ends)
 
     found = load_splits(spec, COLUMNS, 0, examine=examine)
-    assert found.set_aside == {"train": {"out of tune": 2}}
+    assert found.skipped == {"train": {"out of tune": 2}}
     assert sum(map(len, found.splits.values())) == 14
     assert found.splits["train"].column_names == ["sound", "label"]
     # A cat's and a dog's file of one number are alike: each is in one split with the other or not.

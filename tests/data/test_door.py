@@ -23,7 +23,7 @@ def test_a_file_becomes_three_splits_with_their_note(write, door, rows):
         "test": 4,
     }
     assert found.notes == ["test and validation made out of train (at random)"]
-    assert found.set_aside == {}
+    assert found.skipped == {}
     assert found.overlap["train-test"] == {"exact": 0, "normalised": 0}
 
 
@@ -113,7 +113,7 @@ def test_columns_asked_for_by_the_report_are_checked_too(write, rows):
 def test_rows_that_cannot_be_used_are_counted(write, door, rows):
     table = rows(20) + ",l0\n  ,l1\nx,\ny,  \n,\nNone,l1\n"
     found = door(write("a.csv", table))
-    assert found.set_aside == {"train": {"no label": 3, "empty text": 2}}
+    assert found.skipped == {"train": {"no label": 3, "empty text": 2}}
     assert sum(len(part) for part in found.splits.values()) == 21
 
 
@@ -130,7 +130,7 @@ def test_rows_that_cannot_be_used_can_end_the_run(write, door, rows):
 def test_missing_values_are_missing_in_every_format(write, door, empty):
     good = [{"text": f"t{n}", "label": f"l{n % 2}"} for n in range(20)]
     found = door(write("a.jsonl", lines([*good, {"text": "x", "label": empty}])))
-    assert found.set_aside == {"train": {"no label": 1}}
+    assert found.skipped == {"train": {"no label": 1}}
 
 
 @pytest.mark.parametrize("form", ["large_string", "string_view"])
@@ -140,7 +140,7 @@ def test_empty_texts_are_found_in_every_kind_of_text(tmp_path, door, form):
 
     texts = pa.array([f"t{n}" for n in range(20)] + ["", " "]).cast(getattr(pa, form)())
     pq.write_table(pa.table({"text": texts, "label": ["a", "b"] * 11}), tmp_path / "a.parquet")
-    assert door(tmp_path / "a.parquet").set_aside == {"train": {"empty text": 2}}
+    assert door(tmp_path / "a.parquet").skipped == {"train": {"empty text": 2}}
 
 
 @pytest.mark.parametrize("content", ["text,label\na,\nb,\n", "text,label\n,a\n ,b\n"])
@@ -156,7 +156,7 @@ def test_an_unlabelled_test_split_is_left_out_and_made_anew(write, door, rows):
     }
     found = door(source)
     assert len(found.splits["test"]) == 4
-    assert found.set_aside == {"test": {"no label": 2}}
+    assert found.skipped == {"test": {"no label": 2}}
     assert found.notes[0] == "split 'test' holds no usable row (2 set aside) and is left out"
 
 
@@ -168,7 +168,7 @@ def labelled(path, names, values):
 
 def test_unlabelled_rows_of_a_class_label_are_set_aside(tmp_path, door):
     found = door(labelled(tmp_path / "a.parquet", ["neg", "pos"], [0, 1] * 10 + [-1, -1, -1]))
-    assert found.set_aside == {"train": {"no label": 3}}
+    assert found.skipped == {"train": {"no label": 3}}
 
 
 def test_class_labels_must_mean_the_same_in_every_split(tmp_path, write, door):
@@ -191,7 +191,7 @@ def test_a_label_column_of_mixed_types_is_taken_as_text(write, door):
     good = [{"text": f"t{n}", "label": f"l{n % 2}"} for n in range(20)]
     mixed = [{"text": "a", "label": 7}, {"text": "b", "label": True}, {"text": "c", "label": " "}]
     found = door(write("a.jsonl", lines(good + mixed * 3)), split={"stratify": True})
-    assert found.set_aside == {"train": {"no label": 3}}
+    assert found.skipped == {"train": {"no label": 3}}
     names = ClassLabels.of(found.splits["train"], "label").names
     assert names == ("7", "True", "l0", "l1")
 

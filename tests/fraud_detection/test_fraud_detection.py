@@ -31,7 +31,7 @@ def test_the_default_goes_from_end_to_end(run):
     recalls = ["recall_at_fpr_0.01", "recall_at_fpr_0.001"]
     ranking = ["average_precision", "roc_auc", *recalls, "card_precision_100"]
     assert list(scores) == [*ranking, "expected_cost"]
-    assert set(run.record["floors"]) == {
+    assert set(run.record["baselines"]) == {
         "always_legitimate", "logistic_regression", "gradient_boosting",
     }  # fmt: skip
     assert set(run.record["figures"]) == {"precision_recall", "cost"}

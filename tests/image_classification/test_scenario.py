@@ -60,7 +60,7 @@ def test_from_a_folder_of_photos_to_predictions(recipe, photos, tmp_path):
     assert list(record["metrics"]["test"]) == [
         "accuracy", "sensitivity", "specificity", "f1", "roc_auc"
     ]  # fmt: skip
-    assert set(record["floors"]) == {"majority", "grey_pixels_logistic_regression"}
+    assert set(record["baselines"]) == {"majority", "grey_pixels_logistic_regression"}
     assert (record["reload"]["compared"], record["reload"]["different"]) == (24, 0)
     assert record["model"]["source"] == "config"
     assert "from scratch" in (run.path / "README.md").read_text()
@@ -95,7 +95,7 @@ def test_a_pretrained_model_from_files_that_are_read_by_workers(recipe, tiny_mob
     run = toolkit.run(
         recipe, model=tiny_mobilenet, out=tmp_path / "run", settings={**QUICK, **settings}
     )
-    assert "frozen_linear" in run.record["floors"]
+    assert "frozen_linear" in run.record["baselines"]
     assert run.record["reload"]["different"] == 0
     again = toolkit.run(
         recipe, model=tiny_mobilenet, out=tmp_path / "again",
@@ -190,7 +190,7 @@ def test_corrupt_files_are_named_and_counted(recipe, photos, capsys):
                  "options.on_corrupt: skip sets such pictures aside"):  # fmt: skip
         assert part in text
     found = checked(recipe, **{"options.on_corrupt": "skip"})
-    assert found.loaded.set_aside == {"train": {"picture cannot be read": 3}}
+    assert found.loaded.skipped == {"train": {"picture cannot be read": 3}}
     assert sum(len(split) for split in found.prepared.values()) == 117
     assert any("004.png: the file is empty" in note for note in found.loaded.notes)
 
@@ -276,5 +276,5 @@ def test_resumed_with_augmentation_it_ends_as_it_would_have(recipe, tmp_path):
 def test_the_default_recipe_reads_digits(tmp_path):
     run = toolkit.run("image-classification", out=tmp_path / "run")
     assert run.metrics["test"]["accuracy"]["value"] >= 0.98
-    floor = run.record["floors"]["grey_pixels_logistic_regression"]["accuracy"]["value"]
-    assert run.metrics["test"]["accuracy"]["value"] > floor
+    baseline = run.record["baselines"]["grey_pixels_logistic_regression"]["accuracy"]["value"]
+    assert run.metrics["test"]["accuracy"]["value"] > baseline

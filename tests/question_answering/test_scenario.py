@@ -38,13 +38,13 @@ def run(tmp_path_factory, qa_model):
 
 def test_a_tiny_model_learns_to_answer_and_to_be_silent(run):
     scores = {name: score["value"] for name, score in run.metrics["test"].items()}
-    floors = run.record["floors"]
-    assert set(floors) == {"sliding_window", "no_answer"}
+    baselines = run.record["baselines"]
+    assert set(baselines) == {"sliding_window", "no_answer"}
     assert scores["f1"] > 0.8
-    assert scores["f1"] > max(floor["f1"]["value"] for floor in floors.values())
+    assert scores["f1"] > max(baseline["f1"]["value"] for baseline in baselines.values())
     # A quarter of the questions has no answer; by group, to within a few.
-    assert floors["no_answer"]["f1"]["value"] == pytest.approx(0.25, abs=0.1)
-    assert floors["no_answer"]["no_answer_f1"]["value"] == 1.0
+    assert baselines["no_answer"]["f1"]["value"] == pytest.approx(0.25, abs=0.1)
+    assert baselines["no_answer"]["no_answer_f1"]["value"] == 1.0
     assert run.record["reload"]["different"] == 0
     assert run.record["headline"]["metric"] == "f1"
     assert any("questions have no answer" in note for note in run.record["data"]["notes"])
@@ -169,7 +169,7 @@ def test_a_flat_table_with_and_without_offsets(tmp_path, qa_model):
              (("data", "split", "test"), 20)],
         )  # fmt: skip
         assert sum(map(len, job.loaded.splits.values())) == 80
-        assert job.loaded.set_aside == {}
+        assert job.loaded.skipped == {}
         counts = sum(job.plugin.counts.values(), type(job.plugin.counts["train"])())
         assert counts["unanswerable"] == 20
         assert counts["right"] + counts["first of several"] == 60

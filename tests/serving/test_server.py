@@ -204,7 +204,7 @@ def test_the_document_and_the_pages_are_of_the_scenario(server, run):
     assert (status, page.count("<form")) == (200, 2)
     score = run.metrics["test"]["accuracy"]
     assert f"accuracy {score['value']:.3f} [{score['low']:.3f}, " in page
-    assert page.count("best floor") == 2
+    assert page.count("best baseline") == 2
     assert "script-src 'self'" in headers["Content-Security-Policy"]
     assert "/models/tickets/predict" in ask(server.url + "/docs")[2]
     assert "<html" in ask(server.url + "/models/tickets/report")[2]

@@ -13,7 +13,7 @@ PLUGIN = '''
 """Which letter is the commonest?"""
 
 from toolkit import LabelColumn, Options, Plugin, TextColumn, pretrained
-from toolkit.evaluation import classifier_floors, metrics
+from toolkit.evaluation import classification_baselines, metrics
 
 
 class LetterOptions(Options):
@@ -66,7 +66,7 @@ class Letters(Plugin[LetterOptions]):
         return {"accuracy": metrics.load("accuracy", labels=self.names)}
 
     def floors(self):
-        task = classifier_floors.Classification(
+        task = classification_baselines.Classification(
             2, False,
             lambda rows: __import__("numpy").array([self.names.index(r["label"]) for r in rows]),
             lambda found, rows: [
@@ -74,7 +74,7 @@ class Letters(Plugin[LetterOptions]):
                 for p in found
             ],
         )
-        return [classifier_floors.Majority(task)]
+        return [classification_baselines.Majority(task)]
 '''
 RECIPE = """# toolkit run letters
 scenario: letters
@@ -209,7 +209,7 @@ RUNNING = {
                                   "        import urllib.request\n"
                                   "        urllib.request.urlopen('http://example.invalid')\n")],
                          "there is no network"),
-    "no floor": ("floors", [("return [classifier_floors.Majority(task)]", "return []")],
+    "no baseline": ("baselines", [("return [classification_baselines.Majority(task)]", "return []")],
                  "would stand alone"),
     "chance of its own": (
         "resume", [("    def collator(self):\n",

@@ -1,4 +1,4 @@
-"""One package that brings all of it: model class, offline model, rows, options, floor, recipe."""
+"""One package that brings all of it: model class, offline model, rows, options, baseline, recipe."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 
 from toolkit import Options, Plugin, InputColumn, TargetColumn, pretrained
 from toolkit.evaluation import metrics
-from toolkit.evaluation.baselines import Floor, FloorResult
+from toolkit.evaluation.baselines import Baseline, BaselineResult
 from toolkit.models import Mirror
 
 
@@ -61,13 +61,13 @@ class SumOptions(Options):
     scale: float = Field(1.0, gt=0, description="what numbers are divided by")
 
 
-class Nought(Floor):
+class Nought(Baseline):
     name = "always_nought"
 
     def run(self, data, seconds):
         rows = data.test_order
         found = [{"label": "0", "scores": {"0": 1.0, "1": 0.0}} for _ in rows]
-        return FloorResult(found, rows, 0)
+        return BaselineResult(found, rows, 0)
 
 
 class Sums(Plugin):
@@ -154,8 +154,8 @@ def test_all_that_a_package_brings_makes_one_run(package, tmp_path):
     assert run.record["model"]["source"] == "mirror"
     assert run.record["data"]["source"] == "plugin:their-numbers?count=240"
     assert run.metrics["test"]["accuracy"]["value"] > 0.8
-    floor = run.record["floors"]["always_nought"]["accuracy"]["value"]
-    assert floor < run.metrics["test"]["accuracy"]["value"]
+    baseline = run.record["baselines"]["always_nought"]["accuracy"]["value"]
+    assert baseline < run.metrics["test"]["accuracy"]["value"]
     assert run.record["reload"] == {"compared": run.record["data"]["rows"]["test"], "different": 0}
     saved = json.loads((run.path / "model" / "config.json").read_text())
     assert saved["architectures"] == ["SumModel"]

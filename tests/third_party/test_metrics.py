@@ -100,7 +100,7 @@ def test_they_are_scored_beside_the_scenarios_own(package, table, tiny_model, tm
     assert wrong["value"] == pytest.approx(1 - scores["accuracy"]["value"])
     assert wrong["low"] < wrong["value"] < wrong["high"]
     assert run.record["headline"] == {"metric": "my-package:wrong", "greater_is_better": False}
-    assert run.record["floors"]["majority"].keys() == scores.keys()
+    assert run.record["baselines"]["majority"].keys() == scores.keys()
     assert "my-package:wrong" in (run.path / "README.md").read_text()
 
 

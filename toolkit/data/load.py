@@ -29,7 +29,7 @@ class LoadedData:
     """The rows of a run, and what is known about them.
 
     splits: raw rows by split. fingerprint: sha256 over contents and the way of splitting.
-    set_aside: split -> reason -> rows left out. overlap: "train-test" -> exact and normalised
+    skipped: split -> reason -> rows left out. overlap: "train-test" -> exact and normalised
     counts. duplicates: split -> exact and normalised counts. overlapping: one bool per test row,
     true where it stands (normalised) in train or validation. test_digest: of the inputs of the
     test rows, where the scenario has inputs. notes: what a reader must know.
@@ -37,7 +37,7 @@ class LoadedData:
 
     splits: datasets.DatasetDict
     fingerprint: str
-    set_aside: dict[str, dict[str, int]] = field(default_factory=dict)
+    skipped: dict[str, dict[str, int]] = field(default_factory=dict)
     overlap: dict[str, dict[str, int]] = field(default_factory=dict)
     duplicates: dict[str, dict[str, int]] = field(default_factory=dict)
     overlapping: np.ndarray[Any, Any] | None = None
@@ -83,9 +83,9 @@ def load_splits(
     raw, unusable = _examined(raw, examine)
     may_be_empty = any(name == target and mark.may_be_empty for name, mark in columns.values())
     needed = None if may_be_empty else target
-    usable, set_aside = checks.skip_rows(raw, inputs, needed, spec.on_missing, unusable)
+    usable, skipped = checks.skip_rows(raw, inputs, needed, spec.on_missing, unusable)
     notes += [
-        f"split {name!r} holds no usable row ({sum(set_aside[name].values()):,} set aside) "
+        f"split {name!r} holds no usable row ({sum(skipped[name].values()):,} set aside) "
         "and is left out"
         for name in raw
         if name not in usable
@@ -101,7 +101,7 @@ def load_splits(
     return LoadedData(
         splits=made,
         fingerprint=hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest(),
-        set_aside=set_aside,
+        skipped=skipped,
         overlap=found.pairs,
         duplicates=found.duplicates,
         overlapping=found.test_rows,

@@ -1,1 +1,1 @@
-"""Evaluation: predictions in a stream, metrics with intervals, and the floors to beat."""
+"""Evaluation: predictions in a stream, metrics with intervals, and the baselines to beat."""

@@ -1,6 +1,6 @@
-"""Floors: the cheap things that a fine-tuned model must beat, scored by the same metrics.
+"""Baselines: the cheap things that a fine-tuned model must beat, scored by the same metrics.
 
-All floors of a run share a budget of time. Where the whole split does not fit into it, fewer rows
+All baselines of a run share a budget of time. Where the whole split does not fit into it, fewer rows
 are used, and how many is said.
 """
 
@@ -58,7 +58,7 @@ def score_baselines(
     seconds: float,
     seed: int,
 ) -> tuple[dict[str, Scores], dict[str, dict[str, int]]]:
-    """Run the plugin's floors within a budget; return their scores, and the rows they used."""
+    """Run the plugin's baselines within a budget; return their scores, and the rows they used."""
     from toolkit.evaluation.scoring import score
 
     if plugin.data is None:
@@ -72,13 +72,13 @@ def score_baselines(
         rng.permutation(len(raw["train"])),
         rng.permutation(len(raw["test"])),
     )
-    floors = list(plugin.floors())
+    baselines = list(plugin.floors())
     scores: dict[str, Scores] = {}
     used: dict[str, dict[str, int]] = {}
     end = time.monotonic() + seconds
-    for left, floor in zip(range(len(floors), 0, -1), floors, strict=True):
-        found = floor.run(data, max(end - time.monotonic(), 0.0) / left)
+    for left, baseline in zip(range(len(baselines), 0, -1), baselines, strict=True):
+        found = baseline.run(data, max(end - time.monotonic(), 0.0) / left)
         references = plugin.references(raw["test"].select(found.test_rows).to_list())
-        scores[floor.name] = score(modules(), [(found.predictions, references)], seed)
-        used[floor.name] = {"train": found.train_rows, "test": len(found.test_rows)}
+        scores[baseline.name] = score(modules(), [(found.predictions, references)], seed)
+        used[baseline.name] = {"train": found.train_rows, "test": len(found.test_rows)}
     return scores, used

@@ -1,4 +1,4 @@
-"""Floors of any classification: the commonest class, words, and the frozen model."""
+"""Baselines of any classification: the commonest class, words, and the frozen model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.evaluation.baselines import fit_within
-from toolkit.plugin_types import Baseline, BaselineData, BaselineResult
+from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints
 from toolkit.utils.logging import quiet_fit
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class Classification:
-    """What classifying floors need to know of a scenario.
+    """What classifying baselines need to know of a scenario.
 
     classes: how many. multilabel: several per row. targets: rows -> class ids, shape (rows,), or
     0/1 of shape (rows, classes). decode: probabilities of shape (rows, classes), and the rows, ->

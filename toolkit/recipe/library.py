@@ -50,8 +50,9 @@ class Listed:
 
 def core_folder() -> Path:
     """Return the folder of the recipes that come with the toolkit."""
-    inside = Path(__file__).parent / "recipes"
-    return inside if inside.is_dir() else Path(__file__).parent.parent / "recipes"
+    package = Path(__file__).parents[1]
+    inside = package / "recipes"
+    return inside if inside.is_dir() else package.parent / "recipes"
 
 
 def shelves() -> list[Shelf]:

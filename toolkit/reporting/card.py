@@ -8,7 +8,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from toolkit.reporting.card_limits import limits
-from toolkit.reporting.terminal import SPLITS, facts, floor_name, with_interval
+from toolkit.reporting.terminal import SPLITS, baseline_name, facts, with_interval
 from toolkit.utils.text import listing, printable, printable_line
 
 if TYPE_CHECKING:
@@ -125,14 +125,14 @@ def _body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> Itera
     yield from _use(record)
     yield from _loading(record, adapter)
     yield "## What it is worth\n"
-    yield "Scores with their 95% bootstrap intervals over rows; floors are what it has to beat.\n"
+    yield "Scores with their 95% bootstrap intervals over rows; baselines are what it has to beat.\n"
     yield "| | " + " | ".join(map(plain_markdown, names)) + " |"
     yield "|---" * (len(names) + 1) + "|"
     for split, words in SPLITS.items():
         if split in record["metrics"]:
             yield _row(words, record["metrics"][split])
-    for floor, scores in record["floors"].items():
-        yield _row(floor_name(record, floor), scores)
+    for baseline, scores in record["baselines"].items():
+        yield _row(baseline_name(record, baseline), scores)
     for column, values in record["slices"].items():
         for value, scores in values.items():
             rows = f"{column} = {value} ({scores['rows']} rows)"

@@ -1,4 +1,4 @@
-"""What a run's own numbers say against its model: few rows, uneven slices, floors not beaten."""
+"""What a run's own numbers say against its model: few rows, uneven slices, baselines not beaten."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as notebooks and pages show it: its headline beside the best floor, and its report."""
+"""A run as notebooks and pages show it: its headline beside the best baseline, and its report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST = 80  # characters of a name
 
 
 def headline(record: Mapping[str, Any]) -> str:
-    """Return "accuracy 0.808 [0.733, 0.875]; best floor: frozen linear 0.767", or nothing.
+    """Return "accuracy 0.808 [0.733, 0.875]; best baseline: frozen linear 0.767", or nothing.
 
     It is that of the test split; a run that did not get that far, or has no metric, has none.
     """
@@ -25,21 +25,21 @@ def headline(record: Mapping[str, Any]) -> str:
         return ""
     name, more = chosen["metric"], chosen["greater_is_better"]
     said = f"{words(name)} {score(scores[name])}"
-    floor = best_floor(record, name, more)
-    if floor is None:
-        return f"{said}; no floor to compare it with"
-    value = number(record["floors"][floor][name]["value"])
-    return f"{said}; best floor: {words(floor)} {value}"
+    baseline = best_baseline(record, name, more)
+    if baseline is None:
+        return f"{said}; no baseline to compare it with"
+    value = number(record["baselines"][baseline][name]["value"])
+    return f"{said}; best baseline: {words(baseline)} {value}"
 
 
-def best_floor(record: Mapping[str, Any], metric: str, greater_is_better: bool) -> str | None:
-    """Return the floor that is hardest to beat; None where none has a value."""
-    values = {floor: scores[metric]["value"] for floor, scores in record.get("floors", {}).items()
+def best_baseline(record: Mapping[str, Any], metric: str, greater_is_better: bool) -> str | None:
+    """Return the baseline that is hardest to beat; None where none has a value."""
+    values = {baseline: scores[metric]["value"] for baseline, scores in record.get("baselines", {}).items()
               if scores.get(metric, {}).get("value") is not None}  # fmt: skip
     if not values:
         return None
     best = max if greater_is_better else min
-    return str(best(values, key=lambda floor: float(values[floor])))
+    return str(best(values, key=lambda baseline: float(values[baseline])))
 
 
 def run_html(run: Run) -> str:

@@ -39,9 +39,11 @@ def summary(found: SeedRuns, console: Console) -> None:
         cells = [f"{mean}\n{between.replace(' to ', '-')}", deviation, f"{lowest}-{highest}"]
         table.add_row(plain(name.replace("_", " ")), *cells, *shares)
     console.print(table)
-    for floor, scores in record["floors"].items():
+    for baseline, scores in record["baselines"].items():
         values = ", ".join(f"{name} {number(value)}" for name, value in scores.items())
-        console.print(f"floor {plain(floor.replace('_', ' '))}: {plain(values)}", highlight=False)
+        console.print(
+            f"baseline {plain(baseline.replace('_', ' '))}: {plain(values)}", highlight=False
+        )
     for line in _notes(record):
         console.print(f"[yellow]note[/] {plain(line)}", highlight=False)
     for what in ("README.md", "seeds.json"):
@@ -73,9 +75,9 @@ def page(found: SeedRuns) -> Iterator[str]:
     yield "|---" * len(COLUMNS) + "|"
     for name, score in found.metrics.items():
         yield f"| {plain_markdown(name)} | " + " | ".join(_cells(score)) + " |"
-    for floor, scores in record["floors"].items():
+    for baseline, scores in record["baselines"].items():
         values = ", ".join(f"{name} {number(value)}" for name, value in scores.items())
-        yield f"\nFloor {plain_markdown(floor)}: {plain_markdown(values)}"
+        yield f"\nBaseline {plain_markdown(baseline)}: {plain_markdown(values)}"
     yield "\n| seed | " + " | ".join(map(plain_markdown, found.metrics)) + " |"
     yield "|---" * (len(found.metrics) + 1) + "|"
     for place, seed in enumerate(record["finished"]):

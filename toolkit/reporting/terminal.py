@@ -1,4 +1,4 @@
-"""The summary in the terminal: scores beside their intervals, floors, overlap, speed, places."""
+"""The summary in the terminal: scores beside their intervals, baselines, overlap, speed, places."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def with_interval(score: Mapping[str, Any]) -> str:
 def summary(run: Run, console: Console) -> None:
     """Print what a run gave."""
     record = run.record
-    metrics, floors = record["metrics"], record["floors"]
+    metrics, baselines = record["metrics"], record["baselines"]
     console.print()
     console.print(f"[bold]{plain(record['recipe'])}[/] {plain(record['model']['id'])}")
     for names in _groups(list(metrics["test"]), console.width):
@@ -61,9 +61,9 @@ def summary(run: Run, console: Console) -> None:
                 cells = [_cell(metrics[split][name]) for name in names]
                 table.add_row(words, *cells, style="bold" if split == "test" else None)
         table.add_section()
-        for floor, scores in floors.items():
+        for baseline, scores in baselines.items():
             cells = [_cell(scores[name]) for name in names]
-            table.add_row(plain(floor_name(record, floor)), *cells)
+            table.add_row(plain(baseline_name(record, baseline)), *cells)
         console.print(table)
     console.print()
     for line in facts(record):
@@ -76,12 +76,12 @@ def summary(run: Run, console: Console) -> None:
                       soft_wrap=True)  # fmt: skip
 
 
-def floor_name(record: Mapping[str, Any], floor: str) -> str:
-    """Return a floor as it is shown: with its test rows, where it was scored on a part of them."""
+def baseline_name(record: Mapping[str, Any], baseline: str) -> str:
+    """Return a baseline as it is shown: with its test rows, where it was scored on a part of them."""
     rows = record["data"]["rows"]["test"]
-    used = record["floor_rows"].get(floor, {}).get("test", rows)
+    used = record["baseline_rows"].get(baseline, {}).get("test", rows)
     part = f" ({used:,} rows)" if used < rows else ""
-    return f"floor: {floor.replace('_', ' ')}{part}"
+    return f"baseline: {baseline.replace('_', ' ')}{part}"
 
 
 def _groups(names: list[str], width: int) -> list[list[str]]:
@@ -115,10 +115,10 @@ def facts(record: Mapping[str, Any]) -> Iterator[str]:
         )
     yield (
         f"time: {speed['total_seconds']:.1f} s = train {parts['train']:.1f} "
-        f"({speed['train_samples_per_second']:.0f} rows/s) + scoring {parts['score']:.1f} + floors "
-        f"{parts['floors']:.1f} + fixed {speed['fixed_seconds']:.1f}"
+        f"({speed['train_samples_per_second']:.0f} rows/s) + scoring {parts['score']:.1f} + baselines "
+        f"{parts['baselines']:.1f} + fixed {speed['fixed_seconds']:.1f}"
     )
-    fixed = {k: v for k, v in parts.items() if k not in ("train", "score", "floors")}
+    fixed = {k: v for k, v in parts.items() if k not in ("train", "score", "baselines")}
     yield "fixed: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in fixed.items())
 
 
@@ -135,7 +135,7 @@ def overlap(pairs: Mapping[str, Mapping[str, int]]) -> str:
 def warnings(record: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a reader must know before trusting the score."""
     data = record["data"]
-    for split, reasons in data["set_aside"].items():
+    for split, reasons in data["skipped"].items():
         for reason, rows in reasons.items():
             yield f"{split}: {rows:,} rows set aside ({reason})"
     for split, counts in data["duplicates"].items():
@@ -145,12 +145,12 @@ def warnings(record: Mapping[str, Any]) -> Iterator[str]:
     devices = record.get("devices", {"notes": [], "batch": {"reduced": []}})
     yield from devices["notes"]
     yield from (note["text"] for note in devices["batch"]["reduced"])
-    for name, used in record["floor_rows"].items():
+    for name, used in record["baseline_rows"].items():
         rows = data["rows"]
         if used["train"] < rows["train"] or used["test"] < rows["test"]:
             yield (
-                f"floor {name}: fitted on {used['train']:,} of {rows['train']:,} rows, scored on "
-                f"{used['test']:,} of {rows['test']:,} (floors get a fifth of the training time)"
+                f"baseline {name}: fitted on {used['train']:,} of {rows['train']:,} rows, scored on "
+                f"{used['test']:,} of {rows['test']:,} (baselines get a fifth of the training time)"
             )
     yield from _not_beaten(record)
 
@@ -161,11 +161,11 @@ def _not_beaten(record: Mapping[str, Any]) -> Iterator[str]:
     headline, more = record["headline"]["metric"], record["headline"]["greater_is_better"]
     score = record["metrics"]["test"][headline]
     bound = score.get("low" if more else "high")
-    for floor, scores in record["floors"].items():
+    for baseline, scores in record["baselines"].items():
         value = scores[headline]["value"]
         if value is not None and bound is not None and (value >= bound) is more:
             side = "above" if more else "below"
-            yield f"{headline} is not clearly {side} the floor {floor} ({number(value)})"
+            yield f"{headline} is not clearly {side} the baseline {baseline} ({number(value)})"
 
 
 def checked(job: Job, console: Console) -> None:
@@ -177,7 +177,7 @@ def checked(job: Job, console: Console) -> None:
         "rows: " + ", ".join(f"{name} {len(rows):,}" for name, rows in loaded.splits.items()),
         "overlap: " + overlap(loaded.overlap),
         *(f"{split}: {count:,} rows set aside ({reason})"
-          for split, reasons in loaded.set_aside.items() for reason, count in reasons.items()),
+          for split, reasons in loaded.skipped.items() for reason, count in reasons.items()),
         *loaded.notes,
     ]  # fmt: skip
     for line in lines:

@@ -35,7 +35,7 @@ def before_training(job: Job) -> dict[str, Any]:
             "fingerprint": loaded.fingerprint,
             "test_digest": loaded.test_digest,
             "rows": {str(name): len(rows) for name, rows in loaded.splits.items()},
-            "set_aside": loaded.set_aside,
+            "skipped": loaded.skipped,
             "overlap": loaded.overlap,
             "duplicates": loaded.duplicates,
             "notes": loaded.notes,
@@ -86,7 +86,7 @@ def devices(job: Job) -> dict[str, Any]:
 
 
 def speed(job: Job, trained: Trained) -> dict[str, Any]:
-    """Return seconds and rates; `fixed_seconds` is all but training, scoring and floors."""
+    """Return seconds and rates; `fixed_seconds` is all but training, scoring and baselines."""
     seconds = job.clock.seconds
     share = (trained.steps - trained.start) / max(trained.steps, 1) if trained.start else 1.0
     rows = len(job.prepared["train"]) * (trained.epochs * share if trained.steps else 1)
@@ -96,7 +96,7 @@ def speed(job: Job, trained: Trained) -> dict[str, Any]:
         "train_seconds": seconds["train"],
         "train_samples_per_second": rows / max(pure, 1e-9),
         "total_seconds": total,
-        "fixed_seconds": total - sum(seconds[part] for part in ("train", "score", "floors")),
+        "fixed_seconds": total - sum(seconds[part] for part in ("train", "score", "baselines")),
         "phases": dict(seconds),
         "epochs": trained.epochs,
         "steps": trained.steps,

@@ -17,8 +17,12 @@ from toolkit.plugin import Plugin, get
 from toolkit.plugin_types import column_markers, columns
 from toolkit.recipe import Draft, Recipe, library
 from toolkit.training import cpu, memory
-from toolkit.training.arguments import checked_settings
-from toolkit.training.arguments import arguments_class, is_sharded, training_arguments
+from toolkit.training.arguments import (
+    arguments_class,
+    checked_settings,
+    is_sharded,
+    training_arguments,
+)
 from toolkit.utils.distributed_errors import local_main_process_first
 from toolkit.utils.logging import quiet_libraries, quiet_loggers
 from toolkit.utils.text import listing, nearest

@@ -133,9 +133,9 @@ def _train_and_score(
         return
     with clock.phase("score"):
         folder.write(figures=figures.write(folder.path, score.figures(job, folder)))
-    with clock.phase("floors"):
-        floors, floor_rows = score.baselines(job, clock.seconds["train"])
-    folder.write(metrics=metrics, slices=slices, floors=floors, floor_rows=floor_rows)
+    with clock.phase("baselines"):
+        baselines, baseline_rows = score.baselines(job, clock.seconds["train"])
+    folder.write(metrics=metrics, slices=slices, baselines=baselines, baseline_rows=baseline_rows)
     console.print("loading the saved model again", style="dim")
     with clock.phase("reload"):
         compared = verify.check(folder.path, job.loaded.splits["test"])

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import Figure
     from toolkit.runner.prepare import Job
 
-FLOOR_SHARE = 0.2  # of the training time, for all floors together
-FLOOR_SECONDS = 10.0  # at least, as a run of seconds has little to share
+BASELINE_SHARE = 0.2  # of the training time, for all baselines together
+BASELINE_SECONDS = 10.0  # at least, as a run of seconds has little to share
 SLICE_VALUES = 20  # of a slice column, the commonest ones
 
 
@@ -110,14 +110,14 @@ def _values(split: datasets.Dataset, column: str) -> Iterator[tuple[str, Any]]:
 
 
 def baseline_seconds(train_seconds: float) -> float:
-    """Return what all floors of a run may take together."""
-    return max(FLOOR_SECONDS, FLOOR_SHARE * train_seconds)
+    """Return what all baselines of a run may take together."""
+    return max(BASELINE_SECONDS, BASELINE_SHARE * train_seconds)
 
 
 def baselines(
     job: Job, train_seconds: float
 ) -> tuple[dict[str, Scores], dict[str, dict[str, int]]]:
-    """Score the plugin's floors within their share of the training time."""
+    """Score the plugin's baselines within their share of the training time."""
     from toolkit.evaluation import run_metrics
     from toolkit.evaluation.baselines import score_baselines
 

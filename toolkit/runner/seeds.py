@@ -213,7 +213,7 @@ def _summary(runs: Sequence[Run]) -> dict[str, Any]:
 
     drawn = [resampled_scores(run) for run in runs]
     scores = [run.metrics["test"] for run in runs]
-    floors = [run.record["floors"] for run in runs]
+    baselines = [run.record["baselines"] for run in runs]
     headline = runs[0].record["headline"]
     return {
         "headline": headline["metric"] if headline else None,
@@ -229,10 +229,10 @@ def _summary(runs: Sequence[Run]) -> dict[str, Any]:
             }
             for name in scores[0]
         },
-        "floors": {
-            floor: {name: _mean([one[floor][name]["value"] for one in floors])
-                    for name in floors[0][floor]}
-            for floor in floors[0] if all(floor in one for one in floors)
+        "baselines": {
+            baseline: {name: _mean([one[baseline][name]["value"] for one in baselines])
+                    for name in baselines[0][baseline]}
+            for baseline in baselines[0] if all(baseline in one for one in baselines)
         },
     }  # fmt: skip
 

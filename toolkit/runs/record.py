@@ -58,7 +58,7 @@ class Data(_Open):
     fingerprint: str
     test_digest: str | None = None
     rows: Counts
-    set_aside: dict[str, Counts]
+    skipped: dict[str, Counts]
     overlap: dict[str, Compared]
     duplicates: dict[str, Compared]
     notes: list[str]
@@ -102,7 +102,7 @@ class Headline(_Open):
 
 
 class Used(_Open):
-    """Rows that a floor was fitted on and scored on."""
+    """Rows that a baseline was fitted on and scored on."""
 
     train: int
     test: int
@@ -120,7 +120,7 @@ class Phases(_Open):
 
     train: float
     score: float
-    floors: float
+    baselines: float
 
 
 class Speed(_Open):
@@ -204,8 +204,8 @@ class Record(_Open):
     card: Card | None = None
     metrics: dict[str, Scores] = {}
     slices: dict[str, dict[str, dict[str, Score | int]]] = {}
-    floors: dict[str, Scores] = {}
-    floor_rows: dict[str, Used] = {}
+    baselines: dict[str, Scores] = {}
+    baseline_rows: dict[str, Used] = {}
     reload: Reload | None = None
     speed: Speed | None = None
     positive: str | None = None
@@ -218,7 +218,7 @@ class Record(_Open):
 # Keys that a run has written when it is finished, and the splits and packages that are read of it.
 FINISHED = (
     "recipe", "scenario", "model", "data", "devices", "headline", "seed", "environment",
-    "metrics", "slices", "floors", "floor_rows", "reload", "speed",
+    "metrics", "slices", "baselines", "baseline_rows", "reload", "speed",
 )  # fmt: skip
 SPLITS = ("train", "test")
 PACKAGES = ("toolkit", "torch", "transformers")
@@ -259,7 +259,9 @@ def _lacking(record: Record) -> list[str]:
         "environment.packages": (PACKAGES, packages),
         "metrics": (["test"], record.metrics),
         **{f"metrics.{split}": (wanted, found) for split, found in record.metrics.items()},
-        **{f"floors.{floor}": (wanted, found) for floor, found in record.floors.items()},
+        **{
+            f"baselines.{baseline}": (wanted, found) for baseline, found in record.baselines.items()
+        },
         **{
             f"slices.{column}.{value}": ([*scores, "rows"], found)
             for column, values in record.slices.items()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FILE = "seeds.json"
 SCHEMA_VERSION = 1
-SUMMED_UP = ("headline", "rows", "finished", "metrics", "floors")  # when the runs are done
+SUMMED_UP = ("headline", "rows", "finished", "metrics", "baselines")  # when the runs are done
 
 
 class _Open(BaseModel):
@@ -39,7 +39,7 @@ class Scored(_Open):
 
 
 class Record(_Open):
-    """What seeds.json holds; metrics and floors are there when all runs have been tried."""
+    """What seeds.json holds; metrics and baselines are there when all runs have been tried."""
 
     schema_version: Literal[1]
     status: Literal["running", "finished", "failed", "interrupted"]
@@ -51,7 +51,7 @@ class Record(_Open):
     rows: int = 0
     finished: list[int] = []
     metrics: dict[str, Scored] = {}
-    floors: dict[str, dict[str, float | None]] = {}
+    baselines: dict[str, dict[str, float | None]] = {}
 
 
 class SeedRuns:

@@ -78,7 +78,7 @@ def batches_agree(subject: Subject) -> Iterator[str]:
 
 
 def scores_stream(subject: Subject) -> Iterator[str]:
-    """Metrics there are; fed in parts they give what they give at once, and floors beside them."""
+    """Metrics there are; fed in parts they give what they give at once, and baselines beside them."""
     from toolkit.evaluation import run_metrics
     from toolkit.evaluation.scoring import score
 
@@ -97,14 +97,14 @@ def scores_stream(subject: Subject) -> Iterator[str]:
             yield f"{name} is {one} at once, and {other} in parts"
 
 
-def floors_stand_beside(subject: Subject) -> Iterator[str]:
-    """There is at least one floor, scored by the same metrics."""
-    floors, metrics = subject.record["floors"], subject.record["metrics"]["test"]
-    if not floors:
-        yield "floors gave none: the score would stand alone"
-    for name, scores in floors.items():
+def baselines_stand_beside(subject: Subject) -> Iterator[str]:
+    """There is at least one baseline, scored by the same metrics."""
+    baselines, metrics = subject.record["baselines"], subject.record["metrics"]["test"]
+    if not baselines:
+        yield "baselines gave none: the score would stand alone"
+    for name, scores in baselines.items():
         if set(scores) != set(metrics):
-            yield f"floor {name} is scored by {sorted(scores)}, the model by {sorted(metrics)}"
+            yield f"baseline {name} is scored by {sorted(scores)}, the model by {sorted(metrics)}"
 
 
 def repeats_and_resumes(subject: Subject) -> Iterator[str]:

@@ -76,7 +76,7 @@ CHECKS = (
           "in a mirror (entry-point group toolkit.models)"),
     Check("reload", behaviour.reloads_equal,
           "decode must hang on the outputs, the rows and what is saved alone: not on self.data"),
-    Check("floors", behaviour.floors_stand_beside,
+    Check("baselines", behaviour.baselines_stand_beside,
           "return from floors() what the model must beat: toolkit.evaluation.classification_baselines "
           "has the usual ones"),
     Check("resume", behaviour.repeats_and_resumes,

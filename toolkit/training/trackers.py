@@ -112,7 +112,7 @@ class MLflow(Tracker):
     def __init__(self, place: Place) -> None:
         super().__init__(place)
         self.owns_store = self.owns_run = False
-        self.set_aside: str | None = None
+        self.skipped: str | None = None
 
     def begin(self, before: Mapping[str, Any]) -> dict[str, Any]:
         """Start a run, or go on with the one before; join one that is active already."""
@@ -128,8 +128,8 @@ class MLflow(Tracker):
                 mlflow.set_tracking_uri(f"sqlite:///{(self.place.logs / 'mlflow.db').as_posix()}")
             self._choose_experiment(mlflow)
             # The Trainer's callback would start the named run a second time.
-            self.set_aside = os.environ.pop("MLFLOW_RUN_ID", None)
-            active = self._start(mlflow, before.get("run_id") or self.set_aside)
+            self.skipped = os.environ.pop("MLFLOW_RUN_ID", None)
+            active = self._start(mlflow, before.get("run_id") or self.skipped)
             self.owns_run = True
         where = re.sub(r"//[^/@]*@", "//", mlflow.get_tracking_uri())  # without a password
         return {"uri": where, "run_id": active.info.run_id}
@@ -173,8 +173,8 @@ class MLflow(Tracker):
             mlflow.end_run(words.get(status, "FAILED"))
         if self.owns_store:
             mlflow.set_tracking_uri(None)
-        if self.set_aside is not None:
-            os.environ["MLFLOW_RUN_ID"] = self.set_aside
+        if self.skipped is not None:
+            os.environ["MLFLOW_RUN_ID"] = self.skipped
 
 
 class WeightsAndBiases(Tracker):

@@ -1,4 +1,4 @@
-"""Trackers of a run: what the Trainer logs, and after scoring the scores, floors and report.
+"""Trackers of a run: what the Trainer logs, and after scoring the scores, baselines and report.
 
 The Trainer's own callbacks (`training.report_to`) send what happens in training. This file opens
 what they write to, where the run's folder has its place for it, and closes it only when the final
@@ -53,7 +53,7 @@ class Trackers:
         self.found, self.folder = found, folder
 
     def report(self, console: Console) -> None:
-        """Log scores with their intervals, floors, and the files that tell of the run.
+        """Log scores with their intervals, baselines, and the files that tell of the run.
 
         A tracker that fails here takes nothing away from a run that is trained and proved: it is
         told, and noted in run.json.
@@ -166,9 +166,9 @@ def direct(trainer: Any, folder: Path, after: int = 0) -> None:
 
 
 def scores(record: Mapping[str, Any]) -> dict[str, float]:
-    """Return "test/accuracy", "test/accuracy_low", "floors/majority/accuracy", ... -> value."""
+    """Return "test/accuracy", "test/accuracy_low", "baselines/majority/accuracy", ... -> value."""
     found: dict[str, float] = {}
-    parts = {**record["metrics"], **{f"floors/{n}": s for n, s in record["floors"].items()}}
+    parts = {**record["metrics"], **{f"baselines/{n}": s for n, s in record["baselines"].items()}}
     for part, metrics in parts.items():
         for name, score in metrics.items():
             for key, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):

@@ -20,7 +20,7 @@ from toolkit.errors import ToolkitError, TrainingError
 T = TypeVar("T")
 #: What torchrun (and `accelerate launch`, through it) tells a process about its place.
 VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-#: Floors and the reload check of one rank may take hours; nothing is wrong while others wait.
+#: Baselines and the reload check of one rank may take hours; nothing is wrong while others wait.
 PATIENCE = timedelta(days=30)
 
 

@@ -38,7 +38,7 @@ class Served:
             "scenario": record.get("scenario"),
             "pretrained": (record.get("model") or {}).get("id"),
             "metrics": record.get("metrics", {}).get("test", {}),
-            "floors": record.get("floors", {}),
+            "baselines": record.get("baselines", {}),
             "rows": record.get("data", {}).get("rows", {}),
             "columns": [
                 {"name": f.name, "kind": f.kind, "description": f.description}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from toolkit.reporting import charts
-from toolkit.reporting.display import best_floor
+from toolkit.reporting.display import best_baseline
 from toolkit.reporting.html.parts import (
     Chart,
     Notes,
@@ -17,7 +17,7 @@ from toolkit.reporting.html.parts import (
     sentence,
     words,
 )
-from toolkit.reporting.terminal import SPLITS, floor_name
+from toolkit.reporting.terminal import SPLITS, baseline_name
 
 SHOWN = 24  # notes
 
@@ -41,16 +41,16 @@ def section(record: Mapping[str, Any], notes: list[str]) -> Section:
 
 
 def rows(record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield (what was scored, its scores): the model on each split, then floors on test."""
+    """Yield (what was scored, its scores): the model on each split, then baselines on test."""
     for split, name in SPLITS.items():
         if split in record["metrics"]:
             yield f"model on {name}", record["metrics"][split]
-    for floor, scores in record["floors"].items():
-        yield floor_name(record, floor), scores
+    for baseline, scores in record["baselines"].items():
+        yield baseline_name(record, baseline), scores
 
 
 def verdict(record: Mapping[str, Any], metric: str, more: bool) -> Iterator[str]:
-    """Yield the answer in sentences: the score, how sure it is, and whether floors are beaten."""
+    """Yield the answer in sentences: the score, how sure it is, and whether baselines are beaten."""
     found = record["metrics"]["test"][metric]
     count = record["data"]["rows"]["test"]
     name = words(metric)
@@ -62,15 +62,15 @@ def verdict(record: Mapping[str, Any], metric: str, more: bool) -> Iterator[str]
         said += (f"; other test rows of the same kind would mostly give between "
                  f"{number(found['low'])} and {number(found['high'])} (95% interval)")  # fmt: skip
     yield said + ("." if more else "; less is better.")
-    yield _beside_floors(record, metric, more)
+    yield _beside_baselines(record, metric, more)
 
 
-def _beside_floors(record: Mapping[str, Any], metric: str, more: bool) -> str:
-    best = best_floor(record, metric, more)
+def _beside_baselines(record: Mapping[str, Any], metric: str, more: bool) -> str:
+    best = best_baseline(record, metric, more)
     if best is None:
-        return "There is no floor to compare it with."
+        return "There is no baseline to compare it with."
     sign = 1 if more else -1
-    value = float(record["floors"][best][metric]["value"])
+    value = float(record["baselines"][best][metric]["value"])
     own = record["metrics"]["test"][metric]
     what = f"the best of the cheap things it has to beat ({words(best)}, {number(value)})"
     better = sign * (float(own["value"]) - value)
@@ -92,7 +92,7 @@ def _chart(
     drawn = [(name, found[metric]) for name, found in scores.items() if metric in found]
     if all(found.get("value") is None for _, found in drawn):
         return
-    name = f"{words(metric)} of the model and of the floors, with 95% intervals"
+    name = f"{words(metric)} of the model and of the baselines, with 95% intervals"
     value = record["metrics"]["test"][metric]["value"]
     svg = charts.intervals(
         [(_brief(label), found) for label, found in drawn], words(metric), strong=[0], line=value,
@@ -109,14 +109,14 @@ def _chart(
 
 
 def _brief(label: str) -> str:
-    return label.removeprefix("model on ").removeprefix("floor: ").partition(", rows seen")[0] + (
-        ", unseen rows" if ", rows seen" in label else ""
-    )
+    return label.removeprefix("model on ").removeprefix("baseline: ").partition(", rows seen")[
+        0
+    ] + (", unseen rows" if ", rows seen" in label else "")
 
 
 def _table(record: Mapping[str, Any], scores: Mapping[str, Mapping[str, Any]]) -> Table:
     names = list(record["metrics"]["test"])
     cells = [[label, *(score(found.get(name, {})) for name in names)]
              for label, found in scores.items()]  # fmt: skip
-    note = "In brackets the 95% interval, by resampling rows; floors are scored on test rows."
+    note = "In brackets the 95% interval, by resampling rows; baselines are scored on test rows."
     return Table("All scores", ["", *map(words, names)], cells, note)

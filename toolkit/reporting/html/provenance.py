@@ -43,7 +43,7 @@ def section(record: Mapping[str, Any], run: Path, recipe: str) -> Section:
 def _rows(data: Mapping[str, Any]) -> Table:
     rows = []
     for split, count in data["rows"].items():
-        aside = sum(data["set_aside"].get(split, {}).values())
+        aside = sum(data["skipped"].get(split, {}).values())
         twice = data["duplicates"].get(split, {}).get("normalised", 0)
         rows.append([split, count, aside, twice])
     return Table("Rows", ["split", "used", "set aside", "duplicates kept"], rows)

@@ -22,14 +22,14 @@ from toolkit.runner.estimating.trial import StepTimings, time_steps
 from toolkit.runner.prepare import Job, longest_row, make_model
 
 SECONDS = 10.0  # for the measured steps; a step that has begun is finished
-ROWS = 256  # of a split, on which floors are measured
+ROWS = 256  # of a split, on which baselines are measured
 
 
 @dataclass(frozen=True)
 class Estimate:
     """What a run is expected to take.
 
-    seconds: by part (train, score, floors, fixed), whose sum is `total_seconds`. memory: peak
+    seconds: by part (train, score, baselines, fixed), whose sum is `total_seconds`. memory: peak
     bytes, of the accelerator where there is one, else of the process. at_most: training may stop
     early. cost: `total_seconds` at the price per hour, or None. spent: seconds this took.
     """
@@ -71,13 +71,13 @@ def estimate(job: Job, price: float | None = None) -> Estimate:
         with tempfile.TemporaryDirectory(prefix="toolkit-check-") as folder:
             measured = time_steps(job, steps, Path(folder), SECONDS)
         train = _training(job, steps, measured)
-        floors = _floors(job, train)
+        baselines = _baselines(job, train)
     finally:
         make_model(job.plugin, job.recipe.seed, job.arguments, longest_row(job.prepared))
     seconds = {
         "train": train,
         "score": _scoring(job, measured),
-        "floors": floors,
+        "baselines": baselines,
         "fixed": _fixed(job, measured),
     }
     return Estimate(
@@ -132,8 +132,8 @@ def _fixed(job: Job, measured: StepTimings) -> float:
     return sum(before.values()) + save + reload + measured.prediction.at(test)
 
 
-def _floors(job: Job, train_seconds: float) -> float:
-    """Return the seconds of the floors: what some rows took, up to their share of training."""
+def _baselines(job: Job, train_seconds: float) -> float:
+    """Return the seconds of the baselines: what some rows took, up to their share of training."""
     import datasets
 
     from toolkit.evaluation import chunks

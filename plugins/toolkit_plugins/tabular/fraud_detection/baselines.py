@@ -1,4 +1,4 @@
-"""Floors: nothing is a fraud; a linear model and boosted trees on the very same features."""
+"""Baselines: nothing is a fraud; a linear model and boosted trees on the very same features."""
 
 from __future__ import annotations
 

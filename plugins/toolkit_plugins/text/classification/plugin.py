@@ -232,7 +232,7 @@ class TextClassification(Plugin[TextOptions]):
         return np.array(self.labels.ids([row[self.options.label] for row in rows])).astype(int)
 
     def _from_probabilities(self, probabilities: Any, rows: Sequence[Row]) -> list[Prediction]:
-        """Decode a floor's probabilities as the model's outputs are decoded."""
+        """Decode a baseline's probabilities as the model's outputs are decoded."""
         import torch
         from transformers.modeling_outputs import SequenceClassifierOutput
 

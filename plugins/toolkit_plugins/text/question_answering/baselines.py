@@ -1,4 +1,4 @@
-"""Floors: the sliding window over words, and no answer at all."""
+"""Baselines: the sliding window over words, and no answer at all."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ __all__ = ["Augment", "ImageClassification", "ImageOptions"]
 WINDOW = 512  # pictures that are looked at together
 NAMED = 20  # unreadable files
 TINY = 8  # pixels a side
-GREY = 16  # pixels a side of the pictures that the linear floor sees
+GREY = 16  # pixels a side of the pictures that the linear baseline sees
 
 
 class ImageClassification(Plugin[ImageOptions]):
@@ -362,7 +362,7 @@ class ImageClassification(Plugin[ImageOptions]):
         return np.stack([np.asarray(i.resize((GREY, GREY))).ravel() / 255.0 for i in images])
 
     def _from_probabilities(self, probabilities: Any, rows: Sequence[Row]) -> list[Prediction]:
-        """Decode a floor's probabilities as the model's outputs are, but at no threshold."""
+        """Decode a baseline's probabilities as the model's outputs are, but at no threshold."""
         names, found = self.labels.names, []
         for row in np.asarray(probabilities, np.float64).tolist():
             place = int(np.argmax(row))

@@ -1,4 +1,4 @@
-"""Floors: what they predict, and that they keep to their time."""
+"""Baselines: what they predict, and that they keep to their time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from toolkit.runner.prepare import prepare
 def job(tmp_path_factory, tiny_model):
     from conftest import sentences
 
-    folder = tmp_path_factory.mktemp("floors")
+    folder = tmp_path_factory.mktemp("baselines")
     lines = "\n".join(f"{text},{label}" for text, label in sentences(900))
     (folder / "rows.csv").write_text(f"text,label\n{lines}\n")
     return prepare(
@@ -43,15 +43,15 @@ def test_fewer_rows_where_there_is_not(job):
     assert used["tfidf_logistic_regression"]["train"] == FIRST
 
 
-def test_the_majority_floor_gives_the_shares_of_the_classes(job):
-    floor = next(iter(job.plugin.floors()))
+def test_the_majority_baseline_gives_the_shares_of_the_classes(job):
+    baseline = next(iter(job.plugin.floors()))
     raw = job.plugin.data
     order = np.arange(3)
     data = BaselineData(
         raw["train"], job.prepared["train"], raw["test"].select(order),
         job.prepared["test"].select(order), np.arange(len(raw["train"])), order,
     )  # fmt: skip
-    found = floor.run(data, 1.0).predictions
+    found = baseline.run(data, 1.0).predictions
     labels = raw["train"]["label"]
     for name, share in found[0]["scores"].items():
         assert share == pytest.approx(labels.count(name) / len(labels), abs=1e-5)
