@@ -18,22 +18,24 @@ Door = Callable[[bytes, Path], None]
 
 def recipe(data: bytes, folder: Path) -> None:
     """A recipe's file, to its options, method and training settings checked."""
+    from toolkit.recipe.library import find_recipe
     from toolkit.runner.prepare import resolve_recipe
 
     path = folder / "r.yaml"
     path.write_bytes(data)
-    _own_words_only(lambda: resolve_recipe(str(path)))
+    _own_words_only(lambda: resolve_recipe(find_recipe(str(path))))
 
 
 def overrides(data: bytes, folder: Path) -> None:
     """What stands behind --set, several of them one to a line."""
     from toolkit.recipe import parse_override
+    from toolkit.recipe.library import find_recipe
     from toolkit.runner.prepare import resolve_recipe
 
     texts = data.decode("utf-8", "surrogateescape").split("\n")[:5]
 
     def read() -> None:
-        resolve_recipe("text-classification", [parse_override(text) for text in texts])
+        resolve_recipe(find_recipe("text-classification", [parse_override(text) for text in texts]))
 
     _own_words_only(read)
 

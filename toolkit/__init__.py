@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toolkit.api import load_run, run
+    from toolkit.api import Run, SeedRuns, load_run, run
     from toolkit.models import pretrained
     from toolkit.plugin import Plugin
     from toolkit.plugin_types import (
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
         TextColumn,
     )
     from toolkit.recipe import Recipe
-    from toolkit.runs.folder import Run
-    from toolkit.runs.seed_folder import SeedRuns
 
 # Imported when first named, so that `import toolkit` and the listing commands stay instant.
 _HOMES = {
@@ -31,8 +29,8 @@ _HOMES = {
     "Options": "toolkit.plugin_types",
     "Plugin": "toolkit.plugin",
     "Recipe": "toolkit.recipe",
-    "Run": "toolkit.runs.folder",
-    "SeedRuns": "toolkit.runs.seed_folder",
+    "Run": "toolkit.api",
+    "SeedRuns": "toolkit.api",
     "TargetColumn": "toolkit.plugin_types",
     "TextColumn": "toolkit.plugin_types",
     "load_run": "toolkit.api",

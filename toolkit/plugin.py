@@ -9,11 +9,12 @@ Changes of the contract: 1 (2026): first version.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from toolkit.errors import PluginError
 from toolkit.plugin_types import Examined, JsonValue, NoOptions, Options, Prediction, Row, columns
@@ -193,17 +194,27 @@ class Plugin(ABC, Generic[OptionsT]):
         """Return what the reader of the report must know about how the data was taken."""
         return []
 
-    def trainer(self, **parts: Any) -> transformers.Trainer:
-        """Return the Trainer; override it where one does not take `transformers.Trainer`'s parts.
+    def trainer(self, **parts: Any) -> transformers.Trainer | None:
+        """Return the Trainer where one does not take `transformers.Trainer`'s parts; None is usual.
 
         `parts`: model, args, train_dataset, eval_dataset, data_collator, processing_class,
         compute_loss_func, callbacks. Change them as it needs them and give them
         to `toolkit.training.trainer.build_trainer(self, **parts)`. Where its model holds the plugin's (as in
         sentence-transformers), the plugin's own is what is scored and saved.
         """
-        from toolkit.training.trainer import build_trainer
+        return None
 
-        return build_trainer(self, **parts)
+    def with_(self, **attributes: Any) -> Self:
+        """Return a copy with other data, another recipe or model; this plugin stays as it is.
+
+        What the plugin has worked out so far (its classes, say) stays in the copy.
+        """
+        found = copy.copy(self)
+        for name, value in attributes.items():
+            if name not in Plugin.__annotations__:
+                raise AttributeError(f"a plugin has no {name!r}")
+            setattr(found, name, value)
+        return found
 
 
 def get(name: str) -> type[Plugin[Any]]:

@@ -28,11 +28,12 @@ def command(
 ) -> None:
     """Bring a recipe's model and rows here, so that it runs without a network."""
     changes = overrides(data, model, method, settings, seed)
+    from toolkit.recipe.library import find_recipe
     from toolkit.runner.fetch import RECIPE, fetch
     from toolkit.utils.logging import quiet_libraries
 
     quiet_libraries()
-    for item in fetch(recipe, changes, folder):
+    for item in fetch(find_recipe(recipe, changes), folder):
         echo(f"{item.kind}: {item.name}\n  {item.place}")
     if folder is None:
         asked = spelled(recipe, data, model, method, settings, seed)

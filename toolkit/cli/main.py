@@ -13,14 +13,11 @@ from collections.abc import Sequence
 import click
 from click.shell_completion import CompletionItem
 
+from toolkit.cli.names import COMMANDS
 from toolkit.errors import NEVER_RUN, ToolkitError, UserError
 from toolkit.runner import mailbox
 from toolkit.utils.text import printable, printable_line
 
-COMMANDS = (
-    "run", "list", "show", "check", "init", "runs", "report", "compare", "predict", "serve",
-    "rerun", "export", "push", "fetch", "doctor", "plugin",
-)  # fmt: skip
 INTERRUPTED = 130
 LONGEST = 2000  # characters of one fault: a value may be as long as its file
 

@@ -10,6 +10,7 @@ from collections.abc import Container
 from typing import TYPE_CHECKING
 
 from toolkit import registry
+from toolkit.cli.names import COMMANDS
 from toolkit.errors import PluginError
 
 if TYPE_CHECKING:
@@ -75,7 +76,6 @@ def tried(entry: Entry) -> str:
     Raises:
         PluginError: it cannot be called.
     """
-    from toolkit.cli.main import COMMANDS
 
     if entry.name in COMMANDS:
         raise PluginError(

@@ -55,25 +55,26 @@ def command(
     rendezvous: str | None,
     quiet: bool,
 ) -> None:
-    """Fine-tune, score, save, prove and report."""
+    """Fine-tune a model, evaluate it, save it and write a report."""
     changes = overrides(data, model, method, settings, seed)
     if offline:
         network.go()
     from rich.console import Console
 
+    from toolkit.recipe.library import find_recipe
     from toolkit.reporting import terminal
     from toolkit.runner import launch
     from toolkit.runner.elastic import LaunchSpec
 
     console = Console(quiet=quiet)
-    fleet = LaunchSpec(processes, nodes, node_rank, rendezvous)
+    draft, spec = find_recipe(recipe, changes), LaunchSpec(processes, nodes, node_rank, rendezvous)
     if seeds is not None:
         from toolkit.reporting import seed_report as page
         from toolkit.runner import seeds as several
 
-        page.summary(several.run(recipe, changes, seeds, out, console, fleet, resume), console)
+        page.summary(several.run(draft, seeds, out, console, spec, resume), console)
         return
-    run = launch.run(recipe, changes, out, console, fleet, resume)
+    run = launch.run(draft, out, console, spec, resume)
     if launch.prints_result():
         if run is None:
             console.print("done; the run's folder is on the machine with --node-rank 0")

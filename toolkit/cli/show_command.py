@@ -20,10 +20,7 @@ def command(recipe: str) -> None:
     draft = library.find_recipe(recipe)
     text = path.read_text(encoding="utf-8-sig").rstrip()
     click.echo(printable(f"# {path}\n{text}\n"))
-    checked = draft.recipe()
-    draft.stop_on_faults()
-    if checked is None:
-        return
+    checked = draft.checked()
     options = get(checked.scenario).Options
     markers = column_markers(options)
     click.echo(f"# options of {checked.scenario} (set one with --set options.NAME=VALUE):")

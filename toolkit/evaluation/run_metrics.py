@@ -43,11 +43,7 @@ def _own(plugin: Plugin[Any], own: list[str]) -> dict[str, evaluate.EvaluationMo
     if recipe is None or own == recipe.report.metrics:
         return dict(plugin.metrics())
     report = recipe.report.model_copy(update={"metrics": own})
-    try:
-        plugin.recipe = recipe.model_copy(update={"report": report})
-        return dict(plugin.metrics())
-    finally:
-        plugin.recipe = recipe
+    return dict(plugin.with_(recipe=recipe.model_copy(update={"report": report})).metrics())
 
 
 def hints(plugin: Plugin[Any]) -> str:

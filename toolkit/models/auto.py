@@ -72,3 +72,17 @@ def auto_class_of(config: Any, folder: Path) -> Any:
     if auto is None:
         raise UserError(f"no Auto class of transformers loads {architectures} of {folder}")
     return auto
+
+
+def load_plain(folder: Path) -> Any:
+    """Load a saved model by the Auto class of its architecture, on the device that is there.
+
+    Raises:
+        UserError: transformers has no Auto class for it.
+    """
+    import torch
+    import transformers
+
+    auto = auto_class_of(transformers.AutoConfig.from_pretrained(folder), folder)
+    model = auto.from_pretrained(folder, dtype=torch.float32).eval()
+    return model.to("cuda") if torch.cuda.is_available() else model

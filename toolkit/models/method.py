@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from toolkit.recipe.schema import Part
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import datasets
     from transformers import TrainerCallback
 
@@ -23,6 +25,7 @@ class MethodContext:
 
     raw: rows as they were read. prepared: the same as the model takes them;
     a method may add columns. say: shows what takes time. report: what was done, for run.json.
+    load_run: from the folder of a run to its plugin, with the model that it has trained.
     """
 
     plugin: Plugin[Any]
@@ -31,6 +34,7 @@ class MethodContext:
     seed: int
     say: Callable[[str], None] = lambda text: None
     report: dict[str, Any] = field(default_factory=dict)
+    load_run: Callable[[Path], Plugin[Any]] | None = None
 
     def first_batch(self, model: Any) -> Any:
         """Return two training rows as the model takes them, labels included."""

@@ -190,6 +190,9 @@ def find_recipe(name: str, overrides: Sequence[tuple[tuple[str, ...], Any]] = ()
 
     path = locate(name)
     found = draft(path.resolve(), overrides, find=lambda other: locate(other).resolve())
-    known = name_of(path.resolve())
-    found.name = path.stem if _is_file_name(name) and path.name != "recipe.yaml" else known
+    found.asked = name
+    if not _is_file_name(name):
+        found.name = name.removesuffix("/default")
+    else:
+        found.name = name_of(path.resolve()) if path.name == "recipe.yaml" else path.stem
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,12 +27,33 @@ NAMED = {"model": "id", "method": "name"}
 
 @dataclass
 class Draft:
-    """A recipe as read, before it is checked: values, where each came from, faults so far."""
+    """A recipe as read, before it is checked: values, where each came from, faults so far.
+
+    name: as its runs' folders are called. asked: the name or path that a user gave. overrides: key
+    paths and values that won over the file.
+    """
 
     name: str
     values: dict[str, Any] = field(default_factory=dict)
     origins: dict[KeyPath, str] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
+    asked: str = ""
+    overrides: list[tuple[KeyPath, Any]] = field(default_factory=list)
+
+    def changed(self, overrides: Sequence[tuple[KeyPath, Any]]) -> Draft:
+        """Return a copy with further overrides."""
+        found = copy.deepcopy(self)
+        found.override(overrides)
+        return found
+
+    def override(self, overrides: Sequence[tuple[KeyPath, Any]]) -> None:
+        """Apply overrides, and note what none may hold: tokens, and keys that run code."""
+        for keys, value in overrides:
+            _override(self, keys, value)
+        self.overrides += overrides
+        found = [Fault(self.where(keys), NEVER_RUN) for keys in remote_code(self.values)]
+        found += [Fault(self.where(keys), HELD) for keys in _with_tokens(self.values, ())]
+        self.faults += [fault for fault in found if fault not in self.faults]
 
     def where(self, path: Sequence[Any]) -> str:
         """Return "file:line key.path" for a key, or for the nearest key above it."""
@@ -56,6 +78,18 @@ class Draft:
         """Return the checked recipe, or None with the reasons in `faults`."""
         checked = self.check(Recipe, self.values)
         return checked if isinstance(checked, Recipe) else None
+
+    def checked(self) -> Recipe:
+        """Return the checked recipe.
+
+        Raises:
+            RecipeError: all faults.
+        """
+        found = self.recipe()
+        self.stop_on_faults()
+        if found is None:
+            raise RecipeError(f"{self.name} cannot be read")
+        return found
 
     def stop_on_faults(self) -> None:
         """Raise RecipeError with all faults, if there are any."""
@@ -92,10 +126,7 @@ def draft(
             {**base.origins, **own.origins},
             base.faults + own.faults,
         )
-    for keys, value in overrides:
-        _override(own, keys, value)
-    own.faults += [Fault(own.where(keys), NEVER_RUN) for keys in remote_code(own.values)]
-    own.faults += [Fault(own.where(keys), HELD) for keys in _with_tokens(own.values, ())]
+    own.override(overrides)
     return own
 
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import datasets
 
     from toolkit.plugin import Plugin
-    from toolkit.runner.prepare import Job
 
 MOST_CHARACTERS = 200_000  # of another's card
 MOST_CLASSES = 1000
@@ -61,19 +60,24 @@ def base_card(folder: Path) -> dict[str, Any]:
     return found
 
 
-def of(job: Job, saved: Path) -> dict[str, Any]:
+def of(
+    plugin: Plugin[Any], train: datasets.Dataset, pretrained: Path, saved: Path
+) -> dict[str, Any]:
     """Return what run.json keeps for the card, when the model has been saved.
+
+    Args:
+        train: rows of the training split, as read.
+        pretrained: folder of the model that was fine-tuned. saved: folder of what became of it.
 
     base: licence and languages of the model that it was made from. inputs, targets: columns.
     classes: training rows of each. usage: lines of Python that load it alone.
     """
-    plugin, train = job.plugin, job.loaded.splits["train"]
     targets = list(dict.fromkeys(columns(plugin.options, "target").values()))
     names = getattr(adapters.inner(plugin.model).config, "id2label", None) or {}
     known = set(map(str, names.values()))
     licence = getattr(train.info, "license", None)
     return {
-        "base": base_card(job.files.path),
+        "base": base_card(pretrained),
         "inputs": list(dict.fromkeys(columns(plugin.options, "input").values())),
         "targets": targets,
         "classes": class_rows(train, targets[0], known) if targets else {},

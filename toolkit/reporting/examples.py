@@ -22,8 +22,8 @@ from toolkit.runs.folder import read_predictions
 if TYPE_CHECKING:
     import datasets
 
+    from toolkit.plugin import Plugin
     from toolkit.reporting.prediction_arrays import PredictionArrays
-    from toolkit.runner.prepare import Job
 
 FILE = Path("logs", "examples.json")  # within a run's folder
 EACH = 12  # rows of a kind
@@ -54,17 +54,23 @@ def choose(reading: PredictionArrays) -> dict[str, list[int]]:
     return {}
 
 
-def keep(job: Job, run: Path, reading: PredictionArrays) -> None:
-    """Write the rows that the report shows, with what the model reads of them."""
+def keep(
+    plugin: Plugin[Any], split: datasets.Dataset, run: Path, reading: PredictionArrays
+) -> None:
+    """Write the rows that the report shows, with what the model reads of them.
+
+    Args:
+        split: the rows of the test split, as read.
+        run: the folder of the run.
+    """
     kinds = choose(reading)
     found: dict[str, Any] = {"kinds": kinds, "scores": {}}
     if reading.classes is None:
-        kinds["worst"], about = _worst(job, run)
+        kinds["worst"], about = _worst(plugin, run)
         found |= about
         kinds["first"] = list(range(min(EACH, reading.rows)))
     wanted = sorted({row for rows in kinds.values() for row in rows})
-    split = job.loaded.splits["test"]
-    cells = _cells(job, split, wanted)
+    cells = _cells(plugin, split, wanted)
     lines = dict(_lines(run / "predictions.jsonl", wanted))
     found["rows"] = {
         str(row): {"cells": shown, **lines[row]} for row, shown in zip(wanted, cells, strict=True)
@@ -113,12 +119,12 @@ def read(run: Path) -> Kept:
         raise UserError(f"{file} is damaged: {str(error).splitlines()[0]}") from None
 
 
-def _worst(job: Job, run: Path) -> tuple[list[int], dict[str, Any]]:
+def _worst(plugin: Plugin[Any], run: Path) -> tuple[list[int], dict[str, Any]]:
     """Return the rows that the first metric scores worst; and which it is, and what it gives."""
     from toolkit.evaluation import run_metrics
     from toolkit.evaluation.scoring import by_row
 
-    modules = run_metrics.modules(job.plugin)
+    modules = run_metrics.modules(plugin)
     name = next(iter(modules), None)
     predictions: list[Any] = []
     references: list[Any] = []
@@ -187,11 +193,11 @@ def _short(value: Any) -> str:
     return text if len(text) <= LONGEST else text[:LONGEST] + "…"
 
 
-def _cells(job: Job, split: datasets.Dataset, rows: list[int]) -> list[dict[str, Any]]:
+def _cells(plugin: Plugin[Any], split: datasets.Dataset, rows: list[int]) -> list[dict[str, Any]]:
     """Return, of test rows, what the columns that the plugin reads hold."""
     from toolkit.plugin_types import column_markers, columns
 
-    options = job.plugin.options
+    options = plugin.options
     targets = set(columns(options, "target").values())
     named = [name for name in columns(options).values() if name not in targets]
     others = named or [name for name in split.column_names if name not in targets]

@@ -14,8 +14,6 @@ from toolkit.utils.text import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from toolkit.runner.estimating.estimate import Estimate
-    from toolkit.runner.prepare import Job
     from toolkit.runs.folder import Run
 
 SPLITS = {
@@ -166,39 +164,6 @@ def _not_beaten(record: Mapping[str, Any]) -> Iterator[str]:
         if value is not None and bound is not None and (value >= bound) is more:
             side = "above" if more else "below"
             yield f"{headline} is not clearly {side} the baseline {baseline} ({number(value)})"
-
-
-def checked(job: Job, console: Console) -> None:
-    """Print what a run would train on."""
-    loaded = job.loaded
-    console.print(f"[bold]{plain(job.name)}[/]: ready to train", highlight=False)
-    lines = [
-        f"model: {job.files.id} ({job.files.source}, {job.files.revision[:19]})",
-        "rows: " + ", ".join(f"{name} {len(rows):,}" for name, rows in loaded.splits.items()),
-        "overlap: " + overlap(loaded.overlap),
-        *(f"{split}: {count:,} rows set aside ({reason})"
-          for split, reasons in loaded.skipped.items() for reason, count in reasons.items()),
-        *loaded.notes,
-    ]  # fmt: skip
-    for line in lines:
-        console.print(f"  {plain(line)}", highlight=False)
-
-
-def estimated(found: Estimate, console: Console) -> None:
-    """Print what a run will take."""
-    bound = "at most " if found.at_most else "about "
-    parts = " + ".join(f"{part} {duration(seconds)}" for part, seconds in found.seconds.items())
-    kind = "of the accelerator" if found.on_accelerator else "of the process"
-    lines = [
-        f"time: {bound}{duration(found.total_seconds)} = {parts}",
-        f"steps: {found.steps:,} of {found.step_seconds:.3f} s",
-        f"memory: {found.memory / 2**30:.1f} GiB {kind} at its peak",
-    ]
-    if found.cost is not None:
-        lines.append(f"cost: {bound}{found.cost:.4g}")
-    lines.append(f"(from {found.measured_steps} measured steps, in {duration(found.spent)})")
-    for line in lines:
-        console.print(f"  {line}", highlight=False)
 
 
 def duration(seconds: float) -> str:

@@ -29,7 +29,7 @@ from toolkit.utils.text import print_text
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from toolkit.recipe.overrides import Overrides
+    from toolkit.recipe import Draft
     from toolkit.runs.folder import Run
 
 JOIN_SECONDS = 900  # in which all machines must have been started
@@ -74,17 +74,16 @@ class ElasticLaunch:
 
     def __init__(
         self,
-        fleet: LaunchSpec,
+        spec: LaunchSpec,
         processes: int,
-        name: str,
-        overrides: Overrides,
+        draft: Draft,
         out: Path | None,
         console: Console | None,
         resume: bool = False,
     ) -> None:
-        self.fleet, self.processes, self.out, self.console = fleet, processes, out, console
-        self.command = [*_python(), "-m", "toolkit", "run", name]
-        for keys, value in overrides:
+        self.spec, self.processes, self.out, self.console = spec, processes, out, console
+        self.command = [*_python(), "-m", "toolkit", "run", draft.asked]
+        for keys, value in draft.overrides:
             self.command += ["--set", f"{'.'.join(keys)}={json.dumps(value, default=str)}"]
         if console is None or console.quiet:
             self.command.append("--quiet")
@@ -127,7 +126,7 @@ class ElasticLaunch:
                 launch_agent(self._config(), command[0], command[1:])
         except ChildFailedError as error:
             end = box.reason({rank: f.exitcode for rank, f in error.failures.items()})
-            if end.smaller is not None and self.fleet.nodes == 1 and not self.resume:
+            if end.smaller is not None and self.spec.nodes == 1 and not self.resume:
                 return end.smaller
             box.close("failed", end.text)
             raise end.error() from None
@@ -137,7 +136,7 @@ class ElasticLaunch:
             raise Interrupted(resume_command(path) if path else "") from None
         except (RendezvousError, DistError) as error:
             raise ToolkitError(
-                f"the {self.fleet.nodes} machines did not meet at {self.fleet.rendezvous} within "
+                f"the {self.spec.nodes} machines did not meet at {self.spec.rendezvous} within "
                 f"{JOIN_SECONDS // 60} minutes: {error}"
             ) from error
         return None
@@ -145,18 +144,18 @@ class ElasticLaunch:
     def _config(self) -> Any:
         from torch.distributed.launcher.api import LaunchConfig
 
-        several = self.fleet.nodes > 1
+        several = self.spec.nodes > 1
         return LaunchConfig(
-            min_nodes=self.fleet.nodes,
-            max_nodes=self.fleet.nodes,
+            min_nodes=self.spec.nodes,
+            max_nodes=self.spec.nodes,
             nproc_per_node=self.processes,
             run_id="toolkit",
             # Static: rank 0, which writes the run's folder, is on the machine that was named first.
             rdzv_backend="static" if several else "c10d",
-            rdzv_endpoint=self.fleet.rendezvous or "localhost:0",
+            rdzv_endpoint=self.spec.rendezvous or "localhost:0",
             rdzv_configs={
                 "timeout": JOIN_SECONDS,
-                **({"rank": self.fleet.node_rank} if several else {}),
+                **({"rank": self.spec.node_rank} if several else {}),
             },
             max_restarts=0,
             local_addr=None if several else "127.0.0.1",

@@ -11,13 +11,11 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import DataError, UserError
 from toolkit.models import methods
 from toolkit.models.find import find_model
-from toolkit.recipe import library
 from toolkit.recipe.yaml_text import dump
 from toolkit.utils.text import printable_line
 
 if TYPE_CHECKING:
-    from toolkit.recipe import Recipe
-    from toolkit.recipe.overrides import Overrides
+    from toolkit.recipe import Draft, Recipe
 
 MODEL, DATA, RECIPE = "model", "data", "recipe.yaml"
 
@@ -31,22 +29,18 @@ class Fetched:
     place: str
 
 
-def fetch(name: str, overrides: Overrides = (), folder: Path | None = None) -> list[Fetched]:
+def fetch(draft: Draft, folder: Path | None = None) -> list[Fetched]:
     """Bring a recipe's model (at its revision) and rows to this machine.
 
     Args:
-        name, overrides: of the recipe, as `runner.run` takes them.
+        draft: the recipe, as `toolkit.recipe.library.find_recipe` returns it.
         folder: new or empty; model, rows and a recipe that runs with them are copied there. None
             leaves them in the caches, where the same recipe finds them.
 
     Raises:
         UserError: what cannot be had, or a folder that cannot be filled.
     """
-    draft = library.find_recipe(name, overrides)
-    recipe = draft.recipe()
-    draft.stop_on_faults()
-    if recipe is None:
-        raise UserError(f"{name} cannot be read")
+    recipe = draft.checked()
     if folder is not None:
         _claim(folder)
     found = list(_models(recipe))
@@ -64,7 +58,11 @@ def fetch(name: str, overrides: Overrides = (), folder: Path | None = None) -> l
         where = str(folder / DATA)
     text = f"# toolkit run {printable_line(folder / RECIPE)} --offline\n{dump(values)}"
     (folder / RECIPE).write_text(text, encoding="utf-8")
-    return [*found, Fetched("rows", source, where), Fetched("recipe", name, str(folder / RECIPE))]
+    return [
+        *found,
+        Fetched("rows", source, where),
+        Fetched("recipe", draft.asked, str(folder / RECIPE)),
+    ]
 
 
 def _claim(folder: Path) -> None:

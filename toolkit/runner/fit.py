@@ -12,18 +12,23 @@ from toolkit.models import adapters, methods
 from toolkit.models.method import Method, MethodContext
 from toolkit.runner import facts
 from toolkit.runner.prepare import headline, seed_everything
+from toolkit.runs.predictor import load_predictor
 from toolkit.training import checkpoints, log_history, tracking
 from toolkit.training.arguments import early_stopping, honours_item_count
 from toolkit.training.cpu import cheap_dropout
 from toolkit.training.train import Trained, train, unwrap_model
+from toolkit.training.trainer import build_trainer
 from toolkit.utils import distributed
 from toolkit.utils.distributed_errors import local_main_process_first, raise_on_all_ranks
 from toolkit.utils.text import print_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
     from transformers import TrainerCallback
 
+    from toolkit.plugin import Plugin
     from toolkit.runner.prepare import Job
     from toolkit.runs.writer import RunWriter
     from toolkit.utils.signals import ShutdownSignal
@@ -97,9 +102,15 @@ def apply_method(
     """Make the plugin's model the one that the method trains; return it and what it says."""
     method = methods.method_for(job.recipe.method)
     raw = job.loaded.splits
-    material = MethodContext(job.plugin, raw, job.prepared, job.recipe.seed, say)
+    material = MethodContext(
+        job.plugin, raw, job.prepared, job.recipe.seed, say, load_run=_load_run
+    )
     job.plugin.model = method.apply(job.plugin.model, material)
     return method, {"name": job.recipe.method.name, **material.report}
+
+
+def _load_run(path: Path) -> Plugin[Any]:
+    return load_predictor(path).plugin
 
 
 def is_trainable(model: Any) -> bool:
@@ -118,7 +129,7 @@ def make_trainer(job: Job, folder: RunWriter, *own: TrainerCallback, after: int 
     inner.accepts_loss_kwargs = honours_item_count(inner, probe)
     job.arguments.output_dir = str(folder.path / "checkpoints")
     seed_everything(recipe.seed)
-    made: Any = plugin.trainer(
+    parts: dict[str, Any] = dict(
         model=model,
         args=job.arguments,
         train_dataset=prepared["train"],
@@ -128,6 +139,7 @@ def make_trainer(job: Job, folder: RunWriter, *own: TrainerCallback, after: int 
         compute_loss_func=method.loss(plugin),
         callbacks=[*own, *early_stopping(recipe), *method.callbacks()],
     )
+    made: Any = plugin.trainer(**parts) or build_trainer(plugin, **parts)
     tracking.direct(made, folder.path, after)
     made.toolkit_inputs = prepared["validation"]  # whatever the plugin has given to its Trainer
     return made

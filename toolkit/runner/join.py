@@ -6,17 +6,15 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import ToolkitError
-from toolkit.recipe import library
 from toolkit.utils import distributed
 
 if TYPE_CHECKING:
-    from toolkit.recipe.overrides import Overrides
+    from toolkit.recipe import Draft
 
 
-def join(name: str, overrides: Overrides) -> None:
+def join(draft: Draft) -> None:
     """Meet the other ranks of this run, in the way that the recipe's `training:` asks for."""
-    asked = _training(name, overrides)
+    asked = training_block(draft)
     backend, seconds = asked.get("ddp_backend"), asked.get("ddp_timeout")
     distributed.join(
         backend if isinstance(backend, str) else None,
@@ -24,12 +22,9 @@ def join(name: str, overrides: Overrides) -> None:
     )
 
 
-def _training(name: str, overrides: Overrides) -> Mapping[str, Any]:
-    """Return the `training:` block as it stands; what is wrong with it is told by `check`."""
-    try:
-        found = library.find_recipe(name, overrides).values.get("training")
-    except ToolkitError:
-        return {}
+def training_block(draft: Draft) -> Mapping[str, Any]:
+    """Return the `training:` block as it stands; `prepare` reports what is wrong with it."""
+    found = draft.values.get("training")
     return found if isinstance(found, Mapping) else {}
 
 
@@ -44,4 +39,5 @@ def lone_process_note() -> str | None:
 
 
 def started_by_accelerate() -> bool:
+    """Return whether `accelerate launch` has started this process."""
     return "ACCELERATE_MIXED_PRECISION" in os.environ  # it sets it for whatever it starts

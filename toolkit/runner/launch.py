@@ -12,30 +12,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import UserError
-from toolkit.recipe import library
 from toolkit.runner import mailbox
 from toolkit.runner.elastic import ElasticLaunch, LaunchSpec
-from toolkit.runner.join import _training, started_by_accelerate
+from toolkit.runner.join import started_by_accelerate, training_block
 from toolkit.utils import distributed
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from toolkit.recipe.overrides import Overrides
+    from toolkit.recipe import Draft
     from toolkit.runs.folder import Run
-
-__all__ = ["Fleet", "join", "lonely", "run", "tells"]
 
 
 def run(
-    name: str,
-    overrides: Overrides = (),
+    draft: Draft,
     out: Path | None = None,
     console: Console | None = None,
-    fleet: LaunchSpec | None = None,
+    spec: LaunchSpec | None = None,
     resume: bool = False,
 ) -> Run | None:
-    """Run a recipe on the devices that are there; arguments as of `runner.run`.
+    """Run a recipe on the devices that are there; arguments as of `runner.run.run`.
 
     Returns the finished run, or None on a machine (node_rank > 0) that does not hold its folder.
 
@@ -45,22 +41,19 @@ def run(
     """
     from toolkit.runner.run import run as run_here
 
-    fleet = fleet or LaunchSpec()
-    fleet.check()
-    library.find_recipe(
-        name, overrides
-    )  # a wrong name or no YAML is told before seconds of imports
+    spec = spec or LaunchSpec()
+    spec.check()
     if distributed.launched() or started_by_accelerate():
-        if fleet != LaunchSpec():
+        if spec != LaunchSpec():
             raise UserError(
                 "--processes, --nodes, --node-rank and --rendezvous are for `toolkit run` alone: "
                 "torchrun or accelerate launch has started this process and has its own"
             )
-        return run_here(name, overrides, out, console, resume)
-    processes = _processes(fleet, _training(name, overrides))
-    if processes == 1 and fleet.nodes == 1:
-        return run_here(name, overrides, out, console, resume)
-    return ElasticLaunch(fleet, processes, name, overrides, out, console, resume).run()
+        return run_here(draft, out, console, resume)
+    processes = _processes(spec, training_block(draft))
+    if processes == 1 and spec.nodes == 1:
+        return run_here(draft, out, console, resume)
+    return ElasticLaunch(spec, processes, draft, out, console, resume).run()
 
 
 def prints_result() -> bool:
@@ -68,14 +61,14 @@ def prints_result() -> bool:
     return not distributed.launched() or (distributed.is_main() and not mailbox.has_launcher())
 
 
-def _processes(fleet: LaunchSpec, training: Mapping[str, Any]) -> int:
+def _processes(spec: LaunchSpec, training: Mapping[str, Any]) -> int:
     import torch
 
     on_cpu = bool(training.get("use_cpu")) or not torch.accelerator.is_available()
     devices = 0 if on_cpu else torch.accelerator.device_count()
-    if devices and (fleet.processes or 0) > devices:
+    if devices and (spec.processes or 0) > devices:
         raise UserError(
-            f"--processes {fleet.processes}: {devices} GPU(s) are visible, and each takes one "
+            f"--processes {spec.processes}: {devices} GPU(s) are visible, and each takes one "
             "process (--set training.use_cpu=true runs on the CPU)"
         )
-    return fleet.processes or devices or 1
+    return spec.processes or devices or 1

@@ -15,7 +15,7 @@ from toolkit.models.auto import loading
 from toolkit.models.find import ModelFiles, find_model
 from toolkit.plugin import Plugin, get
 from toolkit.plugin_types import column_markers, columns
-from toolkit.recipe import Draft, Recipe, library
+from toolkit.recipe import Draft, Recipe
 from toolkit.training import cpu, memory
 from toolkit.training.arguments import (
     arguments_class,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from toolkit.data import LoadedData
     from toolkit.plugin_types import Column
-    from toolkit.recipe.overrides import Overrides
 
 
 @dataclass
@@ -70,21 +69,21 @@ class Job:
     def take_smaller_batches(self, smaller: Mapping[str, Any]) -> None:
         """Start anew with the settings of `BatchSizeError.smaller`, as if the recipe had them."""
         training = {**self.recipe.training, **smaller["settings"]}
-        self.recipe = self.plugin.recipe = self.recipe.model_copy(update={"training": training})
+        self.recipe = self.recipe.model_copy(update={"training": training})
         self.reductions.append({k: v for k, v in smaller.items() if k != "settings"})
         self.plugin.model = None  # before the next one is made
+        self.plugin = self.plugin.with_(recipe=self.recipe)
         memory.settle()
         self.arguments = _arguments_and_model(self.plugin, self.recipe, self.prepared, self.files)
 
 
-def resolve_recipe(name: str, overrides: Overrides = ()) -> tuple[str, Recipe, Plugin[Any]]:
-    """Return the recipe's name, the checked recipe, and its plugin with validated options.
+def resolve_recipe(draft: Draft) -> tuple[Recipe, Plugin[Any]]:
+    """Return the checked recipe, and its plugin with validated options.
 
     Raises:
         UserError: everything that is wrong with recipe, options, method and training settings,
             all at once.
     """
-    draft = library.find_recipe(name, overrides)
     recipe = draft.recipe()
     scenario = draft.values.get("scenario")
     if not isinstance(scenario, str):
@@ -102,11 +101,11 @@ def resolve_recipe(name: str, overrides: Overrides = ()) -> tuple[str, Recipe, P
     _check_method(draft)
     draft.stop_on_faults()
     if recipe is None or options is None:
-        raise RecipeError(f"{name} cannot be read")
+        raise RecipeError(f"{draft.name} cannot be read")
     plugin = cls()
     plugin.options = options
     plugin.recipe = recipe
-    return draft.name, recipe, plugin
+    return recipe, plugin
 
 
 def _check_roles(named: Mapping[str, tuple[str, Column]]) -> None:
@@ -150,7 +149,7 @@ def _check_method(draft: Draft) -> None:
         draft.faults += [Fault(draft.where(("method",)), f.what) for f in error.faults]
 
 
-def prepare(name: str, overrides: Overrides = (), clock: Clock | None = None) -> Job:
+def prepare(draft: Draft, clock: Clock | None = None) -> Job:
     """Do everything that comes before training: recipe, data, model files, model inputs.
 
     Raises:
@@ -159,14 +158,11 @@ def prepare(name: str, overrides: Overrides = (), clock: Clock | None = None) ->
     from toolkit.evaluation import run_metrics
 
     clock = clock or Clock()
-    library.find_recipe(
-        name, overrides
-    )  # a wrong name or no YAML is told before seconds of imports
     with clock.phase("imports"):
         quiet_loggers()
         import_libraries()
     quiet_libraries()
-    name, recipe, plugin = resolve_recipe(name, overrides)
+    recipe, plugin = resolve_recipe(draft)
     with clock.phase("data"), local_main_process_first():
         loaded = load_rows(recipe, plugin)
         plugin.data = loaded.splits
@@ -185,7 +181,7 @@ def prepare(name: str, overrides: Overrides = (), clock: Clock | None = None) ->
         run_metrics.rehearse(plugin, loaded.splits, prepared)
     plugin.loss()  # what is wrong with its settings is better known now
     methods.method_for(recipe.method).check(plugin.model)
-    return Job(name, recipe, plugin, loaded, files, prepared, arguments, clock)
+    return Job(draft.name, recipe, plugin, loaded, files, prepared, arguments, clock)
 
 
 def load_rows(recipe: Recipe, plugin: Plugin[Any]) -> LoadedData:

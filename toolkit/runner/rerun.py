@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import Fault, ToolkitError, UserError
+from toolkit.recipe.library import find_recipe
 from toolkit.runner import launch
 from toolkit.runner.elastic import LaunchSpec
 from toolkit.runs.folder import Run
@@ -44,8 +45,8 @@ def rerun(
     first = Run(path)
     if first.status != "finished":
         raise UserError(f"{path} is {first.status}: only a finished run can be repeated")
-    recipe = str(path / "recipe.yaml")
-    found = list(differences(first, prepare(recipe)))
+    draft = find_recipe(str(path / "recipe.yaml"))
+    found = list(differences(first, prepare(draft)))
     if found and strict:
         raise UserError(found)
     if console is not None:
@@ -54,7 +55,7 @@ def rerun(
     before = first.record["devices"]
     if processes is None and before["type"] == "cpu":
         processes = before["processes"]
-    again = launch.run(recipe, (), out, console, LaunchSpec(processes))
+    again = launch.run(draft, out, console, LaunchSpec(processes))
     if again is not None and launch.prints_result():
         unequal = dict(_unequal_scores(first.metrics, again.metrics))
         RunWriter.add(again.path, repeats={

@@ -14,6 +14,7 @@ from toolkit.runs.folder import Run, last_unfinished
 from toolkit.runs.writer import RunWriter
 
 if TYPE_CHECKING:
+    from toolkit.recipe import Draft
     from toolkit.recipe.overrides import Overrides
     from toolkit.runner.prepare import Job
 
@@ -30,13 +31,13 @@ class RunToResume:
     overrides: Overrides = ()
 
 
-def find_run_to_resume(name: str, overrides: Overrides, out: Path | None) -> RunToResume | None:
+def find_run_to_resume(draft: Draft, out: Path | None) -> RunToResume | None:
     """Return the run to go on with, or None where a new one is to be started.
 
     Raises:
         UserError: `out` holds something else than a run.
     """
-    path = out or last_unfinished(library.find_recipe(name, overrides).name)
+    path = out or last_unfinished(draft.name)
     if path is None or not path.is_dir() or not any(path.iterdir()):
         return None
     if {item.name for item in path.iterdir()} <= OPENING:
@@ -76,10 +77,8 @@ def reopen_run(before: RunToResume, job: Job) -> RunWriter:
 def _differences(folder: RunWriter, job: Job) -> Iterator[Fault]:
     if "recipe" not in folder.record:  # it did not get as far as writing down what it began with
         return
-    draft = library.find_recipe(str(folder.path / "recipe.yaml"))
-    recipe = draft.recipe()
-    draft.stop_on_faults()
-    old, new = (r.model_dump(mode="json") if r else {} for r in (recipe, job.recipe))
+    recipe = library.find_recipe(str(folder.path / "recipe.yaml")).checked()
+    old, new = (r.model_dump(mode="json") for r in (recipe, job.recipe))
     where = f"of the run in {folder.path}"
     different = dict(unequal_values(old, new))
     for key, (one, other) in different.items():

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from toolkit.errors import Interrupted
 from toolkit.models import adapters
-from toolkit.recipe.overrides import Overrides
+from toolkit.recipe import Draft
 from toolkit.runner import facts, failures, mailbox, score
 from toolkit.runner.fit import fit
 from toolkit.runner.join import join
@@ -32,8 +32,7 @@ if TYPE_CHECKING:
 
 
 def run(
-    name: str,
-    overrides: Overrides = (),
+    draft: Draft,
     out: Path | None = None,
     console: Console | None = None,
     resume: bool = False,
@@ -43,8 +42,7 @@ def run(
     None is returned to a rank on a machine that does not see the run's folder.
 
     Args:
-        name: of a recipe, or the path of its file.
-        overrides: (key path, value) pairs that win over the recipe.
+        draft: the recipe, as `toolkit.recipe.library.find_recipe` returns it.
         out: the run's folder; runs/<recipe>/<time> where not given.
         console: where progress is shown; None is silent.
         resume: go on with the run in `out` (or the last one of the recipe) that did not get to its
@@ -55,16 +53,16 @@ def run(
         ToolkitError: the run failed; its folder says so, and keeps what was written.
         Interrupted: a signal came; what was done is kept, and `resume` goes on.
     """
-    join(name, overrides)
+    join(draft)
     console = console if console and distributed.is_main() else Console(quiet=True)
     with signals.watching() as watch:
         with raise_on_all_ranks():
             before = distributed.broadcast_object(
-                find_run_to_resume(name, overrides, out) if resume else None
+                find_run_to_resume(draft, out) if resume else None
             )
             if before is not None and before.finished:
                 return Run(before.path) if before.path.is_dir() else None
-            job = prepare(name, [*overrides, *(before.overrides if before else ())])
+            job = prepare(draft.changed(before.overrides) if before else draft)
             job.reductions += mailbox.reductions()
         folder = _folder(out, job, before)
         return _run(job, folder, console, watch)
@@ -112,9 +110,10 @@ def _train_and_score(
     """Train, score, save, prove and report: the order in which the folder fills."""
     from toolkit.reporting import card, figures, html
 
-    clock, plugin, energy = job.clock, job.plugin, resources.Energy()
+    clock, energy = job.clock, resources.Energy()
     with clock.phase("train"):
         trained = fit(job, folder, console, watch)
+    plugin = job.plugin  # another one, where batches had to become smaller
     with clock.phase("score"):
         score.calibrate(job)
     with clock.phase("save"):
@@ -144,7 +143,7 @@ def _train_and_score(
         speed=facts.speed(job, trained),
         resources=facts.resources(energy),
     )
-    html.of_job(job, folder)
+    html.write_first(plugin, job.loaded.splits["test"], folder)
     card.write(folder)
     trackers.report(console)
     folder.clear_checkpoints(keep="save_total_limit" in job.recipe.training)

@@ -33,19 +33,17 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from toolkit.recipe import Recipe
-    from toolkit.recipe.overrides import Overrides
+    from toolkit.recipe import Draft, Recipe
 
 MOST = 2**32 - 1
 
 
 def run(
-    name: str,
-    overrides: Overrides,
+    draft: Draft,
     count: int,
     out: Path | None = None,
     console: Console | None = None,
-    fleet: LaunchSpec | None = None,
+    spec: LaunchSpec | None = None,
     resume: bool = False,
 ) -> SeedRuns:
     """Run a recipe with its seed and the ones that follow, on the same splits, one after another.
@@ -54,7 +52,7 @@ def run(
 
     Args:
         count: of seeds, two or more.
-        out: the folder of the runs; runs/<recipe>/<time> where not given. fleet: as of
+        out: the folder of the runs; runs/<recipe>/<time> where not given. spec: as of
             `launching.run`.
         resume: go on with the runs in `out` (or the recipe's last ones): finished ones are kept,
             and `count` may be larger than before.
@@ -64,24 +62,22 @@ def run(
         ToolkitError: runs failed; the others are there, and summed up.
         Interrupted: a signal came; `resume` goes on.
     """
-    fleet = fleet or LaunchSpec()
-    _refuse(count, fleet)
-    library.find_recipe(name, overrides)
-    title, recipe, _ = resolve_recipe(name, overrides)
-    recipe = _with_split_seed(recipe)
+    spec = spec or LaunchSpec()
+    _refuse(count, spec)
+    recipe = _with_split_seed(resolve_recipe(draft)[0])
     seeds = [recipe.seed + number for number in range(count)]
     if seeds[-1] > MOST:
         raise UserError(f"--seeds {count}: seeds from {recipe.seed} on go beyond {MOST}")
-    with _folder(title, recipe, seeds, out, resume) as found:
+    with _folder(draft.name, recipe, seeds, out, resume) as found:
         if found.status != "finished":
-            _run_all(found, name, overrides, console, fleet, resume)
+            _run_all(found, draft, console, spec, resume)
     return found
 
 
-def _refuse(count: int, fleet: LaunchSpec) -> None:
+def _refuse(count: int, spec: LaunchSpec) -> None:
     if count < 2:
         raise UserError(f"--seeds {count}: a spread takes two seeds or more")
-    if fleet.nodes > 1:
+    if spec.nodes > 1:
         raise UserError("--seeds runs on one machine: with --nodes, start each seed with --seed")
     if distributed.launched():
         raise UserError(
@@ -134,10 +130,8 @@ def _folder(
 
 def _require_same(found: SeedRuns, recipe: Recipe, seeds: Sequence[int]) -> None:
     """Raise UserError where the runs in a folder were begun with another recipe or other seeds."""
-    draft = library.find_recipe(str(found.path / "recipe.yaml"))
-    old = draft.recipe()
-    draft.stop_on_faults()
-    one, other = (r.model_dump(mode="json") if r else {} for r in (old, recipe))
+    old = library.find_recipe(str(found.path / "recipe.yaml")).checked()
+    one, other = (r.model_dump(mode="json") for r in (old, recipe))
     where = f"of the runs in {found.path}"
     faults = [Fault(key, f"is {after!r}, but {before!r} in the recipe {where}")
               for key, (before, after) in unequal_values(one, other)]  # fmt: skip
@@ -150,13 +144,12 @@ def _require_same(found: SeedRuns, recipe: Recipe, seeds: Sequence[int]) -> None
 
 def _run_all(
     found: SeedRuns,
-    name: str,
-    overrides: Overrides,
+    draft: Draft,
     console: Console | None,
-    fleet: LaunchSpec,
+    spec: LaunchSpec,
     resume: bool,
 ) -> None:
-    fixed = [*overrides, (("data", "split", "seed"), found.record["split_seed"])]
+    split = (("data", "split", "seed"), found.record["split_seed"])
     failed: dict[str, str] = {}
     first: Run | None = None
     for number, seed in enumerate(found.seeds, start=1):
@@ -164,7 +157,9 @@ def _run_all(
             console.print(f"\n[bold]seed {seed}[/] ({number} of {len(found.seeds)})")
         folder = found.folder_of(seed)
         try:
-            done = launch.run(name, [*fixed, (("seed",), seed)], folder, console, fleet, resume)
+            done = launch.run(
+                draft.changed([split, (("seed",), seed)]), folder, console, spec, resume
+            )
         except UserError:
             raise
         except ToolkitError as error:

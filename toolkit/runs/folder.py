@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import UserError
 from toolkit.runs.record import faults
-from toolkit.utils.text import nearest, print_text
+from toolkit.utils.text import nearest
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from toolkit.deployment.publishing import Pushed
-    from toolkit.deployment.serving import Server
     from toolkit.plugin_types import Prediction
-    from toolkit.runs.compute import ComputeConfig
-    from toolkit.runs.predictor import Predictor
 
 BATCH = 1000
 
@@ -109,53 +104,8 @@ class Run:
         """Where the report is: one file for the browser, written when the run is finished."""
         return self.path / "report.html"
 
-    def predict(self, rows: Sequence[Mapping[str, Any]], **how: Any) -> list[Prediction]:
-        """Return one prediction per row, a mapping from the recipe's input columns to values.
-
-        how: runtime, dtype and devices, as `toolkit.runs.compute.ComputeConfig` takes them.
-        """
-        from toolkit.runs.compute import ComputeConfig
-        from toolkit.runs.predictor import load_predictor
-
-        computing = ComputeConfig(**how)
-        if computing not in self._restored:
-            self._restored[computing] = load_predictor(self.path, computing)
-        return self._restored[computing].predict(list(rows))
-
-    def serve(self, *, block: bool = True, **settings: Any) -> Server:
-        """Answer requests for predictions over HTTP (see `toolkit.deployment.serving.Settings`).
-
-        block: until Ctrl-C; otherwise in a thread, until `stop()` of what is returned.
-        """
-        from toolkit.deployment.serving import Server, Settings
-
-        server = Server({self.path.resolve().name: self}, Settings(**settings))
-        if not block:
-            return server.start()
-        from rich.console import Console
-
-        print_text(Console(stderr=True), f"serving at {server.url} (Ctrl-C ends it)")
-        server.run()
-        return server
-
-    @cached_property
-    def _restored(self) -> dict[ComputeConfig, Predictor]:
-        """The models that were needed so far, by how they compute."""
-        return {}
-
-    def push(self, repo: str, **how: Any) -> Pushed:
-        """Publish it on the Hub as OWNER/NAME; `how` as `toolkit.deployment.publishing.prepare` takes it."""
-        from toolkit.deployment import publishing
-
-        return publishing.send(publishing.prepare(self, repo, **how))
-
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, status={self.status!r})"
-
-    def _repr_html_(self) -> str:
-        from toolkit.reporting.display import run_html
-
-        return run_html(self)
 
 
 def _no_run(path: Path) -> str:

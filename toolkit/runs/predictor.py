@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import DataError, Fault, UserError
 from toolkit.models import adapters, methods, pretrained
-from toolkit.models.auto import auto_class_of
+from toolkit.models.auto import load_plain
 from toolkit.plugin import get
 from toolkit.recipe import library
 from toolkit.runs.compute import ComputeConfig
@@ -145,28 +145,10 @@ def recipe_of(run: Path) -> Recipe:
     Raises:
         UserError: recipe.yaml is absent, or has been edited into something that is no recipe.
     """
-    draft = library.find_recipe(str(run / "recipe.yaml"))
-    recipe = draft.recipe()
-    draft.stop_on_faults()
-    assert recipe is not None  # noqa: S101 - stop_on_faults has raised otherwise
-    return recipe
+    return library.find_recipe(str(run / "recipe.yaml")).checked()
 
 
 def trained_on(run: Path) -> str | None:
     """Return the revision of the pretrained model, as run.json has it; None where there is none."""
     record = Run(run).record if (run / "run.json").is_file() else {}
     return str(record["model"]["revision"]) if record.get("model") else None
-
-
-def load_plain(folder: Path) -> Any:
-    """Load a saved model by the Auto class of its architecture, on the device that is there.
-
-    Raises:
-        UserError: transformers has no Auto class for it.
-    """
-    import torch
-    import transformers
-
-    auto = auto_class_of(transformers.AutoConfig.from_pretrained(folder), folder)
-    model = auto.from_pretrained(folder, dtype=torch.float32).eval()
-    return model.to("cuda") if torch.cuda.is_available() else model

@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -63,6 +63,8 @@ class SeedRuns:
         UserError: the folder holds no such runs, or seeds.json is damaged.
     """
 
+    run_class: ClassVar[type[Run]] = Run
+
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         file = self.path / FILE
@@ -102,7 +104,7 @@ class SeedRuns:
     def runs(self) -> list[Run]:
         """The finished runs, in the order of their seeds."""
         there = [self.folder_of(seed) for seed in self.seeds]
-        found = [Run(folder) for folder in there if (folder / "run.json").is_file()]
+        found = [self.run_class(folder) for folder in there if (folder / "run.json").is_file()]
         return [run for run in found if run.status == "finished"]
 
     def folder_of(self, seed: int) -> Path:

@@ -87,6 +87,7 @@ def options_documented(subject: Subject) -> Iterator[str]:
 def recipes_valid(subject: Subject) -> Iterator[str]:
     """The scenario has a default recipe, and every recipe of it is valid and says how to run it."""
     from toolkit.recipe import library
+    from toolkit.recipe.library import find_recipe
     from toolkit.runner.prepare import resolve_recipe
 
     found = [r for r in library.recipes() if r.name.partition("/")[0] == subject.scenario]
@@ -100,7 +101,7 @@ def recipes_valid(subject: Subject) -> Iterator[str]:
         if not library.description(item.path).strip():
             yield f"{item.path}: has no description"
         try:
-            resolve_recipe(str(item.path))
+            resolve_recipe(find_recipe(str(item.path)))
         except UserError as error:
             yield from (str(fault) for fault in error.faults)
         except ToolkitError as error:
@@ -110,15 +111,16 @@ def recipes_valid(subject: Subject) -> Iterator[str]:
 def wrong_columns_told(subject: Subject) -> Iterator[str]:
     """A column that is not there ends with one message that names it and its option."""
     from toolkit.plugin_types import columns
+    from toolkit.recipe.library import find_recipe
     from toolkit.runner.prepare import import_libraries, prepare, resolve_recipe
 
     import_libraries()
-    for option in columns(resolve_recipe(str(subject.small))[2].options):
+    for option in columns(resolve_recipe(find_recipe(str(subject.small)))[1].options):
         if "." in option:  # one of a list
             continue
         wrong = "no_such_column"
         try:
-            prepare(str(subject.small), [(("options", option), wrong)])
+            prepare(find_recipe(str(subject.small), [(("options", option), wrong)]))
         except UserError as error:
             if not any(wrong in str(fault) for fault in error.faults):
                 yield f"options.{option}={wrong} is answered without naming it: {error}"
@@ -133,10 +135,11 @@ def wrong_labels_told(subject: Subject) -> Iterator[str]:
     import datasets
 
     from toolkit.plugin_types import columns
+    from toolkit.recipe.library import find_recipe
     from toolkit.runner.prepare import import_libraries, prepare, resolve_recipe
 
     import_libraries()
-    targets = columns(resolve_recipe(str(subject.small))[2].options, "target")
+    targets = columns(resolve_recipe(find_recipe(str(subject.small)))[1].options, "target")
     for option, column in targets.items():
         rows = datasets.Dataset.from_parquet(str(subject.folder / "train.parquet"))
         odd = [{"neither": {"label": str(n)}} for n in range(len(rows))]
@@ -144,7 +147,7 @@ def wrong_labels_told(subject: Subject) -> Iterator[str]:
         file = subject.folder / f"odd-{column.replace('/', '_')}.parquet"
         rows.to_parquet(file)
         try:
-            prepare(str(subject.small), [(("data", "source"), str(file))])
+            prepare(find_recipe(str(subject.small), [(("data", "source"), str(file))]))
         except UserError:
             continue
         except Exception as error:  # what is under test may raise anything

@@ -137,11 +137,9 @@ def _recipes(working: set[str]) -> Iterator[DoctorFinding]:
             yield DoctorFinding(what, "is shipped twice, by several packages", good=False)
         try:
             draft = library.find_recipe(str(item.path))
-            draft.recipe()
-            draft.stop_on_faults()
-            scenario = draft.values.get("scenario")
+            scenario = draft.checked().scenario
             if scenario in working or scenario not in registry.points(registry.GROUP):
-                resolve_recipe(str(item.path))
+                resolve_recipe(draft)
         except ToolkitError as error:
             yield DoctorFinding(what, str(error), good=False)
         except Exception as error:  # a stranger's options may do anything when they are checked

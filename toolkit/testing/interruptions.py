@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -140,6 +141,5 @@ def watch(moment: str, told: Callable[[int], None]) -> None:
 if __name__ == "__main__":
     if sys.argv[2] != "0":
         arm(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
-    from toolkit.cli.main import outcome
-
-    sys.exit(outcome(sys.argv[4:]))
+    sys.argv[1:] = sys.argv[4:]
+    runpy.run_module("toolkit", run_name="__main__")

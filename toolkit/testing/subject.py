@@ -61,10 +61,11 @@ class Subject:
         """A recipe of a few rows and steps."""
         from toolkit.data import load_splits
         from toolkit.plugin_types import column_markers, columns
+        from toolkit.recipe.library import find_recipe
         from toolkit.runner.prepare import import_libraries, resolve_recipe
 
         import_libraries()
-        _, recipe, plugin = resolve_recipe(self.recipe)
+        recipe, plugin = resolve_recipe(find_recipe(self.recipe))
         markers = column_markers(type(plugin.options))
         named = {
             key: (column, markers[key.split(".")[0]])
@@ -102,10 +103,11 @@ class Subject:
     @cached_property
     def job(self) -> Job:
         """The small recipe, checked and ready to train."""
+        from toolkit.recipe.library import find_recipe
         from toolkit.runner.prepare import prepare
 
         try:
-            return prepare(str(self.small))
+            return prepare(find_recipe(str(self.small)))
         except ToolkitError as error:
             raise NotReachedError(str(error)) from error
 

@@ -16,11 +16,12 @@ from toolkit.deployment.exporting.proof import Proof, prove, rows_of
 from toolkit.deployment.exporting.smoothing import smooth
 from toolkit.errors import ToolkitError, UserError
 from toolkit.models import adapters, methods
+from toolkit.models.auto import load_plain
 from toolkit.models.find import weights_digest
 from toolkit.plugin import Plugin
 from toolkit.runs.folder import Run
 from toolkit.runs.onnx_model import FACTS, FILE, require
-from toolkit.runs.predictor import Predictor, load_plain, plugin_of, recipe_of, trained_on
+from toolkit.runs.predictor import Predictor, plugin_of, recipe_of, trained_on
 from toolkit.utils import jsonable
 
 if TYPE_CHECKING:

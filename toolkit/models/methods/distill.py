@@ -50,7 +50,7 @@ class Distill(Full):
         from toolkit.models.features import features
 
         model = super().apply(model, material)
-        teacher, order = self._teacher(material.plugin, model)
+        teacher, order = self._teacher(material, model)
         prepared = teacher.prepare(material.raw["train"], "train")
         found = features(teacher, teacher.model, prepared, _logits_of, "logits", material.say,
                          without=lambda _: False)  # fmt: skip
@@ -122,9 +122,9 @@ class Distill(Full):
             )
         )
 
-    def _teacher(self, plugin: Plugin[Any], student: Any) -> tuple[Plugin[Any], list[int]]:
+    def _teacher(self, material: MethodContext, student: Any) -> tuple[Plugin[Any], list[int]]:
         """Return the teacher's plugin, and where each of the student's classes is in its logits."""
-        found = _restored(self.teacher, plugin)
+        found = self._loaded(material)
         names = [str(found.model.config.id2label[i]) for i in range(found.model.config.num_labels)]
         wanted = [str(student.config.id2label[i]) for i in range(student.config.num_labels)]
         lacking, extra = set(wanted) - set(names), set(names) - set(wanted)
@@ -136,22 +136,22 @@ class Distill(Full):
             )
         return found, [names.index(name) for name in wanted]
 
+    def _loaded(self, material: MethodContext) -> Plugin[Any]:
+        """Return a plugin with the teacher's processor and model."""
+        from toolkit.models.auto import load_plain
+        from toolkit.models.find import find_model
 
-def _restored(teacher: str, plugin: Plugin[Any]) -> Plugin[Any]:
-    from toolkit.models.find import find_model
-    from toolkit.runs.predictor import load_plain, load_predictor
-
-    path = Path(teacher).expanduser()
-    try:
-        if (path / "run.json").is_file():
-            return load_predictor(path).plugin
-        found = find_model(teacher)
-    except UserError as error:
-        raise RecipeError(f"method.teacher: {error}") from error
-    other = type(plugin)()
-    other.options, other.recipe, other.model_path = plugin.options, plugin.recipe, found.path
-    other.processor, other.model = other.load_processor(), load_plain(found.path)
-    return other
+        path, student = Path(self.teacher).expanduser(), material.plugin
+        try:
+            if material.load_run is not None and (path / "run.json").is_file():
+                return material.load_run(path)
+            found = find_model(self.teacher)
+        except UserError as error:
+            raise RecipeError(f"method.teacher: {error}") from error
+        other = type(student)()
+        other.options, other.recipe, other.model_path = student.options, student.recipe, found.path
+        other.processor, other.model = other.load_processor(), load_plain(found.path)
+        return other
 
 
 def _mean_loss(outputs: Any, labels: Any, smoothing: float) -> Any:

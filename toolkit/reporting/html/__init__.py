@@ -1,5 +1,5 @@
 """report.html: one file that says what a run is worth, made from the run's folder alone."""
 
-from toolkit.reporting.html.page import FILE, of_job, published, write
+from toolkit.reporting.html.page import FILE, published, write, write_first
 
-__all__ = ["FILE", "of_job", "published", "write"]
+__all__ = ["FILE", "published", "write", "write_first"]

@@ -16,8 +16,10 @@ from toolkit.runs.folder import Run
 from toolkit.training import log_history
 
 if TYPE_CHECKING:
+    import datasets
+
+    from toolkit.plugin import Plugin
     from toolkit.reporting.prediction_arrays import PredictionArrays
-    from toolkit.runner.prepare import Job
     from toolkit.runs.writer import RunWriter
 
 FILE = "report.html"
@@ -26,11 +28,11 @@ ROOM = 1_500_000  # characters of all of them together
 WIDEST = 1000  # pixels
 
 
-def of_job(job: Job, folder: RunWriter) -> None:
+def write_first(plugin: Plugin[Any], test: datasets.Dataset, folder: RunWriter) -> None:
     """Write the report at the end of a run, and keep what it shows of the test rows."""
     read = _read(folder.path, folder.record)
     folder.write(calibration=trust.calibration(folder.record, read))
-    examples.keep(job, folder.path, read)
+    examples.keep(plugin, test, folder.path, read)
     # As it stands in the file, where what is no number is null: the same page comes of it later.
     _write(folder.path, Run(folder.path).record, read, folder.path / FILE)
 

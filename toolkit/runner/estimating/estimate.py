@@ -140,20 +140,17 @@ def _baselines(job: Job, train_seconds: float) -> float:
     from toolkit.evaluation import run_metrics as metrics
     from toolkit.evaluation.baselines import score_baselines
 
-    plugin, whole, prepared = job.plugin, job.plugin.data, job.prepared
+    whole, prepared = job.plugin.data, job.prepared
     if whole is None:
         return 0.0
     rows = len(whole["train"]) + len(whole["test"])
     few = {name: range(min(len(whole[name]), ROWS)) for name in whole}
     start = time.monotonic()
-    try:
-        chosen = {n: chunks.select(whole[n], prepared[n], few[n]) for n in whole}
-        plugin.data = datasets.DatasetDict({n: raw for n, (raw, _) in chosen.items()})
-        some = {n: made for n, (_, made) in chosen.items()}
-        modules = partial(metrics.modules, plugin)
-        score_baselines(plugin, some, modules, SECONDS / 4, job.recipe.seed)
-    finally:
-        plugin.data = whole
+    chosen = {n: chunks.select(whole[n], prepared[n], few[n]) for n in whole}
+    plugin = job.plugin.with_(data=datasets.DatasetDict({n: r for n, (r, _) in chosen.items()}))
+    some = {n: made for n, (_, made) in chosen.items()}
+    modules = partial(metrics.modules, plugin)
+    score_baselines(plugin, some, modules, SECONDS / 4, job.recipe.seed)
     spent = (time.monotonic() - start) * rows / (len(few["train"]) + len(few["test"]))
     return min(spent, score.baseline_seconds(train_seconds))
 
