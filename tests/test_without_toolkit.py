@@ -14,7 +14,7 @@ from walkthrough import ROOT
 import toolkit
 
 PAGE = (ROOT / "docs" / "without-toolkit.md").read_text(encoding="utf-8")
-QUICK = {"training.num_train_epochs": 15, "training.learning_rate": 5e-3,
+QUICK = {"training.num_train_epochs": 6, "training.learning_rate": 5e-3,
          "training.per_device_train_batch_size": 8}  # fmt: skip
 #: Runs the cells of a page given on stdin, then prints what the models say of the texts.
 WITHOUT = """
@@ -91,7 +91,7 @@ def test_the_model_predictions_and_recipe_are_read_without_toolkit(tmp_path, tra
     assert_the_same(found, run)
     assert found["accuracy"] == pytest.approx(run.metrics["test"]["accuracy"]["value"])
     assert found["run"] == run.record
-    assert found["recipe"]["training"]["num_train_epochs"] == 15
+    assert found["recipe"]["training"]["num_train_epochs"] == 6
 
 
 @pytest.mark.slow
