@@ -12,14 +12,14 @@ PAGE = HERE / "hooks.md"
 HEAD = """# Hooks
 
 Written by `python docs/plugins/make_hooks.py` from `toolkit/plugin.py`; a test compares them.
-The runner calls the hooks in this order. `load_model` is a must, all others may be left out.
+The runner calls the hooks in this order. `load_model` is required, all others are optional.
 
 ## What a hook finds in `self`
 """
 
 
 def page() -> str:
-    """Return the page as the docstrings have it now."""
+    """Return the page made of the docstrings as they are now."""
     tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
     (plugin,) = (
         node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Plugin"
@@ -35,7 +35,7 @@ def page() -> str:
 
 
 def _block(docstring: str) -> str:
-    """Return a docstring as Markdown: indented lists, which "Args:" and its like begin, as code."""
+    """Return a docstring as Markdown: indented lists (below "Args:" and the like) as code."""
     lines, code = [], False
     for line in inspect.cleandoc(docstring).splitlines():
         indented = line.startswith(" ") and bool(line.strip())
