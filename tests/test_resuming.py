@@ -167,22 +167,38 @@ def test_another_recipe_is_not_taken_up(asked, table, tiny_model, tmp_path):
         toolkit.run("text-classification", data=table, model=tiny_model, out=made)
 
 
-def test_a_folder_has_one_writer_and_a_dead_one_is_recognised(tmp_path):
-    sleeper = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+HOLDER = """
+import sys
+from pathlib import Path
+from toolkit import locks
+locks.acquire(Path(sys.argv[1]))
+print("held", flush=True)
+input()
+"""
+
+
+def test_a_folder_has_one_writer_and_a_killed_one_leaves_nothing_behind(tmp_path):
     lock = tmp_path / locks.NAME
-    locks.take(tmp_path)
+    locks.acquire(tmp_path)
     with pytest.raises(UserError, match=f"written by another process .{os.getpid()}."):
-        locks.take(tmp_path)
-    held = json.loads(lock.read_text())
-    lock.write_text(json.dumps({**held, "pid": sleeper.pid, "started": held["started"] - 99}))
-    locks.take(tmp_path)  # the number has been given to another process since
-    lock.write_text(json.dumps({**held, "host": "elsewhere"}))
-    with pytest.raises(UserError, match="on 'elsewhere'; if that has ended, remove"):
-        locks.take(tmp_path)
-    sleeper.communicate(b"\n")
-    lock.write_text(json.dumps({**held, "pid": sleeper.pid}))
-    locks.take(tmp_path)
-    lock.write_text("half")
-    locks.take(tmp_path)
-    locks.give_back(tmp_path)
+        locks.acquire(tmp_path)
+    locks.release(tmp_path)
     assert list(tmp_path.iterdir()) == []
+    holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    assert holder.stdout.readline() == b"held\n"
+    for look in (locks.acquire, locks.refuse_held):
+        with pytest.raises(UserError, match=f"written by another process .{holder.pid}."):
+            look(tmp_path)
+    holder.kill()
+    holder.communicate()
+    assert lock.exists()
+    locks.refuse_held(tmp_path)
+    locks.acquire(tmp_path)
+    locks.release(tmp_path)
+    lock.write_text("half")
+    locks.acquire(tmp_path)
+    locks.release(tmp_path)
+    lock.write_text("1\nelsewhere\n")
+    with pytest.raises(UserError, match="process 1 on 'elsewhere'; if that has ended, remove"):
+        locks.acquire(tmp_path)

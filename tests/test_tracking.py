@@ -95,18 +95,20 @@ def test_nothing_is_logged_where_nothing_is_asked_for(table, tiny_model):
         assert job.arguments.report_to == []
 
 
-class Gone(trackers.TensorBoard):
+def gone(target):
     """A tracker whose service is no longer there when the run is done."""
 
-    def report(self, final):
+    def log(final):
         raise ConnectionError("nobody answers\nat all")
+
+    yield {"folder": target.logs.name}, log
 
 
 def test_a_tracker_that_fails_in_the_end_takes_nothing_away(
     tmp_path, tiny_model, monkeypatch, capsys
 ):
     pytest.importorskip("tensorboard", reason="tensorboard (extra `trackers`) is not installed")
-    monkeypatch.setitem(trackers.KINDS, "tensorboard", Gone)
+    monkeypatch.setitem(trackers.KINDS, "tensorboard", gone)
     asked = [part for part in arguments(tmp_path, tiny_model) if part != "--quiet"]
     assert outcome(["run", *asked, "--out", str(tmp_path / "out")]) == 0
     assert "tensorboard did not take the final scores: ConnectionError: nobody answers" in " ".join(

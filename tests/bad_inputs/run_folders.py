@@ -175,8 +175,7 @@ RESUMED = [
     resume("a lock that is elsewhere", {**UNFINISHED, "run.lock": link("../stolen.lock")},
            "run/run.lock", "link"),
     resume("a lock of another machine",
-           {**UNFINISHED, "run.lock": json.dumps({"host": "elsewhere", "pid": 1})}, "run",
-           "'elsewhere'"),
+           {**UNFINISHED, "run.lock": "1\nelsewhere\n"}, "run", "'elsewhere'"),
 ]  # fmt: skip
 
 PLACES = [

@@ -140,6 +140,6 @@ def make_trainer(job: Job, folder: RunWriter, *own: TrainerCallback, after: int 
         callbacks=[*own, *early_stopping(recipe), *method.callbacks()],
     )
     made: Any = plugin.trainer(**parts) or build_trainer(plugin, **parts)
-    tracking.direct(made, folder.path, after)
+    tracking.redirect_tensorboard(made, folder.path, after)
     made.toolkit_inputs = prepared["validation"]  # whatever the plugin has given to its Trainer
     return made

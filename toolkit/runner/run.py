@@ -75,7 +75,10 @@ def _run(job: Job, folder: RunWriter, console: Console, watch: ShutdownSignal) -
         folder.write(**facts.before_training(job))
         for note in folder.record["devices"]["notes"] if distributed.is_main() else ():
             print_text(console, note, "yellow")
-        with tracking.following(job, folder) as trackers:
+        before = folder.record.get("trackers", {})
+        with tracking.open_trackers(
+            job.arguments, job.name, folder.path, before, folder.write
+        ) as trackers:
             _train_and_score(job, folder, console, watch, trackers)
     except KeyboardInterrupt as error:
         folder.write(status="interrupted", error=str(error) or None)
@@ -145,7 +148,7 @@ def _train_and_score(
     )
     html.write_first(plugin, job.loaded.splits["test"], folder)
     card.write(folder)
-    trackers.report(console)
+    trackers.report(console, folder.record, folder.path)
     folder.clear_checkpoints(keep="save_total_limit" in job.recipe.training)
     folder.write(status="finished")
 

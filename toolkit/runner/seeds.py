@@ -125,7 +125,7 @@ def _folder(
             found.write(status="failed")
         raise
     finally:
-        locks.give_back(folder.path)
+        locks.release(folder.path)
 
 
 def _require_same(found: SeedRuns, recipe: Recipe, seeds: Sequence[int]) -> None:

@@ -51,7 +51,7 @@ class RunWriter:
                 raise UserError(_occupied(path))
             path.mkdir(parents=True, exist_ok=True)
             folder = cls(path.resolve())
-            locks.take(folder.path)
+            locks.acquire(folder.path)
         return folder
 
     @classmethod
@@ -64,14 +64,14 @@ class RunWriter:
         _refuse_links(path)
         folder = cls(path.resolve())
         with _writable(path):
-            locks.take(folder.path)
+            locks.acquire(folder.path)
         if (path / "run.json").exists():
             folder.record = Run(path).record
         return folder
 
     def release(self) -> None:
         """Give up the lock."""
-        locks.give_back(self.path)
+        locks.release(self.path)
 
     @staticmethod
     def close(path: Path, status: str, error: str) -> None:

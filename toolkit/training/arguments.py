@@ -156,7 +156,7 @@ def _defaults(
         "use_cpu": not torch.accelerator.is_available(),
         "dataloader_pin_memory": torch.cuda.is_available(),
         "disable_tqdm": True,
-        "report_to": tracking.usual(),
+        "report_to": tracking.default_tracker(),
     }
     if headline and str(strategy) != "no":
         found |= {

@@ -1,8 +1,7 @@
 """Trackers of a run: what the Trainer logs, and after scoring the scores, baselines and report.
 
-The Trainer's own callbacks (`training.report_to`) send what happens in training. This file opens
-what they write to, where the run's folder has its place for it, and closes it only when the final
-scores are in it, too. Other trackers that transformers knows get what the Trainer sends.
+The Trainer's own callbacks (`training.report_to`) send what happens in training. Here the trackers
+of `toolkit.training.trackers` are opened before and closed only when the final scores are in them, too.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from __future__ import annotations
 import importlib.util
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import Fault, ToolkitError, UserError
-from toolkit.training.trackers import KINDS, Final, Place, tensorboard_writer
+from toolkit.errors import Fault, UserError
+from toolkit.training.trackers import KINDS, FinalResults, Tracker, TrackerTarget, start_tensorboard
 from toolkit.utils import distributed
 from toolkit.utils.distributed_errors import raise_on_all_ranks
 from toolkit.utils.text import print_text, printable_line
@@ -24,17 +23,13 @@ from toolkit.utils.text import print_text, printable_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from toolkit.runner.prepare import Job
-    from toolkit.runs.writer import RunWriter
-    from toolkit.training.trackers import Tracker
-
 LOGS = "logs"
 FILES = ("report.html", "README.md", "recipe.yaml")
 #: Distributions of trackers whose name is another one.
 PACKAGES = {"azure_ml": "azureml-mlflow", "comet_ml": "comet-ml"}
 
 
-def usual() -> str:
+def default_tracker() -> str:
     """Return the tracker of a run that names none: TensorBoard where it is installed."""
     there = any(importlib.util.find_spec(name) for name in ("tensorboard", "tensorboardX"))
     return "tensorboard" if there else "none"
@@ -42,156 +37,135 @@ def usual() -> str:
 
 def missing(name: str) -> str:
     """Return what to say of a tracker that is not installed."""
-    package = PACKAGES.get(name, name.replace("_", "-"))
-    return f"{name} is not installed: pip install {package}"
+    return f"{name} is not installed: pip install {PACKAGES.get(name, name.replace('_', '-'))}"
 
 
 class Trackers:
-    """The trackers of one run that get its final scores."""
+    """The open trackers of one run."""
 
-    def __init__(self, found: list[Tracker], folder: RunWriter) -> None:
-        self.found, self.folder = found, folder
+    def __init__(self, write: Callable[..., None]) -> None:
+        self.write, self.notes = write, dict[str, Any]()
+        self.opened = dict[str, tuple[Tracker, Callable[[FinalResults], None]]]()
 
-    def report(self, console: Console) -> None:
-        """Log scores with their intervals, baselines, and the files that tell of the run.
-
-        A tracker that fails here takes nothing away from a run that is trained and proved: it is
-        told, and noted in run.json.
-        """
-        record = self.folder.record
-        files = [self.folder.path / name for name in FILES]
-        there = [file for file in files if file.is_file()]
-        final = Final(scores(record), facts(record), there, record["speed"]["steps"])
-        for tracker in self.found:
+    def open(self, arguments: Any, recipe: str, folder: Path, before: Mapping[str, Any]) -> None:
+        """Open those that `report_to` names, as `open_trackers` does."""
+        names = [name for name in arguments.report_to or () if name in KINDS]
+        if not names:
+            return
+        # In a tracker's store many folders may have the same name, unless it is a time.
+        dated = re.match(r"\d{4}-\d\d-\d\d_", folder.name)
+        fresh = f"{recipe} {folder.name}" + time.strftime(" %Y-%m-%d_%H-%M-%S") * (not dated)
+        title = arguments.run_name = arguments.run_name or before.get("name") or fresh
+        self.notes["name"] = title
+        for name in names:
+            last = before.get(name, {})
+            target = TrackerTarget(folder / LOGS, title, recipe, arguments.project, last)
+            tracker = KINDS[name](target)
             try:
-                tracker.report(final)
+                self.notes[name], log = next(tracker)
             except Exception as error:  # whatever a service and the way to it may raise
-                said = _said(error)
-                print_text(
-                    console, f"{tracker.name} did not take the final scores: {said}", "yellow"
-                )
-                notes = self.folder.record["trackers"]
-                notes[tracker.name] = {**notes[tracker.name], "error": said}
-                self.folder.write(trackers=notes)
+                hint = " (pip install 'toolkit[trackers]')" * isinstance(error, ImportError)
+                what = f"{name} cannot be opened: {_in_words(error)}{hint}"
+                raise UserError(Fault("training.report_to", what)) from error
+            self.opened[name] = tracker, log
+        self.write(trackers=self.notes)
 
-    def end(self, status: str) -> None:
-        """Close them: how the run ended is theirs to show, and none may end it otherwise."""
-        for tracker in self.found:
+    def report(self, console: Console, record: Mapping[str, Any], folder: Path) -> None:
+        """Log scores with their intervals, baselines, and the files that describe the run.
+
+        A tracker that fails here does not fail the run: that is said, and noted in run.json.
+        """
+        files = [folder / name for name in FILES if (folder / name).is_file()]
+        final = FinalResults(scores(record), facts(record), files, record["speed"]["steps"])
+        for name, (_, log) in self.opened.items():
             try:
-                tracker.end(status)
+                log(final)
             except Exception as error:  # as above
-                with suppress(OSError):
-                    self._note(tracker, _said(error))
+                why = self._note(name, error)
+                print_text(console, f"{name} did not take the final scores: {why}", "yellow")
 
-    def _note(self, tracker: Tracker, said: str) -> None:
-        notes = dict(self.folder.record.get("trackers") or {})
-        notes[tracker.name] = {**notes.get(tracker.name, {}), "error": said}
-        self.folder.write(trackers=notes)
+    def close(self, status: str) -> None:
+        """Close them; they show how the run ended, and none may end it otherwise."""
+        for name, (tracker, _) in self.opened.items():
+            try:
+                tracker.send(status)
+            except StopIteration:
+                pass
+            except Exception as error:  # as above
+                self._note(name, error)
+
+    def _note(self, name: str, error: Exception) -> str:
+        self.notes[name] = {**self.notes[name], "error": _in_words(error)}
+        with suppress(OSError):
+            self.write(trackers=self.notes)
+        return _in_words(error)
 
 
 @contextmanager
-def following(job: Job, folder: RunWriter) -> Iterator[Trackers]:
+def open_trackers(
+    arguments: Any, recipe: str, folder: Path, before: Mapping[str, Any], write: Callable[..., None]
+) -> Iterator[Trackers]:
     """Open the trackers of a run (on the rank that writes), and close them as it ends.
 
-    A run that was taken up again goes on in the same place of each tracker, where that can.
+    Args:
+        arguments: of the Trainer; they get the run's name. recipe: its name. folder: the run's.
+        before: what run.json has under "trackers", if the run is resumed. write: takes
+            `trackers=...` into run.json.
 
     Raises:
         UserError: a tracker cannot be opened; nothing has been trained.
     """
-    trackers = Trackers([], folder)
-    with raise_on_all_ranks():
-        if distributed.is_main():
-            _open(trackers, job)
+    trackers, status = Trackers(write), "FAILED"
     try:
+        with raise_on_all_ranks():
+            if distributed.is_main():
+                trackers.open(arguments, recipe, folder, before)
         yield trackers
-    except KeyboardInterrupt:
-        trackers.end("interrupted")
-        raise
-    except BaseException:
-        trackers.end("failed")
-        raise
-    trackers.end("finished")
+        status = "FINISHED"
+    finally:
+        trackers.close(status)
 
 
-def _open(trackers: Trackers, job: Job) -> None:
-    folder, arguments = trackers.folder, job.arguments
-    before: dict[str, Any] = folder.record.get("trackers", {})
-    names = [name for name in arguments.report_to or () if name in KINDS]
-    if not names:
-        return
-    title = arguments.run_name or before.get("name") or _title(job.name, folder.path)
-    arguments.run_name = title
-    place = Place(folder.path / LOGS, title, job.name, str(arguments.project))
-    notes: dict[str, Any] = {"name": title}
-    try:
-        for name in names:
-            tracker = KINDS[name](place)
-            trackers.found.append(tracker)
-            try:
-                notes[name] = tracker.begin(before.get(name, {}))
-            except ToolkitError:
-                raise
-            except Exception as error:  # as above
-                hint = " (pip install 'toolkit[trackers]')" * isinstance(error, ImportError)
-                what = f"{name} cannot be opened: {_said(error)}{hint}"
-                raise UserError(Fault("training.report_to", what)) from error
-    except UserError:
-        trackers.end("failed")
-        raise
-    folder.write(trackers=notes)
-
-
-def _title(name: str, folder: Path) -> str:
-    stamp = (
-        "" if re.match(r"\d{4}-\d\d-\d\d_", folder.name) else time.strftime(" %Y-%m-%d_%H-%M-%S")
-    )
-    return f"{name} {folder.name}{stamp}"
-
-
-def direct(trainer: Any, folder: Path, after: int = 0) -> None:
+def redirect_tensorboard(trainer: Any, folder: Path, after: int = 0) -> None:
     """Let the Trainer's TensorBoard callback write into the run's folder.
 
     Args:
-        after: the step that training goes on from; what was logged of later ones is taken back.
+        after: the step that training continues from; what was logged of later ones is purged.
     """
     from transformers.integrations.integration_utils import TensorBoardCallback
 
     handler = getattr(trainer, "callback_handler", None)
     for callback in getattr(handler, "callbacks", ()):
         if isinstance(callback, TensorBoardCallback):
-            logs = folder / LOGS
-            callback.logging_dir = str(logs)
-            if distributed.is_main() and any(logs.glob("events.*")):
-                callback.tb_writer = tensorboard_writer(logs, purge_step=after + 1)
+            callback.logging_dir = str(folder / LOGS)
+            if distributed.is_main() and any((folder / LOGS).glob("events.*")):
+                tracker = start_tensorboard(folder / LOGS, purge_step=after + 1)
+                callback.tb_writer = tracker.writer
 
 
 def scores(record: Mapping[str, Any]) -> dict[str, float]:
     """Return "test/accuracy", "test/accuracy_low", "baselines/majority/accuracy", ... -> value."""
-    found: dict[str, float] = {}
     parts = {**record["metrics"], **{f"baselines/{n}": s for n, s in record["baselines"].items()}}
-    for part, metrics in parts.items():
-        for name, score in metrics.items():
-            for key, suffix in (("value", ""), ("low", "_low"), ("high", "_high")):
-                value = score.get(key)
-                if value is not None and value - value == 0:
-                    found[f"{part}/{name}{suffix}"] = float(value)
-    return found
+    return {
+        f"{part}/{name}{suffix}": float(score[key])
+        for part, metrics in parts.items() for name, score in metrics.items()
+        for key, suffix in (("value", ""), ("low", "_low"), ("high", "_high"))
+        if score.get(key) is not None and score[key] - score[key] == 0
+    }  # fmt: skip
 
 
 def facts(record: Mapping[str, Any]) -> dict[str, str]:
     """Return what the run was, as names and short texts."""
-    data = record["data"]
-    return {
-        "toolkit.recipe": record["recipe"],
-        "toolkit.scenario": record["scenario"],
-        "toolkit.model": record["model"]["id"],
-        "toolkit.model_revision": record["model"]["revision"],
-        "toolkit.method": str(record.get("method", {}).get("name", "")),
-        "toolkit.data_fingerprint": data["fingerprint"],
-        **{f"toolkit.rows.{split}": str(rows) for split, rows in data["rows"].items()},
-    }
+    model, data = record["model"], record["data"]
+    found = {
+        "recipe": record["recipe"], "scenario": record["scenario"],
+        "model": model["id"], "model_revision": model["revision"],
+        "method": record.get("method", {}).get("name", ""), "data_fingerprint": data["fingerprint"],
+        **{f"rows.{split}": rows for split, rows in data["rows"].items()},
+    }  # fmt: skip
+    return {f"toolkit.{name}": str(value) for name, value in found.items()}
 
 
-def _said(error: BaseException) -> str:
+def _in_words(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [repr(error)]
     return printable_line(f"{type(error).__name__}: {lines[0]}")

@@ -1,79 +1,77 @@
-"""One writer per run's folder: a lock that names its holder, so that a dead one's is recognised."""
+"""One writer per run's folder: an OS lock on run.lock, which a killed process cannot leave behind.
+
+The file names its holder, for the message, and because not every shared file system passes locks on
+from one machine to another.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import socket
-import tempfile
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from toolkit.errors import UserError
 
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
 NAME = "run.lock"
+_held: dict[Path, BaseFileLock] = {}
 
 
-def take(folder: Path) -> None:
-    """Lock a folder for this process; the lock of a process that is gone is taken over.
+def acquire(folder: Path) -> None:
+    """Lock a folder for this process.
 
     Raises:
         UserError: another process, here or on another machine, holds it.
         OSError: the folder cannot be written.
     """
-    import psutil
-    from filelock import FileLock
+    from filelock import SoftFileLock
 
-    # Two that find the same dead lock must not both take it.
-    guard = hashlib.sha256(str(folder).encode()).hexdigest()[:32]
-    with FileLock(Path(tempfile.gettempdir()) / f"toolkit-{guard}.lock"):
-        refuse_held(folder)
-        own = {
-            "pid": os.getpid(),
-            "started": psutil.Process().create_time(),
-            "host": socket.gethostname(),
-        }
-        (folder / NAME).write_text(json.dumps(own), encoding="utf-8")
+    _held[folder] = lock = _locked(folder)
+    if not isinstance(lock, SoftFileLock):  # which writes the same by itself
+        (folder / NAME).write_text(f"{os.getpid()}\n{socket.gethostname()}\n", encoding="utf-8")
 
 
-def give_back(folder: Path) -> None:
-    """Unlock a folder."""
-    (folder / NAME).unlink(missing_ok=True)
+def release(folder: Path) -> None:
+    """Unlock a folder, or remove what the lock of a process that has ended left there."""
+    lock = _held.pop(folder, None)
+    with suppress(PermissionError):  # Windows keeps the name of an open file
+        (folder / NAME).unlink(missing_ok=True)
+    if lock is not None:
+        lock.release()
 
 
 def refuse_held(folder: Path) -> None:
     """Raise UserError where a living process holds a folder, or one on another machine might."""
-    holder = _holder(folder)
-    if holder is None:
-        return
-    if holder.get("host") != socket.gethostname():
+    if (folder / NAME).exists():
+        _locked(folder).release()
+
+
+def _locked(folder: Path) -> BaseFileLock:
+    from filelock import FileLock, Timeout
+
+    # Where the file system knows no locks, filelock becomes a SoftFileLock: held while the file is
+    # there and its process lives.
+    lock, here = FileLock(folder / NAME, timeout=0, thread_local=False), socket.gethostname()
+    pid, host = _holder(folder)
+    if host.partition("?")[0] not in ("", here):  # after "?" a SoftFileLock names a container
         raise UserError(
-            f"{folder} is being written by process {holder.get('pid')} on {holder.get('host')!r}; "
-            f"if that has ended, remove {folder / NAME}"
+            f"{folder} is being written by process {pid} on {host!r}; if that has ended, "
+            f"remove {folder / NAME}"
         )
-    if _lives(holder):
-        raise UserError(f"{folder} is being written by another process ({holder.get('pid')})")
-
-
-def _holder(folder: Path) -> dict[str, Any] | None:
     try:
-        found = json.loads((folder / NAME).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        found = None
-    return found if isinstance(found, dict) else {"host": socket.gethostname()}
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"{folder} is being written by another process ({pid})") from None
+    return lock
 
 
-def _lives(holder: dict[str, Any]) -> bool:
-    import psutil
-
+def _holder(folder: Path) -> tuple[str, str]:
     try:
-        started = psutil.Process(int(holder["pid"])).create_time()
-    except (psutil.NoSuchProcess, KeyError, ValueError, TypeError):
-        return False
-    except psutil.AccessDenied:
-        return True
-    # The number may have been given to another process since.
-    return bool(abs(started - float(holder.get("started", started))) < 1)
+        pid, host = (folder / NAME).read_text(encoding="utf-8").splitlines()[:2]
+    except (OSError, ValueError):  # none, or half of one
+        return "unknown", ""
+    return pid, host
