@@ -42,13 +42,13 @@ class Run(folder.Run):
         return self._restored[computing].predict(list(rows))
 
     def serve(self, *, block: bool = True, **settings: Any) -> Server:
-        """Answer requests for predictions over HTTP (see `toolkit.deployment.serving.Settings`).
+        """Answer requests for predictions over HTTP (see `toolkit.deployment.serving.ServerSettings`).
 
         block: until Ctrl-C; otherwise in a thread, until `stop()` of what is returned.
         """
-        from toolkit.deployment.serving import Server, Settings
+        from toolkit.deployment.serving import Server, ServerSettings
 
-        server = Server({self.path.resolve().name: self}, Settings(**settings))
+        server = Server({self.path.resolve().name: self}, ServerSettings(**settings))
         if not block:
             return server.start()
         from rich.console import Console

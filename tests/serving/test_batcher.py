@@ -38,7 +38,6 @@ def with_batcher(scenario, **limits):
         with ThreadPoolExecutor(1) as executor:
             given = {"batch_rows": 4, "wait": 0.0, "queue_rows": 6, **limits}
             batcher = Batcher("m", work, executor, Measures(), **given)
-            batcher.start()
             try:
                 return await scenario(batcher, work)
             finally:

@@ -16,7 +16,7 @@ from test_report_in_browser import AXE, BROWSER, NAMES
 from walkthrough import ROOT
 
 from toolkit.cli.main import outcome
-from toolkit.deployment.serving import Server, Settings
+from toolkit.deployment.serving import Server, ServerSettings
 from toolkit.runs.folder import Run
 
 pytestmark = [
@@ -53,7 +53,7 @@ def runs(folder):
 
 @pytest.fixture(scope="module")
 def server(runs):
-    with Server(runs, Settings(port=0, body_bytes=1_000_000)) as started:
+    with Server(runs, ServerSettings(port=0, body_bytes=1_000_000)) as started:
         yield started
 
 
@@ -197,7 +197,7 @@ def test_a_wrong_input_shows_its_reason(server, opened, folder):
 
 
 def test_a_server_that_has_gone_is_told(runs, opened):
-    with Server({"tickets": runs["tickets"]}, Settings(port=0)) as started:
+    with Server({"tickets": runs["tickets"]}, ServerSettings(port=0)) as started:
         page = opened(started.url)
     opened.told = "net::ERR_CONNECTION_REFUSED"
     page.get_by_role("button", name="Predict").click()
@@ -256,7 +256,7 @@ def test_without_scripts_the_page_says_what_to_do(server, opened):
 
 def test_with_a_key_the_browser_asks_for_it(runs, opened):
     opened.told = "status of 401"
-    settings = Settings(port=0, api_key=KEY)
+    settings = ServerSettings(port=0, api_key=KEY)
     with Server({"tickets": runs["tickets"]}, settings) as started:
         page = opened(started.url, http_credentials={"username": "me", "password": KEY})
         assert predicted(form(page, "tickets"))[0]

@@ -14,7 +14,7 @@ import yaml
 from walkthrough import ROOT
 
 from toolkit.cli.main import outcome
-from toolkit.deployment.serving import Server, Settings
+from toolkit.deployment.serving import Server, ServerSettings
 from toolkit.runs.folder import Run
 
 pytestmark = pytest.mark.allow_hosts(["127.0.0.1"])
@@ -32,7 +32,7 @@ def server(tmp_path_factory):
     folder = tmp_path_factory.mktemp("serving")
     words = small_runs.arguments("text-classification", "full", folder / "in", max_steps=2)
     assert outcome(["run", *words, "--out", str(folder / "tickets")]) == 0
-    with Server({"tickets": Run(folder / "tickets")}, Settings(port=0)) as started:
+    with Server({"tickets": Run(folder / "tickets")}, ServerSettings(port=0)) as started:
         yield started
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from toolkit.cli.main import outcome
-from toolkit.deployment.serving import Server, Settings
+from toolkit.deployment.serving import Server, ServerSettings
 from toolkit.deployment.serving.server import named
 from toolkit.errors import UserError
 from toolkit.runs.folder import Run
@@ -59,7 +59,7 @@ def pictures(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(run, pictures):
-    limits = Settings(port=0, request_rows=8, body_bytes=20_000, wait=0.02)
+    limits = ServerSettings(port=0, request_rows=8, body_bytes=20_000, wait=0.02)
     with Server({"tickets": run, "photos": pictures}, limits) as started:
         yield started
 
@@ -266,15 +266,15 @@ def test_names_and_ports_and_runs_that_cannot_be_had(run, tmp_path, server):
             named(words)
     taken = int(server.url.rpartition(":")[2])
     with pytest.raises(UserError, match="cannot listen"):
-        Server({"a": run}, Settings(port=taken))
+        Server({"a": run}, ServerSettings(port=taken))
     (tmp_path / "half").mkdir()
     record = json.dumps({**run.record, "status": "failed"})
     (tmp_path / "half" / "run.json").write_text(record)
     with pytest.raises(UserError, match="is failed"):
-        Server({"a": Run(tmp_path / "half")}, Settings(port=0))
+        Server({"a": Run(tmp_path / "half")}, ServerSettings(port=0))
 
 
 def test_a_request_that_takes_too_long_is_given_up(run):
-    with Server({"a": run}, Settings(port=0, timeout=0.2, wait=1.0)) as started:
+    with Server({"a": run}, ServerSettings(port=0, timeout=0.2, wait=1.0)) as started:
         status, headers, _ = ask(started.url + "/predict", {"text": "a"})
     assert (status, headers["Retry-After"]) == (503, "1")

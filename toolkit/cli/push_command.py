@@ -34,16 +34,16 @@ def command(
     from toolkit.deployment import publishing
     from toolkit.runs.folder import Run
 
-    ready = publishing.prepare(
+    plan = publishing.prepare(
         Run(run), repo, private=private, revision=revision, message=message, with_data=with_data
     )
-    echo("\n".join(publishing.in_words(ready.plan)))
+    echo("\n".join(plan.in_words()))
     seen = "private" if private else "public"
-    echo(f"to {repo}, {seen} if it has to be made, branch {ready.branch}: {ready.message}")
+    echo(f"to {repo}, {seen} if it has to be made, branch {plan.branch}: {plan.message}")
     if dry_run:
         echo("nothing was sent (--dry-run)")
         return
-    done = publishing.send(ready, progress=sys.stderr.isatty())
+    done = publishing.send(plan, progress=sys.stderr.isatty())
     for path in done.removed:
         echo(f"removed, as an earlier push had left it: {path}")
     for note in done.notes:

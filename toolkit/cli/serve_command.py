@@ -57,7 +57,7 @@ def command(
     answers /predict, too. Ctrl-C ends it when what is under way is answered.
     """
     from toolkit.cli.main import INTERRUPTED
-    from toolkit.deployment.serving import Server, Settings
+    from toolkit.deployment.serving import Server, ServerSettings
     from toolkit.deployment.serving.server import named
     from toolkit.errors import UserError
 
@@ -68,7 +68,7 @@ def command(
             key = api_key_file.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"--api-key-file {api_key_file} cannot be read: {error}") from None
-    settings = Settings(
+    settings = ServerSettings(
         host, port, key, batch_rows, wait_ms / 1000, queue_rows, request_rows,
         round(body_mb * 1_000_000), timeout, runtime, dtype,
     )  # fmt: skip

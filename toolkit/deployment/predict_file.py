@@ -12,8 +12,7 @@ import os
 import sys
 import tempfile
 from array import array
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -76,29 +75,26 @@ def predict(
             taken; or this machine cannot compute like that.
     """
     computing = computing or ComputeConfig()
+    writer, kept = writers.writer_of(out), out.with_name(f"{out.name}.partial")
+    _check(run, out, kept, resume)
+    quiet_libraries()
+    restored = load_predictor(run.path, computing.on_all_devices())
+    with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
+        given = _Input.read(source, restored, Path(folder), split)
+        head = {"model": weights_digest(run.path / "model"), "runtime": computing.runtime,
+                "dtype": computing.dtype, "input": given.digest}  # fmt: skip
+        _predict(restored, given, _Kept(kept, head, resume), console or Console(quiet=True))
+        why = out.with_name(f"{out.name}.rejected.jsonl")
+        writers.write_rejected(why, given.rejected())
+        _join(given, kept, out, writer)
+    kept.unlink()
+    return Written(out, len(given.rows), len(given.wrong), why)
+
+
+def _check(run: Run, out: Path, kept: Path, resume: bool) -> None:
+    """Raise UserError where there is no model, or no place for the output."""
     if run.status != "finished":
         raise UserError(f"{run.path} is {run.status}: only a finished run has a model to predict")
-    quiet_libraries()
-    make, kept = writers.writer_of(out), out.with_name(f"{out.name}.partial")
-    _free(out, kept, resume)
-    restored = load_predictor(run.path, computing.on_all_devices())
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="toolkit-")))
-        given = _Input.read(source, restored, folder, split)
-        model = {"model": weights_digest(run.path / "model"), "runtime": computing.runtime,
-                 "dtype": computing.dtype}  # fmt: skip
-        head = {**model, "input": given.digest}
-        done = _Done.opened(kept, head, resume)
-        stack.callback(done.file.close)
-        _predict(restored, given, done, console or Console(quiet=True))
-        why = out.with_name(f"{out.name}.rejected.jsonl")
-        count = writers.rejected(why, given.rejected())
-        _join(given, kept, out, make)
-    kept.unlink()
-    return Written(out, len(given.rows), count, why)
-
-
-def _free(out: Path, kept: Path, resume: bool) -> None:
     if os.path.lexists(out):
         raise UserError(f"{out} is there already; name a file that is not")
     if not out.parent.is_dir():
@@ -157,13 +153,15 @@ class _Input:
         found = self.rows.with_format("arrow")[start : start + WINDOW]
         return found if whole else writers.without_bytes(found.select(self.columns))
 
-    def rejected(self) -> Iterator[Mapping[str, Any]]:
-        """Yield the rows that are left out, in their order."""
+    def rejected(self) -> list[dict[str, Any]]:
+        """Return the rows that are left out, in their order."""
+        found = []
         for number, (why, held) in sorted(self.wrong.items(), key=lambda item: item[0]):
             cells = {"line": held} if isinstance(held, str) else (
                 writers.without_bytes(held).to_pylist()[0]
             )  # fmt: skip
-            yield {"row": number, "reason": why, **cells}
+            found.append({"row": number, "reason": why, **cells})
+        return found
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -218,68 +216,61 @@ def _start(line: bytes) -> str:
     return line[:1000].decode("utf-8", "replace").strip()
 
 
-@dataclass
-class _Done:
-    """Predictions that are kept: a line that says of what, and one for each row."""
+class _Kept:
+    """Predictions that are kept beside the output: a line that says of what, and one for each row.
 
-    file: IO[str]
-    rows: int
+    Args:
+        head: what they are of.
+        resume: whether to go on behind the last whole line.
 
-    @classmethod
-    def opened(cls, path: Path, head: Mapping[str, str], resume: bool) -> _Done:
-        """Open the file behind its last whole line.
+    rows: how many are there already.
 
-        Raises:
-            UserError: it belongs to another run or another input.
-        """
-        rows, end = 0, 0
-        if resume and path.exists():
-            with path.open("rb") as before:
-                first = before.readline()
-                if first.endswith(b"\n"):
-                    if first != f"{json.dumps(head)}\n".encode():
-                        raise UserError(f"{path} is of another model or another input: delete it")
-                    end = before.tell()
-                    for line in before:
-                        if line.endswith(b"\n"):
-                            rows, end = rows + 1, end + len(line)
-        file = path.open("r+" if end else "w", encoding="utf-8")
-        if end:
+    Raises:
+        UserError: it belongs to another run or another input.
+    """
+
+    def __init__(self, path: Path, head: Mapping[str, str], resume: bool) -> None:
+        self.path, self.rows, end = path, -1, 0
+        first = f"{json.dumps(head)}\n".encode()
+        path.open("ab" if resume else "wb").close()
+        with path.open("r+b") as file:
+            for line in file:
+                if self.rows < 0 and line.endswith(b"\n") and line != first:
+                    raise UserError(f"{path} is of another model or another input: delete it")
+                if line.endswith(b"\n"):
+                    self.rows, end = self.rows + 1, end + len(line)
             file.truncate(end)
-            file.seek(end)
-        else:
-            file.write(json.dumps(head) + "\n")
-        return cls(file, rows)
+            if not end:
+                file.seek(0)
+                file.write(first)
+                self.rows = 0
 
     def add(self, predictions: list[Any]) -> None:
         """Keep the predictions of the next rows."""
-        self.file.writelines(jsonable.line(found) + "\n" for found in predictions)
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        with self.path.open("a", encoding="utf-8") as file:
+            file.writelines(jsonable.line(found) + "\n" for found in predictions)
+            file.flush()
+            os.fsync(file.fileno())
 
 
-def _predict(restored: Predictor, given: _Input, done: _Done, console: Console) -> None:
+def _predict(restored: Predictor, given: _Input, kept: _Kept, console: Console) -> None:
     import datasets
     from datasets.table import InMemoryTable
 
-    starts = range(done.rows, len(given.rows), WINDOW)
+    starts = range(kept.rows, len(given.rows), WINDOW)
     for start in track(starts, "predicting", console=console, disable=not console.is_terminal):
         table = InMemoryTable(given.window(start, whole=True))
-        done.add(restored.predictions(datasets.Dataset(table, info=given.rows.info)))
+        kept.add(restored.predictions(datasets.Dataset(table, info=given.rows.info)))
 
 
-def _join(given: _Input, kept: Path, out: Path, make: type[writers.Writer]) -> None:
+def _join(given: _Input, kept: Path, out: Path, writer: writers.Writer) -> None:
     """Write rows and predictions together, under another name until the file is whole."""
     target = out.with_name(f"{out.name}.writing")
-    writer = make(target)
-    try:
-        with kept.open(encoding="utf-8") as lines:
-            next(lines)
-            for start in range(0, len(given.rows), WINDOW):
-                table = given.window(start, whole=False)
-                writer.add(table, [json.loads(next(lines)) for _ in range(len(table))])
-    finally:
-        writer.close()
+    with kept.open(encoding="utf-8") as lines, writer(target) as add:
+        next(lines)
+        for start in range(0, len(given.rows), WINDOW):
+            table = given.window(start, whole=False)
+            add(table, [json.loads(next(lines)) for _ in range(len(table))])
     if target.exists():
         os.replace(target, out)
     else:  # no row could be predicted

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,87 +17,67 @@ from toolkit.utils import jsonable
 from toolkit.utils.text import listing, nearest
 
 COLUMN = "prediction"
+#: Writes rows, and one prediction for each, behind those before.
+Add = Callable[[pa.Table, Sequence[Any]], None]
+Writer = Callable[[Path], AbstractContextManager[Add]]
 
 
-class Writer(ABC):
-    """Takes tables of rows, and one prediction for each row; to be closed."""
+@contextmanager
+def json_lines(path: Path) -> Iterator[Add]:
+    """Write the input's columns, and `prediction` as it is."""
+    with path.open("w", encoding="utf-8", errors="replace") as file:
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+        def add(rows: pa.Table, predictions: Sequence[Any]) -> None:
+            for row, prediction in zip(rows.to_pylist(), predictions, strict=True):
+                file.write(jsonable.line({**row, COLUMN: prediction}) + "\n")
 
-    @abstractmethod
-    def add(self, rows: pa.Table, predictions: Sequence[Any]) -> None:
-        """Write some rows behind those before."""
-
-    @abstractmethod
-    def close(self) -> None:
-        """Finish the file."""
+        yield add
 
 
-class JsonLines(Writer):
-    """The input's columns, and `prediction` as it is."""
+@contextmanager
+def comma_separated(path: Path) -> Iterator[Add]:
+    """Write the input's columns, and `prediction.label` and so on; what is nested is JSON."""
+    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+        table: csv.DictWriter[str] = csv.DictWriter(file, [], restval="")
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.file = path.open("w", encoding="utf-8", errors="replace")
+        def add(rows: pa.Table, predictions: Sequence[Any]) -> None:
+            for row, prediction in zip(rows.to_pylist(), predictions, strict=True):
+                cells = {name: flat(value) for name, value in row.items()} | columns(prediction)
+                if not table.fieldnames:
+                    table.fieldnames = list(cells)
+                    table.writeheader()
+                table.writerow(cells)
 
-    def add(self, rows: pa.Table, predictions: Sequence[Any]) -> None:
-        for row, prediction in zip(rows.to_pylist(), predictions, strict=True):
-            self.file.write(jsonable.line({**row, COLUMN: prediction}) + "\n")
-
-    def close(self) -> None:
-        self.file.close()
-
-
-class Csv(Writer):
-    """The input's columns, and `prediction.label` and so on; what is nested stands as JSON."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.file = path.open("w", encoding="utf-8", errors="replace", newline="")
-        self.table: csv.DictWriter[str] | None = None
-
-    def add(self, rows: pa.Table, predictions: Sequence[Any]) -> None:
-        for row, prediction in zip(rows.to_pylist(), predictions, strict=True):
-            cells = {**{name: flat(value) for name, value in row.items()}, **columns(prediction)}
-            if self.table is None:
-                self.table = csv.DictWriter(self.file, list(cells), restval="")
-                self.table.writeheader()
-            self.table.writerow(cells)
-
-    def close(self) -> None:
-        self.file.close()
+        yield add
 
 
-class Parquet(Writer):
-    """The input's columns in their types, and those of `Csv`."""
+@contextmanager
+def parquet(path: Path) -> Iterator[Add]:
+    """Write the input's columns in their types, and those of a csv; the first rows say which."""
+    with ExitStack() as stack:
+        files, kinds = list[pq.ParquetWriter](), dict[str, pa.DataType]()
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
-        self.file: pq.ParquetWriter | None = None
-        self.kinds: dict[str, pa.DataType] = {}
+        def add(rows: pa.Table, predictions: Sequence[Any]) -> None:
+            cells = [columns(prediction) for prediction in predictions]
+            for name in kinds or dict.fromkeys(name for row in cells for name in row):
+                values = [row.get(name) for row in cells]
+                if not files:
+                    kind = pa.infer_type(values)
+                    kinds[name] = pa.string() if pa.types.is_null(kind) else kind
+                rows = rows.append_column(name, pa.array(values, kinds[name]))
+            if not files:
+                files.append(stack.enter_context(pq.ParquetWriter(path, rows.schema)))
+            files[0].write_table(rows)
 
-    def add(self, rows: pa.Table, predictions: Sequence[Any]) -> None:
-        cells = [columns(prediction) for prediction in predictions]
-        names = self.kinds or dict.fromkeys(name for row in cells for name in row)
-        for name in names:
-            values = [row.get(name) for row in cells]
-            if name not in self.kinds:
-                self.kinds[name] = _kind(values)
-            rows = rows.append_column(name, pa.array(values, self.kinds[name]))
-        if self.file is None:
-            self.file = pq.ParquetWriter(self.path, rows.schema)
-        self.file.write_table(rows)
-
-    def close(self) -> None:
-        if self.file is not None:
-            self.file.close()
+        yield add
 
 
-WRITERS: dict[str, type[Writer]] = {".jsonl": JsonLines, ".csv": Csv, ".parquet": Parquet}
+WRITERS: dict[str, Writer] = {
+    ".jsonl": json_lines, ".csv": comma_separated, ".parquet": parquet,
+}  # fmt: skip
 
 
-def writer_of(path: Path) -> type[Writer]:
+def writer_of(path: Path) -> Writer:
     """Return what writes a file of this name.
 
     Raises:
@@ -119,9 +99,7 @@ def columns(prediction: Any) -> dict[str, Any]:
 
 def flat(value: Any) -> Any:
     """Return a value as one cell: lists and tables as JSON."""
-    if isinstance(value, Mapping | list | tuple):
-        return jsonable.line(value)
-    return value
+    return jsonable.line(value) if isinstance(value, Mapping | list | tuple) else value
 
 
 def without_bytes(rows: pa.Table) -> pa.Table:
@@ -133,27 +111,10 @@ def without_bytes(rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _kind(values: Sequence[Any]) -> pa.DataType:
-    """Return the type of a column by its first values; a text where there is none."""
-    known = {type(value) for value in values if value is not None}
-    if known == {bool}:
-        return pa.bool_()
-    if known == {int}:
-        return pa.int64()
-    return pa.float64() if known and known <= {int, float} else pa.string()
-
-
-def rejected(path: Path, found: Iterator[Mapping[str, Any]]) -> int:
-    """Write rows that were not predicted, with the reason; return how many. None, no file."""
-    lines = (jsonable.line(row) + "\n" for row in found)
-    first = next(lines, None)
-    if first is None:
+def write_rejected(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows that were not predicted, with the reason; where there are none, no file."""
+    if not rows:
         path.unlink(missing_ok=True)  # of an earlier call
-        return 0
-    count = 1
+        return
     with path.open("w", encoding="utf-8", errors="replace") as file:
-        file.write(first)
-        for line in lines:
-            file.write(line)
-            count += 1
-    return count
+        file.writelines(jsonable.line(row) + "\n" for row in rows)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +79,10 @@ def of_run(run: Path, form: str) -> OnnxModel:
     folder = run / form
     if not (folder / FILE).is_file():
         raise UserError(f"{folder} holds no {FILE}: `toolkit export {run} --to {form}` writes it")
-    if facts(folder).get("weights") != weights_digest(run / "model"):
-        raise UserError(f"{folder} is of another model than {run / 'model'}: export it again")
-    return OnnxModel(folder)
-
-
-def facts(folder: Path) -> Mapping[str, Any]:
-    """Return what an export says of itself."""
     try:
-        found: Mapping[str, Any] = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise UserError(f"{folder / FACTS} cannot be read: {error}") from None
-    return found
+    if facts.get("weights") != weights_digest(run / "model"):
+        raise UserError(f"{folder} is of another model than {run / 'model'}: export it again")
+    return OnnxModel(folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from toolkit.errors import UserError
 from toolkit.runs.folder import Run
+from toolkit.utils.logging import quiet_libraries, quiet_loggers
 from toolkit.utils.text import listing
 
 #: Form -> the module of its function, imported when it is asked for: some bring torch along.
@@ -46,6 +47,8 @@ def export(run: Run, form: str, out: Path | None = None) -> tuple[Path, str]:
     if partial.is_symlink():  # what is written must not land where it leads
         raise UserError(f"{partial} is a link: remove it first")
     shutil.rmtree(partial, ignore_errors=True)
+    quiet_loggers()
+    quiet_libraries()
     try:
         done: str = getattr(importlib.import_module(FORMS[form]), form)(run, partial)
         if folder.is_dir():

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.deployment.exporting.merged import beside
+from toolkit.deployment.exporting.merged import copy_beside, plain_model
 from toolkit.deployment.exporting.proof import Proof, prove, rows_of
 from toolkit.deployment.exporting.smoothing import smooth
 from toolkit.errors import ToolkitError, UserError
-from toolkit.models import adapters, methods
-from toolkit.models.auto import load_plain
 from toolkit.models.find import weights_digest
 from toolkit.plugin import Plugin
 from toolkit.runs.folder import Run
 from toolkit.runs.onnx_model import FACTS, FILE, require
-from toolkit.runs.predictor import Predictor, plugin_of, recipe_of, trained_on
+from toolkit.runs.predictor import Predictor, plugin_of
 from toolkit.utils import jsonable
 
 if TYPE_CHECKING:
@@ -37,9 +34,9 @@ def onnx(run: Run, folder: Path) -> str:
     source = _Source(run)
     facts = source.write(folder, "onnx")
     found = prove(run, source.restored, source.splits["test"], folder)
-    if found.different:
+    if different := found.facts["different"]:
         raise ToolkitError(
-            f"the exported model predicts {found.different} of {found.compared} test rows "
+            f"the exported model predicts {different} of {found.facts['compared']} test rows "
             f"differently:\n" + "\n".join(found.examples)
         )
     return _told(folder, facts, found)
@@ -74,10 +71,6 @@ class _Source:
 
     def __init__(self, run: Run) -> None:
         require()
-        from toolkit.utils.logging import quiet_libraries, quiet_loggers
-
-        quiet_loggers()
-        quiet_libraries()
         self.folder = run.path / "model"
         self.restored = Predictor(plugin_of(run.path))
         plugin = self.restored.plugin
@@ -85,30 +78,22 @@ class _Source:
             raise UserError(f"{run.path}: {type(plugin).__name__} generates its predictions, which "
                             "ONNX has no form for; --to merged gives plain weights")  # fmt: skip
         self.splits = rows_of(run, self.restored)
-        if (self.folder / adapters.CONFIG).is_file():
-            method = methods.method_for(recipe_of(run.path).method)
-            model = adapters.merged(self.folder, method, trained_on(run.path)).eval()
-        else:
-            model = load_plain(self.folder)
-        plugin.model = model.cpu().float()
+        plugin.model = plain_model(run).eval().cpu().float()
 
     def write(self, folder: Path, form: str) -> dict[str, Any]:
         """Write model.onnx and what stands beside a model; return what is known of it."""
         folder.mkdir(parents=True)
         _write(self.restored, self.splits["test"], folder / FILE)
         self.restored.plugin.model.config.save_pretrained(folder)
-        for file in beside(self.folder):
-            shutil.copy2(file, folder)
+        copy_beside(self.folder, folder)
         return {"form": form, "weights": weights_digest(self.folder)}
 
     def like_those_to_come(self) -> list[dict[str, Any]]:
         """Return batches of rows that are not those of the proof."""
         rows = self.splits.get("validation", self.splits["train"])
         starts = range(0, min(LIKE, len(rows)), 32)
-        batches = [
-            _batch(self.restored, rows.select(range(start, min(start + 32, len(rows)))))
-            for start in starts
-        ]
+        parts = (range(start, min(start + 32, len(rows))) for start in starts)
+        batches = (_batch(self.restored, rows.select(part)) for part in parts)
         return [{k: v.numpy() for k, v in batch.items()} for batch in batches]
 
 
@@ -122,17 +107,20 @@ def _write(restored: Predictor, rows: datasets.Dataset, file: Path) -> None:
 
     # torch takes a size of 1 for a fixed one.
     batches = [_batch(restored, rows.select(n % len(rows) for n in range(*part))) for part in ROWS]
-    plain, names = _plain(restored.plugin.model, batches[0])
-    sizes = [_changing(name, batches) for name in batches[0]]
+    model = restored.plugin.model.eval()
+    for name in ("use_cache", "output_hidden_states", "output_attentions"):  # outputs are tensors
+        if hasattr(model.config, name):
+            setattr(model.config, name, False)
+    sizes = {name: _changing(name, batches) for name in batches[0]}
     try:
         with _quiet(), torch.inference_mode():
+            outputs = model(**batches[0])
             program = torch.onnx.export(
-                plain, tuple(batches[0].values()), dynamo=True, verbose=False, opset_version=OPSET,
-                input_names=list(batches[0]), output_names=names,
-                dynamic_shapes={"tensors": tuple(sizes)},
+                model, (), kwargs=batches[0], dynamo=True, verbose=False, opset_version=OPSET,
+                input_names=list(sizes), output_names=list(outputs), dynamic_shapes=sizes,
             )  # fmt: skip
             assert program is not None  # noqa: S101 - only with a file it returns None
-            program.save(file, external_data=_size(restored.plugin.model) > 1.5e9)
+            program.save(file, external_data=model.get_memory_footprint() > 1.5e9)
     except Exception as error:
         cause: BaseException = error
         while cause.__cause__ is not None:
@@ -164,37 +152,9 @@ def _changing(name: str, batches: list[dict[str, Any]]) -> dict[int, Any]:
     }
 
 
-def _plain(model: Any, batch: Mapping[str, Any]) -> tuple[Any, list[str]]:
-    """Return the model with the tensors of its outputs as a tuple, and their names."""
-    import torch
-
-    model.eval()
-    if hasattr(model.config, "use_cache"):
-        model.config.use_cache = False
-    with torch.inference_mode():
-        outputs = model(**batch)
-    names = [name for name, value in outputs.items() if isinstance(value, torch.Tensor)]
-
-    class Plain(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            found = self.model(**dict(zip(batch, tensors, strict=True)))
-            return tuple(found[name] for name in names)
-
-    return Plain().eval(), names
-
-
-def _size(model: Any) -> int:
-    return sum(p.numel() * p.element_size() for p in model.parameters())
-
-
 def _told(folder: Path, facts: dict[str, Any], proof: Proof) -> str:
     """Write what is known of an export beside it, and return it in words."""
-    facts |= proof.facts()
-    text = json.dumps(jsonable.finite(facts), indent=2) + "\n"
+    text = json.dumps(jsonable.finite(facts | proof.facts), indent=2) + "\n"
     (folder / FACTS).write_text(text, encoding="utf-8")
     return proof.in_words()
 
@@ -202,14 +162,10 @@ def _told(folder: Path, facts: dict[str, Any], proof: Proof) -> str:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Silence what exporter and quantizer say of versions and operators that are not there."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir", "root")]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with warnings.catch_warnings(action="ignore"):
             yield
     finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
+        logging.disable(before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,42 +22,21 @@ ROUNDS = 3
 
 @dataclass(frozen=True)
 class Proof:
-    """How an export compares.
+    """How an export compares: as export.json holds it; and rows that it predicts differently."""
 
-    scores: metric -> (of the run's model, of the export). seconds: that SPEED_ROWS take at most in
-    torch and in the export, model alone, the best of ROUNDS. bytes: of the two models' files.
-    """
-
-    compared: int
-    different: int
+    facts: dict[str, Any]
     examples: list[str]
-    scores: Mapping[str, tuple[float, float]]
-    seconds: tuple[float, float]
-    bytes: tuple[int, int]
-
-    def facts(self) -> dict[str, Any]:
-        """Return it as export.json holds it."""
-        return {
-            "compared": self.compared,
-            "different": self.different,
-            "scores": {
-                name: {"run": run, "export": export} for name, (run, export) in self.scores.items()
-            },
-            "speedup": self.seconds[0] / self.seconds[1],
-            "bytes": {"run": self.bytes[0], "export": self.bytes[1]},
-        }
 
     def in_words(self) -> str:
         """Return it in a few lines."""
-        rows = f"{self.compared:,} test rows"
-        lines = [
-            f"{name} {export:.4f}, the run's model {run:.4f} ({export - run:+.4f})"
-            for name, (run, export) in self.scores.items()
-        ]
-        run, export = (size / 1e6 for size in self.bytes)
-        size = f"{export:,.1f} MB, the run's model {run:,.1f} MB"
-        speed = f"{self.seconds[0] / self.seconds[1]:.2f}x the speed of torch on this machine"
-        return "\n".join([rows, *lines, size, speed])
+        lines = [f"{self.facts['compared']:,} test rows"]
+        for name, both in self.facts["scores"].items():
+            run, export = both["run"], both["export"]
+            lines.append(f"{name} {export:.4f}, the run's model {run:.4f} ({export - run:+.4f})")
+        run, export = (self.facts["bytes"][name] / 1e6 for name in ("run", "export"))
+        lines.append(f"{export:,.1f} MB, the run's model {run:,.1f} MB")
+        lines.append(f"{self.facts['speedup']:.2f}x the speed of torch on this machine")
+        return "\n".join(lines)
 
 
 def prove(run: Run, restored: Predictor, rows: datasets.Dataset, folder: Path) -> Proof:
@@ -73,7 +52,6 @@ def prove(run: Run, restored: Predictor, rows: datasets.Dataset, folder: Path) -
     from toolkit.runs import verify
 
     plugin = restored.plugin
-    prepared = plugin.prepare(rows, "test")
     torch_model, exported = plugin.model, OnnxModel(folder)
     saved, references = [], []
     for predictions, truths in read_predictions(run.path / "predictions.jsonl"):
@@ -85,13 +63,15 @@ def prove(run: Run, restored: Predictor, rows: datasets.Dataset, folder: Path) -
     finally:
         plugin.model = torch_model
     compared = verify.compare(plugin, saved, made)
-    both = [score(run_metrics.modules(plugin), [(found, references)]) for found in (saved, made)]
-    scores = {name: (both[0][name]["value"], both[1][name]["value"]) for name in both[0]}
-    seconds = _seconds(restored, exported, prepared)
-    weights = sum(file.stat().st_size for file in (run.path / "model").glob("*.safetensors"))
-    size = sum(file.stat().st_size for file in folder.glob(f"{FILE}*"))
-    return Proof(compared.compared, compared.different, compared.examples, scores, seconds,
-                 (weights, size))  # fmt: skip
+    before, after = (score(run_metrics.modules(plugin), [(p, references)]) for p in (saved, made))
+    scores = {name: {"run": before[name]["value"], "export": after[name]["value"]}
+              for name in before}  # fmt: skip
+    slower, faster = _seconds(restored, exported, plugin.prepare(rows, "test"))
+    files = {"run": (run.path / "model").glob("*.safetensors"), "export": folder.glob(f"{FILE}*")}
+    sizes = {name: sum(file.stat().st_size for file in found) for name, found in files.items()}
+    facts = {"compared": compared.compared, "different": compared.different, "scores": scores,
+             "speedup": slower / faster, "bytes": sizes}  # fmt: skip
+    return Proof(facts, compared.examples)
 
 
 def rows_of(run: Run, restored: Predictor) -> datasets.DatasetDict:
@@ -106,9 +86,7 @@ def rows_of(run: Run, restored: Predictor) -> datasets.DatasetDict:
     before = run.record["data"]["fingerprint"]
     if loaded.fingerprint != before:
         what = f"its rows are not those of the run (fingerprint {loaded.fingerprint}, was {before})"
-        raise UserError(
-            [Fault("data.source", f"{what}: an export is proved on the same test rows")]
-        )
+        raise UserError(Fault("data.source", f"{what}: an export is proved on the same test rows"))
     return loaded.splits
 
 

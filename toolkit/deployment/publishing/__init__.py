@@ -1,6 +1,6 @@
 """A finished run on the Hub: model, card, recipe and report in one commit, without rows of data."""
 
-from toolkit.deployment.publishing.plan import Item, Plan, in_words
-from toolkit.deployment.publishing.sending import Prepared, Pushed, prepare, send
+from toolkit.deployment.publishing.files import UploadPlan
+from toolkit.deployment.publishing.sending import Pushed, prepare, send
 
-__all__ = ["Item", "Plan", "Prepared", "Pushed", "in_words", "prepare", "send"]
+__all__ = ["Pushed", "UploadPlan", "prepare", "send"]

@@ -1,67 +1,105 @@
-"""A run's folder read for publishing: what leaves it, as it leaves it."""
+"""A run's folder read for publishing: what leaves it, as it leaves it, and what stays here."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from toolkit.deployment.publishing import paths
-from toolkit.deployment.publishing.plan import Item, Plan
+from toolkit.deployment.publishing.paths import LocalPaths
 from toolkit.errors import Fault, UserError
 from toolkit.models import adapters
 from toolkit.models.find import WANTED
 from toolkit.recipe.yaml_text import brief, construct, dump
-from toolkit.reporting import examples
 from toolkit.runs.folder import Run
 from toolkit.runs.record import Record
-from toolkit.training import log_history
+from toolkit.utils.text import listing, printable
 
-ROWS = "shows rows of data: --with-data sends it"
-# Keys of a saved model's JSON under which libraries write where files were.
-_PLACES = re.compile(r'"\w*(?:name_or_path|_path|_file|_dir|_folder)"\s*:\s*"(?:[/~\\]|[A-Za-z]:)')
-_KEY = re.compile(r"\w*(?:name_or_path|_path|_file|_dir|_folder)")
+PARTS = ("model", "README.md", "recipe.yaml", "run.json", "report.html", "figures",
+         "predictions.jsonl")  # fmt: skip
+ROWS = "rows of data: --with-data sends it"
+# In a saved model's JSON: keys under which libraries write where files were, and their texts.
+_PLACES = re.compile(
+    r'("\w*(?:name_or_path|_path|_file|_dir|_folder)"\s*:\s*)'
+    r'("(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")'
+)
 
 
-def plan(run: Run, repo: str, with_data: bool = False) -> Plan:
-    """Return what is published of a finished run, read but not sent.
+@dataclass
+class UploadPlan:
+    """All that is published of a run, and where: OWNER/NAME, branch, message of the commit.
+
+    private: of the repository, if it has to be made; one that is public already is refused then.
+    files: path in the repository -> content, or the file that holds it. left_out: path in the run's
+    folder -> why it stays here. paths: of this machine -> what is written instead. notes: what
+    whoever publishes should know.
+    """
+
+    repo: str
+    private: bool
+    branch: str
+    message: str
+    files: dict[str, Path | bytes] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    paths: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    def in_words(self) -> Iterator[str]:
+        """Yield a line for each file, with its bytes, then what stays here, and what is changed."""
+        sizes = {path: len(found) if isinstance(found, bytes) else found.stat().st_size
+                 for path, found in sorted(self.files.items())}  # fmt: skip
+        yield from (f"{size:>14,}  {path}" for path, size in sizes.items())
+        yield f"{sum(sizes.values()):>14,}  bytes in {len(sizes)} files"
+        reasons: dict[str, list[str]] = {}
+        for path, why in self.left_out.items():
+            reasons.setdefault(why, []).append(path)
+        yield from (f"not sent: {listing(paths, 8)}: {why}" for why, paths in reasons.items())
+        yield from (f"written as {name}: {path}" for path, name in sorted(self.paths.items()))
+        yield from (f"note: {note}" for note in self.notes)
+
+
+def collect(run: Run, plan: UploadPlan, with_data: bool) -> None:
+    """Read what is published of a finished run into a plan.
 
     Args:
-        repo: OWNER/NAME, by which the card then says how the model is loaded.
         with_data: whether what shows rows of data is published, too.
 
     Raises:
         UserError: the folder lacks what a run has, is damaged, or holds links that lead out of it.
     """
-    return _Planner(run, repo, with_data).made()
+    root, what = run.path.resolve(), "is a link that leads out of the run's folder"
+    if out := [file for file in sorted(run.path.rglob("*"))
+               if file.relative_to(run.path).parts[0] != "checkpoints"
+               and not file.resolve().is_relative_to(root)]:  # fmt: skip
+        raise UserError([Fault(str(file), f"{what}: remove it, or copy the file") for file in out])
+    collector = _Collector(run, plan, with_data)
+    collector.model()
+    collector.texts()
+    collector.figures()
+    collector.report()
+    for entry in sorted(run.path.iterdir()):
+        if entry.name not in PARTS:
+            name = f"{entry.name}/" if entry.is_dir() else entry.name
+            plan.left_out[name] = "no part of what is published"
 
 
-class _Planner:
-    def __init__(self, run: Run, repo: str, with_data: bool) -> None:
-        self.run, self.repo, self.with_data = run, repo, with_data
-        self.plan, self.links = Plan(), list[Fault]()
-        recipe = _recipe(run.path)
-        self.clean = paths.of_run(run.path, run.record, recipe)
+class _Collector:
+    def __init__(self, run: Run, plan: UploadPlan, with_data: bool) -> None:
+        self.run, self.plan, self.with_data = run, plan, with_data
+        file = run.path / "recipe.yaml"
+        try:
+            recipe = construct(_read(file))
+        except yaml.YAMLError as error:
+            raise UserError(f"{file} is damaged: {brief(error)}") from None
+        self.clean = LocalPaths.of_run(run.path, run.record, recipe)
+        plan.paths = self.clean.replaced
         self.record = self.clean.values(self._record())
         self.recipe = f"# toolkit run recipe.yaml\n{dump(self.clean.values(recipe))}"
-
-    def made(self) -> Plan:
-        self._model()
-        self._text("README.md", self._card)
-        self._text("recipe.yaml", lambda _: self.recipe)
-        self._text("run.json", lambda _: json.dumps(self.record, indent=2) + "\n")
-        self._figures()
-        self._rows()
-        if self.links:
-            raise UserError(self.links)
-        self._report()
-        self._others()
-        self.plan.paths = dict(sorted(self.clean.replaced.items()))
-        return self.plan
 
     def _record(self) -> dict[str, Any]:
         """Return run.json by its known keys: others' may be anything (the place of a tracker)."""
@@ -71,155 +109,100 @@ class _Planner:
             found["slices"] = {}
             figures = found.get("figures") or {}
             found["figures"] = {n: p for n, p in figures.items() if p.endswith(".svg")}
-        for part in ("card", "adapter"):
-            if (found.get(part) or {}).get("usage"):
-                found[part] = {**found[part], "usage": self._usage(found[part]["usage"])}
+        for part, usage in self._usages():
+            found[part] = {**found[part], "usage": self._published(usage)}
         return found
 
-    def _usage(self, text: str) -> str:
+    def _usages(self) -> Iterator[tuple[str, str]]:
+        """Yield the parts of run.json that hold lines which load the model, and the lines."""
+        for part in ("card", "adapter"):
+            if usage := (self.run.record.get(part) or {}).get("usage"):
+                yield part, usage
+
+    def _published(self, usage: str) -> str:
         """Return lines that load a model with its name on the Hub in place of its folder's."""
         note = "  # of the run; where it is published, its name there"
-        return text.replace(note, "").replace('"model"', f'"{self.repo}"')
+        return usage.replace(note, "").replace('"model"', f'"{self.plan.repo}"')
 
-    def _add(self, path: str, file: Path, content: bytes | None = None) -> None:
-        source = file.relative_to(self.run.path).as_posix()
-        if not self._leads_out(file):
-            self.plan.items.append(Item(path, file if content is None else content, source))
-
-    def _leads_out(self, file: Path) -> bool:
-        out = not file.resolve().is_relative_to(self.run.path.resolve())
-        fault = Fault(str(file), "is a link that leads out of the run's folder: remove it, or copy "
-                      "the file")  # fmt: skip
-        if out and fault not in self.links:
-            self.links.append(fault)
-        return out
-
-    def _text(self, name: str, change: Callable[[str], str]) -> None:
-        file = self.run.path / name
-        if not file.is_file():
-            self.plan.left_out[name] = "is not there"
-        elif not self._leads_out(file):
-            self._add(name, file, change(_read(file)).encode("utf-8", "replace"))
-
-    def _model(self) -> None:
-        folder = self.run.path / "model"
+    def model(self) -> None:
+        """Add the files of `model/`, at the root."""
+        folder, record = self.run.path / "model", self.run.record["model"]
         if not any(folder.glob("*.safetensors")):
             raise UserError(f"{self.run.path} holds no model: {folder} has no safetensors weights")
-        for file in sorted(_files(folder)):
+        for file in sorted(filter(Path.is_file, folder.rglob("*"))):
             path = file.relative_to(folder).as_posix()
-            hidden = any(part.startswith(".") for part in Path(path).parts)
-            if path == "README.md":  # the run's own card takes its place
-                continue
+            hidden = any(part.startswith(".") for part in path.split("/"))
             if hidden or not any(file.match(kind) for kind in WANTED):
                 self.plan.left_out[f"model/{path}"] = "no file that a saved model needs"
-            elif file.suffix == ".json" and not self._leads_out(file):
-                self._add(path, file, self._without_places(file))
-            else:
-                self._add(path, file)
+            elif path != "README.md":  # the run's own card takes its place
+                text = _read(file) if file.suffix == ".json" else ""
+                cleaned = _PLACES.sub(self._without_place, text)
+                self.plan.files[path] = file if cleaned == text else cleaned.encode()
         if (folder / adapters.CONFIG).is_file():
-            self._adapter()
+            what = f"the model is an adapter of {record['id']}, and is sent as one"
+            more = "`toolkit export RUN --merge` makes one plain model of the two"
+            self.plan.notes.append(f"{what}; {more}")
+            if record["source"] == "folder":
+                what = f"{record['id']} is a folder of this machine"
+                self.plan.notes.append(f"{what}: others cannot load the adapter without it")
 
-    def _adapter(self) -> None:
-        model = self.run.record["model"]
-        self.plan.notes.append(
-            f"the model is an adapter of {model['id']}, and is sent as one; `toolkit export RUN "
-            "--merge` makes one plain model of the two"
-        )
-        if model["source"] == "folder":
-            self.plan.notes.append(f"{model['id']} is a folder of this machine: others cannot "
-                                   "load the adapter without it")  # fmt: skip
+    def _without_place(self, found: re.Match[str]) -> str:
+        return found[1] + json.dumps(self.clean.values(json.loads(found[2])), ensure_ascii=False)
 
-    def _without_places(self, file: Path) -> bytes | None:
-        """Return a model's JSON without paths of this machine; None where it holds none."""
-        text = _read(file)
-        if not _PLACES.search(text):
-            return None
-        try:
-            found = self._named_places(json.loads(text))
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{file} is damaged: {error}") from None
-        return (json.dumps(found, indent=2, ensure_ascii=False) + "\n").encode()
-
-    def _named_places(self, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {
-                key: self.clean.values(inner) if isinstance(inner, str) and _KEY.fullmatch(key)
-                else self._named_places(inner) for key, inner in value.items()
-            }  # fmt: skip
-        return [self._named_places(inner) for inner in value] if isinstance(value, list) else value
+    def texts(self) -> None:
+        """Add card, recipe and run.json."""
+        if (card := self.run.path / "README.md").is_file():
+            self.plan.files["README.md"] = _encoded(self._card(_read(card)))
+        else:
+            self.plan.left_out["README.md"] = "is not there"
+        self.plan.files["recipe.yaml"] = _encoded(self.recipe)
+        self.plan.files["run.json"] = _encoded(json.dumps(self.record, indent=2) + "\n")
 
     def _card(self, text: str) -> str:
         """Return README.md, which may have been edited: its words stay but for what is not sent."""
         from toolkit.reporting import card
-        from toolkit.utils.text import printable
 
         record = self.run.record
         kept = card.body({**record, "slices": {}}, record.get("adapter")).splitlines()
         written = card.body(record, record.get("adapter")).splitlines()
         gone = set() if self.with_data else set(written) - set(kept)
         text = "\n".join(line for line in text.split("\n") if line not in gone)
-        for part in ("card", "adapter"):
-            usage = (record.get(part) or {}).get("usage")
-            if usage:
-                text = text.replace(printable(usage), printable(self._usage(usage)))
+        for _, usage in self._usages():
+            text = text.replace(printable(usage), printable(self._published(usage)))
         return self.clean.text(text)
 
-    def _figures(self) -> None:
-        for path in (self.run.record.get("figures") or {}).values():
-            file = self.run.path / "figures" / Path(path).name
-            drawn = [file, file.with_suffix(".json")] if file.suffix == ".svg" else [file]
-            for one in filter(Path.is_file, drawn):
-                if file.suffix != ".svg" and not self.with_data:
-                    self.plan.left_out[f"figures/{one.name}"] = f"a picture, which may {_bare()}"
-                else:
-                    self._add(f"figures/{one.name}", one)
+    def figures(self) -> None:
+        """Add curves, with their points; pictures, which may show rows, where rows are sent."""
+        drawn = (self.run.record.get("figures") or {}).values()
+        curves = {Path(path).stem for path in drawn if path.endswith(".svg")}
+        for file in sorted((self.run.path / "figures").glob("*")):
+            sent = file.stem in curves and file.suffix in (".svg", ".json")
+            self._rows_or_not(file, "a picture, which may show", sent)
 
-    def _rows(self) -> None:
-        file = self.run.path / "predictions.jsonl"
-        for read in (file, self.run.path / examples.FILE, self.run.path / log_history.FILE):
-            self._leads_out(read)  # the report is made from these
-        if file.is_file() and self.with_data:
-            self.plan.items.append(Item(file.name, file, file.name))
-        elif file.is_file():
-            self.plan.left_out[file.name] = f"one line a test row: {ROWS}"
+    def _rows_or_not(self, file: Path, why: str, sent: bool = False) -> None:
+        name = file.relative_to(self.run.path).as_posix()
+        if sent or self.with_data:
+            self.plan.files[name] = file
+        else:
+            self.plan.left_out[name] = f"{why} {ROWS}"
 
-    def _report(self) -> None:
+    def report(self) -> None:
+        """Add the report, written anew for others, and the rows that it is made of."""
         from toolkit.reporting import html
 
+        if (rows := self.run.path / "predictions.jsonl").is_file():
+            self._rows_or_not(rows, "one line a test row: shows")
         try:
             page = html.published(self.run, self.record, self.recipe, self.with_data)
         except OSError as error:
-            self.plan.left_out[html.FILE] = (
-                f"written anew for publishing from predictions.jsonl, which cannot be read "
-                f"({error.strerror or error})"
-            )
-            return
-        how = "written anew" if self.with_data else "written anew, without single rows"
-        content = page.encode("utf-8", "replace")
-        self.plan.items.append(Item(html.FILE, content, html.FILE, how))
-
-    def _others(self) -> None:
-        sent = {item.source for item in self.plan.items}
-        for entry in sorted(self.run.path.iterdir()):
-            told = {*sent, *self.plan.left_out}
-            if entry.name not in told and not any(t.startswith(f"{entry.name}/") for t in told):
-                name = f"{entry.name}/" if entry.is_dir() else entry.name
-                self.plan.left_out[name] = "no part of what is published"
+            why = f"which cannot be read ({error.strerror or error})"
+            self.plan.left_out[html.FILE] = f"written anew for publishing from {rows.name}, {why}"
+        else:
+            self.plan.files[html.FILE] = _encoded(page)
 
 
-def _bare() -> str:
-    return ROWS.replace("shows", "show", 1)
-
-
-def _recipe(run: Path) -> dict[str, Any]:
-    file = run / "recipe.yaml"
-    try:
-        found = construct(_read(file))
-    except yaml.YAMLError as error:
-        raise UserError(f"{file} is damaged: {brief(error)}") from None
-    if not isinstance(found, dict):
-        raise UserError(f"{file} is damaged: it holds no keys of a recipe")
-    return found
+def _encoded(text: str) -> bytes:
+    return text.encode("utf-8", "replace")
 
 
 def _read(file: Path) -> str:
@@ -229,7 +212,3 @@ def _read(file: Path) -> str:
         raise UserError(f"{file} is damaged: {error}") from None
     except OSError as error:
         raise UserError(f"{file} cannot be read: {error.strerror or error}") from None
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (file for file in folder.rglob("*") if file.is_file())

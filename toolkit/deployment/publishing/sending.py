@@ -2,41 +2,29 @@
 
 from __future__ import annotations
 
+import glob
+import re
+import tempfile
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from toolkit.deployment.publishing import files, names
-from toolkit.deployment.publishing.faults import in_words, offline, without_token
-from toolkit.deployment.publishing.plan import Plan
-from toolkit.errors import Fault, UserError
+from toolkit.deployment.publishing.files import UploadPlan, collect
+from toolkit.errors import Fault, ToolkitError, UserError
 from toolkit.runs.folder import Run
-from toolkit.utils.text import printable_line
+from toolkit.utils.text import listing, nearest, printable_line
 
 if TYPE_CHECKING:
-    from huggingface_hub import HfApi, ModelInfo
+    from huggingface_hub import HfApi
 
 MAIN = "main"
 # Left by an earlier push of another model, `from_pretrained` would take these for the new one's;
 # and predictions are of the model that they were published with.
 STALE = ("*.safetensors", "*.safetensors.index.json", "adapter_config.json", "predictions.jsonl")
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """What a push would send, and where to: all of it is read, nothing has been sent.
-
-    private: of the repository, if it has to be made; one that is public already is refused then.
-    """
-
-    repo: str
-    private: bool
-    branch: str
-    message: str
-    plan: Plan
+_BRANCH = re.compile(r"(?!refs/)\w[\w.+-]*(?:/\w[\w.+-]*)*(?<!\.lock)(?<!\.)", re.ASCII)
 
 
 @dataclass
@@ -51,8 +39,8 @@ class Pushed:
     commit: str
     private: bool
     changed: bool
-    removed: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
+    removed: list[str]
+    notes: list[str]
 
 
 def prepare(
@@ -63,7 +51,7 @@ def prepare(
     revision: str | None = None,
     message: str | None = None,
     with_data: bool = False,
-) -> Prepared:
+) -> UploadPlan:
     """Return what a push of a finished run would send; the Hub is not asked for anything.
 
     Args:
@@ -76,17 +64,24 @@ def prepare(
     Raises:
         UserError: all that is wrong with the names, the run and its folder.
     """
-    faults = [*names.wrong_repo(repo), *names.wrong_branch(revision)]
+    from toolkit.reporting.display import headline
+
+    faults = list(_wrong_repo(repo))
+    if revision is not None and (".." in revision or not _BRANCH.fullmatch(revision)):
+        what = "is no name of a branch: letters, digits and . _ - /"
+        faults.append(Fault(f"--revision {revision}", what))
     if run.status != "finished":
         what = f"is {run.status}: only a finished run's model has been proved, and can be pushed"
         faults.append(Fault(str(run.path), what))
     if faults:
         raise UserError(faults)
-    found = files.plan(run, repo, with_data)
-    return Prepared(repo, private, revision or MAIN, message or _message(run), found)
+    scored = ": ".join(filter(None, [run.record["recipe"], headline(run.record)]))
+    plan = UploadPlan(repo, private, revision or MAIN, message or printable_line(scored))
+    collect(run, plan, with_data)
+    return plan
 
 
-def send(prepared: Prepared, progress: bool = False) -> Pushed:
+def send(plan: UploadPlan, progress: bool = False) -> Pushed:
     """Make the repository where it is not there, and send all in one commit.
 
     The token is the one that huggingface_hub finds: HF_TOKEN, or that of `hf auth login`.
@@ -99,121 +94,114 @@ def send(prepared: Prepared, progress: bool = False) -> Pushed:
             one was asked for, HF_HUB_OFFLINE.
         ToolkitError: the Hub cannot be reached, or fails.
     """
-    from huggingface_hub import HfApi, constants, get_token
+    from huggingface_hub import HfApi
 
-    if constants.is_offline_mode():
-        raise offline()
-    token = get_token()
-    if not token or not token.isascii():
-        raise without_token(constants.ENDPOINT)
-    with _quiet(progress) as said:
-        pushed = _Push(HfApi(token=token, library_name="toolkit"), prepared).done()
-    pushed.notes += said
-    return pushed
+    from toolkit.utils.logging import quiet_libraries
 
-
-class _Push:
-    def __init__(self, api: HfApi, prepared: Prepared) -> None:
-        self.api, self.to = api, prepared
-        self.names: list[str] = []  # that the token's owner may write as
-        self.made = False
-
-    def done(self) -> Pushed:
+    if not progress:
+        quiet_libraries()
+    api, names, made = HfApi(library_name="toolkit"), list[str](), False
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         try:
-            who = self.api.whoami()
-            self.names = [one["name"] for one in (who, *who.get("orgs", ())) if "name" in one]
-            return self._committed(self._ready())
+            who = api.whoami()
+            names = [one["name"] for one in (who, *who.get("orgs", ())) if "name" in one]
+            if not api.repo_exists(plan.repo):
+                api.create_repo(plan.repo, private=plan.private, exist_ok=True)
+                made = True
+            pushed = _uploaded(api, plan)
         except UserError:
             raise
         except Exception as error:  # httpx, Hub, upload and file errors have no common base
-            told = in_words(error, self.to.repo, self.api.endpoint, self.names)
-            if told is None:
-                raise
-            if self.made:
-                told.args = (f"{told}\nThe repository {self.to.repo} was made, and is empty.",)
-            raise told from error
+            found = _explained(error, plan.repo, api.endpoint, names)
+            if made:
+                found.args = (f"{found}\nThe repository {plan.repo} was made, and is empty.",)
+            raise found from error
+    pushed.notes += [printable_line(one.message) for one in said if one.category is UserWarning]
+    return pushed
 
-    def _ready(self) -> ModelInfo:
-        """Return the repository's branch as it is; both are made where they are not there."""
-        repo, branch = self.to.repo, self.to.branch
-        info = self._info()
-        if info is None:
-            self.api.create_repo(repo, private=self.to.private, exist_ok=True)
-            self.made = True
-            info = self.api.model_info(repo)
-        if self.to.private and not info.private:
-            raise UserError(
-                f"{repo} is there and public: everybody would see what is sent. Say --public, or "
-                "make it private in its settings, or take another name"
-            )
-        if branch == MAIN:
-            return info
-        self.api.create_branch(repo, branch=branch, exist_ok=True)
-        return self.api.model_info(repo, revision=branch)
 
-    def _info(self) -> ModelInfo | None:
-        from huggingface_hub.errors import RepositoryNotFoundError
-
-        try:
-            return self.api.model_info(self.to.repo)
-        except RepositoryNotFoundError:
-            return None
-
-    def _committed(self, info: ModelInfo) -> Pushed:
-        from huggingface_hub import CommitOperationAdd, CommitOperationDelete
-
-        items, repo, branch = self.to.plan.items, self.to.repo, self.to.branch
-        stale = _stale((s.rfilename for s in info.siblings or ()), {item.path for item in items})
-        operations: list[Any] = [CommitOperationDelete(path) for path in stale]
-        operations += [CommitOperationAdd(item.path, item.content) for item in items]
-        commit = self.api.create_commit(
-            repo, operations, commit_message=self.to.message, revision=branch
+def _uploaded(api: HfApi, plan: UploadPlan) -> Pushed:
+    repo, url, notes = plan.repo, f"{api.endpoint}/{plan.repo}", list[str]()
+    private = bool(api.model_info(repo).private)
+    if plan.private and not private:
+        raise UserError(
+            f"{repo} is there and public: everybody would see what is sent. Say --public, or "
+            "make it private in its settings, or take another name"
         )
-        url = f"{self.api.endpoint}/{repo}" + ("" if branch == MAIN else f"/tree/{branch}")
-        private = bool(info.private)
-        pushed = Pushed(url, str(commit.oid), private, commit.oid != info.sha, stale)
-        if private and not self.to.private:
-            pushed.notes.append(f"{repo} is private, and stays so until its settings say otherwise")
-        return pushed
+    if private and not plan.private:
+        notes.append(f"{repo} is private, and stays so until its settings say otherwise")
+    if plan.branch != MAIN:
+        api.create_branch(repo, branch=plan.branch, exist_ok=True)
+        url += f"/tree/{plan.branch}"
+    before = api.model_info(repo, revision=plan.branch)
+    stale = sorted(file.rfilename for file in before.siblings or ()
+                   if "/" not in file.rfilename and file.rfilename not in plan.files
+                   and any(fnmatch(file.rfilename, kind) for kind in STALE))  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="toolkit-push-") as folder:
+        for path, content in plan.files.items():
+            place = Path(folder, path)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(content, bytes):
+                place.write_bytes(content)
+            else:  # weights may be too large for a copy, and stand in another file system
+                place.symlink_to(content.resolve())
+        commit = api.upload_folder(
+            repo_id=repo, folder_path=folder, commit_message=plan.message, revision=plan.branch,
+            delete_patterns=list(map(glob.escape, stale)),
+        )  # fmt: skip
+    return Pushed(url, str(commit.oid), private, commit.oid != before.sha, stale, notes)
 
 
-def _stale(there: Iterator[str], sent: set[str]) -> list[str]:
-    return sorted(path for path in there
-                  if "/" not in path and path not in sent
-                  and any(fnmatch(path, kind) for kind in STALE))  # fmt: skip
+def _wrong_repo(repo: str) -> Iterator[Fault]:
+    """Yield what is wrong with the name of a repository, and what it may have been meant for."""
+    if not _is_repo(repo):
+        # It may be an address in a browser or of git.
+        path = re.sub(r"^\w+://[^/]*|^git@[^:]*:|\.git/?$", "", repo)
+        parts = [re.sub(r"[^\w.-]+|-{2,}|\.{2,}", "-", part, flags=re.ASCII).strip("-.")
+                 for part in re.split(r"[/\\]", path)]  # fmt: skip
+        near = "/".join([part for part in parts if part][:2])
+        what = "two names of letters, digits and . _ -, without -- and ..; at most 96 characters."
+        if _is_repo(f"owner/{repo}"):
+            what = "the owner is missing, your name there or an organisation's"
+        elif _is_repo(near):
+            what += f" Did you mean {near!r}?"
+        yield Fault(repo, f"is no OWNER/NAME of the Hub: {what}")
 
 
-@contextmanager
-def _quiet(progress: bool) -> Iterator[list[str]]:
-    """Silence huggingface_hub; yield the list of what it has warned of, which fills at the end."""
-    from huggingface_hub.utils import logging as hub_logging
-    from huggingface_hub.utils.tqdm import (
-        are_progress_bars_disabled,
-        disable_progress_bars,
-        enable_progress_bars,
-    )
+def _is_repo(name: str) -> bool:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # no __all__
 
-    level, bars, said = hub_logging.get_verbosity(), not are_progress_bars_disabled(), list[str]()
-    hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # untyped there
-    if bars and not progress:
-        disable_progress_bars()
     try:
-        with warnings.catch_warnings(record=True) as found:
-            warnings.simplefilter("always")
-            yield said
-        said += [printable_line(one.message) for one in found if one.category is UserWarning]
-    finally:
-        hub_logging.set_verbosity(level)
-        if bars and not progress:
-            enable_progress_bars()
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return "/" in name
 
 
-def _message(run: Run) -> str:
-    """Return what the commit says: the recipe and what the model is worth."""
-    from toolkit.reporting.terminal import with_interval
+def _explained(error: Exception, repo: str, endpoint: str, names: list[str]) -> ToolkitError:
+    """Return an error of huggingface_hub as one of ours: what it says, and what to do.
 
-    record = run.record
-    best = record["headline"]
-    score = record["metrics"]["test"].get(best["metric"]) if best else None
-    worth = f": {best['metric']} {with_interval(score)} on test" if best and score else ""
-    return printable_line(f"{record['recipe']}{worth}")
+    Args:
+        names: that the token's owner may write as; empty where that is not known yet.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    if isinstance(error, RuntimeError) and isinstance(error.__cause__, Exception):
+        error = error.__cause__  # of a file's upload
+    lines = (line.strip(" -") for line in str(error).splitlines())
+    said = " ".join([li for li in lines if li and not li.startswith("For more information")][:4])
+    said = printable_line(said or type(error).__name__)[:500].rstrip(".")
+    what = f"nothing was published, {endpoint}/{repo} cannot be pushed to: {said}."
+    status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+    by_http = isinstance(error, HfHubHTTPError.__mro__[1])  # httpx's base, whatever its package
+    if by_http and (status is None or status >= 500 or status in (408, 425, 429)):
+        return ToolkitError(f"{what} Try again later")
+    if status in (401, 403):
+        what += f" A token with the right to write is made at {endpoint}/settings/tokens."
+    if status == 403 and names:
+        owner = repo.split("/")[0]
+        hint = "" if owner in names else nearest(owner, names)
+        what += f" That of {names[0]} can push to: {listing(names)}.{hint}"
+    return UserError(what) if isinstance(error, OSError | ValueError) else ToolkitError(what)

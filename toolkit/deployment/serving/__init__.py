@@ -7,8 +7,10 @@ guard       what no request gets past: the key, the host's name, the size of a b
 app         the routes
 page        the page on which a person tries a model, and that of the API
 server      uvicorn: bound, started, drained
+settings    how it is reached, and what it takes
 """
 
-from toolkit.deployment.serving.server import Server, Settings
+from toolkit.deployment.serving.server import Server
+from toolkit.deployment.serving.settings import ServerSettings
 
-__all__ = ["Server", "Settings"]
+__all__ = ["Server", "ServerSettings"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -29,7 +30,7 @@ class FullError(Exception):
 class _Waiting:
     rows: Rows
     answer: asyncio.Future[list[Any]]
-    since: float
+    since: float  # by the clock of the event loop
 
 
 class Batcher:
@@ -57,23 +58,15 @@ class Batcher:
         self.batch_rows, self.wait, self.queue_rows = batch_rows, wait, queue_rows
         self._queue: deque[_Waiting] = deque()
         self._rows = 0  # in the queue
-        self._busy = False
         self._arrived = asyncio.Event()
         self._row_seconds = 0.01  # how long a row takes, as it was lately
-        self._loop: asyncio.Task[None] | None = None
+        self._worker: asyncio.Task[None] | None = None  # as long as something waits
         measures.waiting.labels(name).set_function(lambda: self._rows)
 
-    def start(self) -> None:
-        """Begin to work the queue off, in the running event loop."""
-        self._loop = asyncio.create_task(self._run())
-
     async def stop(self) -> None:
-        """Predict what waits, and end."""
-        while self._queue or self._busy:
-            await asyncio.sleep(0.01)
-        if self._loop is not None:
-            self._loop.cancel()
-            await asyncio.gather(self._loop, return_exceptions=True)
+        """Predict what waits."""
+        if self._worker is not None:
+            await self._worker
 
     async def predict(self, rows: Rows, timeout: float) -> list[Any]:
         """Return one prediction per row.
@@ -84,58 +77,52 @@ class Batcher:
         """
         if self._rows and self._rows + len(rows) > self.queue_rows:
             raise FullError(max(1, round(self._rows * self._row_seconds)))
-        job = _Waiting(rows, asyncio.get_running_loop().create_future(), time.monotonic())
+        loop = asyncio.get_running_loop()
+        job = _Waiting(rows, loop.create_future(), loop.time())
         self._queue.append(job)
         self._rows += len(rows)
         self._arrived.set()
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work_off())
         return await asyncio.wait_for(job.answer, timeout)
 
-    async def _run(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            batch = await self._gathered()
-            given = [job.rows for job in batch]
-            count = sum(map(len, given))
-            start, self._busy = time.perf_counter(), True
-            try:
-                found = await loop.run_in_executor(self.executor, self.work, given)
-            except Exception as error:  # told to all who waited, and logged by the routes
-                found = [error] * len(batch)
-            seconds = time.perf_counter() - start
-            self._row_seconds = seconds / count
-            self.measures.batch_rows.labels(self.name).observe(count)
-            self.measures.batch_seconds.labels(self.name).observe(seconds)
-            for job, answer in zip(batch, found, strict=True):
-                if job.answer.done():  # its time is over, or its client has gone
-                    continue
-                if isinstance(answer, Exception):
-                    job.answer.set_exception(answer)
-                else:
-                    job.answer.set_result(answer)
-            self._busy = False
+    async def _work_off(self) -> None:
+        while self._queue:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(self._queue[0].since + self.wait):
+                    while self._rows < self.batch_rows:
+                        self._arrived.clear()
+                        await self._arrived.wait()
+            if batch := self._next():
+                await self._answer(batch)
 
-    async def _gathered(self) -> list[_Waiting]:
-        """Return the requests of the next batch, as soon as it is full or has waited enough."""
-        while True:
-            while not self._queue:
-                self._arrived.clear()
-                await self._arrived.wait()
-            over = self._queue[0].since + self.wait
-            while self._rows < self.batch_rows and (left := over - time.monotonic()) > 0:
-                self._arrived.clear()
-                try:
-                    await asyncio.wait_for(self._arrived.wait(), left)
-                except TimeoutError:
-                    break
-            batch: list[_Waiting] = []
-            count = 0
-            while self._queue and (
-                not batch or count + len(self._queue[0].rows) <= self.batch_rows
-            ):
-                job = self._queue.popleft()
-                self._rows -= len(job.rows)
-                if not job.answer.done():  # whose client has gone is not predicted
-                    batch.append(job)
-                    count += len(job.rows)
-            if batch:
-                return batch
+    def _next(self) -> list[_Waiting]:
+        """Take the requests of the next batch from the queue, but those whose client has gone."""
+        batch, room = list[_Waiting](), self.batch_rows
+        while self._queue and (not batch or len(self._queue[0].rows) <= room):
+            job = self._queue.popleft()
+            self._rows -= len(job.rows)
+            if not job.answer.done():
+                batch.append(job)
+                room -= len(job.rows)
+        return batch
+
+    async def _answer(self, batch: list[_Waiting]) -> None:
+        given, start = [job.rows for job in batch], time.perf_counter()
+        found: list[list[Any] | Exception]
+        try:
+            loop = asyncio.get_running_loop()
+            found = await loop.run_in_executor(self.executor, self.work, given)
+        except Exception as error:  # told to all who waited, and logged by the routes
+            found = [error] * len(batch)
+        seconds, count = time.perf_counter() - start, sum(map(len, given))
+        self._row_seconds = seconds / count
+        self.measures.batch_rows.labels(self.name).observe(count)
+        self.measures.batch_seconds.labels(self.name).observe(seconds)
+        for job, answer in zip(batch, found, strict=True):
+            if job.answer.done():  # its time is over, or its client has gone
+                continue
+            if isinstance(answer, Exception):
+                job.answer.set_exception(answer)
+            else:
+                job.answer.set_result(answer)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import hmac
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from fastapi import HTTPException
+from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
-from toolkit.deployment.serving.server import LOOPBACK
+from toolkit.deployment.serving.settings import LOOPBACK, ServerSettings
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -30,56 +31,33 @@ REPORT = SECURE | {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
-
-
-class RefusedError(Exception):
-    """A request that is not answered as asked. detail: a text, or a list of problems."""
-
-    def __init__(self, status: int, detail: Any, **headers: str) -> None:
-        super().__init__(str(detail))
-        self.status, self.detail = status, detail
-        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
-
-    def response(self) -> JSONResponse:
-        """Return it as clients see it."""
-        return JSONResponse({"detail": self.detail}, self.status, self.headers)
+ASK = {"WWW-Authenticate": 'Basic realm="toolkit: any name, and the key as password"'}
 
 
 class Guard:
-    """Lets requests through that name this host and bring the key.
+    """Lets requests through that name this host and bring the key, where one is needed.
 
-    Args:
-        key: None where anybody on this machine may ask.
-        own_names: whether only names of this machine are let through: pages from elsewhere, whose
-            name someone has pointed here, are not (DNS rebinding).
+    On loopback only names of this machine are let through: pages from elsewhere, whose name someone
+    has pointed here, are not (DNS rebinding).
     """
 
-    def __init__(self, app: ASGIApp, key: str | None, own_names: bool) -> None:
-        self.app, self.key, self.own_names = app, key, own_names
+    def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
+        self.app, self.settings = app, settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer in the application's place, or let it answer."""
-        if scope["type"] == "http":
-            headers = {name: value.decode("latin-1") for name, value in scope["headers"]}
-            try:
-                self._check(scope["path"], headers)
-            except RefusedError as refused:
-                await refused.response()(scope, receive, send)
-                return
-        await self.app(scope, receive, send)
+        refused = self._refused(scope) if scope["type"] == "http" else None
+        await (refused or self.app)(scope, receive, send)
 
-    def _check(self, path: str, headers: dict[bytes, str]) -> None:
-        if self.own_names and _host(headers.get(b"host", "")) not in LOOPBACK:
-            raise RefusedError(421, "this server answers to localhost alone")
-        if self.key is None or path in OPEN:
-            return
-        given = _given_key(headers.get(b"authorization", ""))
-        if given is None or not hmac.compare_digest(given.encode(), self.key.encode()):
-            raise RefusedError(
-                401,
-                "a key is needed: Authorization: Bearer KEY",
-                WWW_Authenticate='Basic realm="toolkit: any name, and the key as password"',
-            )
+    def _refused(self, scope: Scope) -> JSONResponse | None:
+        headers, key = Headers(scope=scope), self.settings.api_key
+        if self.settings.on_loopback and _host(headers.get("host", "")) not in LOOPBACK:
+            return JSONResponse({"detail": "this server answers to localhost alone"}, 421)
+        if key is None or scope["path"] in OPEN:
+            return None
+        if hmac.compare_digest(_key(headers.get("authorization", "")), key.encode()):
+            return None
+        return JSONResponse({"detail": "a key is needed: Authorization: Bearer KEY"}, 401, ASK)
 
 
 def _host(header: str) -> str:
@@ -89,41 +67,35 @@ def _host(header: str) -> str:
     return header.rpartition(":")[0] if header.count(":") == 1 else header
 
 
-def _given_key(header: str) -> str | None:
+def _key(header: str) -> bytes:
     """Return the key of a header: a Bearer's, or the password that a browser has asked for."""
     kind, _, value = header.partition(" ")
     if kind.lower() == "bearer":
-        return value.strip()
-    if kind.lower() == "basic":
-        try:
-            text = base64.b64decode(value.strip(), validate=True).decode()
-        except (binascii.Error, ValueError):
-            return None
-        return text.partition(":")[2]
-    return None
+        return value.strip().encode()
+    try:
+        text = base64.b64decode(value.strip(), validate=True) if kind.lower() == "basic" else b""
+    except ValueError:
+        return b""
+    return text.partition(b":")[2]
 
 
 async def body_of(request: Request, most: int, seconds: float) -> bytes:
     """Return the body of a request for predictions.
 
     Raises:
-        RefusedError: it is no JSON by its header, larger than `most` bytes, or too slow to come.
+        HTTPException: it is no JSON by its header, larger than `most` bytes, or too slow to come.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":
-        raise RefusedError(415, "send JSON, with the header Content-Type: application/json")
-    too_large = RefusedError(413, f"the body is larger than {most:,} bytes", Connection="close")
-    said = request.headers.get("content-length", "")
-    if said.isdecimal() and int(said) > most:
-        raise too_large
-    parts, size = [], 0
+        raise HTTPException(415, "send JSON, with the header Content-Type: application/json")
+    body = bytearray()
     try:
         async with asyncio.timeout(seconds):
             async for part in request.stream():
-                size += len(part)
-                if size > most:
-                    raise too_large
-                parts.append(part)
+                body += part
+                if len(body) > most:
+                    what = f"the body is larger than {most:,} bytes"
+                    raise HTTPException(413, what, {"Connection": "close"})
     except TimeoutError:
-        raise RefusedError(408, f"the body did not come within {seconds:g} s") from None
-    return b"".join(parts)
+        raise HTTPException(408, f"the body did not come within {seconds:g} s") from None
+    return bytes(body)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.data import prediction_rows
 from toolkit.deployment.serving.batcher import Rows
-from toolkit.deployment.serving.fields import Fields, InvalidRowsError, Problem
+from toolkit.deployment.serving.fields import Fields, InvalidRowsError
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import columns
 from toolkit.runs.folder import Run
@@ -80,5 +80,5 @@ class Served:
         inputs = list(columns(plugin.options, "input").values())
         why = prediction_rows.unusable(raw, inputs, plugin)
         if why:
-            raise InvalidRowsError([Problem((str(row),), why[row]) for row in sorted(why)[:20]])
+            raise InvalidRowsError([((str(row),), why[row]) for row in sorted(why)[:20]])
         return plugin.derive(raw)

@@ -10,66 +10,16 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import UserError
+from toolkit.deployment.serving.settings import ServerSettings
+from toolkit.errors import Fault, UserError
 from toolkit.runs.compute import ComputeConfig
 from toolkit.runs.folder import Run
 
 if TYPE_CHECKING:
     import uvicorn
-
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
-SHORTEST_KEY = 16  # characters
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How a server is reached, and what it takes.
-
-    port: 0 takes a free one. api_key: needed for any host but loopback. batch_rows: rows of a batch
-    at most. wait: seconds that a batch waits for further requests. queue_rows: rows that may wait.
-    request_rows, body_bytes: of one request. timeout: seconds until a request is given up.
-    runtime, dtype: as of `toolkit.runs.compute.ComputeConfig`.
-    """
-
-    host: str = "127.0.0.1"
-    port: int = 8000
-    api_key: str | None = None
-    batch_rows: int = 64
-    wait: float = 0.005
-    queue_rows: int = 2048
-    request_rows: int = 256
-    body_bytes: int = 10_000_000
-    timeout: float = 30.0
-    runtime: str = "torch"
-    dtype: str = "float32"
-
-    @property
-    def on_loopback(self) -> bool:
-        """Whether only this machine can ask."""
-        return self.host in LOOPBACK
-
-    @property
-    def computing(self) -> ComputeConfig:
-        """How the models compute."""
-        return ComputeConfig(self.runtime, self.dtype)
-
-    def check(self) -> None:
-        """Raise UserError where others could ask without a key."""
-        if self.api_key is not None and len(self.api_key) < SHORTEST_KEY:
-            raise UserError(f"the API key has {len(self.api_key)} characters: take {SHORTEST_KEY} "
-                            "or more")  # fmt: skip
-        if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
-            raise UserError("the API key holds characters that a header cannot: take printable "
-                            "ASCII")  # fmt: skip
-        if not self.on_loopback and self.api_key is None:
-            raise UserError(
-                f"--host {self.host} lets other machines ask: set TOOLKIT_API_KEY to a key that "
-                "they must bring, or leave --host away for this machine alone"
-            )
 
 
 class Server:
@@ -82,13 +32,15 @@ class Server:
         UserError: a run is not finished, the port is taken, or a key is needed.
     """
 
-    def __init__(self, runs: Mapping[str, Run], settings: Settings | None = None) -> None:
-        self.settings = settings or Settings()
+    def __init__(self, runs: Mapping[str, Run], settings: ServerSettings | None = None) -> None:
+        self.settings = settings or ServerSettings()
         self.settings.check()
-        _require_libraries()
-        import uvicorn
+        try:
+            import uvicorn
 
-        from toolkit.deployment.serving.app import application
+            from toolkit.deployment.serving.app import application
+        except ImportError as error:
+            raise UserError(f"serving needs {error.name}: pip install 'toolkit[serve]'") from None
 
         self._socket = _bound(self.settings)
         try:
@@ -100,7 +52,7 @@ class Server:
         except BaseException:
             self._socket.close()
             raise
-        self._uvicorn = _quiet(config)
+        self._uvicorn = _stopped_by_signals(config)
         self._thread: threading.Thread | None = None
 
     @property
@@ -116,18 +68,20 @@ class Server:
             UserError: a loop runs in this thread already, as in notebooks.
             KeyboardInterrupt: a second signal; the rows under way are predicted for nobody.
         """
-        if _in_a_loop():
+        with contextlib.suppress(RuntimeError):  # there is none
+            asyncio.get_running_loop()
             self._socket.close()
             raise UserError("notebooks have a loop of their own: serve(block=False) answers beside "
                             "it, until stop()")  # fmt: skip
-        with _stopped_by_signals(self._uvicorn):
-            self._uvicorn.run([self._socket])
+        self._uvicorn.run([self._socket])
 
     def start(self) -> Server:
         """Answer in a thread, until `stop`; for notebooks and tests."""
         if self._thread is not None:  # `with run.serve(block=False)`
             return self
-        self._thread = threading.Thread(target=self._in_thread, name="server", daemon=True)
+        self._thread = threading.Thread(
+            target=self._uvicorn.run, args=([self._socket],), name="server", daemon=True
+        )
         self._thread.start()
         while not self._uvicorn.started:
             self._thread.join(0.02)
@@ -151,46 +105,22 @@ class Server:
     def _repr_html_(self) -> str:
         return f'<a href="{self.url}">{self.url}</a>'
 
-    def _in_thread(self) -> None:
-        self._uvicorn.run([self._socket])
-
-
-def _in_a_loop() -> bool:
-    """Return whether an event loop runs in this thread."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
-
-
-def _require_libraries() -> None:
-    """Raise UserError where the extra is not installed."""
-    try:
-        import fastapi  # noqa: F401
-        import prometheus_client  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        raise UserError(f"serving needs {error.name}: pip install 'toolkit[serve]'") from None
-
 
 def _served(runs: Mapping[str, Run], computing: ComputeConfig) -> list[Any]:
     from toolkit.deployment.serving.model import Served
     from toolkit.runs.predictor import load_predictor
     from toolkit.utils.logging import quiet_libraries, quiet_loggers
 
-    unfinished = [run for run in runs.values() if run.status != "finished"]
-    if unfinished:
-        raise UserError("\n".join(
-            f"{run.path} is {run.status}: only a finished run has a model to serve"
-            for run in unfinished
-        ))  # fmt: skip
+    what = "only a finished run has a model to serve"
+    if faults := [Fault("", f"{run.path} is {run.status}: {what}")
+                  for run in runs.values() if run.status != "finished"]:  # fmt: skip
+        raise UserError(faults)
     quiet_loggers()
     quiet_libraries()
     return [Served(name, run, load_predictor(run.path, computing)) for name, run in runs.items()]
 
 
-def _bound(settings: Settings) -> socket.socket:
+def _bound(settings: ServerSettings) -> socket.socket:
     """Return a socket that listens."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
@@ -201,40 +131,36 @@ def _bound(settings: Settings) -> socket.socket:
                         "another port, 0 a free one") from None  # fmt: skip
 
 
-def _quiet(config: uvicorn.Config) -> uvicorn.Server:
-    """Return a server that leaves the process's signals alone."""
+def _stopped_by_signals(config: uvicorn.Config) -> uvicorn.Server:
+    """Return a server that the first SIGINT or SIGTERM ends in order, and the second at once.
+
+    uvicorn's own sends the signal to the process again when all is answered.
+    """
     import uvicorn
 
-    class Quiet(uvicorn.Server):
+    class Stopped(uvicorn.Server):
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
-            yield
+            log.disabled = False
+            if threading.current_thread() is not threading.main_thread():
+                yield  # signals are the main thread's
+                return
+            numbers = (signal.SIGINT, signal.SIGTERM)
+            before = {number: signal.signal(number, self.handle_exit) for number in numbers}
+            try:
+                yield
+            finally:
+                for number, handler in before.items():
+                    signal.signal(number, handler)
 
-    return Quiet(config)
-
-
-@contextlib.contextmanager
-def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
-    """Let the first SIGINT or SIGTERM end the server in order, and the second at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
-        return
+        def handle_exit(self, *_: Any) -> None:
+            if self.should_exit:
+                log.disabled = True  # of what is broken off it would log tracebacks
+                raise KeyboardInterrupt
+            self.should_exit = True
 
     log = logging.getLogger("uvicorn.error")
-
-    def stop(*_: Any) -> None:
-        if server.should_exit:
-            log.disabled = True  # of what is broken off it would log tracebacks
-            raise KeyboardInterrupt
-        server.should_exit = True
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        log.disabled = False
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    return Stopped(config)
 
 
 def named(texts: Sequence[str]) -> dict[str, Run]:

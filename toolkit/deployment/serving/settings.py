@@ -1,0 +1,58 @@
+"""How a server is reached, and what it takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from toolkit.errors import UserError
+from toolkit.runs.compute import ComputeConfig
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SHORTEST_KEY = 16  # characters
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """How a server is reached, and what it takes.
+
+    port: 0 takes a free one. api_key: needed for any host but loopback. batch_rows: rows of a batch
+    at most. wait: seconds that a batch waits for further requests. queue_rows: rows that may wait.
+    request_rows, body_bytes: of one request. timeout: seconds until a request is given up.
+    runtime, dtype: as of `toolkit.runs.compute.ComputeConfig`.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    api_key: str | None = None
+    batch_rows: int = 64
+    wait: float = 0.005
+    queue_rows: int = 2048
+    request_rows: int = 256
+    body_bytes: int = 10_000_000
+    timeout: float = 30.0
+    runtime: str = "torch"
+    dtype: str = "float32"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can ask."""
+        return self.host in LOOPBACK
+
+    @property
+    def computing(self) -> ComputeConfig:
+        """How the models compute."""
+        return ComputeConfig(self.runtime, self.dtype)
+
+    def check(self) -> None:
+        """Raise UserError where others could ask without a key."""
+        key = self.api_key
+        if key is not None and len(key) < SHORTEST_KEY:
+            raise UserError(f"the API key has {len(key)} characters: take {SHORTEST_KEY} or more")
+        if key is not None and not (key.isascii() and key.isprintable()):
+            raise UserError("the API key holds characters that a header cannot: take printable "
+                            "ASCII")  # fmt: skip
+        if not self.on_loopback and key is None:
+            raise UserError(
+                f"--host {self.host} lets other machines ask: set TOOLKIT_API_KEY to a key that "
+                "they must bring, or leave --host away for this machine alone"
+            )
