@@ -20,10 +20,13 @@ from common import banking77, peak_memory, say
 
 PREDICT = """
 import json, sys
-from toolkit import estimating, runner
 from toolkit.recipe import parse_override
+from toolkit.recipe.library import find_recipe
+from toolkit.runner.estimating.estimate import estimate
+from toolkit.runner.prepare import prepare
 
-found = estimating.estimate(runner.check(sys.argv[1], [parse_override(s) for s in sys.argv[2:]]))
+draft = find_recipe(sys.argv[1], [parse_override(s) for s in sys.argv[2:]])
+found = estimate(prepare(draft))
 print(json.dumps({"train": found.seconds["train"], "total": found.total_seconds,
                   "memory": found.memory, "parts": found.seconds, "spent": found.spent}))
 """

@@ -9,6 +9,12 @@ if TYPE_CHECKING:
     from toolkit.models import pretrained
     from toolkit.plugin import Plugin
     from toolkit.plugin_types import (
+        Baseline,
+        BaselineData,
+        BaselineResult,
+        Column,
+        Curve,
+        Examined,
         InputColumn,
         LabelColumn,
         NoOptions,
@@ -20,6 +26,9 @@ if TYPE_CHECKING:
 
 # Imported when first named, so that `import toolkit` and the listing commands stay instant.
 _HOMES = {
+    "Baseline": "toolkit.plugin_types",
+    "BaselineData": "toolkit.plugin_types",
+    "BaselineResult": "toolkit.plugin_types",
     "Column": "toolkit.plugin_types",
     "Examined": "toolkit.plugin_types",
     "Curve": "toolkit.plugin_types",
@@ -39,6 +48,9 @@ _HOMES = {
 }
 
 __all__ = [
+    "Baseline",
+    "BaselineData",
+    "BaselineResult",
     "Column",
     "Curve",
     "Examined",

@@ -15,7 +15,8 @@ TYPO = 0.8  # how like a hook's name another one must be to be a misspelt one
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas")
 _LISTS = """
 import sys
-from toolkit import library, registry
+from toolkit import registry
+from toolkit.recipe import library
 [item.name for item in library.recipes()], registry.entries()
 print(",".join(name for name in {heavy!r} if name in sys.modules))
 """
