@@ -46,6 +46,7 @@ def child(method: str) -> None:
     import torch
     import transformers
 
+    from toolkit.recipe.library import find_recipe
     from toolkit.runner.fit import apply_method, make_trainer
     from toolkit.runner.prepare import prepare
     from toolkit.runs.writer import RunWriter
@@ -64,7 +65,7 @@ def child(method: str) -> None:
                 self.processor = time.process_time() - self.processor
 
     with tempfile.TemporaryDirectory() as out:
-        job = prepare(
+        draft = find_recipe(
             "text-classification/banking77",
             [
                 (("data", "source"), folder),
@@ -74,6 +75,7 @@ def child(method: str) -> None:
                 (("training", "eval_strategy"), "no"),
             ],
         )
+        job = prepare(draft)
         gc.collect()
         gpu = torch.cuda.is_available()
         process, clock = psutil.Process(), Clock()

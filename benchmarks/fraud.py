@@ -105,6 +105,7 @@ def with_history(data: Path, folder: Path) -> Path:
     """Return a table of the rows that `labels` needs, with their history: built once for all."""
     import datasets
 
+    from toolkit.recipe.library import find_recipe
     from toolkit.recipe.overrides import overrides
     from toolkit.runner.prepare import prepare
 
@@ -112,7 +113,7 @@ def with_history(data: Path, folder: Path) -> Path:
     if not file.exists():
         given = overrides(str(data), None, None, (), None)
         given += [(tuple(key.split(".")), value) for key, value in PRETRAIN.items()]
-        splits = prepare(RECIPE, given).loaded.splits
+        splits = prepare(find_recipe(RECIPE, given)).loaded.splits
         datasets.concatenate_datasets(list(splits.values())).to_parquet(file)
     return file
 
