@@ -29,7 +29,7 @@ from common import DATA, MODEL, quiet, say
 from toolkit_plugins.text.question_answering import metrics
 
 import toolkit
-from toolkit.evaluation.predicting import records
+from toolkit.evaluation.batches import records
 from toolkit.models.find import find_model
 from toolkit.runs.predictor import load_predictor
 

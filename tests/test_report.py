@@ -153,7 +153,7 @@ def test_several_labels_have_a_temperature_of_their_decisions():
     odds = rng.normal(size=(2000, 4))
     truth = rng.random((2000, 4)) < 1 / (1 + np.exp(-odds))
     overconfident = 1 / (1 + np.exp(-3 * odds))
-    assert calibration.fit(overconfident, truth, "several") == pytest.approx(3.0, rel=0.15)
+    assert calibration.fit(overconfident, truth, several=True) == pytest.approx(3.0, rel=0.15)
 
 
 def test_two_classes_have_curves_with_the_point_at_which_labels_are_given(tmp_path):

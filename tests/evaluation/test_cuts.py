@@ -7,12 +7,12 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
-from toolkit.evaluation import predicting
+from toolkit.evaluation import batches
 
 
 def cost(lengths, ends):
     return sum(
-        predicting.PASS + lengths[first] * (last - first) for first, last in pairwise([0, *ends])
+        batches.PASS + lengths[first] * (last - first) for first, last in pairwise([0, *ends])
     )
 
 
@@ -21,7 +21,7 @@ def cost(lengths, ends):
     [[5], [60, 60, 60], [200, 10, 10, 10], [90, 80, 40, 12, 9, 9, 8, 3], list(range(100, 0, -9))],
 )
 def test_no_other_cuts_cost_less(lengths):
-    found = predicting.cuts(np.array(lengths))
+    found = batches.cuts(np.array(lengths))
     count = len(lengths)
     assert found[-1] == count
     assert found == sorted(set(found))
@@ -34,5 +34,5 @@ def test_no_other_cuts_cost_less(lengths):
 
 
 def test_long_rows_go_by_themselves():
-    assert predicting.cuts(np.array([200, 10, 10, 10])) == [1, 4]
-    assert predicting.cuts(np.array([12, 11, 10, 10])) == [4]
+    assert batches.cuts(np.array([200, 10, 10, 10])) == [1, 4]
+    assert batches.cuts(np.array([12, 11, 10, 10])) == [4]

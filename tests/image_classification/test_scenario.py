@@ -14,7 +14,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 import toolkit
 from toolkit.cli.main import outcome
 from toolkit.errors import UserError
-from toolkit.evaluation.predicting import records
+from toolkit.evaluation.batches import records
 from toolkit.runner.prepare import prepare
 from toolkit.testing.interruptions import assert_resumes
 

@@ -11,46 +11,52 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.evaluation.classes import Classes, Floats, Form, indicators, truth_of
+from toolkit.evaluation.metrics.encoding import Encoding, Floats, truth_of
 
 CELLS = 5_000_000  # probabilities that are kept to fit it: 20 MB
 FLOOR = 1e-12  # of a probability: its logarithm is taken
 SHARPEST, FLATTEST = 0.05, 20.0
 FEWEST = 20  # rows; fewer say nothing of how sure a model may be
+BINS = 15  # of equal width, in which confidence is set beside the share that is right
 
 Pair = tuple[list[Any], list[Any]]
 
 
-def scaled(scores: Floats, temperature: float, kind: Form) -> Floats:
+def bin_of(confidence: Any) -> Any:
+    """Return the number of each probability's bin; bins are open to the left."""
+    return np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left")
+
+
+def scaled(scores: Floats, temperature: float, several: bool) -> Floats:
     """Return probabilities (rows, classes) at a temperature.
 
     With one label a row they are made to sum to one; with several each decision stands alone.
     """
+    from scipy.special import softmax
+
     log = np.log(np.clip(scores, FLOOR, 1.0)) / temperature
-    if kind == "one":
-        log -= log.max(axis=1, keepdims=True)
-        found = np.exp(log)
-        return np.asarray(found / found.sum(axis=1, keepdims=True))
+    if not several:
+        return np.asarray(softmax(log, axis=1))
     other = np.log(np.clip(1 - scores, FLOOR, 1.0)) / temperature
     return np.asarray(1 / (1 + np.exp(other - log)))
 
 
-def log_loss(scores: Floats, truth: Any, kind: Form) -> float:
+def log_loss(scores: Floats, truth: Any, several: bool) -> float:
     """Return the mean loss in nats of true ids (rows,), or of a table of what is true."""
-    if kind == "one":
+    if not several:
         right = scores[np.arange(len(scores)), truth]
     else:
         right = np.where(truth, scores, 1 - scores)
     return float(-np.log(np.clip(right, FLOOR, 1.0)).mean())
 
 
-def fit(scores: Floats, truth: Any, kind: Form) -> float:
+def fit(scores: Floats, truth: Any, several: bool) -> float:
     """Return the temperature of the least log loss; 1 changes nothing."""
     from scipy.optimize import minimize_scalar
 
     # Of 1/T, as the loss is convex in it.
     found = minimize_scalar(
-        lambda sharpness: log_loss(scaled(scores, 1 / sharpness, kind), truth, kind),
+        lambda sharpness: log_loss(scaled(scores, 1 / sharpness, several), truth, several),
         bounds=(1 / FLATTEST, 1 / SHARPEST),
         method="bounded",
         options={"xatol": 1e-4},
@@ -67,7 +73,7 @@ class Sample:
 
     def __init__(self, rows: int) -> None:
         self.rows = rows
-        self.classes: Classes | None = None
+        self.classes: Encoding | None = None
         self.scores: list[Floats] = []
         self.truth: list[Any] = []
         self.seen = 0
@@ -81,28 +87,24 @@ class Sample:
             yield predictions, references
 
     def _keep(self, predictions: list[Any], references: list[Any]) -> None:
-        self.classes = self.classes or Classes.of(predictions[0], references[0])
-        if self.classes is None or not self.classes.scored:
+        self.classes = self.classes or Encoding.of(predictions[0], references[0])
+        if self.classes is None:
             self.usable = False
             return
         step = max(1, -(-self.rows * self.classes.scored // CELLS))
         chosen = slice(-self.seen % step, None, step)
         self.seen += len(predictions)
-        predictions, references = predictions[chosen], references[chosen]
-        scores = self.classes.scores(predictions)
+        scores = self.classes.probabilities(predictions[chosen])
         if scores is None:
             self.usable = False
             return
-        truths = [truth_of(reference) for reference in references]
-        if self.classes.kind == "several":
-            row, column = self.classes.rows_of(truths)
-            wide = indicators(row, column, len(truths), len(self.classes.names))
-            self.truth.append(wide[:, : self.classes.scored])
+        truth = self.classes.references(list(map(truth_of, references[chosen])))
+        if self.classes.multilabel:
+            truth = truth[:, : self.classes.scored].astype(bool)
         else:
-            ids = self.classes.ids(truths)
-            known = ids < self.classes.scored
-            scores, ids = scores[known], ids[known]
-            self.truth.append(ids)
+            known = truth < self.classes.scored
+            scores, truth = scores[known], truth[known]
+        self.truth.append(truth)
         self.scores.append(scores.astype(np.float32))
 
     def fitted(self) -> dict[str, Any] | None:
@@ -111,5 +113,5 @@ class Sample:
         if not self.usable or self.classes is None or rows < FEWEST:
             return None
         scores = np.concatenate(self.scores).astype(np.float64)
-        truth = np.concatenate(self.truth)
-        return {"temperature": fit(scores, truth, self.classes.kind), "fitted_rows": rows}
+        temperature = fit(scores, np.concatenate(self.truth), self.classes.multilabel)
+        return {"temperature": temperature, "fitted_rows": rows}

@@ -63,7 +63,9 @@ class Majority(Baseline):
         counts = np.zeros(self.task.classes)
         total = 0
         for rows in _batches(data.train, np.arange(len(data.train))):
-            counts += _indicator(self.task, rows).sum(axis=0)
+            targets = self.task.targets(rows)
+            one = not self.task.multilabel
+            counts += np.bincount(targets, None, len(counts)) if one else targets.sum(axis=0)
             total += len(rows)
         shares = counts / max(total, 1)
         predictions = [
@@ -74,72 +76,56 @@ class Majority(Baseline):
         return BaselineResult(predictions, np.arange(len(data.test)), total)
 
 
-class TfidfLogistic(Baseline):
-    """Words and word pairs weighted by TF-IDF, and logistic regression on them."""
+class Logistic(Baseline):
+    """Logistic regression on numbers that a scenario computes of its rows."""
 
-    name = "tfidf_logistic_regression"
+    penalty = 0.1
 
-    def __init__(self, task: Classification, texts: Callable[[Sequence[Row]], list[str]]) -> None:
+    def __init__(
+        self, task: Classification, name: str, features: Callable[[Sequence[Row]], Any]
+    ) -> None:
         self.task = task
-        self.texts = texts
+        self.name = name
+        self.features = features
+
+    def first_step(self) -> Any:
+        """Return the transformer of scikit-learn that stands before the regression."""
+        from sklearn.preprocessing import StandardScaler
+
+        return StandardScaler()
 
     def run(self, data: BaselineData, seconds: float) -> BaselineResult:
         """Fit on as many rows as the time allows."""
-        from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.pipeline import make_pipeline
-
         end = time.monotonic() + seconds
 
         def fit(count: int) -> Any:
             rows = data.train.select(data.train_order[:count]).to_list()
-            vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=100_000)
-            # C=10: on sparse unit vectors the default penalty underfits short texts.
-            model = make_pipeline(vectors, _logistic(self.task, penalty=10.0))
-            with quiet_fit():
-                return model.fit(self.texts(rows), self.task.targets(rows))
+            inputs, targets = self.features(rows), self.task.targets(rows)
+            return _fitted(self.task, self.first_step(), self.penalty, inputs, targets)
 
         model, count = fit_within(fit, len(data.train), 0.8 * seconds)
         predictions: list[Prediction] = []
         for rows in _batches(data.test, data.test_order):
-            probabilities = _probabilities(model, self.texts(rows), self.task)
+            probabilities = _probabilities(model, self.features(rows), self.task)
             predictions += self.task.decode(probabilities, rows)
             if time.monotonic() > end:
                 break
         return BaselineResult(predictions, data.test_order[: len(predictions)], count)
 
 
-class Logistic(Baseline):
-    """Logistic regression on numbers that a scenario computes of its rows."""
+class TfidfLogistic(Logistic):
+    """Words and word pairs weighted by TF-IDF, and logistic regression on them."""
 
-    def __init__(
-        self, task: Classification, name: str, features: Callable[[Sequence[Row]], Floats]
-    ) -> None:
-        self.task = task
-        self.name = name
-        self.features = features
+    penalty = 10.0  # on sparse unit vectors the default penalty underfits short texts
 
-    def run(self, data: BaselineData, seconds: float) -> BaselineResult:
-        """Fit on as many rows as the time allows."""
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
+    def __init__(self, task: Classification, texts: Callable[[Sequence[Row]], list[str]]) -> None:
+        super().__init__(task, "tfidf_logistic_regression", texts)
 
-        end = time.monotonic() + seconds
+    def first_step(self) -> Any:
+        """Return the counting of words."""
+        from sklearn.feature_extraction.text import TfidfVectorizer
 
-        def fit(count: int) -> Any:
-            rows = data.train.select(data.train_order[:count]).to_list()
-            model = make_pipeline(StandardScaler(), _logistic(self.task, penalty=0.1))
-            with quiet_fit():
-                return model.fit(self.features(rows), self.task.targets(rows))
-
-        model, count = fit_within(fit, len(data.train), 0.8 * seconds)
-        predictions: list[Prediction] = []
-        for rows in _batches(data.test, data.test_order):
-            predictions += self.task.decode(
-                _probabilities(model, self.features(rows), self.task), rows
-            )
-            if time.monotonic() > end:
-                break
-        return BaselineResult(predictions, data.test_order[: len(predictions)], count)
+        return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=100_000)
 
 
 class FrozenLinear(Baseline):
@@ -153,7 +139,6 @@ class FrozenLinear(Baseline):
 
     def run(self, data: BaselineData, seconds: float) -> BaselineResult:
         """Encode test and train rows for two thirds of the time, then fit."""
-        from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         start = time.monotonic()
@@ -164,9 +149,7 @@ class FrozenLinear(Baseline):
         targets = self.task.targets(data.train.select(trained).to_list())
 
         def fit(count: int) -> Any:
-            model = make_pipeline(StandardScaler(), _logistic(self.task, penalty=0.1))
-            with quiet_fit():
-                return model.fit(train[:count], targets[:count])
+            return _fitted(self.task, StandardScaler(), 0.1, train[:count], targets[:count])
 
         model, count = fit_within(fit, len(trained), start + seconds - time.monotonic())
         rows = data.test.select(tested).to_list()
@@ -179,19 +162,17 @@ def _batches(split: datasets.Dataset, order: Ints) -> Any:
         yield split.select(order[start : start + 1000]).to_list()
 
 
-def _indicator(task: Classification, rows: Sequence[Row]) -> Floats:
-    targets = task.targets(rows)
-    if task.multilabel:
-        return targets.astype(np.float64)
-    return np.eye(task.classes)[targets]
-
-
-def _logistic(task: Classification, penalty: float) -> Any:
+def _fitted(
+    task: Classification, first_step: Any, penalty: float, inputs: Any, targets: Ints
+) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.pipeline import make_pipeline
 
     model = LogisticRegression(C=penalty, max_iter=300)
-    return OneVsRestClassifier(model) if task.multilabel else model
+    whole = make_pipeline(first_step, OneVsRestClassifier(model) if task.multilabel else model)
+    with quiet_fit():
+        return whole.fit(inputs, targets)
 
 
 def _probabilities(model: Any, inputs: Any, task: Classification) -> Floats:
@@ -208,7 +189,7 @@ def _probabilities(model: Any, inputs: Any, task: Classification) -> Floats:
 def _encoder(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Floats]:
     import torch
 
-    from toolkit.evaluation.predicting import batch_maker
+    from toolkit.evaluation.batches import batch_maker
     from toolkit.utils.hardware import bf16_supported
 
     trained = next(plugin.model.parameters()).device
@@ -240,7 +221,7 @@ def _encode(
     deadline: float,
 ) -> tuple[Floats, Ints]:
     """Return features and numbers of the rows that were encoded before the deadline."""
-    from toolkit.evaluation.predicting import by_length, records
+    from toolkit.evaluation.batches import by_length, records
 
     features: list[Floats] = []
     taken: list[int] = []

@@ -27,20 +27,14 @@ def score(
         seed: of the bootstrap; None leaves intervals out. Equal seeds resample equal rows, so
             that intervals of different models on the same rows are paired.
     """
-    from toolkit.evaluation.metrics.base import RowMetric
-
-    foreign = {name: m for name, m in modules.items() if not isinstance(m, RowMetric)}
-    inputs = {name: _remembered(module) for name, module in foreign.items()}
-    for predictions, references in pairs:
-        for name, module in modules.items():
-            given = taken(module, predictions) if name in foreign else predictions
-            module.add_batch(predictions=given, references=references)
+    foreign, _ = _fed(modules, pairs)
     scores: Scores = {}
     for name, module in modules.items():
         if name in foreign:
             scores[name] = {"value": _one(module.compute())}
             if seed is not None:
-                scores[name] |= _foreign_interval(module, inputs[name], seed)
+                low, high = interval(_foreign_draws(module, foreign[name], seed))
+                scores[name] |= {"low": low, "high": high}
         else:
             found = module.compute(resamples=0 if seed is None else None, seed=seed or 0)
             scores[name] = {"value" if k == module.name else k: float(v) for k, v in found.items()}
@@ -54,16 +48,7 @@ def draws(
 
     Resample for resample the same rows are drawn, whatever the metric and the model.
     """
-    from toolkit.evaluation.metrics.base import RowMetric
-
-    foreign = {name: m for name, m in modules.items() if not isinstance(m, RowMetric)}
-    inputs = {name: _remembered(module) for name, module in foreign.items()}
-    empty = True
-    for predictions, references in pairs:
-        empty = False
-        for name, module in modules.items():
-            given = taken(module, predictions) if name in foreign else predictions
-            module.add_batch(predictions=given, references=references)
+    foreign, empty = _fed(modules, pairs)
     found: dict[str, list[float]] = {}
     for name, module in modules.items():
         if name not in foreign:
@@ -71,8 +56,28 @@ def draws(
             found[name] = list(computed.get("draws", []))
         elif not empty:
             module.compute()
-            found[name] = _foreign_draws(module, inputs[name], seed)
+            found[name] = _foreign_draws(module, foreign[name], seed)
     return found
+
+
+def _fed(
+    modules: Mapping[str, evaluate.EvaluationModule], pairs: Pairs
+) -> tuple[dict[str, dict[str, Any]], bool]:
+    """Add batches to modules; return what those of others will compute of, and if there was none.
+
+    Their inputs are filled by `compute`.
+    """
+    from toolkit.evaluation.metrics.base import RowMetric
+
+    foreign = {name: _remembered(module) for name, module in modules.items()
+               if not isinstance(module, RowMetric)}  # fmt: skip
+    empty = True
+    for predictions, references in pairs:
+        empty = False
+        for name, module in modules.items():
+            given = taken(module, predictions) if name in foreign else predictions
+            module.add_batch(predictions=given, references=references)
+    return foreign, empty
 
 
 def _remembered(module: evaluate.EvaluationModule) -> dict[str, Any]:
@@ -87,13 +92,6 @@ def _remembered(module: evaluate.EvaluationModule) -> dict[str, Any]:
 
     module._compute = remembering
     return inputs
-
-
-def _foreign_interval(
-    module: evaluate.EvaluationModule, inputs: Mapping[str, Any], seed: int
-) -> dict[str, float]:
-    low, high = interval(_foreign_draws(module, inputs, seed))
-    return {"low": low, "high": high}
 
 
 def _foreign_draws(

@@ -11,7 +11,7 @@ Machine Learning Benchmarks (MLSys 2021).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -75,8 +75,8 @@ def spread(values: Sequence[float], draws: Sequence[Sequence[float]] = ()) -> Sp
     both = max(0.0, (of_one - of_mean) * runs / (runs - 1))
     low, high = interval(means, CONFIDENCE)
     by_seeds = _student(runs - 1) * deviation / runs**0.5
-    return Spread(
-        *(mean, deviation, usual.minimum, usual.maximum),
+    return replace(
+        usual,
         low=mean - ((mean - low) ** 2 + by_seeds**2) ** 0.5,
         high=mean + ((high - mean) ** 2 + by_seeds**2) ** 0.5,
         seeds=max(0.0, deviation**2 - both) ** 0.5,

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from toolkit.evaluation.predicting import batch_maker, by_length, evaluating, records
+from toolkit.evaluation.batches import batch_maker, by_length, records
+from toolkit.evaluation.predicting import evaluating
 
 if TYPE_CHECKING:
     import datasets

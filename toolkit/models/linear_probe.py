@@ -93,7 +93,7 @@ class _Rows:
 
         name = next(n for n, module in model.named_modules() if module is head)
         found = features(
-            material.plugin, model, split, lambda m: _inputs_of(m, head), "head", material.say,
+            material.plugin, model, split, lambda m: inputs_of(m, head), "head", material.say,
             without=lambda parameter: parameter.startswith(f"{name}."),
         )  # fmt: skip
         labels = torch.from_numpy(np.array(split.with_format("numpy")["labels"][:]))
@@ -173,7 +173,7 @@ def logits_layer(model: Any, batch: Any) -> Any:
 
 
 @contextmanager
-def _inputs_of(model: Any, module: Any) -> Iterator[Any]:
+def inputs_of(model: Any, module: Any) -> Iterator[Any]:
     """Give a function from a batch to what a module was given for it, a vector a row."""
     seen: list[Any] = []
     hook = module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
@@ -188,4 +188,4 @@ def _inputs_of(model: Any, module: Any) -> Iterator[Any]:
         hook.remove()
 
 
-__all__ = ["fit_exactly", "fit_head", "logits_layer"]
+__all__ = ["fit_exactly", "fit_head", "inputs_of", "logits_layer"]

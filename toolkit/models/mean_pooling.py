@@ -22,7 +22,8 @@ import torch
 from torch import nn
 
 from toolkit.errors import RecipeError
-from toolkit.models import structure
+from toolkit.evaluation.predicting import evaluating
+from toolkit.models import linear_probe, structure
 
 FACTOR = 1000.0  # on the mean, beside the first token's own state
 CLOSE = 0.05  # of features of unit variance
@@ -84,13 +85,8 @@ def _blank(block: Any) -> None:
 
 
 def _states(model: Any, inputs: Mapping[str, Any]) -> Any:
-    was_training = model.training
-    model.eval()
-    try:
-        outputs = model.base_model(**inputs)
-    finally:
-        model.train(was_training)
-    states = outputs[0]
+    with evaluating(model):
+        states = model.base_model(**inputs)[0]
     if states.ndim != 3:
         raise _refused("it has no states of tokens")
     return states.float()
@@ -136,16 +132,8 @@ def _between(model: Any, head: Any, blocks: Any, width: int) -> Iterator[Any]:
 
 @torch.inference_mode()
 def _read(model: Any, head: Any, inputs: Mapping[str, Any]) -> Any:
-    seen: list[Any] = []
-    hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0].float()))
-    was_training = model.training
-    model.eval()
-    try:
-        model(**inputs)
-    finally:
-        hook.remove()
-        model.train(was_training)
-    return seen[0]
+    with evaluating(model), linear_probe.inputs_of(model, head) as take:
+        return torch.stack(take(inputs))
 
 
 def _affine(found: Any, wanted: Any) -> bool:

@@ -38,7 +38,7 @@ class MethodContext:
 
     def first_batch(self, model: Any) -> Any:
         """Return two training rows as the model takes them, labels included."""
-        from toolkit.evaluation.predicting import batch_maker, records
+        from toolkit.evaluation.batches import batch_maker, records
 
         make = batch_maker(self.plugin, model, with_labels=True)
         return make(records(self.prepared["train"], range(min(2, len(self.prepared["train"])))))

@@ -5,6 +5,7 @@ Nothing here needs the plugin or torch: a folder can be read where neither is in
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,9 @@ from typing import Any
 import numpy as np
 
 from toolkit.evaluation import calibration as scaling
-from toolkit.evaluation.classes import Classes, Floats, Ints, indicators, truth_of
+from toolkit.evaluation.calibration import BINS, bin_of
+from toolkit.evaluation.metrics.encoding import Encoding, Floats, Ints, truth_of
 from toolkit.runs.folder import read_predictions
-
-BINS = 15  # as `expected_calibration_error` has them
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Reliability:
 
     def add(self, confidence: Any, right: Any) -> None:
         """Take in decisions: how sure each was, and whether it was right."""
-        place = np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left")
+        place = bin_of(confidence)
         self.count += np.bincount(place, minlength=BINS)
         self.confidence += np.bincount(place, confidence, BINS)
         self.right += np.bincount(place, right, BINS)
@@ -88,7 +88,7 @@ class PredictionArrays:
     """
 
     rows: int
-    classes: Classes | None = None
+    classes: Encoding | None = None
     one: OneLabel | None = None
     several: SeveralLabels | None = None
     before: Reliability | None = None
@@ -98,7 +98,7 @@ class PredictionArrays:
     @property
     def names(self) -> list[str]:
         """The classes."""
-        return self.classes.names if self.classes else []
+        return (self.classes.labels or []) if self.classes else []
 
     @property
     def has_scores(self) -> bool:
@@ -111,39 +111,36 @@ class _Reader:
 
     def __init__(self, temperature: float | None, positive: str | None) -> None:
         self.temperature, self.positive_name = temperature, positive
-        self.classes: Classes | None = None
+        self.classes: Encoding | None = None
         self.positive: int | None = None
         self.before, self.after = Reliability(), Reliability()
         self.parts: list[tuple[Any, ...]] = []
-        self.counts: list[tuple[Ints, Ints]] = []
+        self.counts: list[Ints] = []
         self.scored = True
         self.rows = 0
 
     def add(self, predictions: list[Any], references: list[Any]) -> None:
         if not self.rows and predictions:
-            self.classes = Classes.of(predictions[0], references[0])
+            self.classes = Encoding.of(predictions[0], references[0])
             self._find_positive()
         self.rows += len(predictions)
         if self.classes is None:
             return
-        truths = [truth_of(reference) for reference in references]
-        scores = self.classes.scores(predictions) if self.scored else None
+        scores = self.classes.probabilities(predictions) if self.scored else None
         self.scored = scores is not None
-        if self.classes.kind == "one":
-            self._one(predictions, truths, scores)
-        else:
-            self._several(predictions, truths, scores)
+        add = self._several if self.classes.multilabel else self._one
+        add(self.classes, predictions, list(map(truth_of, references)), scores)
 
     def _find_positive(self) -> None:
-        if self.classes is None or self.classes.kind != "one" or self.classes.scored != 2:
+        if self.classes is None or self.classes.multilabel or self.classes.scored != 2:
             return
-        names = self.classes.names
+        names = self.classes.labels or []
         self.positive = names.index(self.positive_name) if self.positive_name in names else 1
 
-    def _one(self, predictions: list[Any], truths: list[Any], scores: Floats | None) -> None:
-        assert self.classes is not None  # noqa: S101 - the caller has looked
-        truth = self.classes.ids(truths)
-        predicted = self.classes.ids([prediction["label"] for prediction in predictions])
+    def _one(
+        self, classes: Encoding, predictions: list[Any], truths: list[Any], scores: Floats | None
+    ) -> None:
+        truth, predicted = classes.references(truths), classes.predictions(predictions)
         if scores is None:
             self.parts.append((truth, predicted))
             return
@@ -154,20 +151,15 @@ class _Reader:
         self.parts.append((truth, predicted, *(part.astype(np.float32) for part in numbers)))
         known = truth < width
         first = scores.argmax(axis=1)
-        self.before.add(scores[places, first][known], (first == truth)[known])
-        if self.temperature is not None:
-            other = scaling.scaled(scores, self.temperature, "one")
-            self.after.add(other[places, first][known], (first == truth)[known])
+        self._calibrate(scores, lambda s: s[places, first][known], (first == truth)[known])
 
-    def _several(self, predictions: list[Any], truths: list[Any], scores: Floats | None) -> None:
-        assert self.classes is not None  # noqa: S101 - the caller has looked
-        given = self.classes.rows_of([prediction["labels"] for prediction in predictions])
-        real = self.classes.rows_of(truths)
-        rows, width = len(predictions), len(self.classes.names)
-        said, true = (indicators(*pairs, rows, width) for pairs in (given, real))
+    def _several(
+        self, classes: Encoding, predictions: list[Any], truths: list[Any], scores: Floats | None
+    ) -> None:
+        said, true = classes.predictions(predictions) > 0, classes.references(truths) > 0
+        said = np.pad(said, ((0, 0), (0, true.shape[1] - said.shape[1])))  # truth may name more
         wrong = (said != true).sum(axis=1)
-        counted = np.stack([true.sum(0), said.sum(0), (true & said).sum(0)], axis=1)
-        self.counts.append((np.arange(width), counted))
+        self.counts.append(np.stack([true.sum(0), said.sum(0), (true & said).sum(0)], axis=1))
         if scores is None:
             self.parts.append((wrong,))
             return
@@ -176,10 +168,14 @@ class _Reader:
         off = np.where(truth != said[:, : scores.shape[1]], off, 0.0)
         self.parts.append((wrong, off.max(1).astype(np.float32), off.argmax(1),
                            near.min(1).astype(np.float32), near.argmin(1)))  # fmt: skip
-        self.before.add(scores.ravel(), truth.ravel())
-        if self.temperature is not None:
-            other = scaling.scaled(scores, self.temperature, "several")
-            self.after.add(other.ravel(), truth.ravel())
+        self._calibrate(scores, np.ravel, truth.ravel())
+
+    def _calibrate(self, scores: Floats, decisions: Callable[[Floats], Any], right: Any) -> None:
+        """Take in how sure decisions were, as they are and at the temperature."""
+        self.before.add(decisions(scores), right)
+        if self.temperature is not None and self.classes is not None:
+            other = scaling.scaled(scores, self.temperature, self.classes.multilabel)
+            self.after.add(decisions(other), right)
 
     def reading(self) -> PredictionArrays:
         found = PredictionArrays(self.rows, self.classes)
@@ -188,12 +184,12 @@ class _Reader:
         least = min(map(len, self.parts))  # without probabilities, or with them in every batch
         columns = [np.concatenate(c) for c in zip(*(p[:least] for p in self.parts), strict=True)]
         empty = np.empty(0, np.float32)
-        if self.classes.kind == "one":
+        if not self.classes.multilabel:
             found.one = OneLabel(*columns, *[empty] * (7 - len(columns)))
         else:
-            total = np.zeros((len(self.classes.names), 3), np.int64)
-            for places, counted in self.counts:
-                total[places] += counted
+            total = np.zeros((len(found.names), 3), np.int64)
+            for counted in self.counts:
+                total[: len(counted)] += counted
             found.several = SeveralLabels(total, *columns, *[empty] * (5 - len(columns)))
         if self.scored:
             found.before, found.positive = self.before, self.positive

@@ -120,7 +120,7 @@ def is_trainable(model: Any) -> bool:
 
 def make_trainer(job: Job, folder: RunWriter, *own: TrainerCallback, after: int = 0) -> Any:
     """Hand all parts to the plugin's Trainer, which will go on after such a step."""
-    from toolkit.evaluation.predicting import batch_maker, default_collator, records
+    from toolkit.evaluation.batches import batch_maker, default_collator, records
 
     plugin, recipe, prepared, model = job.plugin, job.recipe, job.prepared, job.plugin.model
     method = methods.method_for(recipe.method)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from toolkit.evaluation.classes import truth_of
+from toolkit.evaluation.metrics.encoding import truth_of
 from toolkit.runs.folder import Run, read_predictions
 
 if TYPE_CHECKING:

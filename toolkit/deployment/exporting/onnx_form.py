@@ -131,7 +131,7 @@ def _write(restored: Predictor, rows: datasets.Dataset, file: Path) -> None:
 
 def _batch(restored: Predictor, rows: datasets.Dataset) -> dict[str, Any]:
     """Return rows as the model takes them."""
-    from toolkit.evaluation.predicting import batch_maker, records
+    from toolkit.evaluation.batches import batch_maker, records
 
     plugin = restored.plugin
     prepared = plugin.prepare(rows, "predict")

@@ -96,7 +96,8 @@ def _seconds(
     """Return the time that the same batches take in torch and in the export."""
     import torch
 
-    from toolkit.evaluation.predicting import batch_maker, by_length, evaluating, records
+    from toolkit.evaluation.batches import batch_maker, by_length, records
+    from toolkit.evaluation.predicting import evaluating
 
     plugin = restored.plugin
     rows = range(min(SPEED_ROWS, len(prepared)))

@@ -28,41 +28,32 @@ def smooth(file: Path, out: Path, batches: Sequence[Mapping[str, Array]]) -> Non
     """
     import onnx
     from onnx import helper, numpy_helper
+    from onnxruntime.quantization.onnx_model import ONNXModel
 
-    model = onnx.load(str(file))
-    graph = model.graph
-    weights = {item.name: item for item in graph.initializer}
+    changed = ONNXModel(onnx.load(str(file)))
+    weights = {item.name: item for item in changed.initializer()}
     users: dict[str, list[Any]] = {}
-    for node in graph.node:
+    for node in changed.nodes():
         if node.op_type == "MatMul" and node.input[1] in weights:
             users.setdefault(node.input[0], []).append(node)
-    largest = _largest(model, list(users), batches)
+    largest = _largest(changed.model, list(users), batches)
     # A weight that meets two activations has room for the scales of one.
     taken = [node.input[1] for nodes in users.values() for node in nodes]
-    divided: dict[str, Any] = {}
     for name, nodes in users.items():
         if any(taken.count(node.input[1]) > 1 for node in nodes):
             continue
         arrays = [numpy_helper.to_array(weights[node.input[1]]) for node in nodes]
         scale = _scale(largest[name], arrays)
         for node, array in zip(nodes, arrays, strict=True):
-            changed = numpy_helper.from_array(array * scale[:, None], node.input[1])
-            weights[node.input[1]].CopyFrom(changed)
+            scaled = numpy_helper.from_array(array * scale[:, None], node.input[1])
+            weights[node.input[1]].CopyFrom(scaled)
             node.input[0] = f"{name}_smoothed"
-        graph.initializer.append(numpy_helper.from_array(1 / scale, f"{name}_scale"))
-        divided[name] = helper.make_node(
+        changed.add_initializer(numpy_helper.from_array(1 / scale, f"{name}_scale"))
+        changed.add_node(helper.make_node(
             "Mul", [name, f"{name}_scale"], [f"{name}_smoothed"], name=f"{name}_smoothing"
-        )
-    ordered = []
-    for node in graph.node:
-        for name in dict.fromkeys(node.input):
-            before = divided.pop(name.removesuffix("_smoothed"), None)
-            if before is not None:
-                ordered.append(before)
-        ordered.append(node)
-    del graph.node[:]
-    graph.node.extend(ordered)
-    onnx.save(model, str(out))
+        ))  # fmt: skip
+    changed.topological_sort()
+    onnx.save(changed.model, str(out))
 
 
 def _scale(activations: Array, weights: Sequence[Array]) -> Array:

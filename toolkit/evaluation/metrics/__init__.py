@@ -15,23 +15,13 @@ from toolkit.utils.text import nearest
 if TYPE_CHECKING:
     import evaluate
 
+_AVERAGES = [f"{measure}_{average}" for measure in ("precision", "recall", "f1")
+             for average in ("macro", "micro", "weighted")]  # fmt: skip
 _CLASSES = {
     "accuracy": "labels.Accuracy",
     "top5_accuracy": "probabilities.Top5Accuracy",
-    "sensitivity": "ratios.Sensitivity",
-    "specificity": "ratios.Specificity",
-    "precision": "ratios.Precision",
-    "recall": "ratios.Recall",
-    "f1": "ratios.F1",
-    "precision_macro": "ratios.PrecisionMacro",
-    "precision_micro": "ratios.PrecisionMicro",
-    "precision_weighted": "ratios.PrecisionWeighted",
-    "recall_macro": "ratios.RecallMacro",
-    "recall_micro": "ratios.RecallMicro",
-    "recall_weighted": "ratios.RecallWeighted",
-    "f1_macro": "ratios.F1Macro",
-    "f1_micro": "ratios.F1Micro",
-    "f1_weighted": "ratios.F1Weighted",
+    **dict.fromkeys(("sensitivity", "specificity", "precision", "recall", "f1"), "ratios.Binary"),
+    **dict.fromkeys(_AVERAGES, "ratios.Averaged"),
     "matthews_correlation": "labels.MatthewsCorrelation",
     "roc_auc": "ranking.RocAuc",
     "average_precision": "ranking.AveragePrecision",
@@ -66,4 +56,4 @@ def load(
         )
     module, kind = _CLASSES[name].split(".")
     found = getattr(import_module(f"{__name__}.{module}"), kind)
-    return found(labels=labels, multilabel=multilabel, pos_label=pos_label)
+    return found(labels=labels, multilabel=multilabel, pos_label=pos_label, name=name)

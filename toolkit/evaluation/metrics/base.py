@@ -1,4 +1,8 @@
-"""Metric modules whose value is a statistic of weighted rows, so that an interval comes cheap."""
+"""Metric modules whose value is a statistic of weighted rows, so that an interval comes cheap.
+
+What sorting and counting does not depend on the weights is done once; scikit-learn, called for each
+resample, takes 50 to 170 times as long (3,000 rows of 10 classes), 12 to 70 times (100,000 of 2).
+"""
 
 from __future__ import annotations
 
@@ -27,16 +31,18 @@ Array = npt.NDArray[Any]
 class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships no types
     """A metric that prepares its rows once and is then evaluated for any weights of the rows.
 
-    A subclass gives `_info` (as every `evaluate` module does), `rows` and `statistic`; the name of
-    its result is its class name in snake case. `add_batch` streams to a file in a folder of its
-    own under the cache of `evaluate`, which is there from the first row to `compute`: instances
-    that share a folder wait a second for its lock, and leave lock files behind.
+    A subclass gives `stored` (or `_info`, as every `evaluate` module does), `rows`, and where the
+    value is no mean over rows `statistic`. The result is called by the class name in snake case,
+    unless there is another `name`. `add_batch` streams to a file in a folder of its own under the
+    cache of `evaluate`, which is there from the first row to `compute`: instances that share a
+    folder wait a second for its lock, and leave lock files behind.
 
     Args:
         evaluate_kwargs: as `evaluate.Metric` takes them.
     """
 
     greater_is_better: bool = True
+    source = ""  # paper or documentation of the formula
 
     def __init__(self, **evaluate_kwargs: Any) -> None:
         self._folder: str | None = None
@@ -52,6 +58,21 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
         if self._folder is not None and self.writer is None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
+    def stored(self) -> Features:
+        """Return the features that `add_batch` stores of a row: "predictions" and "references"."""
+        raise NotImplementedError(f"{type(self).__name__} gives neither `stored` nor `_info`")
+
+    def _info(self) -> evaluate.MetricInfo:
+        info = evaluate.MetricInfo(
+            description=inspect.getdoc(type(self)) or "",
+            citation=self.source,
+            features=self.stored(),
+        )
+        # Set afterwards, as the constructor allows formats for columns of scalars only. "arrow"
+        # comes without a copy, and without numpy format's rounding to float32.
+        info.format = "arrow"
+        return info
+
     @abstractmethod
     def rows(self, predictions: Any, references: Any) -> Any:
         """Prepare all rows once: arrays, sort orders, cells. Never called without rows.
@@ -60,9 +81,12 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
             predictions, references: what `add_batch` stored, in the format that `_info` names.
         """
 
-    @abstractmethod
     def statistic(self, rows: Any, weights: Floats) -> float:
-        """Return the value for rows that count `weights` times, shape (rows,), sum above 0."""
+        """Return the value for rows that count `weights` times, shape (rows,), sum above 0.
+
+        The usual one is the mean over rows, where `rows` returns a number for each.
+        """
+        return float(weights @ rows / weights.sum())
 
     def width(self, rows: Any) -> int:
         """Return how many values `statistic` visits per row: what a resample costs."""
@@ -159,44 +183,42 @@ class ClassificationMetric(RowMetric):
     Args:
         labels: the classes that the model knows, in the order of their ids; None for plain numbers.
         pos_label: the positive one of two classes; by default the last.
+        name: of the result; by default the class's.
 
     Raises:
         UserError: values of another form, or a `pos_label` that is no label.
     """
 
     scored = False  # whether it takes probabilities rather than labels
-    source = ""  # paper or documentation of the formula
 
     def __init__(
         self,
         labels: Sequence[str] | None = None,
         multilabel: bool = False,
         pos_label: str | None = None,
+        name: str | None = None,
         **evaluate_kwargs: Any,
     ) -> None:
-        self.encoding = Encoding.of(labels, multilabel, pos_label)
+        self._name = name
+        self.encoding = Encoding(labels, multilabel, pos_label)
         self.multilabel = multilabel
         self.check_classes()
         super().__init__(**evaluate_kwargs)
 
+    @property
+    def name(self) -> str:
+        """The name of the result."""
+        return self._name or str(super().name)
+
     def check_classes(self) -> None:
         """Raise a UserError where the metric is not for such classes."""
 
-    def _info(self) -> evaluate.MetricInfo:
-        number = Value("int32")
-        several = List(Value("int8"))
-        truth = several if self.multilabel else number
-        info = evaluate.MetricInfo(
-            description=inspect.getdoc(type(self)) or "",
-            citation=self.source,
-            features=Features(
-                predictions=List(Value("float64")) if self.scored else truth, references=truth
-            ),
+    def stored(self) -> Features:
+        """Return ids, or rows of 0 and 1; of predictions also probabilities."""
+        truth = List(Value("int8")) if self.multilabel else Value("int32")
+        return Features(
+            predictions=List(Value("float64")) if self.scored else truth, references=truth
         )
-        # Set afterwards, as the constructor allows formats for columns of scalars only. "arrow"
-        # comes without a copy, and without numpy format's rounding to float32.
-        info.format = "arrow"
-        return info
 
     def add_batch(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> None:
         """Add rows, encoded as numbers."""

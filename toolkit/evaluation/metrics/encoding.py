@@ -1,9 +1,13 @@
-"""Decoded predictions and label texts as numbers: ids, rows of 0 and 1, or probabilities."""
+"""Decoded predictions and label texts as numbers: ids, rows of 0 and 1, or probabilities.
+
+A prediction of classes has `label` (or `labels`, where a row may have several) and, where there are
+probabilities, `scores` of all classes. What is true stands as a label's text (or a list of them),
+or under the key `label` of a reference.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain
 from numbers import Integral
@@ -18,36 +22,61 @@ from toolkit.utils.text import listing, nearest
 
 Ints = npt.NDArray[np.signedinteger[Any]]
 Floats = npt.NDArray[np.float64]
+SLACK = 1e-4  # how far sums in float32 or bfloat16 may carry a probability
 
 
-@dataclass(frozen=True)
+def truth_of(reference: Any) -> Any:
+    """Return the label(s) of a reference."""
+    return reference.get("label") if isinstance(reference, Mapping) else reference
+
+
 class Encoding:
-    """The classes of a metric, and how rows are written down as numbers.
+    """The classes of a metric or of predictions, and how rows are written down as numbers.
 
     With `labels`, the id `len(labels)` (or a last column, where `multilabel`) stands for every
-    label in the references that the model does not know.
+    label in the references that the model does not know; where `grows`, each gets an id of its own
+    after them.
+
+    Args:
+        labels: those that have probabilities, in the order of their ids; None for plain numbers.
+        multilabel: whether a row may have several.
+        pos_label: the positive one of two; by default the last.
+
+    Raises:
+        UserError: labels that occur twice, or a `pos_label` that is not among them.
     """
 
-    labels: tuple[str, ...] | None
-    multilabel: bool
-    pos_label: str | None
+    def __init__(
+        self,
+        labels: Sequence[str] | None,
+        multilabel: bool = False,
+        pos_label: str | None = None,
+        grows: bool = False,
+    ) -> None:
+        self.labels = None if labels is None else list(labels)
+        self.multilabel, self.pos_label, self.grows = multilabel, pos_label, grows
+        self.scored = len(self.labels or ())
+        known = self.labels or []
+        if len(set(known)) < len(known):
+            raise UserError(f"labels occur more than once: {listing(known)}")
+        if pos_label is not None and pos_label not in known:
+            raise UserError(
+                f"pos_label {pos_label!r} is not one of the labels {listing(known)}."
+                f"{nearest(pos_label, known)}"
+            )
 
     @classmethod
-    def of(cls, labels: Sequence[str] | None, multilabel: bool, pos_label: str | None) -> Encoding:
-        """Return the encoding for labels in the order of their ids.
-
-        Raises:
-            UserError: labels that occur twice, or a `pos_label` that is not among them.
-        """
-        known = None if labels is None else tuple(labels)
-        if known is not None and len(set(known)) < len(known):
-            raise UserError(f"labels occur more than once: {listing(known)}")
-        if pos_label is not None and pos_label not in (known or ()):
-            raise UserError(
-                f"pos_label {pos_label!r} is not one of the labels {listing(known or ())}."
-                f"{nearest(pos_label, known or ())}"
-            )
-        return cls(known, multilabel, pos_label)
+    def of(cls, prediction: Any, reference: Any) -> Encoding | None:
+        """Return the one that a first row tells; None where predictions are not of classes."""
+        if not isinstance(prediction, Mapping):
+            return None
+        truth = truth_of(reference)
+        one = isinstance(prediction.get("label"), str | int) and isinstance(truth, str | int)
+        if not one and not (isinstance(prediction.get("labels"), list) and isinstance(truth, list)):
+            return None
+        scores = prediction.get("scores")
+        names = list(map(str, scores)) if isinstance(scores, Mapping) else []
+        return cls(names, multilabel=not one, grows=True)
 
     @property
     def positive(self) -> int:
@@ -75,7 +104,7 @@ class Encoding:
         if len(values) and isinstance(values[0], Mapping):
             values = _pick(values, "labels" if self.multilabel else "label")
         found = self.references(values)
-        if self.labels is None:
+        if self.labels is None or self.grows:
             return found
         unknown = found[:, -1] == 1 if self.multilabel else found == len(self.labels)
         if unknown.any():
@@ -93,15 +122,25 @@ class Encoding:
         """
         values = _indexable(values)
         if len(values) and isinstance(values[0], Mapping):
-            wanted = self._known
-            pick = itemgetter(*wanted)
+            pick = itemgetter(*self._known[: self.scored])
             try:
                 picked = [pick(row) for row in _pick(values, "scores")]
+                return np.array(picked, np.float64).reshape(len(values), self.scored)
             except KeyError as missing:
                 raise UserError(f"a prediction has no score for the label {missing}") from None
-            return np.array(picked, dtype=np.float64).reshape(len(values), len(wanted))
+            except (TypeError, ValueError):
+                raise UserError("the scores of a prediction are a number for each label") from None
         matrix = _matrix(values, np.float64)
         return self._both(matrix) if matrix.shape[1] == 1 else self._fitting(matrix)
+
+    def probabilities(self, predictions: Sequence[Any]) -> Floats | None:
+        """Return `scores` within 0 and 1; None where there are none, or no probabilities."""
+        try:
+            found = self.scores(predictions) if self.scored else np.array([np.nan])
+        except UserError:
+            return None
+        sound = np.isfinite(found).all() and ((found >= -SLACK) & (found <= 1 + SLACK)).all()
+        return found.clip(0.0, 1.0) if sound else None
 
     def _both(self, scores: Floats) -> Floats:
         """Return scores of two classes, where only those of the positive one are given."""
@@ -117,7 +156,7 @@ class Encoding:
         return scores
 
     def _row_labels(self, values: Any) -> Ints:
-        if len(values) and _is_number(values[0]):
+        if len(values) and _is_number(values[0]) and not self.grows:
             ids = np.asarray(values)
             if ids.ndim != 1 or ids.dtype.kind not in "iub" or ids.min() < 0:
                 raise UserError("class ids must be whole numbers from 0, one per row")
@@ -127,13 +166,13 @@ class Encoding:
 
     def _rows_of_labels(self, values: Any) -> Ints:
         first = next((row[0] for row in values if not isinstance(row, str) and len(row)), "")
-        if self.labels is None or _is_number(first):
+        if self.labels is None or (_is_number(first) and not self.grows):
             return self._indicators(_matrix(values, None))
         if any(isinstance(row, str) for row in values):
             raise UserError("a metric of several labels per row takes a list of labels for each")
         lengths = np.fromiter(map(len, values), np.intp, len(values))
         columns = self._lookup(chain.from_iterable(values), int(lengths.sum()))
-        found = np.zeros((len(values), len(self.labels) + 1), np.int8)
+        found = np.zeros((len(values), len(self.labels) + (not self.grows)), np.int8)
         found[np.repeat(np.arange(len(values)), lengths), columns] = 1
         return found
 
@@ -148,17 +187,27 @@ class Encoding:
 
     def _lookup(self, texts: Iterable[Any], count: int) -> Ints:
         unknown = len(self._known) if count else 0
+        if self.grows:
+            return np.fromiter(map(self._id, texts), np.intp, count)
         try:
             return np.fromiter((self._ids.get(text, unknown) for text in texts), np.intp, count)
         except TypeError:
             raise UserError("a label must be a text; are there several labels per row?") from None
+
+    def _id(self, label: Any) -> int:
+        """Return the id of a label, which is written down where it is new."""
+        text, ids = str(label), self._ids
+        if text not in ids:
+            ids[text] = len(ids)
+            self._known.append(text)
+        return ids[text]
 
     @cached_property
     def _ids(self) -> dict[str, int]:
         return {label: place for place, label in enumerate(self.labels or ())}
 
     @property
-    def _known(self) -> tuple[str, ...]:
+    def _known(self) -> list[str]:
         if self.labels is None:
             raise UserError("a metric that is loaded without labels takes numbers, not texts")
         return self.labels

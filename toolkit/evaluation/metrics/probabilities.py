@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import UserError
+from toolkit.evaluation.calibration import BINS, bin_of
 from toolkit.evaluation.metrics.base import Array, Floats, sums_by
 from toolkit.evaluation.metrics.score_base import ScoreMetric, is_true
 
-BINS = 15
 SLACK = 1e-5  # how far float32 or bfloat16 sums may carry a probability out of [0, 1]
 
 
@@ -40,10 +40,6 @@ class LogLoss(ScoreMetric):
         losses: Floats = -np.log(np.clip(right, eps, 1 - eps)).mean(axis=1)
         return losses
 
-    def value(self, prepared: Floats, weights: Floats) -> float:
-        """Return the weighted mean."""
-        return float(weights @ prepared / weights.sum())
-
 
 class Top5Accuracy(ScoreMetric):
     """Share of the rows whose true class is among the five of the largest probability.
@@ -64,10 +60,6 @@ class Top5Accuracy(ScoreMetric):
         best = np.argsort(scores, axis=1, kind="stable")[:, -self.k :]
         found: Floats = (best == truth[:, None]).any(axis=1).astype(np.float64)
         return found
-
-    def value(self, prepared: Floats, weights: Floats) -> float:
-        """Return the weighted share."""
-        return float(weights @ prepared / weights.sum())
 
 
 @dataclass(frozen=True)
@@ -100,8 +92,7 @@ class ExpectedCalibrationError(ScoreMetric):
             scores = np.take_along_axis(scores, best, axis=1)
             right = np.take_along_axis(right, best, axis=1)
         rows, decisions = scores.shape
-        bins = np.searchsorted(np.arange(1, BINS) / BINS, scores, side="left")
-        cells = np.arange(rows)[:, None] * BINS + bins
+        cells = np.arange(rows)[:, None] * BINS + bin_of(scores)
         sums = sums_by(cells.ravel(), (right - scores).ravel(), rows * BINS)
         return Gaps(sums.reshape(rows, BINS), decisions)
 

@@ -11,24 +11,22 @@ from toolkit.evaluation.metrics.base import Floats
 from toolkit.evaluation.metrics.labels import LabelMetric, Outcomes
 
 
-class _PerClass(LabelMetric):
-    """A ratio of a class's sums, for one class or averaged; 0 where it is 0/0.
+class Averaged(LabelMetric):
+    """Precision, recall or F1 averaged over classes, as its name says; 0 where it is 0/0.
 
     "macro" is the plain mean and "weighted" that by the true rows, over the classes that occur in
     truth or predictions (with several labels per row: all labels); "micro" is the ratio of the
     sums over classes. sklearn.metrics.precision_recall_fscore_support(zero_division=0).
     """
 
-    measure: str
-    average: str
-
     def statistic(self, rows: Outcomes, weights: Floats) -> float:
-        """Return the ratio, averaged as the class says."""
+        """Return the ratio, averaged as the name says."""
+        measure, _, average = self.name.partition("_")
         sums = rows.sums(weights)
-        if self.average == "micro":
-            return float(ratio(self.measure, *sums.sum(axis=1, keepdims=True))[0])
-        values, truth = ratio(self.measure, *sums), sums[1]
-        if self.average == "macro":
+        if average == "micro":
+            return float(ratio(measure, *sums.sum(axis=1, keepdims=True))[0])
+        values, truth = ratio(measure, *sums), sums[1]
+        if average == "macro":
             counts = (truth + sums[2] > 0) | (np.arange(rows.width) < rows.always)
             return float(values[counts].mean())
         return float(values @ truth / truth.sum()) if truth.any() else 0.0
@@ -45,10 +43,12 @@ def ratio(measure: str, hits: Floats, truth: Floats, predicted: Floats) -> Float
     return found
 
 
-class _Binary(_PerClass):
-    """A ratio of the positive one of two classes: `pos_label`, or the last; 0 where it is 0/0."""
+class Binary(LabelMetric):
+    """Precision, recall or F1 of the positive one of two classes: `pos_label`, or the last.
 
-    average = "binary"
+    0 where it is 0/0. "sensitivity" is recall as medicine calls it, "specificity" the recall of the
+    negative class: Yerushalmy (1947), Public Health Reports 62:1432-1449.
+    """
 
     def check_classes(self) -> None:
         """Refuse more than two classes, and several labels per row."""
@@ -56,6 +56,11 @@ class _Binary(_PerClass):
             raise self._unfit("several labels per row")
         if len(self.encoding.labels or ()) > 2:
             raise self._unfit(f"{len(self.encoding.labels or ())} classes")
+
+    @property
+    def measure(self) -> str:
+        """What is computed: precision, recall or f1."""
+        return "recall" if self.name.endswith("ity") else self.name
 
     def _unfit(self, found: str) -> UserError:
         name = self.measure
@@ -72,96 +77,7 @@ class _Binary(_PerClass):
         return found
 
     def statistic(self, rows: Outcomes, weights: Floats) -> float:
-        """Return the ratio of the positive class."""
-        sums = rows.sums(weights)[:, [self.encoding.positive]]
-        return float(ratio(self.measure, *sums)[0])
-
-
-class Precision(_Binary):
-    """Share of the rows predicted to be positive that are."""
-
-    measure = "precision"
-
-
-class PrecisionMacro(_PerClass):
-    """Precision: plain mean over the classes."""
-
-    measure, average = "precision", "macro"
-
-
-class PrecisionMicro(_PerClass):
-    """Precision: all decisions together."""
-
-    measure, average = "precision", "micro"
-
-
-class PrecisionWeighted(_PerClass):
-    """Precision: mean over the classes by their true rows."""
-
-    measure, average = "precision", "weighted"
-
-
-class Recall(_Binary):
-    """Share of the positive rows that are predicted to be."""
-
-    measure = "recall"
-
-
-class Sensitivity(Recall):
-    """Share of the positive rows that are predicted to be: recall, as medicine calls it."""
-
-
-class Specificity(_Binary):
-    """Share of the negative rows that are predicted to be.
-
-    Yerushalmy (1947), Public Health Reports 62:1432-1449.
-    """
-
-    measure = "recall"
-
-    def statistic(self, rows: Outcomes, weights: Floats) -> float:
-        """Return the recall of the other class."""
-        sums = rows.sums(weights)[:, [1 - self.encoding.positive]]
-        return float(ratio(self.measure, *sums)[0])
-
-
-class RecallMacro(_PerClass):
-    """Recall: plain mean over the classes."""
-
-    measure, average = "recall", "macro"
-
-
-class RecallMicro(_PerClass):
-    """Recall: all decisions together."""
-
-    measure, average = "recall", "micro"
-
-
-class RecallWeighted(_PerClass):
-    """Recall: mean over the classes by their true rows."""
-
-    measure, average = "recall", "weighted"
-
-
-class F1(_Binary):
-    """Harmonic mean of precision and recall of the positive class."""
-
-    measure = "f1"
-
-
-class F1Macro(_PerClass):
-    """F1: plain mean over the classes."""
-
-    measure, average = "f1", "macro"
-
-
-class F1Micro(_PerClass):
-    """F1: all decisions together."""
-
-    measure, average = "f1", "micro"
-
-
-class F1Weighted(_PerClass):
-    """F1: mean over the classes by their true rows."""
-
-    measure, average = "f1", "weighted"
+        """Return the ratio of the positive class, for specificity of the other one."""
+        positive = self.encoding.positive
+        of = 1 - positive if self.name == "specificity" else positive
+        return float(ratio(self.measure, *rows.sums(weights)[:, [of]])[0])

@@ -36,9 +36,9 @@ class ScoreMetric(ClassificationMetric):
     def prepare(self, scores: Floats, truth: Array) -> Any:
         """Prepare scores (rows, classes) and true ids (rows,), or 0/1 (rows, classes)."""
 
-    @abstractmethod
     def value(self, prepared: Any, weights: Floats) -> float:
-        """Return the value for rows of these weights, shape (rows,), sum above 0."""
+        """Return the value for rows of these weights, as `statistic` does."""
+        return super().statistic(prepared, weights)
 
     def rows(self, predictions: Any, references: Any) -> Scored:
         """Select the rows that count, and prepare them."""

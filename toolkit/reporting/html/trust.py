@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.evaluation.calibration import BINS
 from toolkit.plugin_types import Curve
 from toolkit.reporting import charts
 from toolkit.reporting.html.parts import Chart, Section, Table, line_chart, number, share
-from toolkit.reporting.prediction_arrays import BINS, PredictionArrays, Reliability
+from toolkit.reporting.prediction_arrays import PredictionArrays, Reliability
 
 SURE = (0.99, 0.95, 0.9)  # accuracies of which the first that some rows reach is told
 EVEN = 0.02  # between confidence and what is right, up to which they count as alike

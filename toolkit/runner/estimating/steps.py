@@ -65,7 +65,7 @@ def _batches(
     arguments: transformers.TrainingArguments, train: datasets.Dataset
 ) -> list[tuple[Ints, float]]:
     """Return (rows, size) of each forward pass of an epoch."""
-    from toolkit.evaluation.predicting import padding_step
+    from toolkit.evaluation.batches import padding_step
     from toolkit.training.sampler import LengthGroupedBatches
 
     step, size = padding_step(), arguments.train_batch_size

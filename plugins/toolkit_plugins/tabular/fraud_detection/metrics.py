@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-import evaluate
 import numpy as np
 from datasets import Features, List, Value
 
@@ -56,17 +54,10 @@ class FraudMetric(RowMetric):
     "day": int, "card": int, "amount": float, "scored": bool}.
     """
 
-    source = ""
-
-    def _info(self) -> evaluate.MetricInfo:
+    def stored(self) -> Features:
+        """Return score and alarm, and the fields of the reference."""
         numbers = List(Value("float64"))
-        info = evaluate.MetricInfo(
-            description=inspect.getdoc(type(self)) or "",
-            citation=self.source,
-            features=Features(predictions=numbers, references=numbers),
-        )
-        info.format = "arrow"
-        return info
+        return Features(predictions=numbers, references=numbers)
 
     def add_batch(self, *, predictions: Any = None, references: Any = None, **rest: Any) -> None:
         """Add the rows that count."""
@@ -206,10 +197,6 @@ class ExpectedCost(FraudMetric):
         lost = self.missed * truth["fraud"] * np.abs(truth["amount"])
         return np.where(alarms > 0, self.alarm, lost)
 
-    def statistic(self, rows: Floats, weights: Floats) -> float:
-        """Return the weighted mean."""
-        return float(rows @ weights / weights.sum())
-
 
 class MaskedFieldLoss(RowMetric):
     """Mean loss of what stands in masked fields; less is better.
@@ -219,15 +206,9 @@ class MaskedFieldLoss(RowMetric):
 
     greater_is_better = False
 
-    def _info(self) -> evaluate.MetricInfo:
-        number = Value("float64")
-        info = evaluate.MetricInfo(
-            description=inspect.getdoc(type(self)) or "",
-            citation="",
-            features=Features(predictions=number, references=number),
-        )
-        info.format = "arrow"
-        return info
+    def stored(self) -> Features:
+        """Return a number for the surprise."""
+        return Features(predictions=Value("float64"), references=Value("float64"))
 
     def add_batch(self, *, predictions: Any = None, references: Any = None, **rest: Any) -> None:
         """Add rows."""
@@ -237,7 +218,3 @@ class MaskedFieldLoss(RowMetric):
     def rows(self, predictions: Any, references: Any) -> Floats:
         """Return each row's surprise."""
         return as_array(predictions).astype(np.float64)
-
-    def statistic(self, rows: Floats, weights: Floats) -> float:
-        """Return the weighted mean."""
-        return float(rows @ weights / weights.sum())

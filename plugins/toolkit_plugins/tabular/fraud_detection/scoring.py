@@ -11,7 +11,7 @@ from toolkit.errors import UserError
 from toolkit.plugin_types import Curve
 from toolkit.utils.text import nearest
 from toolkit_plugins.tabular.fraud_detection import metrics
-from toolkit_plugins.tabular.fraud_detection.threshold import CURVE, cheapest, precision_recall
+from toolkit_plugins.tabular.fraud_detection.threshold import CURVE, cheapest
 
 if TYPE_CHECKING:
     from toolkit_plugins.tabular.fraud_detection.options import FraudOptions
@@ -69,10 +69,23 @@ def curves(
     return {
         "precision_recall": Curve(
             "Precision over recall", "recall", "precision",
-            {"model": precision_recall(scores, truth)}, {"threshold": at},
+            {"model": _precision_recall(scores, truth)}, {"threshold": at},
         ),
         "cost": Curve(
             "Cost over the threshold", "threshold", "mean cost of a transaction",
             {"model": cost_line}, {"chosen": (min(threshold, 1.0), cost)},
         ),
     }  # fmt: skip
+
+
+def _precision_recall(scores: Array, truth: Array) -> list[tuple[float, float]]:
+    """Return points (recall, precision) at falling thresholds, at even steps of recall."""
+    from sklearn.metrics import precision_recall_curve
+
+    if not truth.any():
+        return [(0.0, 0.0)]
+    precision, recall, _ = precision_recall_curve(truth, scores)
+    precision, recall = precision[-2::-1], recall[-2::-1]  # without its end at recall 0
+    # Most rows stand where recall hardly changes.
+    steps = np.unique(np.searchsorted(recall, np.linspace(0, 1, CURVE)))
+    return [(float(recall[place]), float(precision[place])) for place in steps]

@@ -52,14 +52,3 @@ def cheapest(
     best = int(np.argmin(total))
     # With no alarm at all the threshold is above every score.
     return (float(bounds[best]) if best else 1.1), bounds, total
-
-
-def precision_recall(probability: Array, fraud: Array) -> list[tuple[float, float]]:
-    """Return points (recall, precision) at falling thresholds."""
-    order = np.argsort(-probability, kind="stable")
-    hits = np.cumsum(fraud[order])
-    ends = np.flatnonzero(np.append(np.diff(probability[order]) != 0, True))
-    recall, precision = hits[ends] / max(hits[-1], 1), hits[ends] / (ends + 1)
-    # Even steps of recall, as most rows stand where it hardly changes.
-    steps = np.unique(np.searchsorted(recall, np.linspace(0, 1, CURVE)).clip(max=len(ends) - 1))
-    return [(float(recall[place]), float(precision[place])) for place in steps]

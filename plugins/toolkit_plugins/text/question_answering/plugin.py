@@ -115,7 +115,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
         """Return what pads windows on their right, on whichever side the tokenizer would."""
-        from toolkit.evaluation.predicting import padding_step
+        from toolkit.evaluation.batches import padding_step
 
         tokenizer = self.processor
         padding = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0,

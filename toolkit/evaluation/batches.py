@@ -1,0 +1,106 @@
+"""Prepared rows in batches: of similar lengths, collated, on the model's device."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import datasets
+    import torch
+
+    from toolkit.plugin import Plugin
+
+PASS = 64  # tokens for which a pass of MiniLM through two cores takes as long as for none
+
+
+def by_length(
+    prepared: datasets.Dataset, rows: range, batch_size: int, *, tight: bool = False
+) -> Iterator[list[int]]:
+    """Yield batches of row numbers, the longest first, so that little is padded."""
+    lengths = lengths_of(prepared, rows)
+    order = np.argsort(-lengths, kind="stable") if lengths is not None else np.arange(len(rows))
+    for start in range(0, len(order), batch_size):
+        places = order[start : start + batch_size]
+        ends = cuts(lengths[places]) if tight and lengths is not None else [len(places)]
+        for first, last in pairwise([0, *ends]):
+            yield [rows[place] for place in places[first:last]]
+
+
+def cuts(lengths: np.ndarray[Any, Any]) -> list[int]:
+    """Return where falling lengths are best cut: ends of batches, the last one of all rows.
+
+    A batch costs its rows times its longest, and PASS for going through the model at all; the sum
+    is the least that any cuts have (dynamic programming over the first n rows).
+    """
+    count = len(lengths)
+    cost, begins = np.zeros(count + 1), np.zeros(count + 1, int)
+    for end in range(1, count + 1):
+        starts = np.arange(end)
+        costs = cost[:end] + PASS + lengths[:end] * (end - starts)
+        begins[end] = int(costs.argmin())
+        cost[end] = costs[begins[end]]
+    ends = [count]
+    while begins[ends[-1]]:
+        ends.append(int(begins[ends[-1]]))
+    return ends[::-1]
+
+
+def lengths_of(prepared: datasets.Dataset, rows: range) -> np.ndarray[Any, Any] | None:
+    """Return the `length` column of some rows, or None where the plugin gives none."""
+    if "length" not in prepared.column_names:
+        return None
+    table = prepared.select_columns(["length"]).with_format("numpy")
+    found: np.ndarray[Any, Any] = table[rows.start : rows.stop]["length"]
+    return found
+
+
+def records(split: datasets.Dataset, rows: Sequence[int]) -> list[dict[str, Any]]:
+    """Return rows as a list of dicts."""
+    columns = split[list(rows)]
+    return [
+        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
+    ]
+
+
+def batch_maker(
+    plugin: Plugin[Any], model: Any, with_labels: bool
+) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
+    """Return a function from prepared rows to a batch on the model's device.
+
+    Columns that the model's forward does not name are left out, as Trainer does.
+    """
+    collate = plugin.collator() or default_collator(plugin)
+    inner = model.get_base_model() if hasattr(model, "get_base_model") else model
+    wanted = set(inspect.signature(inner.forward).parameters) - {"labels"}
+    if with_labels:
+        wanted.add("labels")
+    device: torch.device = next(model.parameters()).device
+
+    def make(rows: list[dict[str, Any]]) -> Mapping[str, Any]:
+        batch = collate([{k: v for k, v in row.items() if k in wanted} for row in rows])
+        # Some collators give `labels: None` where there are none.
+        given = {k: v for k, v in batch.items() if v is not None}
+        return {k: v.to(device) if hasattr(v, "to") else v for k, v in given.items()}
+
+    return make
+
+
+def default_collator(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
+    """Return what Trainer would take: padding by a tokenizer, plain stacking without one."""
+    from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, default_data_collator
+
+    if isinstance(plugin.processor, PreTrainedTokenizerBase):
+        return DataCollatorWithPadding(plugin.processor, pad_to_multiple_of=padding_step())
+    return default_data_collator
+
+
+def padding_step() -> int:
+    """Return the multiple to which batches of text are padded: tensor cores want eights."""
+    import torch
+
+    return 8 if torch.cuda.is_available() else 1
