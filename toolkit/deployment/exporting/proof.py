@@ -52,16 +52,12 @@ def prove(run: Run, restored: Predictor, rows: datasets.Dataset, folder: Path) -
     from toolkit.runs import verify
 
     plugin = restored.plugin
-    torch_model, exported = plugin.model, OnnxModel(folder)
+    exported = OnnxModel(folder)
     saved, references = [], []
     for predictions, truths in read_predictions(run.path / "predictions.jsonl"):
         saved += predictions
         references += truths
-    plugin.model = exported
-    try:
-        made = restored.predictions(rows)
-    finally:
-        plugin.model = torch_model
+    made = Predictor(plugin.with_(model=exported)).predictions(rows)
     compared = verify.compare(plugin, saved, made)
     before, after = (score(run_metrics.modules(plugin), [(p, references)]) for p in (saved, made))
     scores = {name: {"run": before[name]["value"], "export": after[name]["value"]}
