@@ -1,10 +1,13 @@
-"""No network, caches of their own, and tiny real models made in code."""
+"""No network, caches of their own, tiny real models made in code, and runs that tests share."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 # Before any Hugging Face library reads them.
 _CACHE = tempfile.mkdtemp(prefix="toolkit-tests-")
@@ -13,114 +16,113 @@ os.environ.pop("HF_DATASETS_CACHE", None)
 # Tests run side by side; two processes that each use all cores slow each other down many times.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import random  # noqa: E402 - see above
-import warnings  # noqa: E402
+import warnings  # noqa: E402 - see above
 
+import budget  # noqa: E402
+import finished as runs  # noqa: E402
 import pytest  # noqa: E402
+import warm  # noqa: E402
+from filelock import FileLock  # noqa: E402
+from text_rows import csv_of, sentences, tiny_bert  # noqa: E402
 
-# Some of these warn at import, of things that are theirs to mend; what they warn of when our code
-# calls them still fails a test.
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    import evaluate  # noqa: F401
-    import transformers
-
-    transformers.Trainer  # noqa: B018 - imported when first named
-
+from toolkit import Run  # noqa: E402
 from toolkit.runs import verify  # noqa: E402
 from toolkit.testing import interruptions  # noqa: E402
-from toolkit.testing.forked_runs import ForkServer  # noqa: E402
-from toolkit.utils import distributed  # noqa: E402
 
-# What pytest says of the test at hand, and what libraries set when they are imported.
-UNLIKE = ("PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Import the libraries, but not in the process that only deals tests out to others."""
+    config.pluginmanager.register(budget)
+    if not hasattr(config, "workerinput") and config.getoption("dist", "no") != "no":
+        return
+    # Some of these warn at import, of things that are theirs to mend; what they warn of when our
+    # code calls them still fails a test.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import evaluate  # noqa: F401
+        import transformers
+
+        transformers.Trainer  # noqa: B018 - imported when first named
 
 
 @pytest.fixture(scope="session", autouse=True)
-def copies_in_place_of_processes():
-    """Make runs to be killed, and load saved models again, in copies of one warm process.
+def forked_in_place_of_fresh() -> Iterator[None]:
+    """Make runs to be killed, and load saved models again, in processes forked from a warm one.
 
-    Importing the libraries is most of what those cost with tiny rows. Where a test has changed the
-    environment, and in whatever runs in a process of its own, they are fresh ones, as for users.
+    Importing the libraries is most of what those cost with tiny rows. Where a test has changed what
+    libraries read at import, and in whatever runs in a process of its own, they are fresh ones, as
+    for users.
     """
-
-    def here():
-        return {name: value for name, value in distributed.alone_environment().items()
-                if name not in UNLIKE}  # fmt: skip
-
-    environment, started = here(), False
-    copies = ForkServer(environment)
-
-    def in_copies(usual, module):
-        def run(arguments, *further):
-            nonlocal started
-            if here() != environment or any(further):
-                return usual(arguments, *further)
-            if not started:
-                copies.start()
-                started = True
-            return copies.run(arguments, module)
-
-        return run
-
     with pytest.MonkeyPatch.context() as patch:
         for module, name in ((verify, "in_a_fresh_process"), (interruptions, "process")):
-            patch.setattr(module, name, in_copies(getattr(module, name), module.__name__))
+            usual = getattr(module, name)
+            patch.setattr(module, name, warm.in_place_of(usual, module.__name__))
         yield
-    copies.close()
 
 
-WORDS = {
-    "fruit": ["apple", "pear", "plum", "cherry", "grape", "melon"],
-    "tool": ["hammer", "saw", "drill", "wrench", "file", "chisel"],
-    "bird": ["robin", "crow", "heron", "finch", "swift", "stork"],
-}
-FILLERS = ["the", "a", "old", "new", "red", "my", "one", "is", "here", "there"]
+@pytest.fixture(autouse=True)
+def environment_stays() -> Iterator[None]:
+    """Put back what a command set in the environment, which tests after it would inherit."""
+    before = dict(os.environ)
+    yield
+    if dict(os.environ) != before:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @pytest.fixture(scope="session")
-def tiny_model(tmp_path_factory) -> Path:
-    """A BERT of two layers with random weights and a vocabulary written by hand."""
-    return tiny_bert(tmp_path_factory.mktemp("models") / "tiny-bert")
+def shared(tmp_path_factory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return a folder that is filled once for all workers: `shared(name, fill)`.
 
+    Who comes second waits. Tests only read it; who must change something copies it first.
+    """
+    base = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent
 
-def tiny_bert(folder: Path) -> Path:
-    """Save that model to a folder, and return it."""
-    words = [*FILLERS, *(word for group in WORDS.values() for word in group)]
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
-    tokenizer = transformers.BertTokenizer(
-        vocab={word: place for place, word in enumerate(vocabulary)}, model_max_length=64
-    )
-    tokenizer.save_pretrained(folder)
-    transformers.set_seed(0)
-    config = transformers.BertConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-    )
-    transformers.BertModel(config).save_pretrained(folder)
+    def folder(name: str, fill: Callable[[Path], object]) -> Path:
+        path = base / "shared" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        done = path.with_name(f"{path.name}.done")
+        with budget.shared(), FileLock(f"{path}.lock"):
+            if not done.exists():
+                shutil.rmtree(path, ignore_errors=True)  # of a fill that failed
+                path.mkdir()
+                fill(path)
+                done.touch()
+        return path
+
     return folder
 
 
-def sentences(count: int, seed: int = 0) -> list[tuple[str, str]]:
-    """Return (text, label) rows that a tiny model can learn: one word tells the class."""
-    rng = random.Random(seed)
-    rows = {}
-    while len(rows) < count:
-        label = rng.choice(list(WORDS))
-        words = rng.choices(FILLERS, k=rng.randint(2, 7))
-        words.insert(rng.randrange(len(words) + 1), rng.choice(WORDS[label]))
-        rows[" ".join(words)] = label
-    return list(rows.items())
+@pytest.fixture(scope="session")
+def tiny_model(shared) -> Path:
+    """A BERT of two layers with random weights and a vocabulary written by hand."""
+    return shared("tiny-bert", tiny_bert)
+
+
+@pytest.fixture(scope="session")
+def finished(shared) -> Callable[[str], Run]:
+    """Return the finished run of a scenario, which all tests share: `finished(scenario)`."""
+
+    def run(scenario: str) -> Run:
+        name, _ = runs.RUNS[scenario]
+        return Run(shared(scenario, lambda folder: runs.make(scenario, folder)) / name)
+
+    return run
 
 
 @pytest.fixture
 def table(tmp_path) -> Path:
     """A csv of 160 learnable rows."""
     path = tmp_path / "things.csv"
-    lines = ["text,label", *(f"{text},{label}" for text, label in sentences(160))]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text(csv_of(sentences(160)), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def hub(tmp_path, monkeypatch, socket_enabled) -> Iterator[Any]:
+    """A Hub that ann may write to, as herself and for acme; huggingface_hub is told of it."""
+    from hub_to_push import served
+
+    yield from served(tmp_path / "hub", monkeypatch)

@@ -65,9 +65,10 @@ def run(data: bytes, folder: Path) -> None:
     """A run's folder with such a run.json: read, summed up, described."""
     from rich.console import Console
 
+    from toolkit import Run
+    from toolkit.recipe.library import find_recipe
     from toolkit.reporting import card, terminal
     from toolkit.runner.resume import find_run_to_resume
-    from toolkit.runs.folder import Run
 
     (folder / "run.json").write_bytes(data)
 
@@ -76,7 +77,7 @@ def run(data: bytes, folder: Path) -> None:
         if found.status == "finished":
             terminal.summary(found, Console(file=io.StringIO()))
             card.card(found.record)
-        find_run_to_resume("text-classification", (), folder)
+        find_run_to_resume(find_recipe("text-classification"), folder)
 
     _own_words_only(read)
 

@@ -11,6 +11,8 @@ import hashlib
 import json
 import re
 import shutil
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -18,9 +20,12 @@ from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import hub_stand_in
+import huggingface_hub
+import pytest
 import yaml
 from hub_stand_in import API, FILE, commit
 
+TOKEN = "hf_" + "a" * 30  # ann's
 LARGE = (".safetensors", ".png")  # what .gitattributes of a new repository names, in part
 WRITES = re.compile(r"/api/models/([^/]+/[^/]+)/(branch|preupload|commit)/(.+)")
 BATCH = re.compile(r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch")
@@ -218,3 +223,21 @@ class Handler(hub_stand_in.Handler):
         oid = commit(place)
         url = f"{self.hub.address}/{name}/commit/{oid}"
         return self._json({"commitOid": oid, "commitUrl": url, "success": True})
+
+
+def served(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """Serve a Hub that ann may write to, as herself and for acme; huggingface_hub is told of it."""
+    hub = Hub(folder, {TOKEN: ("ann", ["ann", "acme"]), "hf_" + "r" * 30: ("bob", [])})
+    server = hub.serve()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    # Its settings, read from the environment when it was imported.
+    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", hub.address)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_XET", True)
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    yield hub
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    huggingface_hub.close_session()

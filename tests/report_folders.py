@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit.runs.folder import Run
+from toolkit import Run
 from toolkit.runs.writer import RunWriter
 
 SCORE = {"value": 0.8, "low": 0.7, "high": 0.9}

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import image_rows
-from conftest import sentences, tiny_bert
 from qa_rows import questions, tiny_qa, written
+from text_rows import sentences, tiny_bert
 
 from toolkit.testing.interruptions import undisturbed
 
@@ -26,14 +26,18 @@ def arguments(scenario: str, method: str, folder: Path, **training: Any) -> list
     Args:
         training: settings that win over the usual ones: three epochs of some ten steps.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    data, model, own = SCENARIOS[scenario](folder)
+    kept = folder / "small.json"  # what is there already is only read
+    if not kept.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        data, model, own = SCENARIOS[scenario](folder)
+        kept.write_text(json.dumps([data, str(model), own]))
+    data, model, own = json.loads(kept.read_text())
     usual = {"num_train_epochs": 3, "per_device_train_batch_size": 8, "learning_rate": 1e-3}
     given = {**usual, **own.pop("training", {}), **training}
     settings = [part for key, value in own.items()
                 for part in ("--set", f"{key}={json.dumps(value)}")]  # fmt: skip
     return [
-        scenario, "--quiet", "--data", data, "--model", str(model), "--method", method,
+        scenario, "--quiet", "--data", data, "--model", model, "--method", method,
         "--set", f"training={json.dumps(given)}", *settings,
     ]  # fmt: skip
 

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import warm
+
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(
     r"<!-- (?P<kind>file|append|run)(: (?P<file>[^ ]+))? -->\n```\w*\n(?P<text>.*?)```", re.DOTALL
@@ -44,10 +46,14 @@ def follow(text, folder, changed=lambda block: block, added=lambda arguments: []
                 file.write(changed(block["text"]))
             continue
         for line in block["text"].strip().splitlines():
-            done = subprocess.run(
-                _command(line, site, added),
-                cwd=folder, env=environment, capture_output=True, text=True, check=False,
-            )  # fmt: skip
+            module, arguments = _command(line, site, added)
+            if module == "toolkit":
+                done = warm.run(module, arguments, environment, folder)
+            else:
+                done = subprocess.run(
+                    [sys.executable, *module, *arguments],
+                    cwd=folder, env=environment, capture_output=True, text=True, check=False,
+                )  # fmt: skip
             assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
             printed += done.stdout
             if line.startswith("pip install -e"):
@@ -59,11 +65,11 @@ def follow(text, folder, changed=lambda block: block, added=lambda arguments: []
 def _command(line, site, added):
     program, *arguments = line.partition("#")[0].split()
     if program == "python":
-        return [sys.executable, *arguments]
+        return [], arguments
     if program == "pip":
         # Into a folder of its own, from what is installed: no network, nothing left behind.
         arguments = [word for word in arguments if word != "-e"]
         arguments += ["--target", str(site), "--no-deps", "--no-build-isolation", "-q"]
-    else:
-        arguments += added(arguments)
-    return [sys.executable, "-m", program, *arguments]
+        return ["-m", program], arguments
+    assert program == "toolkit", line
+    return program, arguments + added(arguments)

@@ -1,4 +1,8 @@
-"""Every bad input ends with one message that names the place, and exit code 2."""
+"""Every bad input ends with one message that names the place, and exit code 2.
+
+Most are handed to the functions behind the command; each tenth, and what concerns other commands,
+goes through the command line.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,12 @@ from bad_inputs import (
 )
 from bad_inputs.case import Case, filled, write
 
-from toolkit.cli.main import outcome
+from toolkit.cli import check_command
+from toolkit.cli.main import message, outcome
+from toolkit.errors import UserError
+from toolkit.recipe.library import find_recipe
+from toolkit.recipe.overrides import overrides as changes_of
+from toolkit.runner.prepare import prepare
 
 KINDS = {
     "recipe": recipes.CASES,
@@ -39,7 +48,19 @@ KINDS = {
 ALL = [
     pytest.param(case, id=f"{kind}: {case.name}") for kind, cases in KINDS.items() for case in cases
 ]
-APART = [param for param in ALL if param.values[0].apart]
+TENTH = 10  # of those that a function can be asked for, one goes through the whole command line
+BY_COMMAND = [
+    param for number, param in enumerate(ALL)
+    if number % TENTH == 0 or param.id.startswith("command")
+    or param.values[0].command[0] != "check" or "--seed" in param.values[0].command
+]  # fmt: skip
+BY_FUNCTION = [param for param in ALL if param not in BY_COMMAND]
+# Where libraries are imported first, a process of its own takes seconds.
+APART = [
+    pytest.param(*param.values, id=param.id, marks=[] if param.id.startswith(("recipe", "command"))
+                 else pytest.mark.slow)
+    for param in ALL if param.values[0].apart
+]  # fmt: skip
 UNSEEN = re.compile("[^\\S \n]|[\0-\x09\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -86,7 +107,7 @@ def check_message(case: Case, said: str, words: dict[str, str]) -> None:
         assert filled(fragment, words) in said, said
 
 
-@pytest.mark.parametrize("case", ALL)
+@pytest.mark.parametrize("case", BY_COMMAND)
 def test_one_message_and_exit_code_two(case, made, capsys, tmp_path):
     words = made(case)
     before = everything(tmp_path / "outer")
@@ -96,6 +117,25 @@ def test_one_message_and_exit_code_two(case, made, capsys, tmp_path):
     check_message(case, shown.err, words)
     assert not shown.out or case.command[0] == "show"
     assert everything(tmp_path / "outer") == before
+
+
+@pytest.mark.parametrize("case", BY_FUNCTION)
+def test_a_recipe_or_its_rows_are_refused(case, made, capsys, tmp_path):
+    words = made(case)
+    before = everything(tmp_path / "outer")
+    with pytest.raises(UserError) as wrong:
+        resolved_and_read([filled(word, words) for word in case.command])
+    assert wrong.value.exit_code == 2
+    check_message(case, message(wrong.value), words)
+    assert capsys.readouterr() == ("", "")
+    assert everything(tmp_path / "outer") == before
+
+
+def resolved_and_read(command):
+    """Do what `check` does: resolve the recipe and read its rows."""
+    given = check_command.command.make_context("check", command[1:]).params
+    asked = (given[name] for name in ("data", "model", "method", "settings", "seed"))
+    prepare(find_recipe(given["recipe"], changes_of(*asked)))
 
 
 @pytest.mark.parametrize("case", APART)

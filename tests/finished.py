@@ -1,0 +1,106 @@
+"""One finished run of each scenario: made once, and read by all tests that need one.
+
+A test asks for it by the fixture `finished`; its rows lie in the folder `in` beside it. Whoever
+changes something of it copies it first.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from text_rows import sentences, tiny_bert
+
+PAYMENTS = {
+    "data.source": "plugin:card-payments?customers=120&terminals=60&days=50",
+    "model.from_config.hidden_size": 8,
+    "model.from_config.num_hidden_layers": 1,
+    "training.num_train_epochs": 1,
+    "training.per_device_train_batch_size": 512,
+}
+PICTURES = {
+    "options.size": 24,
+    "options.augment": {"flip": "both", "shift": 0.1},
+    "training.num_train_epochs": 4,
+    "training.learning_rate": 0.01,
+    "training.per_device_train_batch_size": 16,
+}
+QUESTIONS = {
+    "training.num_train_epochs": 12,
+    "training.learning_rate": 3e-3,
+    "training.per_device_train_batch_size": 16,
+    "training.bf16": False,
+    "method.embeddings": "train",
+}
+TEXTS = {
+    "training.num_train_epochs": 15,
+    "training.learning_rate": 5e-3,
+    "training.per_device_train_batch_size": 8,
+}
+Asked = tuple[str, dict[str, Any]]
+
+
+def texts(folder: Path) -> Asked:
+    """Ask for a run whose test split shares a row with train, but for its letters' case."""
+    rows = sentences(200)
+    first, label = rows[0]
+    for name, part in {
+        "train": rows[:140],
+        "dev": rows[140:160],
+        "test": [*rows[160:], (f"{first.upper()}!", label)],
+    }.items():
+        lines = "\n".join(json.dumps({"text": t, "label": y, "n": len(t) % 2}) for t, y in part)
+        (folder / f"{name}.jsonl").write_text(lines)
+    given = {"data": folder, "model": tiny_bert(folder.parent / "model")}
+    return "text-classification", {**given, "settings": {**TEXTS, "report.slices": ["n"]}}
+
+
+def answers(folder: Path) -> Asked:
+    """Ask for a run that learns which questions have an answer."""
+    from qa_rows import questions, tiny_qa, written
+
+    given = {"data": written(folder / "rows.jsonl", questions(320)),
+             "model": tiny_qa(folder.parent / "model")}  # fmt: skip
+    more = {"data.split.group": "context", "report.slices": ["id"]}
+    return "question-answering", {**given, "settings": {**QUESTIONS, **more}}
+
+
+def photos(folder: Path) -> Asked:
+    """Ask for a run from scratch on sixty pictures of each of two classes."""
+    import image_rows
+
+    image_rows.folder(folder / "photos", dict.fromkeys(image_rows.CLASSES, 60))
+    recipe = folder / "bars.yaml"
+    recipe.write_text(json.dumps({
+        "scenario": "image-classification", "description": "Bars.",
+        "model": {"from_config": image_rows.TINY}, "options": {"size": 24},
+        "data": {"source": str(folder / "photos"), "split": {"stratify": True}},
+    }))  # fmt: skip
+    rule = {"options.operating_point": "sensitivity >= 0.9", "options.positive": "lying"}
+    return str(recipe), {"settings": {**PICTURES, **rule, "report.slices": ["label"]}}
+
+
+def payments(folder: Path) -> Asked:
+    """Ask for a run from scratch on simulated payments."""
+    return "fraud-detection", {"settings": {**PAYMENTS, "report.slices": ["channel"]}}
+
+
+#: scenario -> the name of its run's folder, and what asks for the run.
+RUNS: dict[str, tuple[str, Callable[[Path], Asked]]] = {
+    "text-classification": ("tickets", texts),
+    "image-classification": ("photos", photos),
+    "question-answering": ("answers", answers),
+    "fraud-detection": ("payments", payments),
+}
+
+
+def make(scenario: str, folder: Path) -> None:
+    """Make the run of a scenario, below a folder."""
+    import toolkit
+
+    name, asks = RUNS[scenario]
+    (folder / "in").mkdir()
+    recipe, given = asks(folder / "in")
+    toolkit.run(recipe, out=folder / name, **given)

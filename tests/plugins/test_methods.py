@@ -1,0 +1,57 @@
+"""Every method meets every scenario once, and with it the settings that runs are given.
+
+It is a covering array: each pair of a method and a scenario, and each setting with every method and
+every scenario. Text classification meets the methods in `tests/toolkit/models/methods`. One pair of
+each method is among the fast tests, the rest are slow: fraud detection's are, as its small run
+starts from a model that is pretrained first.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+
+import pytest
+import small_runs
+
+from toolkit.cli.main import outcome
+from toolkit.models import methods
+
+SCENARIOS = ("question-answering", "image-classification", "fraud-detection")
+SETTINGS = (
+    {"gradient_accumulation_steps": 2},
+    {"activation_checkpointing": True},
+    {"bf16": True},
+    {"train_sampling_strategy": "sequential"},
+)
+OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}
+
+
+def pairs():
+    """Yield each pair with a setting; of each method one pair is fast."""
+    for place, method in enumerate(methods.NAMES):
+        for turn, scenario in enumerate(SCENARIOS):
+            more = SETTINGS[(place + turn) % len(SETTINGS)]
+            marks = [] if turn == place % 2 else [pytest.mark.slow]
+            if method == "qlora":
+                marks.append(pytest.mark.skipif(
+                    find_spec("bitsandbytes") is None, reason="the extra qlora is not installed"
+                ))  # fmt: skip
+            name = f"{scenario}-{method}-{'-'.join(more)}"
+            yield pytest.param(scenario, method, more, marks=marks, id=name)
+
+
+@pytest.mark.parametrize(("scenario", "method", "more"), list(pairs()))
+def test_a_method_meets_a_scenario(scenario, method, more, shared, finished, tmp_path, capsys):
+    own = dict(OWN.get(method, {}))
+    if method == "distill":
+        own["teacher"] = str(finished(scenario).path)
+    folder = shared(f"small-{scenario}", lambda f: small_runs.arguments(scenario, "full", f))
+    words = small_runs.arguments(scenario, method, folder, max_steps=3, **more)
+    words += ["--set", f"method={json.dumps({'name': method, **own})}"]
+    assert outcome(["run", *words, "--out", str(tmp_path / "run")]) == 0, capsys.readouterr().err
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["reload"]["different"] == 0
+    assert record["reload"]["compared"] == record["data"]["rows"]["test"]
+    assert 0 < record["parameters"]["trained"] <= record["parameters"]["all"]

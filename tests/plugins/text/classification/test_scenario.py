@@ -1,0 +1,84 @@
+"""Text classification: several labels, pairs of texts, decoders, and classes that train lacks."""
+
+from __future__ import annotations
+
+import json
+
+from finished import TEXTS as QUICK
+from text_rows import sentences
+
+import toolkit
+
+
+def test_several_labels_with_pairs_and_weights(tmp_path, tiny_model):
+    rows = []
+    for (one, a), (two, b) in zip(sentences(120, 1), sentences(120, 2), strict=True):
+        rows.append({"first": one, "second": two, "topics": sorted({a, b})})
+    rows[5]["topics"] = []
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    run = toolkit.run(
+        "text-classification",
+        data=path,
+        model=tiny_model,
+        out=tmp_path / "out",
+        settings={
+            **QUICK,
+            "options": {
+                "text": "first",
+                "text_pair": "second",
+                "label": "topics",
+                "multi_label": True,
+                "class_weights": "balanced",
+            },
+            "data.split.stratify": False,
+            "report.metrics": ["f1_micro", "f1_macro", "average_precision", "roc_auc"],
+        },
+    )
+    assert run.status == "finished"
+    assert run.metrics["test"]["f1_micro"]["value"] > 0.6
+    with (run.path / "predictions.jsonl").open(encoding="utf-8") as file:
+        line = json.loads(next(file))
+    assert set(line["prediction"]) == {"labels", "scores"}
+    assert isinstance(line["reference"], list)
+
+
+def test_a_decoder_without_pad_token(tmp_path, table, tiny_model):
+    import transformers
+
+    folder = tmp_path / "decoder"
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tiny_model)
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer.backend_tokenizer, eos_token="[SEP]", unk_token="[UNK]"
+    )
+    assert tokenizer.pad_token is None
+    tokenizer.save_pretrained(folder)
+    transformers.set_seed(0)
+    config = transformers.GPT2Config(
+        vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=2, n_positions=64
+    )
+    transformers.GPT2Model(config).save_pretrained(folder)
+    run = toolkit.run(
+        "text-classification",
+        data=table,
+        model=folder,
+        out=tmp_path / "out",
+        settings={**QUICK, "training.max_steps": 20},
+    )
+    assert run.status == "finished"
+
+
+def test_a_class_that_train_lacks_is_counted_as_wrong(tmp_path, tiny_model):
+    rows = sentences(80)
+    (tmp_path / "train.csv").write_text("text,label\n" + "\n".join(map(",".join, rows[:60])))
+    odd = [*rows[60:], ("one old thing", "mineral")]
+    (tmp_path / "test.csv").write_text("text,label\n" + "\n".join(map(",".join, odd)))
+    run = toolkit.run(
+        "text-classification",
+        data=tmp_path,
+        model=tiny_model,
+        out=tmp_path / "out",
+        settings={**QUICK, "training.max_steps": 2},
+    )
+    assert any("'mineral' (1)" in note for note in run.record["data"]["notes"])
+    assert run.metrics["test"]["log_loss"]["left_out"] == 1

@@ -1,0 +1,137 @@
+"""The proof that what was saved is what was scored."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from text_rows import sentences
+
+import toolkit
+from toolkit.errors import ReloadError
+from toolkit.plugin import Plugin
+from toolkit.plugin_types import NoOptions
+from toolkit.runs import verify
+
+
+class Bare(Plugin[NoOptions]):
+    def load_model(self):
+        raise AssertionError("never called")
+
+
+PLUGIN = Bare()
+
+
+def prediction(**scores):
+    return {"label": max(scores, key=scores.get), "scores": scores}
+
+
+@pytest.mark.parametrize(
+    ("saved", "loaded", "different"),
+    [
+        (prediction(a=0.9, b=0.1), prediction(a=0.9, b=0.1), 0),
+        (prediction(a=0.9, b=0.1), prediction(a=0.895, b=0.105), 0),
+        (prediction(a=0.9, b=0.1), prediction(a=0.88, b=0.12), 1),
+        (prediction(a=0.5003, b=0.4997), prediction(a=0.4998, b=0.5002), 0),
+        (prediction(a=0.504, b=0.496), prediction(a=0.496, b=0.504), 1),
+        ({"text": "x"}, {"text": "y"}, 1),
+        ({"boxes": [[1.0, 2.0]]}, {"boxes": [[1.0, 2.0], [3.0, 4.0]]}, 1),
+        ({"score": math.nan}, {"score": math.nan}, 0),
+        ({"score": 0.5}, {"score": math.nan}, 1),
+        ({"yes": True}, {"yes": False}, 1),
+        ({"a": 1.0}, {"b": 1.0}, 1),
+        ({"start": 3}, {"start": 4}, 1),
+        ({"start": 3, **prediction(a=0.5003, b=0.4997)},
+         {"start": 4, **prediction(a=0.4998, b=0.5002)}, 0),
+    ],
+)  # fmt: skip
+def test_a_prediction_is_the_same_within_the_promised_tolerance(saved, loaded, different):
+    found = verify.compare(PLUGIN, [saved], [loaded])
+    assert (found.compared, found.different) == (1, different)
+
+
+class Keyed(Bare):
+    def margin(self, prediction):
+        return {"": prediction["score"], "others": 0.0}
+
+
+@pytest.mark.parametrize(
+    ("saved", "loaded", "different"),
+    [
+        ({"score": 0.5, "others": [1, 2]}, {"score": 0.5, "others": [2]}, 0),
+        ({"score": 0.5, "text": "x", "others": []}, {"score": 0.5, "text": "y", "others": []}, 1),
+        ({"score": 0.0, "text": "x", "others": []}, {"score": 0.0, "text": "y", "others": []}, 0),
+        ({"score": 0.5, "others": [0.1]}, {"score": 0.5, "others": [0.2]}, 1),
+        ({"score": 0.5, "others": []}, {"score": 0.5, "text": "y", "others": []}, 1),
+    ],
+)  # fmt: skip
+def test_parts_of_a_prediction_may_have_margins_of_their_own(saved, loaded, different):
+    assert verify.compare(Keyed(), [saved], [loaded]).different == different
+
+
+@given(st.recursive(
+    st.none() | st.booleans() | st.text() | st.integers() | st.floats(allow_infinity=False),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+))  # fmt: skip
+def test_anything_equals_itself(value):
+    assert verify.compare(PLUGIN, [{"x": value}], [{"x": value}]).different == 0
+
+
+def test_a_model_that_changed_on_disk_fails_the_run(tmp_path, tiny_model, table, monkeypatch):
+    from safetensors.torch import load_file, save_file
+
+    from toolkit.runner import run
+    from toolkit.runner.run import save
+
+    saved = save
+
+    def spoil(plugin, folder):
+        saved(plugin, folder)
+        weights = load_file(folder / "model.safetensors")
+        weights["classifier.bias"] += 5.0 * (weights["classifier.bias"].argsort() == 0)
+        save_file(weights, folder / "model.safetensors", {"format": "pt"})
+
+    monkeypatch.setattr(run, "save", spoil)
+    with pytest.raises(ReloadError, match=r"predicts \d+ of 32 test rows differently \(rows 0"):
+        toolkit.run(
+            "text-classification", data=table, model=tiny_model, out=tmp_path / "out",
+            settings={"training.max_steps": 2},
+        )  # fmt: skip
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["status"] == "failed"
+    assert "differently" in record["error"]
+    assert record["metrics"]["test"]["accuracy"]["value"] is not None
+
+
+def test_a_model_that_cannot_be_loaded_fails_the_run(tmp_path, tiny_model, table, monkeypatch):
+    from toolkit.runner import run
+    from toolkit.runner.run import save
+
+    saved = save
+
+    def lose(plugin, folder):
+        saved(plugin, folder)
+        (folder / "model.safetensors").unlink()
+
+    monkeypatch.setattr(run, "save", lose)
+    with pytest.raises(ReloadError, match="cannot be loaded again"):
+        toolkit.run(
+            "text-classification", data=table, model=tiny_model, out=tmp_path / "out",
+            settings={"training.max_steps": 2},
+        )  # fmt: skip
+
+
+def test_rows_do_not_hang_on_their_batch(tmp_path, tiny_model, table):
+    run = toolkit.run(
+        "text-classification", data=table, model=tiny_model, out=tmp_path / "out",
+        settings={"training.max_steps": 2},
+    )  # fmt: skip
+    rows = [{"text": text} for text, _ in sentences(20, seed=7)]
+    together = run.predict(rows)
+    alone = [run.predict([row])[0] for row in rows[:3]]
+    assert verify.compare(PLUGIN, alone, together[:3]).different == 0
+    for one, other in zip(alone, together, strict=False):
+        assert one["scores"] == pytest.approx(other["scores"], abs=1e-5)
