@@ -1,1 +1,1 @@
-"""The built-in scenarios, one file each; they enter by the same door as anybody's plugin."""
+"""The built-in scenarios; they are registered by entry points like any other plugin."""

@@ -10,9 +10,9 @@ import small_runs
 from toolkit.cli.main import outcome
 
 BRINGS = {
-    "image-classification": ["Training pictures", "ROC of 'lying'", "data:image/jpeg"],
+    "image-classification": ["Training images", "ROC curve of 'lying'", "data:image/jpeg"],
     "question-answering": ["First rows", "F1 by threshold", "(none)"],
-    "fraud-detection": ["Cost over the threshold", "Precision over recall"],
+    "fraud-detection": ["Cost by threshold", "Precision-recall curve"],
 }
 
 

@@ -1,1 +1,1 @@
-"""Forms of a problem, for any plugin: labels, loss, decoding and baselines; no files, no columns."""
+"""Tasks, for any plugin: targets, loss, decoding, metrics and baselines; no files, no columns."""

@@ -1,4 +1,4 @@
-"""Batches of table rows: columns of arrays as a Dataset, rows as text, masks, and the loss."""
+"""Batches of table rows: arrays as a Dataset, rows as text, masks, and the loss."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def dataset(columns: Mapping[str, Any]) -> datasets.Dataset:
 
 
 def as_text(row: Mapping[str, Any]) -> str:
-    """Return a row as text: names and values, numbers to three digits."""
+    """Return a row as text: names and values, numbers to three significant digits."""
     parts = []
     for name, value in row.items():
-        said = "none" if value is None else f"{value:.3g}" if isinstance(value, float) else value
-        parts.append(f"{name.replace('_', ' ')} {said}")
+        text = "none" if value is None else f"{value:.3g}" if isinstance(value, float) else value
+        parts.append(f"{name.replace('_', ' ')} {text}")
     return ", ".join(parts)
 
 
 def fixed_mask(shape: tuple[int, ...], share: float) -> Array:
-    """Return which fields are hidden, the same for the same number of rows; one at least."""
+    """Return which fields are masked, the same for the same shape; at least one per row."""
     drawn = np.random.default_rng(MASK_SEED).random(shape)
     mask = drawn < share
     mask[np.arange(len(mask)), drawn.argmin(1)] = True
@@ -58,7 +58,7 @@ def number_of(value: Any) -> int:
 
 @dataclass
 class Collator:
-    """Stacks rows of numbers, or pads texts; draws which fields are hidden where none are yet."""
+    """Stacks rows of numbers, or pads texts; draws a mask of fields where there is none yet."""
 
     tokenizer: Any
     task: str
@@ -83,13 +83,13 @@ class Collator:
 
 @dataclass
 class Loss:
-    """Cross-entropy, turned to hard rows by gamma, with a weight per class; -100 counts not."""
+    """Focal loss (cross-entropy where gamma is 0) with a weight per class; -100 is ignored."""
 
     weights: Sequence[float]
     gamma: float
 
     def __call__(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-        """Return the sum over rows by their number."""
+        """Return the sum over rows divided by their number."""
         import torch
         from torch.nn import functional
 

@@ -28,13 +28,14 @@ def quantile_edges(values: Array, bins: int) -> list[float]:
 
 
 def vocabulary(values: Sequence[Any]) -> list[str]:
+    """Return the most frequent values as texts, sorted."""
     names, counts = np.unique([as_kind(value) for value in values], return_counts=True)
-    commonest = np.argsort(-counts, kind="stable")[:MOST_VALUES]
-    return sorted(str(names[place]) for place in commonest)
+    most_frequent = np.argsort(-counts, kind="stable")[:MOST_VALUES]
+    return sorted(str(names[place]) for place in most_frequent)
 
 
 def as_kind(value: Any) -> str:
-    """Return a categorical value as text; a missing one is a kind of its own."""
+    """Return a categorical value as text; a missing one is a category of its own."""
     if value is None:
         return ""
     if isinstance(value, float) and value.is_integer():

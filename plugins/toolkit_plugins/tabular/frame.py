@@ -1,4 +1,4 @@
-"""A Dataset of transactions as columns of numbers, with what is wrong with them named."""
+"""Columns of a Dataset as arrays of numbers; cells that cannot be read are named."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _unzoned(texts: pl.Series) -> pl.Series:
         if found.null_count() < len(found):
             return found
         return texts.str.to_date(strict=False).cast(pl.Datetime("ms"))
-    except pl.exceptions.ComputeError:  # polars finds no form that any of them has
+    except pl.exceptions.ComputeError:  # polars finds no format that fits any of them
         return pl.Series(texts.name, [None] * len(texts), dtype=pl.Datetime("ms"))
 
 

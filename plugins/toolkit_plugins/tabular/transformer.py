@@ -1,4 +1,4 @@
-"""A transformer over the fields of a row (FT-Transformer), as transformers knows models.
+"""A transformer over the fields of a row (FT-Transformer), as a model of transformers.
 
 Gorishniy et al., Revisiting Deep Learning Models for Tabular Data (2021); piecewise-linear
 embeddings of numbers: Gorishniy et al., On Embeddings for Numerical Features (2022).
@@ -18,7 +18,7 @@ from transformers.modeling_outputs import BaseModelOutput, SequenceClassifierOut
 
 
 class TransactionConfig(PretrainedConfig):  # type: ignore[no-untyped-call]  # typed in part
-    """Sizes, the edges of each number's pieces, and how many ids each categorical field has.
+    """Sizes, the edges of each number's pieces, and the cardinality of each categorical field.
 
     edges: one rising list per number, on the scale of the processor. cardinalities: one number
     per categorical field. Both come from the training rows.
@@ -52,7 +52,7 @@ class TransactionConfig(PretrainedConfig):  # type: ignore[no-untyped-call]  # t
 
 
 class Pieces(nn.Module):
-    """A number as the shares to which it fills each of its pieces, padded to the same count."""
+    """Piecewise-linear encoding of numbers: how far each fills its pieces, padded to one count."""
 
     left: torch.Tensor
     width: torch.Tensor
@@ -60,7 +60,7 @@ class Pieces(nn.Module):
     def __init__(self, edges: list[list[float]]) -> None:
         super().__init__()
         most = max(len(item) for item in edges) - 1
-        # A padded piece begins where no number comes.
+        # A padded piece begins beyond any number.
         left = [[*item[:-1], *[1e9] * (most - len(item) + 1)] for item in edges]
         width = [
             [
@@ -87,7 +87,7 @@ class Fields(nn.Module):
         self.linear = nn.Parameter(torch.empty(numbers, width))
         self.weight = nn.Parameter(torch.empty(numbers, self.pieces.left.shape[1], width))
         self.field = nn.Parameter(torch.empty(numbers + len(config.cardinalities), width))
-        self.hidden = nn.Parameter(torch.empty(width))  # stands for what is masked
+        self.hidden = nn.Parameter(torch.empty(width))  # replaces masked fields
         self.kinds = nn.ModuleList([nn.Embedding(n, width) for n in config.cardinalities])
 
     def forward(
@@ -106,7 +106,7 @@ class Fields(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention between fields, then a gated feed-forward; each normalised before."""
+    """Attention between fields, then a gated feed-forward; each with a norm before it."""
 
     def __init__(self, config: TransactionConfig, first: bool) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class Block(nn.Module):
 
 
 class TransactionPreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-call]  # typed in part
-    """What the models below share."""
+    """Configuration and initialization that the models below share."""
 
     config_class = TransactionConfig
     base_model_prefix = "transformer"
@@ -170,7 +170,7 @@ class TransactionPreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-ca
 
 
 class TransactionModel(TransactionPreTrainedModel):  # type: ignore[no-untyped-call]  # typed in part
-    """Fields in, a vector for the row (the first) and one for each field out."""
+    """Encodes fields: a vector for the row (the first), and one for each field."""
 
     def __init__(self, config: TransactionConfig) -> None:
         super().__init__(config)
@@ -199,7 +199,7 @@ class TransactionModel(TransactionPreTrainedModel):  # type: ignore[no-untyped-c
 
 
 class TransactionForSequenceClassification(TransactionPreTrainedModel):  # type: ignore[no-untyped-call]  # typed in part
-    """Is a transaction a fraud? One linear layer on the row's vector."""
+    """Classifies a row (legitimate or fraud) by one linear layer on its vector."""
 
     def __init__(self, config: TransactionConfig) -> None:
         super().__init__(config)

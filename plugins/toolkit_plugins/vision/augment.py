@@ -1,7 +1,7 @@
-"""Random changes of whole batches of training pictures, on the device that trains.
+"""Data augmentation on whole batches, on the training device.
 
-Everything is drawn from torch's own generator, whose state a checkpoint keeps: the same seed gives
-the same pictures, and a resumed run goes on with those that it would have had.
+Everything is drawn from torch's own generator, whose state checkpoints keep: the same seed gives
+the same images, and a resumed run continues with those that it would have had.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def require_kornia() -> None:
 
 
 def changes(wanted: Augment | None, view: View) -> Callable[[Images], Images]:
-    """Return the function from canvases to pictures of the model's size, changed at random."""
+    """Return the function from canvases to randomly augmented images of the model's size."""
     if wanted is None:
         return lambda images: _middle(images, view)
     require_kornia()
@@ -97,7 +97,7 @@ def _erasing(wanted: Augment) -> Any:
 
 
 def mix(images: Images, labels: Any, classes: int, wanted: Augment) -> tuple[Images, Any]:
-    """Return pictures mixed with others of the batch, and labels as shares of the classes.
+    """Return images mixed with others of the batch, and labels as shares of the classes.
 
     mixup: Zhang, Cisse, Dauphin and Lopez-Paz 2018, equation 1. CutMix: Yun et al. 2019, section 3.
 
@@ -120,7 +120,7 @@ def mix(images: Images, labels: Any, classes: int, wanted: Augment) -> tuple[Ima
 
 
 def _pasted(images: Images, others: Images, kept: float) -> tuple[Images, float]:
-    """Put a box of other pictures into these; return them and the share that is still theirs."""
+    """Paste a box of other images into these; return them and the share that remains."""
     import torch
 
     height, width = images.shape[-2:]
@@ -138,26 +138,40 @@ Share = Annotated[float, Field(gt=0, le=1)]
 
 
 class Augment(BaseModel):
-    """Random changes of training pictures, drawn anew in each epoch; what is not named is off."""
+    """Data augmentation, drawn anew in each epoch; what is not named is off."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     crop: Share | None = Field(
-        default=None, description="smallest share of the area that is cut out"
+        default=None, description="smallest share of the area of a random crop"
     )
-    shift: Share | None = Field(default=None, description="share of the side by which it is moved")
-    rotate: float | None = Field(default=None, gt=0, le=180, description="degrees, to either side")
+    shift: Share | None = Field(
+        default=None, description="largest random shift, as a share of the side"
+    )
+    rotate: float | None = Field(
+        default=None,
+        gt=0,
+        le=180,
+        description="largest random rotation, in degrees, to either side",
+    )
     flip: Literal["horizontal", "vertical", "both"] | None = Field(
-        default=None, description="mirrors every other picture"
+        default=None, description="mirrors half of the images"
     )
-    colour: Share | None = Field(default=None, description="of brightness, contrast and saturation")
+    colour: Share | None = Field(
+        default=None, description="strength of random brightness, contrast and saturation"
+    )
     policy: Literal["trivial_augment", "rand_augment"] | None = Field(
         default=None, description="TrivialAugment (2021) or RandAugment (2020), as kornia has them"
     )
     random_erasing: Share | None = Field(
-        default=None, description="share of pictures with a patch erased"
+        default=None, description="share of images with a random patch erased"
     )
     mixup: PositiveFloat | None = Field(default=None, description="alpha of mixup (2018)")
     cutmix: PositiveFloat | None = Field(
         default=None, description="alpha of CutMix (2019); with mixup each takes every other batch"
     )
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images are mixed with others of their batch (mixup, CutMix)."""
+        return bool(self.mixup or self.cutmix)

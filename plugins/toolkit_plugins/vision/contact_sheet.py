@@ -1,4 +1,4 @@
-"""Contact sheets: what training sees, and what the model is most wrong about."""
+"""Contact sheets: many small images with captions in one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLUMNS, ROWS, SIDE, LINE = 8, 6, 96, 13
 
 
 def sheet(images: Sequence[Any], captions: Sequence[str]) -> Any:
-    """Return pictures (uint8 arrays, height x width x channels) side by side, named below."""
+    """Return images (uint8 arrays, height x width x channels) side by side, with captions."""
     from PIL import Image, ImageDraw
 
     rows = -(-len(images) // COLUMNS)
@@ -24,7 +24,7 @@ def sheet(images: Sequence[Any], captions: Sequence[str]) -> Any:
         image = Image.fromarray(plain).convert("RGB")
         scale = SIDE / max(image.size)
         size = [max(1, round(side * scale)) for side in image.size]
-        # Small pictures are shown in their pixels.
+        # Small images are shown in their pixels.
         way = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.BILINEAR
         x = 4 + place % COLUMNS * (SIDE + 4)
         y = 4 + place // COLUMNS * (SIDE + LINE + 6)
@@ -39,6 +39,6 @@ def _short(text: str) -> str:
 
 
 def as_pixels(images: Any) -> list[Any]:
-    """Return a float tensor of pictures from 0 to 1 as uint8 arrays, height x width x channels."""
+    """Return a float tensor of images from 0 to 1 as uint8 arrays, height x width x channels."""
     values = (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return [np.ascontiguousarray(item) for item in values]

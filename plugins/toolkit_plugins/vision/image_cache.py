@@ -1,4 +1,4 @@
-"""Pictures decoded and resized once, as one memory-mapped array in the cache."""
+"""Images decoded and resized once, as one memory-mapped array in the cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from toolkit_plugins.vision.image_processing import View
 
-CHUNK = 256  # pictures that are decoded at a time
+CHUNK = 256  # images that are decoded at a time
 MOST = 2 << 30  # bytes that a split may take in the cache, where the options leave it open
 DISK = 0.25  # of what is free
 
@@ -35,10 +35,10 @@ def fits(rows: int, view: View) -> bool:
 def keep(split: datasets.Dataset, column: str, view: View) -> Path:
     """Return the file of a split's canvases, in the order of its rows; made where it is not there.
 
-    Its name says what the pictures hold and how they were made: other pictures get another file.
+    Its name is a hash of the files and of the preprocessing: other images get another file.
 
     Raises:
-        DataError: some pictures cannot be read.
+        DataError: some images cannot be read.
     """
     import datasets
     import xxhash

@@ -1,7 +1,7 @@
-"""How a model sees pictures: its processor's geometry and scaling, found out by probing.
+"""Image preprocessing of a model: its processor's geometry and scaling, found by probing.
 
 The processors of transformers differ in how they resize, crop and scale, but nearly all end in one
-picture of a fixed size and a straight line per channel. Both are read off the processor itself, so
+image of a fixed size and a linear map per channel. Both are read off the processor itself, so
 that resizing can be done once, and scaling on whole batches of tensors.
 """
 
@@ -42,8 +42,8 @@ def processor_of(folder: Path, size: int | None) -> Any:
         return _resized(found, size)
     if not pretrained.is_scratch(folder):
         raise ModelError(
-            f"{folder} ({config.model_type}) holds no preprocessor_config.json. Is it a model of "
-            "pictures? If it is, save its image processor there."
+            f"{folder} ({config.model_type}) holds no preprocessor_config.json. Is it an "
+            "image model? If it is, save its image processor there."
         )
     own = size or getattr(config, "image_size", None) or 224
     height, width = own if isinstance(own, list | tuple) else (own, own)
@@ -76,8 +76,8 @@ def _resized(processor: Any, size: int | None) -> Any:
 class View:
     """Sizes are (height, width).
 
-    canvas: what a picture is resized to, and kept as. final: the middle of it that the model takes.
-    shortest: the canvas is cut out of a picture whose shorter edge has become that of the canvas.
+    canvas: what an image is resized to, and kept as. final: the middle of it that the model takes.
+    shortest: the canvas is cut out of an image whose shorter edge has become that of the canvas.
     own: the processor itself makes the canvas. slope, offset: per channel, from 8-bit values to
     what the model takes, float32 of shape (channels,).
     """
@@ -93,18 +93,18 @@ class View:
 
     @classmethod
     def of(cls, processor: Any, channels: int) -> View:
-        """Find out how a processor sees pictures.
+        """Probe a processor.
 
         Raises:
-            ModelError: it gives pictures of different sizes, or does more than resize and scale.
+            ModelError: it gives images of different sizes, or does more than resize and scale.
         """
         mode = "L" if channels == 1 else "RGB"
         rng = np.random.default_rng(0)
-        probes = [_picture(rng.integers(0, 256, (*size, channels), np.uint8)) for size in PROBES]
+        probes = [_as_image(rng.integers(0, 256, (*size, channels), np.uint8)) for size in PROBES]
         try:
             plain = [_unscaled(processor, probe) for probe in probes]
             final = (plain[0].shape[0], plain[0].shape[1])
-            flat = [_scaled(processor, _picture(np.full((64, 64, channels), v, np.uint8)))[0, 0]
+            flat = [_scaled(processor, _as_image(np.full((64, 64, channels), v, np.uint8)))[0, 0]
                     for v in (0, 255)]  # fmt: skip
             slope, offset = (flat[1] - flat[0]) / 255, flat[0]
             odd = len({item.shape for item in plain}) > 1 or any(
@@ -112,7 +112,7 @@ class View:
                 for one, probe in zip(plain, probes, strict=True)
             )
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise ModelError(f"{type(processor).__name__} refuses a picture: {error}") from error
+            raise ModelError(f"{type(processor).__name__} refuses an image: {error}") from error
         if odd:
             what = "does more than resize to one size and scale"
             raise ModelError(f"{type(processor).__name__} {what}, which is not supported")
@@ -129,12 +129,12 @@ class View:
                    slope.astype(np.float32), offset.astype(np.float32))  # fmt: skip
 
     def describe(self) -> str:
-        """Return all that the canvas of a picture hangs on."""
+        """Return everything that the canvas of an image depends on."""
         settings = self.processor.to_json_string() if self.own else self.processor.resample
         return repr((1, self.mode, self.canvas, self.shortest, self.own, str(settings)))
 
     def on_canvas(self, image: Any) -> Array:
-        """Return a picture as uint8 of shape (height, width, channels)."""
+        """Return an image as uint8 of shape (height, width, channels)."""
         if self.own:
             return _unscaled(self.processor, image)
         height, width = self.canvas
@@ -176,7 +176,7 @@ class View:
         return values * slope + torch.from_numpy(self.offset).to(values.device).view(shape)
 
 
-def _picture(values: Array) -> Any:
+def _as_image(values: Array) -> Any:
     from PIL import Image
 
     return Image.fromarray(values[:, :, 0] if values.shape[2] == 1 else values)

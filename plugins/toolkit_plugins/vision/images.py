@@ -1,4 +1,4 @@
-"""One picture: from a file in whatever form to upright pixels in 8 bits; what is wrong with it."""
+"""Image files in any format as upright 8-bit pixels, and what is wrong with unreadable ones."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 MOST_PIXELS = 89_478_485  # Pillow's own limit, a quarter of a gigabyte in colours
 CLEAR = ("RGBA", "LA", "PA", "La", "RGBa")  # modes with transparency
-LIKE = 16  # pixels a side of the grey picture by which two are alike
+LIKE = 16  # pixels a side of the grey image by which duplicates are found
 LEVELS = 8  # grey values that count as one there
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ U = TypeVar("U")
 
 
 class UnreadableError(Exception):
-    """A file that is no picture, or not a whole one; the text says why."""
+    """A file that is no image, or is truncated; the text gives the reason."""
 
 
 def require_pillow() -> None:
@@ -38,7 +38,7 @@ def require_pillow() -> None:
     try:
         import PIL  # noqa: F401
     except ImportError:
-        raise UserError("pictures need Pillow: pip install 'toolkit[vision]'") from None
+        raise UserError("image files need Pillow: pip install 'toolkit[vision]'") from None
 
 
 def example_image() -> bytes:
@@ -52,21 +52,21 @@ def example_image() -> bytes:
 
 
 def name_of(value: Any, otherwise: str) -> str:
-    """Return the path of a picture where it has one."""
+    """Return the path of an image where it has one."""
     path = value.get("path") if isinstance(value, Mapping) else value
     return path if isinstance(path, str) and path else otherwise
 
 
 def decode(value: Any, mode: str, about: tuple[int, int] | None = None) -> Image:
-    """Return a picture upright, without transparency, in mode "RGB" or "L".
+    """Return a Pillow image, upright and without transparency, in mode "RGB" or "L".
 
     Args:
-        value: a path, bytes, a picture of Pillow, or a mapping with one of the first two.
+        value: a path, bytes, a Pillow image, or a mapping with one of the first two.
         about: (width, height) that is wanted: a larger jpeg is decoded to the nearest eighth of its
             size that is at least double that, which is several times faster.
 
     Raises:
-        UnreadableError: it is no picture, truncated, or larger than MOST_PIXELS.
+        UnreadableError: it is no image, truncated, or larger than MOST_PIXELS.
     """
     from PIL import Image, ImageOps
 
@@ -76,7 +76,7 @@ def decode(value: Any, mode: str, about: tuple[int, int] | None = None) -> Image
     if isinstance(value, bytes) and not value:
         raise UnreadableError("the file is empty")
     if not isinstance(value, str | Path | bytes | Image.Image):
-        raise UnreadableError(f"a picture is a path, bytes or an image, not {type(value).__name__}")
+        raise UnreadableError(f"{type(value).__name__} is no path, bytes or Pillow image")
     try:
         with ExitStack() as opened:  # a decoder that fails would leave the file open
             if not isinstance(value, Image.Image):
@@ -109,7 +109,7 @@ def _in_words(error: Exception, value: Any) -> str:
     if isinstance(error, FileNotFoundError):
         return "there is no such file"
     if isinstance(error, UnidentifiedImageError):
-        return "it is no picture that can be read"
+        return "not a readable image"
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
@@ -136,7 +136,7 @@ def _top(mode: str, largest: float) -> float:
 
 @dataclass(frozen=True)
 class Look:
-    """What a look at a picture found: why it cannot be read, or what it is like, and its size."""
+    """Why an image cannot be read, or a fingerprint (equal for duplicates) and its size."""
 
     fault: str | None
     likeness: str = ""
@@ -145,7 +145,7 @@ class Look:
 
 
 def look_at(value: Any) -> Look:
-    """Decode a picture as cheaply as shows whether it is whole; never raises."""
+    """Decode an image at a small size, to see whether it is whole; never raises."""
     import xxhash
     from PIL import Image
 
@@ -159,22 +159,6 @@ def look_at(value: Any) -> Look:
     return Look(None, xxhash.xxh3_64_hexdigest((small // LEVELS).tobytes()), *image.size)
 
 
-def forms_of(values: Iterable[Any]) -> set[str]:
-    """Return what there is among pictures: "JPEG", "wide" (over 8 bits), "clear" (transparent)."""
-    from PIL import Image
-
-    def look(value: Any) -> set[str]:
-        if isinstance(value, Mapping):
-            value = value["path"] if value.get("bytes") is None else value["bytes"]
-        with Image.open(io.BytesIO(value) if isinstance(value, bytes) else value) as image:
-            wide = image.mode.startswith("I") or image.mode == "F"
-            clear = image.mode in CLEAR or "transparency" in image.info
-            there = {"JPEG": image.format == "JPEG", "wide": wide, "clear": clear}
-            return {name for name, is_so in there.items() if is_so}
-
-    return set().union(*in_threads(look, values))
-
-
 def in_threads(function: Callable[[T], U], values: Iterable[T]) -> list[U]:
     """Return the results in order; Pillow decodes and resizes outside of Python's lock."""
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -184,7 +168,7 @@ def in_threads(function: Callable[[T], U], values: Iterable[T]) -> list[U]:
 def decode_all(
     values: Iterable[Any], mode: str, about: tuple[int, int] | None = None
 ) -> list[Image]:
-    """Decode pictures.
+    """Decode images.
 
     Raises:
         DataError: one cannot be read; all of them are named.
@@ -195,7 +179,7 @@ def decode_all(
         try:
             return decode(numbered[1], mode, about)
         except UnreadableError as error:
-            return Fault(name_of(numbered[1], f"picture {numbered[0] + 1}"), str(error))
+            return Fault(name_of(numbered[1], f"image {numbered[0] + 1}"), str(error))
 
     found = in_threads(one, list(enumerate(values)))
     faults = [item for item in found if isinstance(item, Fault)]

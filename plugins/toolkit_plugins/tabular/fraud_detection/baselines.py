@@ -1,43 +1,62 @@
-"""Baselines: nothing is a fraud; a linear model and boosted trees on the very same features."""
+"""Baselines: nothing is a fraud; a linear model and boosted trees on the same features."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from toolkit.evaluation.baselines import fit_within
-from toolkit.plugin_types import Baseline, BaselineData, BaselineResult
+from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Prediction
 from toolkit.utils.logging import quiet_fit
 
-if TYPE_CHECKING:
-    from toolkit_plugins.tabular.fraud_detection.plugin import FraudDetection
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """What baselines need to know of the scenario; `rows` are raw rows of a split.
+
+    numbers, categories: how many columns of `matrix` are numeric, and how many categorical ones
+    follow. validation: rows on which thresholds are chosen, where there are any.
+    """
+
+    truth: Callable[[Any], Array]  # rows -> 1 for fraud, 0 for legitimate
+    labelled: Callable[[Any], Array]  # training rows -> numbers of those whose label is used
+    matrix: Callable[[Any], Array]  # rows -> features of shape (rows, columns)
+    choose: Callable[[Array, Any], float]  # scores and rows -> threshold of least cost
+    predictions: Callable[[Array, float], list[Prediction]]  # scores and threshold -> predictions
+    numbers: int
+    categories: int
+    validation: Any = None
 
 
 class AlwaysLegitimate(Baseline):
-    """Gives every transaction the share of frauds in train, and no alarm."""
+    """Gives every transaction the share of frauds in train, and no alert."""
 
     name = "always_legitimate"
 
-    def __init__(self, plugin: FraudDetection) -> None:
-        self.plugin = plugin
+    def __init__(self, task: Detection) -> None:
+        self.task = task
 
     def run(self, data: BaselineData, seconds: float) -> BaselineResult:
         """Count the frauds."""
-        share = float(self.plugin.truth(data.train).mean())
-        found = self.plugin.predictions(np.full(len(data.test), share), threshold=1.1)
+        share = float(self.task.truth(data.train).mean())
+        found = self.task.predictions(np.full(len(data.test), share), 1.1)
         return BaselineResult(found, np.arange(len(data.test)), len(data.train))
 
 
 class OnFeatures(Baseline):
     """A model of scikit-learn on the features that the transformer reads.
 
-    Its threshold is chosen on validation, as the model's is.
+    Its threshold is chosen on validation, like the model's.
     """
 
-    def __init__(self, plugin: FraudDetection) -> None:
-        self.plugin = plugin
+    def __init__(self, task: Detection) -> None:
+        self.task = task
 
     @abstractmethod
     def estimator(self) -> Any:
@@ -45,15 +64,14 @@ class OnFeatures(Baseline):
 
     def run(self, data: BaselineData, seconds: float) -> BaselineResult:
         """Fit on as many rows as the time allows."""
-        plugin = self.plugin
-        labelled = plugin.labelled(data.train)
-        order = data.train_order[np.isin(data.train_order, labelled)]
-        inputs, truth = plugin.matrix(data.train), plugin.truth(data.train)
+        task = self.task
+        order = data.train_order[np.isin(data.train_order, task.labelled(data.train))]
+        inputs, truth = task.matrix(data.train), task.truth(data.train)
         # Both classes among the first rows, however rare one is.
         order = np.concatenate([order[_firsts(truth[order])], order])
         order = order[np.sort(np.unique(order, return_index=True)[1])]
         if len(np.unique(truth[order])) < 2:  # of a few rows, as `toolkit check` takes them
-            return AlwaysLegitimate(plugin).run(data, seconds)
+            return AlwaysLegitimate(task).run(data, seconds)
 
         def fit(count: int) -> Any:
             with quiet_fit():
@@ -61,11 +79,10 @@ class OnFeatures(Baseline):
 
         model, count = fit_within(fit, len(order), 0.9 * seconds)
         threshold = 0.5
-        if plugin.data is not None and "validation" in plugin.data:
-            rows = plugin.data["validation"]
-            threshold = plugin.choose(self._scores(model, plugin.matrix(rows)), rows)
-        scores = self._scores(model, plugin.matrix(data.test))
-        found = plugin.predictions(scores, threshold)
+        if task.validation is not None:
+            scores = self._scores(model, task.matrix(task.validation))
+            threshold = task.choose(scores, task.validation)
+        found = task.predictions(self._scores(model, task.matrix(data.test)), threshold)
         return BaselineResult(found, np.arange(len(data.test)), count)
 
     @staticmethod
@@ -84,15 +101,14 @@ class Logistic(OnFeatures):
     name = "logistic_regression"
 
     def estimator(self) -> Any:
-        """Return it with what it needs before."""
+        """Return the pipeline."""
         from sklearn.compose import make_column_transformer
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import OneHotEncoder
 
-        numbers = len(self.plugin.processor.numeric)
-        kinds = len(self.plugin.processor.vocabularies)
-        places = list(range(numbers, numbers + kinds))
+        numbers = self.task.numbers
+        places = list(range(numbers, numbers + self.task.categories))
         encode = make_column_transformer(
             (OneHotEncoder(handle_unknown="ignore"), places), remainder="passthrough"
         )
@@ -100,7 +116,7 @@ class Logistic(OnFeatures):
 
 
 class GradientBoosting(OnFeatures):
-    """Histogram gradient boosting: what tables are usually done with, and hard to beat."""
+    """Histogram gradient boosting: the usual model for tables, and hard to beat."""
 
     name = "gradient_boosting"
 
@@ -108,34 +124,32 @@ class GradientBoosting(OnFeatures):
         """Return it; no early stopping, as a tenth of few frauds is no guide."""
         from sklearn.ensemble import HistGradientBoostingClassifier
 
-        numbers = len(self.plugin.processor.numeric)
-        kinds = len(self.plugin.processor.vocabularies)
+        numbers, categories = self.task.numbers, self.task.categories
         return HistGradientBoostingClassifier(
             learning_rate=0.05,
             early_stopping=False,
             random_state=0,
-            categorical_features=[place >= numbers for place in range(numbers + kinds)],
+            categorical_features=[place >= numbers for place in range(numbers + categories)],
         )
 
 
 class MeansAndShares(Baseline):
-    """Of the pretraining: each number by its mean in train, each kind by how often it is there."""
+    """For pretraining: each number by its mean in train, each category by its frequency there."""
 
     name = "means_and_shares"
 
-    def __init__(self, plugin: FraudDetection) -> None:
-        self.plugin = plugin
+    def __init__(self, cardinalities: Sequence[int]) -> None:
+        self.cardinalities = cardinalities
 
     def run(self, data: BaselineData, seconds: float) -> BaselineResult:
-        """Count the values of train, and say how surprising those of test are."""
+        """Count the values of train, and return how surprising those of test are."""
         train = data.train_prepared.with_format("numpy")
         test = data.test_prepared.with_format("numpy")
         numbers, mask = np.asarray(test["numbers"][:]), np.asarray(test["mask"][:])
         parts = [(numbers - np.asarray(train["numbers"][:]).mean(0)) ** 2]
         if "kinds" in test.column_names:
             there, here = np.asarray(train["kinds"][:]), np.asarray(test["kinds"][:])
-            most = self.plugin.processor.cardinalities
-            for known, values, count in zip(there.T, here.T, most, strict=True):
+            for known, values, count in zip(there.T, here.T, self.cardinalities, strict=True):
                 counts = np.bincount(known, minlength=count) + 1.0
                 parts.append(-np.log(counts / counts.sum())[values][:, None])
         means = (np.hstack(parts) * mask).sum(1) / mask.sum(1)

@@ -19,9 +19,8 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 TIME = "time_ms"  # the time of a row in milliseconds
-KNOWN = (
-    "card_fraud_ms"  # when the last fraud of its card was that was known as its day began, or -1
-)
+# The time of the last fraud of its card that was known when the row's day began, or -1.
+KNOWN = "card_fraud_ms"
 
 
 def names(schema: Schema, windows: Windows) -> list[str]:

@@ -1,4 +1,4 @@
-"""What is known of an entity when a transaction comes: features from the past alone.
+"""History features of an entity: what is known when a transaction comes, from the past alone.
 
 Times are whole milliseconds. The past of a row at time t is [t - window, t): rows at the very same
 time are not in it, as nothing says which of them came first. A label is known `delay` after its
@@ -49,8 +49,8 @@ def feature_names(entity: str, windows: Windows, with_labels: bool) -> list[str]
     """Return the names of an entity's features, in the order in which `features` yields them."""
     found = [f"{entity}_since_last"]
     for name in windows.names():
-        kinds = ("count", "mean", "ratio", "deviation")
-        found += [f"{entity}_{kind}_{name}" for kind in kinds]
+        names = ("count", "mean", "ratio", "deviation")
+        found += [f"{entity}_{feature}_{name}" for feature in names]
     if with_labels:
         found += [f"{entity}_{name}" for name in ("since_fraud", "streak", "since_streak")]
         for name in windows.names():
@@ -134,7 +134,7 @@ class Past:
             mean -= sums[first]
             mean = mean / (SCALE * np.maximum(count, 1))
             yield f"mean_{name}", mean
-            # Where there is nothing to compare with, an amount is as usual.
+            # Without a past to compare with, an amount counts as usual.
             unusual = np.abs(mean) > 1e-9
             yield f"ratio_{name}", np.where(unusual, amount, 1) / np.where(unusual, mean, 1)
             variance = squares[self.end]
@@ -166,16 +166,16 @@ class Past:
     def _streak(self, fraud: Array, end: Array) -> Iterator[tuple[str, Array]]:
         """Yield how many of the last known rows in a row were frauds, and since when.
 
-        What was defrauded row after row may well be so still; one honest row ends it. Looked at is
-        the longest window.
+        An entity that was defrauded row after row may well be so still; one legitimate row ends
+        the streak. It is counted within the longest window.
         """
-        # Rows of a moment have no order: an honest one of them speaks for the moment.
+        # Rows of a moment have no order: one legitimate row ends the streak.
         moments = np.flatnonzero(self.end == np.arange(len(fraud)))
         after = np.repeat(np.append(moments[1:], len(fraud)), np.diff(moments, append=len(fraud)))
-        honest = np.maximum.accumulate(np.where(fraud > 0, 0, after))
+        legitimate = np.maximum.accumulate(np.where(fraud > 0, 0, after))
         longest = self.key - self.windows.delay - max(self.windows.lengths)
         first = np.minimum(np.searchsorted(self.key, longest, side="right"), end)
-        begin = np.maximum(np.where(end > 0, honest[np.maximum(end, 1) - 1], 0), first)
+        begin = np.maximum(np.where(end > 0, legitimate[np.maximum(end, 1) - 1], 0), first)
         streak = end - begin
         yield "streak", streak
         yield "since_streak", np.where(streak > 0, self._since(begin + 1), NEVER)
@@ -195,7 +195,7 @@ class Past:
         """Return days since the row before `end`, where it is the same entity's."""
         gap = self.key - self.key[np.maximum(end, 1) - 1]
         # Rows of another entity are at least `reach` away; a longer pause of the same one counts
-        # as never, too, so that the answer does not hang on how the table is cut.
+        # as never, too, so that features do not depend on how the table is cut.
         return np.where((end > 0) & (gap < self.reach), gap / DAY, NEVER)
 
 

@@ -1,4 +1,4 @@
-"""What the model takes: columns of arrays, texts, masks, batches, and the loss."""
+"""From rows of a table to what the model takes: fitted processors, features, texts, labels."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import numpy as np
 from toolkit.errors import DataError, Fault, ModelError
 from toolkit.utils.text import listing
 from toolkit_plugins.tabular.batches import as_text
+from toolkit_plugins.tabular.frame import finite_of, numbers_of, to_frame
+from toolkit_plugins.tabular.fraud_detection.processor import TransactionProcessor
 
 if TYPE_CHECKING:
     import datasets
 
-    from toolkit_plugins.tabular.fraud_detection.processor import TransactionProcessor
+    from toolkit_plugins.tabular.fraud_detection.options import FraudOptions
     from toolkit_plugins.tabular.fraud_detection.schema import Schema
 
 Array = np.ndarray[Any, Any]
@@ -31,7 +33,7 @@ def require(rows: datasets.Dataset, schema: Schema) -> None:
 
 
 def example(processor: TransactionProcessor) -> dict[str, Any]:
-    """Return a row: numbers from the middle, and kinds that training has seen."""
+    """Return a row: middle numbers, and categories that training has seen."""
     schema, usual = processor.schema, dict(zip(processor.numeric, processor.usual(), strict=True))
     found: dict[str, Any] = {}
     if schema.time is not None:
@@ -66,8 +68,6 @@ def continued(
 
 def tokens(processor: TransactionProcessor, rows: datasets.Dataset, longest: int) -> dict[str, Any]:
     """Return token ids of rows written as text, and their number."""
-    from toolkit_plugins.tabular.frame import to_frame
-
     names = [*processor.numeric, *processor.vocabularies]
     frame = to_frame(rows, names)
     texts = [as_text(row) for row in frame.iter_rows(named=True)]
@@ -75,3 +75,69 @@ def tokens(processor: TransactionProcessor, rows: datasets.Dataset, longest: int
     found = dict(processor.tokenizer(texts, truncation=True, max_length=limit))
     found["length"] = [len(ids) for ids in found["input_ids"]]
     return found
+
+
+def features(processor: TransactionProcessor, rows: datasets.Dataset) -> tuple[Array, Array]:
+    """Return numbers (float32) and ids of categorical values (int64), each (rows, columns)."""
+    frame = to_frame(rows, [*processor.numeric, *processor.vocabularies])
+    numbers = processor.numbers({n: numbers_of(frame[n]) for n in processor.numeric})
+    ids = processor.kinds({n: frame[n].to_list() for n in processor.vocabularies})
+    return numbers, ids.reshape(len(numbers), -1)
+
+
+def fitted(
+    rows: datasets.Dataset, schema: Schema, history: list[str], options: FraudOptions
+) -> TransactionProcessor:
+    """Return the processor of training rows.
+
+    Args:
+        history: names of the numbers that the history adds.
+
+    Raises:
+        DataError: the model would have nothing to read.
+    """
+    names = [*([schema.amount] if schema.amount else []), *schema.numeric, *history]
+    if not (names or schema.categorical):
+        raise DataError(Fault("options", "no column is left for the model to read"))
+    frame = to_frame(rows, [*names, *schema.categorical])
+    return TransactionProcessor.fit(
+        schema,
+        {name: numbers_of(frame[name]) for name in names},
+        {name: frame[name].to_list() for name in schema.categorical},
+        options.bins,
+        windows=list(options.windows),
+        label_delay=options.label_delay,
+    )
+
+
+def amounts(rows: datasets.Dataset, schema: Schema) -> Array:
+    """Return the amount of each row; 1 where the table has none."""
+    name = schema.amount
+    return finite_of(to_frame(rows, [name])[name]) if name else np.ones(len(rows))
+
+
+def labelled(truth: Array, share: float, seed: int) -> Array:
+    """Return the numbers of a share of the rows of each class, drawn by the seed, rising."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for value in (0, 1):
+        own = rng.permutation(np.flatnonzero(truth == value))
+        parts.append(own[: int(np.ceil(share * len(own)))])
+    return np.sort(np.concatenate(parts))
+
+
+def class_ids(truth: Array, used: Array | None) -> Array:
+    """Return labels for the loss, int64; -100 (ignored) for rows that are not among those used."""
+    if used is None:
+        return truth.astype(np.int64)
+    found = np.full(len(truth), -100, np.int64)
+    found[used] = truth[used]
+    return found
+
+
+def class_weights(truth: Array, fraud_weight: float | str) -> tuple[float, float]:
+    """Return the weights of legitimate and fraud; their mean over the rows is 1."""
+    share = float(truth.mean())
+    weight = (1 - share) / share if fraud_weight == "balanced" else float(fraud_weight)
+    mean = 1 - share + share * weight
+    return 1 / mean, weight / mean

@@ -1,4 +1,4 @@
-"""Pretraining of the model of fields: what stands in them is told, and no label is needed."""
+"""Pretraining of the model of fields: masked fields are predicted, and no label is needed."""
 
 from __future__ import annotations
 
@@ -20,15 +20,17 @@ from toolkit_plugins.tabular.transformer import (
 
 @dataclass
 class MaskedFieldsOutput(ModelOutput):
-    """loss: that of masked fields, and of all as the row's vector tells them. surprise: the mean
-    loss of each row's masked fields, shape (rows,)."""
+    """loss: of masked fields, plus that of all fields predicted from the row's vector.
+
+    surprise: the mean loss of each row's masked fields, shape (rows,).
+    """
 
     loss: torch.Tensor | None = None
     surprise: torch.Tensor | None = None
 
 
-class Teller(nn.Module):
-    """Tells what stands in the fields, each by a linear layer of its own."""
+class FieldPredictor(nn.Module):
+    """Predicts the fields, each by a linear layer of its own."""
 
     def __init__(self, config: TransactionConfig) -> None:
         super().__init__()
@@ -42,12 +44,12 @@ class Teller(nn.Module):
         """Return the loss of each field, shape (rows, fields): see `TransactionForMaskedFields`.
 
         Args:
-            states: what each field is told from, shape (rows, fields, width).
+            states: what each field is predicted from, shape (rows, fields, width).
         """
         known = self.numbers.out_features
         weight, bias = self.numbers.weight, self.numbers.bias
-        told = (states[:, :known] * weight).sum(-1) + bias
-        losses = [(told.float() - numbers.float()).square()]
+        predicted = (states[:, :known] * weight).sum(-1) + bias
+        losses = [(predicted.float() - numbers.float()).square()]
         if kinds is not None:
             for place, layer in enumerate(self.kinds):
                 scores = layer(states[:, known + place]).float()
@@ -57,12 +59,12 @@ class Teller(nn.Module):
 
 
 class TransactionForMaskedFields(TransactionPreTrainedModel):  # type: ignore[no-untyped-call]  # typed in part
-    """What stands in the fields that are masked? Numbers cost their squared error, kinds nats.
+    """Predicts masked fields: squared error of numbers, cross-entropy (nats) of categories.
 
-    Each masked field is told from its own vector, and every field, masked or not, from the row's
-    vector: that one is what a classifier reads, and nothing else would train it. Of numbers the
-    error is on the processor's scale, on which what is rare lies far out, so that the row's vector
-    cannot leave it out (reconstruction, as in Rubachev et al., Revisiting Pretraining Objectives
+    Each masked field is predicted from its own vector, and every field, masked or not, from the
+    row's vector: that one is what a classifier reads, and nothing else would train it. The error of
+    numbers is on the processor's scale, where rare values lie far out, so that the row's vector
+    cannot ignore them (reconstruction, as in Rubachev et al., Revisiting Pretraining Objectives
     for Tabular Deep Learning, 2022).
     """
 
@@ -72,8 +74,8 @@ class TransactionForMaskedFields(TransactionPreTrainedModel):  # type: ignore[no
         still = copy.copy(config)
         still.attention_dropout = still.hidden_dropout = 0.0
         self.transformer = TransactionModel(still)
-        self.from_field = Teller(config)
-        self.from_row = Teller(config)
+        self.from_field = FieldPredictor(config)
+        self.from_row = FieldPredictor(config)
         self.post_init()  # type: ignore[no-untyped-call]  # as above
 
     def forward(
@@ -83,10 +85,10 @@ class TransactionForMaskedFields(TransactionPreTrainedModel):  # type: ignore[no
         kinds: torch.Tensor | None = None,
         **_: Any,
     ) -> MaskedFieldsOutput:
-        """Return the loss, and each row's surprise.
+        """Return the loss, and the surprise of each row.
 
         Args:
-            mask: (rows, fields), true where a field is hidden.
+            mask: (rows, fields), true where a field is masked.
         """
         states = self.transformer(numbers, kinds, mask).last_hidden_state
         row, fields = states[:, :1], states[:, 1:]

@@ -1,4 +1,4 @@
-"""Metrics of rare events: what is caught at a price, among the first cards, and what it costs."""
+"""Metrics of rare events: recall at a false positive rate, card precision, expected cost."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def scored(predictions: Sequence[Row], references: Sequence[Row]) -> tuple[list[
 
 
 class _OfLabels:
-    """Mixed into a metric of the toolkit: takes the label out of what a reference says."""
+    """Mixed into a metric of the toolkit: takes the label out of a reference."""
 
     def add_batch(
         self: Any, *, predictions: Any = None, references: Any = None, **rest: Any
@@ -69,12 +69,12 @@ class FraudMetric(RowMetric):
         )
 
     def rows(self, predictions: Any, references: Any) -> Any:
-        """Prepare scores, alarms and the fields of the references."""
+        """Prepare scores, alerts and the fields of the references."""
         found, truth = as_array(predictions), as_array(references)
         return self.prepared(found[:, 0], found[:, 1], dict(zip(FIELDS, truth.T, strict=True)))
 
     @abstractmethod
-    def prepared(self, scores: Floats, alarms: Floats, truth: Mapping[str, Floats]) -> Any:
+    def prepared(self, scores: Floats, alerts: Floats, truth: Mapping[str, Floats]) -> Any:
         """Return what `statistic` takes."""
 
 
@@ -88,17 +88,17 @@ class _Falling:
 
 
 class RecallAtFalsePositiveRate(FraudMetric):
-    """Share of the frauds that score above a threshold which so few legitimate rows pass.
+    """Recall of frauds at the lowest threshold that keeps the false positive rate.
 
     Args:
-        rate: of the legitimate rows, at most.
+        rate: most false positives, as a share of the legitimate rows.
     """
 
     def __init__(self, rate: float, **evaluate_kwargs: Any) -> None:
         self.rate = rate
         super().__init__(**evaluate_kwargs)
 
-    def prepared(self, scores: Floats, alarms: Floats, truth: Mapping[str, Floats]) -> _Falling:
+    def prepared(self, scores: Floats, alerts: Floats, truth: Mapping[str, Floats]) -> _Falling:
         """Sort the rows."""
         order = np.argsort(-scores, kind="stable")
         falling = scores[order]
@@ -109,10 +109,10 @@ class RecallAtFalsePositiveRate(FraudMetric):
         """Return the recall; NaN without frauds or without legitimate rows."""
         drawn = weights[rows.order]
         caught = np.cumsum(drawn * rows.fraud)
-        alarmed = np.cumsum(drawn * (1 - rows.fraud))
-        if not caught[-1] or not alarmed[-1]:
+        false_alerts = np.cumsum(drawn * (1 - rows.fraud))
+        if not caught[-1] or not false_alerts[-1]:
             return float("nan")
-        allowed = alarmed[rows.ends] <= self.rate * alarmed[-1] * (1 + 1e-12)
+        allowed = false_alerts[rows.ends] <= self.rate * false_alerts[-1] * (1 + 1e-12)
         return float(caught[rows.ends][allowed].max(initial=0) / caught[-1])
 
 
@@ -131,10 +131,10 @@ class _Cards:
 
 
 class CardPrecision(FraudMetric):
-    """Share of defrauded cards among the so many that score highest on a day; mean over days.
+    """Share of defrauded cards among those that score highest on a day; mean over days.
 
     A card scores as its highest transaction of the day does; of equal scores the earlier row comes
-    first. A card that was checked and found defrauded is blocked: it is not looked at on later
+    first. A card that was checked and found defrauded is blocked: it is not checked again on later
     days. Le Borgne et al., Reproducible Machine Learning for Credit Card Fraud Detection (2022),
     chapter 4: there a day is divided by the number of checks even where it has fewer cards.
 
@@ -148,7 +148,7 @@ class CardPrecision(FraudMetric):
         self.cards = cards
         super().__init__(**evaluate_kwargs)
 
-    def prepared(self, scores: Floats, alarms: Floats, truth: Mapping[str, Floats]) -> _Cards:
+    def prepared(self, scores: Floats, alerts: Floats, truth: Mapping[str, Floats]) -> _Cards:
         """Sort the rows, and number the cards of each day."""
         order = np.lexsort((-scores, truth["day"]))
         pairs = np.stack([truth["day"], truth["card"]], 1)[order]
@@ -192,16 +192,16 @@ class ExpectedCost(FraudMetric):
         self.alarm, self.missed = alarm, missed
         super().__init__(**evaluate_kwargs)
 
-    def prepared(self, scores: Floats, alarms: Floats, truth: Mapping[str, Floats]) -> Floats:
+    def prepared(self, scores: Floats, alerts: Floats, truth: Mapping[str, Floats]) -> Floats:
         """Return the cost of each row."""
         lost = self.missed * truth["fraud"] * np.abs(truth["amount"])
-        return np.where(alarms > 0, self.alarm, lost)
+        return np.where(alerts > 0, self.alarm, lost)
 
 
 class MaskedFieldLoss(RowMetric):
-    """Mean loss of what stands in masked fields; less is better.
+    """Mean loss of predicting masked fields; less is better.
 
-    Squared error of numbers, in standard deviations of train; cross-entropy of kinds, in nats.
+    Squared error of numbers, in standard deviations of train; cross-entropy of categories, in nats.
     """
 
     greater_is_better = False

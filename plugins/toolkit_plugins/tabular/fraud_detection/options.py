@@ -7,14 +7,15 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator
 
+from toolkit.errors import Fault, RecipeError
 from toolkit.plugin_types import Column, Options, TargetColumn
-from toolkit_plugins.tabular.fraud_detection.history import DAY
+from toolkit_plugins.tabular.fraud_detection.history import DAY, Windows
 
 MOST = 100 * 366 * DAY
 UNITS = {"s": 1000, "m": 60_000, "h": DAY // 24, "d": DAY}
 
-# Of a role of its own: what is compared between splits are texts that should not stand in two of
-# them, and two equal amounts are no such thing.
+# Of a role of its own: inputs are compared between splits as duplicates, and two equal amounts are
+# none.
 FieldColumn = Annotated[str, Column("field")]
 
 
@@ -44,54 +45,71 @@ class FraudOptions(Options):
     """Options of fraud detection; columns that are not named are proposed from the data."""
 
     time: FieldColumn | None = Field(
-        None, description="column of the time (UTC where it says none)"
+        None, description="column of the time (UTC where it names no zone)"
     )
     amount: FieldColumn | None = Field(None, description="column of the amount")
     entities: list[FieldColumn] | None = Field(
         None, description="columns of card, customer, terminal, ...; the first is the card"
     )
-    numeric: list[FieldColumn] | None = Field(None, description="further columns of numbers")
-    categorical: list[FieldColumn] | None = Field(None, description="further columns of kinds")
-    label: TargetColumn | None = Field(None, description="column of the label, of two values")
-    fraud: str | None = Field(None, description="the label's value that means fraud")
-    label_delay: Duration = Field("7d", description="how long until a fraud is known to be one")
+    numeric: list[FieldColumn] | None = Field(None, description="further numeric columns")
+    categorical: list[FieldColumn] | None = Field(None, description="further categorical columns")
+    label: TargetColumn | None = Field(None, description="column of the label, with two values")
+    fraud: str | None = Field(None, description="value of the label that means fraud")
+    label_delay: Duration = Field(
+        "7d", description="time until the label of a transaction is known"
+    )
     windows: list[Duration] = Field(
-        ["1d", "7d", "30d"], min_length=1, description="of the history of each entity"
+        ["1d", "7d", "30d"],
+        min_length=1,
+        description="time windows of the history features of each entity",
     )
     drop_known: bool = Field(
-        False, description="do not score test rows of cards that were already known as defrauded"
+        False, description="do not score test rows of cards that are already known as defrauded"
     )
     task: Literal["detect", "pretrain"] = Field(
         "detect",
-        description="'pretrain' learns to tell a row's fields, without labels",
+        description="'pretrain' learns to predict masked fields, without labels",
     )
-    mask_share: float = Field(0.25, gt=0, lt=1, description="of the fields, for pretrain")
-    bins: int = Field(32, ge=2, le=256, description="pieces of the embedding of a number")
+    mask_share: float = Field(
+        0.25, gt=0, lt=1, description="share of the fields that pretraining masks"
+    )
+    bins: int = Field(
+        32, ge=2, le=256, description="pieces of the piecewise-linear embedding of a number"
+    )
     loss: Literal["cross_entropy", "focal"] = Field(
-        "cross_entropy", description="'focal' turns to rows that are hard to tell"
+        "cross_entropy", description="'focal' emphasises rows that are hard to classify"
     )
-    focal_gamma: float = Field(2.0, ge=0, description="how much focal loss turns to hard rows")
+    focal_gamma: float = Field(2.0, ge=0, description="how much focal loss emphasises hard rows")
     fraud_weight: float | Literal["balanced"] = Field(
-        1.0, description="weight of a fraud in the loss; balanced: as much as all other rows"
+        1.0,
+        description="weight of a fraud in the loss; balanced: frauds weigh as much as the rest",
     )
     label_share: float = Field(
         1.0,
         gt=0,
         le=1,
-        description="of the training rows, by class; the rest counts as unlabelled",
+        description="share of the training labels that are used, by class",
     )
     false_positive_rates: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
-        [0.01, 0.001], description="of legitimate rows, at which recall is told"
+        [0.01, 0.001], description="rates at which recall is reported"
     )
-    cards: int = Field(100, ge=1, description="that can be checked each day")
-    cost_alarm: float = Field(5.0, ge=0, description="of checking a transaction")
-    cost_missed: float = Field(
-        1.0, ge=0, description="of a fraud that is missed, per unit of amount"
-    )
+    cards: int = Field(100, ge=1, description="cards that can be checked each day")
+    cost_alarm: float = Field(5.0, ge=0, description="cost of reviewing an alert")
+    cost_missed: float = Field(1.0, ge=0, description="cost of a missed fraud, per unit of amount")
     as_text: bool | None = Field(
-        None, description="write rows as texts; by default for every model of texts"
+        None, description="write rows as text; by default for every text model"
     )
-    max_length: int = Field(256, ge=8, description="tokens of a row as text")
+    max_length: int = Field(
+        256, ge=8, description="tokens of a row as text; longer ones are truncated"
+    )
+
+    @property
+    def history(self) -> Windows:
+        """The windows of history, and how late labels come."""
+        lengths = tuple(milliseconds(text) for text in self.windows)
+        if not min(lengths):
+            raise RecipeError(Fault("options.windows", "a window of no length holds nothing"))
+        return Windows(lengths, milliseconds(self.label_delay))
 
     @field_validator("windows")
     @classmethod

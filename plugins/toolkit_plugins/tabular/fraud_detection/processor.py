@@ -1,4 +1,4 @@
-"""What stands between a table and the model: names, scales, edges and vocabularies, as JSON."""
+"""The processor of tables: names, scales, edges and vocabularies, as JSON."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from toolkit_plugins.tabular.fraud_detection.schema import Schema
 
 Array = np.ndarray[Any, Any]
 FILE = "transactions.json"
-FARTHEST = 8.0  # standard deviations; what lies beyond is cut
+FARTHEST = 8.0  # standard deviations; values beyond are clipped
 
 
 @dataclass
 class TransactionProcessor:
-    """Made from training rows, saved beside the model, and all that new rows need.
+    """Fitted on training rows, saved beside the model, and all that new rows need.
 
     numeric: names of numbers, in the order of the model's input. mean, scale: of their signed
     logarithms. edges: of the pieces of each number's embedding, on that scale. vocabularies:
@@ -58,13 +58,13 @@ class TransactionProcessor:
         return cls(schema, list(numbers), mean, scale, edges, vocabularies, **settings)
 
     def usual(self) -> list[float]:
-        """Return the number in the middle of each field, to two places."""
+        """Return a typical number of each field, to two decimals."""
         flat = np.array(self.mean)
         found: list[float] = (np.sign(flat) * np.expm1(np.abs(flat))).round(2).tolist()
         return found
 
     def numbers(self, columns: Mapping[str, Array]) -> Array:
-        """Return float32 of shape (rows, numbers); what is missing is the mean, 0."""
+        """Return float32 of shape (rows, numbers); missing values are the mean, 0."""
         parts = [
             np.clip((signed_log(columns[name].astype(np.float64)) - mean) / scale,
                     -FARTHEST, FARTHEST)
@@ -74,7 +74,7 @@ class TransactionProcessor:
         return found
 
     def kinds(self, columns: Mapping[str, Sequence[Any]]) -> Array:
-        """Return int64 of shape (rows, categorical columns); 0 is what training never saw."""
+        """Return int64 of shape (rows, categorical columns); 0 is a value not seen in training."""
         parts = []
         for name, values in self.vocabularies.items():
             ids = {value: place for place, value in enumerate(values, 1)}

@@ -1,4 +1,4 @@
-"""Which metrics there are by name, and the curves of a run."""
+"""The metrics by name, and the curves of a run."""
 
 from __future__ import annotations
 
@@ -56,10 +56,10 @@ def _detecting(options: FraudOptions, schema: Schema) -> dict[str, Any]:
 def curves(
     scores: Array, truth: Array, amounts: Array, options: FraudOptions, threshold: float
 ) -> Mapping[str, Curve]:
-    """Return precision over recall and cost over threshold, with the chosen threshold marked."""
-    alarms = scores >= threshold
-    caught, frauds = float(truth[alarms].sum()), max(float(truth.sum()), 1.0)
-    at = (caught / frauds, caught / max(float(alarms.sum()), 1.0))
+    """Return the precision-recall curve and cost by threshold, the chosen threshold marked."""
+    alerts = scores >= threshold
+    caught, frauds = float(truth[alerts].sum()), max(float(truth.sum()), 1.0)
+    at = (caught / frauds, caught / max(float(alerts.sum()), 1.0))
     _, bounds, costs = cheapest(scores, truth, amounts, options.cost_alarm, options.cost_missed)
     cost = float(costs[np.abs(bounds - min(threshold, 1.0)).argmin()])
     rising = np.argsort(bounds)
@@ -68,12 +68,12 @@ def curves(
     cost_line = [(float(bounds[place]), float(costs[place])) for place in places]
     return {
         "precision_recall": Curve(
-            "Precision over recall", "recall", "precision",
-            {"model": _precision_recall(scores, truth)}, {"threshold": at},
+            "Precision-recall curve", "recall", "precision",
+            {"model": _precision_recall(scores, truth)}, {"current threshold": at},
         ),
         "cost": Curve(
-            "Cost over the threshold", "threshold", "mean cost of a transaction",
-            {"model": cost_line}, {"chosen": (min(threshold, 1.0), cost)},
+            "Cost by threshold", "threshold", "mean cost per transaction",
+            {"model": cost_line}, {"current threshold": (min(threshold, 1.0), cost)},
         ),
     }  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""Simulated card payments: customers, terminals, and three ways of fraud.
+"""Simulated card payments: customers, terminals, and three types of fraud.
 
 The idea (not the code) is that of the simulator in Le Borgne et al., Reproducible Machine Learning
 for Credit Card Fraud Detection (2022), chapter 3: what gives a fraud away is hardly ever in the

@@ -1,4 +1,4 @@
-"""What is wrong with the splits, and what is odd about them."""
+"""Checks of the splits: faults that end a run, and notes on what is unusual."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from toolkit.errors import DataError, Fault
 from toolkit_plugins.tabular.frame import to_frame
 from toolkit_plugins.tabular.fraud_detection import derive
 from toolkit_plugins.tabular.fraud_detection.options import milliseconds
-from toolkit_plugins.tabular.fraud_detection.schema import Schema, leaks, truth_of
+from toolkit_plugins.tabular.fraud_detection.proposals import leaks
+from toolkit_plugins.tabular.fraud_detection.schema import Schema, truth_of
 
 
 def notes(data: Mapping[Any, Any] | None, schema: Schema, with_labels: bool) -> list[str]:
-    """Return which columns were taken for what, leaks, odd amounts, and splits without frauds."""
+    """Return the proposed roles, leaks, unusual amounts, and splits without frauds."""
     found = [f"taken from the data: {what}" for what in schema.proposed]
     if data is None:
         return found
     frame = to_frame(data["train"])
     found += [
-        f"{name!r} alone nearly says the label: is it known when the transaction comes?"
+        f"{name!r} nearly determines the label (leakage?): is it known when the transaction comes?"
         for name in leaks(frame, schema)
     ]
     if schema.amount and (negative := int((frame[schema.amount] < 0).sum())):
@@ -72,6 +73,6 @@ def _late(data: Mapping[Any, Any], time: str, label_delay: str) -> list[Fault]:
                 Fault(name, f"{late:,} labels are not known when the test split begins "
                       f"(options.label_delay: {label_delay}): split with --set "
                       f"data.split.time={time} --set data.split.gap={label_delay}, or say 0d where "
-                      "labels come at once")
+                      "labels are known at once")
             )  # fmt: skip
     return found

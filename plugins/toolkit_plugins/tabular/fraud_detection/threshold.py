@@ -1,4 +1,4 @@
-"""What is chosen on validation: how scores become probabilities, and where an alarm pays."""
+"""What validation chooses: how scores become probabilities, and the alert threshold."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, Any]
-FEWEST = 5  # frauds and others; fewer say too little to fit two numbers to
+FEWEST = 5  # frauds and legitimate rows; fewer are too few to fit two numbers
 CURVE = 200  # points of a curve, at most
 
 
@@ -21,8 +21,8 @@ def logit(probability: Array) -> Array:
 def platt(probability: Array, fraud: Array) -> tuple[float, float]:
     """Return slope and shift of the log odds that fit best (Platt 1999).
 
-    They never change the order of rows: where the best slope would, or frauds are too few, nothing
-    is changed.
+    They never change the ranking: where the best slope would, or frauds are too few, they are 1
+    and 0.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -36,9 +36,9 @@ def platt(probability: Array, fraud: Array) -> tuple[float, float]:
 def cheapest(
     probability: Array, fraud: Array, amount: Array, alarm: float, missed: float
 ) -> tuple[float, Array, Array]:
-    """Return the threshold of least cost, and for each possible one the threshold and its cost.
+    """Return the threshold of least cost, and all possible thresholds with their costs.
 
-    Costs are means per row, as `metrics.ExpectedCost` has them.
+    Costs are means per row, as in `metrics.ExpectedCost`.
     """
     order = np.argsort(-probability, kind="stable")
     falling = probability[order]
@@ -50,5 +50,5 @@ def cheapest(
     real = np.concatenate([[True], falling[1:] != falling[:-1], [True]])
     bounds, total = bounds[real], total[real] / max(len(order), 1)
     best = int(np.argmin(total))
-    # With no alarm at all the threshold is above every score.
+    # Without any alert the threshold is above every score.
     return (float(bounds[best]) if best else 1.1), bounds, total

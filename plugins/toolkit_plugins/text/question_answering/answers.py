@@ -1,4 +1,4 @@
-"""Answers as tables hold them, and where they stand in their contexts."""
+"""Answers as tables hold them, and their spans in the contexts."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from toolkit.errors import DataError, Fault
+from toolkit_plugins.text.cells import text_of
 
-REACH = 100  # characters by which an offset may be off, where the answer stands more than once
+REACH = 100  # characters by which an offset may be off, where the answer occurs more than once
 AROUND = 100  # characters on both sides of an answer that are compared with the question
 
 State = Literal["right", "repaired", "first of several", "not found"]
@@ -18,7 +19,7 @@ State = Literal["right", "repaired", "first of several", "not found"]
 
 @dataclass(frozen=True)
 class Place:
-    """Where an answer stands: context[start:end], and how that came about; 0, 0 if it does not."""
+    """The span context[start:end] of an answer, and how it was found; 0, 0 if it was not."""
 
     start: int
     end: int
@@ -90,10 +91,10 @@ def _unfit(value: Any, column: str) -> DataError:
 def place(text: str, start: int | None, context: str, question: str) -> Place:
     """Find an answer in its context.
 
-    An offset that fits is taken as it is. One that does not is repaired where the text stands once
+    An offset that fits is taken as it is. One that does not is repaired where the text occurs once
     in the context, or where one place is nearest and within REACH. Without an offset, the one of
-    several places is taken whose surroundings share most words with the question. A text that
-    stands there but for case and spaces is found, too.
+    several places is taken whose surroundings share most words with the question. Case and spaces
+    may differ.
     """
     if start is not None and start >= 0 and context.startswith(text, start):
         return Place(start, start + len(text), "right")
@@ -114,7 +115,7 @@ def place(text: str, start: int | None, context: str, question: str) -> Place:
 
 
 def _spans(text: str, context: str) -> list[tuple[int, int]]:
-    """Return all places of a text, to the letter or else but for case and spaces."""
+    """Return all spans of a text: exact ones, or else those that differ in case and spaces."""
     exact = [m.span() for m in re.finditer(re.escape(text), context)]
     if exact:
         return exact
@@ -133,7 +134,7 @@ def _shared(question: set[str], context: str, span: tuple[int, int]) -> int:
 
 @dataclass(frozen=True)
 class Layout:
-    """The columns of a table, and what a row of it says.
+    """The columns of a table, and how its rows are read.
 
     start: a flat table's column of offsets, used where it is there.
     """
@@ -152,7 +153,7 @@ class Layout:
         return text_of(row[self.question], self.question), text_of(row[self.context], self.context)
 
     def places(self, row: Mapping[str, Any]) -> list[Place]:
-        """Return where the answers of a row stand."""
+        """Return the spans of the answers of a row."""
         question, context = self.texts(row)
         return [place(text, start, context, question) for text, start in self.gold(row)]
 
@@ -168,36 +169,24 @@ class Layout:
         return counts
 
 
-def text_of(value: Any, column: str) -> str:
-    """Return a cell's text.
-
-    Raises:
-        DataError: it holds a list, an object or bytes.
-    """
-    if isinstance(value, list | dict | bytes):
-        kind = type(value).__name__
-        raise DataError(Fault(column, f"holds {str(value)[:60]}: a text is expected, not {kind}"))
-    return "" if value is None else str(value)
-
-
 def in_words(name: str, counts: Mapping[str, int]) -> Sequence[str]:
-    """Say of a split what was done about its answers."""
+    """Return notes on how the answers of a split were located."""
     found = []
     if counts["unanswerable"]:
         found.append(f"{counts['unanswerable']:,} of {counts['rows']:,} questions have no answer")
     if counts["repaired"]:
         found.append(
-            f"{counts['repaired']:,} answers did not stand at their offset in the context, and "
-            "were found elsewhere in it"
+            f"{counts['repaired']:,} answers were not at their offset in the context, but "
+            "elsewhere in it"
         )
     if counts["first of several"]:
         found.append(
-            f"{counts['first of several']:,} answers without an offset stand more than once in "
-            "their context: the place that shares most words with the question was taken"
+            f"{counts['first of several']:,} answers without an offset occur more than once in "
+            "their context: the one whose surroundings share most words with the question was taken"
         )
     if counts["not found"]:
         found.append(
-            f"{counts['not found']:,} answers do not stand in their context "
-            f"({counts['lost']:,} questions have no other; they are scored, but teach nothing)"
+            f"{counts['not found']:,} answers do not occur in their context "
+            f"({counts['lost']:,} questions have no other; they are scored, but not trained on)"
         )
     return [f"{name}: {what}" for what in found]

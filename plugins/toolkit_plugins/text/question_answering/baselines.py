@@ -16,7 +16,7 @@ from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Row
 
 LONGEST = 5  # words of a candidate
 BATCH = 64
-# Words that carry grammar rather than content; candidates neither begin nor end with one.
+# Function words; candidates neither begin nor end with one.
 _GRAMMAR = """a about after all also an and any are as at be been before being but by can could did
     do does down each every for from had has have he her him his how i if in into is it its may me
     might more most my no nor not of off on one only or our out over she should so some such than
@@ -40,7 +40,7 @@ class NoAnswer(Baseline):
 
 
 class SlidingWindow(Baseline):
-    """The words around a candidate, compared with the question's: nothing is learned.
+    """The words around a candidate, compared with the question's; nothing is trained.
 
     Richardson et al. 2013 ("MCTest", algorithms 1 and 2: sliding window less distance), as the
     baseline of Rajpurkar et al. 2016, section 5.1, has it: within the sentences that share most

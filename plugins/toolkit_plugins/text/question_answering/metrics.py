@@ -77,7 +77,7 @@ class SquadMetric(RowMetric):
         super().__init__(**evaluate_kwargs)
 
     def _info(self) -> evaluate.MetricInfo:
-        # What is stored are scores, not texts: they are all that an interval needs.
+        # Scores are stored, not texts: they are all that an interval needs.
         features = Features(predictions=Value("float64"), references=Value("bool"))
         info = evaluate.MetricInfo(
             description=type(self).__doc__ or "", citation="arXiv 1606.05250, arXiv 1806.03822",
@@ -120,7 +120,7 @@ class F1(SquadMetric):
 
 
 class ExactMatch(SquadMetric):
-    """Share of the questions whose answer is a gold answer to the letter, normalised."""
+    """Share of the questions whose answer is a gold answer exactly, after normalisation."""
 
     measure = staticmethod(exact)
 

@@ -6,54 +6,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import pairwise
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from toolkit.errors import DataError, Fault, ModelError
 from toolkit.models import pretrained
 from toolkit.plugin import Plugin
-from toolkit.plugin_types import (
-    Baseline,
-    Column,
-    Curve,
-    Figure,
-    Options,
-    Prediction,
-    Row,
-    TextColumn,
-)
+from toolkit.plugin_types import Baseline, Curve, Figure, Prediction, Row
+from toolkit_plugins.text.cells import text_of
 from toolkit_plugins.text.question_answering import answers, spans
 from toolkit_plugins.text.question_answering.answers import Layout
+from toolkit_plugins.text.question_answering.options import AnswerOptions
 from toolkit_plugins.text.question_answering.windows import Windows, collate
-
-AnswerColumn = Annotated[str, Column("target", as_text=True, may_be_empty=True)]
-
-
-class AnswerOptions(Options):
-    """Options of question answering."""
-
-    question: TextColumn = Field("question", description="column of the question")
-    context: TextColumn = Field("context", description="column of the text that may answer it")
-    answers: AnswerColumn = Field(
-        "answers",
-        description="column of the answer(s): SQuAD's, or a text; empty where there is none",
-    )
-    answer_start: str = Field(
-        "answer_start", description="column of the offset of an answer that is a text, if there"
-    )
-    max_length: int = Field(384, ge=16, description="tokens of question and context together")
-    doc_stride: int = Field(
-        128, ge=0, description="tokens that two windows of a long context share"
-    )
-    max_question_length: int = Field(64, ge=1, description="tokens; what is longer is cut")
-    max_answer_length: int = Field(30, ge=1, description="tokens of an answer at most")
-    n_best: int = Field(5, ge=1, le=100, description="answers in a prediction, the best first")
-    no_answer_threshold: float | None = Field(
-        None, ge=0, le=1,
-        description="no_answer_score above which there is no answer; chosen on validation if not "
-                    "given, and 1 (never) where all questions have one",
-    )  # fmt: skip
 
 
 class QuestionAnswering(Plugin[AnswerOptions]):
@@ -62,19 +25,19 @@ class QuestionAnswering(Plugin[AnswerOptions]):
     Options = AnswerOptions
 
     def load_processor(self) -> Any:
-        """Return the tokenizer, which must know where in the text its tokens stand."""
+        """Return the tokenizer, which must return the offsets of its tokens."""
         self._check_answers()
         found = pretrained.tokenizer(self.model_path)
         if not found.is_fast:
             raise ModelError(
-                f"the tokenizer of {self.model_path} ({type(found).__name__}) does not say where "
-                "in a text its tokens stand, as an answer's place needs: take a model with a fast "
-                "tokenizer (tokenizer.json)"
+                f"the tokenizer of {self.model_path} ({type(found).__name__}) returns no token "
+                "offsets, which locating answers needs: choose a model with a fast tokenizer "
+                "(tokenizer.json)"
             )
         return found
 
     def prepare(self, split: Any, name: str) -> Any:
-        """Return windows of question and context, with the answer's place where rows have one."""
+        """Return windows of question and context, with the answer's span where rows have one."""
         layout, options, windows = self.layout, self.options, self.windows
         labelled = options.answers in split.column_names
 
@@ -114,7 +77,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         )
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
-        """Return what pads windows on their right, on whichever side the tokenizer would."""
+        """Return what pads windows on the right, whatever the padding side of the tokenizer."""
         from toolkit.evaluation.batches import padding_step
 
         tokenizer = self.processor
@@ -132,9 +95,9 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         return spans.best(outputs, parts, options.max_answer_length, options.n_best)
 
     def decode(self, outputs: Any, rows: Sequence[Row]) -> list[Prediction]:
-        """Return the answer of each row, where it stands, and others that might be it."""
+        """Return the answer of each row, its offsets, and the n best candidates."""
         count, threshold = self.options.n_best, self.threshold
-        contexts = [answers.text_of(row[self.options.context], "") for row in rows]
+        contexts = [text_of(row[self.options.context], "") for row in rows]
         return [
             spans.answer(windows, context, count, threshold)
             for windows, context in zip(outputs, contexts, strict=True)
@@ -145,11 +108,11 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         return [[text for text, _ in self.layout.gold(row)] for row in rows]
 
     def margin(self, prediction: Prediction) -> Mapping[str, float]:
-        """Return how near the answer is to another one, and any two of the n-best to each other."""
+        """Return the gap between the answer and the next, and the smallest within the n-best."""
         scores = [found["score"] for found in prediction["n_best"]]
         gaps = [one - other for one, other in pairwise(scores)]
         first = min([*gaps[:1], abs(prediction["no_answer_score"] - self.threshold), 1.0])
-        # What stands behind the last one is at most as likely.
+        # The candidate after the last one is at most as likely.
         return {"": first, "n_best": min([first, *gaps, *scores[-1:]])}
 
     def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, Any]:
@@ -203,7 +166,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         return drawn
 
     def notes(self) -> list[str]:
-        """Say how answers were found, and which contexts stand in two splits."""
+        """Report how answers were located, and which contexts occur in two splits."""
         found = [line for name, counts in self.counts.items()
                  for line in answers.in_words(name, counts)]  # fmt: skip
         seen = {name: set(self._column(name, self.options.context)) for name in self.counts}
@@ -211,7 +174,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
             shared = len(seen[name] & seen["train"]) if name != "train" else 0
             if shared:
                 found.append(
-                    f"{name}: {shared:,} of {len(seen[name]):,} contexts stand in train, too "
+                    f"{name}: {shared:,} of {len(seen[name]):,} contexts occur in train, too "
                     "(data.split.group=context keeps them apart)"
                 )
         return found
@@ -224,7 +187,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
 
     @property
     def windows(self) -> Windows:
-        """How contexts are cut."""
+        """How contexts are split."""
         options = self.options
         longest = pretrained.longest_input(self.model_path, self.processor)
         limit = min(options.max_length, longest or options.max_length)
@@ -249,10 +212,10 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         return {str(name): self.layout.states(self._rows(name)) for name in names}
 
     def _check_answers(self) -> None:
-        """Refuse a train split whose answers all stand elsewhere: it would teach nothing."""
+        """Refuse a train split none of whose answers occurs in its context."""
         counts = self.counts.get("train", Counter())
         if counts["lost"] and counts["lost"] + counts["unanswerable"] == counts["rows"]:
-            what = f"none of {counts['lost']:,} answers of train stands in its context"
+            what = f"none of {counts['lost']:,} answers of train occurs in its context"
             raise DataError(Fault("options.context", what))
 
     @property

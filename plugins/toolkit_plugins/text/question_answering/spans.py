@@ -23,8 +23,8 @@ CELLS = 1 << 23  # values of a block of spans: 32 MiB
 def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
     """Return the mean cross-entropy of start and end, over the context and the place of no answer.
 
-    The question and what fills up a batch are no candidates, here and in `best`; so a window's
-    loss does not hang on the others of its batch.
+    Tokens of the question and of padding are no candidates, here and in `best`; so a window's
+    loss does not depend on the others of its batch.
 
     Args:
         labels: as `Windows.of` makes them, shape (windows, 5).

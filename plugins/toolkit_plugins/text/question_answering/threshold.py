@@ -55,14 +55,14 @@ class Sweep:
         """Return means by threshold as points of a curve."""
         size = len(self.thresholds)
         places = np.unique(np.linspace(0, size - 1, min(size, POINTS)).astype(int))
-        kinds = {
+        groups = {
             "all": (self.every, self.questions[0]),
             "with an answer": (self.answerable, self.questions[1]),
             "without one": (self.unanswerable, self.questions[2]),
         }
         return {
             name: [(float(self.thresholds[p]), float(sums[p] / count)) for p in places]
-            for name, (sums, count) in kinds.items()
+            for name, (sums, count) in groups.items()
             if count
         }
 

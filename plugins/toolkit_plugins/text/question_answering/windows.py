@@ -1,4 +1,4 @@
-"""Questions and contexts as token ids: a long context in several windows that overlap.
+"""Questions and contexts as token ids: a long context in several overlapping windows.
 
 Devlin et al. 2019 ("BERT"), whose code has the windows and the rule of the most context.
 """
@@ -19,7 +19,7 @@ IGNORED = -100  # a label that counts nowhere, as in torch
 
 @dataclass(frozen=True)
 class Windows:
-    """How contexts are cut.
+    """How contexts are split into windows.
 
     limit: tokens of a window. stride: tokens that neighbours share. question: tokens of it at most.
     """
@@ -45,18 +45,10 @@ class Windows:
         """Yield windows in the order of the rows: model inputs, and what `spans` needs of them.
 
         `row` is the place within the rows. `labels` are five places among the window's tokens:
-        start and end of the answer, begin and end of the context, and what stands for no answer;
+        start and end of the answer, begin and end of the context, and the token of no answer;
         they come where `places` are given.
         """
-        encoded = self.tokenizer(
-            self._shortened(questions),
-            list(contexts),
-            truncation="only_second",
-            max_length=self.limit,
-            stride=self.stride,
-            return_overflowing_tokens=True,
-            return_offsets_mapping=True,
-        )
+        encoded = self._encoded(questions, contexts)
         owners = encoded.pop("overflow_to_sample_mapping")
         offsets = encoded.pop("offset_mapping")
         for place, row in enumerate(owners):
@@ -81,6 +73,17 @@ class Windows:
                 window["labels"] = [IGNORED] * 5 if begin == IGNORED else label
             yield window
 
+    def _encoded(self, questions: Sequence[str], contexts: Sequence[str]) -> Any:
+        return self.tokenizer(
+            self._shortened(questions),
+            list(contexts),
+            truncation="only_second",
+            max_length=self.limit,
+            stride=self.stride,
+            return_overflowing_tokens=True,
+            return_offsets_mapping=True,
+        )
+
     def _shortened(self, questions: Sequence[str]) -> list[str]:
         found = [question.strip() for question in questions]
         encoded = self.tokenizer(found, add_special_tokens=False, return_offsets_mapping=True)
@@ -90,7 +93,7 @@ class Windows:
         ]
 
     def _nothing(self, ids: list[int]) -> int:
-        """Return the place that stands for no answer: the classifier's token, or the first."""
+        """Return the place of the no-answer token: the [CLS] token, or the first."""
         token = self.tokenizer.cls_token_id
         return ids.index(token) if token is not None and token in ids else 0
 
@@ -117,8 +120,8 @@ def _label(
 ) -> tuple[int, int]:
     """Return the first and last token of the answer, counted within the context.
 
-    `nothing` twice where the row has no answer or the window does not hold it, and IGNORED where it
-    is not known where it stands.
+    `nothing` twice where the row has no answer or the window does not hold it, and IGNORED where
+    its place is not known.
     """
     if not places:
         return nothing, nothing
@@ -137,7 +140,7 @@ def collate(rows: Sequence[Mapping[str, Any]], padding: Mapping[str, int], step:
     """Return a batch: lists of tokens padded on their right, all else stacked.
 
     Args:
-        padding: name -> what fills it up. step: the width is a multiple of it.
+        padding: name -> filler. step: the width is a multiple of it.
     """
     import torch
 

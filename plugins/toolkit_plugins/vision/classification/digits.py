@@ -1,6 +1,6 @@
 """The handwritten digits that ship with scikit-learn, as rows: `plugin:digits`.
 
-1,797 pictures of 8 x 8 pixels: the test set of the "Optical Recognition of Handwritten Digits" data
+1,797 images of 8 x 8 pixels: the test set of the "Optical Recognition of Handwritten Digits" data
 (Alpaydin and Kaynak 1998, UCI Machine Learning Repository, CC BY 4.0).
 """
 

@@ -1,85 +1,61 @@
-"""The figures of a run: contact sheets, and the curves of two classes."""
+"""Contact sheets of a run: augmented training images, and the worst mistakes on test."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toolkit_plugins.vision import contact_sheet
-from toolkit_plugins.vision.classification import operating_points
 
 if TYPE_CHECKING:
-    from toolkit.plugin_types import Figure, Prediction
-    from toolkit_plugins.vision.classification.plugin import ImageClassification
+    from toolkit.plugin_types import Prediction
 
 SHOWN = contact_sheet.COLUMNS * contact_sheet.ROWS
 
 
-def draw_figures(
-    plugin: ImageClassification, predictions: Sequence[Prediction]
-) -> Mapping[str, Figure]:
-    """Return figures by name.
+def drawn_rows(count: int, seed: int) -> Any:
+    """Return the numbers of the training rows that `training_sheet` shows, drawn by the seed."""
+    return np.random.default_rng(seed).permutation(count)[: SHOWN // 2]
+
+
+def training_sheet(
+    canvases: Any,
+    names: Sequence[str],
+    ids: Sequence[int],
+    augmenter: Callable[[], Callable[..., tuple[Any, Any]]],
+    seed: int,
+) -> Any:
+    """Return a contact sheet of pairs: the image as it is, and as training sees it.
 
     Args:
-        predictions: one for each row of the plugin's test split.
-    """
-    if plugin.data is None:
-        return {}
-    found: dict[str, Any] = {"training_pictures": training_images(plugin)}
-    test = plugin.data["test"]
-    wrong = _most_wrong(plugin, predictions)
-    if wrong:
-        rows = test.select(wrong).to_list()
-        images = plugin.view.canvases([row[plugin.options.image] for row in rows])
-        truths = zip(plugin.references(rows), wrong, strict=True)
-        captions = [f"{truth} > {predictions[place]['label']}" for truth, place in truths]
-        found["mistakes"] = contact_sheet.sheet(list(images), captions)
-    if len(plugin.labels.names) == 2:
-        scores, positive = plugin._positives(predictions, test)
-        threshold = float(plugin.calibration.get("threshold", 0.5))
-        name = plugin.labels.names[plugin._positive]
-        found |= operating_points.curves(name, scores, positive, threshold)
-    return found
-
-
-def training_images(plugin: ImageClassification) -> Any:
-    """Return a contact sheet of training pictures as training sees them, drawn by the run's seed.
-
-    Pairs side by side: the picture as it is, and changed.
+        canvases: uint8 of shape (rows, height, width, channels). names, ids: of their classes.
+        augmenter: makes the function from images and ids to augmented ones.
     """
     import torch
 
-    from toolkit_plugins.vision import augment
-
-    assert plugin.data is not None  # noqa: S101 - the caller has looked
-    train = plugin.data["train"]
-    seed = plugin.recipe.seed if plugin.recipe else 0
-    rng = np.random.default_rng(seed)
-    chosen = rng.permutation(len(train))[: SHOWN // 2]
-    rows = train.select(chosen).to_list()
-    values = plugin.view.canvases([row[plugin.options.image] for row in rows])
-    images = torch.from_numpy(values).permute(0, 3, 1, 2).float() / 255
-    names = plugin.references(rows)
+    images = torch.from_numpy(canvases).permute(0, 3, 1, 2).float() / 255
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        changed = augment.changes(plugin.options.augment, plugin.view)(images)
-        wanted = plugin.options.augment
-        if wanted is not None and (wanted.mixup or wanted.cutmix):
-            ids = torch.tensor(plugin.labels.ids(names if not plugin.labels.coded else
-                               [row[plugin.options.label] for row in rows]))  # fmt: skip
-            changed, _ = augment.mix(changed, ids, len(plugin.labels.names), wanted)
-    pairs = [item for pair in zip(contact_sheet.as_pixels(images), contact_sheet.as_pixels(changed), strict=True)
-             for item in pair]  # fmt: skip
-    captions = [text for name in names for text in (name, "changed")]
-    return contact_sheet.sheet(pairs, captions)
+        changed, _ = augmenter()(images, torch.tensor(ids))
+    sheets = (contact_sheet.as_pixels(images), contact_sheet.as_pixels(changed))
+    pairs = [image for pair in zip(*sheets, strict=True) for image in pair]
+    return contact_sheet.sheet(pairs, [text for name in names for text in (name, "changed")])
 
 
-def _most_wrong(plugin: ImageClassification, predictions: Sequence[Prediction]) -> list[int]:
-    """Return the test rows whose true class got the least probability, of those that are wrong."""
-    assert plugin.data is not None  # noqa: S101 - the caller has looked
-    truth = plugin.references(plugin.data["test"].select_columns([plugin.options.label]).to_list())
+def mistakes_sheet(canvases: Any, truth: Sequence[str], predictions: Sequence[Prediction]) -> Any:
+    """Return a contact sheet of wrong rows, captioned "actual > predicted".
+
+    Args:
+        canvases: as in `training_sheet`, of the wrong rows alone; so are the others.
+    """
+    captions = [f"{name} > {p['label']}" for name, p in zip(truth, predictions, strict=True)]
+    return contact_sheet.sheet(list(canvases), captions)
+
+
+def most_wrong(truth: Sequence[str], predictions: Sequence[Prediction]) -> list[int]:
+    """Return the wrong rows whose actual class got the least probability, the worst first."""
     wrong = [(p["scores"].get(name, 0.0), place)
              for place, (p, name) in enumerate(zip(predictions, truth, strict=True))
              if p["label"] != name]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Two classes, one of them positive: the curves of the threshold, and where it is put."""
+"""Two classes, one of them positive: the curves of the threshold, and how it is chosen."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from toolkit_plugins.vision.classification.options import read_point
 
 if TYPE_CHECKING:
-    from toolkit.plugin_types import Figure
+    from toolkit.plugin_types import Figure, Prediction
 
 Array = np.ndarray[Any, Any]
 
@@ -18,11 +18,11 @@ Array = np.ndarray[Any, Any]
 def shares(scores: Array, positive: Array) -> tuple[Array, Array, Array]:
     """Return thresholds, rising, and the sensitivity and specificity that each of them gives.
 
-    A row is called positive where its score is not below the threshold. The thresholds lie half-way
-    between scores next to each other, so that none of the rows stands on one.
+    A row is predicted positive where its score is not below the threshold. The thresholds lie
+    half-way between neighbouring scores, so that no row lies on one.
 
     Args:
-        scores: probabilities of the positive class. positive: whether it is true.
+        scores: probabilities of the positive class. positive: whether it is actual.
     """
     values = np.unique(scores)
     thresholds = np.concatenate([[0.0], (values[1:] + values[:-1]) / 2, [1.0]])
@@ -37,7 +37,7 @@ def shares(scores: Array, positive: Array) -> tuple[Array, Array, Array]:
 
 
 def choose(point: str, scores: Array, positive: Array) -> dict[str, float]:
-    """Return the threshold that a rule chooses, with the shares that it has on these rows.
+    """Return the threshold that a rule chooses, with both rates on these rows.
 
     "sensitivity >= x" takes the highest threshold that still has it, so the best specificity;
     "specificity >= x" the lowest; "youden" the largest sum of both (Youden 1950).
@@ -57,27 +57,35 @@ def choose(point: str, scores: Array, positive: Array) -> dict[str, float]:
     }
 
 
+def decided(prediction: Prediction, positive: str, threshold: float) -> Prediction:
+    """Return a prediction of two classes with the label that the threshold gives."""
+    scores = prediction["scores"]
+    negative = next(name for name in scores if name != positive)
+    label = positive if scores[positive] >= threshold else negative
+    return {"label": label, "score": scores[label], "scores": scores}
+
+
 def curves(name: str, scores: Array, positive: Array, threshold: float) -> Mapping[str, Figure]:
-    """Return the ROC curve, and both shares over the threshold, with the one in use marked."""
+    """Return the ROC curve, and both rates by threshold, with the current threshold marked."""
     from toolkit.plugin_types import Curve
 
     thresholds, sensitivity, specificity = shares(scores, positive)
     place = int(np.argmin(np.abs(thresholds - threshold)))
     here = float(sensitivity[place]), float(specificity[place])
-    mark = f"threshold {threshold:.3g}"
+    mark = f"current threshold {threshold:.3g}"
     return {
         "roc": Curve(
-            f"ROC of {name!r} on test",
-            "1 - specificity",
-            "sensitivity",
+            f"ROC curve of {name!r} on test",
+            "false positive rate",
+            "true positive rate (recall)",
             {"model": list(zip(1 - specificity, sensitivity, strict=True)),
              "chance": [(0.0, 0.0), (1.0, 1.0)]},
             {mark: (1 - here[1], here[0])},
         ),
         "threshold": Curve(
-            f"What the threshold of {name!r} decides on test",
+            f"Sensitivity and specificity of {name!r} by threshold, on test",
             "threshold",
-            "share",
+            "rate",
             {"sensitivity": list(zip(thresholds, sensitivity, strict=True)),
              "specificity": list(zip(thresholds, specificity, strict=True))},
             {mark: (threshold, here[0])},

@@ -1,13 +1,17 @@
-"""What a recipe may say about pictures."""
+"""Options of image classification."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, field_validator
+from pydantic import Field, field_validator
 
+from toolkit.errors import Fault, RecipeError
 from toolkit.plugin_types import Column, LabelColumn, Options
+from toolkit.tasks.classification import ClassWeights
+from toolkit.utils.text import listing, nearest
 from toolkit_plugins.vision.augment import Augment
 from toolkit_plugins.vision.images import SUFFIXES
 
@@ -17,36 +21,33 @@ ImageColumn = Annotated[str, Column("input", as_text=True, files=SUFFIXES)]
 class ImageOptions(Options):
     """Options of image classification."""
 
-    image: ImageColumn = Field("image", description="column of the picture, or of its path")
+    image: ImageColumn = Field("image", description="column of the image, or of its path")
     label: LabelColumn = Field("label", description="column of the label; a folder's name")
     size: int | None = Field(
-        None, ge=8, le=4096, description="pixels a side; by default as the model's processor says"
+        None, ge=8, le=4096, description="pixels a side; by default that of the image processor"
     )
     augment: Augment | None = Field(
-        Augment(crop=0.5, flip="horizontal"), description="null leaves pictures as they are"
+        Augment(crop=0.5, flip="horizontal"), description="data augmentation; null turns it off"
     )
     on_corrupt: Literal["error", "skip"] = Field(
-        "error", description="files that cannot be read end the run, or are set aside and counted"
+        "error", description="unreadable files end the run, or are skipped and counted"
     )
     cache: Literal["auto", "always", "never"] = Field(
-        "auto", description="keep decoded pictures on disk (auto: up to 2 GiB a split)"
+        "auto", description="cache decoded images on disk (auto: up to 2 GiB per split)"
     )
     batch_norm: Literal["auto", "train", "freeze"] = Field(
         "auto",
-        description="statistics of BatchNorm layers: frozen (auto, where they are pretrained), or "
-        "going on; auto also mends a momentum that follows the last batch alone",
+        description="statistics of BatchNorm layers: frozen (auto, where they are pretrained) or "
+        "updated; auto also corrects a momentum above 0.5, which follows the last batches alone",
     )
-    class_weights: Literal["balanced"] | dict[str, PositiveFloat] | None = Field(
-        default=None,
-        description="'balanced' (inverse to the classes' frequency), or a weight per class",
-    )
+    class_weights: ClassWeights = None
     positive: str | None = Field(
         default=None, description="the positive one of two classes; by default the last"
     )
     operating_point: str | None = Field(
         None,
         description="how the threshold for the positive class is chosen on validation: 'youden', "
-        "'sensitivity >= 0.95' or 'specificity >= 0.9'; by default it is 0.5",
+        "'sensitivity >= 0.95' or 'specificity >= 0.9'; by default the likelier class is predicted",
     )
 
     @field_validator("operating_point")
@@ -55,11 +56,6 @@ class ImageOptions(Options):
         if value is not None:
             read_point(value)
         return value
-
-    @property
-    def point(self) -> tuple[str, float]:
-        """What `operating_point` says, see `read_point`."""
-        return read_point(self.operating_point or "youden")
 
 
 def read_point(text: str) -> tuple[str, float]:
@@ -70,3 +66,21 @@ def read_point(text: str) -> tuple[str, float]:
     if match is None:
         raise ValueError("write youden, or 'sensitivity >= 0.95', or 'specificity >= 0.9'")
     return match[1], float(match[2])
+
+
+def check_two_classes(options: ImageOptions, names: Sequence[str]) -> None:
+    """Refuse options of two classes that do not fit the classes.
+
+    Raises:
+        RecipeError: `positive` is no class, or there are not two.
+    """
+    faults = []
+    if options.positive is not None and options.positive not in names:
+        what = f"is {options.positive!r}.{nearest(options.positive, names)}"
+        faults.append(Fault("options.positive", f"{what} Classes: {listing(names)}."))
+    for name in ("positive", "operating_point"):
+        if getattr(options, name) is not None and len(names) != 2:
+            what = f"is for two classes, and there are {len(names)}"
+            faults.append(Fault(f"options.{name}", what))
+    if faults:
+        raise RecipeError(faults)

@@ -1,11 +1,10 @@
-"""The Trainer of pictures: training batches arrive as 8-bit canvases and are changed at random."""
+"""The Trainer of images: training batches arrive as 8-bit canvases and are augmented."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import torch
 import transformers
 from torch import nn
 
@@ -15,14 +14,14 @@ FOLLOWS_LAST = 0.5  # a momentum above this makes running statistics those of th
 Change = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
 
-class PictureTrainer(transformers.Trainer):
-    """Changes training batches on the device, and keeps statistics of BatchNorm where asked to."""
+class ImageTrainer(transformers.Trainer):
+    """Augments training batches on the device, and freezes BatchNorm statistics if asked to."""
 
     change: Change
     freeze_batch_norm = False
 
     def compute_loss(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
-        """Return the loss of a batch after its pictures have been changed."""
+        """Return the loss of a batch after augmentation."""
         if model.training:
             if self.freeze_batch_norm:
                 freeze(model)
@@ -31,35 +30,14 @@ class PictureTrainer(transformers.Trainer):
 
 
 def freeze(model: nn.Module) -> None:
-    """Let BatchNorm layers use the statistics that they have, and leave them as they are."""
+    """Let BatchNorm layers use the statistics that they have, without updating them."""
     for layer in model.modules():
         if isinstance(layer, BatchNorm):
             layer.eval()
 
 
 def mend_momentum(model: nn.Module) -> None:
-    """Turn a momentum that was meant as TensorFlow reads it (0.997 is slow) into PyTorch's."""
+    """Turn a momentum in TensorFlow's convention (0.997 is slow) into PyTorch's."""
     for layer in model.modules():
         if isinstance(layer, BatchNorm) and layer.momentum and layer.momentum > FOLLOWS_LAST:
             layer.momentum = 1 - layer.momentum
-
-
-def loss(weights: list[float] | None, smoothing: float) -> Callable[..., Any]:
-    """Return cross-entropy with class ids, or shares of the classes, as labels."""
-    from torch.nn import functional
-
-    given = None if weights is None else torch.tensor(weights, dtype=torch.float32)
-
-    def cross_entropy(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-        logits = outputs.logits.float()
-        total = functional.cross_entropy(
-            logits,
-            labels,
-            weight=None if given is None else given.to(logits.device),
-            reduction="sum",
-            label_smoothing=smoothing,
-        )
-        rows = len(labels) if labels.ndim == 2 else (labels >= 0).sum()
-        return total / (rows if num_items_in_batch is None else num_items_in_batch)
-
-    return cross_entropy

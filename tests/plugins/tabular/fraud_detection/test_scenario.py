@@ -115,7 +115,7 @@ def check(tmp_path, rows, *settings):
          "no column of two values looks like a label"),
         (lambda r, n: r, ["options.label_delay=5d"], "labels are not known when the test split"),
         (lambda r, n: r, ["options.amount=kind", "options.categorical=[kind]"],
-         "stands in two places"),
+         "is named twice"),
         (lambda r, n: r, ["options.fraud=yes"], "is 'yes'; 'fraud' has 0, 1"),
         (lambda r, n: r, ["options.windows=[a week]"], "takes a length of time"),
         (lambda r, n: r, ["report.metrics=[acuracy]"], "there is no metric 'acuracy'"),
@@ -136,4 +136,4 @@ def test_columns_are_proposed_and_one_that_tells_the_label_is_not(tmp_path, caps
     assert "amount=amount" in said
     assert "entities=[customer_id]" in said
     assert "categorical=[kind]" in said
-    assert "scenario (alone nearly says the label" in said
+    assert "scenario (nearly determines the label" in said

@@ -9,10 +9,11 @@ import torch
 import transformers
 from toolkit_plugins.vision import augment
 from toolkit_plugins.vision.augment import Augment
-from toolkit_plugins.vision.classification.trainer import freeze, loss, mend_momentum
+from toolkit_plugins.vision.classification.trainer import freeze, mend_momentum
 from toolkit_plugins.vision.image_processing import View
 
 from toolkit.errors import UserError
+from toolkit.tasks.classification import cross_entropy as loss
 
 ALL = [
     {"crop": 0.4}, {"shift": 0.2}, {"rotate": 30}, {"flip": "horizontal"}, {"flip": "vertical"},

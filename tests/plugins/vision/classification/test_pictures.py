@@ -120,7 +120,7 @@ def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same():
     ("data", "why"),
     [
         (b"", "the file is empty"),
-        (b"no picture at all", "it is no picture that can be read"),
+        (b"no picture at all", "not a readable image"),
         (as_bytes(Image.fromarray(COLOURS), "jpeg")[:-200], "truncated"),
         (as_bytes(Image.fromarray(COLOURS))[:-200], "truncated"),
         (5, "not int"),
@@ -160,7 +160,7 @@ def test_unreadable_ones_of_a_batch_are_all_named():
         decode_all([good, {"bytes": b"", "path": "x.png"}, good, b"no"], "RGB")
     assert str(caught.value).count("\n") >= 1
     assert "x.png: the file is empty" in str(caught.value)
-    assert "picture 4: it is no picture" in str(caught.value)
+    assert "image 4: not a readable image" in str(caught.value)
 
 
 def test_without_pillow_the_extra_is_named(monkeypatch):

@@ -61,8 +61,8 @@ def test_from_a_folder_of_photos_to_predictions(finished, tmp_path):
     assert "from scratch" in (run.path / "README.md").read_text()
     chosen = json.loads((run.path / "model" / "calibration.json").read_text())
     assert chosen["validation_sensitivity"] >= 0.9
-    assert {"training_pictures", "roc", "threshold"} <= set(record["figures"])
-    with Image.open(run.path / "figures" / "training_pictures.png") as sheet:
+    assert {"training_images", "roc", "threshold"} <= set(record["figures"])
+    with Image.open(run.path / "figures" / "training_images.png") as sheet:
         assert np.asarray(sheet).std() > 10
     one = run.path.parent / "in" / "photos" / "lying" / "000.png"
     with Image.open(one) as image:
@@ -74,7 +74,7 @@ def test_from_a_folder_of_photos_to_predictions(finished, tmp_path):
     )
     with pytest.raises(UserError, match="nothing.png: there is no such file"):
         run.predict([{"image": str(tmp_path / "nothing.png")}])
-    with pytest.raises(UserError, match="picture 2: it is no picture"):
+    with pytest.raises(UserError, match="image 2: not a readable image"):
         run.predict([{"image": one.read_bytes()}, {"image": b"no"}])
     # Without the toolkit, as anybody loads a model.
     model = AutoModelForImageClassification.from_pretrained(run.path / "model")
@@ -170,11 +170,11 @@ def test_corrupt_files_are_named_and_counted(recipe, photos, capsys):
     (photos / "standing" / "004.png").write_bytes(b"")
     (photos / "standing" / "005.png").write_bytes(b"<html>not found</html>")
     text = message(recipe, capsys)
-    for part in ("003.png: ", "004.png: the file is empty", "005.png: it is no picture",
-                 "options.on_corrupt: skip sets such pictures aside"):  # fmt: skip
+    for part in ("003.png: ", "004.png: the file is empty", "005.png: not a readable image",
+                 "options.on_corrupt: skip leaves such images out"):  # fmt: skip
         assert part in text
     found = checked(recipe, **{"options.on_corrupt": "skip"})
-    assert found.loaded.skipped == {"train": {"picture cannot be read": 3}}
+    assert found.loaded.skipped == {"train": {"image cannot be read": 3}}
     assert sum(len(split) for split in found.prepared.values()) == 117
     assert any("004.png: the file is empty" in note for note in found.loaded.notes)
 
@@ -182,13 +182,13 @@ def test_corrupt_files_are_named_and_counted(recipe, photos, capsys):
 def test_many_corrupt_files_are_capped(recipe, photos, capsys):
     for number in range(30):
         (photos / "lying" / f"{number:03}.png").write_bytes(b"no")
-    assert "train: 10 more pictures cannot be read" in message(recipe, capsys)
+    assert "train: 10 more images cannot be read" in message(recipe, capsys)
 
 
 def test_pictures_of_one_pixel_are_kept_and_noted(recipe, photos):
     Image.new("RGB", (1, 1), "red").save(photos / "lying" / "000.png")
     found = checked(recipe)
-    assert "train: 1 pictures have fewer than 8 pixels a side" in found.loaded.notes
+    assert "train: 1 images have fewer than 8 pixels a side" in found.loaded.notes
 
 
 def test_the_same_picture_in_another_file_is_found(recipe, photos):
@@ -243,7 +243,7 @@ def test_what_is_wrong_is_said_before_training(recipe, photos, tmp_path, capsys,
 
 def test_a_model_of_texts_is_refused(recipe, tiny_model, capsys):
     text = message(recipe, capsys, f"model={tiny_model}")
-    assert "holds no preprocessor_config.json. Is it a model of pictures?" in text
+    assert "holds no preprocessor_config.json. Is it an image model?" in text
 
 
 @pytest.mark.nightly

@@ -173,7 +173,7 @@ def test_a_wrong_input_shows_its_reason(server, opened, folder):
     form(page, "tickets").get_by_label("text").fill("  ")
     assert refused("tickets") == "empty text"
     form(page, "photos").locator("input").set_input_files(folder / "no-picture.png")
-    assert refused("photos") == "picture cannot be read"
+    assert refused("photos") == "image cannot be read"
     form(page, "photos").locator("input").set_input_files(folder / "large.png")
     form(page, "photos").get_by_role("button", name="Predict").click()
     form(page, "photos").get_by_text("larger than 1,000,000 bytes").wait_for()

@@ -181,7 +181,7 @@ def test_a_broken_picture_hurts_nobody_beside_it(server):
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(send, range(8)))
     assert [status for status, _, _ in found] == [422, 200, 200, 200] * 2
-    assert "picture cannot be read" in json.dumps(found[0][2])
+    assert "image cannot be read" in json.dumps(found[0][2])
 
 
 def test_the_document_and_the_pages_are_of_the_scenario(server, run):

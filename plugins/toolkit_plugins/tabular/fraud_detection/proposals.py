@@ -1,0 +1,228 @@
+"""Roles that are proposed for the columns that the options leave open, and leakage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from toolkit.errors import DataError, Fault
+from toolkit.utils.text import listing
+from toolkit_plugins.tabular.fraud_detection.schema import Schema, as_label
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from toolkit_plugins.tabular.fraud_detection.options import FraudOptions
+
+LABELS = ("fraud", "label", "class", "target", "default", "y")
+AMOUNTS = ("amount", "amt", "price", "value", "sum")
+TIMES = ("time", "date", "timestamp")
+ENTITIES = ("card", "customer", "client", "account", "user", "terminal", "merchant", "device", "id")
+POSITIVE = ("1", "true", "yes", "fraud", "fraudulent", "y")
+MOST_CATEGORIES = 100  # different values of a proposed categorical column
+SAMPLE = 100_000  # rows that a proposal looks at
+GIVES_AWAY = 0.99  # area under the ROC curve of one column alone
+
+
+def resolve(frame: pl.DataFrame, options: FraudOptions, split_time: str | None) -> Schema:
+    """Return the columns of a table; those that the options leave open are proposed.
+
+    Args:
+        split_time: the column by which splits are made, if they are.
+
+    Raises:
+        DataError: no label among the columns, or a column that is named twice.
+    """
+    taken = [options.time, options.amount, options.label, *(options.entities or ()),
+             *(options.numeric or ()), *(options.categorical or ())]  # fmt: skip
+    used = [name for name in taken if name is not None]
+    twice = sorted({name for name in used if used.count(name) > 1})
+    if twice:
+        raise DataError(Fault("options", f"{listing(twice)} is named twice"))
+    _check_plain(frame, used)
+    label = options.label or _label(frame, set(used))
+    start = Schema(
+        options.time or split_time,
+        options.amount,
+        tuple(options.entities or ()),
+        tuple(options.numeric or ()),
+        tuple(options.categorical or ()),
+        label,
+    )
+    if options.task == "detect" and label is None:
+        raise DataError(
+            Fault("options.label", f"no column of two values looks like a label. Columns: "
+                                   f"{listing(frame.columns, 40)}. Name it with "
+                                   "--set options.label=COLUMN.")
+        )  # fmt: skip
+    schema = replace(start, labels=_values(frame, label, options.fraud)) if label else start
+    return _proposed(frame, schema, options)
+
+
+def _check_plain(frame: pl.DataFrame, names: list[str]) -> None:
+    """Refuse columns whose cells hold more than one value."""
+    faults = [
+        Fault(name, f"holds {frame[name].dtype}: one value a row is expected")
+        for name in names
+        if name in frame.columns and frame[name].dtype.is_nested()
+    ]
+    if faults:
+        raise DataError(faults)
+
+
+def _label(frame: pl.DataFrame, used: set[str]) -> str | None:
+    for word in LABELS:
+        for name in frame.columns:
+            parts = re.split(r"[^a-z]+", name.lower())
+            if word in parts and name not in used and frame[name].drop_nulls().n_unique() == 2:
+                return name
+    return None
+
+
+def _values(frame: pl.DataFrame, label: str, fraud: str | None) -> tuple[str, str]:
+    values = frame[label].drop_nulls()
+    counts = {as_label(row[label]): int(row["count"])
+              for row in values.value_counts(sort=True).head(20).to_dicts()}  # fmt: skip
+    if len(counts) != 2:
+        what = f"{label!r} has {values.n_unique():,} values ({listing(counts, 5)}), not two"
+        raise DataError(Fault("options.label", what))
+    names = sorted(counts)
+    if fraud is not None and fraud not in counts:
+        raise DataError(Fault("options.fraud", f"is {fraud!r}; {label!r} has {listing(names)}"))
+    meant = [name for name in names if name.lower() in POSITIVE]
+    positive = fraud or (meant[0] if len(meant) == 1 else min(names, key=counts.__getitem__))
+    return next(name for name in names if name != positive), positive
+
+
+def _proposed(frame: pl.DataFrame, schema: Schema, options: FraudOptions) -> Schema:
+    """Propose roles for the columns that the options leave open."""
+    left = [n for n in frame.columns if n not in _used(schema)]
+    notes: list[str] = [] if options.label else [f"label={schema.label}"]
+    nothing_given = options.entities is None and options.time is None and schema.time is None
+    if schema.time is None and (found := next(filter(lambda n: _is_time(frame[n]), left), None)):
+        schema = replace(schema, time=found)
+    if options.time is None and schema.time:
+        notes.append(f"time={schema.time}")
+    if schema.amount is None and (found := _named(frame, left, AMOUNTS)):
+        schema = replace(schema, amount=found)
+        notes.append(f"amount={found}")
+    left = [n for n in left if n not in _used(schema)]
+    if options.entities is None and schema.time is not None:
+        schema = replace(schema, entities=tuple(n for n in left if _is_entity(frame[n])))
+        notes.append(f"entities=[{', '.join(schema.entities)}]")
+    if options.numeric is None and options.categorical is None:
+        passed, numeric, categorical = [], [], []
+        for name in (n for n in left if n not in _used(schema)):
+            role = _role(frame, name, schema)
+            passed += [f"{name} ({role})"] if role not in ("numeric", "categorical") else []
+            numeric += [name] if role == "numeric" else []
+            categorical += [name] if role == "categorical" else []
+        schema = replace(schema, numeric=tuple(numeric), categorical=tuple(categorical))
+        notes += [f"numeric=[{', '.join(numeric)}]", f"categorical=[{', '.join(categorical)}]"]
+        notes += [f"left out: {', '.join(passed)}"] if passed else []
+    if nothing_given and schema.time is None:
+        notes.append("no time, so no history")
+    return replace(schema, proposed=tuple(notes))
+
+
+def _used(schema: Schema) -> set[str | None]:
+    return {schema.time, schema.amount, schema.label, *schema.entities, *schema.numeric,
+            *schema.categorical}  # fmt: skip
+
+
+def _named(frame: pl.DataFrame, names: list[str], words: tuple[str, ...]) -> str | None:
+    for word in words:
+        for name in names:
+            if word in re.split(r"[^a-z]+", name.lower()) and frame[name].dtype.is_numeric():
+                return name
+    return None
+
+
+def _is_time(column: pl.Series) -> bool:
+    import polars as pl
+
+    if column.dtype.is_temporal():
+        return True
+    text = column.dtype == pl.String and bool(
+        column.drop_nulls().head(100).str.contains(r"^\s*\d{4}-\d{2}-\d{2}").all()
+    )
+    words = re.split(r"[^a-z]+", column.name.lower())
+    return text and any(word in words or column.name.lower().endswith(word) for word in TIMES)
+
+
+def _is_entity(column: pl.Series) -> bool:
+    """Return whether name and values are an entity's: values recur, unlike a row number."""
+    import polars as pl
+
+    words = re.split(r"[^a-z]+", column.name.lower())
+    named = any(word in words for word in ENTITIES) or column.name.lower().endswith("id")
+    codes = column.dtype.is_integer() or column.dtype == pl.String
+    return named and codes and 2 < column.n_unique() < 0.5 * len(column)
+
+
+def _role(frame: pl.DataFrame, name: str, schema: Schema) -> str:
+    """Return numeric or categorical, or why a column is neither."""
+    import polars as pl
+
+    column = frame[name]
+    different = column.n_unique()
+    if different < 2:
+        return "always the same"
+    text = column.dtype in (pl.String, pl.Boolean, pl.Categorical)
+    if text and different > MOST_CATEGORIES:
+        return f"{different:,} different texts"
+    if not text and not column.dtype.is_numeric():
+        return str(column.dtype)
+    if not text and different == len(column):
+        return "a row number"
+    if schema.label is not None and gives_away(frame, name, schema) > GIVES_AWAY:
+        return "nearly determines the label (leakage?)"
+    if schema.time is not None and not text and _goes_with(column, frame[schema.time]):
+        return f"goes with {schema.time}"
+    # Codes of few values are categories; counts and codes of many may be ordered.
+    return "categorical" if text or (column.dtype.is_integer() and different <= 12) else "numeric"
+
+
+def _goes_with(column: pl.Series, time: pl.Series) -> bool:
+    """Return whether a column never falls where time rises, and so stands for the time."""
+    ordered = column.gather(time.arg_sort()).drop_nulls()
+    return bool((ordered.diff().drop_nulls() >= 0).all())
+
+
+def gives_away(frame: pl.DataFrame, name: str, schema: Schema) -> float:
+    """Return how well one column alone predicts the label: area under the ROC curve, 0.5 to 1.
+
+    A column of few values is scored by the share of frauds of each value.
+    """
+    import polars as pl
+    from sklearn.metrics import roc_auc_score
+
+    part = frame.select(name, str(schema.label)).drop_nulls().head(SAMPLE)
+    truth = np.array([as_label(v) == schema.labels[1] for v in part[str(schema.label)].to_list()])
+    if truth.all() or not truth.any():
+        return 0.5
+    values = part[name]
+    if values.n_unique() > MOST_CATEGORIES and not values.dtype.is_numeric():
+        return 0.5
+    if values.n_unique() <= MOST_CATEGORIES:
+        shares = pl.DataFrame({"v": values, "t": truth}).select(pl.col("t").mean().over("v"))
+        score = shares.to_series().to_numpy()
+    else:
+        score = values.cast(pl.Float64).fill_nan(0).to_numpy()
+        score = np.where(np.isfinite(score), score, 0)
+    area = float(roc_auc_score(truth, score))
+    return max(area, 1 - area)
+
+
+def leaks(frame: pl.DataFrame, schema: Schema) -> Iterator[str]:
+    """Yield columns in use that nearly determine the label (leakage)."""
+    if schema.label is None:
+        return
+    own = (schema.amount,) if schema.amount else ()
+    for name in (*own, *schema.numeric, *schema.categorical):
+        if name in frame.columns and gives_away(frame, name, schema) > GIVES_AWAY:
+            yield name

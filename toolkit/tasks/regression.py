@@ -1,0 +1,188 @@
+"""Regression whatever the inputs are: loss, decoding, metrics with intervals, and baselines.
+
+A plugin on top of `RegressionPlugin` says how its inputs become tensors and which model reads them:
+`load_processor`, `prepare` (with `target_encoder`) and `load_model` (with `head` and `scaled`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+import numpy as np
+
+from toolkit.errors import DataError, Fault, UserError
+from toolkit.plugin import Plugin
+from toolkit.plugin_types import (
+    Baseline,
+    BaselineData,
+    BaselineResult,
+    Options,
+    Prediction,
+    Row,
+    columns,
+)
+from toolkit.tasks.regression_metrics import METRICS
+from toolkit.utils.text import nearest
+
+if TYPE_CHECKING:
+    import datasets
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+Batch = Mapping[str, Sequence[Any]]
+LossName = Literal["mse", "mae", "huber"]
+
+
+class RegressionPlugin(Plugin[OptionsT]):
+    """A scenario that predicts a number per row; a prediction is {"value": number}.
+
+    The options mark one column as target (`TargetColumn`), and may have `loss` (a `LossName`;
+    default mse). The model learns targets as standard scores of the training targets; predictions
+    and metrics are in the unit of the column.
+    """
+
+    #: Arguments of `from_pretrained` for a model with one float32 output.
+    head: Mapping[str, Any] = {
+        "num_labels": 1,
+        "problem_type": "regression",
+        "ignore_mismatched_sizes": True,  # a checkpoint's head for something else is replaced
+        "dtype": "float32",
+    }
+
+    @property
+    def target(self) -> str:
+        """The target column."""
+        return next(iter(columns(self.options, "target").values()))
+
+    def target_encoder(self) -> Callable[[Batch], dict[str, list[float]]]:
+        """Return the function from a batch of columns to {"labels": standard scores}.
+
+        It gives {} without targets, and holds no plugin, so that `datasets.map` can pickle it.
+        """
+        scale = (0.0, 1.0) if self.data is None else self._train_scale
+        return partial(_encoded, self.target, *scale)
+
+    def scaled(self, model: Any) -> Any:
+        """Return the model with mean and deviation of the training targets in its config.
+
+        They are saved with it, as `target_mean` and `target_deviation`, for `decode`.
+        """
+        if self.data is not None:
+            model.config.target_mean, model.config.target_deviation = self._train_scale
+        return model
+
+    @cached_property
+    def _train_scale(self) -> tuple[float, float]:
+        assert self.data is not None  # noqa: S101 - asked for in a run alone
+        values = _targets(self.data["train"], self.references)
+        return float(np.mean(values)), float(np.std(values)) or 1.0
+
+    def loss(self) -> Callable[..., Any]:
+        """Return the loss that the option `loss` names, or the squared error."""
+        return loss(getattr(self.options, "loss", "mse"))
+
+    def decode(self, outputs: Any, rows: Sequence[Row]) -> list[Prediction]:
+        """Return the value of each row, from logits of shape (rows, 1)."""
+        if self.data is not None:
+            mean, deviation = self._train_scale
+        else:
+            config = self.model.config
+            mean, deviation = config.target_mean, config.target_deviation
+        return [{"value": mean + deviation * score}
+                for score in outputs.logits.float()[:, 0].tolist()]  # fmt: skip
+
+    def references(self, rows: Sequence[Row]) -> list[float]:
+        """Return the actual value of each row."""
+        return [as_number(row[self.target], self.target) for row in rows]
+
+    def metrics(self) -> Mapping[str, Any]:
+        """Return the metrics that the recipe names, or all: mae, rmse, r2.
+
+        Raises:
+            UserError: an unknown name.
+        """
+        names = (self.recipe.report.metrics if self.recipe else None) or list(METRICS)
+        if unknown := [name for name in names if name not in METRICS]:
+            what = f"there is no metric {unknown[0]!r} here.{nearest(unknown[0], METRICS)}"
+            raise UserError(f"{what} Metrics: {', '.join(METRICS)}")
+        return {name: METRICS[name]() for name in names}
+
+    def floors(self) -> Iterable[Baseline]:
+        """Return the mean and the median of the training targets."""
+        return [
+            Constant("train_mean", self.references, np.mean),
+            Constant("train_median", self.references, np.median),
+        ]
+
+
+def as_number(value: Any, column: str = "target") -> float:
+    """Return a target as a finite float.
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        found = float(value)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not math.isfinite(found):
+        raise DataError(Fault(column, f"holds {str(value)[:60]!r}: a finite number is expected"))
+    return found
+
+
+def _encoded(target: str, mean: float, deviation: float, batch: Batch) -> dict[str, list[float]]:
+    if target not in batch:
+        return {}
+    return {"labels": [(as_number(value, target) - mean) / deviation for value in batch[target]]}
+
+
+def _targets(
+    split: datasets.Dataset, references: Callable[[Sequence[Row]], list[float]]
+) -> list[float]:
+    found: list[float] = []
+    for start in range(0, len(split), 1000):
+        rows = split.select(range(start, min(start + 1000, len(split))))
+        found += references(rows.to_list())
+    return found
+
+
+def loss(name: LossName = "mse") -> Callable[..., Any]:
+    """Return the mean over rows of torch's mse_loss, l1_loss ("mae") or huber_loss (delta 1).
+
+    It takes outputs with logits of shape (rows, 1) and labels of shape (rows,), and divides by
+    `num_items_in_batch` under gradient accumulation.
+    """
+    from torch.nn import functional
+
+    measures: Mapping[str, Callable[..., Any]] = {
+        "mse": functional.mse_loss,
+        "mae": functional.l1_loss,
+        "huber": functional.huber_loss,
+    }
+    measure = measures[name]
+
+    def measured(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+        total = measure(outputs.logits.float()[:, 0], labels.float(), reduction="sum")
+        return total / (len(labels) if num_items_in_batch is None else num_items_in_batch)
+
+    return measured
+
+
+class Constant(Baseline):
+    """Predicts one number for every row: a statistic of the training targets."""
+
+    def __init__(
+        self,
+        name: str,
+        references: Callable[[Sequence[Row]], list[float]],
+        statistic: Callable[[list[float]], Any],
+    ) -> None:
+        self.name, self.references, self.statistic = name, references, statistic
+
+    def run(self, data: BaselineData, seconds: float) -> BaselineResult:
+        """Read all targets of train."""
+        values = _targets(data.train, self.references)
+        found = [{"value": float(self.statistic(values))}] * len(data.test)
+        return BaselineResult(found, np.arange(len(data.test)), len(values))
