@@ -74,7 +74,7 @@ def _show_job(job: Job, console: Console) -> None:
         f"model: {job.files.id} ({job.files.source}, {job.files.revision[:19]})",
         "rows: " + ", ".join(f"{name} {len(rows):,}" for name, rows in loaded.splits.items()),
         "overlap: " + overlap(loaded.overlap),
-        *(f"{split}: {count:,} rows set aside ({reason})"
+        *(f"{split}: {count:,} rows skipped ({reason})"
           for split, reasons in loaded.skipped.items() for reason, count in reasons.items()),
         *loaded.notes,
     ]  # fmt: skip
@@ -84,7 +84,7 @@ def _show_job(job: Job, console: Console) -> None:
 
 def _show_estimate(found: Estimate, console: Console) -> None:
     """Print what a run will take."""
-    from toolkit.reporting.terminal import duration
+    from toolkit.reporting.formatting import duration
 
     bound = "at most " if found.at_most else "about "
     parts = " + ".join(f"{part} {duration(seconds)}" for part, seconds in found.seconds.items())

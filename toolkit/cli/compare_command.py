@@ -11,35 +11,36 @@ import click
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE",
-              help="Write one page that needs no network.")  # fmt: skip
+              help="Also write one HTML page that needs no network.")  # fmt: skip
 def command(runs: tuple[str, ...], as_json: bool, html: Path | None) -> None:
     """Compare finished runs with the first one, on the same test rows.
 
     A RUN is a run's folder, or a recipe's (runs/RECIPE) for the newest finished run in it.
-    Differences come with their 95% interval (paired bootstrap) and its p; where predictions are
-    labels, with McNemar's test. Runs of other test rows are refused.
+    Differences come with 95% interval and p-value (paired bootstrap); where predictions are
+    labels, with McNemar's test. Runs with other test rows are refused.
     """
     import json
 
     from rich.console import Console
 
     from toolkit.errors import UserError
-    from toolkit.reporting import comparison, comparison_page
+    from toolkit.reporting import comparison
     from toolkit.runs.compare import compare, find_runs
     from toolkit.runs.folder import Run
+    from toolkit.utils.files import write_atomically
     from toolkit.utils.text import print_text
 
     folders = find_runs(runs)
-    baseline, found = Run(folders[0]), compare(folders)
+    reference, found = Run(folders[0]), compare(folders)
     if html is not None:
         try:
-            html.write_text(comparison_page.page(baseline, found), encoding="utf-8")
+            write_atomically(html, comparison.page(reference, found))
         except OSError as error:
             raise UserError(f"--html {html} cannot be written: {error.strerror}") from None
     if as_json:
-        click.echo(json.dumps(comparison.as_json(baseline, found), indent=2))
+        click.echo(json.dumps(comparison.as_json(reference, found), indent=2))
         return
     console = Console()
-    comparison.show(baseline, found, console)
+    comparison.show(reference, found, console)
     if html is not None:
         print_text(console, f"\nwritten: {html}")

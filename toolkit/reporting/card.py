@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
 from toolkit.reporting.card_limits import limits
-from toolkit.reporting.terminal import SPLITS, baseline_name, facts, with_interval
+from toolkit.reporting.formatting import score
+from toolkit.reporting.terminal import run_facts, score_rows
+from toolkit.runs.record import Card
 from toolkit.utils.text import listing, printable, printable_line
 
 if TYPE_CHECKING:
-    from huggingface_hub import ModelCardData
+    from huggingface_hub import EvalResult, ModelCardData
 
     from toolkit.runs.writer import RunWriter
 
@@ -36,7 +41,26 @@ def card(record: Mapping[str, Any], merged: bool = False) -> str:
 
 def body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> str:
     """Return the card without its metadata; `adapter` as run.json has it."""
-    return "\n".join(_body(record, adapter))
+    made = Environment(  # noqa: S701 - Markdown: `md` escapes what is not ours
+        loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters.update(
+        md=plain_markdown, code=_code, plain=printable, score=score, listing=listing
+    )
+    about = Card.model_validate(record.get("card") or {})
+    slices = [
+        (f"{column} = {value} ({scores['rows']} rows)", scores)
+        for column, values in record["slices"].items() for value, scores in values.items()
+    ]  # fmt: skip
+    names = list(record["metrics"]["test"])
+    rows = [(label, [scores[name] for name in names])
+            for label, scores in [*score_rows(record), *slices]]  # fmt: skip
+    return made.get_template("card.md.jinja").render(
+        record=record, card=about, adapter=adapter, names=names, rows=rows,
+        usage=adapter["usage"] if adapter else about.usage, facts=run_facts(record),
+        limits=list(limits(record)),
+    )  # fmt: skip
 
 
 def metadata(record: Mapping[str, Any], adapter: bool) -> ModelCardData:
@@ -47,20 +71,20 @@ def metadata(record: Mapping[str, Any], adapter: bool) -> ModelCardData:
     """
     from huggingface_hub import ModelCardData
 
-    model, base = record["model"], (record.get("card") or {}).get("base", {})
+    model, base = record["model"], Card.model_validate(record.get("card") or {}).base
     known: dict[str, Any] = {}
     if model["source"] in ("cache", "hub", "mirror"):
         known = {"base_model": printable_line(model["id"]),
                  "base_model_relation": "adapter" if adapter else "finetune"}  # fmt: skip
-    data = _of_the_hub(record)
+    data = _hub_dataset(record)
     method = (record.get("method") or {}).get("name")
     return ModelCardData(
-        license=base.get("license", "unknown"),
-        license_name=base.get("license_name"),
-        license_link=base.get("license_link"),
-        language=base.get("languages"),
+        license=base.license or "unknown",
+        license_name=base.license_name,
+        license_link=base.license_link,
+        language=base.languages or None,
         library_name="peft" if adapter else "transformers",
-        pipeline_tag=record["scenario"] if record["scenario"] in _tasks() else None,
+        pipeline_tag=record["scenario"] if record["scenario"] in _hub_tasks() else None,
         datasets=[data["dataset_type"]] if data else None,
         metrics=[printable_line(name) for name in record["metrics"]["test"]],
         model_name=printable_line(record["recipe"]),
@@ -70,7 +94,7 @@ def metadata(record: Mapping[str, Any], adapter: bool) -> ModelCardData:
     )
 
 
-def _tasks() -> set[str]:
+def _hub_tasks() -> set[str]:
     """Return the tasks that transformers knows by the names that the Hub has for them."""
     from transformers.modelcard import TASK_TAG_TO_NAME_MAPPING
     from transformers.pipelines import PIPELINE_REGISTRY
@@ -78,7 +102,7 @@ def _tasks() -> set[str]:
     return {*PIPELINE_REGISTRY.get_supported_tasks(), *TASK_TAG_TO_NAME_MAPPING}
 
 
-def _of_the_hub(record: Mapping[str, Any]) -> dict[str, Any]:
+def _hub_dataset(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return id, config and revision of data that comes from the Hub; {} of any other."""
     from toolkit.data.hub import PATTERN
 
@@ -90,122 +114,30 @@ def _of_the_hub(record: Mapping[str, Any]) -> dict[str, Any]:
     return {keys[k]: printable_line(v) for k, v in found.groupdict().items() if v is not None}
 
 
-def _results(record: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Any]:
+def _results(record: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[EvalResult]:
     from huggingface_hub import EvalResult
 
-    for name, score in record["metrics"]["test"].items():
-        if score["value"] is None or score["value"] != score["value"]:
+    name_of_data = data.get("dataset_type", printable_line(record["recipe"]))
+    for name, found in record["metrics"]["test"].items():
+        if found["value"] is None or found["value"] != found["value"]:
             continue
-        low, high = score.get("low"), score.get("high")
-        between = "" if low is None or high is None else f" (95% interval {low:.3f} to {high:.3f})"
+        low, high = found.get("low"), found.get("high")
+        between = "" if low is None else f" (95% interval {low:.3f} to {high:.3f})"
         yield EvalResult(
             task_type=record["scenario"],
             metric_type=printable_line(name),
-            metric_value=round(score["value"], 6),
+            metric_value=round(found["value"], 6),
             metric_name=f"{printable_line(name)}{between}",
             dataset_split="test",
-            **{
-                "dataset_type": "local",
-                "dataset_name": data.get("dataset_type", printable_line(record["recipe"])),
-                **data,
-            },
+            **{"dataset_type": "local", "dataset_name": name_of_data, **data},
         )
 
 
-def _body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> Iterator[str]:
-    model, names = record["model"], list(record["metrics"]["test"])
-    scenario = plain_markdown(record["scenario"])
-    yield f"# {plain_markdown(record['recipe'])}\n"
-    if model["source"] == "config":
-        kind = model["id"].removesuffix(" from scratch")
-        yield f"A {_code(kind)} trained from scratch for {scenario}: nothing pretrained.\n"
-    else:
-        revision = plain_markdown(model["revision"])
-        yield f"{_code(model['id'])} ({revision}) fine-tuned for {scenario}.\n"
-    yield from _use(record)
-    yield from _loading(record, adapter)
-    yield "## What it is worth\n"
-    yield "Scores with their 95% bootstrap intervals over rows; baselines are what it has to beat.\n"
-    yield "| | " + " | ".join(map(plain_markdown, names)) + " |"
-    yield "|---" * (len(names) + 1) + "|"
-    for split, words in SPLITS.items():
-        if split in record["metrics"]:
-            yield _row(words, record["metrics"][split])
-    for baseline, scores in record["baselines"].items():
-        yield _row(baseline_name(record, baseline), scores)
-    for column, values in record["slices"].items():
-        for value, scores in values.items():
-            rows = f"{column} = {value} ({scores['rows']} rows)"
-            yield _row(rows, {name: scores[name] for name in names})
-    yield "\n## How it came about\n"
-    for line in facts(record):
-        yield f"- {plain_markdown(line)}"
-    packages = record["environment"]["packages"]
-    yield f"- seed {record['seed']}; " + ", ".join(
-        f"{name} {packages[name]}" for name in ("toolkit", "torch", "transformers")
-    )
-    yield "- repeat it: `toolkit run recipe.yaml` in the run's folder (or `toolkit rerun RUN`)"
-    found = list(limits(record))
-    if found:
-        yield "\n## To know before using it\n"
-        yield from (f"- {plain_markdown(line)}" for line in found)
-    yield from _licences(record)
-
-
-def _use(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the model is for: rows like those that it was tested on, and no others."""
-    facts = record.get("card") or {}
-    if not facts.get("inputs"):
-        return
-    inputs = ", ".join(map(_code, facts["inputs"]))
-    targets = ", ".join(map(_code, facts["targets"]))
-    says = f" it says {targets}" if targets else " it predicts"
-    yield f"## What it is for\n\nOf {inputs}{says}, for rows like those of its test split."
-    classes = sorted(facts.get("classes", {}))
-    if classes:
-        yield f"Its classes: {plain_markdown(listing(classes, 20))}; it knows no other answer."
-    yield "Of rows from elsewhere, or of another time, the scores below say nothing.\n"
-
-
-def _loading(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> Iterator[str]:
-    usage = adapter["usage"] if adapter else (record.get("card") or {}).get("usage")
-    if not usage:
-        return
-    yield "## How to load it\n"
-    if adapter:
-        yield "This is an adapter and its head; loaded together with the model it stands on by\n"
-    yield f"```python\n{printable(usage)}\n```\n"
-    yield "With toolkit: `toolkit.load_run(RUN).predict(rows)`.\n"
-    if adapter:
-        yield "`toolkit export RUN --merge` makes one plain model of the two.\n"
-        if adapter["note"]:
-            yield f"{adapter['note']}\n"
-
-
-def _licences(record: Mapping[str, Any]) -> Iterator[str]:
-    facts, model = (record.get("card") or {}), record["model"]
-    base = facts.get("base", {})
-    licence = base.get("license_name") or base.get("license")
-    yield "\n## Licences\n"
-    if model["source"] != "config":
-        said = f"{plain_markdown(licence)}, by its card" if licence else "unknown: no card says it"
-        yield f"- the model that this one was made from: {said}"
-    data = facts.get("data_license")
-    said = (
-        f"{plain_markdown(data)}, as its source says" if data else "unknown: its source is silent"
-    )
-    yield f"- the data that it was trained on: {said}"
-
-
-def _row(name: str, scores: Mapping[str, Any]) -> str:
-    return f"| {plain_markdown(name)} | " + " | ".join(map(with_interval, scores.values())) + " |"
-
-
 def plain_markdown(text: str) -> str:
-    """Return data's text so that Markdown and HTML in it stay text, in one line."""
+    """Return outside text so that Markdown and HTML in it stay text, in one line."""
     return re.sub(r"[\\`*_~\[\]|#]", r"\\\g<0>", escape(printable_line(text), quote=False))
 
 
 def _code(text: str) -> str:
-    """Return a name in the typeface of code, where it holds nothing that any reader might obey."""
+    """Return a name as code, unless it holds what a reader of Markdown might obey."""
     return plain_markdown(text) if set("`<|") & set(text) else f"`{printable_line(text)}`"

@@ -1,4 +1,4 @@
-"""What the model card says beyond the scores: licence, languages, columns, classes, how to load."""
+"""Facts of the model card beyond the scores: licence, languages, columns, classes, how to load."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from toolkit.plugin import Plugin
 
-MOST_CHARACTERS = 200_000  # of another's card
+MOST_CHARACTERS = 200_000  # of a base model's card
 MOST_CLASSES = 1000
 LICENCE = re.compile(r"[a-z0-9][a-z0-9.\-+]{0,60}")
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})?|code|multilingual")
@@ -33,9 +33,9 @@ FILES = {  # what a processor has saved -> the class that loads it
 
 
 def base_card(folder: Path) -> dict[str, Any]:
-    """Return licence and languages as the card in a model's folder has them; {} where it has none.
+    """Return licence and languages as the card in a model's folder has them; {} if it has none.
 
-    A card is another's text: what does not look like a licence or a language is left out.
+    The card is outside text: what does not look like a licence or a language is left out.
     """
     try:
         with (folder / "README.md").open(encoding="utf-8") as file:
@@ -46,31 +46,26 @@ def base_card(folder: Path) -> dict[str, Any]:
         return {}
     if not isinstance(values, Mapping):
         return {}
-    given = values.get("language")
+    given, licence = values.get("language"), values.get("license")
     languages = [one for one in (given if isinstance(given, list) else [given])
                  if isinstance(one, str) and LANGUAGE.fullmatch(one)]  # fmt: skip
-    licence = values.get("license")
     found: dict[str, Any] = {"languages": languages} if languages else {}
     if isinstance(licence, str) and LICENCE.fullmatch(licence):
         found["license"] = licence
-        if licence == "other":
-            for key in ("license_name", "license_link"):
-                if isinstance(values.get(key), str):
-                    found[key] = printable_line(values[key])[:300]
+        more = ("license_name", "license_link") if licence == "other" else ()
+        found |= {key: printable_line(values[key])[:300] for key in more
+                  if isinstance(values.get(key), str)}  # fmt: skip
     return found
 
 
-def of(
+def collect(
     plugin: Plugin[Any], train: datasets.Dataset, pretrained: Path, saved: Path
 ) -> dict[str, Any]:
-    """Return what run.json keeps for the card, when the model has been saved.
+    """Return what run.json keeps for the card (see `runs.record.Card`), when the model is saved.
 
     Args:
         train: rows of the training split, as read.
         pretrained: folder of the model that was fine-tuned. saved: folder of what became of it.
-
-    base: licence and languages of the model that it was made from. inputs, targets: columns.
-    classes: training rows of each. usage: lines of Python that load it alone.
     """
     targets = list(dict.fromkeys(columns(plugin.options, "target").values()))
     names = getattr(adapters.inner(plugin.model).config, "id2label", None) or {}
@@ -80,13 +75,13 @@ def of(
         "base": base_card(pretrained),
         "inputs": list(dict.fromkeys(columns(plugin.options, "input").values())),
         "targets": targets,
-        "classes": class_rows(train, targets[0], known) if targets else {},
+        "classes": _class_rows(train, targets[0], known) if targets else {},
         "data_license": printable_line(licence)[:300] if licence else None,
-        "usage": None if adapters.is_adapter(plugin.model) else usage(saved, plugin),
+        "usage": None if adapters.is_adapter(plugin.model) else _usage(saved, plugin),
     }
 
 
-def class_rows(split: datasets.Dataset, column: str, known: set[str]) -> dict[str, int]:
+def _class_rows(split: datasets.Dataset, column: str, known: set[str]) -> dict[str, int]:
     """Return class -> rows, for a column of classes that the model knows; otherwise {}."""
     from toolkit.data.checks import tables
 
@@ -105,25 +100,23 @@ def class_rows(split: datasets.Dataset, column: str, known: set[str]) -> dict[st
     return dict(counts.most_common())
 
 
-def usage(folder: Path, plugin: Plugin[Any]) -> str | None:
-    """Return lines of Python that load a saved model without toolkit; None where there are none."""
+def _usage(folder: Path, plugin: Plugin[Any]) -> str | None:
+    """Return lines of Python that load a saved model without toolkit; None if there are none."""
     import transformers
 
     try:
         auto = auto_class_of(transformers.AutoConfig.from_pretrained(folder), folder).__name__
-    except Exception:  # a model of another kind than transformers' own: nothing is promised
+    except Exception:  # not a model of transformers' own: nothing is promised
         return None
-    lines = ["import transformers", ""]
+    lines = ["import transformers"]
     if not type(plugin.model).__module__.startswith("transformers."):
-        lines.insert(
-            1, f"import {type(plugin).__module__}  # makes the model known to transformers"
-        )
+        lines.append(f"import {type(plugin).__module__}  # registers the model with transformers")
     lines += [
+        "",
         'folder = "model"  # of the run; where it is published, its name there',
         f"model = transformers.{auto}.from_pretrained(folder).eval()",
     ]
     loads = next((name for file, name in FILES.items() if (folder / file).is_file()), None)
-    own = type(plugin.processor).__module__.startswith("transformers.")
-    if loads is not None and own:
+    if loads is not None and type(plugin.processor).__module__.startswith("transformers."):
         lines.append(f"processor = transformers.{loads}.from_pretrained(folder)")
     return "\n".join(lines)

@@ -1,14 +1,15 @@
-"""What a run's own numbers say against its model: few rows, uneven slices, baselines not beaten."""
+"""Limitations that a run's numbers show: few rows, uneven slices, baselines not beaten."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from toolkit.reporting.terminal import number, warnings, with_interval
+from toolkit.reporting.formatting import number, score
+from toolkit.reporting.terminal import warnings
 from toolkit.utils.text import listing
 
-FEW_ROWS = 100  # of test, below which an interval says little
+FEW_ROWS = 100  # of test, below which an interval is unreliable
 FEW_OF_CLASS = 10  # of train
 SLICE_ROWS = 10  # at least, for a slice to be compared
 
@@ -17,35 +18,36 @@ def limits(record: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a reader must know before using the model, a line each."""
     rows = record["data"]["rows"]["test"]
     if rows < FEW_ROWS:
-        yield f"only {rows:,} test rows: the intervals are wide, and may be wider still"
-    few = {name: count for name, count in _classes(record).items() if count < FEW_OF_CLASS}
+        yield f"only {rows:,} test rows: the intervals are wide, and may be too narrow"
+    classes = (record.get("card") or {}).get("classes", {})
+    few = [f"{name} ({count})" for name, count in classes.items() if count < FEW_OF_CLASS]
     if few:
-        named = listing(f"{name} ({count})" for name, count in few.items())
-        yield f"classes with fewer than {FEW_OF_CLASS} training rows: {named}"
-    yield from _gaps(record)
+        yield f"classes with fewer than {FEW_OF_CLASS} training rows: {listing(few)}"
+    yield from _worst_slices(record)
     yield from warnings(record)
 
 
-def _classes(record: Mapping[str, Any]) -> dict[str, int]:
-    return dict((record.get("card") or {}).get("classes", {}))
-
-
-def _gaps(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield, for each column of slices, where the headline score is lowest and highest."""
-    best = record["headline"]
-    if best is None:
-        return
-    name, more = best["metric"], best["greater_is_better"]
-    for column, values in record["slices"].items():
+def extremes(slices: Mapping[str, Any], metric: str) -> Iterator[tuple[float, str, str, str]]:
+    """Yield (gap, column, value with the lowest score, value with the highest) by slice column."""
+    for column, values in slices.items():
         known = {
-            value: scores[name] for value, scores in values.items()
-            if scores["rows"] >= SLICE_ROWS and scores[name]["value"] is not None
+            value: scores[metric]["value"] for value, scores in values.items()
+            if scores["rows"] >= SLICE_ROWS and scores[metric].get("value") is not None
         }  # fmt: skip
-        if len(known) < 2:
-            continue
-        order = sorted(known, key=lambda value: known[value]["value"], reverse=more)
-        worst, gap = order[-1], abs(known[order[0]]["value"] - known[order[-1]]["value"])
+        if len(known) > 1:
+            order = sorted(known, key=lambda value: float(known[value]))
+            yield known[order[-1]] - known[order[0]], column, order[0], order[-1]
+
+
+def _worst_slices(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield, for each column of slices, where the headline score is worst."""
+    if record["headline"] is None:
+        return
+    name, more = record["headline"]["metric"], record["headline"]["greater_is_better"]
+    for gap, column, low, high in extremes(record["slices"], name):
+        worst, best = (low, high) if more else (high, low)
+        values = record["slices"][column]
         yield (
-            f"by {column} {name} is worst for {worst}: {with_interval(known[worst])}, "
-            f"{values[worst]['rows']:,} rows; {number(gap)} from the best, {order[0]}"
+            f"by {column} {name} is worst for {worst}: {score(values[worst][name])}, "
+            f"{values[worst]['rows']:,} rows; {number(gap)} from the best, {best}"
         )

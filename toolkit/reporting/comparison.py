@@ -1,110 +1,64 @@
-"""What comparing runs gave, on the terminal."""
+"""A comparison of runs: in the terminal, as JSON, and as one HTML page."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from rich.table import Table
+from rich import table as terminal_table
+from rich.console import Console
 
-from toolkit.reporting.terminal import number, plain
+from toolkit.reporting import templates
+from toolkit.reporting.formatting import cut, number, p_value, words
+from toolkit.reporting.html.parts import Table
+from toolkit.reporting.terminal import plain
+from toolkit.runs.compare import Compared, Difference
+from toolkit.runs.folder import Run
 from toolkit.utils.jsonable import finite
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from toolkit.runs.compare import Compared, Difference
-    from toolkit.runs.folder import Run
-
-VERDICTS = {True: "better", False: "worse", None: "not told apart"}
-ROWS = 10  # changed rows that are shown
+VERDICTS = {True: "better", False: "worse", None: "no clear difference"}
+SCORES = ("metric", "reference", "run", "difference", "95% interval", "p", "verdict")
+CHANGES = ("row", "actual", "reference predicted", "run predicted")
+ROWS = 10  # changed rows in the terminal
 
 
-def show(baseline: Run, found: Sequence[Compared], console: Console) -> None:
-    """Print each run beside the baseline."""
-    console.print(f"baseline  {plain(baseline.path)}  {plain(facts(baseline))}", highlight=False)
+def show(reference: Run, found: Sequence[Compared], console: Console) -> None:
+    """Print each run beside the reference run."""
+    path, facts = plain(reference.path), plain(_facts(reference))
+    console.print(f"reference run  {path}  {facts}", highlight=False)
     for one in found:
-        console.print(f"\n[bold]{plain(one.run.path)}[/]  {plain(facts(one.run))}", highlight=False)
-        table = Table(show_edge=False)
-        for name in ("", "baseline", "run", "difference", "95% interval", "p", ""):
-            table.add_column(name, overflow="fold")
-        for name, difference in one.differences.items():
-            table.add_row(plain(name.replace("_", " ")), *cells(difference))
-        console.print(table)
-        if one.gained is not None and one.mcnemar is not None:
-            console.print(
-                f"rows right in one only: {one.gained:,} gained, {one.lost:,} lost "
-                f"(McNemar p = {p_of(one.mcnemar)})",
-                highlight=False,
-            )
-        elif one.changed is not None:
-            console.print(f"rows answered differently: {one.changed:,}", highlight=False)
-        for change in one.changes[:ROWS]:
-            said = " -> ".join(plain(text_of(p)) for p in (change.baseline, change.prediction))
-            reference = plain(text_of(change.reference))
-            console.print(f"  row {change.row:,}: {reference}; said {said}", highlight=False)
+        path, facts = plain(one.run.path), plain(_facts(one.run))
+        console.print(f"\n[bold]{path}[/]  {facts}", highlight=False)
+        console.print(_in_terminal(_scores(one)))
+        if counts := _counts(one):
+            console.print(counts, highlight=False)
+        if one.changes:
+            console.print(_in_terminal(_changes(one, ROWS)))
 
 
-def facts(run: Run) -> str:
-    """Return model, method and speed of a run in a line."""
-    record = run.record
-    speed = record["speed"]
-    method = (record.get("method") or {}).get("name", "")
-    return (
-        f"{record['model']['id']}, {method}, {speed['total_seconds']:.1f} s, "
-        f"{speed['train_samples_per_second']:.0f} rows/s in training"
-    )
+def page(reference: Run, found: Sequence[Compared]) -> str:
+    """Return the comparison as HTML: no script, no network, light and dark."""
+    runs = [
+        {"name": one.run.path, "facts": _facts(one.run), "scores": _scores(one),
+         "counts": _counts(one), "changes": _changes(one, len(one.changes))}
+        for one in found
+    ]  # fmt: skip
+    described = {"name": reference.path, "facts": _facts(reference)}
+    return templates.render("comparison.html.jinja", reference=described, runs=runs) + "\n"
 
 
-def cells(difference: Difference) -> list[str]:
-    """Return the cells of a row: scores, difference, interval, p, verdict."""
-    low, high = difference.low, difference.high
-    between = "" if low is None or high is None else f"{low:+.3f} to {high:+.3f}"
-    return [
-        number(difference.baseline),
-        number(difference.value),
-        f"{difference.value - difference.baseline:+.3f}",
-        between,
-        "" if difference.p is None else p_of(difference.p),
-        "" if low is None else VERDICTS[difference.better],
-    ]
-
-
-def p_of(value: float) -> str:
-    """Return a p as it is printed."""
-    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
-
-
-def text_of(value: Any) -> str:
-    """Return a reference, or a prediction's label, short."""
-    if isinstance(value, dict):
-        value = value.get("label", value.get("labels", value))
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def as_json(baseline: Run, found: Sequence[Compared]) -> dict[str, Any]:
+def as_json(reference: Run, found: Sequence[Compared]) -> dict[str, Any]:
     """Return the comparison as JSON has it; what is undefined is null."""
-    return {"baseline": _described(baseline), "runs": [
+    return {"reference": _described(reference), "runs": [
         {
             **_described(one.run),
-            "metrics": {
-                name: {
-                    "baseline": finite(d.baseline), "value": finite(d.value),
-                    "difference": finite(d.value - d.baseline), "low": finite(d.low),
-                    "high": finite(d.high), "p": d.p, "better": d.better,
-                    "greater_is_better": d.greater_is_better,
-                }
+            "metrics": finite({
+                name: {**vars(d), "difference": d.value - d.reference, "better": d.better}
                 for name, d in one.differences.items()
-            },
+            }),
             "gained": one.gained, "lost": one.lost, "mcnemar_p": one.mcnemar,
-            "changed": one.changed,
-            "changes": [
-                {"row": c.row, "reference": c.reference, "baseline": c.baseline,
-                 "prediction": c.prediction}
-                for c in one.changes
-            ],
+            "changed": one.changed, "changes": [vars(change) for change in one.changes],
         }
         for one in found
     ]}  # fmt: skip
@@ -115,3 +69,58 @@ def _described(run: Run) -> dict[str, Any]:
     speed = {key: record["speed"][key] for key in ("total_seconds", "train_samples_per_second")}
     method = (record.get("method") or {}).get("name", "")
     return {"path": str(run.path), "model": record["model"]["id"], "method": method, **speed}
+
+
+def _facts(run: Run) -> str:
+    """Return model, method and speed of a run in a line."""
+    of = _described(run)
+    return (f"{of['model']}, {of['method']}, {of['total_seconds']:.1f} s, "
+            f"{of['train_samples_per_second']:.0f} rows/s in training")  # fmt: skip
+
+
+def _scores(one: Compared) -> Table:
+    rows = [[words(name), *_cells(difference)] for name, difference in one.differences.items()]
+    return Table("Scores on test", SCORES, rows)
+
+
+def _cells(difference: Difference) -> list[str]:
+    low, high = difference.low, difference.high
+    known = low is not None and high is not None
+    return [
+        number(difference.reference),
+        number(difference.value),
+        f"{difference.value - difference.reference:+.3f}",
+        f"{low:+.3f} to {high:+.3f}" if known else "",
+        "" if difference.p is None else p_value(difference.p),
+        VERDICTS[difference.better] if known else "",
+    ]
+
+
+def _counts(one: Compared) -> str:
+    """Return how many rows changed, and for labels whether they are right now."""
+    if one.gained is not None and one.lost is not None and one.mcnemar is not None:
+        return (f"{one.gained + one.lost:,} rows changed: {one.gained:,} now right, "
+                f"{one.lost:,} now wrong (McNemar p: {p_value(one.mcnemar)})")  # fmt: skip
+    return "" if one.changed is None else f"{one.changed:,} rows with other predictions"
+
+
+def _changes(one: Compared, most: int) -> Table:
+    rows = [[f"{c.row:,}", *map(_label, (c.reference, c.reference_prediction, c.prediction))]
+            for c in one.changes[:most]]  # fmt: skip
+    return Table(f"The first {len(rows)} of them", CHANGES, rows)
+
+
+def _label(value: Any) -> str:
+    """Return a label, that of a prediction, or a prediction without labels, in short."""
+    if isinstance(value, dict):
+        value = value.get("label", value.get("labels", value))
+    return cut(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+
+
+def _in_terminal(table: Table) -> terminal_table.Table:
+    found = terminal_table.Table(show_edge=False)
+    for name in table.head:
+        found.add_column(name, overflow="fold")
+    for row in table.rows:
+        found.add_row(*map(plain, row))
+    return found

@@ -1,4 +1,4 @@
-"""Curves and pictures of a run: `figures/<name>.json` with the points, and an SVG or PNG to see."""
+"""Curves and images of a run: `figures/<name>.json` with the points, and an SVG or PNG to see."""
 
 from __future__ import annotations
 
@@ -7,29 +7,24 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from toolkit.plugin_types import Curve, Figure
 from toolkit.reporting import charts
 
-if TYPE_CHECKING:
-    pass
-
 
 def write(run: Path, figures: Mapping[str, Figure]) -> dict[str, str]:
-    """Write figures into a run's folder; return name -> path of the picture within the run."""
+    """Write figures into a run's folder; return name -> path of the image within the run."""
     found: dict[str, str] = {}
     stems: list[str] = []
     for name, figure in figures.items():
         stems.append(_stem(name, stems))
-        (run / "figures").mkdir(exist_ok=True)
+        path = run / "figures" / f"{stems[-1]}.{'svg' if isinstance(figure, Curve) else 'png'}"
+        path.parent.mkdir(exist_ok=True)
         if isinstance(figure, Curve):
-            path = run / "figures" / f"{stems[-1]}.svg"
             points = json.dumps(asdict(figure), default=float)
             path.with_suffix(".json").write_text(points + "\n", encoding="utf-8")
             path.write_text(svg(figure), encoding="utf-8")
         else:
-            path = run / "figures" / f"{stems[-1]}.png"
             figure.save(path)
         found[name] = path.relative_to(run).as_posix()
     return found
@@ -44,7 +39,7 @@ def _stem(name: str, taken: Collection[str]) -> str:
 
 
 def svg(curve: Curve) -> str:
-    """Return a curve as a picture that stands alone, and can be read without colours."""
+    """Return a curve as a separate image, readable without colours."""
     return charts.lines(
         curve.lines, curve.x, curve.y, curve.marks, title=curve.title, page=False, height=4.0
     )

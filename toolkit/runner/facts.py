@@ -55,7 +55,7 @@ def after_training(job: Job, trained: Trained, saved: Path) -> dict[str, Any]:
     found: dict[str, Any] = {
         "method": trained.report,
         "parameters": {**parameters, **trained.report.get("parameters", {})},
-        "card": card_facts.of(job.plugin, job.loaded.splits["train"], job.files.path, saved),
+        "card": card_facts.collect(job.plugin, job.loaded.splits["train"], job.files.path, saved),
     }
     if adapters.is_adapter(job.plugin.model):
         note = methods.method_for(job.recipe.method).card_note

@@ -15,18 +15,17 @@ from toolkit.runner.prepare import resolve_recipe
 from toolkit.runner.resume import unequal_values
 from toolkit.runs.compare import incomparable, resampled_scores
 from toolkit.runs.folder import Run, resume_command
+from toolkit.runs.record import SCHEMA_VERSION
 from toolkit.runs.seed_folder import (
     FILE,
-    SCHEMA_VERSION,
     SeedRuns,
     last_unfinished,
-    named,
-    summarised,
+    spread_record,
 )
 from toolkit.runs.seed_folder import write as write_record
 from toolkit.runs.writer import RunWriter
 from toolkit.utils import distributed, locks
-from toolkit.utils.text import print_text
+from toolkit.utils.text import listing, print_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,7 +135,7 @@ def _require_same(found: SeedRuns, recipe: Recipe, seeds: Sequence[int]) -> None
     faults = [Fault(key, f"is {after!r}, but {before!r} in the recipe {where}")
               for key, (before, after) in unequal_values(one, other)]  # fmt: skip
     if not faults and found.seeds != list(seeds[: len(found.seeds)]):
-        asked = f"asks for {named(seeds)}; those {where} are {named(found.seeds)}"
+        asked = f"asks for {listing(seeds)}; those {where} are {listing(found.seeds)}"
         faults = [Fault("--seeds", f"{asked}: more may be added, none left out")]
     if faults:
         raise UserError(faults)
@@ -217,7 +216,7 @@ def _summary(runs: Sequence[Run]) -> dict[str, Any]:
         "metrics": {
             name: {
                 "values": [one[name]["value"] for one in scores],
-                **summarised(spread(
+                **spread_record(spread(
                     [_number(one[name]["value"]) for one in scores],
                     [one[name][0] for one in drawn],
                 )),

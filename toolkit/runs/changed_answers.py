@@ -24,7 +24,7 @@ class Change:
 
     row: int
     reference: Any
-    baseline: Prediction
+    reference_prediction: Prediction
     prediction: Prediction
 
 

@@ -27,7 +27,7 @@ class Difference:
     metric.
     """
 
-    baseline: float
+    reference: float
     value: float
     low: float | None
     high: float | None
@@ -39,7 +39,7 @@ class Difference:
         """Whether the run is better than the baseline; None where the rows do not say."""
         if self.low is None or self.high is None or self.low <= 0 <= self.high:
             return None
-        return (self.value > self.baseline) == self.greater_is_better
+        return (self.value > self.reference) == self.greater_is_better
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
-"""How a saved model computes: with which library, in which numbers, on which devices."""
+"""How a saved model computes: runtime, data type, devices."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
@@ -14,13 +15,13 @@ DTYPES = ("float32", "bfloat16")
 
 @dataclass(frozen=True)
 class ComputeConfig:
-    """What a model is loaded for.
+    """How a model computes.
 
     runtime: "torch", or an export that onnxruntime runs: "onnx" or "int8".
-    dtype: "float32" gives the run's own predictions; "bfloat16" is faster where processor or GPU
-    have instructions for it, and rounds.
+    dtype: "float32" reproduces the run's predictions; "bfloat16" rounds, and is faster on hardware
+    that has instructions for it.
     devices: as torch names them ("cuda:1"); several share the batches. Empty: the first GPU, or the
-    processor.
+    CPU.
     """
 
     runtime: str = "torch"
@@ -28,29 +29,26 @@ class ComputeConfig:
     devices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Take one device, or a list of them."""
+        """Accept one device, or a list of them."""
         given = (self.devices,) if isinstance(self.devices, str) else tuple(self.devices)
         object.__setattr__(self, "devices", given)
 
     def check(self) -> None:
-        """Raise UserError with all that cannot be had here."""
-        faults = [
-            Fault(name, f"{given!r} is none of {', '.join(known)}")
-            for name, given, known in (
-                ("runtime", self.runtime, RUNTIMES), ("dtype", self.dtype, DTYPES)
-            ) if given not in known
-        ]  # fmt: skip
+        """Raise UserError with everything that is not available here."""
+        known = ("runtime", self.runtime, RUNTIMES), ("dtype", self.dtype, DTYPES)
+        faults = [Fault(name, f"{given!r} is none of {', '.join(values)}")
+                  for name, given, values in known if given not in values]  # fmt: skip
         if self.runtime != "torch" and (self.dtype != "float32" or self.devices):
             faults.append(Fault(f"runtime {self.runtime}", "an export has its own numbers and "
                                 "device: dtype and device are for torch"))  # fmt: skip
         elif self.dtype == "bfloat16":
-            faults += self._without_bfloat16()
+            faults += _slow_bfloat16(self.devices)
         faults += [fault for name in dict.fromkeys(self.devices) for fault in _absent(name)]
         if faults:
             raise UserError(faults)
 
     def on_all_devices(self) -> ComputeConfig:
-        """Return the same on each GPU, where it is not said which, and there are several."""
+        """Return the same with every GPU as devices, if there are several and none is named."""
         import torch
 
         count = torch.cuda.device_count()
@@ -58,8 +56,8 @@ class ComputeConfig:
             return self
         return replace(self, devices=tuple(f"cuda:{n}" for n in range(count)))
 
-    def placed(self, model: Any) -> list[Any]:
-        """Return the model in these numbers, once for each of these devices."""
+    def replicas(self, model: Any) -> list[Any]:
+        """Return the model in this data type, once for each of these devices."""
         import copy
 
         models = {}
@@ -70,13 +68,14 @@ class ComputeConfig:
                 compute_in_bfloat16(each)
         return [models[device] for device in self.devices] or [model]
 
-    def _without_bfloat16(self) -> list[Fault]:
-        from toolkit.utils.hardware import bf16_supported
 
-        if bf16_supported(on_cpu=any(name.startswith("cpu") for name in self.devices)):
-            return []
-        return [Fault("dtype bfloat16", "this machine has no instructions for it and would take "
-                      "many times as long: float32 is faster")]  # fmt: skip
+def _slow_bfloat16(devices: Sequence[str]) -> list[Fault]:
+    from toolkit.utils.hardware import bf16_supported
+
+    if bf16_supported(on_cpu=any(name.startswith("cpu") for name in devices)):
+        return []
+    return [Fault("dtype bfloat16", "this machine has no instructions for it and would take "
+                  "many times as long: float32 is faster")]  # fmt: skip
 
 
 def _absent(name: str) -> list[Fault]:
@@ -93,7 +92,7 @@ def _absent(name: str) -> list[Fault]:
 
 
 def compute_in_bfloat16(model: Any) -> None:
-    """Let a model compute in bfloat16 where autocast takes it for safe; float32 comes out.
+    """Let a model compute in bfloat16 where autocast considers it safe, with float32 outputs.
 
     The weights that autocast would round in every pass are rounded once, here.
     """
@@ -108,7 +107,7 @@ def compute_in_bfloat16(model: Any) -> None:
                     setattr(module, name, torch.nn.Parameter(rounded, requires_grad=False))
     kind, forward = next(model.parameters()).device.type, model.forward
 
-    @wraps(forward)  # whoever makes a batch reads its signature
+    @wraps(forward)  # batches are made by its signature
     def rounded_forward(*args: Any, **batch: Any) -> Any:
         with torch.autocast(kind, torch.bfloat16):
             return forward(*args, **batch)

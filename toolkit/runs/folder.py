@@ -1,9 +1,10 @@
-"""A run's folder: made, locked, written, read back."""
+"""A run's folder, read back."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ BATCH = 1000
 
 
 def unfinished(path: Path) -> str | None:
-    """Return the status of a run that did not get to its end; None for anything else."""
+    """Return the status of a run that is not finished; None for anything else."""
     try:
         status = Run(path).status
     except UserError:
@@ -29,7 +30,7 @@ def unfinished(path: Path) -> str | None:
 
 
 def last_unfinished(name: str) -> Path | None:
-    """Return the newest folder under runs/<name> whose run did not get to its end."""
+    """Return the newest folder under runs/<name> whose run is not finished."""
     found = sorted(home(name).glob("*/run.json"), key=lambda file: file.parent.name)
     return next((f.parent for f in reversed(found) if unfinished(f.parent)), None)
 
@@ -46,22 +47,28 @@ def read_predictions(
     """Yield (predictions, references) of predictions.jsonl in batches.
 
     Args:
-        keep: one bool per row; rows with False are passed over.
+        keep: one bool per row; rows with False are left out.
     """
-    predictions: list[Prediction] = []
-    references: list[Any] = []
     with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(file):
-            if keep is not None and not keep[number]:
-                continue
-            row = json.loads(line)
-            predictions.append(row["prediction"])
-            references.append(row["reference"])
-            if len(predictions) == BATCH:
-                yield predictions, references
-                predictions, references = [], []
-    if predictions:
-        yield predictions, references
+        rows = (json.loads(line) for n, line in enumerate(file) if keep is None or keep[n])
+        while batch := list(islice(rows, BATCH)):
+            yield [row["prediction"] for row in batch], [row["reference"] for row in batch]
+
+
+def read_json(file: Path, absent: Callable[[], str]) -> Any:
+    """Return what a JSON file holds.
+
+    Raises:
+        UserError: the file is damaged, or there is none, in the words of `absent`.
+    """
+    try:
+        if not file.is_file():
+            raise UserError(absent())
+        return json.loads(file.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise UserError(f"{file} is damaged: it is nested too deeply") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{file} is damaged: {error}") from None
 
 
 class Run:
@@ -76,18 +83,10 @@ class Run:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         file = self.path / "run.json"
-        try:
-            if not file.is_file():
-                raise UserError(_no_run(self.path))
-            record = json.loads(file.read_text(encoding="utf-8"))
-        except RecursionError:
-            raise UserError(f"{file} is damaged: it is nested too deeply") from None
-        except (OSError, ValueError) as error:
-            raise UserError(f"{file} is damaged: {error}") from None
-        wrong = faults(record, str(file))
+        self.record: dict[str, Any] = read_json(file, lambda: _no_run(self.path))
+        wrong = faults(self.record, str(file))
         if wrong:
             raise UserError(wrong)
-        self.record: dict[str, Any] = record
 
     @property
     def status(self) -> str:
@@ -101,7 +100,7 @@ class Run:
 
     @property
     def report(self) -> Path:
-        """Where the report is: one file for the browser, written when the run is finished."""
+        """The path of the report, which is written when the run is finished."""
         return self.path / "report.html"
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""A model that onnxruntime runs, in the place of torch's: what plugins see is the same."""
+"""An exported model that onnxruntime runs, with the interface of the torch model."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from toolkit.models.find import weights_digest
 
 FILE = "model.onnx"
 FACTS = "export.json"
-#: On processors an addition and a normalization took a fifth of the time that both took as one.
+#: On CPUs, addition and normalization apart took a fifth of the time of the fused operation.
 SLOWER = ["SkipLayerNormFusion"]
 
 
 class OnnxModel(torch.nn.Module):
-    """Takes a batch of tensors, gives the outputs that the torch model gave when it was exported.
+    """Takes a batch of tensors and returns the outputs of the torch model that was exported.
 
     Args:
         folder: where model.onnx stands.
@@ -43,12 +43,12 @@ class OnnxModel(torch.nn.Module):
         self.inputs = {item.name: item for item in self.session.get_inputs()}
         self.outputs = [item.name for item in self.session.get_outputs()]
         self.config = AutoConfig.from_pretrained(folder)
-        # Whoever asks a model for its device looks at its parameters.
+        # The device of a model is read from its parameters.
         self.none = torch.nn.Parameter(torch.empty(0), requires_grad=False)
         self.forward = self._named_forward()
 
     def _named_forward(self) -> Any:
-        """Return `forward` with the inputs' names as its parameters: batches are cut to them."""
+        """Return `forward` with the inputs as its parameters: batches are reduced to these."""
 
         def forward(**batch: torch.Tensor) -> ModelOutput:
             given = {name: batch[name].cpu().numpy() for name in self.inputs}
@@ -70,7 +70,7 @@ def require() -> None:
         raise UserError("this needs onnxruntime: pip install 'toolkit[onnx]'") from None
 
 
-def of_run(run: Path, form: str) -> OnnxModel:
+def load_export(run: Path, form: str) -> OnnxModel:
     """Return a run's export.
 
     Raises:

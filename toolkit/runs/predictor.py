@@ -1,4 +1,4 @@
-"""A saved model put to work again: the plugin, its options and plain `AutoModel...` weights."""
+"""A saved model loaded for prediction: the plugin, its options and `AutoModel...` weights."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CALIBRATION = "calibration.json"  # in the model's folder: what `Plugin.calibrat
 class Predictor:
     """A plugin whose processor and model come from a run's folder.
 
-    others: the same model on further devices, which take their turns.
+    others: copies of the model on further devices, which share the batches.
     """
 
     plugin: Plugin[Any]
@@ -54,11 +54,7 @@ class Predictor:
         return self.predictions(self.plugin.derive(self.dataset(rows)))
 
     def dataset(self, rows: Sequence[Mapping[str, Any]]) -> datasets.Dataset:
-        """Return rows as a dataset that has the columns which the model reads.
-
-        Raises:
-            UserError: as above.
-        """
+        """Return rows as a dataset; raises as `predict` does."""
         import datasets
         import pyarrow as pa
 
@@ -71,7 +67,7 @@ class Predictor:
         try:
             raw = UncachedDataset.made_of(pa.table(values))
         except (pa.ArrowInvalid, pa.ArrowTypeError):
-            try:  # which also knows pictures of Pillow and the like, and takes longer
+            try:  # slower, but takes Pillow images and the like
                 raw = datasets.Dataset.from_dict(values)
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
                 what = f"values of a column differ in type: {str(error).splitlines()[0]}"
@@ -81,21 +77,18 @@ class Predictor:
         return raw
 
     def predictions(self, raw: datasets.Dataset) -> list[Prediction]:
-        """Return one prediction per row of rows that are derived, and known to be sound."""
+        """Return one prediction per row of checked rows, with the plugin's features added."""
         from toolkit.data.uncached import UncachedDataset
         from toolkit.evaluation.predicting import predict
 
         raw = UncachedDataset.of(raw)
-        prepared = self.plugin.prepare(raw, "predict")
-        model, size = self.plugin.model, self.batch_size
-        batches = predict(
-            self.plugin, model, raw, prepared, size, tight=True, others=self.others
-        )  # fmt: skip
+        batches = predict(self.plugin, self.plugin.model, raw, self.plugin.prepare(raw, "predict"),
+                          self.batch_size, tight=True, others=self.others)  # fmt: skip
         return [prediction for batch in batches for prediction in batch.predictions]
 
 
 def load_predictor(run: Path, computing: ComputeConfig | None = None) -> Predictor:
-    """Load the plugin and the model of a run, as anybody loads a saved model.
+    """Load the plugin and the model of a run.
 
     Raises:
         UserError: the folder holds no recipe.yaml, no model, or no such export; or this machine
@@ -105,20 +98,20 @@ def load_predictor(run: Path, computing: ComputeConfig | None = None) -> Predict
     computing.check()
     plugin = plugin_of(run)
     if computing.runtime != "torch":
-        from toolkit.runs import onnx_model as exported
+        from toolkit.runs import onnx_model
 
-        plugin.model = exported.of_run(run, computing.runtime)
+        plugin.model = onnx_model.load_export(run, computing.runtime)
     elif (plugin.model_path / adapters.CONFIG).is_file():
         method = methods.method_for(recipe_of(run).method)
         plugin.model = adapters.load(plugin.model_path, method, trained_on(run))
     else:
         plugin.model = load_plain(plugin.model_path)
-    plugin.model, *others = computing.placed(plugin.model)
+    plugin.model, *others = computing.replicas(plugin.model)
     return Predictor(plugin, others)
 
 
 def plugin_of(run: Path) -> Plugin[Any]:
-    """Return the plugin of a run as it was when the test split was scored, without a model.
+    """Return the plugin of a run as it was when the test split was scored, without the model.
 
     Raises:
         UserError: the folder holds no recipe.yaml or no model.
@@ -133,9 +126,9 @@ def plugin_of(run: Path) -> Plugin[Any]:
     plugin.model_path = run / "model"
     pretrained.refuse_remote_code()
     plugin.processor = plugin.load_processor()
-    chosen = plugin.model_path / CALIBRATION
-    if chosen.is_file():
-        plugin.calibration = json.loads(chosen.read_text(encoding="utf-8"))
+    calibration = plugin.model_path / CALIBRATION
+    if calibration.is_file():
+        plugin.calibration = json.loads(calibration.read_text(encoding="utf-8"))
     return plugin
 
 
@@ -143,7 +136,7 @@ def recipe_of(run: Path) -> Recipe:
     """Return the resolved recipe of a run.
 
     Raises:
-        UserError: recipe.yaml is absent, or has been edited into something that is no recipe.
+        UserError: recipe.yaml is absent or no valid recipe.
     """
     return library.find_recipe(str(run / "recipe.yaml")).checked()
 

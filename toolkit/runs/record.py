@@ -1,4 +1,4 @@
-"""What run.json holds as far as others rely on it: stable keys, and whether a file has them."""
+"""The keys of run.json and seeds.json that others rely on, and whether a file has them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ SCHEMA_VERSION = 1
 Counts = dict[str, int]
 
 
-class _Open(BaseModel):
-    """Further keys are fine: later versions and plugins add some."""
+class OpenModel(BaseModel):
+    """A part of a file that may have further keys: later versions and plugins add some."""
 
     model_config = ConfigDict(extra="allow", protected_namespaces=(), strict=True)
 
 
-class Score(_Open):
+class ScoreRecord(OpenModel):
     """A metric's value and its interval; None where it is undefined."""
 
     value: float | None
@@ -28,143 +28,26 @@ class Score(_Open):
     high: float | None = None
 
     @model_validator(mode="after")
-    def _whole_interval(self) -> Score:
+    def _whole_interval(self) -> ScoreRecord:
         if (self.low is None) != (self.high is None):
             raise ValueError("an interval has low and high")
         return self
 
 
-Scores = dict[str, Score]
+class Card(OpenModel):
+    """What the model card says beside the scores.
 
+    base: from the card of the pretrained model. inputs, targets: columns. classes: training rows
+    of each. usage: lines of Python that load the model alone.
+    """
 
-class Model(_Open):
-    """The model that was fine-tuned."""
+    class Base(OpenModel):
+        license: str | None = None
+        license_name: str | None = None
+        license_link: str | None = None
+        languages: list[str] = []
 
-    id: str
-    revision: str
-    source: str
-
-
-class Compared(_Open):
-    """Rows that stand more than once: to the letter, and but for case and punctuation."""
-
-    exact: int
-    normalised: int
-
-
-class Data(_Open):
-    """The rows that a run had."""
-
-    fingerprint: str
-    test_digest: str | None = None
-    rows: Counts
-    skipped: dict[str, Counts]
-    overlap: dict[str, Compared]
-    duplicates: dict[str, Compared]
-    notes: list[str]
-
-
-class Environment(_Open):
-    """The software and the machine that a run had."""
-
-    python: str
-    packages: dict[str, str]
-    hardware: dict[str, Any]
-
-
-class Note(_Open):
-    """What was changed for want of memory."""
-
-    text: str
-
-
-class Batch(_Open):
-    """How many rows a step took."""
-
-    rows_per_step: int
-    reduced: list[Note]
-
-
-class Devices(_Open):
-    """Where a run computed."""
-
-    type: str
-    processes: int
-    batch: Batch
-    notes: list[str]
-
-
-class Headline(_Open):
-    """The metric that chose the checkpoint."""
-
-    metric: str
-    greater_is_better: bool
-
-
-class Used(_Open):
-    """Rows that a baseline was fitted on and scored on."""
-
-    train: int
-    test: int
-
-
-class Reload(_Open):
-    """How many predictions of the saved model were compared, and how many were others."""
-
-    compared: int
-    different: int
-
-
-class Phases(_Open):
-    """Seconds by phase."""
-
-    train: float
-    score: float
-    baselines: float
-
-
-class Speed(_Open):
-    """Seconds and rates of a run."""
-
-    total_seconds: float
-    fixed_seconds: float
-    train_samples_per_second: float
-    phases: Phases
-
-
-class Parameters(_Open):
-    """How many numbers the model has, and how many of them were trained."""
-
-    trained: int
-    all: int
-
-
-class Adapter(_Open):
-    """How an adapter is loaded alone."""
-
-    usage: str
-    note: str
-
-
-class Method(_Open):
-    """How the model was trained."""
-
-    name: str = ""
-
-
-class BaseCard(_Open):
-    """What the card of the pretrained model says."""
-
-    license: str | None = None
-    license_name: str | None = None
-    license_link: str | None = None
-    languages: list[str] = []
-
-
-class Card(_Open):
-    """What the model card says beside the scores."""
-
-    base: BaseCard = BaseCard()
+    base: Base = Base()
     inputs: list[str] = []
     targets: list[str] = []
     classes: Counts = {}
@@ -172,22 +55,95 @@ class Card(_Open):
     usage: str | None = None
 
 
-class Calibration(_Open):
-    """The temperature that validation gives, and the rows it was fitted on; absent where none."""
+class Data(OpenModel):
+    """The rows of a run; overlap and duplicates both exact and ignoring case and punctuation."""
 
-    temperature: float | None = None
-    fitted_rows: int | None = None
+    class Overlap(OpenModel):
+        exact: int
+        normalised: int
+
+    fingerprint: str
+    test_digest: str | None = None
+    rows: Counts
+    skipped: dict[str, Counts]
+    overlap: dict[str, Overlap]
+    duplicates: dict[str, Overlap]
+    notes: list[str]
 
 
-class Resources(_Open):
-    """Bytes at the peak and joules, by part of the machine; absent what it does not tell."""
+class Devices(OpenModel):
+    """Where a run computed, and how many rows a step took; `reduced` for want of memory."""
 
-    peak_memory_bytes: Counts = {}
-    energy_joules: dict[str, float] = {}
+    class Batch(OpenModel):
+        class Note(OpenModel):
+            text: str
+
+        rows_per_step: int
+        reduced: list[Note]
+
+    type: str
+    processes: int
+    batch: Batch
+    notes: list[str]
 
 
-class Record(_Open):
+class Speed(OpenModel):
+    """Seconds and rates."""
+
+    class Phases(OpenModel):
+        train: float
+        score: float
+        baselines: float
+
+    total_seconds: float
+    fixed_seconds: float
+    train_samples_per_second: float
+    phases: Phases
+
+
+class RunRecord(OpenModel):
     """The whole file; what a run has not come to yet is absent."""
+
+    class Model(OpenModel):
+        id: str
+        revision: str
+        source: str
+
+    class Headline(OpenModel):
+        metric: str
+        greater_is_better: bool
+
+    class Environment(OpenModel):
+        python: str
+        packages: dict[str, str]
+        hardware: dict[str, Any]
+
+    class Parameters(OpenModel):
+        trained: int
+        all: int
+
+    class Adapter(OpenModel):
+        usage: str
+        note: str
+
+    class Method(OpenModel):
+        name: str = ""
+
+    class Used(OpenModel):
+        train: int
+        test: int
+
+    class Reload(OpenModel):
+        compared: int
+        different: int
+
+    class Calibration(OpenModel):
+        temperature: float | None = None
+        fitted_rows: int | None = None
+
+    class Resources(OpenModel):
+        peak_memory_bytes: Counts = {}
+        energy_joules: dict[str, float] = {}
 
     status: Literal["running", "finished", "failed", "interrupted"]
     recipe: str = ""
@@ -202,9 +158,9 @@ class Record(_Open):
     adapter: Adapter | None = None
     method: Method | None = None
     card: Card | None = None
-    metrics: dict[str, Scores] = {}
-    slices: dict[str, dict[str, dict[str, Score | int]]] = {}
-    baselines: dict[str, Scores] = {}
+    metrics: dict[str, dict[str, ScoreRecord]] = {}
+    slices: dict[str, dict[str, dict[str, ScoreRecord | int]]] = {}
+    baselines: dict[str, dict[str, ScoreRecord]] = {}
     baseline_rows: dict[str, Used] = {}
     reload: Reload | None = None
     speed: Speed | None = None
@@ -213,6 +169,34 @@ class Record(_Open):
     resources: Resources | None = None
     figures: dict[str, str] = {}
     resumed: list[dict[str, Any]] = []
+
+
+class SeedScore(OpenModel):
+    """A metric over the runs; None where it is undefined, or has no resamples."""
+
+    mean: float | None
+    deviation: float | None
+    minimum: float | None
+    maximum: float | None
+    low: float | None
+    high: float | None
+    shares: dict[str, float] | None
+
+
+class SeedRecord(OpenModel):
+    """seeds.json; from `headline` on when all runs are done."""
+
+    schema_version: Literal[1]
+    status: Literal["running", "finished", "failed", "interrupted"]
+    recipe: str
+    seeds: list[int]
+    split_seed: int
+    failed: dict[str, str] = {}
+    headline: str | None = None
+    rows: int = 0
+    finished: list[int] = []
+    metrics: dict[str, SeedScore] = {}
+    baselines: dict[str, dict[str, float | None]] = {}
 
 
 # Keys that a run has written when it is finished, and the splits and packages that are read of it.
@@ -233,40 +217,40 @@ def faults(record: Any, where: str) -> list[Fault]:
         what = f"has schema_version {version!r}; this toolkit reads {SCHEMA_VERSION}"
         return [Fault(where, what)]
     try:
-        checked = Record.model_validate(record)
+        checked = RunRecord.model_validate(record)
     except ValidationError as error:
-        found = {".".join(map(str, e["loc"])): e for e in error.errors(include_url=False)}
-        return [
-            Fault(f"{where} {key}", f"is damaged: {e['msg'].lower()}, not {str(e['input'])[:60]!r}")
-            for key, e in found.items()
-        ]
+        return damage(error, where)
     if checked.status != "finished":
         return []
-    lacking = [key for key in FINISHED if record.get(key) is None and key != "headline"]
-    lacking += ["headline"] if "headline" not in record else []
-    lacking = lacking or _lacking(checked)
-    what = f"is damaged: a finished run has {listing(lacking)}"
-    return [Fault(where, what)] if lacking else []
+    missing = [key for key in FINISHED if record.get(key) is None and key != "headline"]
+    missing += ["headline"] if "headline" not in record else []
+    missing = missing or _missing(record)
+    what = f"is damaged: a finished run has {listing(missing)}"
+    return [Fault(where, what)] if missing else []
 
 
-def _lacking(record: Record) -> list[str]:
+def damage(error: ValidationError, where: str) -> list[Fault]:
+    """Return what pydantic found wrong in a file, a fault for each key."""
+    found = {".".join(map(str, e["loc"])): e for e in error.errors(include_url=False)}
+    return [
+        Fault(f"{where} {key}", f"is damaged: {e['msg'].lower()}, not {str(e['input'])[:60]!r}")
+        for key, e in found.items()
+    ]
+
+
+def _missing(record: Mapping[str, Any]) -> list[str]:
     """Return what a finished run's parts name and do not hold; all parts are there."""
-    scores, data, environment = record.metrics.get("test", {}), record.data, record.environment
-    wanted = [*scores, *([record.headline.metric] if record.headline else [])]
-    rows, packages = data.rows if data else {}, environment.packages if environment else {}
+    headline, metrics = record["headline"], record["metrics"]
+    scores = list(metrics.get("test", {}))
+    wanted = [*scores, headline["metric"]] if headline else scores
     named: dict[str, tuple[Any, Any]] = {
-        "data.rows": (SPLITS, rows),
-        "environment.packages": (PACKAGES, packages),
-        "metrics": (["test"], record.metrics),
-        **{f"metrics.{split}": (wanted, found) for split, found in record.metrics.items()},
-        **{
-            f"baselines.{baseline}": (wanted, found) for baseline, found in record.baselines.items()
-        },
-        **{
-            f"slices.{column}.{value}": ([*scores, "rows"], found)
-            for column, values in record.slices.items()
-            for value, found in values.items()
-        },
-    }
+        "data.rows": (SPLITS, record["data"]["rows"]),
+        "environment.packages": (PACKAGES, record["environment"]["packages"]),
+        "metrics": (["test"], metrics),
+        **{f"metrics.{split}": (wanted, found) for split, found in metrics.items()},
+        **{f"baselines.{name}": (wanted, found) for name, found in record["baselines"].items()},
+        **{f"slices.{column}.{value}": ([*scores, "rows"], found)
+           for column, values in record["slices"].items() for value, found in values.items()},
+    }  # fmt: skip
     return [f"{key}.{name}" for key, (names, found) in named.items()
             for name in names if name not in found]  # fmt: skip

@@ -1,57 +1,27 @@
-"""The folder of one recipe's runs with several seeds: made, written, read back."""
+"""The folder of one recipe's runs with several seeds."""
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
-from toolkit.errors import Fault, UserError
-from toolkit.runs.folder import Run, home
+from toolkit.errors import UserError
+from toolkit.runs.folder import Run, home, read_json
+from toolkit.runs.record import SeedRecord, damage
+from toolkit.utils.files import write_atomically
+from toolkit.utils.jsonable import finite
 from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     from toolkit.evaluation.seed_variance import Spread
 
 FILE = "seeds.json"
-SCHEMA_VERSION = 1
 SUMMED_UP = ("headline", "rows", "finished", "metrics", "baselines")  # when the runs are done
-
-
-class _Open(BaseModel):
-    model_config = ConfigDict(extra="allow", strict=True)
-
-
-class Scored(_Open):
-    """A metric over the runs; None where it is undefined, or has no resamples."""
-
-    mean: float | None
-    deviation: float | None
-    minimum: float | None
-    maximum: float | None
-    low: float | None
-    high: float | None
-    shares: dict[str, float] | None
-
-
-class Record(_Open):
-    """What seeds.json holds; metrics and baselines are there when all runs have been tried."""
-
-    schema_version: Literal[1]
-    status: Literal["running", "finished", "failed", "interrupted"]
-    recipe: str
-    seeds: list[int]
-    split_seed: int
-    failed: dict[str, str] = {}
-    headline: str | None = None
-    rows: int = 0
-    finished: list[int] = []
-    metrics: dict[str, Scored] = {}
-    baselines: dict[str, dict[str, float | None]] = {}
 
 
 class SeedRuns:
@@ -67,22 +37,15 @@ class SeedRuns:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        file = self.path / FILE
+        file, none = self.path / FILE, f"{self.path} holds no runs of several seeds: no {FILE}"
+        found = read_json(file, lambda: none)
         try:
-            if not file.is_file():
-                raise UserError(f"{self.path} holds no runs of several seeds: there is no {FILE}")
-            found = json.loads(file.read_text(encoding="utf-8"))
-            Record.model_validate(found)
-            lacking = [key for key in SUMMED_UP if key not in found]
-            if found["status"] == "finished" and lacking:
-                raise UserError(f"{file} is damaged: finished runs have {listing(lacking)}")
+            SeedRecord.model_validate(found)
         except ValidationError as error:
-            raise UserError([
-                Fault(f"{file} {'.'.join(map(str, e['loc']))}", f"is damaged: {e['msg'].lower()}")
-                for e in error.errors(include_url=False)
-            ]) from None  # fmt: skip
-        except (OSError, ValueError, RecursionError) as error:
-            raise UserError(f"{file} is damaged: {error}") from None
+            raise UserError(damage(error, str(file))) from None
+        missing = [key for key in SUMMED_UP if key not in found]
+        if found["status"] == "finished" and missing:
+            raise UserError(f"{file} is damaged: finished runs have {listing(missing)}")
         self.record: dict[str, Any] = found
 
     @property
@@ -112,7 +75,7 @@ class SeedRuns:
         return self.path / f"seed-{seed}"
 
     def write(self, **values: Any) -> None:
-        """Take values into the record and write it in one step."""
+        """Take values into the record and write it."""
         self.record |= values
         write(self.path, self.record)
 
@@ -121,36 +84,25 @@ class SeedRuns:
 
 
 def write(folder: Path, record: Mapping[str, Any]) -> None:
-    """Write seeds.json, so that a reader never sees half of it."""
-    partial = folder / f"{FILE}.partial"
-    partial.write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, folder / FILE)
+    """Write seeds.json."""
+    write_atomically(folder / FILE, json.dumps(record, indent=2) + "\n")
 
 
 def last_unfinished(name: str) -> Path | None:
-    """Return the recipe's newest folder of seeds that did not get to its end."""
+    """Return the recipe's newest folder of seeds that is not finished."""
     for file in sorted(home(name).glob(f"*/{FILE}"), reverse=True):
-        try:
+        with suppress(UserError):
             if SeedRuns(file.parent).status != "finished":
                 return file.parent
-        except UserError:
-            continue
     return None
 
 
 def holds(path: Path) -> bool:
-    """Return whether a folder is one of several seeds."""
+    """Return whether a folder holds runs of several seeds."""
     return (path / FILE).is_file()
 
 
-def summarised(found: Spread) -> dict[str, Any]:
+def spread_record(found: Spread) -> dict[str, Any]:
     """Return a spread as JSON has it: what is undefined is null."""
-    names = ("mean", "deviation", "minimum", "maximum", "low", "high", "seeds", "rows", "both")
-    values = {name: getattr(found, name) for name in names}
-    finite = {n: None if v is None or v - v != 0 else float(v) for n, v in values.items()}
-    return {**finite, "shares": found.shares}
-
-
-def named(seeds: Sequence[int]) -> str:
-    """Return "42, 43, 44"."""
-    return listing(seeds, 12)
+    values = {name: None if value is None else float(value) for name, value in vars(found).items()}
+    return {**finite(values), "shares": found.shares}

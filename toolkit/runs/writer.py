@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import Fault, ToolkitError, UserError
+from toolkit.errors import Fault, UserError
 from toolkit.recipe.yaml_text import dump
 from toolkit.runs.folder import Run, home, unfinished
 from toolkit.runs.record import SCHEMA_VERSION
 from toolkit.training.checkpoints import SIDE
 from toolkit.utils import jsonable, locks
+from toolkit.utils.files import write_atomically
 from toolkit.utils.text import listing, printable_line
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 class RunWriter:
     """The folder of one run, while it is being written.
 
-    `record` is what `run.json` holds; `write()` puts it there in one step, so that a reader never
-    sees half of it.
+    record: what `run.json` holds after `write()`.
     """
 
     def __init__(self, path: Path) -> None:
@@ -56,7 +56,7 @@ class RunWriter:
 
     @classmethod
     def reopen(cls, path: Path) -> RunWriter:
-        """Take up the folder of a run that did not get to its end.
+        """Open the folder of an unfinished run again.
 
         Raises:
             UserError: another process is writing to it, or it holds links that lead out of it.
@@ -75,7 +75,7 @@ class RunWriter:
 
     @staticmethod
     def close(path: Path, status: str, error: str) -> None:
-        """Say how a run ended whose own process could not, and give up its lock."""
+        """Record how a run ended whose own process could not, and give up its lock."""
         folder, record = RunWriter(path), path / "run.json"
         if record.exists():
             folder.record = json.loads(record.read_text(encoding="utf-8"))
@@ -93,29 +93,27 @@ class RunWriter:
     def write(self, **values: Any) -> None:
         """Take values into the record and write run.json."""
         self.record |= values
-        partial = self.path / "run.json.partial"
-        partial.write_text(self._text(), encoding="utf-8")
-        os.replace(partial, self.path / "run.json")
+        write_atomically(self.path / "run.json", self._text())
 
     def _text(self) -> str:
         return json.dumps(jsonable.finite(self.record), indent=2, default=jsonable.plain) + "\n"
 
     def fail(self, error: str) -> None:
-        """Say that the run has failed, and why; on a full disk, too."""
-        # What was not written to its end serves nobody, and its room may be needed.
+        """Record that the run has failed, and why; on a full disk, too."""
+        # A half-written checkpoint is of no use, and its space may be needed.
         shutil.rmtree(self.path / "checkpoints" / SIDE, ignore_errors=True)
         try:
             self.write(status="failed", error=error)
         except OSError:
-            # Into the room that run.json has already; and where even that fails, the reason that
-            # brought us here is worth more than this one.
+            # Into the space that run.json has already. If that fails too, the first error is the
+            # one to report.
             (self.path / "run.json.partial").unlink(missing_ok=True)
             with suppress(OSError), (self.path / "run.json").open("r+", encoding="utf-8") as file:
                 file.write(self._text())
                 file.truncate()
 
     def note_start(self, start: Found) -> None:
-        """Write down from where a run that was taken up again goes on."""
+        """Record from which step a resumed run goes on."""
         if self.record.get("resumed"):
             last = {"step": start.step, "passed_over": start.passed_over}
             self.record["resumed"][-1] |= last
@@ -129,34 +127,28 @@ class RunWriter:
 
     def write_predictions(
         self, batches: Iterable[tuple[Sequence[Prediction], Sequence[Any]]]
-    ) -> int:
-        """Write one JSON line per test row (row, reference, prediction); return their number."""
-        row = 0
+    ) -> None:
+        """Write one JSON line per test row (row, reference, prediction)."""
+        rows = chain.from_iterable(zip(*batch, strict=True) for batch in batches)
         with (self.path / "predictions.jsonl").open("w", encoding="utf-8") as file:
-            for predictions, references in batches:
-                for prediction, reference in zip(predictions, references, strict=True):
-                    line = {"row": row, "reference": reference, "prediction": prediction}
-                    file.write(json.dumps(line, ensure_ascii=False, default=jsonable.plain) + "\n")
-                    row += 1
-        return row
+            for row, (prediction, reference) in enumerate(rows):
+                line = {"row": row, "reference": reference, "prediction": prediction}
+                file.write(json.dumps(line, ensure_ascii=False, default=jsonable.plain) + "\n")
 
     def clear_checkpoints(self, keep: bool) -> None:
-        """Remove what a finished run no longer needs: its model is saved and proved."""
+        """Remove what a finished run no longer needs: its model is saved and verified."""
         shutil.rmtree(self.path / "logs" / "reload", ignore_errors=True)
         if not keep:
             shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
 
 class SilentRunWriter(RunWriter):
-    """The run's folder as all ranks but the first have it: they know where it is, and write not."""
+    """The run's folder as all ranks but 0 have it: they know where it is, and write nothing."""
 
     def fail(self, error: str) -> None:
         """Leave it to rank 0."""
 
     def write(self, **values: Any) -> None:
-        """Leave it to rank 0."""
-
-    def note_start(self, start: Found) -> None:
         """Leave it to rank 0."""
 
     def write_recipe(self, recipe: Recipe) -> None:
@@ -176,14 +168,11 @@ def _writable(path: Path) -> Iterator[None]:
 
 
 def _refuse_links(folder: Path) -> None:
-    """Raise UserError for links in a folder, which another may have made, that lead out of it."""
-    inside = folder.resolve()
+    """Raise UserError for links that lead out of a folder, which others may have made."""
     what = "is a link that leads out of the run's folder: nothing is written there"
-    found = [
-        Fault(str(path), what)
-        for path in sorted(folder.rglob("*"))
-        if path.is_symlink() and not _target(path).is_relative_to(inside)
-    ]
+    links = (path for path in sorted(folder.rglob("*")) if path.is_symlink())
+    found = [Fault(str(path), what) for path in links
+             if not _target(path).is_relative_to(folder.resolve())]  # fmt: skip
     if found:
         raise UserError(found)
 
@@ -196,7 +185,7 @@ def _target(link: Path) -> Path:
 
 
 def _occupied(path: Path) -> str:
-    """Say what is in a folder that a new run cannot have."""
+    """Return why a new run cannot have a folder."""
     locks.refuse_held(path)
     there = listing(sorted(p.name for p in path.iterdir()), 5)
     status = unfinished(path)
@@ -206,8 +195,5 @@ def _occupied(path: Path) -> str:
 
 def _fresh(base: Path) -> Path:
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
-    for again in range(1000):
-        path = base / (stamp if not again else f"{stamp}_{again}")
-        if not path.exists():
-            return path
-    raise ToolkitError(f"{base} holds a thousand runs of this second")
+    paths = (base / (f"{stamp}_{again}" if again else stamp) for again in count())
+    return next(path for path in paths if not path.exists())

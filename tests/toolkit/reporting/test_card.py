@@ -58,8 +58,8 @@ def test_its_limits_are_facts_of_the_run(made):
     assert "by channel accuracy is worst for" in text
     assert "accuracy is not clearly above the baseline majority" in text
     assert "Its classes: bird, fruit, tool" in text
-    assert "made from: apache-2.0, by its card" in text
-    assert "trained on: unknown" in text
+    assert "base model: apache-2.0 (according to its card)" in text
+    assert "training data: unknown (the source states no licence)" in text
 
 
 def test_the_code_that_loads_it_runs(made, monkeypatch):

@@ -182,8 +182,8 @@ def test_rows_set_aside_are_counted_and_shown(tmp_path, tiny_model, capsys):
     record = json.loads((out / "run.json").read_text())
     assert record["data"]["skipped"] == {"train": {"no label": 1, "empty text": 2}}
     assert sum(record["data"]["rows"].values()) == 80
-    assert "1 rows set aside (no label)" in shown
-    assert "2 rows set aside (empty text)" in shown
+    assert "1 rows skipped (no label)" in shown
+    assert "2 rows skipped (empty text)" in shown
 
 
 def test_nothing_is_written_before_the_input_is_right(tmp_path, table, tiny_model, monkeypatch):
@@ -224,10 +224,11 @@ def test_the_summary_breaks_no_number(run, width):
     from rich.console import Console
 
     from toolkit.reporting import terminal
+    from toolkit.reporting.formatting import number
 
     shown = io.StringIO()
     terminal.summary(run, Console(file=shown, width=width))
     scores = run.metrics["test"].values()
     for score in scores:
-        assert f"{score['low']:.3f}-{score['high']:.3f}" in shown.getvalue()
+        assert f"{number(score['low'])}-{number(score['high'])}" in shown.getvalue()
     assert not re.search(r"│ \d+ *│", shown.getvalue())  # the tail of a number

@@ -11,7 +11,7 @@ import toolkit
 from toolkit import Run
 from toolkit.cli.main import outcome
 from toolkit.errors import UserError
-from toolkit.reporting import comparison_page
+from toolkit.reporting import comparison
 from toolkit.runs import changed_answers
 from toolkit.runs.compare import Compared, compare, find_runs, two_sided
 
@@ -37,15 +37,15 @@ def runs(tmp_path_factory, tiny_model):
 def test_a_better_run_is_told_from_a_worse_one(runs):
     (found,) = compare([runs["nothing"], runs["all"]])
     accuracy = found.differences["accuracy"]
-    assert accuracy.value - accuracy.baseline > 0.2
-    assert 0 < accuracy.low < accuracy.value - accuracy.baseline < accuracy.high
+    assert accuracy.value - accuracy.reference > 0.2
+    assert 0 < accuracy.low < accuracy.value - accuracy.reference < accuracy.high
     assert accuracy.better is True
     assert accuracy.p == pytest.approx(2 / 1001)  # no draw of a thousand says otherwise
     assert found.differences["log_loss"].better is True  # less of it
-    assert found.gained - found.lost == pytest.approx(96 * (accuracy.value - accuracy.baseline))
+    assert found.gained - found.lost == pytest.approx(96 * (accuracy.value - accuracy.reference))
     assert found.mcnemar < 1e-4
     for change in found.changes:  # right in one of the two
-        assert change.reference in (change.prediction["label"], change.baseline["label"])
+        assert change.reference in (change.prediction["label"], change.reference_prediction["label"])
 
 
 def test_the_other_way_round_it_is_worse(runs):
@@ -71,7 +71,7 @@ def test_the_terminal_shows_it_in_a_narrow_window(runs, capsys, monkeypatch):
     assert outcome(["compare", str(runs["nothing"]), str(runs["all"])]) == 0
     said = capsys.readouterr().out
     assert max(map(len, said.splitlines())) <= 70
-    for part in ("baseline", "accuracy", "better", "McNemar p = < 0.001", "gained", "row "):
+    for part in ("reference", "accuracy", "better", "McNemar p: < 0.001", "now right", "row "):
         assert part in said
 
 
@@ -80,7 +80,7 @@ def test_json_has_the_same_numbers(runs, capsys):
     said = json.loads(capsys.readouterr().out)
     (found,) = compare([runs["nothing"], runs["all"]])
     (one,) = said["runs"]
-    assert said["baseline"]["path"] == str(runs["nothing"])
+    assert said["reference"]["path"] == str(runs["nothing"])
     accuracy = found.differences["accuracy"]
     assert one["metrics"]["accuracy"]["low"] == accuracy.low
     assert one["metrics"]["accuracy"]["better"] is True
@@ -121,7 +121,7 @@ def test_the_page_holds_text_of_others_as_text(runs, tmp_path):
     (found,) = [changed_answers.between(*map(Run, folders))]
     assert any(odd in (c.reference, c.prediction["label"]) for c in found.changes)
     compared = Compared(**vars(found), run=Run(folders[1]), differences={})
-    page = comparison_page.page(Run(folders[0]), [compared])
+    page = comparison.page(Run(folders[0]), [compared])
     read = Tags()
     read.feed(page)
     assert not {"script", "img", "b", "link"} & set(read.tags)

@@ -17,7 +17,7 @@ from toolkit.models import adapters
 from toolkit.models.find import WANTED
 from toolkit.recipe.yaml_text import brief, construct, dump
 from toolkit.runs.folder import Run
-from toolkit.runs.record import Record
+from toolkit.runs.record import RunRecord
 from toolkit.utils.text import listing, printable
 
 PARTS = ("model", "README.md", "recipe.yaml", "run.json", "report.html", "figures",
@@ -103,7 +103,7 @@ class _Collector:
 
     def _record(self) -> dict[str, Any]:
         """Return run.json by its known keys: others' may be anything (the place of a tracker)."""
-        found = {key: value for key, value in self.run.record.items() if key in Record.model_fields}
+        found = {key: value for key, value in self.run.record.items() if key in RunRecord.model_fields}
         if not self.with_data:
             # Their names are cells of a column.
             found["slices"] = {}

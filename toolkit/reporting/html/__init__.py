@@ -1,4 +1,4 @@
-"""report.html: one file that says what a run is worth, made from the run's folder alone."""
+"""report.html: how good a model is, in one file made from the run's folder alone."""
 
 from toolkit.reporting.html.page import FILE, published, write, write_first
 

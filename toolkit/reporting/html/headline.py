@@ -1,4 +1,4 @@
-"""Does the model work, and how sure are we: the headline beside what it has to beat."""
+"""Does the model work, and how certain is that: the headline score beside the baselines."""
 
 from __future__ import annotations
 
@@ -7,116 +7,77 @@ from typing import Any
 
 from toolkit.reporting import charts
 from toolkit.reporting.display import best_baseline
-from toolkit.reporting.html.parts import (
-    Chart,
-    Notes,
-    Section,
-    Table,
-    number,
-    score,
-    sentence,
-    words,
-)
-from toolkit.reporting.terminal import SPLITS, baseline_name
+from toolkit.reporting.formatting import number, score, sentence, words
+from toolkit.reporting.html.parts import Chart, Section, Table
+from toolkit.reporting.terminal import score_rows
 
 SHOWN = 24  # notes
 
 
 def section(record: Mapping[str, Any], notes: list[str]) -> Section:
     """Return the section. notes: what a reader must know before trusting a score."""
-    found = Section("works", "Does it work, and how sure are we?")
+    found = Section("works", "Does it work, and how certain is that?")
     headline = record.get("headline")
-    scores = dict(rows(record))
+    rows = dict(score_rows(record))
     if headline and headline["metric"] in record["metrics"]["test"]:
-        found.answer += list(verdict(record, headline["metric"], headline["greater_is_better"]))
-        found.blocks += _chart(record, scores, headline["metric"])
+        found.answer += _verdict(record, headline["metric"], headline["greater_is_better"])
+        found.blocks += _chart(record, rows, headline["metric"])
     elif not record["metrics"]["test"]:
-        found.answer.append("This scenario has no metric: nothing here says how good it is.")
-    found.blocks.append(_table(record, scores))
-    if notes:
-        notes = [note for note in notes if note.strip()]
-        shown = [*notes[:SHOWN], *([f"and {len(notes) - SHOWN} more"] if notes[SHOWN:] else [])]
-        found.blocks.append(Notes(shown))
+        found.answer.append("This scenario has no metric: nothing here says how good the model is.")
+    names = list(record["metrics"]["test"])
+    cells = [[label, *(score(scores.get(name, {})) for name in names)]
+             for label, scores in rows.items()]  # fmt: skip
+    note = "In brackets the 95% interval (bootstrap over rows). Baselines: on the test split."
+    found.blocks.append(Table("All scores", ["", *map(words, names)], cells, note))
+    notes = [note for note in notes if note.strip()]
+    more = [f"and {len(notes) - SHOWN} more"] if notes[SHOWN:] else []
+    found.notes = [*notes[:SHOWN], *more]
     return found
 
 
-def rows(record: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield (what was scored, its scores): the model on each split, then baselines on test."""
-    for split, name in SPLITS.items():
-        if split in record["metrics"]:
-            yield f"model on {name}", record["metrics"][split]
-    for baseline, scores in record["baselines"].items():
-        yield baseline_name(record, baseline), scores
-
-
-def verdict(record: Mapping[str, Any], metric: str, more: bool) -> Iterator[str]:
-    """Yield the answer in sentences: the score, how sure it is, and whether baselines are beaten."""
-    found = record["metrics"]["test"][metric]
+def _verdict(record: Mapping[str, Any], metric: str, more: bool) -> Iterator[str]:
+    """Yield the score with its interval, and whether it beats the baselines."""
+    own, name = record["metrics"]["test"][metric], words(metric)
     count = record["data"]["rows"]["test"]
-    name = words(metric)
-    if found["value"] is None:
-        yield f"The {name} has no value on the {count:,} test rows."
+    if own["value"] is None:
+        yield f"The {name} is undefined on the {count:,} test rows."
         return
-    said = f"On {count:,} test rows the {name} is {number(found['value'])}"
-    if found.get("low") is not None and found.get("high") is not None:
-        said += (f"; other test rows of the same kind would mostly give between "
-                 f"{number(found['low'])} and {number(found['high'])} (95% interval)")  # fmt: skip
-    yield said + ("." if more else "; less is better.")
-    yield _beside_baselines(record, metric, more)
-
-
-def _beside_baselines(record: Mapping[str, Any], metric: str, more: bool) -> str:
+    text = f"On {count:,} test rows the {name} is {number(own['value'])}"
+    if own.get("low") is not None:
+        text += (f"; on other test rows of the same kind it would mostly be between "
+                 f"{number(own['low'])} and {number(own['high'])} (95% interval)")  # fmt: skip
+    yield text + ("." if more else "; less is better.")
     best = best_baseline(record, metric, more)
     if best is None:
-        return "There is no baseline to compare it with."
-    sign = 1 if more else -1
+        yield "There is no baseline to compare it with."
+        return
     value = float(record["baselines"][best][metric]["value"])
-    own = record["metrics"]["test"][metric]
-    what = f"the best of the cheap things it has to beat ({words(best)}, {number(value)})"
-    better = sign * (float(own["value"]) - value)
-    if own.get("low") is None or own.get("high") is None:
-        return (
-            f"It is {'' if better > 0 else 'not '}better than {what}; how sure that is, is unknown."
-        )
-    inside = own["low"] <= value <= own["high"]
-    if better > 0:
-        doubt = "that lies within its interval, so the gain may be chance" if inside else (
-            "its whole interval lies beyond that")  # fmt: skip
-        return f"It is {'' if inside else 'clearly '}better than {what}; {doubt}."
-    return f"It is {'not' if inside else 'clearly not'} better than {what}."
+    what = f"the best baseline ({words(best)}, {number(value)})"
+    better = own["value"] > value if more else own["value"] < value
+    if own.get("low") is None:
+        yield f"It is {'' if better else 'not '}better than {what}; there is no interval."
+    elif own["low"] <= value <= own["high"]:
+        doubt = ", but that lies within its interval, so the gain may be chance" if better else ""
+        yield f"It is {'' if better else 'not '}better than {what}{doubt}."
+    elif better:
+        yield f"It is clearly better than {what}: its whole interval lies beyond that."
+    else:
+        yield f"It is clearly worse than {what}."
 
 
 def _chart(
-    record: Mapping[str, Any], scores: Mapping[str, Mapping[str, Any]], metric: str
+    record: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]], metric: str
 ) -> Iterator[Chart]:
-    drawn = [(name, found[metric]) for name, found in scores.items() if metric in found]
+    drawn = [(label, scores[metric]) for label, scores in rows.items() if metric in scores]
     if all(found.get("value") is None for _, found in drawn):
         return
-    name = f"{words(metric)} of the model and of the baselines, with 95% intervals"
-    value = record["metrics"]["test"][metric]["value"]
     svg = charts.intervals(
-        [(_brief(label), found) for label, found in drawn], words(metric), strong=[0], line=value,
-        name=name, key="headline",
+        drawn, words(metric), strong=[0],
+        line=record["metrics"]["test"][metric]["value"], key="headline",
+        name=f"{words(metric)} of the model and of the baselines, with 95% intervals",
     )  # fmt: skip
-    numbers = [[label, *(number(found.get(k)) for k in ("value", "low", "high"))]
+    numbers = [[label, *(number(found.get(key)) for key in ("value", "low", "high"))]
                for label, found in drawn]  # fmt: skip
     table = Table(f"Numbers: {words(metric)}", ["", "value", "low", "high"], numbers)
-    says = (
-        "Points are scores, bars their 95% intervals over test rows; the dotted line is the model."
-    )
-    title = sentence(f"{words(metric)}, beside what it has to beat")
-    yield Chart(title, svg, says, table)
-
-
-def _brief(label: str) -> str:
-    return label.removeprefix("model on ").removeprefix("baseline: ").partition(", rows seen")[
-        0
-    ] + (", unseen rows" if ", rows seen" in label else "")
-
-
-def _table(record: Mapping[str, Any], scores: Mapping[str, Mapping[str, Any]]) -> Table:
-    names = list(record["metrics"]["test"])
-    cells = [[label, *(score(found.get(name, {})) for name in names)]
-             for label, found in scores.items()]  # fmt: skip
-    note = "In brackets the 95% interval, by resampling rows; baselines are scored on test rows."
-    return Table("All scores", ["", *map(words, names)], cells, note)
+    caption = "Points: scores. Bars: 95% intervals over test rows. Dotted line: the model."
+    yield Chart(sentence(f"{words(metric)}, model and baselines"), svg, caption, table)

@@ -1,19 +1,22 @@
-"""The page: all sections put together, and written into a run's folder as one file."""
+"""The report: its sections put together, and written as one file."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from toolkit.errors import UserError
 from toolkit.plugin_types import Curve
-from toolkit.reporting import examples, prediction_arrays, terminal
+from toolkit.reporting import examples, prediction_arrays, templates, terminal
+from toolkit.reporting.formatting import sentence, words
 from toolkit.reporting.html import failures, headline, provenance, training, trust
-from toolkit.reporting.html.parts import Picture, Section, sentence, words
+from toolkit.reporting.html.parts import Picture
 from toolkit.runs.folder import Run
 from toolkit.training import log_history
+from toolkit.utils.files import write_atomically
 
 if TYPE_CHECKING:
     import datasets
@@ -30,11 +33,11 @@ WIDEST = 1000  # pixels
 
 def write_first(plugin: Plugin[Any], test: datasets.Dataset, folder: RunWriter) -> None:
     """Write the report at the end of a run, and keep what it shows of the test rows."""
-    read = _read(folder.path, folder.record)
-    folder.write(calibration=trust.calibration(folder.record, read))
-    examples.keep(plugin, test, folder.path, read)
-    # As it stands in the file, where what is no number is null: the same page comes of it later.
-    _write(folder.path, Run(folder.path).record, read, folder.path / FILE)
+    reading = _read(folder.path, folder.record)
+    folder.write(calibration=trust.calibration(folder.record, reading))
+    examples.write_examples(plugin, test, folder.path, reading)
+    # As in the file, where NaN is null: the page is the same when it is written again.
+    _write(Run(folder.path), reading, folder.path / FILE)
 
 
 def write(run: Run, target: Path | None = None) -> Path:
@@ -45,18 +48,26 @@ def write(run: Run, target: Path | None = None) -> Path:
     """
     if run.status != "finished":
         raise UserError(f"{run.path} is {run.status}: only a finished run has a report")
-    target, file = target or run.path / FILE, run.path / "predictions.jsonl"
+    target = target or run.path / FILE
     try:
-        read = _read(run.path, run.record)
+        reading = _read(run.path, run.record)
     except OSError as error:
+        file = run.path / "predictions.jsonl"
         raise UserError(f"{file} cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{file} is damaged: {type(error).__name__}: {error}") from None
     try:
-        _write(run.path, run.record, read, target)
+        _write(run, reading, target)
     except OSError as error:
         raise UserError(f"{target} cannot be written: {error.strerror or error}") from None
     return target
+
+
+def _write(run: Run, reading: PredictionArrays, target: Path) -> None:
+    try:
+        recipe = (run.path / "recipe.yaml").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        recipe = "(recipe.yaml is not there)"
+    text = _page(run.path, run.record, reading, run.path, recipe, True)
+    write_atomically(target, text)
 
 
 def published(run: Run, record: Mapping[str, Any], recipe: str, rows: bool) -> str:
@@ -64,63 +75,47 @@ def published(run: Run, record: Mapping[str, Any], recipe: str, rows: bool) -> s
 
     Args:
         record, recipe: run.json and recipe.yaml as they may be read there.
-        rows: whether rows of the test split, and pictures that a plugin has drawn, are shown.
+        rows: whether rows of the test split, and images that a plugin has drawn, are shown.
 
     Raises:
         UserError: predictions or figures are damaged.
         OSError: predictions.jsonl cannot be read.
     """
-    from toolkit.reporting.html import templates
-
-    try:
-        read = _read(run.path, record)
-    except (ValueError, KeyError, TypeError) as error:
-        file = run.path / "predictions.jsonl"
-        raise UserError(f"{file} is damaged: {type(error).__name__}: {error}") from None
     name = Path(run.path.resolve().name)
-    return templates.render(record, list(_sections(run.path, record, read, name, recipe, rows)))
+    return _page(run.path, record, _read(run.path, record), name, recipe, rows)
 
 
 def _read(run: Path, record: Mapping[str, Any]) -> PredictionArrays:
-    temperature = (record.get("calibration") or {}).get("temperature")
-    return prediction_arrays.read(run / "predictions.jsonl", temperature, record.get("positive"))
+    file, fitted = run / "predictions.jsonl", record.get("calibration") or {}
+    try:
+        return prediction_arrays.read(file, fitted.get("temperature"), record.get("positive"))
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"{file} is damaged: {type(error).__name__}: {error}") from None
 
 
-def _write(run: Path, record: Mapping[str, Any], read: PredictionArrays, target: Path) -> None:
-    from toolkit.reporting.html import templates
-
-    text = templates.render(record, sections(run, record, read))
-    partial = target.with_name(f"{target.name}.partial")
-    partial.write_text(text, encoding="utf-8", errors="replace")
-    os.replace(partial, target)
-
-
-def sections(run: Path, record: Mapping[str, Any], read: PredictionArrays) -> list[Section]:
-    """Return the sections in the order in which a reader asks."""
-    return list(_sections(run, record, read, run, provenance.recipe_text(run), True))
-
-
-def _sections(
+def _page(
     run: Path,
     record: Mapping[str, Any],
-    read: PredictionArrays,
+    reading: PredictionArrays,
     name: Path,
     recipe: str,
     rows: bool,
-) -> Iterator[Section]:
-    curves = dict(_curves(run, record))
-    kept, pictures = (examples.read(run), list(_pictures(run, record))) if rows else (None, [])
-    yield headline.section(record, list(terminal.warnings(record)))
-    yield failures.section(record, read, kept, pictures)
-    yield trust.section(record, read, curves)
-    yield training.section(record, log_history.read(run))
-    yield provenance.section(record, name, recipe)
+) -> str:
+    """Return the page. name: the folder as commands name it. The other arguments as above."""
+    kept = examples.read_examples(run) if rows else None
+    pictures = list(_pictures(run, record)) if rows else []
+    sections = [
+        headline.section(record, list(terminal.warnings(record))),
+        failures.section(record, reading, kept, pictures),
+        trust.section(record, reading, dict(_curves(run, record))),
+        training.section(record, log_history.read(run)),
+        provenance.section(record, name, recipe),
+    ]
+    return templates.render("page.html.jinja", record=record, sections=sections)
 
 
 def _curves(run: Path, record: Mapping[str, Any]) -> Iterator[tuple[str, Curve]]:
     """Yield what a plugin has drawn as lines, by name."""
-    from pydantic import TypeAdapter, ValidationError
-
     for name, path in (record.get("figures") or {}).items():
         file = (run / "figures" / Path(path).name).with_suffix(".json")
         if path.endswith(".svg") and file.is_file():
@@ -131,7 +126,7 @@ def _curves(run: Path, record: Mapping[str, Any]) -> Iterator[tuple[str, Curve]]
 
 
 def _pictures(run: Path, record: Mapping[str, Any]) -> Iterator[Picture]:
-    """Yield what a plugin has drawn as pictures, small enough for one file together."""
+    """Yield what a plugin has drawn as images, small enough for one file together."""
     from PIL import Image
 
     left = ROOM

@@ -1,4 +1,4 @@
-"""Can its probabilities be trusted: reliability, two classes' curves, and what leaving out buys."""
+"""Are the probabilities calibrated: reliability, curves of two classes, accuracy by coverage."""
 
 from __future__ import annotations
 
@@ -10,34 +10,38 @@ import numpy as np
 from toolkit.evaluation.calibration import BINS
 from toolkit.plugin_types import Curve
 from toolkit.reporting import charts
-from toolkit.reporting.html.parts import Chart, Section, Table, line_chart, number, share
-from toolkit.reporting.prediction_arrays import PredictionArrays, Reliability
+from toolkit.reporting.formatting import cut, number, share
+from toolkit.reporting.html.parts import Chart, Section, Table, line_chart
+from toolkit.reporting.prediction_arrays import OneLabel, PredictionArrays, Reliability
 
-SURE = (0.99, 0.95, 0.9)  # accuracies of which the first that some rows reach is told
-EVEN = 0.02  # between confidence and what is right, up to which they count as alike
+SURE = (0.99, 0.95, 0.9)  # accuracies; the first that the most confident rows reach is reported
+EVEN = 0.02  # between confidence and accuracy, up to which they count as equal
 FEWEST = 20  # rows; of fewer, how many are right is chance
 
 
 def section(
     record: Mapping[str, Any], reading: PredictionArrays, curves: Mapping[str, Curve]
 ) -> Section:
-    """Return the section. curves: name -> what a plugin has drawn (see `figures.Curve`)."""
-    found = Section("trust", "Can its probabilities be trusted?")
-    if reading.has_scores:
-        found.answer += _in_words(record, reading)
-        found.blocks.append(_reliability(reading))
-        found.blocks += _two_classes(reading, curves)
-        found.blocks += _coverage(reading, found.answer)
+    """Return the section. curves: name -> what a plugin has drawn (see `plugin_types.Curve`)."""
+    found = Section("trust", "Are the probabilities calibrated?")
+    before, one = reading.before, reading.one
+    if before is not None:
+        found.answer += _calibration(record, reading, before)
+        found.blocks.append(_reliability(reading, before))
+        if one is not None and reading.positive is not None:
+            name = cut(reading.names[reading.positive], 40)
+            found.blocks += _two_classes(one, reading.positive, name, curves)
+        if one is not None and reading.rows >= 2 * FEWEST:
+            found.blocks += _coverage(one, found.answer)
     elif reading.classes is not None:
-        found.answer.append("Its predictions hold no probabilities of all classes.")
+        found.answer.append("The predictions hold no probabilities of all classes.")
     else:
-        found.answer.append(
-            "Its predictions are not of classes with probabilities; what the scenario itself "
-            "draws of them stands here." if curves else
-            "Its predictions are not of classes with probabilities."
-        )  # fmt: skip
-    for name, curve in curves.items():
-        found.blocks.append(_drawn(name, curve))
+        more = "; the curves of the scenario follow." if curves else "."
+        found.answer.append(f"The predictions are not of classes with probabilities{more}")
+    found.blocks += [
+        line_chart(f"figure {name}", curve.title, curve.lines, curve.x, curve.y, curve.marks)
+        for name, curve in curves.items()
+    ]
     return found
 
 
@@ -46,128 +50,103 @@ def calibration(record: Mapping[str, Any], reading: PredictionArrays) -> dict[st
     if reading.before is None:
         return None
     after = reading.after.error if reading.after is not None else None
-    given = record.get("calibration") or {}
     errors = {"expected_calibration_error": reading.before.error,
               "expected_calibration_error_scaled": after}  # fmt: skip
-    return {**given, "test": errors}
+    return {**(record.get("calibration") or {}), "test": errors}
 
 
-def _in_words(record: Mapping[str, Any], reading: PredictionArrays) -> Iterator[str]:
-    before, after = reading.before, reading.after
-    assert before is not None  # noqa: S101 - the caller has looked
+def _calibration(
+    record: Mapping[str, Any], reading: PredictionArrays, before: Reliability
+) -> Iterator[str]:
     total = max(before.count.sum(), 1.0)
-    sure, right = before.confidence.sum() / total, before.right.sum() / total
+    sure, right = float(before.confidence.sum() / total), float(before.right.sum() / total)
     if reading.one is not None:
-        side = "more sure than right" if sure > right else "less sure than right"
-        side = "about as sure as right" if abs(sure - right) < EVEN else side
-        yield (f"Its mean confidence is {number(float(sure))}, and {number(float(right))} of its "
-               f"likeliest classes are true: it is {side}.")  # fmt: skip
+        verdict = "overconfident" if sure > right else "underconfident"
+        verdict = "well calibrated on average" if abs(sure - right) < EVEN else verdict
+        yield (f"Mean confidence is {number(sure)} and accuracy of the most probable class "
+               f"{number(right)}: the model is {verdict}.")  # fmt: skip
     yield f"The expected calibration error is {number(before.error)} (0 is perfect)."
-    given = record.get("calibration")
-    if after is not None and given and given.get("fitted_rows"):
+    given = record.get("calibration") or {}
+    if reading.after is not None and given.get("fitted_rows"):
         yield (
-            f"With the temperature {number(float(given['temperature']))}, fitted on "
-            f"{given['fitted_rows']:,} validation rows, it would be {number(after.error)}; labels "
-            "stay as they are."
+            f"With temperature {number(float(given['temperature']))}, fitted on "
+            f"{given['fitted_rows']:,} validation rows, it would be {number(reading.after.error)}; "
+            "predicted labels would not change."
         )
 
 
-def _reliability(reading: PredictionArrays) -> Chart:
-    before, after = reading.before, reading.after
-    assert before is not None  # noqa: S101 - the caller has looked
-    series = {"as it is": before, **({"scaled": after} if after else {})}
-    lines = {name: _points(found) for name, found in series.items()}
-    shares = (before.count / max(before.count.sum(), 1.0)).tolist()
-    name = "Reliability: the share that is right over how sure the model is"
-    rows = []
+def _reliability(reading: PredictionArrays, before: Reliability) -> Chart:
+    series = {"as predicted": before, **({"scaled": reading.after} if reading.after else {})}
+    lines, rows = {}, []
     for line, found in series.items():
-        for place in np.flatnonzero(found.count).tolist():
-            count = found.count[place]
-            span = f"{place / BINS:.2f} to {(place + 1) / BINS:.2f}"
-            rows.append([line, span, int(count), number(float(found.confidence[place] / count)),
-                         number(float(found.right[place] / count))])  # fmt: skip
-    unit = "rows" if reading.one is not None else "decisions"
-    head = ["", "confidence", unit, "mean confidence", "share right"]
-    says = "On the dotted line probabilities are what they say; below it the model is too sure. "
-    says += "Below: the share of all that comes at each confidence."
-    return Chart("Reliability", charts.reliability(lines, shares, name=name), says,
-                 Table("Numbers: reliability", head, rows))  # fmt: skip
+        bins = np.flatnonzero(found.count)
+        count = found.count[bins]
+        confidence, right = found.confidence[bins] / count, found.right[bins] / count
+        lines[line] = confidence.tolist(), right.tolist()
+        rows += [
+            [line, f"{place / BINS:.2f} to {(place + 1) / BINS:.2f}", int(n), *map(number, pair)]
+            for place, n, *pair in np.stack([bins, count, confidence, right], axis=1).tolist()
+        ]
+    shares = (before.count / max(before.count.sum(), 1.0)).tolist()
+    svg = charts.reliability(lines, shares, name="Reliability: accuracy over confidence")
+    heads = ["", "confidence", "rows" if reading.one is not None else "decisions",
+             "mean confidence", "accuracy"]  # fmt: skip
+    caption = ("Dotted line: perfect calibration; points below it are overconfident. Bars: share "
+               "of all predictions at each confidence.")  # fmt: skip
+    return Chart("Reliability", svg, caption, Table("Numbers: reliability", heads, rows))
 
 
-def _points(found: Reliability) -> tuple[list[float], list[float]]:
-    kept = found.count > 0
-    confidence = found.confidence[kept] / found.count[kept]
-    return confidence.tolist(), (found.right[kept] / found.count[kept]).tolist()
+def _two_classes(
+    one: OneLabel, positive: int, name: str, curves: Mapping[str, Curve]
+) -> Iterator[Chart]:
+    """Yield ROC and precision over recall, with the threshold that gives the labels."""
+    from sklearn.metrics import precision_recall_curve, roc_curve
 
-
-def _two_classes(reading: PredictionArrays, curves: Mapping[str, Curve]) -> Iterator[Chart]:
-    """Yield ROC and precision over recall, with the point at which labels are given."""
-    one, positive = reading.one, reading.positive
-    if one is None or positive is None:
+    actual, predicted = one.truth == positive, one.predicted == positive
+    if actual.all() or not actual.any():
         return
-    truth, said = one.truth == positive, one.predicted == positive
-    if truth.all() or not truth.any():
-        return
-    order = np.argsort(-one.positive, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(one.positive[order])), len(order) - 1)
-    hits, alarms = np.cumsum(truth[order])[ends], ends + 1
-    found, false = hits / truth.sum(), (alarms - hits) / (~truth).sum()
-    at_found = float((said & truth).sum() / truth.sum())
-    at_false = float((said & ~truth).sum() / (~truth).sum())
-    name, mark = _cut(reading.names[positive]), "as labels are given"
+    recall, false = float(predicted[actual].mean()), float(predicted[~actual].mean())
+    mark = "current threshold"
     if "roc" not in curves:
-        model = _even(np.append(0.0, false), np.append(0.0, found))
-        yield line_chart("roc", f"ROC of “{name}”", {"model": model, "chance": [(0, 0), (1, 1)]},
-                         "share of others called so", "share found",
-                         {mark: (at_false, at_found)})  # fmt: skip
+        x, y, _ = roc_curve(actual, one.positive)
+        lines = {"model": _even(x, y), "chance": [(0.0, 0.0), (1.0, 1.0)]}
+        yield line_chart("roc", f"ROC of “{name}”", lines, "false positive rate",
+                         "true positive rate (recall)", {mark: (false, recall)})  # fmt: skip
     if "precision_recall" not in curves:
-        base = float(truth.mean())
-        marks = {mark: (at_found, float((said & truth).sum() / said.sum()))} if said.any() else {}
-        lines = {"model": _even(found, hits / alarms), "chance": [(0.0, base), (1.0, base)]}
+        y, x, _ = precision_recall_curve(actual, one.positive)
+        base = float(actual.mean())
+        marks = {mark: (recall, float(actual[predicted].mean()))} if predicted.any() else {}
+        # Without the last point, recall 0, which belongs to no threshold.
+        lines = {"model": _even(x[-2::-1], y[-2::-1]), "chance": [(0.0, base), (1.0, base)]}
         yield line_chart("precision recall", f"Precision over recall of “{name}”", lines,
                          "recall", "precision", marks)  # fmt: skip
 
 
 def _even(x: Any, y: Any) -> list[charts.Point]:
-    """Return points at even steps of x: most rows stand where it hardly changes."""
+    """Return points at even steps of x: most rows are where it hardly changes."""
     places = np.searchsorted(x, np.linspace(x[0], x[-1], charts.POINTS)).clip(max=len(x) - 1)
     places = np.unique(np.concatenate([[0], places, [len(x) - 1]]))
     return [(float(x[place]), float(y[place])) for place in places]
 
 
-def _coverage(reading: PredictionArrays, answer: list[str]) -> Iterator[Chart]:
-    """Yield how accurate the surest rows are, by how many of them there are."""
-    one = reading.one
-    if one is None or reading.rows < 2 * FEWEST or one.right.all() or not one.right.any():
+def _coverage(one: OneLabel, answer: list[str]) -> Iterator[Chart]:
+    """Yield how accurate the most confident rows are, by how many of them there are."""
+    if one.right.all() or not one.right.any():
         return
     order = np.argsort(-one.given, kind="stable")
     rows = np.arange(1, len(order) + 1)
-    accuracy, coverage = np.cumsum(one.right[order]) / rows, rows / len(order)
-    # Equal confidences are left to a person or kept together.
+    # Rows of equal confidence are kept or left out together.
     ends = np.append(np.flatnonzero(np.diff(one.given[order])), len(order) - 1)
     ends = ends[rows[ends] >= min(FEWEST, len(order) / 2)]
-    answer += _reached(accuracy[ends], coverage[ends])
-    points = _even(coverage[ends], accuracy[ends])
-    says = "Where the least sure rows are left to a person: how accurate the rest is."
-    yield line_chart("coverage", "Accuracy of the surest rows", {"model": points},
-                     "share of rows that are answered", "accuracy", says=says)  # fmt: skip
-
-
-def _reached(accuracy: Any, coverage: Any) -> Iterator[str]:
-    """Yield what share of the rows may be answered so that most answers are right."""
+    accuracy = (np.cumsum(one.right[order]) / rows)[ends]
+    coverage = rows[ends] / len(order)
     for wanted in SURE:
-        places = np.flatnonzero(accuracy >= wanted)
-        if accuracy[-1] < wanted and len(places):
-            kept = share(float(coverage[places[-1]]), 1.0)
-            yield f"Of the surest {kept} of the rows {wanted:.0%} are right."
-            return
-
-
-def _drawn(name: str, curve: Curve) -> Chart:
-    """Return a curve of the plugin's."""
-    key = f"figure {name}"
-    return line_chart(key, curve.title, curve.lines, curve.x, curve.y, curve.marks)
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 40 else text[:39] + "…"
+        reached = np.flatnonzero(accuracy >= wanted)
+        if accuracy[-1] < wanted and len(reached):
+            part = share(float(coverage[reached[-1]]), 1.0)
+            answer.append(f"On the most confident {part} of the rows, accuracy is {wanted:.0%}.")
+            break
+    caption = "If the least confident rows are left to a person: the accuracy on the others."
+    yield line_chart("coverage", "Accuracy on the most confident rows",
+                     {"model": _even(coverage, accuracy)}, "share of rows that are kept",
+                     "accuracy", caption=caption)  # fmt: skip

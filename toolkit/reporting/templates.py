@@ -1,0 +1,47 @@
+"""The templates filled in: text from outside is escaped, cut short and isolated."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from toolkit.reporting import charts
+from toolkit.reporting.formatting import number, words
+from toolkit.utils.text import printable
+
+HERE = Path(__file__).parent / "html"
+CELL = 80  # characters in a table
+TEXT = 600  # in a paragraph, or of a row's text
+
+
+def render(template: str, **values: Any) -> str:
+    """Return a page by its template in `html/`."""
+    made = Environment(
+        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    made.filters.update(
+        cell=_cell,
+        own=own,
+        plain=charts.text,
+        code=printable,
+        svg=Markup,
+        words=words,
+        number=number,
+    )
+    made.tests["of"] = lambda block, kind: type(block).__name__ == kind
+    made.globals["style"] = Markup((HERE / "style.css").read_text(encoding="utf-8"))  # noqa: S704
+    return made.get_template(template).render(values)
+
+
+def own(value: object, longest: int = TEXT) -> Markup:
+    """Return outside text with a direction of its own, so that it turns nothing around it."""
+    return Markup("<bdi>{}</bdi>").format(charts.text(value, longest))
+
+
+def _cell(value: object) -> Markup | str:
+    """Return a cell of a table: a number as such, anything else as outside text."""
+    return number(value) if isinstance(value, int | float) else own(value, CELL)
