@@ -24,50 +24,20 @@ if TYPE_CHECKING:
     )
     from toolkit.recipe import Recipe
 
-# Imported when first named, so that `import toolkit` and the listing commands stay instant.
-_HOMES = {
-    "Baseline": "toolkit.plugin_types",
-    "BaselineData": "toolkit.plugin_types",
-    "BaselineResult": "toolkit.plugin_types",
-    "Column": "toolkit.plugin_types",
-    "Examined": "toolkit.plugin_types",
-    "Curve": "toolkit.plugin_types",
-    "InputColumn": "toolkit.plugin_types",
-    "LabelColumn": "toolkit.plugin_types",
-    "NoOptions": "toolkit.plugin_types",
-    "Options": "toolkit.plugin_types",
+__all__ = [
+    "Baseline", "BaselineData", "BaselineResult", "Column", "Curve", "Examined", "InputColumn",
+    "LabelColumn", "NoOptions", "Options", "Plugin", "Run", "SeedRuns", "TargetColumn", "TextColumn", "load_run", "pretrained", "run",
+]  # fmt: skip
+# Imported when first used, so that `import toolkit` and the listing commands stay fast.
+_HOMES = dict.fromkeys(__all__, "toolkit.plugin_types") | {
     "Plugin": "toolkit.plugin",
     "Recipe": "toolkit.recipe",
     "Run": "toolkit.api",
     "SeedRuns": "toolkit.api",
-    "TargetColumn": "toolkit.plugin_types",
-    "TextColumn": "toolkit.plugin_types",
     "load_run": "toolkit.api",
     "pretrained": "toolkit.models.pretrained",
     "run": "toolkit.api",
 }
-
-__all__ = [
-    "Baseline",
-    "BaselineData",
-    "BaselineResult",
-    "Column",
-    "Curve",
-    "Examined",
-    "InputColumn",
-    "LabelColumn",
-    "NoOptions",
-    "Options",
-    "Plugin",
-    "Recipe",
-    "Run",
-    "SeedRuns",
-    "TargetColumn",
-    "TextColumn",
-    "load_run",
-    "pretrained",
-    "run",
-]
 
 
 def __getattr__(name: str) -> Any:

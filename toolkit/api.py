@@ -1,11 +1,11 @@
-"""The same as the command line, as functions."""
+"""The Python API: what the command line does, as functions."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 from toolkit.errors import ToolkitError
 from toolkit.runs import folder, seed_folder
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Run(folder.Run):
-    """A run, and what can be done with it.
+    """A run that can predict, serve and be pushed.
 
     path: the folder. record: run.json as a dict.
 
@@ -29,9 +29,9 @@ class Run(folder.Run):
     """
 
     def predict(self, rows: Sequence[Mapping[str, Any]], **how: Any) -> list[Prediction]:
-        """Return one prediction per row, a mapping from the recipe's input columns to values.
+        """Return one prediction per row; rows map the recipe's input columns to values.
 
-        how: runtime, dtype and devices, as `toolkit.runs.compute.ComputeConfig` takes them.
+        how: runtime, dtype and devices of `toolkit.runs.compute.ComputeConfig`.
         """
         from toolkit.runs.compute import ComputeConfig
         from toolkit.runs.predictor import load_predictor
@@ -42,9 +42,9 @@ class Run(folder.Run):
         return self._restored[computing].predict(list(rows))
 
     def serve(self, *, block: bool = True, **settings: Any) -> Server:
-        """Answer requests for predictions over HTTP (see `toolkit.deployment.serving.ServerSettings`).
+        """Serve the model over HTTP (`settings`: `toolkit.deployment.serving.ServerSettings`).
 
-        block: until Ctrl-C; otherwise in a thread, until `stop()` of what is returned.
+        block: until Ctrl-C; otherwise in a thread, until `stop()` of the returned server.
         """
         from toolkit.deployment.serving import Server, ServerSettings
 
@@ -59,11 +59,11 @@ class Run(folder.Run):
 
     @cached_property
     def _restored(self) -> dict[ComputeConfig, Predictor]:
-        """The models that were needed so far, by how they compute."""
+        """The models loaded so far, by runtime, dtype and devices."""
         return {}
 
     def push(self, repo: str, **how: Any) -> Pushed:
-        """Publish it on the Hub as OWNER/NAME; `how` as `toolkit.deployment.publishing.prepare` takes it."""
+        """Push it to the Hub as OWNER/NAME; `how`: `toolkit.deployment.publishing.prepare`."""
         from toolkit.deployment import publishing
 
         return publishing.send(publishing.prepare(self, repo, **how))
@@ -75,45 +75,29 @@ class Run(folder.Run):
 
 
 class SeedRuns(seed_folder.SeedRuns):
-    """Runs of a recipe that differ in their seed; `runs` are those that are finished."""
+    """Runs of a recipe that differ in their seed; `runs` are the finished ones."""
 
     run_class = Run
 
 
-@overload
-def run(
-    recipe: str,
-    *,
-    data: str | Path | None = None,
-    model: str | Path | None = None,
-    method: str | None = None,
-    seed: int | None = None,
-    seeds: None = None,
-    out: str | Path | None = None,
-    resume: bool = False,
-    offline: bool = False,
-    processes: int | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> Run: ...
+class RunOptions(TypedDict, total=False):
+    """The options of `run` but `seeds`, for type checkers."""
+
+    data: str | Path | None
+    model: str | Path | None
+    method: str | None
+    seed: int | None
+    out: str | Path | None
+    resume: bool
+    offline: bool
+    processes: int | None
+    settings: Mapping[str, Any] | None
 
 
 @overload
-def run(
-    recipe: str,
-    *,
-    data: str | Path | None = None,
-    model: str | Path | None = None,
-    method: str | None = None,
-    seed: int | None = None,
-    seeds: int,
-    out: str | Path | None = None,
-    resume: bool = False,
-    offline: bool = False,
-    processes: int | None = None,
-    settings: Mapping[str, Any] | None = None,
-) -> SeedRuns: ...
-
-
+def run(recipe: str, *, seeds: None = None, **options: Unpack[RunOptions]) -> Run: ...
+@overload
+def run(recipe: str, *, seeds: int, **options: Unpack[RunOptions]) -> SeedRuns: ...
 def run(
     recipe: str,
     *,
@@ -128,18 +112,18 @@ def run(
     processes: int | None = None,
     settings: Mapping[str, Any] | None = None,
 ) -> Run | SeedRuns:
-    """Run a recipe; return the finished run, or (`seeds`) the runs with several seeds.
+    """Run a recipe; return the finished run or, with `seeds`, the runs with several seeds.
 
     Args:
         recipe: a name as `toolkit list` shows it, or the path of a YAML file.
-        data, model, method, seed, out, resume, offline: as the options of `toolkit run`.
-        processes: how many share the work; None is one per visible GPU, or one where there is
-            none. More than one are processes of their own, and print nothing.
-        seeds: how many, from `seed` on; each is a run of its own, in a folder below `out`.
+        data, model, method, seed, out, resume, offline: the options of `toolkit run`.
+        processes: of this machine; None is one per visible GPU, or one if there is none. Several
+            are started as new processes, which print nothing.
+        seeds: number of runs, with seeds from `seed` on; each has its own folder below `out`.
         settings: key path -> value, for example {"training.num_train_epochs": 2}.
 
     Raises:
-        toolkit.errors.UserError: what the caller has to mend; nothing has been trained.
+        toolkit.errors.UserError: the input is wrong; nothing has been trained.
         toolkit.errors.ToolkitError: the run failed.
     """
     from toolkit.recipe.library import find_recipe
@@ -150,9 +134,7 @@ def run(
 
     if offline:
         network.go()
-    changes = overrides(
-        None if data is None else str(data), None if model is None else str(model), method, (), seed
-    )
+    changes = overrides(data, model, method, (), seed)
     changes += [(tuple(key.split(".")), value) for key, value in (settings or {}).items()]
     draft, target = find_recipe(recipe, changes), None if out is None else Path(out)
     spec = LaunchSpec(processes)

@@ -1,16 +1,16 @@
-"""Every error that the toolkit raises on purpose, and how a user sees it.
+"""Every error that the toolkit raises on purpose, and its exit code.
 
-ToolkitError                 exit code 1: the run failed, through no fault of the input
-├── ReloadError              the saved model, loaded again, predicts something else
+ToolkitError                 exit code 1: the run failed, and the input was valid
+├── ReloadError              the saved model, reloaded, does not give the same predictions
 ├── TrainingError            training cannot go on (loss is NaN, ...)
-│   └── BatchSizeError        a step does not fit into memory; smaller ones may
+│   └── BatchSizeError       a step does not fit into memory; a smaller one may
 └── UserError                exit code 2: the input was wrong; carries one or several faults
     ├── RecipeError          in a recipe, an override or an option
     ├── DataError            in a data file, a column or a label
     ├── ModelError           a model that cannot be found, loaded or trusted
     └── PluginError          a plugin that is unknown, broken, duplicate or of another version
 
-Interrupted (a KeyboardInterrupt, exit code 130): ended by Ctrl-C or SIGTERM; says how to go on
+Interrupted (a KeyboardInterrupt, exit code 130): ended by Ctrl-C or SIGTERM; can be resumed
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ class ToolkitError(Exception):
 
 
 class Interrupted(KeyboardInterrupt):
-    """A signal ended the run; what it had written is there."""
+    """A signal ended the run; its files so far are kept."""
 
 
 class ReloadError(ToolkitError):
-    """The saved model, loaded again in a fresh process, does not give the same predictions."""
+    """The saved model, reloaded in a fresh process, does not give the same predictions."""
 
 
 class TrainingError(ToolkitError):
@@ -43,7 +43,7 @@ class BatchSizeError(TrainingError):
 
     Args:
         smaller: what may be tried instead: `settings` (fields of the training arguments), `text`
-            (what is told of it), `from`, `to`, `reason`; None where nothing smaller is left.
+            (a description), `from`, `to`, `reason`; None if nothing smaller is left.
     """
 
     def __init__(self, message: str, smaller: Mapping[str, Any] | None) -> None:
@@ -53,7 +53,7 @@ class BatchSizeError(TrainingError):
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that is wrong: where it stands (file, line, key, row) and what it is."""
+    """One thing that is wrong: where (file, line, key, row) and what."""
 
     where: str
     what: str
@@ -94,7 +94,7 @@ class PluginError(UserError):
     """A plugin is unknown, broken, a duplicate, or made for another version of the contract."""
 
 
-#: Why there is no way to let code from the Hub run, and what there is instead.
+#: Why there is no option to run code from the Hub, and what to use instead.
 NEVER_RUN = (
     "code that comes with a model or a dataset is never run here: take a model of a type that "
     "transformers itself knows, or install a package whose plugin makes it (CONTRIBUTING.md)"

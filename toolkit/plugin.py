@@ -1,10 +1,10 @@
 """The contract between the core and a scenario.
 
-A plugin is a class of hooks. Each hook returns one part that a Trainer or the scorer takes; the
-runner calls them in the order in which they stand here. Nothing needs `super()`; most scenarios
-need four hooks and about 40 lines.
+A plugin is a class of hooks. Each hook returns one part that a Trainer or the evaluation uses; the
+runner calls them in the order of this file. No hook needs `super()`; most scenarios need four hooks
+and about 40 lines.
 
-Changes of the contract: 1 (2026): first version.
+Versions of the contract: 1 (2026): first version.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
+from toolkit import registry
 from toolkit.errors import PluginError
 from toolkit.plugin_types import Examined, JsonValue, NoOptions, Options, Prediction, Row, columns
-from toolkit.registry import GROUP, KINDS, entry, load, resolve, side
 from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 
 
 class Plugin(ABC, Generic[OptionsT]):
-    """A scenario. Subclass it, fill in the hooks, and name the class in an entry point.
+    """A scenario. Subclass it, implement the hooks, and register the class as an entry point.
 
     The runner sets, before any hook is called:
         options: the validated `options:` block of the recipe
@@ -62,17 +62,17 @@ class Plugin(ABC, Generic[OptionsT]):
     calibration: Mapping[str, JsonValue] = MappingProxyType({})
 
     def examine(self, rows: datasets.Dataset, split: str) -> Examined:
-        """Look into inputs that no column check can judge (are these files sound?).
+        """Inspect inputs beyond what column checks find, for example unreadable image files.
 
-        Called with all rows of each split as read, before any is set aside.
+        Called once per split with all rows as read, before any row is skipped.
         """
         return Examined()
 
     def derive(self, rows: datasets.Dataset) -> datasets.Dataset:
-        """Return the same rows in the same order, with further columns that hang on other rows.
+        """Return the same rows in the same order, with columns computed from other rows.
 
-        Called before splits are made, with the rows of all splits together; so that what a row
-        learns of others must not come from those that it could not have known.
+        Called before the splits are made, with the rows of all splits together. To avoid leakage,
+        a row must only use information that was available at its own time.
         """
         return rows
 
@@ -81,21 +81,22 @@ class Plugin(ABC, Generic[OptionsT]):
         return None
 
     def example(self) -> Row:
-        """Return a made-up row with all columns that the model reads, as `toolkit serve` shows it.
+        """Return an example row with all columns that the model reads, shown by `toolkit serve`.
 
-        Its values say how each is given: a text, a number, a bool, or the bytes of a file. Called
-        on a saved model, behind `load_processor`.
+        The values show the type of each column: a text, a number, a bool, or the bytes of a file.
+        Called on a saved model, after `load_processor`.
         """
         return dict.fromkeys(columns(self.options, "input").values(), "a text")
 
     def prepare(self, split: datasets.Dataset, name: str) -> datasets.Dataset:
-        """Return model inputs for raw rows: same length, same order; `labels` where they exist.
+        """Return model inputs for raw rows: same length, same order, with `labels` where known.
 
-        A column `length` lets batches be grouped by length.
+        With a column `length`, batches can be grouped by length.
 
-        What is too long for one input may be given in parts, a row each, with a column `row` of
-        the raw rows' numbers, rising. Each part is a row of its own in training; in all else
-        `keep` takes what is needed of the outputs, and `decode` makes one prediction of a row.
+        An input that is too long may be split into chunks, one row each, with a column `row` that
+        has the number of the raw row, ascending. In training every chunk is a row of its own;
+        elsewhere `keep` reduces the outputs of each chunk, and `decode` combines those of a raw
+        row into one prediction.
         """
         return split
 
@@ -104,11 +105,11 @@ class Plugin(ABC, Generic[OptionsT]):
         """Return the pretrained model from `self.model_path`, with a head that fits the data."""
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]] | None:
-        """Return what joins prepared rows to a batch; None takes the Trainer's default."""
+        """Return the data collator; None is the Trainer's default."""
         return None
 
     def loss(self) -> Callable[..., Any] | None:
-        """Return `f(outputs, labels, num_items_in_batch=None)`; None takes the model's own loss."""
+        """Return `f(outputs, labels, num_items_in_batch=None)`; None is the model's own loss."""
         return None
 
     def infer(self, model: Any, batch: Mapping[str, Any]) -> Any:
@@ -116,41 +117,43 @@ class Plugin(ABC, Generic[OptionsT]):
         return model(**batch)
 
     def keep(self, outputs: Any, parts: Sequence[Row]) -> list[Any]:
-        """Return what `decode` needs of a batch's outputs for each part (prepared row): little.
+        """Reduce the outputs of a batch of chunks (prepared rows) to what `decode` needs of each.
 
-        Called only where `prepare` gives a column `row`.
+        Called only if `prepare` adds a column `row`. Keep the results small: they are held in
+        memory until all chunks of a raw row are there.
         """
         raise NotImplementedError(
             f"{type(self).__name__} prepares rows in parts and needs keep(outputs, parts)"
         )
 
     def decode(self, outputs: Any, rows: Sequence[Row]) -> list[Prediction]:
-        """Return one JSON-able prediction per raw row.
+        """Return one JSON-serializable prediction per raw row.
 
-        Evaluation, prediction, serving and the reload check all pass through here.
+        Used by evaluation, prediction, serving and the verification of the saved model.
 
         Args:
-            outputs: of the model for a batch of the rows; where they were prepared in parts, a
-                list for each row of what `keep` returned for each of its parts.
+            outputs: of the model for a batch of the rows; if they were prepared in chunks, for
+                each row the list of what `keep` returned for its chunks.
         """
         raise NotImplementedError(
             f"{type(self).__name__} needs decode(outputs, rows): one dict per row"
         )
 
     def references(self, rows: Sequence[Row]) -> list[Any]:
-        """Return what is true for each raw row, in the form that the metrics take.
+        """Return the actual value for each raw row, in the form that the metrics take.
 
-        By default the value of the option that is marked as target column.
+        By default the value in the target column.
         """
         column = next(iter(columns(self.options, "target").values()), None)
         return [None if column is None else row.get(column) for row in rows]
 
     def margin(self, prediction: Prediction) -> float | Mapping[str, float]:
-        """Return how far a prediction is from becoming another one, as a difference in probability.
+        """Return the decision margin of a prediction, as a difference in probability.
 
-        By default the gap between the two largest values of the first mapping of numbers in it;
-        infinite where there is none, so that any change counts as one. Parts of a prediction may
-        have margins of their own: key -> margin, and "" -> that of all other keys.
+        A smaller change of probabilities does not change the label. By default the difference of
+        the two largest values in the first mapping of numbers; infinite if there is none, so that
+        every change counts. Keys of a prediction may have margins of their own: key -> margin,
+        and "" -> the margin of all other keys.
         """
         for value in prediction.values():
             if isinstance(value, Mapping) and len(value) > 1:
@@ -161,9 +164,9 @@ class Plugin(ABC, Generic[OptionsT]):
         return float("inf")
 
     def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, JsonValue]:
-        """Return what is chosen on validation after training: a threshold, a temperature.
+        """Return values chosen on validation after training, such as a threshold or temperature.
 
-        `decode` finds it in `self.calibration` from then on; it is saved beside the model.
+        They are saved beside the model; `decode` finds them in `self.calibration`.
 
         Args:
             predictions: one for each row of `self.data["validation"]`, in order.
@@ -171,19 +174,19 @@ class Plugin(ABC, Generic[OptionsT]):
         return {}
 
     def metrics(self) -> Mapping[str, evaluate.EvaluationModule]:
-        """Return metric modules by name; the first is the headline and chooses the checkpoint.
+        """Return metric modules by name; the first is the headline metric and selects checkpoints.
 
-        Those that `report.metrics` names are taken of them, in its order, and beside them what it
-        names of other packages (`distribution:name`).
+        `report.metrics` selects among them and sets their order; it may add metrics of other
+        packages (`distribution:name`).
         """
         return {}
 
     def floors(self) -> Iterable[Baseline]:
-        """Return the cheap things that the model must beat."""
+        """Return the baselines that the model must beat."""
         return ()
 
     def figures(self, predictions: Iterable[Prediction]) -> Mapping[str, Figure]:
-        """Return curves and pictures by name, for the run's folder `figures/`.
+        """Return curves and images by name, for the run's folder `figures/`.
 
         Args:
             predictions: one for each row of `self.data["test"]`, in order.
@@ -191,23 +194,23 @@ class Plugin(ABC, Generic[OptionsT]):
         return {}
 
     def notes(self) -> list[str]:
-        """Return what the reader of the report must know about how the data was taken."""
+        """Return notes for the report on how the data was used."""
         return []
 
     def trainer(self, **parts: Any) -> transformers.Trainer | None:
-        """Return the Trainer where one does not take `transformers.Trainer`'s parts; None is usual.
+        """Return a Trainer that needs other arguments than `transformers.Trainer`; usually None.
 
         `parts`: model, args, train_dataset, eval_dataset, data_collator, processing_class,
-        compute_loss_func, callbacks. Change them as it needs them and give them
-        to `toolkit.training.trainer.build_trainer(self, **parts)`. Where its model holds the plugin's (as in
-        sentence-transformers), the plugin's own is what is scored and saved.
+        compute_loss_func, callbacks. Change them as needed and pass them to
+        `toolkit.training.trainer.build_trainer(self, **parts)`. If the Trainer's model wraps the
+        plugin's (as in sentence-transformers), the plugin's own model is evaluated and saved.
         """
         return None
 
     def with_(self, **attributes: Any) -> Self:
-        """Return a copy with other data, another recipe or model; this plugin stays as it is.
+        """Return a copy with other attributes, such as `data`, `recipe` or `model`.
 
-        What the plugin has worked out so far (its classes, say) stays in the copy.
+        The copy has all that the plugin has computed so far (its classes, for example).
         """
         found = copy.copy(self)
         for name, value in attributes.items():
@@ -224,17 +227,15 @@ def get(name: str) -> type[Plugin[Any]]:
         PluginError: unknown or duplicate name, a failing import, a class that is no Plugin, or one
             written for another version of the contract.
     """
-    from toolkit.plugin import API_VERSION, Plugin
-
-    point = resolve(GROUP, KINDS[GROUP], name)
-    brought = entry(point)
-    what, found = side(KINDS[GROUP], brought), load(point, KINDS[GROUP])
+    point = registry.resolve(registry.GROUP, name)
+    entry, found = registry.entry(point), registry.load(point)
+    what = registry.describe(registry.GROUP, entry)
     if not (isinstance(found, type) and issubclass(found, Plugin)):
         raise PluginError(f"{what} is not a subclass of toolkit.Plugin but {found!r}.")
     if found.api_version != API_VERSION:
         raise PluginError(
             f"{what} is written for api_version {found.api_version!r}; this toolkit has "
-            f"{API_VERSION}: install a version of {brought.distribution} that fits."
+            f"{API_VERSION}: install a version of {entry.distribution} that fits."
         )
     if found.__abstractmethods__:
         raise PluginError(f"{what} does not define {listing(sorted(found.__abstractmethods__))}.")

@@ -1,4 +1,4 @@
-"""What the hooks of a plugin take and give."""
+"""Arguments and return values of the hooks of a plugin."""
 
 from __future__ import annotations
 
@@ -16,14 +16,11 @@ if TYPE_CHECKING:
 
     from toolkit.errors import Fault
 
-
 JsonValue = Any
-
-
 Prediction = dict[str, JsonValue]
-
-
 Row = Mapping[str, Any]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
+Point = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -31,13 +28,13 @@ class Column:
     """Marks an option as the name of a data column, so that the core can check and compare it.
 
     Args:
-        role: "input" (what the model reads: compared between splits), "target" (what it learns).
+        role: "input" (read by the model; compared between splits) or "target" (to be predicted).
         as_text: read the column as text where the file format has no types (csv), so that a
             label 007 stays 007.
-        files: of an input that is a file of its own: the suffixes by which such files are known
-            (".wav"). Rows name them (relative to their table), hold them, or are the files of a
-            folder a class. Their contents are what is compared and fingerprinted.
-        may_be_empty: of a target: a row without a value says something by that, and is kept.
+        files: suffixes (".wav") of an input that is a file. Rows name the file (relative to their
+            table), contain it, or are the files of class folders. The contents are compared and
+            fingerprinted.
+        may_be_empty: rows without a value in this target are valid, and are kept.
     """
 
     role: str
@@ -47,33 +44,27 @@ class Column:
 
 
 TextColumn = Annotated[str, Column("input", as_text=True)]
-
-
 InputColumn = Annotated[str, Column("input")]
-
-
 LabelColumn = Annotated[str, Column("target", as_text=True)]
-
-
 TargetColumn = Annotated[str, Column("target")]
 
 
 class Options(BaseModel):
-    """Base of a plugin's options: frozen, and unknown keys are refused."""
+    """Base of a plugin's options: immutable, unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 class NoOptions(Options):
-    """For a plugin that has nothing to set."""
+    """For a plugin without options."""
 
 
 @dataclass(frozen=True)
 class Examined:
-    """What a look into the inputs of raw rows has found.
+    """The findings of `Plugin.examine` in raw rows.
 
-    unusable: why -> numbers of the rows that are set aside for it, and counted. fatal: what ends
-    the run. likeness: a text a row, equal where two inputs are the same but for their form.
+    unusable: reason -> numbers of the rows that are skipped and counted for it. fatal: faults that
+    stop the run. likeness: one text per row, equal for inputs that differ only in their format.
     """
 
     unusable: Mapping[str, Sequence[int]] = field(default_factory=dict)
@@ -82,7 +73,7 @@ class Examined:
 
 
 def columns(options: BaseModel, role: str | None = None) -> dict[str, str]:
-    """Return option -> column name for the options marked as columns and set (not None).
+    """Return option -> column name for the options marked as columns that are not None.
 
     An option that names several columns has a key for each: `entities.0`, `entities.1`.
     """
@@ -110,18 +101,15 @@ def column_markers(options: type[BaseModel]) -> dict[str, Column]:
 
 
 def _metadata(annotation: Any) -> Iterator[Any]:
-    """Yield what `Annotated` says anywhere inside: `TextColumn | None`, `list[InputColumn]`."""
+    """Yield the metadata of nested `Annotated`s: `TextColumn | None`, `list[InputColumn]`."""
     yield from getattr(annotation, "__metadata__", ())
     for inner in getattr(annotation, "__args__", ()):
         yield from _metadata(inner)
 
 
-Ints = np.ndarray[Any, np.dtype[np.int64]]
-
-
 @dataclass(frozen=True)
 class BaselineData:
-    """Rows as read and as the model takes them, and the orders in which baselines use them."""
+    """Raw rows and prepared model inputs, and the orders in which baselines use them."""
 
     train: datasets.Dataset
     train_prepared: datasets.Dataset
@@ -133,7 +121,7 @@ class BaselineData:
 
 @dataclass(frozen=True)
 class BaselineResult:
-    """Predictions of some test rows (by their numbers), and how many rows were fitted."""
+    """Predictions for some test rows (by number), and how many training rows were used."""
 
     predictions: list[Prediction]
     test_rows: Ints
@@ -141,24 +129,21 @@ class BaselineResult:
 
 
 class Baseline(ABC):
-    """One cheap thing to beat."""
+    """A simple method that the model must beat."""
 
     name: str
 
     @abstractmethod
     def run(self, data: BaselineData, seconds: float) -> BaselineResult:
-        """Fit on train and predict test within about so many seconds."""
-
-
-Point = tuple[float, float]
+        """Fit on train and predict test within about `seconds`."""
 
 
 @dataclass(frozen=True)
 class Curve:
     """Lines over two axes.
 
-    title, x, y: what is shown, and what the axes measure. lines: name -> points (x, y), drawn in
-    their order. marks: name -> a point that stands out, the threshold that was chosen, say.
+    title, x, y: of the figure and of its axes. lines: name -> points (x, y), in drawing order.
+    marks: name -> a highlighted point, such as the chosen threshold.
     """
 
     title: str

@@ -1,7 +1,7 @@
-"""What packages bring, by name: listed without importing anything, resolved on `get`.
+"""What installed packages provide, by name: listed without imports, loaded when needed.
 
-A scenario enters by the entry-point group `toolkit.plugins`; the built-in ones use the same door.
-The other groups, and what each brings, are in `KINDS`.
+Scenarios are found by the entry-point group `toolkit.plugins`, the built-in ones too. `KINDS` has
+the other groups.
 """
 
 from __future__ import annotations
@@ -10,14 +10,12 @@ import importlib.util
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toolkit.errors import PluginError, UserError
 from toolkit.utils.text import listing, nearest
-
-if TYPE_CHECKING:
-    pass
 
 GROUP = "toolkit.plugins"
 #: Entry-point group -> what an entry of it is.
@@ -32,49 +30,50 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One installed name: where it points, and which distribution brought it."""
+    """One entry point: its name, its target, and the distribution that has it."""
 
     name: str
     target: str
     distribution: str
     version: str
 
+    @property
+    def package(self) -> str:
+        """The top-level package of the target."""
+        return self.target.partition(":")[0].partition(".")[0]
+
 
 def entry(point: EntryPoint) -> Entry:
     """Return what is known of an entry point without importing it."""
-    return Entry(point.name, point.value, *_brought_by(point))
-
-
-def _brought_by(point: EntryPoint) -> tuple[str, str]:
-    """Return the name and version of a distribution; what a broken uninstall left has neither."""
     try:
         name, version = (point.dist.name, point.dist.version) if point.dist else (None, None)
     except Exception:  # a METADATA file may hold anything, see `damaged`
         name, version = None, None
-    return name or "(unknown)", version or ""
+    # A broken uninstall leaves a distribution without name and version.
+    return Entry(point.name, point.value, name or "(unknown)", version or "")
 
 
 def points(group: str) -> dict[str, list[EntryPoint]]:
     """Return the entry points of a group by name; the same one found twice on the path is one."""
     found: dict[str, dict[tuple[str, str], EntryPoint]] = defaultdict(dict)
     for point in _readable(group):
-        found[point.name].setdefault((_brought_by(point)[0], point.value), point)
+        found[point.name].setdefault((entry(point).distribution, point.value), point)
     return {name: [found[name][by] for by in sorted(found[name])] for name in sorted(found)}
 
 
 def _readable(group: str) -> list[EntryPoint]:
     try:
         return list(entry_points(group=group))
-    except Exception:  # one damaged file ends it for all: without that one, then
+    except Exception:  # one damaged distribution breaks it for all: leave that one out
         found: dict[str, list[EntryPoint]] = {}
-        for place, distribution in _places():
+        for place, distribution in _metadata_folders():
             if not _damage(distribution, entry_points_only=True):
                 found.setdefault(place, list(distribution.entry_points))
         return [point for same in found.values() for point in same if point.group == group]
 
 
-def _places() -> Iterator[tuple[str, Distribution]]:
-    """Yield every distribution of the path with the name of its metadata's folder."""
+def _metadata_folders() -> Iterator[tuple[str, Distribution]]:
+    """Yield the name of the metadata folder of every distribution, and the distribution."""
     for distribution in distributions():
         yield str(getattr(getattr(distribution, "_path", None), "name", "(unknown)")), distribution
 
@@ -91,59 +90,62 @@ def _damage(distribution: Distribution, *, entry_points_only: bool = False) -> s
 
 def damaged() -> dict[str, str]:
     """Return the metadata folder of each distribution that cannot be read -> why."""
-    found = {place: _damage(distribution) for place, distribution in _places()}
+    found = {place: _damage(distribution) for place, distribution in _metadata_folders()}
     return {place: why for place, why in found.items() if why}
 
 
 def entries(group: str = GROUP) -> list[Entry]:
-    """Return all that is installed of a group (scenarios), sorted by name, importing nothing."""
+    """Return all entries of a group (scenarios), sorted by name, importing nothing."""
     return [entry(point) for same in points(group).values() for point in same]
 
 
-def resolve(group: str, kind: str, name: str) -> EntryPoint:
+def resolve(group: str, name: str) -> EntryPoint:
     """Return the one entry point of that name in a group.
 
     Raises:
         PluginError: no such name (with the nearest and all names), or more than one (with the
-            distributions that bring it).
+            distributions that have it).
     """
-    known = points(group)
+    kind, known = KINDS[group], points(group)
     if name not in known:
         raise PluginError(
             f"there is no {kind} {name!r}.{nearest(name, known)} Installed: {listing(known)}."
         )
     if len(known[name]) > 1:
         sides = " and ".join(f"{e.distribution} ({e.target})" for e in map(entry, known[name]))
-        raise PluginError(f"{kind} {name!r} is brought by {sides}: uninstall one of them.")
+        raise PluginError(f"{kind} {name!r} is installed twice, by {sides}: uninstall one of them.")
     return known[name][0]
 
 
-def side(kind: str, brought: Entry) -> str:
-    """Return how messages call an entry: its name, distribution, version and target."""
-    by = f"{brought.distribution} {brought.version}".strip()
-    return f"{kind} {brought.name!r} of {by} ({brought.target})"
+def describe(group: str, entry: Entry) -> str:
+    """Return how messages name an entry: its name, distribution, version and target."""
+    by = f"{entry.distribution} {entry.version}".strip()
+    return f"{KINDS[group]} {entry.name!r} of {by} ({entry.target})"
 
 
-def load(point: EntryPoint, kind: str) -> Any:
+def load(point: EntryPoint) -> Any:
     """Return the object of an entry point, importing its module.
 
     Raises:
-        PluginError: whatever its import raises, with its name and distribution.
+        PluginError: its import fails; the message has its name and distribution.
     """
     try:
         return point.load()
     except UserError:
         raise
-    except (Exception, SystemExit) as error:  # whatever a stranger's module does at import
+    except (Exception, SystemExit) as error:  # a module may raise anything at import
         what = f"cannot be imported: {type(error).__name__}: {error}"
-        raise PluginError(f"{side(kind, entry(point))} {what}") from error
+        raise PluginError(f"{describe(point.group, entry(point))} {what}") from error
+
+
+def find_package(entry: Entry) -> ModuleSpec | None:
+    """Return where the top-level package of an entry is, without importing it; None if nowhere."""
+    try:
+        return importlib.util.find_spec(entry.package)
+    except (ImportError, ValueError):
+        return None
 
 
 def missing_module(entry: Entry) -> str | None:
     """Return why an entry cannot work, as far as that shows without importing it, or None."""
-    package = entry.target.partition(":")[0].partition(".")[0]
-    try:
-        there = importlib.util.find_spec(package) is not None
-    except (ImportError, ValueError):
-        there = False
-    return None if there else f"there is no module {package!r}"
+    return None if find_package(entry) else f"there is no module {entry.package!r}"

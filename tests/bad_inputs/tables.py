@@ -134,7 +134,7 @@ JSON = [
     rows("a comma too many", "a.jsonl", '{"text": "a", "label": "b",}\n', "a.jsonl:1", ),
     rows("a comment", "a.json", '// rows\n[{"text": "a"}]', "a.json:1"),
     rows("a key twice", "a.jsonl", jsonl(good_rows()) + '{"text": "a", "text": "b"}\n',
-         "a.jsonl:41", "stands twice"),
+         "a.jsonl:41", "duplicate key"),
     rows("half a surrogate", "a.jsonl", jsonl(good_rows()) + '{"text": "\\ud800", "label": "x"}\n',
          "a.jsonl:41", "surrogates"),
     rows("no text in its encoding", "a.jsonl", jsonl(good_rows()).encode() + b'{"text": "\xff"}\n',

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from toolkit.cli.recipe_arguments import recipe_argument, recipe_options
-from toolkit.recipe.overrides import overrides
-from toolkit.utils import offline as network
+from toolkit.cli.recipe_arguments import RecipeChoice, offline_option, takes_recipe
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -19,44 +17,23 @@ if TYPE_CHECKING:
 
 
 @click.command("check")
-@recipe_argument
-@recipe_options
-@click.option("--offline", is_flag=True, help="Ask the Hub for nothing.")
-@click.option(
-    "--price",
-    type=click.FloatRange(min=0),
-    metavar="N",
-    help="What the machine costs an hour; tells what the run will cost.",
-)
-@click.option(
-    "--estimate/--no-estimate",
-    default=True,
-    help="Measure a few steps to tell time and memory, or do not; measured by default.",
-)
-def command(
-    recipe: str,
-    data: str | None,
-    model: str | None,
-    method: str | None,
-    settings: tuple[str, ...],
-    seed: int | None,
-    offline: bool,
-    price: float | None,
-    estimate: bool,
-) -> None:
+@takes_recipe
+@offline_option
+@click.option("--price", type=click.FloatRange(min=0), metavar="N",
+              help="Price of the machine per hour, to estimate the cost of the run.")  # fmt: skip
+@click.option("--estimate/--no-estimate", default=True, show_default=True,
+              help="Measure a few training steps to estimate time and memory.")  # fmt: skip
+def command(choice: RecipeChoice, price: float | None, estimate: bool) -> None:
     """Validate recipe and data, estimate time and memory; train nothing."""
     if price is not None and not math.isfinite(price):
         raise click.BadParameter("takes a finite number", param_hint="--price")
-    changes = overrides(data, model, method, settings, seed)
-    if offline:
-        network.go()
+    draft = choice.draft()
     from rich.console import Console
 
-    from toolkit.recipe.library import find_recipe
     from toolkit.runner.prepare import prepare
 
     console = Console()
-    job = prepare(find_recipe(recipe, changes))
+    job = prepare(draft)
     _show_job(job, console)
     if estimate:
         from toolkit.runner.estimating.estimate import estimate as estimate_run
@@ -65,7 +42,7 @@ def command(
 
 
 def _show_job(job: Job, console: Console) -> None:
-    """Print what a run would train on."""
+    """Print the model and rows that a run would use."""
     from toolkit.reporting.terminal import overlap, plain
 
     loaded = job.loaded
@@ -83,7 +60,7 @@ def _show_job(job: Job, console: Console) -> None:
 
 
 def _show_estimate(found: Estimate, console: Console) -> None:
-    """Print what a run will take."""
+    """Print the time, memory and cost of a run."""
     from toolkit.reporting.formatting import duration
 
     bound = "at most " if found.at_most else "about "

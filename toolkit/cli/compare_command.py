@@ -11,13 +11,13 @@ import click
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE",
-              help="Also write one HTML page that needs no network.")  # fmt: skip
+              help="Also write a self-contained HTML page.")  # fmt: skip
 def command(runs: tuple[str, ...], as_json: bool, html: Path | None) -> None:
     """Compare finished runs with the first one, on the same test rows.
 
-    A RUN is a run's folder, or a recipe's (runs/RECIPE) for the newest finished run in it.
-    Differences come with 95% interval and p-value (paired bootstrap); where predictions are
-    labels, with McNemar's test. Runs with other test rows are refused.
+    A RUN is a run's folder, or a recipe's (runs/RECIPE) for its newest finished run. Differences
+    are shown with a 95% interval and p-value (paired bootstrap), for labels also with McNemar's
+    test. Runs with different test rows cannot be compared.
     """
     import json
 

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import click
 
+from toolkit.cli.echo import echo_check
+
 
 @click.command("doctor")
 @click.option(
     "--limit",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="How long each thing that another package brings may take to import (60).",
+    help="Time limit for importing each entry of another package (60).",
 )
 def command(limit: float | None) -> None:
-    """Tell what this machine has: packages, hardware, Hub, and plugins, each of them tried."""
+    """Check this machine: packages, extras, hardware, Hub, plugins."""
     from toolkit.testing import doctor, isolation
-    from toolkit.utils.text import printable
 
     failed = False
     for finding in doctor.findings(limit or isolation.SECONDS):
         failed |= not finding.good
-        mark = click.style(
-            "ok  " if finding.good else "FAIL", fg="green" if finding.good else "red"
-        )
-        said = printable(f"{finding.what}: {finding.detail}")
-        click.echo(f"{mark} {said}")
+        echo_check(finding.good, f"{finding.what}: {finding.detail}")
     if failed:
         raise SystemExit(1)

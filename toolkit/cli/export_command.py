@@ -13,16 +13,15 @@ FORMS = ("merged", "onnx", "int8")
 
 @click.command("export")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--to", "form", type=click.Choice(FORMS), help="merged: a plain model, which loads "
-              "without peft, its probabilities those of the run within 1e-4. onnx: for "
-              "onnxruntime, proved on the test split. int8: the same in 8 bits, with what that "
-              "costs in score.")  # fmt: skip
+@click.option("--to", "form", type=click.Choice(FORMS), help="merged: adapter merged into a plain "
+              "model, same probabilities within 1e-4. onnx: for onnxruntime, verified on the test "
+              "split. int8: quantized ONNX, with its loss in score.")  # fmt: skip
 @click.option("--merge", "merge", is_flag=True, help="The same as --to merged.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR",
-              help="Where to; a new or empty folder, otherwise RUN/merged, RUN/onnx or "
-              "RUN/int8, where --runtime looks.")  # fmt: skip
+              help="A new or empty folder; default: RUN/merged, RUN/onnx or RUN/int8, where "
+              "--runtime finds it.")  # fmt: skip
 def command(run: Path, form: str | None, merge: bool, out: Path | None) -> None:
-    """Write a finished run's model in another form."""
+    """Export a run's model to ONNX, int8 ONNX, or a merged adapter."""
     from toolkit.deployment import exporting
     from toolkit.errors import UserError
     from toolkit.runs.folder import Run

@@ -16,7 +16,7 @@ from toolkit.cli.recipe_arguments import recipe_argument
 @recipe_argument
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 def command(recipe: str, file: Path | None) -> None:
-    """Copy a recipe, and the data file beside it, to edit."""
+    """Copy a recipe, and the data file beside it, for editing."""
     from toolkit.errors import UserError
     from toolkit.recipe import library
 
@@ -24,7 +24,7 @@ def command(recipe: str, file: Path | None) -> None:
     target = file or Path(f"{library.name_of(path.resolve()).replace('/', '-')}.yaml")
     beside = [path.parent / name for name in library.local_sources(path)]
     copies = [(path, target), *((item, target.parent / item.name) for item in beside)]
-    # A link to nothing is there, too: what is copied onto it would stand elsewhere.
+    # A dangling link counts, too: copying onto it would write somewhere else.
     there = [str(copy) for _, copy in copies if os.path.lexists(copy)]
     if there:
         raise UserError(f"{', '.join(there)} exists already; name another file")

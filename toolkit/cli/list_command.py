@@ -1,19 +1,24 @@
-"""`toolkit list`: no plugin and no heavy library is imported."""
+"""`toolkit list`; imports no plugin and no heavy library."""
 
 from __future__ import annotations
 
 import shutil
 import textwrap
+from typing import TYPE_CHECKING
 
 import click
 
 from toolkit.cli.echo import echo
 
+if TYPE_CHECKING:
+    from toolkit.registry import Entry
+
 
 @click.command("list")
 def command() -> None:
-    """List recipes and scenarios, and who brings them."""
+    """List recipes, scenarios and metrics, and their packages."""
     from toolkit import registry
+    from toolkit.evaluation.metrics import plugin_metrics
     from toolkit.recipe import library
 
     width = min(shutil.get_terminal_size().columns, 100)
@@ -26,27 +31,22 @@ def command() -> None:
     seen: set[str] = set()
     for entry in registry.entries():
         twice = " [installed twice: see toolkit doctor]" if entry.name in seen else ""
-        broken = registry.missing_module(entry)
-        state = f" [broken: {broken}]" if broken else ""
-        echo(f"  {entry.name}{_by(entry.distribution)}{twice}{state}")
+        echo(f"  {entry.name}{_by(entry.distribution)}{twice}{_state(entry)}")
         seen.add(entry.name)
-    _metrics()
-    echo("\ntoolkit show NAME tells more; toolkit doctor tries every plugin.")
-
-
-def _metrics() -> None:
-    """Name the metrics that packages bring, where there are any."""
-    from toolkit import registry
-    from toolkit.evaluation.metrics import plugin_metrics
-
-    installed = registry.entries(plugin_metrics.GROUP)
-    if installed:
+    metrics = registry.entries(plugin_metrics.GROUP)
+    if metrics:
         echo("\nMetrics of installed packages (report: {metrics: [NAME]}):")
-    for entry in installed:
-        broken = registry.missing_module(entry)
-        state = f" [broken: {broken}]" if broken else ""
-        echo(f"  {plugin_metrics.in_whole(entry.distribution, entry.name)}{state}")
+    for entry in metrics:
+        echo(f"  {plugin_metrics.in_whole(entry.distribution, entry.name)}{_state(entry)}")
+    echo("\ntoolkit show NAME prints a recipe; toolkit doctor checks every plugin.")
 
 
 def _by(distribution: str) -> str:
     return "" if distribution == "toolkit" else f" (from {distribution})"
+
+
+def _state(entry: Entry) -> str:
+    from toolkit import registry
+
+    broken = registry.missing_module(entry)
+    return f" [broken: {broken}]" if broken else ""

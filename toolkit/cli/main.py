@@ -1,4 +1,4 @@
-"""`toolkit`: finds the command, and turns errors into one message and an exit code."""
+"""`toolkit`: finds the command; errors become one message and an exit code."""
 
 from __future__ import annotations
 
@@ -13,31 +13,30 @@ from collections.abc import Sequence
 import click
 from click.shell_completion import CompletionItem
 
+from toolkit.cli import plugin_commands
 from toolkit.cli.names import COMMANDS
 from toolkit.errors import NEVER_RUN, ToolkitError, UserError
 from toolkit.runner import mailbox
-from toolkit.utils.text import printable, printable_line
+from toolkit.utils.text import nearest, printable, printable_line
 
 INTERRUPTED = 130
 LONGEST = 2000  # characters of one fault: a value may be as long as its file
 
 
 class Commands(click.Group):
-    """Imports a command's file only when that command is asked for (or its help).
+    """Imports the module of a command only when that command, or its help, is requested.
 
-    Those of other packages are listed without being imported, so that none can disturb the others.
+    Commands of other packages are listed without imports, so that none can break the others.
     """
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order in which a newcomer needs them."""
+        """Return the commands in the order of `COMMANDS`."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Return a command by name."""
         if cmd_name not in COMMANDS:
-            from toolkit.cli import plugin_commands
-
-            there = cmd_name in plugin_commands.names(COMMANDS)
+            there = cmd_name in plugin_commands.names()
             return plugin_commands.get(cmd_name) if there else None
         found: click.Command = importlib.import_module(f"toolkit.cli.{cmd_name}_command").command
         return found
@@ -45,22 +44,19 @@ class Commands(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command that is asked for, or say which may be meant."""
-        from toolkit.cli import plugin_commands
-
-        if args[0] not in COMMANDS and not args[0].startswith("-"):
-            others = plugin_commands.names(COMMANDS)
-            if args[0] not in others:
-                hint = _nearest(args[0], others)
-                raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx)
+        """Find the requested command; for an unknown one suggest the nearest."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            others = plugin_commands.names()
+            if name not in others:
+                hint = _nearest(name, others)
+                raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the toolkit's commands, and below them those of other packages."""
-        from toolkit.cli import plugin_commands
-
         super().format_commands(ctx, formatter)
-        others = plugin_commands.lines(COMMANDS)
+        others = plugin_commands.lines()
         if others:
             with formatter.section("Commands of installed packages"):
                 formatter.write_dl(
@@ -68,13 +64,9 @@ class Commands(click.Group):
                 )
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
-        """Offer the commands of other packages, too, without importing them."""
-        from toolkit.cli import plugin_commands
-
+        """Complete the commands of other packages, too, without importing them."""
         found = super().shell_complete(ctx, incomplete)
-        if incomplete.startswith("-"):
-            return found
-        others = plugin_commands.names(COMMANDS)
+        others = [] if incomplete.startswith("-") else plugin_commands.names()
         return [*found, *(CompletionItem(n) for n in others if n.startswith(incomplete))]
 
 
@@ -83,11 +75,11 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     invoke_without_command=False,
 )
-@click.option("--debug", is_flag=True, help="Show tracebacks, and what the libraries say.")
+@click.option("--debug", is_flag=True, help="Show tracebacks and the log messages of libraries.")
 @click.version_option(package_name="toolkit", message="%(version)s")
 @click.pass_context
 def cli(ctx: click.Context, debug: bool) -> None:
-    """Fine-tune a pretrained model for your scenario, and see what it is worth.
+    """Fine-tune a pretrained model for your scenario, and see how good it is.
 
     \b
     toolkit run text-classification                      the embedded example
@@ -102,7 +94,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
 def main() -> None:
     """Run the command line and exit: 0 done, 1 failed, 2 wrong input, 130 interrupted."""
     for stream in (sys.stdout, sys.stderr):
-        # A label that the terminal has no letters for must not end a run that is finished.
+        # A label that the terminal cannot encode must not fail a finished run.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     sys.exit(outcome())
@@ -125,24 +117,25 @@ def outcome(arguments: list[str] | None = None) -> int:
             said = str(error.__cause__ or error)  # click puts its own Abort around it
             click.echo(printable(f"interrupted: {said}" if said else "interrupted"), err=True)
         return INTERRUPTED
-    except ToolkitError as error:
-        if "--debug" in given:
+    except Exception as error:
+        debug = "--debug" in given
+        if debug:
             traceback.print_exc()
+        if isinstance(error, ToolkitError):
+            text, code = message(error), error.exit_code
+        else:  # a bug here or in a library
+            text, code = (
+                _cut(printable(f"Failed: {type(error).__name__}: {str(error) or repr(error)}")),
+                1,
+            )
+            text += "" if debug else "\n(toolkit --debug ... shows where)"
         if mailbox.speaks(error):
-            click.echo(message(error), err=True)
-        return error.exit_code
-    except Exception as error:  # a fault of ours or of a library: named, with the way to see more
-        if "--debug" in given:
-            traceback.print_exc()
-        text = str(error) or repr(error)
-        hint = "" if "--debug" in given else "\n(toolkit --debug ... shows where)"
-        if mailbox.speaks(error):
-            click.echo(_cut(printable(f"Failed: {type(error).__name__}: {text}")) + hint, err=True)
-        return 1
+            click.echo(text, err=True)
+        return code
 
 
 def message(error: ToolkitError) -> str:
-    """Return the one message of an error; several faults stand one to a line."""
+    """Return the message of an error; several faults are one per line."""
     if isinstance(error, UserError) and len(error.faults) > 1:
         lines = "\n".join(f"  {_cut(printable(fault))}" for fault in error.faults)
         return f"Error: {len(error.faults)} things are wrong:\n{lines}"
@@ -156,13 +149,8 @@ def _cut(text: str) -> str:
 
 
 def _nearest(word: str, others: Sequence[str]) -> str:
-    """Return what may be meant by a word that is no command: another one, or a recipe to run.
-
-    Args:
-        others: the commands of other packages.
-    """
+    """Return a suggestion for an unknown command: a known or another package's one, or a recipe."""
     from toolkit.recipe import library
-    from toolkit.utils.text import nearest
 
     close = nearest(word, [*COMMANDS, *others])
     if close:

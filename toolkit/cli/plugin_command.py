@@ -6,15 +6,14 @@ from pathlib import Path
 
 import click
 
-from toolkit.cli.echo import echo
-from toolkit.utils.text import printable
+from toolkit.cli.echo import echo, echo_check
 
 
 class Starts(click.Command):
-    """Its help names what there is to start from."""
+    """A command whose help lists the templates."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the starts below the options."""
+        """Write the templates below the options."""
         from toolkit.testing import scaffold
 
         with formatter.section("Starts"):
@@ -23,17 +22,17 @@ class Starts(click.Command):
 
 @click.group("plugin")
 def command() -> None:
-    """See which plugins are installed, make one, and prove one."""
+    """List installed plugins, create one, and check one."""
 
 
 @command.command("new", cls=Starts)
 @click.argument("name")
 @click.option("--from", "start", default="text-classification", show_default=True, metavar="START",
-              help="What it is at first; see below.")  # fmt: skip
+              help="The template; see below.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
-              help="Where to; a new or empty folder, otherwise ./NAME.")  # fmt: skip
+              help="A new or empty folder; default: ./NAME.")  # fmt: skip
 def new(name: str, start: str, out: Path | None) -> None:
-    """Make a package that brings a scenario: it runs as it is, and passes its tests."""
+    """Create a package with a new scenario that runs and passes its tests."""
     from toolkit.testing import scaffold
 
     folder = out or Path(name)
@@ -45,7 +44,7 @@ def new(name: str, start: str, out: Path | None) -> None:
 
 @command.command("list")
 def listed() -> None:
-    """Show what is installed: scenario, distribution, version, recipes."""
+    """List installed plugins: scenario, distribution, version, recipes."""
     from toolkit import registry
     from toolkit.recipe import library
 
@@ -62,11 +61,11 @@ def listed() -> None:
 
 @command.command("check")
 @click.argument("name")
-@click.option("--recipe", help="Whose model and rows are used; otherwise the scenario's default.")
+@click.option("--recipe", help="The recipe to check with; default: the scenario's own.")
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR",
-              help="Keep the rows and short runs in a new folder.")  # fmt: skip
+              help="Keep the test data and runs in a new folder.")  # fmt: skip
 def checked(name: str, recipe: str | None, keep: Path | None) -> None:
-    """Look whether a plugin keeps what the toolkit promises of every scenario."""
+    """Check that a plugin follows the contract of toolkit plugins."""
     import tempfile
 
     from toolkit.errors import UserError
@@ -80,12 +79,7 @@ def checked(name: str, recipe: str | None, keep: Path | None) -> None:
     with tempfile.TemporaryDirectory() as place:
         for finding in conformance.findings(name, keep or Path(place), recipe):
             failed += not finding.good
-            mark = (
-                click.style("ok  ", fg="green") if finding.good else click.style("FAIL", fg="red")
-            )
-            said = f"{finding.check.name}: {finding.check.promise}" if finding.good else (
-                conformance.in_words(finding)
-            )  # fmt: skip
-            click.echo(f"{mark} {printable(said)}")
+            promise = f"{finding.check.name}: {finding.check.promise}"
+            echo_check(finding.good, promise if finding.good else conformance.in_words(finding))
     if failed:
         raise SystemExit(1)

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from toolkit.cli.echo import echo
 from toolkit.runs.compute import DTYPES, RUNTIMES, ComputeConfig
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def computing_options(command: F) -> F:
-    """Add `--runtime` and `--dtype`."""
-    for option in (
-        click.option("--dtype", type=click.Choice(DTYPES), default=DTYPES[0], show_default=True,
-                     help="bfloat16 rounds, and is faster where the machine has it."),
-        click.option("--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0],
-                     show_default=True,
-                     help="onnx and int8: what `toolkit export RUN --to` has written."),
-    ):  # fmt: skip
-        command = option(command)
-    return command
+runtime_option = click.option(
+    "--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0], show_default=True,
+    help="onnx and int8 need `toolkit export RUN --to` first.",
+)  # fmt: skip
+dtype_option = click.option(
+    "--dtype", type=click.Choice(DTYPES), default=DTYPES[0], show_default=True,
+    help="bfloat16 is less precise, and faster if the hardware supports it.",
+)  # fmt: skip
 
 
 @click.command("predict")
@@ -32,12 +25,13 @@ def computing_options(command: F) -> F:
 @click.argument("source", metavar="INPUT")
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), required=True,
               help="The file to write: .jsonl, .csv or .parquet.")  # fmt: skip
-@click.option("--split", metavar="NAME", help="Which one, of an INPUT that has several.")
-@click.option("--resume", is_flag=True, help="Go on where an earlier call of the same stopped.")
-@computing_options
-@click.option("--device", "devices", multiple=True, metavar="NAME", help="As torch names it: cpu, "
-              "cuda:1. Several times: they share the rows. Otherwise all GPUs, or the "
-              "processor.")  # fmt: skip
+@click.option("--split", metavar="NAME", help="Which split, if INPUT has several.")
+@click.option("--resume", is_flag=True, help="Resume an interrupted prediction.")
+@runtime_option
+@dtype_option
+@click.option("--device", "devices", multiple=True, metavar="NAME",
+              help="Torch device (cpu, cuda:1); repeat it to share the rows. Default: all GPUs, "
+              "or the CPU.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(
     run: Path,
@@ -45,16 +39,14 @@ def command(
     out: Path,
     split: str | None,
     resume: bool,
-    runtime: str,
-    dtype: str,
-    devices: tuple[str, ...],
     quiet: bool,
+    **computing: Any,
 ) -> None:
-    """Predict the rows of a table with a run's model, and write them with all their columns.
+    """Predict the rows of a table with a run's model.
 
-    INPUT is what recipes take as data: a csv, json, parquet or arrow file, hub:OWNER/NAME, or a
-    folder of pictures; or - for JSON lines from stdin. Rows that cannot be predicted go to
-    OUT.rejected.jsonl with the reason.
+    The output has all columns of the input. INPUT is a csv, json, parquet or arrow file,
+    hub:OWNER/NAME, a folder of images, or - for JSON lines from stdin. Rows that cannot be
+    predicted are written to OUT.rejected.jsonl with the reason.
     """
     from rich.console import Console
 
@@ -62,8 +54,8 @@ def command(
     from toolkit.runs.folder import Run
 
     console = Console(stderr=True, quiet=quiet)
-    how = ComputeConfig(runtime, dtype, devices)
+    how = ComputeConfig(**computing)
     found = predict_file.predict(Run(run), source, out, resume, console, how, split)
     echo(f"wrote {found.rows:,} rows to {found.path}")
     if found.rejected:
-        echo(f"left out {found.rejected:,}, with the reasons in {found.rejected_path}")
+        echo(f"skipped {found.rejected:,} rows, with the reasons in {found.rejected_path}")

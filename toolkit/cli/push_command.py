@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,30 +14,25 @@ from toolkit.cli.echo import echo
 @click.command("push")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("repo", metavar="OWNER/NAME")
-@click.option("--private/--public", default=True, help="Who can see a repository that is made: "
-              "you and your organisation (the default), or everybody.")  # fmt: skip
-@click.option("--revision", metavar="BRANCH", help="A branch, made where it is not there; "
-              "otherwise main.")  # fmt: skip
-@click.option("-m", "--message", help="Of the commit; otherwise the recipe and its score.")
-@click.option("--with-data", is_flag=True, help="Send what shows rows of data, too: predictions, "
-              "examples in the report, pictures, slices by column.")  # fmt: skip
-@click.option("--dry-run", is_flag=True, help="Show what would be sent; ask the Hub nothing.")
-def command(
-    run: Path,
-    repo: str,
-    private: bool,
-    revision: str | None,
-    message: str | None,
-    with_data: bool,
-    dry_run: bool,
-) -> None:
-    """Publish a finished run on the Hub: model, card, recipe, report. No rows of data are sent."""
+@click.option("--private/--public", default=True, help="Visibility of a new repository: "
+              "private (default) or public.")  # fmt: skip
+@click.option("--revision", metavar="BRANCH", help="Branch, created if missing; "
+              "default: main.")  # fmt: skip
+@click.option("-m", "--message", help="Commit message; default: the recipe and its score.")
+@click.option("--with-data", is_flag=True, help="Also upload what shows rows of data: "
+              "predictions, examples in the report, images, slices by column.")  # fmt: skip
+@click.option(
+    "--dry-run", is_flag=True, help="Show what would be uploaded; do not contact the Hub."
+)
+def command(run: Path, repo: str, private: bool, dry_run: bool, **options: Any) -> None:
+    """Push a finished run to the Hub: model, card, recipe, report.
+
+    No rows of data are uploaded, unless --with-data is given.
+    """
     from toolkit.deployment import publishing
     from toolkit.runs.folder import Run
 
-    plan = publishing.prepare(
-        Run(run), repo, private=private, revision=revision, message=message, with_data=with_data
-    )
+    plan = publishing.prepare(Run(run), repo, private=private, **options)
     echo("\n".join(plan.in_words()))
     seen = "private" if private else "public"
     echo(f"to {repo}, {seen} if it has to be made, branch {plan.branch}: {plan.message}")

@@ -1,82 +1,106 @@
-"""What commands that take a recipe share: the argument, its completion, the overrides."""
+"""The RECIPE argument of commands, its completion, and the options that change a recipe."""
 
 from __future__ import annotations
 
+import functools
+import shlex
 from collections.abc import Callable
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
-F = TypeVar("F", bound=Callable[..., Any])
+from toolkit.utils import offline
+
+if TYPE_CHECKING:
+    from toolkit.recipe import Draft
 
 
-class RecipeName(click.ParamType[str]):
-    """A recipe's name, or the path of its file; completes both."""
+def complete_recipe(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the recipes whose names have this prefix; paths are left to the shell."""
+    from toolkit.recipe import library
 
-    name = "recipe"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """Return the names that begin so, and leave paths to the shell."""
-        from toolkit.recipe import library
-
-        names = [item.name for item in library.recipes() if item.name.startswith(incomplete)]
-        return [CompletionItem(name) for name in names] or [CompletionItem("", type="file")]
+    names = [item.name for item in library.recipes() if item.name.startswith(incomplete)]
+    return [CompletionItem(name) for name in names] or [CompletionItem("", type="file")]
 
 
-class MethodName(click.ParamType[str]):
-    """The name of a method; completes it."""
+def complete_method(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return the methods whose names have this prefix."""
+    from toolkit.models import methods
 
-    name = "method"
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """Return the names that begin so."""
-        from toolkit.models import methods
-
-        return [CompletionItem(name) for name in methods.NAMES if name.startswith(incomplete)]
+    return [name for name in methods.NAMES if name.startswith(incomplete)]
 
 
-recipe_argument = click.argument("recipe", type=RecipeName())
+@dataclass(frozen=True)
+class RecipeChoice:
+    """A recipe as given on the command line, with the options that change it."""
+
+    recipe: str
+    data: str | None = None
+    model: str | None = None
+    method: str | None = None
+    settings: tuple[str, ...] = ()
+    seed: int | None = None
+
+    def draft(self) -> Draft:
+        """Return the recipe with its overrides, not checked yet.
+
+        Raises:
+            RecipeError: no such recipe, or malformed options.
+        """
+        from toolkit.recipe.library import find_recipe
+        from toolkit.recipe.overrides import overrides
+
+        changes = overrides(self.data, self.model, self.method, self.settings, self.seed)
+        return find_recipe(self.recipe, changes)
+
+    def shell_words(self) -> str:
+        """Return the recipe and its options as a shell takes them."""
+        named = {"--data": self.data, "--model": self.model, "--method": self.method}
+        options = [(name, value) for name, value in named.items() if value is not None]
+        options += [("--seed", str(self.seed))] if self.seed is not None else []
+        options += [("--set", text) for text in self.settings]
+        return shlex.join([self.recipe, *(part for option in options for part in option)])
 
 
-def recipe_options(function: F) -> F:
-    """Add the options that change a recipe from the command line."""
-    for option in reversed(
-        (
-            # Paths for the shell's completion only: what is wrong with them the commands say.
-            click.option("--data", type=click.Path(), metavar="PATH",
-                         help="File or folder to take the rows from."),
-            click.option("--model", type=click.Path(), metavar="ID",
-                         help="Hub id or folder of a pretrained model."),
-            click.option("--method", type=MethodName(), metavar="NAME",
-                         help="What is trained: full, head, lora, ..."),
-            click.option(
-                "--set", "settings", metavar="KEY=VALUE", multiple=True,
-                help="Any key of the recipe, for example training.num_train_epochs=2; repeatable.",
-            ),
-            click.option("--seed", type=int, metavar="N", help="Seed of everything random."),
-        )
-    ):  # fmt: skip
-        function = option(function)
-    return function
+recipe_argument = click.argument("recipe", shell_complete=complete_recipe)
+
+OPTIONS = (
+    # Paths for the shell's completion only; the commands report what is wrong with them.
+    click.option("--data", type=click.Path(), metavar="PATH",
+                 help="File or folder to take the rows from."),
+    click.option("--model", type=click.Path(), metavar="ID",
+                 help="Hub id or folder of a pretrained model."),
+    click.option("--method", shell_complete=complete_method, metavar="NAME",
+                 help="Fine-tuning method: full, head, lora, ..."),
+    click.option("--set", "settings", metavar="KEY=VALUE", multiple=True,
+                 help="Any key of the recipe, for example training.num_train_epochs=2; "
+                 "repeatable."),
+    click.option("--seed", type=int, metavar="N", help="Random seed."),
+)  # fmt: skip
 
 
-def spelled(
-    recipe: str,
-    data: str | None,
-    model: str | None,
-    method: str | None,
-    settings: tuple[str, ...],
-    seed: int | None,
-) -> str:
-    """Return a recipe and the options that change it as a shell takes them."""
-    import shlex
+def _go_offline(ctx: click.Context, param: click.Parameter, asked: bool) -> None:
+    if asked:
+        offline.go()
 
-    named = {"--data": data, "--model": model, "--method": method, "--seed": seed}
-    options = [(name, str(value)) for name, value in named.items() if value is not None]
-    options += [("--set", text) for text in settings]
-    return shlex.join([recipe, *(part for option in options for part in option)])
+
+offline_option = click.option("--offline", is_flag=True, callback=_go_offline, expose_value=False,
+                              help="Do not contact the Hub.")  # fmt: skip
+
+
+def takes_recipe(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add a recipe and the options that change it; the command gets them as its first argument."""
+
+    @functools.wraps(function)
+    def command(recipe: str, **given: Any) -> Any:
+        names = ("data", "model", "method", "settings", "seed")
+        choice = RecipeChoice(recipe, **{name: given.pop(name) for name in names})
+        return function(choice, **given)
+
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return recipe_argument(command)

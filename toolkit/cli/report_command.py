@@ -10,10 +10,10 @@ import click
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False),
-              help="File to write.  [default: report.html in the run's folder]")  # fmt: skip
-@click.option("--open", "show", is_flag=True, help="Open the report in the browser.")
+              help="The file to write; default: report.html in the run's folder.")  # fmt: skip
+@click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 def command(run: Path, out: Path | None, show: bool) -> None:
-    """Write a run's report again from its folder."""
+    """Write a run's report again from the files in its folder."""
     from toolkit.reporting import html
     from toolkit.runs.folder import Run
 

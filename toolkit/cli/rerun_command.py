@@ -6,30 +6,27 @@ from pathlib import Path
 
 import click
 
+from toolkit.cli.recipe_arguments import offline_option
+
 
 @click.command("rerun")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The new run's folder (new or empty); "
-              "otherwise runs/RECIPE/TIME.")  # fmt: skip
-@click.option("--strict", is_flag=True, help="Refuse to start where versions, machine, model or "
-              "rows differ; fail where scores do.")  # fmt: skip
-@click.option("--processes", type=int, metavar="N", help="As of `toolkit run`; otherwise as many "
-              "as the first run had.")  # fmt: skip
-@click.option("--offline", is_flag=True, help="Ask the Hub for nothing.")
-def command(
-    run: Path, out: Path | None, strict: bool, processes: int | None, offline: bool
-) -> None:
-    """Repeat a run from its folder, and say what differs."""
+@click.option("--out", type=click.Path(path_type=Path),
+              help="The new run's folder (new or empty); default: runs/RECIPE/TIME.")  # fmt: skip
+@click.option("--strict", is_flag=True, help="Do not start if versions, machine, model or rows "
+              "differ; fail if scores differ.")  # fmt: skip
+@click.option("--processes", type=int, metavar="N",
+              help="As for `toolkit run`; default: as many as the first run had.")  # fmt: skip
+@offline_option
+def command(run: Path, out: Path | None, strict: bool, processes: int | None) -> None:
+    """Repeat a run from its folder, and report what differs."""
     from rich.console import Console
 
     from toolkit.reporting import terminal
     from toolkit.runner import launch
     from toolkit.runner.rerun import format_unequal, rerun
-    from toolkit.utils import offline as network
     from toolkit.utils.text import print_text
 
-    if offline:
-        network.go()
     console = Console()
     again = rerun(run, out, console, strict=strict, processes=processes)
     if again is None or not launch.prints_result():

@@ -10,11 +10,12 @@ import click
 @click.command("runs")
 @click.argument("folder", type=click.Path(path_type=Path), default=Path("runs"))
 @click.option("--limit", type=click.IntRange(1), default=30, show_default=True,
-              help="Show only the newest runs.")  # fmt: skip
+              help="Show only the newest N.")  # fmt: skip
 def command(folder: Path, limit: int) -> None:
-    """List the runs below a folder (runs/), the newest last: status, headline score, time.
+    """List runs, newest last: status, headline score, time.
 
-    Runs of one recipe with several seeds are one line; name their folder to see each.
+    All runs below FOLDER (runs/) are listed. Runs with several seeds are one line; pass their
+    folder to list each.
     """
     from rich.console import Console
 

@@ -1,7 +1,7 @@
-"""The data door: any source of rows becomes a `DatasetDict` with train, validation and test.
+"""Data loading: any source of rows becomes a `DatasetDict` with train, validation and test.
 
-Rows stay on disk and are memory-mapped, so that memory does not grow with the file. What is done
-to rows that cannot be used is written down in `docs/data.md`, and counted in every run.
+Rows stay on disk and are memory-mapped, so that memory does not grow with the file. Rows that
+cannot be used are skipped, or end the run, as `docs/data.md` documents; every run counts them.
 """
 
 from toolkit.data.labels import ClassLabels

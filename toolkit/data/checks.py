@@ -1,4 +1,4 @@
-"""Columns that must be there, files that must agree, and rows that cannot be used."""
+"""Required columns, files that must agree, and rows that cannot be used."""
 
 from __future__ import annotations
 
@@ -25,6 +25,11 @@ def tables(split: datasets.Dataset, columns: Sequence[str]) -> Iterator[pa.Table
     yield from split.select_columns(list(columns)).with_format("arrow").iter(BATCH)
 
 
+def column_values(split: datasets.Dataset, column: str) -> pa.ChunkedArray:
+    """Return the values of a column, a chunk for each table of `tables`."""
+    return pa.chunked_array([t[column].combine_chunks() for t in tables(split, [column])])
+
+
 def require_columns(splits: Mapping[str, datasets.Dataset], wanted: Mapping[str, str]) -> None:
     """Raise DataError for every wanted column (key path -> name) that a split lacks.
 
@@ -36,33 +41,28 @@ def require_columns(splits: Mapping[str, datasets.Dataset], wanted: Mapping[str,
         if lacking:
             there = splits[lacking[0]].column_names
             where = "" if len(lacking) == len(splits) else f" in {listing(lacking)}"
-            faults.append(
-                Fault(
-                    key,
-                    f"there is no column {name!r}{where}.{nearest(name, there)} "
-                    f"Columns found: {listing(there, 40)}. "
-                    f"Name the right one with --set {_setting(key)}.",
-                )
+            block, _, last = key.rpartition(".")
+            setting = f"{block}=[COLUMN, ...]" if last.isdigit() else f"{key}=COLUMN"
+            what = (
+                f"there is no column {name!r}{where}.{nearest(name, there)} Columns found: "
+                f"{listing(there, 40)}. Name the right one with --set {setting}."
             )
+            faults.append(Fault(key, what))
     if faults:
         raise DataError(faults)
 
 
-def _setting(key: str) -> str:
-    block, _, last = key.rpartition(".")
-    return f"{block}=[COLUMN, ...]" if last.isdigit() else f"{key}=COLUMN"
-
-
-def same_labels(splits: Mapping[str, datasets.Dataset], target: str) -> None:
+def require_same_classes(splits: Mapping[str, datasets.Dataset], target: str) -> None:
     """Raise DataError where a split's coded classes (ClassLabel) are not those of train.
 
-    The same number would stand for another class there, or a text for none.
+    Otherwise one id would stand for different classes, or for none.
     """
-    kinds = {name: _classes(split.features[target]) for name, split in splits.items()}
+    classes = {name: _classes(split.features[target]) for name, split in splits.items()}
+    train = _format_classes(classes["train"])
     faults = [
-        Fault(name, f"{target!r} has {_in_words(kind)}, in train {_in_words(kinds['train'])}")
-        for name, kind in kinds.items()
-        if kind != kinds["train"] and _dtype(splits[name].features[target]) != "null"
+        Fault(name, f"{target!r} has {_format_classes(found)}, in train {train}")
+        for name, found in classes.items()
+        if found != classes["train"] and _dtype(splits[name].features[target]) != "null"
     ]
     if faults:
         raise DataError(faults)
@@ -73,7 +73,7 @@ def _classes(feature: Any) -> tuple[str, ...] | None:
     return None if names is None else tuple(names)
 
 
-def _in_words(classes: tuple[str, ...] | None) -> str:
+def _format_classes(classes: tuple[str, ...] | None) -> str:
     return "no class names" if classes is None else f"the classes {listing(classes)}"
 
 
@@ -83,33 +83,30 @@ def joined(
     """Return the files of one split as one Dataset; files that do not agree become faults."""
     import datasets
 
+    first, name = parts[0], paths[0].name
+    common, before = first.features.copy(), len(faults)
     for part, path in zip(parts[1:], paths[1:], strict=True):
-        odd = sorted(set(part.column_names) ^ set(parts[0].column_names))
+        odd = sorted(set(part.column_names) ^ set(first.column_names))
         if odd:
-            faults.append(
-                Fault(str(path), f"differs from {paths[0].name} in the columns {listing(odd)}")
-            )
-    if len(parts) == 1 or faults:
-        return parts[0]
-    common = parts[0].features.copy()
-    for part, path in zip(parts[1:], paths[1:], strict=True):
-        for name, feature in part.features.items():
-            here, there = _classes(feature), _classes(common[name])
-            if here != there and "null" not in (_dtype(feature), _dtype(common[name])):
-                what = f"{name!r} has {_in_words(here)}, in {paths[0].name} {_in_words(there)}"
+            faults.append(Fault(str(path), f"differs from {name} in the columns {listing(odd)}"))
+            continue
+        for column, feature in part.features.items():
+            here, there = _classes(feature), _classes(common[column])
+            if here != there and "null" not in (_dtype(feature), _dtype(common[column])):
+                what = f"{column!r} has {_format_classes(here)}, in {name} {_format_classes(there)}"
                 faults.append(Fault(str(path), what))
-            common[name] = _wider(common[name], feature)
-    if faults:
-        return parts[0]
+            common[column] = _wider(common[column], feature)
+    if len(parts) == 1 or len(faults) > before:
+        return first
     try:
         return datasets.concatenate_datasets([part.cast(common) for part in parts])
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
-        faults.append(Fault(str(paths[-1]), f"does not fit {paths[0].name}: {error}"))
-        return parts[0]
+        faults.append(Fault(str(paths[-1]), f"does not fit {name}: {error}"))
+        return first
 
 
 def _wider(first: Any, other: Any) -> Any:
-    """Return the type of a column that one file leaves empty, or fills with whole numbers only."""
+    """Return the type for a column that one file leaves empty, or fills with integers only."""
     widens = _dtype(first) == "null" or (
         _dtype(first).startswith("int") and _dtype(other).startswith("float")
     )
@@ -127,33 +124,31 @@ def skip_rows(
     on_missing: str,
     unusable: Mapping[str, Mapping[str, Sequence[int]]] | None = None,
 ) -> tuple[dict[str, datasets.Dataset], dict[str, dict[str, int]]]:
-    """Return the usable rows of each split, and how many were set aside for which reason.
+    """Return the usable rows of each split, and how many were skipped for which reason.
 
     A row is unusable where its target is missing, or where all its inputs are. A split in which
-    no row is usable is left out (the unlabelled test splits of public benchmarks); train never.
+    no row is usable is left out (the unlabelled test splits of public benchmarks), except train.
 
     Args:
-        unusable: split -> reason -> numbers of further rows, which are set aside in any case.
+        unusable: split -> reason -> numbers of further rows, which are skipped in any case.
 
     Raises:
         DataError: with `on_missing="error"` and any unusable row; or no usable row in train.
     """
-    usable, counts, faults = {}, {}, []
+    usable, faults = {}, []
+    counts: dict[str, dict[str, int]] = {}
     for name, split in splits.items():
-        no_target = missing(split, [target]) if target else np.zeros(len(split), bool)
-        no_input = missing(split, inputs) if inputs else np.zeros(len(split), bool)
-        reasons = {f"no {target}": no_target, f"empty {listing(inputs)}": no_input & ~no_target}
-        counts[name] = {why: int(rows.sum()) for why, rows in reasons.items() if rows.any()}
-        out = no_target | no_input
-        for why, rows in (unusable or {}).get(name, {}).items():
-            out[list(rows)] = True
-            counts[name] |= {why: len(rows)} if len(rows) else {}
-        if on_missing == "error":
-            faults += [
-                Fault(f"{name} rows {listing(np.flatnonzero(rows)[:SHOWN] + 1)}",
-                      f"{why} ({int(rows.sum()):,} rows in all)")
-                for why, rows in reasons.items() if rows.any()
-            ]  # fmt: skip
+        out = np.zeros(len(split), bool)
+        counts[name] = {}
+        for why, rows in _unusable(split, inputs, target).items():
+            counts[name][why] = count = int(rows.sum())
+            out |= rows
+            if on_missing == "error":
+                first = listing(np.flatnonzero(rows)[:SHOWN] + 1)
+                faults.append(Fault(f"{name} rows {first}", f"{why} ({count:,} rows in all)"))
+        for why, numbers in (unusable or {}).get(name, {}).items():
+            out[list(numbers)] = True
+            counts[name] |= {why: len(numbers)} if len(numbers) else {}
         if out.all() and name == "train":
             what = ", ".join(f"{n:,} with {why}" for why, n in counts[name].items())
             faults.append(Fault("train", f"no row can be used: {what or 'there is none'}"))
@@ -164,29 +159,38 @@ def skip_rows(
     return usable, {name: found for name, found in counts.items() if found}
 
 
+def _unusable(
+    split: datasets.Dataset, inputs: Sequence[str], target: str | None
+) -> dict[str, np.ndarray[Any, Any]]:
+    """Return reason -> one bool per row, for the reasons that some row has."""
+    found = {}
+    no_target = missing(split, [target]) if target else np.zeros(len(split), bool)
+    found[f"no {target}"] = no_target
+    if inputs:
+        found[f"empty {listing(inputs)}"] = missing(split, inputs) & ~no_target
+    return {why: rows for why, rows in found.items() if rows.any()}
+
+
 def missing(split: datasets.Dataset, columns: Sequence[str]) -> np.ndarray[Any, Any]:
     """Return one bool per row: true where all the columns are missing or empty."""
     import datasets
 
+    # Public benchmarks mark an unlabelled row as class -1.
+    label = len(columns) == 1 and isinstance(split.features[columns[0]], datasets.ClassLabel)
     masks = []
     for table in tables(split, columns):
-        masks.append(np.logical_and.reduce([absent(table[name]) for name in columns]))
-    mask = np.concatenate(masks)
-    for name in columns:
-        # Public benchmarks mark an unlabelled row as class -1.
-        if len(columns) == 1 and isinstance(split.features[name], datasets.ClassLabel):
-            mask |= np.concatenate(
-                [pc.less(t[name], 0).fill_null(True).to_numpy() for t in tables(split, [name])]
-            )
-    return mask
+        mask = np.logical_and.reduce([absent(table[name]) for name in columns])
+        if label:
+            mask |= pc.less(table[columns[0]], 0).fill_null(True).to_numpy()
+        masks.append(mask)
+    return np.concatenate(masks)
 
 
 def absent(values: pa.ChunkedArray) -> np.ndarray[Any, Any]:
-    """Return one bool per value: true where it is null, NaN, or nothing but spaces."""
+    """Return one bool per value: true where it is null, NaN, or only spaces."""
     nothing = pc.is_null(values, nan_is_null=pa.types.is_floating(values.type))
-    json = isinstance(values.type, pa.JsonType)  # a column of mixed types, as texts of JSON
-    kinds = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    if json or any(kind(values.type) for kind in kinds):
+    json = isinstance(values.type, pa.JsonType)  # a column of mixed types, as JSON texts
+    if json or values.type in (pa.string(), pa.large_string(), pa.string_view()):
         texts = pc.utf8_trim_whitespace(values.cast(pa.large_string()))
         blank = pc.match_substring_regex(texts, r'^"\s*"$') if json else pc.equal(texts, "")
         nothing = pc.or_(nothing, blank.fill_null(True))

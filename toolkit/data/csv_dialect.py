@@ -1,4 +1,4 @@
-"""How a csv file is written: its columns, its delimiter, and quotes that end where they should."""
+"""The dialect of a csv file: its columns, delimiter and quotes."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from toolkit.data.text_files import lines
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing
 
-SNIFFED = 1 << 16  # characters in which columns and delimiter are looked for
+SNIFFED = 1 << 16  # characters from which columns and delimiter are detected
 SNIFFED_ROWS = 20
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """The columns of a csv file, and how its text is to be read."""
+    """The columns of a csv file, and how its text is read."""
 
     columns: list[str]
     delimiter: str
@@ -29,10 +29,10 @@ class Dialect:
 
 
 def find_dialect(path: Path, encoding: str, delimiter: str | None, quote: str | None) -> Dialect:
-    """Return how a file is written; without `delimiter` the first rows tell it.
+    """Return the dialect of a file; without `delimiter` it is detected from the first rows.
 
     Raises:
-        DataError: no header, no rows, or a column that stands twice.
+        DataError: no header, no rows, or a duplicate column.
     """
     with lines(path, encoding) as text:
         first = text.read(SNIFFED)
@@ -51,13 +51,13 @@ def find_dialect(path: Path, encoding: str, delimiter: str | None, quote: str | 
         delimiter = "\t" if tabs else _delimiter(first, quote)
     try:
         columns = next(rows := _rows(first, delimiter, quote))
-        alone = whole and not any(rows)
+        header_only = whole and not any(rows)
     except csv.Error as error:
         raise DataError(Fault(f"{path}:1", f"cannot be read as csv: {error}")) from None
     twice = sorted({name for name in columns if name and columns.count(name) > 1})
     if twice:
         raise DataError(Fault(f"{path}:1", f"names {listing(twice)} twice"))
-    if alone:
+    if header_only:
         raise DataError(Fault(str(path), f"has no rows below its header ({listing(columns)})"))
     return Dialect(_named(columns), delimiter, quote, encoding)
 
@@ -70,7 +70,7 @@ def _rows(text: str, delimiter: str, quote: str | None) -> Iterator[list[str]]:
 
 
 def _delimiter(text: str, quote: str | None) -> str:
-    """Return the mark that cuts the header, and the most rows as it does; else a comma."""
+    """Return the mark that splits the header, and most rows into as many fields; else a comma."""
     scores = {}
     for mark in ",;\t|":
         try:
@@ -85,59 +85,38 @@ def _delimiter(text: str, quote: str | None) -> str:
 def _named(columns: list[str]) -> list[str]:
     """Return the names, with one made for each column that has none (pandas saves its index so)."""
     names = list(columns)
-    for place, name in enumerate(columns):
-        if not name:
-            made = f"column_{place + 1}"
-            while made in names:
-                made += "_"
-            names[place] = made
+    for place in (place for place, name in enumerate(columns) if not name):
+        made = f"column_{place + 1}"
+        while made in names:
+            made += "_"
+        names[place] = made
     return names
 
 
 def check_quotes(path: Path, dialect: Dialect) -> None:
     """Raise DataError for a quote that swallows rows: a parser takes them for one long field."""
-    quote = dialect.quote
-    if quote is None:
+    if dialect.quote is None:
         return
-    opening = re.compile(f"(?:^|{re.escape(dialect.delimiter)}){re.escape(quote)}")
-    begun = 0  # the line in which the field now read was opened; 0 outside of quotes
+    quote, delimiter = re.escape(dialect.quote), re.escape(dialect.delimiter)
+    opening = re.compile(f"(?:^|{delimiter}){quote}")
+    # Up to the closing quote (doubled ones are text), and the character behind it.
+    closing = re.compile(f"(?:[^{quote}]++|{quote}{quote})*+{quote}(.?)", re.DOTALL)
+    begun = 0  # the line in which the field being read was opened; 0 outside of quotes
     with lines(path, dialect.encoding) as text:
         for number, line in enumerate(text, start=1):
-            if quote not in line:
+            if dialect.quote not in line:
                 continue
-            for opens, behind in _turns(line.removeprefix("\ufeff"), quote, opening, begun > 0):
-                if opens:
-                    begun = number
+            line, place = line.removeprefix("\ufeff"), 0
+            while found := (closing.match(line, place) if begun else opening.search(line, place)):
+                if not begun:
+                    begun, place = number, found.end()
                     continue
-                ended = not behind or behind.startswith((dialect.delimiter, "\r", "\n"))
+                ended = found[1] in ("", dialect.delimiter, "\r", "\n")
                 if number > begun and not ended:
                     raise DataError(_swallowing(path, begun, f"ends in line {number} only"))
-                begun = 0
+                begun, place = 0, found.start(1)
     if begun:
         raise DataError(_swallowing(path, begun, "never ends"))
-
-
-def _turns(
-    line: str, quote: str, opening: re.Pattern[str], inside: bool
-) -> Iterator[tuple[bool, str]]:
-    """Yield (True, "") where a quoted field opens, (False, the next character) where it closes."""
-    place = 0
-    while True:
-        if not inside:
-            found = opening.search(line, place)
-            if found is None:
-                return
-            inside, place = True, found.end()
-            yield True, ""
-        end = line.find(quote, place)
-        if end < 0:
-            return
-        place = end + 1
-        if line.startswith(quote, place):  # written twice, a quote is text
-            place += 1
-        else:
-            inside = False
-            yield False, line[place : place + 1]
 
 
 def _swallowing(path: Path, line: int, how: str) -> Fault:

@@ -1,13 +1,11 @@
-"""csv and tsv to a memory-mapped Arrow file, with every ragged row named.
+"""csv and tsv to a memory-mapped Arrow file; ragged rows are reported by number.
 
-Through pyarrow's streaming reader rather than `datasets`' csv builder (pandas): that one fills
-short rows silently, reads a label 007 as 7 and "None" as missing.
+Uses pyarrow's streaming reader, not the csv builder of `datasets` (pandas), which fills short rows
+silently, reads a label 007 as 7 and "None" as missing.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from toolkit.data.csv_dialect import Dialect, check_quotes, find_dialect
-from toolkit.data.text_files import check_encoding, opened
+from toolkit.data.text_files import check_encoding, convert_once, opened
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing
 
@@ -41,44 +39,37 @@ def read_csv(
     """Return a csv or tsv file as a memory-mapped Dataset, converted once.
 
     Args:
-        path: the file; `.gz` is unpacked on the way.
+        path: the file, plain or `.gz`.
         as_text: columns that are never read as numbers, dates or booleans.
-        encoding: of the text. delimiter: None finds it in the first rows.
+        encoding: of the text. delimiter: None detects it from the first rows.
         cache: folder for the converted file.
-        quote: stands around fields that hold delimiters or line ends; None where nothing is quoted.
+        quote: encloses fields that hold delimiters or line ends; None if nothing is quoted.
 
     Raises:
-        DataError: empty file, wrong encoding (with its line), twice the same column, ragged rows,
-            a quote that swallows rows.
+        DataError: empty file, wrong encoding (with its line), duplicate columns, ragged rows, a
+            quote that is not closed where it should be.
     """
     import datasets
 
-    stat = path.stat()
-    form = (sorted(as_text), encoding, delimiter, quote)
-    key = repr((str(path), stat.st_size, stat.st_mtime_ns, *form)).encode("utf-8", "surrogatepass")
-    target = cache / f"{hashlib.sha256(key).hexdigest()[:32]}.arrow"
-    if not target.exists():
+    def write(target: Path) -> None:
         check_encoding(path, encoding)
-        found = find_dialect(path, encoding, delimiter, quote)
-        check_quotes(path, found)
-        cache.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(f".{os.getpid()}.partial")
-        try:
-            _convert(path, partial, found, as_text)
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
+        dialect = find_dialect(path, encoding, delimiter, quote)
+        check_quotes(path, dialect)
+        _convert(path, target, dialect, as_text)
+
+    form = (sorted(as_text), encoding, delimiter, quote)
+    target = convert_once(path, cache, ".arrow", form, write)
     return cast("datasets.Dataset", datasets.Dataset.from_file(str(target)))
 
 
-def _convert(path: Path, target: Path, form: Dialect, as_text: Sequence[str]) -> None:
-    """Write the file as Arrow; a column whose later rows do not fit its first ones gets wider."""
-    columns = form.columns
+def _convert(path: Path, target: Path, dialect: Dialect, as_text: Sequence[str]) -> None:
+    """Write the file as Arrow; a column gets a wider type if later rows do not fit the first."""
+    columns = dialect.columns
     types: dict[str, pa.DataType] = {name: pa.string() for name in as_text if name in columns}
     block = BLOCK
     while True:
         try:
-            return _stream(path, target, form, types, block)
+            return _stream(path, target, dialect, types, block)
         except pa.ArrowInvalid as error:
             message = str(error)
             column = re.search(
@@ -94,7 +85,7 @@ def _convert(path: Path, target: Path, form: Dialect, as_text: Sequence[str]) ->
 
 
 def _stream(
-    path: Path, target: Path, form: Dialect, types: dict[str, pa.DataType], block: int
+    path: Path, target: Path, dialect: Dialect, types: dict[str, pa.DataType], block: int
 ) -> None:
     ragged: list[Any] = []
 
@@ -108,14 +99,14 @@ def _stream(
             read_options=pacsv.ReadOptions(
                 use_threads=False,
                 block_size=block,
-                encoding=form.encoding,
-                column_names=form.columns,
+                encoding=dialect.encoding,
+                column_names=dialect.columns,
                 skip_rows_after_names=1,
             ),
             parse_options=pacsv.ParseOptions(
-                delimiter=form.delimiter,
-                quote_char=form.quote or False,
-                newlines_in_values=form.quote is not None,
+                delimiter=dialect.delimiter,
+                quote_char=dialect.quote or False,
+                newlines_in_values=dialect.quote is not None,
                 invalid_row_handler=note,
             ),
             convert_options=pacsv.ConvertOptions(column_types=types),
@@ -126,9 +117,10 @@ def _stream(
                 out.write_batch(batch)
                 rows += batch.num_rows
     if ragged:
-        raise DataError(_ragged(path, len(form.columns), ragged))
+        raise DataError(_ragged(path, len(dialect.columns), ragged))
     if not rows:
-        raise DataError(Fault(str(path), f"has no rows below its header ({listing(form.columns)})"))
+        what = f"has no rows below its header ({listing(dialect.columns)})"
+        raise DataError(Fault(str(path), what))
 
 
 def _ragged(path: Path, width: int, rows: list[Any]) -> list[Fault]:
@@ -141,7 +133,5 @@ def _ragged(path: Path, width: int, rows: list[Any]) -> list[Fault]:
     ]
     if len(rows) > SHOWN:
         faults.append(Fault(str(path), f"and {len(rows) - SHOWN} more such rows"))
-    return [
-        *faults,
-        Fault(str(path), "quote fields that hold the delimiter, or set data.delimiter"),
-    ]
+    advice = "quote fields that hold the delimiter, or set data.delimiter"
+    return [*faults, Fault(str(path), advice)]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from toolkit.utils.text import listing
 if TYPE_CHECKING:
     import datasets
 
-IGNORED = -100  # the class id that torch's losses pass over: a class that training never saw
+IGNORED = -100  # the class id that torch's losses ignore: a class that is missing from train
 
 
 @dataclass(frozen=True)
@@ -53,13 +54,10 @@ class ClassLabels:
         if isinstance(inner, datasets.ClassLabel):
             _check_lists(column, feature is not inner, multilabel)
             return cls(tuple(inner.names), multilabel, coded=True)
-        first = next(iter(train.select_columns([column]).iter(1)))[column][0]
+        first = next(_cells(train, column))
         _check_lists(column, isinstance(first, list) or separator is not None, multilabel)
         draft = cls((), multilabel, False, separator)
-        seen: set[str] = set()
-        for batch in train.select_columns([column]).iter(BATCH):
-            for value in batch[column]:
-                seen.update(draft.texts(value, column))
+        seen = {text for value in _cells(train, column) for text in draft.texts(value, column)}
         _check_classes(column, seen, len(train), multilabel)
         return cls(tuple(sorted(seen, key=_order)), multilabel, False, separator)
 
@@ -83,18 +81,15 @@ class ClassLabels:
 
         Vectors, shape (rows, classes), are what binary cross-entropy over several labels takes.
         """
-        places = {name: place for place, name in enumerate(self.names)}
         if not self.multilabel:
+            places = self.head["label2id"]
             return [places.get(self.texts(value)[0], IGNORED) for value in values]
-        vectors = []
-        for value in values:
-            present = set(self.texts(value))
-            vectors.append([float(name in present) for name in self.names])
-        return vectors
+        present = [set(self.texts(value)) for value in values]
+        return [[float(name in found) for name in self.names] for found in present]
 
     @property
     def head(self) -> dict[str, Any]:
-        """What `from_pretrained` takes to make a head of one output per class."""
+        """The arguments of `from_pretrained` for a head with one output per class."""
         return {
             "num_labels": len(self.names),
             "id2label": dict(enumerate(self.names)),
@@ -102,7 +97,7 @@ class ClassLabels:
         }
 
     def predictions(self, probabilities: Iterable[Sequence[float]]) -> list[dict[str, Any]]:
-        """Return {"label": the likeliest, "scores": {class: probability}} for each row of them."""
+        """Return {"label": most probable class, "scores": {class: probability}} for each row."""
         found = [dict(zip(self.names, map(float, row), strict=True)) for row in probabilities]
         return [{"label": max(row, key=row.__getitem__), "scores": row} for row in found]
 
@@ -110,52 +105,43 @@ class ClassLabels:
                 key: str = "options.class_weights") -> list[float]:  # fmt: skip
         """Return a weight per class: as wanted (1 for those not named), or balanced.
 
-        Balanced ones are scikit-learn's: labels / (classes * labels of the class).
+        Balanced weights are scikit-learn's: labels / (classes * labels of the class).
 
         Args:
             wanted: class -> weight, or "balanced".
             split: whose labels are counted, in `column`.
-            key: where the recipe says it.
+            key: of the recipe, for messages.
 
         Raises:
-            RecipeError: a weight for a class that there is not.
+            RecipeError: a weight for an unknown class.
         """
         if not isinstance(wanted, str):
             if unknown := sorted(set(wanted) - set(self.names)):
                 what = f"names {listing(unknown)}; the classes are {listing(self.names)}"
                 raise RecipeError(Fault(key, what))
             return [wanted.get(name, 1.0) for name in self.names]
-        counts = dict.fromkeys(self.names, 0)
-        for batch in split.select_columns([column]).iter(BATCH):
-            for value in batch[column]:
-                for text in self.texts(value):
-                    counts[text] += 1
-        total = sum(counts.values())
-        return [total / (len(counts) * max(count, 1)) for count in counts.values()]
+        counts = Counter(text for value in _cells(split, column) for text in self.texts(value))
+        return [counts.total() / (len(self.names) * max(counts[n], 1)) for n in self.names]
 
     def notes(self, splits: Mapping[str, datasets.Dataset] | None, column: str) -> list[str]:
-        """Return a line for each of validation and test that has classes which train lacks."""
+        """Return a line for each of validation and test that has classes missing from train."""
         found = []
         for name in ("validation", "test"):
-            if splits is not None and name in splits:
-                batches = splits[name].select_columns([column]).iter(BATCH)
-                unseen = self.unseen(value for batch in batches for value in batch[column])
-                if unseen:
-                    classes = listing(f"{label!r} ({count})" for label, count in unseen.items())
-                    found.append(
-                        f"{name} has classes that train lacks, counted as wrong: {classes}"
-                    )
+            unseen = self.unseen(_cells(splits[name], column)) if splits and name in splits else {}
+            if unseen:
+                classes = listing(f"{label!r} ({count})" for label, count in unseen.items())
+                found.append(f"{name} has classes that train lacks, counted as wrong: {classes}")
         return found
 
     def unseen(self, values: Iterable[Any]) -> dict[str, int]:
         """Count the labels among cells that are no known class."""
-        counts: dict[str, int] = {}
-        known = set(self.names)
-        for value in values:
-            for text in self.texts(value):
-                if text not in known:
-                    counts[text] = counts.get(text, 0) + 1
-        return counts
+        counts = Counter(text for value in values for text in self.texts(value))
+        return {text: count for text, count in counts.items() if text not in self.names}
+
+
+def _cells(split: datasets.Dataset, column: str) -> Iterator[Any]:
+    for batch in split.select_columns([column]).iter(BATCH):
+        yield from batch[column]
 
 
 def _text(value: Any, column: str) -> str:
@@ -163,9 +149,8 @@ def _text(value: Any, column: str) -> str:
         value = int(value)
     if isinstance(value, str | int) and (text := str(value).strip()):
         return text
-    raise DataError(
-        Fault(column, f"holds {value!r}: a class is a text, a whole number or true/false")
-    )
+    what = f"holds {value!r}: a class is a text, a whole number or true/false"
+    raise DataError(Fault(column, what))
 
 
 def _order(name: str) -> tuple[int, float, str]:
@@ -173,34 +158,29 @@ def _order(name: str) -> tuple[int, float, str]:
         value = float(name)
     except ValueError:
         value = math.nan
-    # A class called "nan" has no place among numbers: sorting would depend on where it begins.
+    # A class called "nan" does not compare with numbers: the order would depend on the input's.
     return (0, value, name) if math.isfinite(value) else (1, 0.0, name)
 
 
 def _check_lists(column: str, lists: bool, multilabel: bool) -> None:
-    if lists and not multilabel:
-        raise DataError(
-            Fault(column, "holds lists: several labels a row need --set options.multi_label=true")
-        )
-    if multilabel and not lists:
-        raise DataError(
-            Fault(column, "holds single labels: options.multi_label needs lists, or "
-                          "options.label_separator for texts such as 'a;b'")
-        )  # fmt: skip
+    if lists == multilabel:
+        return
+    what = "holds lists: several labels a row need --set options.multi_label=true" if lists else (
+        "holds single labels: options.multi_label needs lists, or options.label_separator for "
+        "texts such as 'a;b'"
+    )  # fmt: skip
+    raise DataError(Fault(column, what))
 
 
-def _check_classes(
-    column: str, seen: Sequence[str] | set[str], rows: int, multilabel: bool
-) -> None:
+def _check_classes(column: str, seen: Collection[str], rows: int, multilabel: bool) -> None:
+    what = ""
     if not seen:
-        raise DataError(Fault(column, f"holds no label in any of the {rows:,} rows of train"))
-    if len(seen) == 1 and not multilabel:
-        raise DataError(
-            Fault(column, f"has one class only ({listing(seen)}) in {rows:,} rows of train: "
-                          "there is nothing to tell apart")
-        )  # fmt: skip
-    if len(seen) > 50 and len(seen) > rows / 2:
-        raise DataError(
-            Fault(column, f"has {len(seen):,} different values in {rows:,} rows of train "
-                          f"({listing(sorted(seen), 3)}): is it the label?")
-        )  # fmt: skip
+        what = f"holds no label in any of the {rows:,} rows of train"
+    elif len(seen) == 1 and not multilabel:
+        what = (f"has one class only ({listing(seen)}) in {rows:,} rows of train: there is nothing "
+                "to classify")  # fmt: skip
+    elif len(seen) > 50 and len(seen) > rows / 2:
+        what = (f"has {len(seen):,} different values in {rows:,} rows of train "
+                f"({listing(sorted(seen), 3)}): is it the label?")  # fmt: skip
+    if what:
+        raise DataError(Fault(column, what))

@@ -1,30 +1,36 @@
-"""Columns of files: rows that hold a file, name one beside their table, or are one in a folder.
+"""Columns of files: rows that hold a file, name one beside their table, or are files in folders.
 
-A value is `{"bytes": .., "path": ..}`, as `datasets` stores what it has not decoded. Of a file that
-is only named, `digest` stands for the contents, so that nothing later has to read it to know it.
+A value is `{"bytes": .., "path": ..}`, as `datasets` stores undecoded files. For a file that is
+only named, `digest` identifies the contents, so that it need not be read again for that.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.data.sources import ALIASES, format_of, odd, split_named
+from toolkit.data.sources import (
+    ALIASES,
+    describe_special,
+    format_of,
+    nearest_beside,
+    split_named,
+)
 from toolkit.errors import DataError, Fault
-from toolkit.utils.text import listing, nearest
+from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     import datasets
 
 SHOWN = 10  # missing files that are named
-CHUNK = 1 << 20
 
 
 def digest(value: Any) -> str:
-    """Return a hash of the contents of a file, of whatever form its value has."""
+    """Return a hash of the contents of a file, given as a value, bytes or a path."""
     import xxhash
 
     if isinstance(value, Mapping):
@@ -33,40 +39,36 @@ def digest(value: Any) -> str:
         value = value["path"] if value.get("bytes") is None else value["bytes"]
     if isinstance(value, bytes):
         return str(xxhash.xxh3_128_hexdigest(value))
-    total = xxhash.xxh3_128()
     with open(value, "rb") as file:
-        while chunk := file.read(CHUNK):
-            total.update(chunk)
-    return str(total.hexdigest())
+        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
 
 
 def fingerprint(splits: Mapping[str, datasets.Dataset], columns: Sequence[str]) -> str:
-    """Return a text that changes with the contents of the files that rows name; empty if none."""
+    """Return a hash of the contents of the files that rows name; empty if there are none."""
     import xxhash
 
-    total, count = xxhash.xxh3_128(), 0
+    total, empty = xxhash.xxh3_128(), True
     for split, rows in splits.items():
         for name in columns:
             feature = rows.features[name]
-            if not isinstance(feature, dict) or "digest" not in feature:
-                continue
-            for value in rows[name]:
-                total.update(f"{split} {value and value['digest']}".encode())
-                count += 1
-    return str(total.hexdigest()) if count else ""
+            if isinstance(feature, dict) and "digest" in feature:
+                for value in rows[name]:
+                    total.update(f"{split} {value and value['digest']}".encode())
+                    empty = False
+    return "" if empty else str(total.hexdigest())
 
 
 def folder_of_files(
     source: Any, suffixes: Sequence[str], column: str, target: str
 ) -> tuple[dict[str, datasets.Dataset], list[str]] | None:
-    """Return the rows of folders in which every file is one, and its folder's name its target.
+    """Return one row per file below class folders, with the class folder's name as target.
 
-    A folder holds a folder a class (which may have folders inside), or such folders for train,
-    validation and test. None is returned where a source is anything else.
+    A folder holds one folder per class (which may be nested), or such folders for train,
+    validation and test. None is returned for any other source.
 
     Args:
         source: a folder, or a map of split -> folder.
-        suffixes: of the files that are rows; others are passed over, and counted.
+        suffixes: of the files that are rows; others are skipped and counted.
         column, target: names of the columns to make.
 
     Raises:
@@ -76,24 +78,24 @@ def folder_of_files(
     if there is None:
         return None
     roots, notes = there
-    found, passed = {}, 0
+    found, skipped = {}, 0
     for split in (name for name in ALIASES if name in roots):
-        found[split], others = _rows(roots[split], suffixes, column, target)
-        passed += others
-    if passed:
-        notes.append(f"{passed:,} files passed over, which are none of {listing(suffixes, 20)}")
+        found[split], others = _labelled_files(roots[split], suffixes, column, target)
+        skipped += others
+    if skipped:
+        notes.append(f"{skipped:,} files skipped, which are none of {listing(suffixes, 20)}")
     return found, notes
 
 
 def files_below(root: Path, suffixes: Sequence[str], column: str) -> datasets.Dataset:
-    """Return a folder's files as rows of one column, those in folders inside too.
+    """Return a folder's files, nested ones too, as rows of one column.
 
     Raises:
         DataError: no file with one of the suffixes is in the folder.
     """
     import datasets
 
-    paths = [p for p in sorted(root.rglob("*")) if p.is_file() and not p.name.startswith(".")]
+    paths = _files_in(root)
     found = [str(path.absolute()) for path in paths if path.suffix.lower() in suffixes]
     if not found:
         what = f"holds none of {listing(suffixes, 20)} in its {len(paths):,} files"
@@ -102,7 +104,7 @@ def files_below(root: Path, suffixes: Sequence[str], column: str) -> datasets.Da
 
 
 def class_folders(source: Any) -> tuple[dict[str, Path], list[str]] | None:
-    """Return split -> the folder that holds its folders a class, and notes; None for other sources.
+    """Return split -> the folder that holds its class folders, and notes; None for other sources.
 
     Raises:
         DataError: no train among folders that name splits.
@@ -111,66 +113,65 @@ def class_folders(source: Any) -> tuple[dict[str, Path], list[str]] | None:
         root = Path(source)
         if any(format_of(p) for p in [*root.glob("*"), *root.glob("*/*")] if p.is_file()):
             return None
-        return _splits_in(root)
+        return _split_folders(root)
     if isinstance(source, Mapping) and all(
         isinstance(p, str) and Path(p).is_dir() for p in source.values()
     ):
         roots = {split_named(k) or k: Path(p) for k, p in source.items()}
-        odd = [name for name in roots if name not in ALIASES]
-        if odd or "train" not in roots:
+        if not {"train"} <= set(roots) <= set(ALIASES):
             what = f"name splits train, validation and test, not {listing(source)}"
             raise DataError(Fault("data.source", what))
         return roots, []
     return None
 
 
-def _splits_in(root: Path) -> tuple[dict[str, Path], list[str]]:
-    folders = [p for p in sorted(root.iterdir()) if p.is_dir() and not p.name.startswith(".")]
+def _folders_in(root: Path) -> list[Path]:
+    return [p for p in sorted(root.iterdir()) if p.is_dir() and not p.name.startswith(".")]
+
+
+def _files_in(root: Path) -> list[Path]:
+    return [p for p in sorted(root.rglob("*")) if p.is_file() and not p.name.startswith(".")]
+
+
+def _split_folders(root: Path) -> tuple[dict[str, Path], list[str]]:
+    folders = _folders_in(root)
     named = {p: split for p in folders for split, known in ALIASES.items()
              if p.name.lower() in known and any(q.is_dir() for q in p.iterdir())}  # fmt: skip
     if not named:
         return {"train": root}, []
+    names = listing(p.name for p in named)
     if "train" not in named.values():
-        there = listing(p.name for p in named)
-        raise DataError(Fault(str(root), f"has folders for {there} but none for train"))
+        raise DataError(Fault(str(root), f"has folders for {names} but none for train"))
     if len(set(named.values())) < len(named):
-        twice = listing(p.name for p in named)
-        raise DataError(Fault(str(root), f"has several folders for one split among {twice}"))
+        raise DataError(Fault(str(root), f"has several folders for one split among {names}"))
     others = [p.name for p in folders if p not in named]
-    notes = [f"{root}: passed over {listing(others)} (no split in the name)"] if others else []
+    notes = [f"{root}: skipped {listing(others)} (no split in the name)"] if others else []
     return {split: p for p, split in named.items()}, notes
 
 
-def _rows(
+def _labelled_files(
     root: Path, suffixes: Sequence[str], column: str, target: str
 ) -> tuple[datasets.Dataset, int]:
     """Return the files below the class folders of a folder, sorted, and how many are no rows."""
     import datasets
 
-    paths, classes, passed = [], [], 0
-    for folder in sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith(".")):
-        for path in sorted(folder.rglob("*")):
-            if path.name.startswith(".") or not path.is_file():
-                continue
-            if path.suffix.lower() in suffixes:
-                paths.append(str(path.absolute()))
-                classes.append(folder.name)
-            else:
-                passed += 1
-    if not paths:
-        files = sum(path.is_file() for path in root.iterdir())
+    every = [(path, folder.name) for folder in _folders_in(root) for path in _files_in(folder)]
+    found = [(str(p.absolute()), label) for p, label in every if p.suffix.lower() in suffixes]
+    if not found:
         what = "holds no table and no folder a class with files in it"
-        if files:
+        if files := sum(path.is_file() for path in root.iterdir()):
             what += f", but {files:,} files side by side: put those of one class into one folder"
         raise DataError(Fault(str(root), f"{what} (files that count: {listing(suffixes, 20)})"))
-    rows = datasets.Dataset.from_dict({column: paths, target: classes})
-    return _named_files(rows, column, Path(), []), passed
+    rows = datasets.Dataset.from_dict(
+        {column: [path for path, _ in found], target: [label for _, label in found]}
+    )
+    return _named_files(rows, column, Path(), []), len(every) - len(found)
 
 
 def as_files(
     rows: datasets.Dataset, column: str, base: Path, where: str
 ) -> tuple[datasets.Dataset, list[Fault]]:
-    """Return rows whose column holds undecoded files; what is wrong with it as faults.
+    """Return rows whose column holds undecoded files, and the faults found in it.
 
     Args:
         base: the folder to which paths are relative.
@@ -181,18 +182,16 @@ def as_files(
     feature = rows.features[column]
     if isinstance(feature, datasets.Image | datasets.Audio):
         return rows.cast_column(column, type(feature)(decode=False)), []
-    if isinstance(feature, dict):
-        if {"bytes", "path"} <= set(feature):
-            return rows, []
-        kind = f"objects ({listing(feature, 5)})"
-    elif getattr(feature, "dtype", "") in ("string", "large_string"):
-        faults: list[Fault] = []
-        found = _named_files(rows, column, base, faults, where)
-        return found, faults
-    elif getattr(feature, "dtype", "") in ("binary", "large_binary", "null"):
+    if isinstance(feature, dict) and {"bytes", "path"} <= set(feature):
         return rows, []
-    else:
-        kind = str(getattr(feature, "dtype", None) or type(feature).__name__)
+    kind = str(getattr(feature, "dtype", None) or type(feature).__name__)
+    if kind in ("string", "large_string"):
+        faults: list[Fault] = []
+        return _named_files(rows, column, base, faults, where), faults
+    if kind in ("binary", "large_binary", "null"):
+        return rows, []
+    if isinstance(feature, dict):
+        kind = f"objects ({listing(feature, 5)})"
     what = f"{column!r} holds {kind}: files are expected, as paths or as their bytes"
     return rows, [Fault(where, what)]
 
@@ -200,7 +199,7 @@ def as_files(
 def _named_files(
     rows: datasets.Dataset, column: str, base: Path, faults: list[Fault], where: str = ""
 ) -> datasets.Dataset:
-    """Replace paths by files with the digest of their contents; missing ones become faults."""
+    """Replace paths by files with the digest of their contents; missing files become faults."""
     import datasets
     import pyarrow as pa
 
@@ -235,27 +234,19 @@ def _digest_or_none(path: str | None) -> str | None:
 def _missing_faults(
     texts: Sequence[str], missing: Sequence[int], base: Path, where: str
 ) -> Iterable[Fault]:
-    """Name some files that are not there; the nearest one beside the first."""
+    """Yield a fault for some of the missing files; the first one with the nearest name."""
     for place in missing[:SHOWN]:
         path = base / texts[place].strip()
-        if what := _other(path):
-            yield Fault(f"{where} row {place + 1}", f"{texts[place]!r} {what}")
-            continue
-        hint = ""
-        if place == missing[0] and os.path.isdir(path.parent):
-            hint = nearest(path.name, [p.name for p in path.parent.iterdir()])
-        elif place == missing[0]:
-            hint = f" The folder {path.parent} does not exist either."
-        yield Fault(f"{where} row {place + 1}", f"there is no file {texts[place]!r}.{hint}")
+        if os.path.isdir(path):
+            what = f"{texts[place]!r} is a folder"
+        elif os.path.isfile(path):
+            what = f"{texts[place]!r} cannot be read"
+        elif special := describe_special(path):
+            what = f"{texts[place]!r} {special}"
+        else:
+            hint = nearest_beside(path) if place == missing[0] else ""
+            what = f"there is no file {texts[place]!r}.{hint}"
+        yield Fault(f"{where} row {place + 1}", what)
     if len(missing) > SHOWN:
         yield Fault(where, f"{len(missing) - SHOWN:,} more files are missing "
                            f"(paths are relative to {base})")  # fmt: skip
-
-
-def _other(path: Path) -> str:
-    """Return what stands at a path that is no file that can be read, or ""."""
-    if os.path.isdir(path):
-        return "is a folder"
-    if os.path.isfile(path):
-        return "cannot be read"
-    return odd(path)

@@ -1,4 +1,4 @@
-"""`plugin:NAME[?key=value&...]`: rows that an installed package makes, or brings with it.
+"""`plugin:NAME[?key=value&...]`: rows that an installed package makes or contains.
 
 A package names a function in the entry-point group `toolkit.data`. It is called with the keys as
 keyword arguments and returns a Dataset, or a DatasetDict with a train split.
@@ -7,8 +7,7 @@ keyword arguments and returns a Dataset, or a DatasetDict with a train split.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
-from importlib.metadata import EntryPoint
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
@@ -27,16 +26,27 @@ PREFIX = "plugin:"
 
 
 def read_plugin_source(source: str) -> tuple[dict[str, datasets.Dataset], str, list[str]]:
-    """Return (splits, fingerprint of their contents, notes) of a source that a plugin brings.
+    """Return (splits, fingerprint of their contents, notes) of a plugin's source.
 
     Raises:
-        DataError: no such source, arguments that it does not take, or a function that fails.
+        DataError: no such source, unknown arguments, or a function that fails.
     """
     import datasets
 
     name, _, query = source.removeprefix(PREFIX).partition("?")
-    make, given = _function(name), _arguments(source, query)
-    _check_arguments(source, make, given)
+    try:
+        make = registry.load(registry.resolve(GROUP, name))
+    except UserError as error:
+        raise DataError([Fault("data.source", fault.what) for fault in error.faults]) from error
+    given = _arguments(source, query)
+    takes = inspect.signature(make).parameters
+    faults = [
+        Fault(source, f"takes no {key!r}.{nearest(key, takes)} It takes: {listing(takes)}.")
+        for key in given
+        if key not in takes
+    ]
+    if faults:
+        raise DataError(faults)
     try:
         found = make(**given)
     except UserError as error:
@@ -53,38 +63,23 @@ def read_plugin_source(source: str) -> tuple[dict[str, datasets.Dataset], str, l
 
 
 def source_names() -> list[str]:
-    """Return the names of the sources that installed packages bring."""
+    """Return the names of the sources of installed packages."""
     return sorted(registry.points(GROUP))
 
 
 def describe_source(entry: registry.Entry) -> str:
-    """Return what a source takes, having imported it.
+    """Import a source and return which arguments it takes.
 
     Raises:
-        PluginError: it cannot be imported, or another package brings one of its name.
+        PluginError: it cannot be imported, or another package has one of the same name.
     """
-    kind = registry.KINDS[GROUP]
-    found = registry.load(registry.resolve(GROUP, kind, entry.name), kind)
+    found = registry.load(registry.resolve(GROUP, entry.name))
     if not callable(found):
-        raise PluginError(f"{registry.side(kind, entry)} is no function but {found!r}")
+        raise PluginError(f"{registry.describe(GROUP, entry)} is no function but {found!r}")
     return f"{PREFIX}{entry.name} takes {listing(inspect.signature(found).parameters)}"
 
 
-def _function(name: str) -> Callable[..., Any]:
-    try:
-        point: EntryPoint = registry.resolve(GROUP, "data source", name)
-    except UserError as error:
-        raise DataError([Fault("data.source", fault.what) for fault in error.faults]) from error
-    try:
-        found: Callable[..., Any] = point.load()
-    except (Exception, SystemExit) as error:  # whatever a stranger's module does at import
-        what = f"{point.value} cannot be imported: {type(error).__name__}: {error}"
-        raise DataError(Fault(f"{PREFIX}{name}", what)) from error
-    return found
-
-
 def _arguments(source: str, query: str) -> dict[str, Any]:
-    """Return the keys with their values, which are numbers and true or false where they look so."""
     try:
         pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
     except ValueError:
@@ -93,22 +88,12 @@ def _arguments(source: str, query: str) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
+    """Return a number, true or false where a text is one in YAML; otherwise the text."""
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         return text
     return value if isinstance(value, int | float | str) else text
-
-
-def _check_arguments(source: str, make: Callable[..., Any], given: Mapping[str, Any]) -> None:
-    takes = inspect.signature(make).parameters
-    faults = [
-        Fault(source, f"takes no {key!r}.{nearest(key, takes)} It takes: {listing(takes)}.")
-        for key in given
-        if key not in takes
-    ]
-    if faults:
-        raise DataError(faults)
 
 
 def _digest(rows: datasets.Dataset) -> str:

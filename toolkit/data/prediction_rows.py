@@ -1,4 +1,4 @@
-"""Rows to predict: one table through the data door, without splits and without a target."""
+"""Rows to predict: one table, read as for training, without splits and without a target."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from toolkit.data import checks, media, sources
-from toolkit.data.load import given, tables
+from toolkit.data.reader import ColumnRoles, read_remote, read_tables
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing
 
@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-def rows(
+def read_prediction_rows(
     source: str,
     columns: Mapping[str, tuple[str, Column]],
     rename: Mapping[str, str],
     shown: str,
     split: str | None = None,
 ) -> tuple[datasets.Dataset, str]:
-    """Return the rows of one table, and the digest of what it holds; no splits are made.
+    """Return the rows of one table and the digest of their contents; no splits are made.
 
-    A file that a row names and that is not there is found by the plugin, as one of that row alone.
+    A missing file that a row names is no error here: the plugin reports it for that row alone.
 
     Args:
         source: a path, hub: or plugin:; for scenarios that read files also a folder of them.
-        columns, rename: as of `door.load` and its spec.
-        shown: what messages call it, and to whose folder paths are relative.
+        columns, rename: as `load_splits` and its spec take them.
+        shown: the source's name in messages; paths in rows are relative to its folder.
         split: which one, of a source that has several.
 
     Raises:
-        DataError: anything that is wrong with path, file or columns.
+        DataError: all faults of the path, file or columns.
     """
     import datasets
 
@@ -48,18 +48,17 @@ def rows(
 
     datasets.disable_progress_bars()
     spec = DataSpec(source=source, rename=dict(rename))
-    as_text = {name for name, mark in columns.values() if mark.as_text}
-    holding = {name: mark.files for name, mark in columns.values() if mark.files}
-    folders = media.class_folders(source) if len(holding) == 1 else None
+    roles = ColumnRoles.of(columns)
+    folders = media.class_folders(source) if len(roles.files) == 1 else None
     if folders is not None:
-        ((column, suffixes),) = holding.items()
+        ((column, suffixes),) = roles.files.items()
         raw = media.files_below(_one_split(folders[0], split, shown), suffixes, column)
         return raw, media.fingerprint({"rows": raw}, [column])
-    found, contents, _ = given(spec) or tables(spec, sorted(as_text), [])
+    found, contents, _ = read_remote(spec) or read_tables(spec, roles.as_text, [])
     raw = _one_split(found, split, shown)
     read = {f"options.{key}": n for key, (n, mark) in columns.items() if mark.role != "target"}
     checks.require_columns({"rows": raw}, read)
-    for name in holding:
+    for name in roles.files:
         raw, wrong = media.as_files(raw, name, Path(shown).parent, shown)
         kind = raw.features[name]
         if wrong and not (isinstance(kind, dict) and "digest" in kind):
@@ -67,7 +66,9 @@ def rows(
     return raw, f"{split}:{contents}" if split else contents
 
 
-def unusable(raw: datasets.Dataset, inputs: Sequence[str], plugin: Plugin[Any]) -> dict[int, str]:
+def unusable_rows(
+    raw: datasets.Dataset, inputs: Sequence[str], plugin: Plugin[Any]
+) -> dict[int, str]:
     """Return row -> why it cannot be predicted."""
     found: dict[int, str] = {}
     if inputs:
@@ -79,10 +80,10 @@ def unusable(raw: datasets.Dataset, inputs: Sequence[str], plugin: Plugin[Any]) 
 
 
 def _one_split(found: Mapping[str, T], split: str | None, shown: str) -> T:
-    """Return what stands under the name of a split, or the only one.
+    """Return the split of that name, or the only one.
 
     Raises:
-        DataError: none is of that name, or there are several and none is named.
+        DataError: no such split, or several and none is named.
     """
     name = sources.split_named(split) if split else None
     there = listing(known for known in sources.ALIASES if known in found)

@@ -1,13 +1,12 @@
-"""Which files hold which split, and what they are."""
+"""Which files hold which split, and in which format."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Literal
 
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing, nearest
@@ -30,13 +29,13 @@ Files = dict[str, list[Path]]
 
 
 def split_named(name: str) -> str | None:
-    """Return train, validation or test for a name that says so ("dev.csv", "testset"), or None."""
+    """Return the split that a name contains ("dev.csv", "testset"), or None."""
     words = [re.sub(r"(set|data|split)$", "", w) for w in re.split(r"[^a-z]+", name.lower())]
     return next((split for split, known in ALIASES.items() if set(words) & set(known)), None)
 
 
 def format_of(path: Path) -> str | None:
-    """Return csv, json, parquet or arrow by the suffix (a last .gz aside), or None."""
+    """Return csv, json, parquet or arrow by the suffix (ignoring a last .gz), or None."""
     name = path.name.lower().removesuffix(".gz")
     return FORMATS.get(Path(name).suffix)
 
@@ -44,13 +43,13 @@ def format_of(path: Path) -> str | None:
 def find_sources(
     source: str | list[str] | Mapping[str, str | list[str]],
 ) -> tuple[Files, list[str]]:
-    """Return the files of each split, and what was passed over in a folder.
+    """Return the files of each split, and notes on skipped files of a folder.
 
     A lone file or a list is the split "train", from which the others are made. A folder's files
-    are assigned by their names (train, dev, test, ...); where none says so, all are "train".
+    are assigned by their names (train, dev, test, ...); if none names a split, all are "train".
 
     Raises:
-        DataError: every path that is missing or of an unknown kind, all at once.
+        DataError: all paths that are missing or of an unknown format at once.
     """
     if isinstance(source, Mapping):
         named = {name: split_named(name) for name in source}
@@ -65,7 +64,7 @@ def find_sources(
             if split and split in list(named.values())[:place]
         ]
         files = {split or name: _listed(source[name], faults) for name, split in named.items()}
-    elif isinstance(source, str) and _is("dir", Path(source)):
+    elif isinstance(source, str) and _is(Path(source), Path.is_dir):
         return _folder(Path(source))
     else:
         faults = []
@@ -78,26 +77,27 @@ def find_sources(
 def _listed(source: str | list[str], faults: list[Fault]) -> list[Path]:
     paths = [Path(item) for item in ([source] if isinstance(source, str) else source)]
     for path in paths:
-        what = odd(path)
+        what = describe_special(path)
+        if not what and _is(path, Path.is_dir):
+            what = "is a folder; name its files, or give it alone"
+        elif not what and not _is(path, Path.is_file):
+            what = f"there is no such file.{nearest_beside(path)}"
+        elif not what and format_of(path) is None:
+            what = f"is no table that can be read. Known: {listing(sorted(FORMATS))} (.gz)."
         if what:
             faults.append(Fault(str(path), what))
-        elif not _is("file", path) and not _is("dir", path):
-            folder = _is("dir", path.parent)
-            beside = [p.name for p in path.parent.iterdir()] if folder else []
-            hint = nearest(path.name, beside) or (
-                "" if folder else f" The folder {path.parent} does not exist either."
-            )
-            faults.append(Fault(str(path), f"there is no such file.{hint}"))
-        elif _is("dir", path):
-            faults.append(Fault(str(path), "is a folder; name its files, or give it alone"))
-        elif format_of(path) is None:
-            known = listing(sorted(FORMATS))
-            faults.append(Fault(str(path), f"is no table that can be read. Known: {known} (.gz)."))
     return paths
 
 
-def odd(path: Path) -> str:
-    """Return what stands at a path that is neither a file nor a folder, or ""."""
+def nearest_beside(path: Path) -> str:
+    """Return a hint on a path where nothing is: the nearest name in its folder, if any."""
+    if not _is(path.parent, Path.is_dir):
+        return f" The folder {path.parent} does not exist either."
+    return nearest(path.name, [p.name for p in path.parent.iterdir()])
+
+
+def describe_special(path: Path) -> str:
+    """Return what is wrong with a path that is neither a file nor a folder; "" if it is neither."""
     try:
         if path.is_symlink() and not path.exists():
             return f"is a link to {os.readlink(path)}, where nothing is"
@@ -110,10 +110,10 @@ def odd(path: Path) -> str:
     return ""
 
 
-def _is(kind: Literal["file", "dir"], path: Path) -> bool:
+def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
     try:
-        return path.is_file() if kind == "file" else path.is_dir()
-    except (OSError, ValueError):  # too long for any file's name, a NUL, a folder that is closed
+        return kind(path)
+    except (OSError, ValueError):  # a name that is too long, a NUL, a folder without access
         return False
 
 
@@ -126,14 +126,13 @@ def _folder(folder: Path) -> tuple[Files, list[str]]:
     tables = [path for path in found if format_of(path) is not None]
     if not tables:
         there = listing(path.name for path in found)
-        raise DataError(
-            Fault(str(folder), f"holds no {listing(sorted(FORMATS))} file but: {there}")
-        )
+        what = f"holds no {listing(sorted(FORMATS))} file but: {there}"
+        raise DataError(Fault(str(folder), what))
     files: Files = {}
     for path in tables:
-        split = split_named(_stem(path)) or (
-            split_named(path.parent.name) if path.parent != folder else None
-        )
+        name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
+        above = path.parent.name if path.parent != folder else ""
+        split = split_named(Path(name).stem) or split_named(above)
         files.setdefault(split or "", []).append(path)
     unnamed = files.pop("", [])
     if not files:
@@ -142,14 +141,8 @@ def _folder(folder: Path) -> tuple[Files, list[str]]:
         return {"train": unnamed}, [whole] if len(unnamed) > 1 else []
     if "train" not in files:
         raise DataError(Fault(str(folder), f"has files for {listing(files)} but none for train"))
-    passed = f"{folder}: passed over {listing(p.name for p in unnamed)} (no split in the name)"
-    return files, [passed] if unnamed else []
-
-
-def _stem(path: Path) -> str:
-    """Return a file's name without what says its format: my.train of my.train.csv.gz."""
-    name = path.name[:-3] if path.name.lower().endswith(".gz") else path.name
-    return Path(name).stem
+    skipped = f"{folder}: skipped {listing(p.name for p in unnamed)} (no split in the name)"
+    return files, [skipped] if unnamed else []
 
 
 def digest(paths: Iterable[Path]) -> str:

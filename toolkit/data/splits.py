@@ -1,4 +1,4 @@
-"""Making the splits that the data does not bring: random, stratified, by group, by time."""
+"""Make the splits that the data does not have: random, stratified, by group, by time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.data import time_splits
-from toolkit.data.checks import absent, tables
+from toolkit.data.checks import absent, column_values
+from toolkit.data.sources import ALIASES
 from toolkit.errors import DataError, Fault
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from toolkit.recipe import SplitSpec
 
-# Texts that sort as the times do that they name.
+# Texts that sort by time.
 DATED = r"^\s*\d{4}-\d{2}(-\d{2}([T ]\d{2}:.*)?)?\s*$"
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -26,7 +27,7 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 def make_splits(
     given: Mapping[str, datasets.Dataset], spec: SplitSpec, target: str | None, seed: int
 ) -> tuple[datasets.DatasetDict, list[str]]:
-    """Return train, validation and test, making what is missing out of train, and notes on it.
+    """Return train, validation and test, and notes; missing splits are taken from train.
 
     Rows keep their order within a split; the same seed gives the same split.
 
@@ -46,29 +47,33 @@ def make_splits(
     if not sizes:
         return time_splits.apart(datasets.DatasetDict(given), spec)
     if sum(sizes.values()) >= len(whole):
-        raise DataError(
-            Fault("data.split", f"asks {sizes} of {len(whole)} rows: nothing is left for train")
-        )
+        what = f"asks {sizes} of {len(whole)} rows: nothing is left for train"
+        raise DataError(Fault("data.split", what))
     rng = np.random.default_rng(seed if spec.seed is None else spec.seed)
     taken, way, notes = _assign(whole, sizes, spec, target, rng)
-    parts = {"train": whole.select(np.flatnonzero(taken == 0))}
-    for place, name in enumerate(sizes, start=1):
-        parts[name] = whole.select(np.flatnonzero(taken == place))
+    parts = {
+        name: whole.select(np.flatnonzero(taken == place))
+        for place, name in enumerate(["train", *sizes])
+    }
     empty = [name for name, part in parts.items() if not len(part)]
     if empty:
         what = f"leaves no row for {', '.join(empty)} ({way})"
-        if spec.stratify and not spec.group and not spec.time:
-            classes = len(np.unique(codes(whole, str(target))))
-            what += (
-                f": {target!r} has {classes:,} different values in {len(whole):,} rows. Is it the "
-                "label? If it is, --set data.split.stratify=false"
-            )
-        raise DataError(Fault("data.split", what))
-    note = f"{' and '.join(sizes)} made out of train ({way})"
+        raise DataError(Fault("data.split", what + _hint(whole, spec, target)))
+    note = f"{' and '.join(sizes)} taken from train ({way})"
     merged = {**given, **parts}
-    order = [name for name in ("train", "validation", "test") if name in merged]
-    found, more = time_splits.apart(datasets.DatasetDict({n: merged[n] for n in order}), spec)
+    ordered = datasets.DatasetDict({name: merged[name] for name in ALIASES if name in merged})
+    found, more = time_splits.apart(ordered, spec)
     return found, [note, *notes, *more]
+
+
+def _hint(whole: datasets.Dataset, spec: SplitSpec, target: str | None) -> str:
+    if not spec.stratify or spec.group or spec.time:
+        return ""
+    classes = len(np.unique(codes(whole, str(target))))
+    return (
+        f": {target!r} has {classes:,} different values in {len(whole):,} rows. Is it the label? "
+        "If it is, --set data.split.stratify=false"
+    )
 
 
 def _assign(
@@ -78,10 +83,10 @@ def _assign(
     target: str | None,
     rng: np.random.Generator,
 ) -> tuple[Ints, str, list[str]]:
-    """Return for each row 0 (train) or the place of its split in `sizes`, the way, and notes."""
+    """Return for each row 0 (train) or the number of its split in `sizes`, the way, and notes."""
     rows = len(whole)
     if spec.group:
-        alone = sum(int(absent(t[spec.group]).sum()) for t in tables(whole, [spec.group]))
+        alone = int(absent(column_values(whole, spec.group)).sum())
         notes = [f"{alone:,} rows have no {spec.group!r} and count as one group"] if alone else []
         return _by_group(codes(whole, spec.group), sizes, rng), f"by group {spec.group!r}", notes
     taken = np.zeros(rows, np.int64)
@@ -95,7 +100,7 @@ def _assign(
     classes = codes(whole, target) if spec.stratify and target else np.zeros(rows, np.int64)
     order = np.lexsort((rng.permutation(rows), classes))
     for place, size in enumerate(sizes.values(), start=1):
-        # Every (rows/size)-th row of the ordered classes: shares are kept to within one row.
+        # Every (rows/size)-th row in order of class: proportions are kept to within one row.
         steps = np.arange(len(order)) * size // len(order)
         chosen = np.diff(steps, append=size) > 0
         taken[order[chosen]], order = place, order[~chosen]
@@ -106,16 +111,16 @@ def _assign(
 
 
 def _keep_one_in_train(taken: Ints, classes: Ints) -> None:
-    """Give back a row of each class that train would lose: it could never be predicted."""
+    """Return a row of each class that train would lose: it could never be predicted."""
     in_train = np.unique(classes[taken == 0])
     for lost in np.setdiff1d(classes, in_train):
         taken[np.flatnonzero(classes == lost)[0]] = 0
 
 
 def _by_group(groups: Ints, sizes: Mapping[str, int], rng: np.random.Generator) -> Ints:
-    """Fill each split with whole groups in random order, as near to its size as they come.
+    """Fill each split with whole groups in random order, as near to its size as possible.
 
-    The largest group stays in train, and no split takes the last group of one yet to come.
+    The largest group stays in train, and no split takes the last group left for a later one.
     """
     counts = np.bincount(groups)
     split = np.zeros(len(counts), np.int64)
@@ -124,7 +129,7 @@ def _by_group(groups: Ints, sizes: Mapping[str, int], rng: np.random.Generator) 
     for place, size in enumerate(sizes.values(), start=1):
         spare, filled = len(order) - (len(sizes) - place), 0
         for group in order:
-            # A group that would overshoot by more than what is still lacking stays out.
+            # A group that would overshoot by more than what is still missing is left out.
             if spare > 0 and counts[group] < 2 * (size - filled):
                 split[group], filled, spare = place, filled + counts[group], spare - 1
         if not filled and len(order):
@@ -136,8 +141,7 @@ def _by_group(groups: Ints, sizes: Mapping[str, int], rng: np.random.Generator) 
 
 def codes(split: datasets.Dataset, column: str) -> Ints:
     """Return an integer per row, equal where the column's values are equal."""
-    parts = [table[column].combine_chunks() for table in tables(split, [column])]
-    values = pa.chunked_array(parts)
+    values = column_values(split, column)
     if isinstance(values.type, pa.JsonType):
         values = values.cast(pa.string())
     if pa.types.is_nested(values.type):
@@ -150,15 +154,12 @@ def codes(split: datasets.Dataset, column: str) -> Ints:
 
 
 def _sortable(split: datasets.Dataset, column: str) -> Ints:
-    """Return the place of each row in time.
+    """Return the rank of each row in time.
 
     Raises:
-        DataError: rows without a time, or with one whose order is not that of time (31/12/2024).
+        DataError: rows without a time, or dates that do not sort by time (31/12/2024).
     """
-    values = pa.chunked_array([t[column].combine_chunks() for t in tables(split, [column])])
-    lacking = int(absent(values).sum())
-    if lacking:
-        raise DataError(Fault("data.split.time", f"{lacking:,} rows have no {column!r}"))
+    values = time_splits.time_values(split, column)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         odd = values.filter(pc.invert(pc.match_substring_regex(values, DATED)))
         if len(odd):

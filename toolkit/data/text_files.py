@@ -1,11 +1,14 @@
-"""Text files as bytes and lines: unpacked, and checked for their encoding before anything else."""
+"""Data files as bytes and lines, their encoding checked, and converted once into a cache."""
 
 from __future__ import annotations
 
 import codecs
 import gzip
+import hashlib
 import io
+import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, cast
 
@@ -25,11 +28,28 @@ def lines(path: Path, encoding: str) -> io.TextIOWrapper:
     return io.TextIOWrapper(opened(path), encoding=encoding, newline="")
 
 
+def convert_once(
+    path: Path, cache: Path, suffix: str, form: object, write: Callable[[Path], None]
+) -> Path:
+    """Return what `write` makes of a file, kept in `cache` until the file or `form` changes."""
+    stat = path.stat()
+    key = repr((str(path), stat.st_size, stat.st_mtime_ns, form)).encode("utf-8", "surrogatepass")
+    target = cache / f"{hashlib.sha256(key).hexdigest()[:32]}{suffix}"
+    if not target.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        partial = target.with_suffix(f".{os.getpid()}.partial")
+        try:
+            write(partial)
+            os.replace(partial, target)
+        finally:
+            partial.unlink(missing_ok=True)
+    return target
+
+
 def check_encoding(path: Path, encoding: str) -> None:
     """Raise DataError with the line of the first byte that is not text in `encoding`."""
     decoder = codecs.getincrementaldecoder(encoding)()
-    line = 1
-    begins = b""
+    line, begins = 1, b""
     try:
         with opened(path) as file:
             while chunk := file.read(1 << 20):
@@ -42,12 +62,10 @@ def check_encoding(path: Path, encoding: str) -> None:
             line += bytes(error.object[: error.start]).count(b"\n")
             what = f"byte 0x{bytes(error.object[error.start : error.start + 1]).hex()}"
         likely = "utf-16" if begins in UTF16 else "cp1252"
-        raise DataError(
-            Fault(
-                f"{path}:{line}",
-                f"is not {encoding} text ({what}). Name its encoding, for example "
-                f"--set data.encoding={likely}, or save the file as UTF-8.",
-            )
-        ) from None
+        what = (
+            f"is not {encoding} text ({what}). Name its encoding, for example "
+            f"--set data.encoding={likely}, or save the file as UTF-8."
+        )
+        raise DataError(Fault(f"{path}:{line}", what)) from None
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(Fault(str(path), f"cannot be read: {error}")) from None

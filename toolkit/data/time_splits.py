@@ -1,15 +1,17 @@
-"""Splits that lie apart in time: a gap between them, or windows of their own."""
+"""Splits by time: a gap between them, or a window for each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.data.checks import absent, tables
+from toolkit.data.checks import absent, column_values
+from toolkit.data.sources import ALIASES
 from toolkit.errors import DataError, Fault
 from toolkit.recipe.schema import UNITS
 
@@ -19,30 +21,29 @@ if TYPE_CHECKING:
     from toolkit.recipe import SplitSpec
 
 Times = np.ndarray[Any, np.dtype[np.int64]]
-ORDER = ("train", "validation", "test")
 LAST = 253_402_300_800  # seconds from 1970 to the end of the year 9999
 
 
 def apart(splits: datasets.DatasetDict, spec: SplitSpec) -> tuple[datasets.DatasetDict, list[str]]:
-    """Leave out the rows that lie within `gap` before the first row of a later split.
+    """Drop the rows that lie within `gap` before the first row of a later split.
 
     Raises:
-        DataError: nothing of a split is left; times that cannot be read.
+        DataError: no row of a split is left; times that cannot be read.
     """
     if not spec.gap or not spec.time:
         return splits, []
     gap = int(spec.gap[:-1]) * UNITS[spec.gap[-1]] * 1000
     times = {name: milliseconds(rows, spec.time) for name, rows in splits.items()}
     notes, first = [], None
-    for name in reversed([name for name in ORDER if name in splits]):
+    for name in reversed([name for name in ALIASES if name in splits]):
         if first is not None:
             kept = times[name] + gap <= first
             if not kept.any():
                 what = f"a gap of {spec.gap} leaves no row of {name}"
                 raise DataError(Fault("data.split.gap", what))
             if not kept.all():
-                notes.append(f"{int((~kept).sum()):,} rows of {name} lie within {spec.gap} of the "
-                             "split after it and are left out")  # fmt: skip
+                after = f"inside the {spec.gap} gap before the next split"
+                notes.append(f"{int((~kept).sum()):,} {name} rows were dropped: they fall {after}")
                 splits[name] = splits[name].select(np.flatnonzero(kept))
                 times[name] = times[name][kept]
         first = int(times[name].min())
@@ -52,10 +53,10 @@ def apart(splits: datasets.DatasetDict, spec: SplitSpec) -> tuple[datasets.Datas
 def windows(
     given: Mapping[str, datasets.Dataset], column: str, spans: Mapping[Any, tuple[Any, Any]]
 ) -> tuple[datasets.DatasetDict, list[str]]:
-    """Return the rows of train that lie in each window of time, beside the splits that are given.
+    """Return the rows of train in each time window as a split, with the splits that are given.
 
     Raises:
-        DataError: a window without a row, or with a start or an end that is no time.
+        DataError: a window without rows, or whose start or end is no time.
     """
     import datasets
 
@@ -72,30 +73,24 @@ def windows(
         bounds[str(name)] = low, high
         inside = np.flatnonzero((times >= low) & (times < high))
         if not len(inside):
-            what = (
-                f"has no row: {column!r} goes from {_shown(times.min())} to {_shown(times.max())}"
-            )
+            first, last = (str(np.datetime64(int(t), "ms").astype("datetime64[s]"))
+                           for t in (times.min(), times.max()))  # fmt: skip
+            what = f"has no row: {column!r} goes from {first} to {last}"
             faults.append(Fault(f"data.split.windows.{name}", what))
         left -= len(inside)
         found[name] = whole.select(inside)
-    faults += _overlapping(bounds)
+    faults += [
+        Fault(f"data.split.windows.{name}", f"overlaps that of {other}: rows would be in both")
+        for other, name in combinations(bounds, 2)
+        if bounds[name][0] < bounds[other][1] and bounds[other][0] < bounds[name][1]
+    ]
     if "test" not in found and not faults:
         faults.append(Fault("data.split.windows", "lacks one for test"))
     if faults:
         raise DataError(faults)
     notes = [f"splits are windows of {column!r}"]
-    notes += [f"{left:,} rows lie outside of them and are left out"] if left > 0 else []
-    return datasets.DatasetDict({name: found[name] for name in ORDER if name in found}), notes
-
-
-def _overlapping(bounds: Mapping[str, tuple[int, int]]) -> list[Fault]:
-    """Return a fault for every two windows that share a time: rows would stand in both splits."""
-    return [
-        Fault(f"data.split.windows.{name}", f"overlaps that of {other}: rows would stand in both")
-        for place, name in enumerate(bounds)
-        for other in list(bounds)[:place]
-        if bounds[name][0] < bounds[other][1] and bounds[other][0] < bounds[name][1]
-    ]
+    notes += [f"{left:,} rows outside of them were dropped"] if left > 0 else []
+    return datasets.DatasetDict({name: found[name] for name in ALIASES if name in found}), notes
 
 
 def milliseconds(rows: datasets.Dataset, column: str) -> Times:
@@ -104,13 +99,20 @@ def milliseconds(rows: datasets.Dataset, column: str) -> Times:
     Raises:
         DataError: rows without a time, or values that are none.
     """
-    if not len(rows):
-        return np.zeros(0, np.int64)
-    values = pa.chunked_array([t[column].combine_chunks() for t in tables(rows, [column])])
+    return _as_times(time_values(rows, column), column) if len(rows) else np.zeros(0, np.int64)
+
+
+def time_values(rows: datasets.Dataset, column: str) -> pa.ChunkedArray:
+    """Return a column of times as it is.
+
+    Raises:
+        DataError: rows without a time.
+    """
+    values = column_values(rows, column)
     lacking = int(absent(values).sum())
     if lacking:
         raise DataError(Fault("data.split.time", f"{lacking:,} rows have no {column!r}"))
-    return _as_times(values, column)
+    return values
 
 
 def _as_times(values: pa.ChunkedArray, column: str) -> Times:
@@ -133,7 +135,3 @@ def _as_times(values: pa.ChunkedArray, column: str) -> Times:
         what = f"{column!r} cannot be read as times: {error}; write 2024-12-31T23:59:59"
         raise DataError(Fault("data.split.time", what)) from None
     return np.asarray(found, np.int64)
-
-
-def _shown(milliseconds: Any) -> str:
-    return str(np.datetime64(int(milliseconds), "ms").astype("datetime64[s]"))

@@ -1,4 +1,4 @@
-"""Rows that pass through once, on their way to a prediction."""
+"""Rows that are processed once, on their way to a prediction."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from datasets.fingerprint import generate_random_fingerprint
 
 
 class UncachedDataset(datasets.Dataset):  # type: ignore[misc]  # untyped there
-    """Rows whose `map` is not named by a hash of what it does.
+    """A Dataset whose `map` computes no fingerprint of its function.
 
-    The hash, which lets `datasets` find a result in its cache, goes through all that a function
-    holds (a tokenizer with its vocabulary: most of a second). What is predicted once is cached
-    nowhere.
+    The fingerprint, by which `datasets` finds a result in its cache, hashes all that a function
+    refers to (a tokenizer with its vocabulary takes most of a second). Predictions are not cached.
     """
 
     @classmethod

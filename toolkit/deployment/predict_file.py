@@ -133,14 +133,14 @@ class _Input:
                 numbers, wrong = _sound(lines, clean, named)
             path = str(clean)
         rename = plugin.recipe.data.rename if plugin.recipe else {}
-        raw, digest = prediction_rows.rows(path, named, rename, source, split)
+        raw, digest = prediction_rows.read_prediction_rows(path, named, rename, source, split)
         if writers.COLUMN in raw.column_names:
             raise DataError(
                 Fault(source, f"has a column {writers.COLUMN!r}, which is the output's")
             )
         numbers = np.arange(1, len(raw) + 1) if numbers is None else numbers
         inputs = [name for name, mark in named.values() if mark.role == "input"]
-        left_out = prediction_rows.unusable(raw, inputs, plugin)
+        left_out = prediction_rows.unusable_rows(raw, inputs, plugin)
         for row, why in left_out.items():
             wrong[int(numbers[row])] = why, raw.with_format("arrow")[row : row + 1]
         usable = np.setdiff1d(np.arange(len(raw)), list(left_out))

@@ -178,7 +178,7 @@ def _mirror(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | 
     if model_id not in registry.points(GROUP):
         tried.reasons.append("mirror: no installed package brings it")
         return None
-    point = registry.resolve(GROUP, "model", model_id)
+    point = registry.resolve(GROUP, model_id)
     try:
         mirror = point.load()()
     except ImportError as error:
@@ -217,8 +217,7 @@ def describe_mirror(entry: registry.Entry) -> str:
     Raises:
         PluginError: it fails, or another package brings one of its name.
     """
-    kind = registry.KINDS[GROUP]
-    what, point = registry.side(kind, entry), registry.resolve(GROUP, kind, entry.name)
+    what, point = registry.describe(GROUP, entry), registry.resolve(GROUP, entry.name)
     try:
         mirror = point.load()()
     except ImportError as error:

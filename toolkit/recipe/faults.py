@@ -1,4 +1,4 @@
-"""What pydantic finds, in the words of a person who wrote YAML."""
+"""Validation errors of pydantic as messages for the author of a recipe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ REMOTE_CODE = "trust_remote_code"
 
 
 def _keys(loc: Sequence[Any], values: Any, missing: bool) -> list[str]:
-    """Return the part of pydantic's location that the user wrote (not its union branch names)."""
+    """Return pydantic's location without the names of union branches."""
     keys: list[str] = []
     for item in loc:
         if isinstance(values, Mapping) and item in values:
@@ -25,8 +25,8 @@ def _keys(loc: Sequence[Any], values: Any, missing: bool) -> list[str]:
     return keys
 
 
-def distinct(error: ValidationError, values: Any) -> list[tuple[list[str], Any]]:
-    """Return one fault a key: a union reports each of its branches."""
+def distinct_faults(error: ValidationError, values: Any) -> list[tuple[list[str], Any]]:
+    """Return one fault per key: a union reports each of its branches."""
     items: dict[str, tuple[list[str], Any]] = {}
     for item in error.errors(include_url=False, include_context=True):
         keys = _keys(item["loc"], values, item["type"] == "missing")
@@ -34,11 +34,10 @@ def distinct(error: ValidationError, values: Any) -> list[tuple[list[str], Any]]
     return list(items.values())
 
 
-def words(item: Any, model: type[BaseModel]) -> str:
-    """Return pydantic's finding in the words of a person who wrote YAML."""
-    known = _siblings(model, item["loc"][:-1])
+def format_fault(item: Any, model: type[BaseModel]) -> str:
+    """Return one of pydantic's errors in terms of YAML keys and blocks."""
     if item["type"] == "extra_forbidden":
-        name = str(item["loc"][-1])
+        name, known = str(item["loc"][-1]), _siblings(model, item["loc"][:-1])
         return f"unknown key.{nearest(name, known)} Known: {listing(sorted(known), 40)}."
     if item["type"] == "missing":
         return "is missing"
@@ -52,16 +51,16 @@ def words(item: Any, model: type[BaseModel]) -> str:
     )  # fmt: skip
 
 
-def remote_code(values: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Take every `trust_remote_code` out of a recipe's values, and yield where it stood."""
+def remove_remote_code(values: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Remove every `trust_remote_code` from a recipe's values, and yield its key path."""
     if isinstance(values, dict):
         for key in [k for k in values if str(k).replace("-", "_").lower() == REMOTE_CODE]:
             del values[key]
             yield (*keys, str(key))
-    inner = values.items() if isinstance(values, dict) else enumerate(
-        values if isinstance(values, list) else ())  # fmt: skip
+    inner = values.items() if isinstance(values, dict) else (
+        enumerate(values if isinstance(values, list) else ()))  # fmt: skip
     for key, value in inner:
-        yield from remote_code(value, (*keys, str(key)))
+        yield from remove_remote_code(value, (*keys, str(key)))
 
 
 def _siblings(model: Any, loc: Sequence[Any]) -> list[str]:
@@ -70,8 +69,6 @@ def _siblings(model: Any, loc: Sequence[Any]) -> list[str]:
         if key not in options:
             continue
         inner = options[key].annotation
-        model = next(
-            (a for a in [inner, *getattr(inner, "__args__", ())] if hasattr(a, "model_fields")),
-            None,
-        )
+        types = [inner, *getattr(inner, "__args__", ())]
+        model = next((found for found in types if hasattr(found, "model_fields")), None)
     return list(getattr(model, "model_fields", {}))

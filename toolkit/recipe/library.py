@@ -1,42 +1,32 @@
-"""Recipes by name or path: the core's own, and those that installed plugin packages ship.
+"""Recipes by name or path: the core's own, and those of installed plugin packages.
 
-A package that brings a plugin ships recipes in a folder `recipes/<scenario>/<name>.yaml` beside
-its modules. `default.yaml` answers to the bare scenario's name.
+A plugin's package has its recipes in `recipes/<scenario>/<name>.yaml` beside its modules. The
+name of the scenario alone means `default.yaml`.
 """
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import yaml
 
 from toolkit import registry
 from toolkit.errors import Fault, RecipeError
+from toolkit.recipe.yaml_text import MOST_BYTES
 from toolkit.utils.text import listing, nearest
 
 if TYPE_CHECKING:
-    from toolkit.recipe import Draft
+    from toolkit.recipe.draft import Draft, Overrides
 
 SUFFIXES = (".yaml", ".yml")
-MOST_BYTES = 100_000  # of a recipe; which takes seconds to read
-# libyaml's loader, where PyYAML was built with it: listing reads every recipe. "Base": all
-# scalars stay text, so that no recipe's odd date or number can end the listing.
+# libyaml's loader, where PyYAML was built with it, as listing reads every recipe. "Base": all
+# scalars stay text, so that no odd date or number can break the listing.
 _BaseLoader = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
-
-
-@dataclass(frozen=True)
-class Shelf:
-    """A folder of recipes and the distribution that brings it."""
-
-    folder: Path
-    distribution: str
 
 
 @dataclass(frozen=True)
@@ -49,43 +39,33 @@ class Listed:
 
 
 def core_folder() -> Path:
-    """Return the folder of the recipes that come with the toolkit."""
+    """Return the folder of the toolkit's own recipes: in the installed package, or beside it."""
     package = Path(__file__).parents[1]
     inside = package / "recipes"
     return inside if inside.is_dir() else package.parent / "recipes"
 
 
-def shelves() -> list[Shelf]:
-    """Return every folder of recipes, the core's first; imports no plugin."""
-    found = [Shelf(core_folder(), "toolkit")]
-    for entry in registry.entries():
-        package = entry.target.partition(":")[0].partition(".")[0]
-        for folder in _package_folders(package):
-            shelf = Shelf(folder / "recipes", entry.distribution)
-            if shelf.folder.is_dir() and shelf.folder not in [s.folder for s in found]:
-                found.append(shelf)
-    return found
-
-
-def _package_folders(package: str) -> list[Path]:
-    """Return the folders of a top-level package, without importing it; [] for a lone module."""
-    try:
-        spec = importlib.util.find_spec(package)
-    except (ImportError, ValueError):
-        return []
-    return [Path(place) for place in (spec.submodule_search_locations or ())] if spec else []
-
-
 def recipes() -> list[Listed]:
-    """Return every recipe of every shelf, sorted by name."""
-    return sorted((item for shelf in shelves() for item in _on(shelf)), key=lambda item: item.name)
+    """Return all recipes, sorted by name; imports no plugin."""
+    found = []
+    for folder, distribution in _folders().items():
+        for path in folder.glob("*/*"):
+            if _is_file_name(path.name):
+                name = f"{path.parent.name}/{path.stem}".removesuffix("/default")
+                found.append(Listed(name, path, distribution))
+    return sorted(found, key=lambda item: (item.name, item.path))
 
 
-def _on(shelf: Shelf) -> Iterator[Listed]:
-    for path in sorted(path for path in shelf.folder.glob("*/*") if _is_file_name(path.name)):
-        scenario = path.parent.name
-        name = scenario if path.stem == "default" else f"{scenario}/{path.stem}"
-        yield Listed(name, path, shelf.distribution)
+def _folders() -> dict[Path, str]:
+    """Return every folder of recipes -> its distribution, the core's first."""
+    found = {core_folder(): "toolkit"}
+    for entry in registry.entries():
+        spec = registry.find_package(entry)
+        for place in (spec.submodule_search_locations or ()) if spec else ():
+            folder = Path(place) / "recipes"
+            if folder.is_dir():
+                found.setdefault(folder, entry.distribution)
+    return found
 
 
 def _is_file_name(name: str) -> bool:
@@ -93,7 +73,7 @@ def _is_file_name(name: str) -> bool:
 
 
 def locate(name: str) -> Path:
-    """Return the file of a recipe, given by its name or by a path.
+    """Return the file of a recipe, given by name or path.
 
     Raises:
         RecipeError: no such recipe (with the nearest and all names), or two of that name.
@@ -103,7 +83,7 @@ def locate(name: str) -> Path:
         try:
             there = path.is_file()
             beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        except (OSError, ValueError):  # no file's name can be as long, or hold a NUL
+        except (OSError, ValueError):  # a name that is too long or contains a NUL
             there, beside = False, []
         if not there and path.name in beside:
             kind = "a link to nothing" if path.is_symlink() and not path.exists() else "no file"
@@ -121,23 +101,20 @@ def locate(name: str) -> Path:
         )
     if len(same) > 1:
         sides = " and ".join(f"{item.distribution} ({item.path})" for item in same)
-        raise RecipeError(f"recipe {name!r} is shipped twice, by {sides}: give the path of one.")
+        raise RecipeError(f"recipe {name!r} is installed twice, by {sides}: give the path of one.")
     return same[0].path
 
 
 def name_of(path: Path) -> str:
     """Return the short name of a recipe file, as its run folders are called.
 
-    The recipe that a run has written into its folder keeps the name of the one that it came from.
+    The recipe in a run's folder keeps the name of the original.
     """
     for record in ("run.json", "seeds.json") if path.name == "recipe.yaml" else ():
         name = _name_in(path.with_name(record))
         if name is not None:
             return name
-    for item in recipes():
-        if item.path == path:
-            return item.name
-    return path.stem
+    return next((item.name for item in recipes() if item.path == path), path.stem)
 
 
 def _name_in(record: Path) -> str | None:
@@ -145,15 +122,19 @@ def _name_in(record: Path) -> str | None:
         name = json.loads(record.read_text(encoding="utf-8")).get("recipe")
     except (OSError, ValueError, AttributeError):
         return None
-    # It becomes a folder's name: nothing that leads out of one.
+    # It becomes a folder's name, which must not lead out of its parent.
     fits = isinstance(name, str) and re.fullmatch(r"[\w-][\w.-]*(/[\w-][\w.-]*)?", name)
     return str(name) if fits else None
+
+
+def _find(name: str) -> Path:
+    return locate(name).resolve()
 
 
 def description(path: Path) -> str:
     """Return a recipe's `description:` for a listing, or what is wrong with the file."""
     try:
-        # What is no file may never end, and what is huge is no recipe: neither holds up a listing.
+        # A pipe may never end, and a huge file is no recipe: neither must block the listing.
         if not path.is_file() or path.stat().st_size > MOST_BYTES:
             return f"[broken: no file of at most {MOST_BYTES:,} bytes]"
         text = path.read_text(encoding="utf-8-sig")
@@ -168,28 +149,27 @@ def description(path: Path) -> str:
 
 def local_sources(path: Path) -> list[str]:
     """Return the data files that a recipe's own file names beside itself."""
-    from toolkit.recipe import draft
+    from toolkit.recipe.reading import read_draft
 
-    values = draft(path.resolve(), find=lambda other: locate(other).resolve()).values
+    values = read_draft(path.resolve(), find=_find).values
     data = values.get("data")
     source = data.get("source", []) if isinstance(data, dict) else []
     flat = source.values() if isinstance(source, dict) else [source]
     names = [name for item in flat for name in (item if isinstance(item, list) else [item])]
     paths = [Path(name) for name in names if isinstance(name, str)]
-    here = path.resolve().parent
-    return [found.name for found in paths if found.parent == here and found.is_file()]
+    return [p.name for p in paths if p.parent == path.resolve().parent and p.is_file()]
 
 
-def find_recipe(name: str, overrides: Sequence[tuple[tuple[str, ...], Any]] = ()) -> Draft:
-    """Return a recipe by name or path as a draft, overrides applied; `Draft.recipe()` checks it.
+def find_recipe(name: str, overrides: Overrides = ()) -> Draft:
+    """Return a recipe by name or path, with overrides, before it is checked.
 
     Raises:
         RecipeError: no such recipe, or a file that is no YAML mapping.
     """
-    from toolkit.recipe import draft
+    from toolkit.recipe.reading import read_draft
 
     path = locate(name)
-    found = draft(path.resolve(), overrides, find=lambda other: locate(other).resolve())
+    found = read_draft(path.resolve(), overrides, _find)
     found.asked = name
     if not _is_file_name(name):
         found.name = name.removesuffix("/default")

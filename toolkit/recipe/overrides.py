@@ -2,53 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from toolkit.errors import Fault, RecipeError
-from toolkit.recipe.reading import parse_override
-
-Overrides = Sequence[tuple[tuple[str, ...], Any]]
-
-
-def _folder(model: str) -> str | None:
-    """Return the whole path where a model is named by its folder."""
-    try:
-        folder = Path(model).expanduser()
-        return str(folder.resolve()) if model and folder.is_dir() else None
-    except (OSError, ValueError, RuntimeError):  # what no folder is called
-        return None
+from toolkit.recipe.draft import KeyPath
+from toolkit.recipe.yaml_text import DEEPEST, brief, construct
 
 
 def overrides(
-    data: str | None,
-    model: str | None,
-    method: str | None,
-    settings: tuple[str, ...],
-    seed: int | None,
-) -> list[tuple[tuple[str, ...], Any]]:
-    """Return key paths and values; the named options first, so that --set can go beyond them.
+    data: str | Path | None = None,
+    model: str | Path | None = None,
+    method: str | None = None,
+    settings: Iterable[str] = (),
+    seed: int | None = None,
+) -> list[tuple[KeyPath, Any]]:
+    """Return key paths and values; named options come first, so that --set can refine them.
 
     Raises:
-        RecipeError: every --set that is malformed.
+        RecipeError: all malformed --set options.
     """
-
-    named: list[tuple[tuple[str, ...], Any]] = []
+    found: list[tuple[KeyPath, Any]] = []
     if data is not None:
-        named.append((("data", "source"), data))
+        found.append((("data", "source"), str(data)))
     if model is not None:
-        named.append((("model",), _folder(model) or model))
+        found.append((("model",), _resolve_folder(str(model))))
     if method is not None:
-        named.append((("method",), {"name": method}))  # with the settings of that method only
+        found.append((("method",), {"name": method}))  # without settings of another method
     if seed is not None:
-        named.append((("seed",), seed))
+        found.append((("seed",), seed))
     faults: list[Fault] = []
     for text in settings:
         try:
-            named.append(parse_override(text))
+            found.append(parse_override(text))
         except RecipeError as error:
             faults += error.faults
     if faults:
         raise RecipeError(faults)
-    return named
+    return found
+
+
+def _resolve_folder(model: str) -> str:
+    try:
+        folder = Path(model).expanduser()
+        return str(folder.resolve()) if model and folder.is_dir() else model
+    except (OSError, ValueError, RuntimeError):  # no folder can have this name
+        return model
+
+
+def parse_override(text: str) -> tuple[KeyPath, Any]:
+    """Return (key path, typed value) of `a.b=c`; the value is read as YAML.
+
+    Raises:
+        RecipeError: there is no "=", an empty key, or a value that is no YAML.
+    """
+    path, equals, value = text.partition("=")
+    keys = tuple(key.strip() for key in path.split("."))
+    if not equals or not all(keys):
+        raise RecipeError(Fault(f"--set {text}", "write it as key.path=value"))
+    if len(keys) > DEEPEST:
+        raise RecipeError(Fault(f"--set {path}", "is nested too deeply"))
+    if len(value) == 1 and not value.isalnum() and value != "~":
+        return keys, value  # a delimiter or a separator: most of them are signs of YAML
+    try:
+        found = construct(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(Fault(f"--set {path}", f"the value is no YAML: {brief(error)}")) from None
+    if isinstance(found, dict) and any(v is None and ":" in str(k) for k, v in found.items()):
+        spaced = value.replace(":", ": ")
+        raise RecipeError(Fault(f"--set {path}", f"a colon needs a space behind it: '{spaced}'"))
+    return keys, found

@@ -1,4 +1,4 @@
-"""The parts of a recipe: frozen, typed, unknown keys refused."""
+"""The schema of recipes: immutable, typed, unknown keys are errors."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
 
-Share = Annotated[float, Field(gt=0, lt=1)]
+#: Blocks that may be written as a name only, and the key that the name stands for.
+NAMED = {"model": "id", "method": "name"}
+Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -30,13 +33,13 @@ Mark = Annotated[str, BeforeValidator(_one_mark)]
 
 
 def _moment(value: Any) -> Any:
-    # YAML reads 2024-12-31 as a date; it is written out with the recipe as text.
+    # YAML reads 2024-12-31 as a date; the recipe is written out with text.
     return value.isoformat() if isinstance(value, date) else value
 
 
 Moment = Annotated[str | int | float, BeforeValidator(_moment)]
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}  # in seconds
-MOST_SECONDS = 100 * 366 * 86_400  # numbers of milliseconds must fit wherever they are added
+MOST_SECONDS = 100 * 366 * 86_400  # sums in milliseconds must not overflow
 
 
 def _within_reason(value: str) -> str:
@@ -45,7 +48,7 @@ def _within_reason(value: str) -> str:
     return value
 
 
-Stretch = Annotated[str, Field(pattern=r"^\d{1,12}[smhd]$"), AfterValidator(_within_reason)]
+Duration = Annotated[str, Field(pattern=r"^\d{1,12}[smhd]$"), AfterValidator(_within_reason)]
 
 
 class Part(BaseModel):
@@ -55,24 +58,24 @@ class Part(BaseModel):
 
 
 class SplitSpec(Part):
-    """How splits that the data does not bring are made.
+    """How missing splits are made.
 
-    test, validation: a share of the rows (below 1) or a number of rows.
-    stratify: keep the shares of the target's classes in every split.
-    group: a column whose equal values never stand in two splits (one customer's rows, say).
+    test, validation: a fraction of the rows (below 1) or a number of rows.
+    stratify: keep the proportions of the target's classes in every split.
+    group: a column; rows with the same value (one customer, for example) stay in one split.
     time: a column; the latest rows become the test split, those before them validation.
-    gap: of time (7d, 12h, 30m, 10s; numbers count as seconds) between the last row of a split and
-        the first of those after it; the rows within it are left out.
-    windows: split -> [start, end) in time, instead of sizes; rows outside of all are left out.
-    seed: of the shuffle; None takes the recipe's.
+    gap: of time (7d, 12h, 30m, 10s; numeric times are seconds) between the last row of a split and
+        the first row of the next; rows inside the gap are dropped.
+    windows: split -> [start, end) in time, instead of sizes; rows outside of all are dropped.
+    seed: of the shuffle; None is the recipe's.
     """
 
-    test: Share | Count = 0.2
-    validation: Share | Count = 0.1
+    test: Fraction | Count = 0.2
+    validation: Fraction | Count = 0.1
     stratify: bool = False
     group: str | None = None
     time: str | None = None
-    gap: Stretch | None = None
+    gap: Duration | None = None
     windows: dict[Literal["train", "validation", "test"], tuple[Moment, Moment]] | None = None
     seed: int | None = None
 
@@ -90,16 +93,16 @@ class SplitSpec(Part):
 class DataSpec(Part):
     """Where the rows come from.
 
-    source: a file, a folder, a list of files, a map split -> file(s), or
-        `hub:owner/name[:config][@revision]`, or `plugin:name[?key=value&...]`, rows that an
-        installed package brings. Paths are relative to the recipe's file.
+    source: a file, a folder, a list of files, a map split -> file(s),
+        `hub:owner/name[:config][@revision]`, or `plugin:name[?key=value&...]` for rows of an
+        installed package. Paths are relative to the recipe's file.
     split: how missing splits are made.
-    encoding: of text files. delimiter: of csv files; found in the first rows where not given.
-    quote: around csv fields that hold the delimiter or a line end; null (kept as "", so that it
-        is written out with the recipe) where nothing is quoted.
-    rename: old column name -> new one, where a source has the old one.
-    on_missing: rows without a target or without any input are set aside and counted ("drop"), or
-        end the run ("error").
+    encoding: of text files. delimiter: of csv files; by default detected from the first rows.
+    quote: encloses csv fields that contain the delimiter or a line end; null if nothing is quoted
+        (stored as "", so that it is written out with the recipe).
+    rename: old column name -> new one; names that a source lacks are ignored.
+    on_missing: rows without a target or without any input are skipped and counted ("drop"), or
+        stop the run ("error").
     """
 
     source: str | list[str] | dict[str, str | list[str]]
@@ -143,8 +146,8 @@ class DataSpec(Part):
 class ModelSpec(Part):
     """A pretrained model: Hub id or folder, and the revision (branch, tag or commit).
 
-    from_config: instead of an id, the `model_type` and other fields of a transformers config, from
-        which a model without any training is made ("from scratch").
+    from_config: instead of an id, the `model_type` and other fields of a transformers config for
+        a model with random weights ("from scratch").
     """
 
     id: Annotated[str, Field(min_length=1)] | None = None
@@ -161,7 +164,7 @@ class ModelSpec(Part):
 
 
 class MethodSpec(BaseModel):
-    """What is trained; the other keys are the method's own and are checked by it."""
+    """The fine-tuning method; the other keys are its settings, which it validates itself."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 
@@ -169,7 +172,7 @@ class MethodSpec(BaseModel):
 
 
 class ReportSpec(Part):
-    """What is reported: metrics (the first is the headline), and columns to score by value."""
+    """What is reported: metrics (the first is the headline), and columns to slice scores by."""
 
     metrics: list[str] = []
     slices: list[str] = []
@@ -178,8 +181,8 @@ class ReportSpec(Part):
 class Recipe(Part):
     """Scenario, model, data and settings of a run.
 
-    options: the plugin's own. training: any field of the plugin's Arguments class, and
-    `early_stopping_patience` / `early_stopping_threshold`. seed: set before anything random.
+    options: of the plugin. training: any field of the plugin's Arguments class, and
+    `early_stopping_patience` / `early_stopping_threshold`. seed: of every random generator.
     """
 
     scenario: str
@@ -192,12 +195,7 @@ class Recipe(Part):
     report: ReportSpec = ReportSpec()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
 
-    @field_validator("model", mode="before")
+    @field_validator("model", "method", mode="before")
     @classmethod
-    def _id_alone(cls, value: Any) -> Any:
-        return {"id": value} if isinstance(value, str) else value
-
-    @field_validator("method", mode="before")
-    @classmethod
-    def _name_alone(cls, value: Any) -> Any:
-        return {"name": value} if isinstance(value, str) else value
+    def _named(cls, value: Any, info: ValidationInfo) -> Any:
+        return {NAMED[str(info.field_name)]: value} if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""YAML as recipes are written in: plain data, no tags, no aliases, scalars as YAML 1.2 has them."""
+"""The YAML of recipes: plain data, no tags, no aliases, scalars as in YAML 1.2."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Any
 
 import yaml
 
-# Characters that no path, id or name can hold, and that YAML lets through by escapes.
-DEEPEST = 50  # blocks inside of each other; reading time grows with its square
-UNTOLD = re.compile("[\0\ud800-\udfff]")
+MOST_BYTES = 100_000  # a recipe of that size takes seconds to read
+DEEPEST = 50  # nested blocks; reading time grows with the square
+# Characters that no path, id or name can contain, and that YAML allows as escapes.
+NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class _Loader(yaml.SafeLoader):
@@ -44,7 +45,7 @@ class _Dumper(yaml.SafeDumper):
     }
 
     def ignore_aliases(self, data: Any) -> bool:
-        """Write a value that stands twice out twice: `construct` refuses aliases."""
+        """Write a repeated value in full: `construct` refuses aliases."""
         return True
 
 
@@ -60,7 +61,7 @@ def construct(text: str) -> Any:
     """Return the values of a YAML text.
 
     Raises:
-        yaml.YAMLError: it is none, or holds what no recipe needs.
+        yaml.YAMLError: it is no YAML, or uses what recipes may not.
     """
     level = 0
     for event in yaml.parse(text, _Loader):
@@ -77,27 +78,27 @@ def construct(text: str) -> Any:
 
 
 def _refused(event: Any) -> str:
-    # Aliases are what a few lines of YAML need to unfold into gigabytes; no recipe needs them.
+    # A few lines of YAML with aliases can expand to gigabytes; no recipe needs them.
     if isinstance(event, yaml.AliasEvent):
         return "aliases (*name) are not allowed in a recipe"
     if getattr(event, "tag", None) is not None:
         return f"tags ({event.tag}) are not allowed in a recipe"
-    if isinstance(event, yaml.ScalarEvent) and UNTOLD.search(event.value):
+    if isinstance(event, yaml.ScalarEvent) and NOT_TEXT.search(event.value):
         return f"{event.value!r} holds a character that is no text"
     return ""
 
 
 def compose(text: str) -> Any:
-    """Return the tree of nodes of a YAML text, each with its place."""
+    """Return the tree of nodes of a YAML text, each with its line."""
     return yaml.compose(text, _Loader)
 
 
 def line_of(error: Exception) -> str:
-    """Return ":line" of a fault in YAML, where it is known."""
+    """Return ":line" of a YAML error, where it is known."""
     mark = getattr(error, "problem_mark", None)
     return f":{mark.line + 1}" if mark is not None else ""
 
 
 def brief(error: Exception) -> str:
-    """Return what is wrong with a YAML text in one line."""
+    """Return the first line of a YAML error."""
     return str(getattr(error, "problem", None) or str(error).splitlines()[0])

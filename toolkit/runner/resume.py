@@ -15,7 +15,7 @@ from toolkit.runs.writer import RunWriter
 
 if TYPE_CHECKING:
     from toolkit.recipe import Draft
-    from toolkit.recipe.overrides import Overrides
+    from toolkit.recipe.draft import Overrides
     from toolkit.runner.prepare import Job
 
 OPENING = {"run.lock", "recipe.yaml", "run.json.partial"}  # of a run that ended as it began

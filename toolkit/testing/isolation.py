@@ -35,10 +35,10 @@ Answer = tuple[bool, str]
 #: Group -> the function that says of an entry what it is, or raises what is wrong with it.
 TRIED_BY = {
     "toolkit.plugins": "toolkit.testing.isolation:scenario",
-    "toolkit.models": "toolkit.models:tried",
-    "toolkit.data": "toolkit.data.plugin_source:tried",
-    "toolkit.metrics": "toolkit.evaluation.metrics.plugin_metrics:tried",
-    "toolkit.commands": "toolkit.cli.plugin_commands:tried",
+    "toolkit.models": "toolkit.models.find:describe_mirror",
+    "toolkit.data": "toolkit.data.plugin_source:describe_source",
+    "toolkit.metrics": "toolkit.evaluation.metrics.plugin_metrics:describe_metric",
+    "toolkit.commands": "toolkit.cli.plugin_commands:describe_command",
 }
 
 
@@ -129,7 +129,10 @@ class _Processes:
             left = left[len(answers) :]
             if left:
                 group, entry = left.pop(0)
-                found[group, entry] = False, f"{registry.side(registry.KINDS[group], entry)} {why}"
+                found[group, entry] = (
+                    False,
+                    f"{registry.describe(group, entry)} {why}",
+                )
         return found
 
     def _start(self, entries: Sequence[Asked]) -> tuple[list[Answer], str]:

@@ -1,1 +1,1 @@
-"""This process and this machine: text, files, locks, signals, hardware, ranks of a distributed run."""
+"""This process and this machine: text, files, locks, signals, hardware, distributed ranks."""

@@ -1,7 +1,7 @@
-"""This process among the others of its run: alone, or one rank of several that a launcher started.
+"""The ranks of a distributed run, and communication of Python objects between them.
 
-Every function here does nothing but the obvious where the process is alone, so that callers need
-not ask. What ranks tell each other goes over gloo (CPU), whatever the model trains on.
+Every function also works in a single process, so that callers need not check. Objects are sent
+over gloo (CPU), whatever device the model trains on.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from typing import Any, TypeVar
 from toolkit.errors import ToolkitError, TrainingError
 
 T = TypeVar("T")
-#: What torchrun (and `accelerate launch`, through it) tells a process about its place.
+#: The environment that torchrun (and `accelerate launch`) gives to each rank.
 VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-#: Baselines and the reload check of one rank may take hours; nothing is wrong while others wait.
+#: Baselines and the verification on one rank may take hours, while the others wait.
 PATIENCE = timedelta(days=30)
 
 
@@ -30,46 +30,46 @@ def launched() -> bool:
 
 
 def alone_environment() -> dict[str, str]:
-    """Return the environment for a process that this one starts and that is no rank."""
+    """Return the environment for a child process that is no rank."""
     ours = {*VARIABLES, "GROUP_RANK", "ROLE_RANK", "TORCHELASTIC_USE_AGENT_STORE",
             "TOOLKIT_LAUNCHER"}  # fmt: skip
     return {name: value for name, value in os.environ.items() if name not in ours}
 
 
 def size() -> int:
-    """Return the number of processes of this run."""
+    """Return the number of ranks of this run."""
     return int(_distributed().get_world_size()) if _joined() else 1
 
 
 def rank() -> int:
-    """Return this process's number, from 0."""
+    """Return the number of this rank, from 0."""
     return int(_distributed().get_rank()) if _joined() else 0
 
 
 def is_main() -> bool:
-    """Return whether this is the process that writes and prints."""
+    """Return whether this is rank 0, which writes and prints."""
     return rank() == 0
 
 
 def leads_here() -> bool:
-    """Return whether this is the first process on its machine."""
+    """Return whether this is the first rank on its machine."""
     return size() == 1 or int(os.environ.get("LOCAL_RANK", rank())) == 0
 
 
 def local_size() -> int:
-    """Return the number of processes of this run on this machine."""
+    """Return the number of ranks on this machine."""
     return int(os.environ.get("LOCAL_WORLD_SIZE", size())) if _joined() else 1
 
 
 def join(backend: str | None = None, timeout: float | None = None) -> None:
-    """Meet the other ranks, where a launcher started several; harmless otherwise.
+    """Initialise the process group if a launcher started several ranks.
 
     Args:
-        backend: of the model's collectives (`training.ddp_backend`); None is what the device has.
+        backend: of the model's collectives (`training.ddp_backend`); None is the device's default.
         timeout: of the model's collectives in seconds (`training.ddp_timeout`).
 
     Raises:
-        ToolkitError: the other ranks do not come.
+        ToolkitError: the other ranks do not connect.
     """
     if not launched() or _joined():
         return
@@ -80,7 +80,7 @@ def join(backend: str | None = None, timeout: float | None = None) -> None:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     distributed = _distributed()
     try:
-        store, number, processes = _meeting()
+        store, number, processes = _rendezvous()
         distributed.init_process_group(
             backend,
             store=store,
@@ -88,7 +88,7 @@ def join(backend: str | None = None, timeout: float | None = None) -> None:
             world_size=processes,
             timeout=None if timeout is None else timedelta(seconds=timeout),
         )
-        _talk()
+        _object_group()
     except (distributed.DistError, RuntimeError, ValueError) as error:
         where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
         raise ToolkitError(
@@ -96,21 +96,20 @@ def join(backend: str | None = None, timeout: float | None = None) -> None:
             f"{where}: {error}"
         ) from error
     atexit.register(_leave)
-    _on_terminate(_ended)
+    _on_terminate(_raise_on_signal)
 
 
 def share_cores(processes: int) -> None:
-    """Give this process its share of the cores, unless OMP_NUM_THREADS says otherwise.
+    """Give this process its share of the cores, unless OMP_NUM_THREADS is set.
 
     Ranks that each use every core slow each other down many times over.
     """
-    if "OMP_NUM_THREADS" in os.environ:
-        return
     import torch
 
-    threads = max(1, cores() // processes)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
-    torch.set_num_threads(threads)
+    if "OMP_NUM_THREADS" not in os.environ:
+        threads = max(1, cores() // processes)
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        torch.set_num_threads(threads)
 
 
 def cores() -> int:
@@ -125,7 +124,7 @@ def broadcast_object(value: T) -> T:
     if size() == 1:
         return value
     box = [value]
-    _distributed().broadcast_object_list(box, src=0, group=_talk())
+    _distributed().broadcast_object_list(box, src=0, group=_object_group())
     return box[0]
 
 
@@ -134,7 +133,7 @@ def gather_object(value: T) -> list[T] | None:
     if size() == 1:
         return [value]
     box: list[Any] | None = [None] * size() if is_main() else None
-    _distributed().gather_object(value, box, dst=0, group=_talk())
+    _distributed().gather_object(value, box, dst=0, group=_object_group())
     return box
 
 
@@ -143,15 +142,15 @@ def all_gather_object(value: T) -> list[T]:
     if size() == 1:
         return [value]
     box: list[Any] = [None] * size()
-    _distributed().all_gather_object(box, value, group=_talk())
+    _distributed().all_gather_object(box, value, group=_object_group())
     return box
 
 
 def broadcast_weights(model: Any) -> None:
-    """Give every rank the weights that rank 0 has.
+    """Copy rank 0's weights to every rank.
 
-    Where machines share no folder, the best checkpoint is on the first one alone, and the others
-    would go on with the weights of the last step.
+    If machines share no folder, only the first has the best checkpoint; the others would keep the
+    weights of the last step.
     """
     if size() > 1:
         for tensor in [*model.parameters(), *model.buffers()]:
@@ -159,33 +158,31 @@ def broadcast_weights(model: Any) -> None:
 
 
 def barrier() -> None:
-    """Wait for all ranks, however long they take."""
+    """Wait for all ranks."""
     if size() > 1:
-        _distributed().barrier(group=_talk())
+        _distributed().barrier(group=_object_group())
 
 
 def give_up() -> None:
-    """Make ready to exit after a failure: others may wait for this rank, it waits for none."""
+    """Prepare to exit after a failure, without waiting for other ranks."""
     atexit.unregister(_leave)
     _on_terminate(signal.SIG_DFL)
 
 
 def is_first_to_fail() -> bool:
-    """Return whether no other rank has said yet that it failed; say so of this one."""
+    """Report that this rank failed; return whether it is the first one."""
     if not _joined():
         return int(os.environ["RANK"]) == 0
     try:
-        return int(_meeting()[0].add("toolkit/failed", 1)) == 1
-    except RuntimeError:  # the machine that holds the store is gone
+        return int(_rendezvous()[0].add("toolkit/failed", 1)) == 1
+    except RuntimeError:  # the machine with the store is gone
         return True
 
 
 def _joined() -> bool:
-    # Whoever has joined has imported torch; listing commands must not.
-    return "torch" in sys.modules and _distributed().is_available() and _initialized()
-
-
-def _initialized() -> bool:
+    # A rank that has joined has imported torch; listing commands must not import it.
+    if "torch" not in sys.modules or not _distributed().is_available():
+        return False
     return bool(_distributed().is_initialized())
 
 
@@ -196,7 +193,7 @@ def _distributed() -> Any:
 
 
 @cache
-def _meeting() -> tuple[Any, int, int]:
+def _rendezvous() -> tuple[Any, int, int]:
     """Return the store that all ranks share, this rank's number and their count."""
     from torch.distributed.rendezvous import rendezvous
 
@@ -205,15 +202,15 @@ def _meeting() -> tuple[Any, int, int]:
 
 
 @cache
-def _talk() -> Any:
-    """Return the group for what ranks tell each other; made by all ranks at once, in `join`."""
+def _object_group() -> Any:
+    """Return the group for objects; `join` creates it on all ranks at once."""
     return _distributed().new_group(backend="gloo", timeout=PATIENCE)
 
 
 def _leave() -> None:
     _on_terminate(signal.SIG_DFL)
     if _joined():
-        _talk.cache_clear()
+        _object_group.cache_clear()
         _distributed().destroy_process_group()
 
 
@@ -222,7 +219,7 @@ def _on_terminate(handler: Any) -> None:
         signal.signal(signal.SIGTERM, handler)
 
 
-def _ended(number: int, frame: Any) -> None:
-    """Turn the launcher's signal into an error, so that the run's folder says how it ended."""
+def _raise_on_signal(number: int, frame: Any) -> None:
+    """Turn the launcher's signal into an error, which is recorded in the run's folder."""
     signal.signal(number, signal.SIG_IGN)
     raise TrainingError(f"ended from outside ({signal.Signals(number).name})")

@@ -1,4 +1,4 @@
-"""What goes wrong on one rank goes wrong on all: none is left waiting, and one tells of it."""
+"""An error on one rank is raised on all, so that none is left waiting."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 from toolkit.errors import Fault, ToolkitError, UserError
 from toolkit.utils import distributed
 
-AGREED = "_toolkit_agreed"
+RAISED = "_toolkit_raised"  # marks an error that all ranks know of
 
 
 @contextmanager
 def raise_on_all_ranks() -> Iterator[None]:
-    """Raise on every rank what one of them raises inside, so that no rank waits for it."""
+    """Raise on every rank what one of them raises inside."""
     try:
         yield
     except Exception as error:
-        if not getattr(error, AGREED, False):
+        if not getattr(error, RAISED, False):
             _exchange(error)
         raise
     _exchange(None)
@@ -27,9 +27,9 @@ def raise_on_all_ranks() -> Iterator[None]:
 
 @contextmanager
 def local_main_process_first() -> Iterator[None]:
-    """Let one rank of each machine go first: what it leaves in caches, the others find there.
+    """Let one rank of each machine go first, so that the others use what it has cached.
 
-    Stands inside `agreed`; what goes wrong on one rank is raised on all.
+    To be used inside `raise_on_all_ranks`; an error on one rank is raised on all.
     """
     leads = distributed.leads_here()
     if not leads:
@@ -41,17 +41,17 @@ def local_main_process_first() -> Iterator[None]:
 
 
 def _exchange(failure: Exception | None) -> None:
-    """Tell all ranks of a failure, or that there is none; raise the first one, or this rank's."""
+    """Exchange failures between all ranks; raise the first of another rank."""
     if distributed.size() == 1:
         return
-    told = distributed.all_gather_object(_portable(failure))
+    failures = distributed.all_gather_object(_portable(failure))
     if failure is not None:
-        setattr(failure, AGREED, True)
+        setattr(failure, RAISED, True)
         return  # the caller raises it
-    for number, other in enumerate(told):
+    for number, other in enumerate(failures):
         if other is not None:
             error = _restored(number, other)
-            setattr(error, AGREED, True)
+            setattr(error, RAISED, True)
             raise error
 
 
@@ -65,10 +65,10 @@ def _portable(failure: Exception | None) -> dict[str, Any] | None:
     return {"host": socket.gethostname(), "faults": faults, "text": text}
 
 
-def _restored(number: int, told: Mapping[str, Any]) -> ToolkitError:
-    elsewhere = told["host"] != socket.gethostname()
-    if told["faults"]:
-        faults = [Fault(where, what) for where, what in told["faults"]]
-        return UserError([Fault(f"on {told['host']}", str(f)) for f in faults] if elsewhere
-                         else faults)  # fmt: skip
-    return ToolkitError(f"rank {number} on {told['host']}: {told['text']}")
+def _restored(number: int, failure: Mapping[str, Any]) -> ToolkitError:
+    host, faults = failure["host"], [Fault(where, what) for where, what in failure["faults"]]
+    if not faults:
+        return ToolkitError(f"rank {number} on {host}: {failure['text']}")
+    if host != socket.gethostname():
+        faults = [Fault(f"on {host}", str(fault)) for fault in faults]
+    return UserError(faults)

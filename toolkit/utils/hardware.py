@@ -1,4 +1,4 @@
-"""What this machine is: Python, packages, hardware."""
+"""Versions and hardware of this machine."""
 
 from __future__ import annotations
 
@@ -7,29 +7,20 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+#: Packages whose versions can change the result of a run.
 PACKAGES = (
-    "toolkit",
-    "torch",
-    "transformers",
-    "datasets",
-    "accelerate",
-    "peft",
-    "evaluate",
-    "scikit-learn",
-    "tokenizers",
-    "numpy",
-    "pyarrow",
-    "safetensors",
-)
+    "toolkit", "torch", "transformers", "datasets", "accelerate", "peft", "evaluate",
+    "scikit-learn", "tokenizers", "numpy", "pyarrow", "safetensors",
+)  # fmt: skip
 
 
 def describe() -> dict[str, Any]:
-    """Return `environment` as run.json has it."""
+    """Return the block `environment` of run.json."""
     return {"python": platform.python_version(), "packages": packages(), "hardware": hardware()}
 
 
 def packages() -> dict[str, str]:
-    """Return the versions of the packages that decide what a run gives; "missing" for none."""
+    """Return the versions of `PACKAGES`; "missing" for one that is not installed."""
     found = {}
     for name in PACKAGES:
         try:
@@ -40,11 +31,9 @@ def packages() -> dict[str, str]:
 
 
 def hardware() -> dict[str, Any]:
-    """Return processor, cores, memory in GiB and accelerators."""
+    """Return processor, cores, memory in GiB, accelerators, and whether bf16 is supported."""
     import psutil
     import torch
-
-    from toolkit.utils.hardware import bf16_supported
 
     return {
         "processor": _processor(),
@@ -69,7 +58,7 @@ def _processor() -> str:
 def bf16_supported(*, on_cpu: bool = False) -> bool:
     """Return whether the device computes in bf16 (GPUs since Ampere, CPUs with AVX512-BF16/AMX).
 
-    on_cpu: of the processor, also where there is a GPU.
+    on_cpu: ask about the CPU even if there is a GPU.
     """
     import torch
 

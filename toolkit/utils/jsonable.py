@@ -1,4 +1,4 @@
-"""Values as JSON has them: NaN and infinity null, numpy's numbers plain, dates and paths text."""
+"""Conversion to JSON: NaN and infinity to null, numpy scalars to numbers, the rest to text."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 
 def line(value: Any) -> str:
-    """Return a value as one line of JSON, its letters as they are."""
+    """Return a value as one line of JSON, without escaping non-ASCII characters."""
     try:
         return json.dumps(value, ensure_ascii=False, default=plain, allow_nan=False)
-    except ValueError:  # NaN is rare, and a look at every number is not for free
+    except ValueError:  # NaN is rare, and checking every number costs time
         return json.dumps(finite(value), ensure_ascii=False, default=plain)
 
 
 def finite(value: Any) -> Any:
-    """Return NaN and infinity as null: JSON has neither."""
+    """Return a value with NaN and infinity, which JSON lacks, replaced by None."""
     if isinstance(value, Mapping):
         return {str(key): finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -27,7 +27,7 @@ def finite(value: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """Return numpy scalars, mappings, dates and paths as JSON has them."""
+    """Return a JSON value for a numpy scalar, a mapping, a date or a path."""
     if isinstance(value, Mapping):
         return dict(value)
     return value.item() if hasattr(value, "item") else str(value)

@@ -1,4 +1,4 @@
-"""Libraries that speak on every load and every map: quiet, unless --debug asks for them."""
+"""Silence progress bars and log messages of libraries, unless --debug is given."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from contextlib import contextmanager
 
 
 def quiet_loggers() -> None:
-    """Silence what some libraries log when they are imported; before they are."""
+    """Silence what some libraries log at import; call it before they are imported."""
     if not os.environ.get("TOOLKIT_DEBUG"):
         for name in ("accelerate", "bitsandbytes", "filelock", "fsspec"):
             logging.getLogger(name).setLevel(logging.ERROR)
 
 
 def quiet_libraries() -> None:
-    """Silence progress bars and chatter of transformers, datasets and huggingface_hub."""
+    """Silence progress bars and logs of transformers, datasets and huggingface_hub."""
     if os.environ.get("TOOLKIT_DEBUG"):
         return
     import datasets
@@ -26,7 +26,7 @@ def quiet_libraries() -> None:
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     datasets.disable_progress_bars()
-    # Its errors, too: they are logged before they are raised, and told as ours after that.
+    # Its errors, too: they are logged and then raised, and our message reports them.
     datasets.utils.logging.set_verbosity(logging.CRITICAL)
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # untyped there
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # untyped there
@@ -44,7 +44,7 @@ def quiet_fit() -> Iterator[None]:
 
 @contextmanager
 def quiet_peft() -> Iterator[None]:
-    """Silence transformers' notice of a property's old name, which peft 0.21 asks for."""
+    """Silence transformers' deprecation warning for a property that peft 0.21 uses."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         yield

@@ -1,4 +1,4 @@
-"""No network: what is not in a folder, a cache or a mirror is missing, and said to be at once."""
+"""Offline mode: only local folders, caches and mirrors are used."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ import sys
 
 
 def go() -> None:
-    """Keep this process, and those that it starts, from asking the Hub for anything."""
+    """Keep this process and its children from contacting the Hub."""
     os.environ.update(HF_HUB_OFFLINE="1", HF_DATASETS_OFFLINE="1")
-    # They read the environment when they are imported, which may have been before.
-    for name, switch in (
-        ("huggingface_hub.constants", "HF_HUB_OFFLINE"),
-        ("datasets.config", "HF_HUB_OFFLINE"),
-        ("datasets.config", "HF_DATASETS_OFFLINE"),
-    ):
-        module = sys.modules.get(name)
-        if module is not None and hasattr(module, switch):
-            setattr(module, switch, True)
+    # The libraries read the environment at import, which may already have happened.
+    for name in ("huggingface_hub.constants", "datasets.config"):
+        for switch in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
+            if hasattr(sys.modules.get(name), switch):
+                setattr(sys.modules[name], switch, True)

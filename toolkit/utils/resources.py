@@ -1,4 +1,4 @@
-"""What a run took of its machine: memory at its peak, and energy where the machine tells."""
+"""Resources used by a run: peak memory, and energy where the hardware reports it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ POWER = Path("/sys/class/powercap")
 
 
 def peak_memory() -> dict[str, int]:
-    """Return bytes at the peak: of this process, and of its accelerator where it has one."""
+    """Return the peak memory in bytes of this process, and of its accelerator if it has one."""
     import torch
 
     found = {}
@@ -27,28 +27,27 @@ def peak_memory() -> dict[str, int]:
 
 
 class Energy:
-    """Joules from now on, of the whole machine's processors and accelerators, not this run alone.
+    """Energy from now on, of the whole machine, not of this run alone.
 
-    Processors tell it by RAPL (mostly to the administrator only), NVIDIA's accelerators by NVML
-    (where `pynvml` is installed).
+    CPUs report it by RAPL (usually to root only), NVIDIA GPUs by NVML (with `pynvml` installed).
     """
 
     def __init__(self) -> None:
         self.before = dict(_counters())
 
     def spent(self) -> dict[str, float]:
-        """Return part -> joules; empty where the machine does not tell."""
+        """Return part -> joules; empty where the hardware reports none."""
         found = {}
         for name, (value, limit) in _counters():
             if name in self.before:
                 moved = value - self.before[name][0]
-                found[name] = moved if moved >= 0 else moved + limit  # the counter began anew
+                found[name] = moved if moved >= 0 else moved + limit  # the counter wrapped
         return found
 
 
 def _counters() -> Iterator[tuple[str, tuple[float, float]]]:
-    """Yield part -> joules since some time, and where its counter begins anew."""
-    for zone in sorted(POWER.glob("intel-rapl:[0-9]")):  # a package; its parts are inside
+    """Yield part -> its counter in joules, and the value at which it wraps."""
+    for zone in sorted(POWER.glob("intel-rapl:[0-9]")):  # packages; their parts are nested
         with suppress(OSError, ValueError):
             values = [float((zone / name).read_text()) / 1e6
                       for name in ("energy_uj", "max_energy_range_uj")]  # fmt: skip

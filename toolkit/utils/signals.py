@@ -1,6 +1,6 @@
-"""Ctrl-C and SIGTERM: the step is finished, a checkpoint is written, and `--resume` goes on.
+"""Ctrl-C and SIGTERM: finish the step and write a checkpoint, from which `--resume` continues.
 
-A second signal stops at once, as does the first where no training is going on.
+A second signal stops at once, and so does the first outside of training.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from toolkit.errors import Interrupted
 from toolkit.utils import distributed
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-ECHO = 2.0  # seconds: a terminal's Ctrl-C reaches a rank itself, and again by its launcher
+ECHO = 2.0  # seconds: a rank gets a Ctrl-C from the terminal, and again from its launcher
 
 
 class ShutdownSignal:
-    """Whether a signal has come; shared by the handler and the Trainer's callback."""
+    """Whether a signal was received; shared by the handler and the Trainer's callback."""
 
     def __init__(self) -> None:
         self.asked: str | None = None
@@ -28,7 +28,7 @@ class ShutdownSignal:
         self._since = 0.0
 
     def handle(self, number: int, frame: Any) -> None:
-        """Take a signal: note it while training; stop where it is the second, or nothing trains.
+        """Handle a signal: note the first one during training, otherwise stop.
 
         Raises:
             Interrupted: to stop at once.
@@ -41,7 +41,7 @@ class ShutdownSignal:
             raise Interrupted(f"ended from outside ({self.asked})")
 
     def agreed(self) -> bool:
-        """Return whether a signal has reached any rank: all must stop after the same step."""
+        """Return whether any rank received a signal: all must stop after the same step."""
         return any(distributed.all_gather_object(self.asked is not None))
 
     @contextmanager
@@ -56,7 +56,7 @@ class ShutdownSignal:
 
 @contextmanager
 def watching() -> Iterator[ShutdownSignal]:
-    """Take the signals for the time of a run; afterwards they go to whom they went before."""
+    """Handle the signals during a run; restore the previous handlers afterwards."""
     watch = ShutdownSignal()
     if threading.current_thread() is not threading.main_thread():
         yield watch

@@ -64,7 +64,7 @@ def test_help_lists_them_apart_with_their_distribution(speaking, capsys):
     assert "\n  say" not in own
     flat = " ".join(others.split())
     assert "run from speaking-dist 1.0 [never called: the toolkit has one of this name]" in flat
-    assert "twice from one-dist 1.0 and other-dist 1.0 [brought twice" in flat
+    assert "twice from one-dist 1.0 and other-dist 1.0 [installed twice" in flat
     assert "speaking_commands" not in sys.modules
     assert "failing_commands" not in sys.modules
 
@@ -97,7 +97,7 @@ def test_they_run_with_options_help_and_groups(speaking, capsys):
         (["fails", "--help"], 2, "cannot be imported: RuntimeError: boom"),
         (["plain"], 2, "command 'plain' of speaking-dist 1.0 (speaking_commands:plain) is no "
                        "click.Command but <function plain"),
-        (["twice"], 2, "command 'twice' is brought by one-dist (no_such_commands:x) and other-dist "
+        (["twice"], 2, "command 'twice' is installed twice, by one-dist (no_such_commands:x) and other-dist "
                        "(no_such_commands:x): uninstall one of them."),
         (["run", "no-such-recipe"], 2, "there is no recipe 'no-such-recipe'"),
     ],

@@ -138,9 +138,9 @@ def test_interrupting_is_told_apart(monkeypatch, table, tiny_model, tmp_path, ca
 
 
 def test_completion_offers_recipes():
-    from toolkit.cli.recipe_arguments import RecipeName
+    from toolkit.cli.recipe_arguments import complete_recipe
 
-    items = RecipeName().shell_complete(None, None, "text-classification/b")
+    items = complete_recipe(None, None, "text-classification/b")
     assert [item.value for item in items] == ["text-classification/banking77"]
 
 

@@ -53,7 +53,7 @@ def test_a_folder_a_class(sounds, classes, write):
         for value, label in zip(split["sound"], split["label"], strict=True):
             assert f"/{label}/" in value["path"]
             assert value["bytes"] is None
-    assert "1 files passed over, which are none of .wav, .mp3" in found.notes[0]
+    assert "1 files skipped, which are none of .wav, .mp3" in found.notes[0]
 
 
 def test_folders_of_splits_and_a_map_of_folders(sounds, classes):
@@ -64,7 +64,7 @@ def test_folders_of_splits_and_a_map_of_folders(sounds, classes):
     assert {name: len(part) for name, part in found.splits.items()} == {
         "train": 16, "validation": 16, "test": 16,
     }  # fmt: skip
-    assert "passed over papers" in " ".join(found.notes)
+    assert "skipped papers" in " ".join(found.notes)
     mapped = sounds({name: str(path) for name, path in parts.items()})
     assert names(mapped.splits["test"]) == names(found.splits["test"])
     assert mapped.fingerprint == found.fingerprint

@@ -54,7 +54,7 @@ def test_splits_that_it_brings_stay(package, door):
     [
         ("plugin:number", r"no data source 'number'\. Did you mean 'numbers'\?"),
         ("plugin:", "no data source ''"),
-        ("plugin:gone", "counting_rows:gone cannot be imported: AttributeError"),
+        ("plugin:gone", "counting_rows:gone. cannot be imported: AttributeError"),
         ("plugin:odd", "gave first, not a Dataset or splits with a train one"),
         ("plugin:numbers?cuont=5", r"takes no 'cuont'\. Did you mean 'count'\?"),
         ("plugin:numbers?count", "write plugin:NAME"),

@@ -22,7 +22,7 @@ def test_a_file_becomes_three_splits_with_their_note(write, door, rows):
         "validation": 2,
         "test": 4,
     }
-    assert found.notes == ["test and validation made out of train (at random)"]
+    assert found.notes == ["test and validation taken from train (at random)"]
     assert found.skipped == {}
     assert found.overlap["train-test"] == {"exact": 0, "normalised": 0}
 
@@ -157,7 +157,7 @@ def test_an_unlabelled_test_split_is_left_out_and_made_anew(write, door, rows):
     found = door(source)
     assert len(found.splits["test"]) == 4
     assert found.skipped == {"test": {"no label": 2}}
-    assert found.notes[0] == "split 'test' holds no usable row (2 set aside) and is left out"
+    assert found.notes[0] == "split 'test' has no usable row (2 skipped) and is left out"
 
 
 def labelled(path, names, values):
@@ -221,7 +221,7 @@ def test_the_fingerprint_follows_contents_and_the_way_of_splitting(write, door, 
 @pytest.mark.parametrize(
     ("source", "what"),
     [
-        ("hub:owner/name", "cannot be had from the Hub or the local cache"),
+        ("hub:owner/name", "cannot be loaded from the Hub or the local cache"),
         ("hub:owner/name:config@main", "Without a network, give local files with --data FILE"),
         ("hub:not an id", r"write hub:owner/name\[:config\]\[@revision\]"),
         ("hub:", r"write hub:owner/name"),

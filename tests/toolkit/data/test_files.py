@@ -99,7 +99,7 @@ def test_files_without_a_split_in_their_names_are_train_together_and_said(folder
 def test_files_passed_over_are_said(folder):
     found, notes = sources.find_sources(folder("train.csv", "extra.csv"))
     assert [path.name for path in found["train"]] == ["train.csv"]
-    assert "passed over extra.csv" in notes[0]
+    assert "skipped extra.csv" in notes[0]
 
 
 @pytest.mark.parametrize(

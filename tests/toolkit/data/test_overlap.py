@@ -52,7 +52,7 @@ def test_every_pair_and_every_split_is_counted():
         ["x"],
         None,
     )
-    assert found.pairs == {
+    assert found.overlap == {
         "train-validation": {"exact": 1, "normalised": 1},
         "train-test": {"exact": 2, "normalised": 3},
         "validation-test": {"exact": 2, "normalised": 3},
@@ -62,8 +62,8 @@ def test_every_pair_and_every_split_is_counted():
         "validation": {"exact": 0, "normalised": 0},
         "test": {"exact": 1, "normalised": 1},
     }
-    assert found.test_rows is not None
-    assert found.test_rows.tolist() == [True, True, False, True, True]
+    assert found.overlapping is not None
+    assert found.overlapping.tolist() == [True, True, False, True, True]
     assert found.notes == []
 
 
@@ -73,13 +73,13 @@ def test_all_inputs_of_a_row_count_together():
         ["x", "y"],
         None,
     )
-    assert found.pairs["train-test"] == {"exact": 1, "normalised": 1}
+    assert found.overlap["train-test"] == {"exact": 1, "normalised": 1}
 
 
 def test_equal_inputs_with_different_targets_are_told():
     columns = {"x": ["a", "A", "b", "b", "c", "c", "c"], "y": ["1", "2", "1", "1", "1", "2", "3"]}
     found = overlap.measure_overlap(made(train=columns, test={"x": ["z"], "y": ["1"]}), ["x"], "y")
-    assert found.notes == ["train: 2 inputs stand there with different targets"]
+    assert found.notes == ["train: 2 inputs occur with different targets"]
 
 
 def test_images_are_compared_by_their_bytes():
@@ -96,7 +96,7 @@ def test_images_are_compared_by_their_bytes():
         ["x"],
         None,
     )
-    assert found.pairs["train-test"] == {"exact": 1, "normalised": 1}
+    assert found.overlap["train-test"] == {"exact": 1, "normalised": 1}
 
 
 def test_more_rows_than_a_batch_keep_their_places():
@@ -104,5 +104,5 @@ def test_more_rows_than_a_batch_keep_their_places():
     found = overlap.measure_overlap(
         made(train={"x": texts}, test={"x": ["new", texts[-1]]}), ["x"], None
     )
-    assert found.test_rows is not None
-    assert found.test_rows.tolist() == [False, True]
+    assert found.overlapping is not None
+    assert found.overlapping.tolist() == [False, True]

@@ -150,7 +150,7 @@ def test_splits_that_are_given_stay():
     made, notes = make({"y": ["a"] * 10}, given={"test": rest})
     assert made["test"]["row"] == [100, 101]
     assert (len(made["train"]), len(made["validation"])) == (9, 1)
-    assert notes == ["validation made out of train (at random)"]
+    assert notes == ["validation taken from train (at random)"]
     made, notes = make({"y": ["a"] * 10}, given={"test": rest, "validation": rest})
     assert notes == []
 

@@ -27,7 +27,7 @@ def test_a_gap_leaves_rows_out_before_every_later_split(dated, door, values):
     # Test is days 26..30; labels of validation (22..25) must be 3 days old by then.
     places = {name: [int(text[1:]) for text in rows["text"]] for name, rows in found.splits.items()}
     assert places == {"train": [*range(19)], "validation": [21, 22], "test": [*range(25, 30)]}
-    assert sum("left out" in note for note in found.notes) == 2
+    assert sum("dropped" in note for note in found.notes) == 2
 
 
 def test_windows_choose_the_rows(dated, door):
@@ -37,7 +37,7 @@ def test_windows_choose_the_rows(dated, door):
     assert {name: len(rows) for name, rows in found.splits.items()} == {
         "train": 8, "validation": 2, "test": 11,
     }  # fmt: skip
-    assert "9 rows lie outside" in " ".join(found.notes)
+    assert "9 rows outside" in " ".join(found.notes)
 
 
 @pytest.mark.parametrize(

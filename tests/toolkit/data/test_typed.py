@@ -73,7 +73,7 @@ def test_a_key_that_some_rows_lack_is_missing_there(write):
         ("a.parquet", parquet(TABLE.slice(0, 0)), "", "has no rows"),
         ("a.jsonl", LINES + "{'text': 1}\n" + LINES, ":3", "Expecting property name"),
         ("a.jsonl", LINES + "[1, 2]\n", ":3", "a row is an object, not list"),
-        ("a.jsonl", LINES + '{"text": "a", "text": "b"}\n', ":3", "the key 'text' stands twice"),
+        ("a.jsonl", LINES + '{"text": "a", "text": "b"}\n', ":3", "duplicate key 'text'"),
         ("a.jsonl", LINES + '{"text": "\\ud800"}\n', ":3", "surrogates not allowed"),
         ("a.json", json.dumps(ROWS, indent=1)[:-4], ":9", "Expecting ',' delimiter"),
         ("a.json", "5", ":1", "a row is an object, not int"),

@@ -172,7 +172,7 @@ def test_wrong_rows_are_left_out_with_the_reason(run, tmp_path, monkeypatch, cap
     assert [(row["text"], row["n"]) for row in lines_of(out)] == [
         ("a red plum", 1), ("7", 2), ("old saw", 4)
     ]  # fmt: skip
-    assert "left out 8" in capsys.readouterr().out
+    assert "skipped 8 rows" in capsys.readouterr().out
     reasons = {row["row"]: row["reason"] for row in lines_of(tmp_path / "out.jsonl.rejected.jsonl")}
     assert reasons.keys() == {3, 4, 5, 7, 8, 10, 11, 12}
     assert "no JSON object" in reasons[3]

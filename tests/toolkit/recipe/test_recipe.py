@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import RecipeError
-from toolkit.recipe import draft, library, parse_override, yaml_text
+from toolkit.recipe import library, parse_override, read_draft, yaml_text
 
 BASE = "scenario: s\nmodel: owner/name\ndata: rows.csv\n"
 SHIPPED = sorted(library.core_folder().rglob("*.y*ml"))
@@ -27,7 +27,7 @@ def read(tmp_path):
         for name, content in {"recipe.yaml": text, **(beside or {})}.items():
             raw = content if isinstance(content, bytes) else content.encode()
             (tmp_path / name).write_bytes(raw)
-        made = draft(tmp_path / "recipe.yaml", [parse_override(s) for s in sets], find)
+        made = read_draft(tmp_path / "recipe.yaml", [parse_override(s) for s in sets], find)
         recipe = made.recipe()
         made.stop_on_faults()
         return recipe
@@ -128,7 +128,7 @@ def test_all_faults_stand_with_their_line_at_once(faults):
     )
     assert sorted(faults(text)) == sorted(
         [
-            "recipe.yaml:5 seed: the key stands twice",
+            "recipe.yaml:5 seed: duplicate key",
             "recipe.yaml:2 modell: unknown key. Did you mean 'model'? Known: data, description, "
             "method, model, options, report, scenario, seed, training.",
             "recipe.yaml:3 model.revison: unknown key. Did you mean 'revision'? "
@@ -224,13 +224,13 @@ def test_what_is_no_recipe_is_told(faults, text, what):
 def test_a_file_that_cannot_be_read(tmp_path):
     for path in (tmp_path, tmp_path / "none.yaml", tmp_path / ("x" * 5000), tmp_path / "a\0"):
         with pytest.raises(RecipeError, match="cannot be read"):
-            draft(path)
+            read_draft(path)
 
 
 def told(path, overrides=()):
     """Return what reading and checking finds; anything but a RecipeError passes through."""
     try:
-        made = draft(path, overrides)
+        made = read_draft(path, overrides)
         made.recipe()
     except RecipeError as error:
         return error.faults

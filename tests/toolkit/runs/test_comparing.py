@@ -45,7 +45,10 @@ def test_a_better_run_is_told_from_a_worse_one(runs):
     assert found.gained - found.lost == pytest.approx(96 * (accuracy.value - accuracy.reference))
     assert found.mcnemar < 1e-4
     for change in found.changes:  # right in one of the two
-        assert change.reference in (change.prediction["label"], change.reference_prediction["label"])
+        assert change.reference in (
+            change.prediction["label"],
+            change.reference_prediction["label"],
+        )
 
 
 def test_the_other_way_round_it_is_worse(runs):

@@ -103,7 +103,9 @@ class _Collector:
 
     def _record(self) -> dict[str, Any]:
         """Return run.json by its known keys: others' may be anything (the place of a tracker)."""
-        found = {key: value for key, value in self.run.record.items() if key in RunRecord.model_fields}
+        found = {
+            key: value for key, value in self.run.record.items() if key in RunRecord.model_fields
+        }
         if not self.with_data:
             # Their names are cells of a column.
             found["slices"] = {}

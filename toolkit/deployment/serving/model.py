@@ -78,7 +78,7 @@ class Served:
         plugin = self.restored.plugin
         raw = self.restored.dataset(rows)
         inputs = list(columns(plugin.options, "input").values())
-        why = prediction_rows.unusable(raw, inputs, plugin)
+        why = prediction_rows.unusable_rows(raw, inputs, plugin)
         if why:
             raise InvalidRowsError([((str(row),), why[row]) for row in sorted(why)[:20]])
         return plugin.derive(raw)

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from toolkit.registry import Entry
 
 GROUP = "toolkit.metrics"
-KIND = registry.KINDS[GROUP]
 
 
 def is_reference(name: str) -> bool:
@@ -46,8 +45,8 @@ def load(reference: str, plugin: Plugin[Any] | None = None) -> evaluate.Evaluati
     import evaluate
 
     point = _point(reference)
-    make = registry.load(point, KIND)
-    what = registry.side(KIND, registry.entry(point))
+    make = registry.load(point)
+    what = registry.describe(GROUP, registry.entry(point))
     if not callable(make):
         raise PluginError(f"{what} is no class and no function but {make!r}.")
     try:
@@ -99,7 +98,7 @@ def describe_metric(entry: Entry) -> str:
         UserError: it cannot be used.
     """
     reference = in_whole(entry.distribution, entry.name)
-    make = registry.load(_point(reference), KIND)
+    make = registry.load(_point(reference))
     if not callable(make) or "plugin" not in inspect.signature(make).parameters:
         load(reference)
     return f"report.metrics: [{reference!r}]"

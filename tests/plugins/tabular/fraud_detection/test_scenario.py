@@ -28,7 +28,7 @@ def test_the_default_goes_from_end_to_end(run):
     }  # fmt: skip
     assert set(run.record["figures"]) == {"precision_recall", "cost"}
     notes = " ".join(run.record["data"]["notes"])
-    assert "lie within 7d" in notes
+    assert "inside the 7d gap" in notes
     assert "entities=[customer, terminal]" in notes
     names = {path.name for path in (run.path / "model").iterdir()}
     assert {"transactions.json", "calibration.json", "model.safetensors"} <= names

@@ -1,0 +1,165 @@
+"""Raw rows by split, from local tables, folders of files, the Hub or a plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from toolkit.data import checks, media, sources
+from toolkit.errors import DataError, Fault
+
+if TYPE_CHECKING:
+    import datasets
+
+    from toolkit.plugin_types import Column
+    from toolkit.recipe import DataSpec
+
+#: Rows by split, a fingerprint of their contents, and notes for the reader of the report.
+RawSplits = tuple[dict[str, "datasets.Dataset"], str, list[str]]
+
+
+@dataclass(frozen=True)
+class ColumnRoles:
+    """The columns that a scenario's options name, by what they are for.
+
+    files: column -> suffixes, of the columns that hold files. required_target: the target, where
+    a row without one is unusable.
+    """
+
+    inputs: tuple[str, ...]
+    target: str | None
+    required_target: str | None
+    as_text: frozenset[str]
+    files: Mapping[str, Sequence[str]]
+
+    @classmethod
+    def of(cls, columns: Mapping[str, tuple[str, Column]]) -> ColumnRoles:
+        """Sort columns, given as option -> (column name, its marker)."""
+        named = list(columns.values())
+        targets = [(name, mark) for name, mark in named if mark.role == "target"]
+        target, mark = targets[0] if targets else (None, None)
+        return cls(
+            inputs=tuple(name for name, mark in named if mark.role == "input"),
+            target=target,
+            required_target=None if mark and mark.may_be_empty else target,
+            as_text=frozenset(name for name, mark in named if mark.as_text),
+            files={name: mark.files for name, mark in named if mark.files},
+        )
+
+
+def read_raw_splits(spec: DataSpec, roles: ColumnRoles) -> RawSplits:
+    """Return the rows that a recipe names, as splits under the names that the scenario knows.
+
+    Raises:
+        DataError: all faults of paths, files or columns at once.
+    """
+    if len(roles.files) == 1 and roles.target is not None:
+        ((column, suffixes),) = roles.files.items()
+        folders = media.folder_of_files(spec.source, suffixes, column, roles.target)
+        if folders is not None:
+            return folders[0], media.fingerprint(folders[0], [column]), folders[1]
+    remote = read_remote(spec)
+    if remote is None:
+        return read_tables(spec, roles.as_text, list(roles.files))
+    raw, fingerprint, notes = remote
+    faults: list[Fault] = []
+    for name in raw:
+        raw[name] = _with_files(raw[name], list(roles.files), Path(), str(spec.source), faults)
+    if faults:
+        raise DataError(faults)
+    return raw, fingerprint + media.fingerprint(raw, list(roles.files)), notes
+
+
+def read_remote(spec: DataSpec) -> RawSplits | None:
+    """Return the splits that the Hub or a plugin provides; None where the source is a path."""
+    source = spec.source if isinstance(spec.source, str) else ""
+    if source.startswith("hub:"):
+        from toolkit.data.hub import read_hub
+
+        raw, fingerprint, notes = read_hub(source)
+    elif source.startswith("plugin:"):
+        from toolkit.data.plugin_source import read_plugin_source
+
+        raw, fingerprint, notes = read_plugin_source(source)
+    else:
+        return None
+    return {name: _renamed(rows, spec.rename) for name, rows in raw.items()}, fingerprint, notes
+
+
+def read_tables(spec: DataSpec, as_text: frozenset[str], file_columns: Sequence[str]) -> RawSplits:
+    """Return the splits of local tables.
+
+    Args:
+        as_text: columns that csv files give as text.
+        file_columns: the columns that hold files or name them; they become undecoded files.
+
+    Raises:
+        DataError: all faults of paths, files or columns at once.
+    """
+    found, notes = sources.find_sources(spec.source)
+    if "train" not in found:
+        raise DataError(Fault("data.source", f"has {', '.join(found)} but no train split"))
+    faults: list[Fault] = []
+    raw = {}
+    for split, paths in found.items():
+        parts = []
+        for path in paths:
+            try:
+                table = _renamed(_table(path, spec, as_text), spec.rename)
+                parts.append(_with_files(table, file_columns, path.parent, str(path), faults))
+            except DataError as error:
+                faults += error.faults
+        if len(parts) == len(paths):
+            raw[split] = checks.joined(parts, paths, faults)
+    if faults:
+        raise DataError(faults)
+    ordered = {name: raw[name] for name in sources.ALIASES if name in raw}
+    contents = sources.digest(path for split in sorted(found) for path in found[split])
+    there = [name for name in file_columns if name in raw["train"].column_names]
+    return ordered, contents + media.fingerprint(ordered, there), notes
+
+
+def _with_files(
+    rows: datasets.Dataset, columns: Sequence[str], base: Path, where: str, faults: list[Fault]
+) -> datasets.Dataset:
+    for name in columns:
+        if name in rows.column_names:
+            rows, wrong = media.as_files(rows, name, base, where)
+            faults += wrong
+    return rows
+
+
+def _renamed(split: datasets.Dataset, names: Mapping[str, str]) -> datasets.Dataset:
+    there = split.column_names
+    found = {old: new for old, new in names.items() if old in there and new not in there}
+    new = list(found.values())
+    faults = [
+        Fault(f"data.rename.{old}", f"makes another {name!r}")
+        for old, name in found.items()
+        if new.count(name) > 1
+    ]
+    if faults:
+        raise DataError(faults)
+    return split.rename_columns(found) if found else split
+
+
+def _table(path: Path, spec: DataSpec, as_text: frozenset[str]) -> datasets.Dataset:
+    import datasets
+
+    if sources.format_of(path) != "csv":
+        from toolkit.data.typed_files import read_typed
+
+        return read_typed(path, spec.encoding)
+    from toolkit.data.csv_files import read_csv
+
+    return read_csv(
+        path,
+        # Columns have their old names in the file.
+        as_text=sorted(as_text | {old for old, new in spec.rename.items() if new in as_text}),
+        encoding=spec.encoding,
+        delimiter=spec.delimiter,
+        quote=spec.quote or None,
+        cache=Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-csv",
+    )

@@ -1,0 +1,127 @@
+"""A recipe before it is checked: its values, where each came from, and what overrides change."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from toolkit.errors import NEVER_RUN, Fault, RecipeError
+from toolkit.recipe.faults import distinct_faults, format_fault, remove_remote_code
+from toolkit.recipe.paths import root_paths
+from toolkit.recipe.schema import NAMED, Recipe
+from toolkit.utils.text import has_token
+
+M = TypeVar("M", bound=BaseModel)
+KeyPath = tuple[str, ...]
+Overrides = Sequence[tuple[KeyPath, Any]]
+HELD = "holds a token of the Hub, which would be kept with the run: set HF_TOKEN instead"
+
+
+@dataclass
+class Draft:
+    """A recipe as read, before it is checked: values, origins, faults so far.
+
+    name: as its runs' folders are called. origins: key path -> "file:line" or "--set".
+    asked: the name or path that a user gave. overrides: key paths and values that replaced those
+    of the file.
+    """
+
+    name: str
+    values: dict[str, Any] = field(default_factory=dict)
+    origins: dict[KeyPath, str] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    asked: str = ""
+    overrides: list[tuple[KeyPath, Any]] = field(default_factory=list)
+
+    def changed(self, overrides: Overrides) -> Draft:
+        """Return a copy with further overrides."""
+        found = copy.deepcopy(self)
+        found.override(overrides)
+        return found
+
+    def override(self, overrides: Overrides) -> None:
+        """Apply overrides; tokens and keys that would run code become faults."""
+        for keys, value in overrides:
+            self._set(keys, value)
+        self.overrides += overrides
+        found = [Fault(self.where(keys), NEVER_RUN) for keys in remove_remote_code(self.values)]
+        found += [Fault(self.where(keys), HELD) for keys in _with_tokens(self.values, ())]
+        self.faults += [fault for fault in found if fault not in self.faults]
+
+    def _set(self, keys: KeyPath, value: Any) -> None:
+        block = self.values
+        for depth, key in enumerate(keys[:-1], start=1):
+            inner = block.setdefault(key, {})
+            if isinstance(inner, str) and depth == 1 and key in NAMED:
+                inner = block[key] = {NAMED[key]: inner}
+            if not inner:
+                self.origins.setdefault(keys[:depth], "--set")
+            if not isinstance(inner, dict):
+                what = f"cannot set a key inside {'.'.join(keys[:depth])}, which is {inner!r}"
+                self.faults.append(Fault(f"--set {'.'.join(keys)}", what))
+                return
+            block = inner
+        named = len(keys) == 2 and NAMED.get(keys[0]) == keys[1]
+        if named and block.get(keys[1]) not in (None, value):
+            # What is written beside the old name (a revision, a rank) belongs to the old one.
+            for key in [key for key in block if self.origins.get((keys[0], key)) != "--set"]:
+                del block[key]
+        block[keys[-1]] = value
+        self.origins[keys] = "--set"
+        if keys[0] in ("data", "model"):
+            root_paths(self.values, Path.cwd())
+
+    def where(self, path: Sequence[Any]) -> str:
+        """Return "file:line key.path" for a key, or for the nearest key above it."""
+        keys = tuple(str(key) for key in path)
+        for end in range(len(keys), -1, -1):
+            if keys[:end] in self.origins:
+                return f"{self.origins[keys[:end]]} {'.'.join(keys)}".strip()
+        return ".".join([self.name, *keys])
+
+    def check(self, model: type[M], values: Any, *prefix: str) -> M | None:
+        """Return `values` as `model`, or None after noting every fault with its place."""
+        try:
+            return model.model_validate(values)
+        except ValidationError as error:
+            self.faults += [
+                Fault(self.where((*prefix, *keys)), format_fault(item, model))
+                for keys, item in distinct_faults(error, values)
+            ]
+            return None
+
+    def recipe(self) -> Recipe | None:
+        """Return the checked recipe, or None with the reasons in `faults`."""
+        return self.check(Recipe, self.values)
+
+    def checked(self) -> Recipe:
+        """Return the checked recipe.
+
+        Raises:
+            RecipeError: all faults.
+        """
+        found = self.recipe()
+        self.stop_on_faults()
+        if found is None:
+            raise RecipeError(f"{self.name} cannot be read")
+        return found
+
+    def stop_on_faults(self) -> None:
+        """Raise RecipeError with all faults, if there are any."""
+        if self.faults:
+            raise RecipeError(self.faults)
+
+
+def _with_tokens(value: Any, keys: KeyPath) -> Iterator[KeyPath]:
+    """Yield the key paths of texts that contain a token."""
+    if isinstance(value, str) and has_token(value):
+        yield keys
+    for key, item in value.items() if isinstance(value, dict) else ():
+        yield from _with_tokens(item, (*keys, str(key)))
+    for item in value if isinstance(value, list) else ():
+        yield from _with_tokens(item, keys)
