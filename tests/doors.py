@@ -19,7 +19,7 @@ Door = Callable[[bytes, Path], None]
 def recipe(data: bytes, folder: Path) -> None:
     """A recipe's file, to its options, method and training settings checked."""
     from toolkit.recipe.library import find_recipe
-    from toolkit.runner.prepare import resolve_recipe
+    from toolkit.runner.resolve import resolve_recipe
 
     path = folder / "r.yaml"
     path.write_bytes(data)
@@ -30,7 +30,7 @@ def overrides(data: bytes, folder: Path) -> None:
     """What stands behind --set, several of them one to a line."""
     from toolkit.recipe import parse_override
     from toolkit.recipe.library import find_recipe
-    from toolkit.runner.prepare import resolve_recipe
+    from toolkit.runner.resolve import resolve_recipe
 
     texts = data.decode("utf-8", "surrogateescape").split("\n")[:5]
 

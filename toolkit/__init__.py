@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Baseline", "BaselineData", "BaselineResult", "Column", "Curve", "Examined", "InputColumn",
-    "LabelColumn", "NoOptions", "Options", "Plugin", "Run", "SeedRuns", "TargetColumn", "TextColumn", "load_run", "pretrained", "run",
+    "LabelColumn", "NoOptions", "Options", "Plugin", "Recipe", "Run", "SeedRuns", "TargetColumn",
+    "TextColumn", "load_run", "pretrained", "run",
 ]  # fmt: skip
 # Imported when first used, so that `import toolkit` and the listing commands stay fast.
 _HOMES = dict.fromkeys(__all__, "toolkit.plugin_types") | {

@@ -208,7 +208,7 @@ OPTIONS = [
     option("a weight below 0", "options.class_weights={cat: -1}", "options.class_weights", "0"),
     option("a metric with a typo", "report.metrics=[sensitvity]", "report.metrics",
            "Did you mean 'sensitivity'"),
-    option("a model of texts", "model={model}", "preprocessor_config.json", "pictures"),
+    option("a model of texts", "model={model}", "preprocessor_config.json", "an image model"),
     option("a config of texts", "model={from_config: {model_type: bert}}",
            "cannot be loaded for image-classification"),
     option("a head alone of nothing pretrained", "method=head", "method",

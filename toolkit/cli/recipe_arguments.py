@@ -31,7 +31,7 @@ def complete_method(ctx: click.Context, param: click.Parameter, incomplete: str)
     """Return the methods whose names have this prefix."""
     from toolkit.models import methods
 
-    return [name for name in methods.NAMES if name.startswith(incomplete)]
+    return [name for name in methods.METHODS if name.startswith(incomplete)]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A model found, loaded and adapted: files, Auto classes, models from a config, fine-tuning methods."""
+"""A model found, loaded and adapted: files, Auto classes, fine-tuning methods, adapters."""
 
 from toolkit.models.find import Mirror
 

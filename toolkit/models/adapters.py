@@ -1,19 +1,15 @@
-"""An adapter's folder: saved so that peft and transformers load it alone, loaded, merged."""
+"""An adapter's folder: saved so that peft and transformers can load it, loaded, merged."""
 
 from __future__ import annotations
 
 import copy
-import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toolkit.errors import ModelError
 from toolkit.models.auto import auto_class_of, loading
 from toolkit.models.find import ModelFiles, find_model
-
-if TYPE_CHECKING:
-    from toolkit.models.method import Method
+from toolkit.models.method import Method
 
 CONFIG = "adapter_config.json"
 
@@ -29,7 +25,7 @@ def inner(model: Any) -> Any:
 
 
 def name_base(model: Any, files: ModelFiles) -> None:
-    """Write into the adapter which model it stands on: its id, never this machine's path."""
+    """Write into the adapter which model it is for: its id, never this machine's path."""
     config = model.peft_config[model.active_adapter]
     config.base_model_name_or_path = files.id
     config.revision = files.revision if files.source in ("cache", "hub") else None
@@ -46,14 +42,14 @@ def save(model: Any, folder: Path, **weights: Any) -> None:
 
 
 def load(folder: Path, method: Method, expected: str | None = None) -> Any:
-    """Load base model and adapter from an adapter's folder, in eval mode, where Trainer had them.
+    """Load base model and adapter from an adapter's folder, in eval mode, on the accelerator.
 
     Args:
-        method: the run's, which knows what the adapter stands on (4-bit layers, say).
+        method: the run's, which prepares the base (4-bit layers, for instance).
         expected: the revision that the adapter was trained on, where it is known.
 
     Raises:
-        ModelError: the base model is not to be had, or another than the adapter was trained on.
+        ModelError: the base model cannot be found, or is another than the adapter was trained on.
     """
     with loading(f"{folder} cannot be loaded"):
         return _wrapped(method.base(_base(folder, expected)), folder)
@@ -86,17 +82,16 @@ def _base(folder: Path, expected: str | None) -> Any:
     import torch
     import transformers
 
-    given = _given(folder)
-    files = find_model(given["base_model_name_or_path"], given.get("revision"))
+    given = _adapter_config(folder)
+    files = find_model(given.base_model_name_or_path, given.revision)
     if expected is not None and files.revision != expected:
         raise ModelError(
             f"{folder} is an adapter of {files.id!r} at {expected}; {files.path} holds "
             f"{files.revision}: other weights, with which it would predict something else"
         )
     config = transformers.AutoConfig.from_pretrained(folder)
-    auto = auto_class_of(config, folder)
     device = torch.accelerator.current_accelerator()
-    model = auto.from_pretrained(
+    model = auto_class_of(config, folder).from_pretrained(
         files.path,
         config=config,
         dtype=torch.float32,
@@ -105,36 +100,32 @@ def _base(folder: Path, expected: str | None) -> Any:
     return model if device is None else model.to(device)
 
 
-def _given(folder: Path) -> Mapping[str, Any]:
+def _adapter_config(folder: Path) -> Any:
     """Return the adapter's own config.
 
     Raises:
-        ModelError: it is damaged, or names no model that the adapter stands on.
+        ModelError: it names no base model.
     """
-    try:
-        found: Any = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{folder / CONFIG} is damaged: {error}") from None
-    name = found.get("base_model_name_or_path") if isinstance(found, dict) else None
-    if not isinstance(name, str) or not isinstance(found.get("revision"), str | None):
-        raise ModelError(f"{folder / CONFIG} names no base_model_name_or_path (and revision)")
-    return dict(found)
+    from peft import PeftConfig
+
+    found = PeftConfig.from_pretrained(str(folder))
+    if not isinstance(found.base_model_name_or_path, str):
+        raise ModelError(f"{folder / CONFIG} names no base_model_name_or_path")
+    return found
 
 
 def usage(folder: Path) -> str:
     """Return the lines of Python that load the adapter without toolkit."""
     import transformers
 
-    from toolkit.models.auto import auto_class_of
-
-    given = _given(folder)
+    given = _adapter_config(folder)
     auto = auto_class_of(transformers.AutoConfig.from_pretrained(folder), folder).__name__
-    revision = f", revision={given['revision']!r}" if given.get("revision") else ""
-    return (
-        f"import peft, transformers\n\n"
-        f'config = transformers.AutoConfig.from_pretrained("model")\n'
-        f"base = transformers.{auto}.from_pretrained(\n"
-        f"    {given['base_model_name_or_path']!r}{revision}, config=config, "
-        f"ignore_mismatched_sizes=True\n)\n"
-        f'model = peft.PeftModel.from_pretrained(base, "model").eval()'
-    )
+    revision = f", revision={given.revision!r}" if given.revision else ""
+    return f"""\
+import peft, transformers
+
+config = transformers.AutoConfig.from_pretrained("model")
+base = transformers.{auto}.from_pretrained(
+    {given.base_model_name_or_path!r}{revision}, config=config, ignore_mismatched_sizes=True
+)
+model = peft.PeftModel.from_pretrained(base, "model").eval()"""

@@ -1,4 +1,4 @@
-"""The Auto class of transformers for an architecture, and errors of loading in the user's words."""
+"""The Auto class of transformers for an architecture; errors of loading as errors of the user."""
 
 from __future__ import annotations
 
@@ -7,37 +7,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from toolkit.errors import NEVER_RUN, ModelError, UserError
+from toolkit.errors import NEVER_RUN, ModelError, ToolkitError, UserError
 
 
 @contextmanager
 def loading(what: str) -> Iterator[None]:
-    """A model that is damaged, or of another kind than is needed, is the user's to mend.
+    """Raise what the libraries raise over a damaged or unsuitable model as the user's error.
 
     Args:
-        what: what cannot be done then, as the message begins.
+        what: the beginning of the message: what cannot be done.
 
     Raises:
         ModelError: whatever the libraries raise over a model's files.
     """
-    from huggingface_hub.errors import StrictDataclassError
-    from safetensors import SafetensorError
-
     try:
         yield
-    except UserError:
+    except ToolkitError:
         raise
-    except (
-        ValueError, OSError, KeyError, IndexError, ImportError, RuntimeError, TypeError,
-        AttributeError, ZeroDivisionError, SafetensorError, StrictDataclassError,
-    ) as error:  # fmt: skip
+    except Exception as error:  # libraries have no common error for a damaged file
         lines = str(error).strip().splitlines() or [repr(error)]
-        said = " ".join(map(str.strip, lines[:2])) if lines[0].endswith(":") else lines[0]
+        reason = " ".join(map(str.strip, lines[:2])) if lines[0].endswith(":") else lines[0]
         if not isinstance(error, ValueError | OSError | RuntimeError | ImportError):
-            said = f"{type(error).__name__}: {said}"  # most say little without it
+            reason = f"{type(error).__name__}: {reason}"  # most messages mean little without it
         if "trust_remote_code" in str(error):
-            said = f"it needs code of its own, and {NEVER_RUN}"
-        raise ModelError(f"{what}: {said}") from error
+            reason = f"it needs code of its own, and {NEVER_RUN}"
+        raise ModelError(f"{what}: {reason}") from error
 
 
 def auto_class(architecture: str) -> Any:
@@ -52,11 +46,10 @@ def auto_class(architecture: str) -> Any:
     names = [name for name in dir(modeling_auto) if name.startswith("AutoModel")]
     for name in sorted(names, key=lambda name: (name.endswith("PreTraining"), name)):
         known = getattr(getattr(modeling_auto, name), "_model_mapping", None)
-        classes = getattr(known, "_model_mapping", {}).values()
-        added = [c.__name__ for c in getattr(known, "_extra_content", {}).values()]
-        if architecture in added or any(
-            architecture in (c if isinstance(c, tuple) else (c,)) for c in classes
-        ):
+        found = {cls.__name__ for cls in getattr(known, "_extra_content", {}).values()}
+        for classes in getattr(known, "_model_mapping", {}).values():
+            found |= set(classes) if isinstance(classes, tuple) else {classes}
+        if architecture in found:
             return getattr(modeling_auto, name)
     return None
 

@@ -1,4 +1,4 @@
-"""One more input for a model's forward, which passes through collator, Trainer and sampler."""
+"""One more input of a model's forward, which Trainer and collator pass on from a column."""
 
 from __future__ import annotations
 
@@ -13,35 +13,39 @@ if TYPE_CHECKING:
 
 
 def without(split: datasets.Dataset, name: str) -> datasets.Dataset:
-    """Return a split without a column that an earlier attempt at training has added."""
+    """Return a split without a column, which an earlier attempt at training may have added."""
     return split.remove_columns(name) if name in split.column_names else split
 
 
 @contextmanager
 def extra_input(
-    model: Any, name: str, use: Callable[[Any], Callable[[Any], Any]]
+    model: Any,
+    name: str,
+    before: Callable[[Any], object] = lambda value: None,
+    after: Callable[[Any, Any], Any] = lambda outputs, value: outputs,
 ) -> Iterator[None]:
     """Let `model(..., name=value)` be called; Trainer keeps a column of that name in the batch.
 
     Args:
-        use: is given the value before the forward pass (None where there is none), and returns
-            a function that is given the outputs and returns them.
+        before: is given the value (None where there is none) before the forward pass.
+        after: is given outputs and value, and returns the outputs.
     """
     original = model.forward
     signature = inspect.signature(original)
-    extra = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None)
-    parameters = [*signature.parameters.values()]
-    rest = [p for p in parameters if p.kind is inspect.Parameter.VAR_KEYWORD]
-    named = [p for p in parameters if p.kind is not inspect.Parameter.VAR_KEYWORD]
 
     def forward(self: Any, *args: Any, **kwargs: Any) -> Any:
-        finish = use(kwargs.pop(name, None))
-        return finish(original(*args, **kwargs))
+        value = kwargs.pop(name, None)
+        before(value)
+        return after(original(*args, **kwargs), value)
 
     # A method with the signature of one: Trainer reads it, and accelerate wraps and unwraps it.
-    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    parameters = [
+        inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY),
+        *signature.parameters.values(),
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None),
+    ]
     forward.__signature__ = signature.replace(  # type: ignore[attr-defined]  # functions take it
-        parameters=[own, *named, extra, *rest]
+        parameters=sorted(parameters, key=lambda parameter: parameter.kind)
     )
     model.forward = MethodType(forward, model)
     try:

@@ -1,57 +1,49 @@
-"""Features in the place of a frozen base model, so that a deeper head trains without it."""
+"""Cached features in place of a frozen base model, so that a deeper head trains without it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
 from toolkit.models.extra_inputs import extra_input, without
-from toolkit.models.features import Features, features
-
-if TYPE_CHECKING:
-    from toolkit.models.method import MethodContext
+from toolkit.models.features import Features, cached_features
+from toolkit.models.method import MethodContext
 
 COLUMN = "feature_row"
 WINDOW = 512  # rows: their features are a vector for each token
 
 
-def on_features(model: Any, material: MethodContext) -> AbstractContextManager[None] | None:
+def on_features(model: Any, context: MethodContext) -> AbstractContextManager[None] | None:
     """Compute the token states of train and validation, and return the context that uses them.
 
     Returns None where the head reads more of the base model than its token states; training then
     runs the frozen model in every epoch.
     """
     prefix = model.base_model_prefix
-    if not hasattr(model, prefix) or not _only_states(model, material.first_batch(model)):
-        material.report.update({"head": "trained", "features": "not kept: the head reads more"})
+    if not hasattr(model, prefix) or not _only_states(model, context.first_batch(model)):
+        context.report.update({"head": "trained", "features": "not kept: the head reads more"})
         return None
-    stores, start, cached = [], 0, True
+    stores, start = [], 0
     for name in ("train", "validation"):
-        if name in material.prepared:
-            split = without(material.prepared[name], COLUMN)
-            store = features(material.plugin, model, split, _states_of, "states", material.say,
-                             without=_outside(model), window=WINDOW)  # fmt: skip
+        if name in context.prepared:
+            split = without(context.prepared[name], COLUMN)
+            store = cached_features(context, model, split, _states_of, "states",
+                             excluded=lambda parameter: not parameter.startswith(f"{prefix}."),
+                             window=WINDOW)  # fmt: skip
             stores.append(store)
-            cached &= store.cached
-            places = np.arange(start, start + len(split))
-            material.prepared[name] = split.add_column(COLUMN, places.tolist())
+            places = range(start, start + len(split))
+            context.prepared[name] = split.add_column(COLUMN, list(places))
             start += len(split)
-    material.report.update(
-        {
-            "head": "trained on features",
-            "features": "from the cache" if cached else "computed",
-        }
+    cached = all(store.cached for store in stores)
+    context.report.update(
+        {"head": "trained on features", "features": "from the cache" if cached else "computed"}
     )
     return _standing_in(model, prefix, stores)
-
-
-def _outside(model: Any) -> Callable[[str], bool]:
-    return lambda name: not name.startswith(f"{model.base_model_prefix}.")
 
 
 def _only_states(model: Any, batch: Mapping[str, Any]) -> bool:
@@ -82,10 +74,9 @@ class _Base(nn.Module):
         self.config = getattr(real, "config", None)
         self.wanted: Any = None
 
-    def look_up(self, rows: Any) -> Callable[[Any], Any]:
+    def look_up(self, rows: Any) -> None:
         """Note the rows of the next forward pass."""
         self.wanted = rows
-        return lambda outputs: outputs
 
     def forward(self, *inputs: Any, attention_mask: Any = None, **_: Any) -> Any:
         """Return the states, shape (rows, tokens, width), zero where tokens are padding."""
@@ -117,7 +108,7 @@ def _standing_in(model: Any, prefix: str, stores: list[Features]) -> Iterator[No
     base = _Base(stores, real)
     setattr(model, prefix, base)
     try:
-        with extra_input(model, COLUMN, base.look_up):
+        with extra_input(model, COLUMN, before=base.look_up):
             yield
     finally:
         setattr(model, prefix, real)

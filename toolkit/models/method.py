@@ -23,9 +23,10 @@ if TYPE_CHECKING:
 class MethodContext:
     """What a method may look at: the plugin, its splits, the seed.
 
-    raw: rows as they were read. prepared: the same as the model takes them;
-    a method may add columns. say: shows what takes time. report: what was done, for run.json.
-    load_run: from the folder of a run to its plugin, with the model that it has trained.
+    raw: rows as they were read. prepared: the same as the model takes them; a method may add
+    columns. say: prints what takes time. report: what was done, for run.json. load_run: a run's
+    folder -> its plugin with the trained model. cache: where features are kept; None is the cache
+    of `datasets`.
     """
 
     plugin: Plugin[Any]
@@ -35,6 +36,7 @@ class MethodContext:
     say: Callable[[str], None] = lambda text: None
     report: dict[str, Any] = field(default_factory=dict)
     load_run: Callable[[Path], Plugin[Any]] | None = None
+    cache: Path | None = None
 
     def first_batch(self, model: Any) -> Any:
         """Return two training rows as the model takes them, labels included."""
@@ -47,18 +49,18 @@ class MethodContext:
 class Method(Part, ABC):
     """Prepares a model for training; its fields are its settings in the recipe.
 
-    card_note: what the reader of an adapter's model card must know of it, as Markdown.
-    from_scratch: whether it can train a model that comes without any training.
+    card_note: what the reader of an adapter's model card must know, as Markdown.
+    from_scratch: whether it can train a model that has not been pretrained.
     """
 
     card_note: ClassVar[str] = ""
     from_scratch: ClassVar[bool] = False
 
     @abstractmethod
-    def apply(self, model: Any, material: MethodContext) -> Any:
+    def apply(self, model: Any, context: MethodContext) -> Any:
         """Return the model to train (the same object, or one wrapped around it).
 
-        Where no parameter of it needs a gradient, it is done, and Trainer is not called.
+        Where no parameter of it needs a gradient, nothing is left to train.
         """
 
     def models(self) -> list[str]:
@@ -85,7 +87,7 @@ class Method(Part, ABC):
         """
 
     def base(self, model: Any) -> Any:
-        """Return what an adapter stands on, made from the pretrained model; also when reloaded."""
+        """Return the base of an adapter, made from the pretrained model; also when reloaded."""
         return model
 
     def dense(self, model: Any) -> Any:

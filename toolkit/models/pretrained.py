@@ -2,7 +2,7 @@
 
 `from_pretrained` is lenient: a folder without a vocabulary gives a tokenizer to which every word
 is unknown, and weights that do not fit the config are replaced by random ones. Fine-tuning either
-wastes hours and says nothing.
+wastes hours without a warning.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MOST_LACKING = 0.1  # of the body's tensors: some checkpoints come without a poo
 def refuse_remote_code() -> None:
     """Never ask whether to run code that comes with a model: the answer is no.
 
-    transformers asks on the terminal where `trust_remote_code` is not said; without time for an
+    transformers asks on the terminal where `trust_remote_code` is not given; without time for an
     answer it raises ValueError at once.
     """
     from transformers import dynamic_module_utils
@@ -62,9 +62,9 @@ def tokenizer(folder: Path) -> Any:
 
 
 def longest_input(folder: Path, tokenizer: Any) -> int | None:
-    """Return the most tokens that tokenizer and model take; None where neither says.
+    """Return the most tokens that tokenizer and model take; None where neither has a limit.
 
-    Tokenizers without a limit say 10^30.
+    Tokenizers without one give 10^30.
     """
     from transformers import AutoConfig
 
@@ -86,11 +86,14 @@ def model(auto: Any, folder: Path, tokenizer: Any = None, **settings: Any) -> An
         tokenizer: whose tokens the model must all know; None where it reads no tokens.
 
     Raises:
-        ModelError: weights of the body have other shapes than the config says, or lack; or the
+        ModelError: weights of the body are missing or have other shapes than in the config; or the
             tokenizer knows more tokens than the model.
     """
+    from transformers import AutoConfig
+
     if is_scratch(folder):
-        found = _from_scratch(auto, folder, settings)
+        config, _ = AutoConfig.from_pretrained(folder, return_unused_kwargs=True, **settings)
+        found = auto.from_config(config)
     else:
         found, info = auto.from_pretrained(folder, output_loading_info=True, **settings)
         _check_body(found, info, folder)
@@ -107,13 +110,6 @@ def model(auto: Any, folder: Path, tokenizer: Any = None, **settings: Any) -> An
 def is_scratch(folder: Path) -> bool:
     """Return whether a model's folder holds no weights."""
     return not any(folder.glob("*.safetensors"))
-
-
-def _from_scratch(auto: Any, folder: Path, settings: Mapping[str, Any]) -> Any:
-    from transformers import AutoConfig
-
-    config, _ = AutoConfig.from_pretrained(folder, return_unused_kwargs=True, **settings)
-    return auto.from_config(config)
 
 
 def _check_body(found: Any, info: Mapping[str, Any], folder: Path) -> None:

@@ -14,7 +14,7 @@ from toolkit.utils.text import nearest
 
 
 def from_config(fields: Mapping[str, Any]) -> ModelFiles:
-    """Return a folder that holds a config and no weights, for a model made from scratch.
+    """Return a folder that holds a config and no weights, for a model trained from scratch.
 
     Args:
         fields: `model_type`, and fields of the config of that type.
@@ -25,13 +25,13 @@ def from_config(fields: Mapping[str, Any]) -> ModelFiles:
     import datasets
     from transformers import CONFIG_MAPPING
 
-    kind = fields.get("model_type")
+    model_type = fields.get("model_type")
     # Not `in`: that knows the types of transformers only, not those that a plugin has registered.
     known = list(CONFIG_MAPPING.keys())
-    if kind not in known:
-        what = f"is {kind!r}: no model type.{nearest(str(kind), known)}"
+    if model_type not in known:
+        what = f"is {model_type!r}: no model type.{nearest(str(model_type), known)}"
         raise RecipeError(Fault("model.from_config.model_type", what))
-    cls, rest = CONFIG_MAPPING[kind], {k: v for k, v in fields.items() if k != "model_type"}
+    cls, rest = CONFIG_MAPPING[model_type], {k: v for k, v in fields.items() if k != "model_type"}
     takes = {*cls().to_dict(), *getattr(cls, "attribute_map", {})}
     faults = [
         Fault(f"model.from_config.{name}", f"is no field of {cls.__name__}.{nearest(name, takes)}")
@@ -43,14 +43,13 @@ def from_config(fields: Mapping[str, Any]) -> ModelFiles:
     try:
         text = cls(**rest).to_json_string()
     except Exception as error:  # configs check their fields each in their own way
-        what = next(iter(str(error).splitlines()), "") or type(error).__name__
-        raise RecipeError(
-            Fault("model.from_config", f"{cls.__name__} refuses it: {what}")
-        ) from None
+        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        what = f"{cls.__name__} refuses it: {reason}"
+        raise RecipeError(Fault("model.from_config", what)) from None
     digest = hashlib.sha256(text.encode()).hexdigest()
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-configs" / digest[:32]
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"config.{os.getpid()}.partial"
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, folder / "config.json")
-    return ModelFiles(folder, f"{kind} from scratch", f"sha256:{digest}", "config")
+    return ModelFiles(folder, f"{model_type} from scratch", f"sha256:{digest}", "config")

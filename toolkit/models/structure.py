@@ -1,4 +1,4 @@
-"""What a model consists of, found from the model itself: blocks, below, above, head, projections.
+"""The parts of a model, found from the model itself: blocks, below, above, head, projections.
 
 Nothing here knows a model's name. Blocks are the items of the list that holds most parameters;
 what is registered before the first of them is below, what comes after the last is above.
@@ -13,13 +13,13 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ModelStructure:
-    """Where everything stands in a model; all names are those of `named_modules`.
+    """The parts of a model; all names are those of `named_modules`.
 
     blocks: the repeated parts (layers) in forward order; an encoder's before its decoder's.
-    depths: parameter name -> 0 below the blocks, i for what stands in the i-th block (counted from
-        1) or between it and the next one, one more than there are blocks for what stands above.
+    depths: parameter name -> 0 below the blocks, i in the i-th block (counted from 1) or between it
+        and the next one, one more than there are blocks above them.
     head: what makes the logits; empty for a model without a head.
-    above: what stands between the last block and the head (final norm, pooler).
+    above: modules between the last block and the head (final norm, pooler).
     """
 
     blocks: tuple[str, ...]
@@ -29,12 +29,12 @@ class ModelStructure:
 
     @property
     def below(self) -> tuple[str, ...]:
-        """Parameters of what stands below the blocks: embeddings, patch embedding, stem."""
+        """Parameters below the blocks: embeddings, patch embedding, stem."""
         return tuple(name for name, depth in self.depths.items() if not depth)
 
 
 def find_structure(model: Any) -> ModelStructure:
-    """Return the anatomy of a model; one without any list of modules has no blocks."""
+    """Return the structure of a model; one without any list of modules has no blocks."""
     head = head_modules(model)
     blocks = block_names(model, head)
     depths = _depths(model, blocks, head)
@@ -45,7 +45,7 @@ def find_structure(model: Any) -> ModelStructure:
 
 
 def block_names(model: Any, head: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Return the names of the blocks: in each sub-model the items of its weightiest list.
+    """Return the names of the blocks: in each sub-model the items of its largest list.
 
     A sub-model is a PreTrainedModel inside the model: encoder and decoder, or two towers. Items of
     one class whose shapes differ and that each hold a uniform list themselves are stages (Swin,
@@ -62,7 +62,7 @@ def block_names(model: Any, head: tuple[str, ...] = ()) -> tuple[str, ...]:
             owner = owner.rpartition(".")[0]
             if isinstance(model.get_submodule(owner), PreTrainedModel):
                 break
-        size = sum(p.numel() for p in module.parameters())
+        size = _size(module)
         if size > best.get(owner, (0, ""))[0]:
             best[owner] = (size, name)
     return tuple(block for _, name in best.values() for block in _items(model, name))
@@ -74,48 +74,42 @@ def head_modules(model: Any) -> tuple[str, ...]:
     Where the base model is the model itself, it is what is registered behind the part that holds
     the last block, unless transformers knows the class as a model without a head.
     """
-    children = [name for name, child in model.named_children() if _weighs(child)]
+    from transformers import MODEL_MAPPING
+
+    children = [name for name, child in model.named_children() if _size(child)]
     base = getattr(model, "base_model", model)
     if base is not model:
         return tuple(name for name in children if getattr(model, name) is not base)
-    if _is_bare(model):
+    mapping: Any = MODEL_MAPPING
+    bare = mapping.get(type(getattr(model, "config", None)), ())
+    if type(model) in (bare if isinstance(bare, tuple) else (bare,)):
         return ()
     blocks = block_names(model)
     last = blocks[-1].partition(".")[0] if blocks else ""
     return tuple(children[children.index(last) + 1 :] if last in children else children[-1:])
 
 
-def logits_layer(model: Any, anatomy: ModelStructure) -> str:
-    """Return the last linear layer of the head, or "" where there is none."""
-    names = [n for n, m in model.named_modules() if is_linear(m) and _within(n, anatomy.head)]
-    return names[-1] if names else ""
+def linear_layers(model: Any, holders: tuple[str, ...]) -> list[str]:
+    """Return the linear layers inside some modules (blocks, head), GPT-2's Conv1D among them."""
+    return [n for n, m in model.named_modules() if is_linear(m) and _within(n, holders)]
 
 
-def linear_layers(model: Any, anatomy: ModelStructure) -> list[str]:
-    """Return the linear layers inside the blocks, GPT-2's Conv1D among them."""
-    return [
-        name
-        for name, module in model.named_modules()
-        if is_linear(module) and _within(name, anatomy.blocks)
-    ]
-
-
-def attention_layers(model: Any, anatomy: ModelStructure) -> dict[str, list[str]]:
+def attention_layers(model: Any, found: ModelStructure) -> dict[str, list[str]]:
     """Return the outermost attention module -> its projections, the one of its output last.
 
     transformers calls the classes of such modules ...Attention, whatever the model; what is found
     is the linear layers in them, however they are named, fused or split.
     """
-    found: dict[str, list[str]] = {}
-    for name in linear_layers(model, anatomy):
-        block = next(block for block in anatomy.blocks if _within(name, (block,)))
+    layers: dict[str, list[str]] = {}
+    for name in linear_layers(model, found.blocks):
+        block = next(block for block in found.blocks if _within(name, (block,)))
         path = name.split(".")
         for end in range(block.count(".") + 2, len(path)):
             holder = ".".join(path[:end])
             if "attention" in type(model.get_submodule(holder)).__name__.lower():
-                found.setdefault(holder, []).append(name)
+                layers.setdefault(holder, []).append(name)
                 break
-    return found
+    return layers
 
 
 def widths(module: Any) -> tuple[int, int]:
@@ -154,9 +148,10 @@ def _is_list(module: Any, uniform: bool = False) -> bool:
 
 def _items(model: Any, name: str) -> list[str]:
     """Return the items of a list, or those of the lists in its items where these are stages."""
-    items = model.get_submodule(name)
+    items = list(model.get_submodule(name))
     own = [f"{name}.{place}" for place in range(len(items))]
-    if len({type(item) for item in items}) > 1 or _equal_shapes(items):
+    shapes = {tuple(tuple(p.shape) for p in item.parameters()) for item in items}
+    if len({type(item) for item in items}) > 1 or len(shapes) == 1:
         return own
     inner = [_inner_list(item, path) for item, path in zip(items, own, strict=True)]
     if not all(inner):
@@ -169,16 +164,11 @@ def _items(model: Any, name: str) -> list[str]:
 
 
 def _inner_list(item: Any, path: str) -> str:
-    """Return the name of the weightiest uniform list in a stage, or "" where it has none."""
+    """Return the name of the largest uniform list in a stage, or "" where it has none."""
     if _is_list(item, uniform=True):
         return path
-    lists = [(name, m) for name, m in _lists(item, f"{path}.") if _is_list(m, uniform=True)]
-    sizes = [(sum(p.numel() for p in module.parameters()), name) for name, module in lists]
-    return max(sizes, default=(0, ""))[1]
-
-
-def _equal_shapes(items: Any) -> bool:
-    return len({tuple(tuple(p.shape) for p in item.parameters()) for item in items}) == 1
+    lists = [(_size(m), n) for n, m in _lists(item, f"{path}.") if _is_list(m, uniform=True)]
+    return max(lists, default=(0, ""))[1]
 
 
 def _depths(model: Any, blocks: tuple[str, ...], head: tuple[str, ...]) -> dict[str, int]:
@@ -201,19 +191,16 @@ def _depths(model: Any, blocks: tuple[str, ...], head: tuple[str, ...]) -> dict[
 
 
 def _outermost(model: Any, owners: Any, upper: set[str]) -> tuple[str, ...]:
-    """Return the largest modules all of whose parameters stand above."""
-    found: list[str] = []
-    for owner in owners:
-        path = owner
-        while path:
-            parent = path.rpartition(".")[0]
-            names = [f"{parent}.{n}" if parent else n
-                     for n, _ in model.get_submodule(parent).named_parameters()]  # fmt: skip
-            if not parent or not set(names) <= upper:
+    """Return the largest modules all of whose parameters are above the blocks."""
+    found: dict[str, None] = {}
+    for path in owners:
+        while parent := path.rpartition(".")[0]:
+            inside = model.get_submodule(parent).named_parameters(prefix=parent)
+            if not {name for name, _ in inside} <= upper:
                 break
             path = parent
-        if path and path not in found:
-            found.append(path)
+        if path:
+            found[path] = None
     return tuple(found)
 
 
@@ -221,14 +208,5 @@ def _within(name: str, holders: Any) -> bool:
     return any(name == holder or name.startswith(f"{holder}.") for holder in holders)
 
 
-def _weighs(module: Any) -> bool:
-    return next(module.parameters(), None) is not None
-
-
-def _is_bare(model: Any) -> bool:
-    """Return whether a model gives features and no logits, by transformers' own mapping."""
-    from transformers import MODEL_MAPPING
-
-    mapping: Any = MODEL_MAPPING
-    known = mapping.get(type(getattr(model, "config", None)), ())
-    return type(model) in (known if isinstance(known, tuple) else (known,))
+def _size(module: Any) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())

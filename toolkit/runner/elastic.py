@@ -1,7 +1,6 @@
-"""The ranks of this machine, started by torchrun's own launcher, watched, and their end told.
+"""The ranks of this machine: started by torchrun's own launcher, watched, and their end reported.
 
-What they and their launcher must tell each other goes through a folder of small files
-(toolkit/runner/mailbox.py).
+They and their launcher exchange small files in a folder (toolkit/runner/mailbox.py).
 """
 
 from __future__ import annotations
@@ -18,19 +17,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Console
 
 from toolkit.errors import Interrupted, ToolkitError, UserError
+from toolkit.recipe import Draft
 from toolkit.runner import mailbox
-from toolkit.runs.folder import resume_command
+from toolkit.runs.folder import Run, resume_command
 from toolkit.utils import distributed
 from toolkit.utils.text import print_text
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from toolkit.recipe import Draft
-    from toolkit.runs.folder import Run
 
 JOIN_SECONDS = 900  # in which all machines must have been started
 
@@ -50,27 +46,27 @@ class LaunchSpec:
 
     def check(self) -> None:
         """Raise UserError where the numbers do not fit together."""
-        if self.processes is not None and self.processes < 1:
-            raise UserError(f"--processes {self.processes}: at least one is needed")
-        if self.nodes < 1:
-            raise UserError(f"--nodes {self.nodes}: at least one is needed")
-        if self.nodes == 1:
-            if self.node_rank is not None or self.rendezvous is not None:
+        nodes, rank = self.nodes, self.node_rank
+        for option, count in (("--processes", self.processes), ("--nodes", nodes)):
+            if count is not None and count < 1:
+                raise UserError(f"{option} {count}: at least one is needed")
+        if nodes == 1:
+            if rank is not None or self.rendezvous is not None:
                 raise UserError("--node-rank and --rendezvous need --nodes N (machines)")
             return
-        if self.node_rank is None or self.rendezvous is None:
+        if rank is None or self.rendezvous is None:
             raise UserError(
-                f"--nodes {self.nodes} needs --node-rank (0 to {self.nodes - 1}, another on each "
-                "machine) and --rendezvous HOST:PORT (an address of the machine with --node-rank 0)"
+                f"--nodes {nodes} needs --node-rank (0 to {nodes - 1}, another on each machine) "
+                "and --rendezvous HOST:PORT (an address of the machine with --node-rank 0)"
             )
-        if not 0 <= self.node_rank < self.nodes:
-            raise UserError(f"--node-rank {self.node_rank}: it goes from 0 to {self.nodes - 1}")
+        if not 0 <= rank < nodes:
+            raise UserError(f"--node-rank {rank}: it goes from 0 to {nodes - 1}")
         if not re.fullmatch(r"[^:\s]+:\d{1,5}", self.rendezvous):
             raise UserError(f"--rendezvous {self.rendezvous}: write it as HOST:PORT")
 
 
 class ElasticLaunch:
-    """One `toolkit run` that starts ranks, waits for them, and says how they ended."""
+    """One `toolkit run` that starts ranks, waits for them, and reports how they ended."""
 
     def __init__(
         self,
@@ -82,14 +78,14 @@ class ElasticLaunch:
         resume: bool = False,
     ) -> None:
         self.spec, self.processes, self.out, self.console = spec, processes, out, console
-        self.command = [*_python(), "-m", "toolkit", "run", draft.asked]
+        self.resume = resume
+        # With the current folder on the path only if it is on ours: `-m` puts it first, and a
+        # folder of the user's named `datasets` would hide the library.
+        safe = [] if os.getcwd() in sys.path else ["-P"]
+        self.command = [sys.executable, *safe, "-m", "toolkit", "run", draft.asked]
         for keys, value in draft.overrides:
             self.command += ["--set", f"{'.'.join(keys)}={json.dumps(value, default=str)}"]
-        if console is None or console.quiet:
-            self.command.append("--quiet")
-        if resume:
-            self.command.append("--resume")
-        self.resume = resume
+        self.command += ["--quiet"] * (console is None or console.quiet) + ["--resume"] * resume
 
     def run(self) -> Run | None:
         """Start the ranks, again in smaller batches where memory is short, and wait for them.
@@ -97,8 +93,6 @@ class ElasticLaunch:
         Raises:
             ToolkitError: how the first one failed.
         """
-        from toolkit.runs.folder import Run
-
         with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
             box = mailbox.Mailbox(Path(folder))
             while (smaller := self._attempt(box)) is not None:
@@ -107,7 +101,9 @@ class ElasticLaunch:
                 for key, value in smaller["settings"].items():
                     self.command += ["--set", f"training.{key}={value}"]
                 self.out = box.run_folder()
-                _empty(self.out)
+                # Of the attempt that failed; it was empty before, or not there.
+                for item in self.out.iterdir() if self.out is not None else ():
+                    shutil.rmtree(item) if item.is_dir() else item.unlink()
                 box.start_again(smaller)
             path = box.run_folder()
         return Run(path) if path is not None and (path / "run.json").is_file() else None
@@ -122,7 +118,7 @@ class ElasticLaunch:
 
         command = self.command + ([] if self.out is None else ["--out", str(self.out)])
         try:
-            with _environment(box, self.processes), _quiet_agent():
+            with _surroundings(box, self.processes):
                 launch_agent(self._config(), command[0], command[1:])
         except ChildFailedError as error:
             end = box.reason({rank: f.exitcode for rank, f in error.failures.items()})
@@ -162,54 +158,28 @@ class ElasticLaunch:
         )
 
 
-def _empty(folder: Path | None) -> None:
-    """Clear the folder of an attempt that failed; it was empty before, or not there."""
-    for path in folder.iterdir() if folder is not None else ():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _python() -> list[str]:
-    """Return the interpreter, with the current folder on its path only if it is on ours.
-
-    `-m` puts it first there: a folder of the user's named `datasets` would hide the library.
-    """
-    return [sys.executable, *([] if os.getcwd() in sys.path else ["-P"])]
-
-
 @contextmanager
-def _environment(box: mailbox.Mailbox, processes: int) -> Iterator[None]:
-    """Give the ranks their share of the cores, and the box; put everything back afterwards."""
+def _surroundings(box: mailbox.Mailbox, processes: int) -> Iterator[None]:
+    """Give the ranks their share of the cores, and the box; put everything back afterwards.
+
+    Meanwhile torch's launcher, which would report a failure too, logs nothing here.
+    """
     changed = {mailbox.VARIABLE: str(box.folder)}
     if not os.environ.get("TOOLKIT_DEBUG"):
         changed["TORCH_CPP_LOG_LEVEL"] = "ERROR"  # hints for who writes DDP loops, on every rank
     if "OMP_NUM_THREADS" not in os.environ:
         changed["OMP_NUM_THREADS"] = str(max(1, distributed.cores() // processes))
-    before = dict(os.environ)
+    before, disabled = dict(os.environ), logging.root.manager.disable
     handlers = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
     os.environ.update(changed)
+    if not os.environ.get("TOOLKIT_DEBUG"):
+        logging.disable()
     try:
         yield
     finally:
+        logging.disable(disabled)
         os.environ.clear()
         os.environ.update(before)
         for number, handler in handlers.items():
             if signal.getsignal(number) is not handler:  # torch's launcher leaves its own there
                 signal.signal(number, handler)
-
-
-@contextmanager
-def _quiet_agent() -> Iterator[None]:
-    """Silence the agent's own account of a failure: one message is told, ours."""
-    if os.environ.get("TOOLKIT_DEBUG"):
-        yield
-        return
-    names = [n for n in logging.root.manager.loggerDict if n.startswith("torch.distributed")]
-    found = [logging.getLogger(name) for name in names]
-    levels = [logger.level for logger in found]
-    for logger in found:
-        logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        for logger, level in zip(found, levels, strict=True):
-            logger.setLevel(level)

@@ -1,35 +1,27 @@
-"""What run.json says of a run, before training and after it."""
+"""What run.json holds about a run, before training and after it."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toolkit.models import adapters, methods
 from toolkit.reporting import card_facts
 from toolkit.runner.join import lone_process_note
-from toolkit.runner.prepare import headline
+from toolkit.runner.prepare import Job
+from toolkit.runner.resolve import headline
+from toolkit.training.train import Trained
 from toolkit.utils import distributed, hardware
-from toolkit.utils.resources import peak_memory
-
-if TYPE_CHECKING:
-    from toolkit.runner.prepare import Job
-    from toolkit.training.train import Trained
-    from toolkit.utils.resources import Energy
 
 
 def before_training(job: Job) -> dict[str, Any]:
-    """Return what run.json says before training starts."""
-    loaded = job.loaded
+    """Return what run.json holds before training starts."""
+    loaded, best = job.loaded, headline(job.plugin)
     return {
         "recipe": job.name,
         "scenario": job.recipe.scenario,
-        "model": {
-            "id": job.files.id,
-            "revision": job.files.revision,
-            "source": job.files.source,
-        },
+        "model": {name: getattr(job.files, name) for name in ("id", "revision", "source")},
         "data": {
             "source": job.recipe.data.source,
             "fingerprint": loaded.fingerprint,
@@ -41,7 +33,7 @@ def before_training(job: Job) -> dict[str, Any]:
             "notes": loaded.notes,
         },
         "devices": devices(job),
-        "headline": _named(headline(job.plugin)),
+        "headline": best and {"metric": best[0], "greater_is_better": best[1]},
         "seed": job.recipe.seed,
         "environment": hardware.describe(),
     }
@@ -49,9 +41,11 @@ def before_training(job: Job) -> dict[str, Any]:
 
 def after_training(job: Job, trained: Trained, saved: Path) -> dict[str, Any]:
     """Return what the method did, to how many parameters, and what the card needs beside scores."""
-    counts = [(p.numel(), p.requires_grad) for p in job.plugin.model.parameters()]
-    moved = sum(count for count, moved in counts if moved)
-    parameters = {"trained": moved, "all": sum(count for count, _ in counts)}
+    weights = list(job.plugin.model.parameters())
+    parameters = {
+        "trained": sum(p.numel() for p in weights if p.requires_grad),
+        "all": sum(p.numel() for p in weights),
+    }
     found: dict[str, Any] = {
         "method": trained.report,
         "parameters": {**parameters, **trained.report.get("parameters", {})},
@@ -68,7 +62,7 @@ def devices(job: Job) -> dict[str, Any]:
     import torch
 
     arguments = job.arguments
-    parts = arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps
+    rows, times = arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps
     note = lone_process_note()
     return {
         "type": arguments.device.type,
@@ -76,9 +70,9 @@ def devices(job: Job) -> dict[str, Any]:
         "processes_per_machine": distributed.local_size(),
         "threads": torch.get_num_threads(),
         "batch": {
-            "per_device": parts[0],
-            "accumulated": parts[1],
-            "rows_per_step": parts[0] * parts[1] * distributed.size(),
+            "per_device": rows,
+            "accumulated": times,
+            "rows_per_step": rows * times * distributed.size(),
             "reduced": job.reductions,
         },
         "notes": [note] if note else [],
@@ -105,18 +99,9 @@ def speed(job: Job, trained: Trained) -> dict[str, Any]:
     }
 
 
-def resources(energy: Energy) -> dict[str, Any]:
-    """Return what the run took of the machine so far: bytes at the peak, and joules."""
-    return {"peak_memory_bytes": peak_memory(), "energy_joules": energy.spent()}
-
-
 def _tokens(job: Job, epochs: float) -> int | None:
     """Return how many tokens training has seen; None where rows have no length."""
     rows = job.prepared["train"]
     if "length" not in rows.column_names:
         return None
     return round(int(rows.with_format("numpy")["length"][:].sum()) * epochs)
-
-
-def _named(found: tuple[str, bool] | None) -> dict[str, Any] | None:
-    return {"metric": found[0], "greater_is_better": found[1]} if found else None

@@ -1,4 +1,4 @@
-"""What befalls a run from outside (a full disk, a killed worker), in words that say what to do."""
+"""Failures from outside a run (a full disk, a killed worker), with what to do about them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from toolkit.errors import ToolkitError
 from toolkit.runs.folder import resume_command
 
-# Libraries that write in other languages keep the words, and lose the number.
+# Errors of native libraries keep these words, and lose the number.
 WRITING = {
     errno.ENOSPC: r"No space left on device",
     errno.EDQUOT: r"Disk quota exceeded",
@@ -24,20 +24,20 @@ WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\)[^.]*")
 
 
 def explain(error: BaseException, path: Path) -> ToolkitError | None:
-    """Return what has befallen the run in `path`; None where the error is of another kind."""
-    said = [(e, str(e)) for e in _causes(error)]
+    """Return what has ended the run in `path`; None where the error is of another kind."""
+    messages = [(e, str(e)) for e in _causes(error)]
     for number, text in WRITING.items():
-        if any(getattr(e, "errno", None) == number or text in words for e, words in said):
+        if any(getattr(e, "errno", None) == number or text in message for e, message in messages):
             return ToolkitError(
                 f"{path} takes no more: {text[0].lower()}{text[1:]}. What was written is kept; "
                 f"make room, then {resume_command(path)}"
             )
-    if any(TORCH_WRITES.search(words) for _, words in said):
+    if any(TORCH_WRITES.search(message) for _, message in messages):
         return ToolkitError(
             f"a checkpoint could not be written to {path}: is the disk full, or a quota reached? "
             f"What was written before is kept; make room, then {resume_command(path)}"
         )
-    ended = next((found for _, words in said if (found := WORKER.search(words))), None)
+    ended = next((found for _, message in messages if (found := WORKER.search(message))), None)
     if ended:
         return ToolkitError(
             f"a process that prepares rows has ended ({ended[0]}): killed from outside, or for "

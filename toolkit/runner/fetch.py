@@ -1,4 +1,4 @@
-"""Everything that a recipe needs, brought here while there is a network."""
+"""Everything that a recipe needs, downloaded while there is a network."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from toolkit.data.hub import read_hub
+from toolkit.data.plugin_source import PREFIX, read_plugin_source
+from toolkit.data.sources import find_sources
 from toolkit.errors import DataError, UserError
 from toolkit.models import methods
 from toolkit.models.find import find_model
+from toolkit.recipe import Draft, Recipe
 from toolkit.recipe.yaml_text import dump
 from toolkit.utils.text import printable_line
-
-if TYPE_CHECKING:
-    from toolkit.recipe import Draft, Recipe
 
 MODEL, DATA, RECIPE = "model", "data", "recipe.yaml"
 
@@ -30,7 +31,7 @@ class Fetched:
 
 
 def fetch(draft: Draft, folder: Path | None = None) -> list[Fetched]:
-    """Bring a recipe's model (at its revision) and rows to this machine.
+    """Download a recipe's model (at its revision) and rows to this machine.
 
     Args:
         draft: the recipe, as `toolkit.recipe.library.find_recipe` returns it.
@@ -38,7 +39,7 @@ def fetch(draft: Draft, folder: Path | None = None) -> list[Fetched]:
             leaves them in the caches, where the same recipe finds them.
 
     Raises:
-        UserError: what cannot be had, or a folder that cannot be filled.
+        UserError: what cannot be found, or a folder that cannot be filled.
     """
     recipe = draft.checked()
     if folder is not None:
@@ -56,13 +57,11 @@ def fetch(draft: Draft, folder: Path | None = None) -> list[Fetched]:
     if tables is not None or where != "made":
         values["data"]["source"] = _copied(recipe.data.source, tables, folder)
         where = str(folder / DATA)
-    text = f"# toolkit run {printable_line(folder / RECIPE)} --offline\n{dump(values)}"
-    (folder / RECIPE).write_text(text, encoding="utf-8")
-    return [
-        *found,
-        Fetched("rows", source, where),
-        Fetched("recipe", draft.asked, str(folder / RECIPE)),
-    ]
+    path = folder / RECIPE
+    text = f"# toolkit run {printable_line(path)} --offline\n{dump(values)}"
+    path.write_text(text, encoding="utf-8")
+    rows, own = Fetched("rows", source, where), Fetched("recipe", draft.asked, str(path))
+    return [*found, rows, own]
 
 
 def _claim(folder: Path) -> None:
@@ -76,21 +75,16 @@ def _claim(folder: Path) -> None:
 
 def _models(recipe: Recipe) -> Iterator[Fetched]:
     """Yield the model to train, and those that the method takes besides."""
-    if recipe.model.id is not None:
-        files = find_model(recipe.model.id, recipe.model.revision)
-        yield Fetched("model", f"{files.id}@{files.revision}", str(files.path))
-    for name in methods.method_for(recipe.method).models():
-        if not (Path(name) / "run.json").is_file():
-            files = find_model(name)
+    further = methods.method_for(recipe.method).models()
+    wanted = [(name, None) for name in further if not (Path(name) / "run.json").is_file()]
+    for name, revision in [(recipe.model.id, recipe.model.revision), *wanted]:
+        if name is not None:
+            files = find_model(name, revision)
             yield Fetched("model", f"{files.id}@{files.revision}", str(files.path))
 
 
 def _rows(source: Any) -> tuple[Mapping[str, Any] | None, str]:
     """Return the splits of a data set of the Hub (None for anything else), and where rows are."""
-    from toolkit.data import sources
-    from toolkit.data.hub import read_hub
-    from toolkit.data.plugin_source import PREFIX, read_plugin_source
-
     if isinstance(source, str) and source.startswith("hub:"):
         splits, _, _ = read_hub(source)
         first = next(iter(splits.values())).cache_files
@@ -98,7 +92,7 @@ def _rows(source: Any) -> tuple[Mapping[str, Any] | None, str]:
     if isinstance(source, str) and source.startswith(PREFIX):
         read_plugin_source(source)
         return None, "made"
-    found, _ = sources.find_sources(source)
+    found, _ = find_sources(source)
     if "train" not in found:
         raise DataError(f"data.source has {', '.join(found)} but no train split")
     return None, "as it is, on this machine"

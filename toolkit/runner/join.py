@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from toolkit.recipe import Draft
 from toolkit.utils import distributed
-
-if TYPE_CHECKING:
-    from toolkit.recipe import Draft
 
 
 def join(draft: Draft) -> None:
@@ -23,13 +21,13 @@ def join(draft: Draft) -> None:
 
 
 def training_block(draft: Draft) -> Mapping[str, Any]:
-    """Return the `training:` block as it stands; `prepare` reports what is wrong with it."""
+    """Return the `training:` block as it is; `prepare` reports what is wrong with it."""
     found = draft.values.get("training")
     return found if isinstance(found, Mapping) else {}
 
 
 def lone_process_note() -> str | None:
-    """Return what to tell where a launcher was asked for several processes and started one."""
+    """Return a warning where a launcher was asked for several processes and started one."""
     if not started_by_accelerate() or distributed.launched() or "MASTER_PORT" not in os.environ:
         return None
     return (

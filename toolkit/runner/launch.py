@@ -1,27 +1,24 @@
-"""One command, every device: where a run computes, and whether this process starts others for it.
+"""One command for every device: whether a run starts in this process, or starts others.
 
-`toolkit run R` on a machine with several GPUs starts itself once per GPU (toolkit/runner/elastic.py); each
-of those processes finds RANK and WORLD_SIZE in its environment and does its share
-(toolkit/utils/distributed.py).
+`toolkit run R` on a machine with several GPUs starts itself once per GPU (see elastic.py); each of
+those processes finds RANK and WORLD_SIZE in its environment and does its share.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Console
 
 from toolkit.errors import UserError
+from toolkit.recipe import Draft
 from toolkit.runner import mailbox
 from toolkit.runner.elastic import ElasticLaunch, LaunchSpec
 from toolkit.runner.join import started_by_accelerate, training_block
+from toolkit.runs.folder import Run
 from toolkit.utils import distributed
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from toolkit.recipe import Draft
-    from toolkit.runs.folder import Run
 
 
 def run(
@@ -36,7 +33,7 @@ def run(
     Returns the finished run, or None on a machine (node_rank > 0) that does not hold its folder.
 
     Raises:
-        UserError: what the user has to mend; nothing has been trained.
+        UserError: the user's input is wrong; nothing has been trained.
         ToolkitError: the run failed.
     """
     from toolkit.runner.run import run as run_here

@@ -1,24 +1,22 @@
-"""A run done again from its folder: what differs from when it was first done, and what it gave."""
+"""A run repeated from its folder: what differs from the first time, and how its scores compare."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Console
 
 from toolkit.errors import Fault, ToolkitError, UserError
 from toolkit.recipe.library import find_recipe
 from toolkit.runner import launch
 from toolkit.runner.elastic import LaunchSpec
+from toolkit.runner.prepare import Job, prepare
 from toolkit.runs.folder import Run
 from toolkit.runs.writer import RunWriter
 from toolkit.utils import hardware
 from toolkit.utils.text import print_text
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from toolkit.runner.prepare import Job
 
 
 def rerun(
@@ -29,7 +27,7 @@ def rerun(
     strict: bool = False,
     processes: int | None = None,
 ) -> Run | None:
-    """Run what a run's folder says again, and write beside the new scores how it compares.
+    """Run the recipe in a run's folder again, and write how the new scores compare.
 
     Args:
         path: of a finished run. out, console: as of `runner.run`.
@@ -40,8 +38,6 @@ def rerun(
         UserError: no finished run, a recipe that no longer fits, or (strict) what differs.
         ToolkitError: the run failed; or (strict) it gave other scores.
     """
-    from toolkit.runner.prepare import prepare
-
     first = Run(path)
     if first.status != "finished":
         raise UserError(f"{path} is {first.status}: only a finished run can be repeated")
@@ -72,23 +68,19 @@ def rerun(
 
 
 def differences(first: Run, job: Job) -> Iterator[Fault]:
-    """Yield what is not as it was when a run was first done: versions, machine, model, rows."""
+    """Yield what has changed since the first run: versions, machine, model, rows."""
     was, now = first.record["environment"], hardware.describe()
-    for name in sorted({*was["packages"], *now["packages"]}):
-        yield from _unless_equal(name, was["packages"].get(name), now["packages"].get(name))
-    yield from _unless_equal("python", was["python"], now["python"])
+    packages = sorted({*was["packages"], *now["packages"]})
+    found = {name: (was["packages"].get(name), now["packages"].get(name)) for name in packages}
+    found["python"] = was["python"], now["python"]
     for name in ("processor", "cores", "accelerators", "bf16"):
-        one, other = was["hardware"].get(name), now["hardware"].get(name)
-        yield from _unless_equal(f"hardware: {name}", one, other)
-    model = first.record["model"]
-    yield from _unless_equal(f"model {model['id']}", model["revision"], job.files.revision)
-    rows = "data (fingerprint of contents and splits)"
-    yield from _unless_equal(rows, first.record["data"]["fingerprint"], job.loaded.fingerprint)
-
-
-def _unless_equal(what: str, was: Any, now: Any) -> Iterator[Fault]:
-    if was != now:
-        yield Fault(what, f"was {was}, is {now}")
+        found[f"hardware: {name}"] = was["hardware"].get(name), now["hardware"].get(name)
+    model, rows = first.record["model"], "data (fingerprint of contents and splits)"
+    found[f"model {model['id']}"] = model["revision"], job.files.revision
+    found[rows] = first.record["data"]["fingerprint"], job.loaded.fingerprint
+    for name, (before, after) in found.items():
+        if before != after:
+            yield Fault(name, f"was {before}, is {after}")
 
 
 def _unequal_scores(

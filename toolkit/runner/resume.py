@@ -1,4 +1,4 @@
-"""Taking up a run that did not get to its end: found, compared with what is asked, opened again."""
+"""Resuming an unfinished run: found, compared with what is asked for, opened again."""
 
 from __future__ import annotations
 
@@ -6,20 +6,17 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from toolkit.errors import Fault, UserError
-from toolkit.recipe import library
+from toolkit.recipe import Draft, Recipe, library
+from toolkit.recipe.draft import Overrides
+from toolkit.runner.prepare import Job
 from toolkit.runs.folder import Run, last_unfinished
 from toolkit.runs.writer import RunWriter
 
-if TYPE_CHECKING:
-    from toolkit.recipe import Draft
-    from toolkit.recipe.draft import Overrides
-    from toolkit.runner.prepare import Job
-
 OPENING = {"run.lock", "recipe.yaml", "run.json.partial"}  # of a run that ended as it began
-REDUCED = ("per_device_train_batch_size", "gradient_accumulation_steps")  # for want of memory
+REDUCED = ("per_device_train_batch_size", "gradient_accumulation_steps")  # where memory was short
 
 
 @dataclass(frozen=True)
@@ -77,24 +74,34 @@ def reopen_run(before: RunToResume, job: Job) -> RunWriter:
 def _differences(folder: RunWriter, job: Job) -> Iterator[Fault]:
     if "recipe" not in folder.record:  # it did not get as far as writing down what it began with
         return
-    recipe = library.find_recipe(str(folder.path / "recipe.yaml")).checked()
-    old, new = (r.model_dump(mode="json") for r in (recipe, job.recipe))
     where = f"of the run in {folder.path}"
-    different = dict(unequal_values(old, new))
-    for key, (one, other) in different.items():
-        yield Fault(key, f"is {other!r}, but {one!r} in the recipe {where}")
-    if different:  # of other splits or models, say, nothing else is to be expected
-        return
+    if changed := changed_settings(folder.path, job.recipe, where):
+        yield from changed
+        return  # with other splits or models nothing else can be equal
     if folder.record["data"]["fingerprint"] != job.loaded.fingerprint:
         yield Fault("data.source", f"the rows have changed since the start {where}")
     if folder.record["model"]["revision"] != job.files.revision:
         yield Fault("model", f"has changed since the start {where}: its weights are others")
 
 
-def unequal_values(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, tuple[Any, Any]]]:
-    """Yield "key.path" -> the old value and the new one, of plain values that differ."""
+def changed_settings(folder: Path, recipe: Recipe, where: str) -> list[Fault]:
+    """Return what differs between a recipe and the one in a folder, key by key.
+
+    Args:
+        where: how messages call the folder ("of the run in ...").
+    """
+    before = library.find_recipe(str(folder / "recipe.yaml")).checked()
+    old, new = (found.model_dump(mode="json") for found in (before, recipe))
+    return [
+        Fault(key, f"is {other!r}, but {one!r} in the recipe {where}")
+        for key, one, other in _unequal(old, new)
+    ]
+
+
+def _unequal(old: Any, new: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield "key.path", the old value and the new one, of plain values that differ."""
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted({*old, *new}):
-            yield from unequal_values(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
+            yield from _unequal(old.get(key), new.get(key), f"{path}.{key}".lstrip("."))
     elif old != new:
-        yield path, (old, new)
+        yield path, old, new

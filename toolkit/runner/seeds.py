@@ -1,20 +1,24 @@
-"""A recipe run with several seeds: how much of its score is luck, and how much the test rows."""
+"""A recipe run with several seeds: how much its scores vary by seed, and by test rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from rich.console import Console
 
 from toolkit.errors import Fault, Interrupted, ToolkitError, UserError
-from toolkit.recipe import library
+from toolkit.evaluation.seed_variance import spread
+from toolkit.recipe import Draft, Recipe
+from toolkit.reporting import seed_report
 from toolkit.runner import launch
 from toolkit.runner.elastic import LaunchSpec
-from toolkit.runner.prepare import resolve_recipe
-from toolkit.runner.resume import unequal_values
+from toolkit.runner.resolve import resolve_recipe
+from toolkit.runner.resume import changed_settings
 from toolkit.runs.compare import incomparable, resampled_scores
-from toolkit.runs.folder import Run, resume_command
+from toolkit.runs.folder import Run
 from toolkit.runs.record import SCHEMA_VERSION
 from toolkit.runs.seed_folder import (
     FILE,
@@ -26,13 +30,6 @@ from toolkit.runs.seed_folder import write as write_record
 from toolkit.runs.writer import RunWriter
 from toolkit.utils import distributed, locks
 from toolkit.utils.text import listing, print_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rich.console import Console
-
-    from toolkit.recipe import Draft, Recipe
 
 MOST = 2**32 - 1
 
@@ -47,33 +44,21 @@ def run(
 ) -> SeedRuns:
     """Run a recipe with its seed and the ones that follow, on the same splits, one after another.
 
-    A run that fails is noted, and the others are run; what a user has to mend ends them all.
+    A run that fails is noted, and the others are run; wrong input ends them all.
 
     Args:
         count: of seeds, two or more.
-        out: the folder of the runs; runs/<recipe>/<time> where not given. spec: as of
-            `launching.run`.
+        out: the folder of the runs; runs/<recipe>/<time> where not given.
+        spec: as of `launch.run`.
         resume: go on with the runs in `out` (or the recipe's last ones): finished ones are kept,
             and `count` may be larger than before.
 
     Raises:
-        UserError: what the user has to mend.
+        UserError: the user's input is wrong.
         ToolkitError: runs failed; the others are there, and summed up.
         Interrupted: a signal came; `resume` goes on.
     """
     spec = spec or LaunchSpec()
-    _refuse(count, spec)
-    recipe = _with_split_seed(resolve_recipe(draft)[0])
-    seeds = [recipe.seed + number for number in range(count)]
-    if seeds[-1] > MOST:
-        raise UserError(f"--seeds {count}: seeds from {recipe.seed} on go beyond {MOST}")
-    with _folder(draft.name, recipe, seeds, out, resume) as found:
-        if found.status != "finished":
-            _run_all(found, draft, console, spec, resume)
-    return found
-
-
-def _refuse(count: int, spec: LaunchSpec) -> None:
     if count < 2:
         raise UserError(f"--seeds {count}: a spread takes two seeds or more")
     if spec.nodes > 1:
@@ -83,6 +68,14 @@ def _refuse(count: int, spec: LaunchSpec) -> None:
             "--seeds is for `toolkit run` alone, which starts the processes of each run "
             "(--processes); torchrun or accelerate launch has started this one"
         )
+    recipe = _with_split_seed(resolve_recipe(draft)[0])
+    seeds = [recipe.seed + number for number in range(count)]
+    if seeds[-1] > MOST:
+        raise UserError(f"--seeds {count}: seeds from {recipe.seed} on go beyond {MOST}")
+    with _folder(draft.name, recipe, seeds, out, resume) as found:
+        if found.status != "finished":
+            _sum_up(found, _run_all(found, draft, console, spec, resume))
+    return found
 
 
 def _with_split_seed(recipe: Recipe) -> Recipe:
@@ -97,7 +90,7 @@ def _with_split_seed(recipe: Recipe) -> Recipe:
 def _folder(
     title: str, recipe: Recipe, seeds: list[int], out: Path | None, resume: bool
 ) -> Iterator[SeedRuns]:
-    """Make the folder, or take it up again; hold its lock, and say in it how that ended."""
+    """Make the folder, or open it again; hold its lock, and write into it how that ended."""
     before = (out or last_unfinished(title)) if resume else None
     if before is None or not before.is_dir() or not any(before.iterdir()):
         folder = RunWriter.create(out, title)
@@ -116,12 +109,16 @@ def _folder(
         yield found
     except KeyboardInterrupt as error:
         found.write(status="interrupted")
-        raise Interrupted(f"{_first_part(error, found)}; {how(found)}") from None
+        reason = str(error).partition("go on with:")[0].rstrip("; ")  # what follows is of one run
+        raise Interrupted(f"{reason or 'stopped'}; {_how_to_resume(found)}") from None
     except BaseException:
-        if _is_untouched(found):
-            _remove(found)
-        else:
+        if any(found.folder_of(seed).exists() for seed in found.seeds):
             found.write(status="failed")
+        else:  # what is wrong was seen before anything was run
+            for name in (FILE, "recipe.yaml", locks.NAME):
+                (found.path / name).unlink(missing_ok=True)
+            if not any(found.path.iterdir()):
+                found.path.rmdir()
         raise
     finally:
         locks.release(folder.path)
@@ -129,11 +126,8 @@ def _folder(
 
 def _require_same(found: SeedRuns, recipe: Recipe, seeds: Sequence[int]) -> None:
     """Raise UserError where the runs in a folder were begun with another recipe or other seeds."""
-    old = library.find_recipe(str(found.path / "recipe.yaml")).checked()
-    one, other = (r.model_dump(mode="json") for r in (old, recipe))
     where = f"of the runs in {found.path}"
-    faults = [Fault(key, f"is {after!r}, but {before!r} in the recipe {where}")
-              for key, (before, after) in unequal_values(one, other)]  # fmt: skip
+    faults = changed_settings(found.path, recipe, where)
     if not faults and found.seeds != list(seeds[: len(found.seeds)]):
         asked = f"asks for {listing(seeds)}; those {where} are {listing(found.seeds)}"
         faults = [Fault("--seeds", f"{asked}: more may be added, none left out")]
@@ -142,23 +136,22 @@ def _require_same(found: SeedRuns, recipe: Recipe, seeds: Sequence[int]) -> None
 
 
 def _run_all(
-    found: SeedRuns,
-    draft: Draft,
-    console: Console | None,
-    spec: LaunchSpec,
-    resume: bool,
-) -> None:
+    found: SeedRuns, draft: Draft, console: Console | None, spec: LaunchSpec, resume: bool
+) -> dict[str, str]:
+    """Run all seeds; return seed -> why it failed.
+
+    Raises:
+        UserError: a run was scored on other rows than the first: the data has changed in between.
+    """
     split = (("data", "split", "seed"), found.record["split_seed"])
     failed: dict[str, str] = {}
     first: Run | None = None
     for number, seed in enumerate(found.seeds, start=1):
         if console is not None:
             console.print(f"\n[bold]seed {seed}[/] ({number} of {len(found.seeds)})")
-        folder = found.folder_of(seed)
+        changed, folder = draft.changed([split, (("seed",), seed)]), found.folder_of(seed)
         try:
-            done = launch.run(
-                draft.changed([split, (("seed",), seed)]), folder, console, spec, resume
-            )
+            done = launch.run(changed, folder, console, spec, resume) or Run(folder)
         except UserError:
             raise
         except ToolkitError as error:
@@ -166,63 +159,45 @@ def _run_all(
             if console is not None:
                 print_text(console, f"seed {seed} failed: {error}", "red")
             continue
-        first = _same_rows(first, done or Run(folder))
-    _sum_up(found, failed)
-
-
-def _same_rows(first: Run | None, run: Run) -> Run:
-    """Return the first of the runs.
-
-    Raises:
-        UserError: the other one was scored on other rows: the data has changed in between.
-    """
-    why = incomparable(first, run) if first is not None else None
-    if first is not None and why:
-        raise UserError(Fault(str(run.path), f"differs from {first.path}: {why}"))
-    return first or run
+        first = first or done
+        if why := incomparable(first, done):
+            raise UserError(Fault(str(done.path), f"differs from {first.path}: {why}"))
+    return failed
 
 
 def _sum_up(found: SeedRuns, failed: dict[str, str]) -> None:
     """Write what the finished runs gave together, and raise where some have failed."""
-    from toolkit.reporting import seed_report as page
-
     runs = found.runs
+    several = len(runs) >= 2
     status = "failed" if failed else "finished"
-    if len(runs) >= 2:
-        found.write(status=status, failed=failed, **_summary(runs))
-        page.write(found)
-    else:
-        found.write(status=status, failed=failed)
+    found.write(status=status, failed=failed, **(_summary(runs) if several else {}))
+    if several:
+        seed_report.write(found)
     if failed:
         seed, why = next(iter(failed.items()))
-        others = f"; the others are summed up in {found.path / 'README.md'}" * (len(runs) >= 2)
+        others = f"; the others are summed up in {found.path / 'README.md'}" if several else ""
         raise ToolkitError(
             f"{len(failed)} of {len(found.seeds)} runs failed, the first with seed {seed}: {why}"
-            f"{others}; {how(found)}"
+            f"{others}; {_how_to_resume(found)}"
         )
 
 
 def _summary(runs: Sequence[Run]) -> dict[str, Any]:
-    from toolkit.evaluation.seed_variance import spread
-
     drawn = [resampled_scores(run) for run in runs]
     scores = [run.metrics["test"] for run in runs]
     baselines = [run.record["baselines"] for run in runs]
     headline = runs[0].record["headline"]
+    metrics = {}
+    for name in scores[0]:
+        values = [one[name]["value"] for one in scores]
+        numbers = [float("nan") if value is None else float(value) for value in values]
+        found = spread(numbers, [one[name][0] for one in drawn])
+        metrics[name] = {"values": values, **spread_record(found)}
     return {
         "headline": headline["metric"] if headline else None,
         "rows": runs[0].record["data"]["rows"]["test"],
         "finished": [run.record["seed"] for run in runs],
-        "metrics": {
-            name: {
-                "values": [one[name]["value"] for one in scores],
-                **spread_record(spread(
-                    [_number(one[name]["value"]) for one in scores],
-                    [one[name][0] for one in drawn],
-                )),
-            }
-            for name in scores[0]
-        },
+        "metrics": metrics,
         "baselines": {
             baseline: {name: _mean([one[baseline][name]["value"] for one in baselines])
                     for name in baselines[0][baseline]}
@@ -231,40 +206,13 @@ def _summary(runs: Sequence[Run]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
-
-
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if len(known) == len(values) else None
 
 
-def _first_part(error: BaseException, found: SeedRuns) -> str:
-    """Return why it ended, without how to go on with the one run."""
-    said = str(error)
-    for seed in found.seeds:
-        said = said.removesuffix(f"; {resume_command(found.folder_of(seed))}")
-        said = said.removesuffix(resume_command(found.folder_of(seed)))
-    return said or "stopped"
-
-
-def _is_untouched(found: SeedRuns) -> bool:
-    """Return whether no run had begun: what is wrong was seen before."""
-    return not any(found.folder_of(seed).exists() for seed in found.seeds)
-
-
-def _remove(found: SeedRuns) -> None:
-    for name in (FILE, "recipe.yaml", locks.NAME):
-        (found.path / name).unlink(missing_ok=True)
-    if not any(found.path.iterdir()):
-        found.path.rmdir()
-
-
-def how(found: SeedRuns) -> str:
-    """Return the command that goes on with the runs."""
-    path = found.path
+def _how_to_resume(found: SeedRuns) -> str:
     return (
-        f"go on with: toolkit run {path / 'recipe.yaml'} --seeds {len(found.seeds)} --out {path} "
-        "--resume"
+        f"go on with: toolkit run {found.path / 'recipe.yaml'} --seeds {len(found.seeds)} "
+        f"--out {found.path} --resume"
     )

@@ -23,7 +23,7 @@ from toolkit.utils.text import listing, printable_line
 if TYPE_CHECKING:
     from toolkit.plugin_types import Prediction
     from toolkit.recipe import Recipe
-    from toolkit.training.checkpoints import Found
+    from toolkit.training.checkpoints import ResumePoint
 
 
 class RunWriter:
@@ -112,7 +112,7 @@ class RunWriter:
                 file.write(self._text())
                 file.truncate()
 
-    def note_start(self, start: Found) -> None:
+    def note_start(self, start: ResumePoint) -> None:
         """Record from which step a resumed run goes on."""
         if self.record.get("resumed"):
             last = {"step": start.step, "passed_over": start.passed_over}

@@ -89,7 +89,7 @@ def recipes_valid(subject: Subject) -> Iterator[str]:
     """The scenario has a default recipe, and every recipe of it is valid and says how to run it."""
     from toolkit.recipe import library
     from toolkit.recipe.library import find_recipe
-    from toolkit.runner.prepare import resolve_recipe
+    from toolkit.runner.resolve import resolve_recipe
 
     found = [r for r in library.recipes() if r.name.partition("/")[0] == subject.scenario]
     if subject.scenario not in [item.name for item in found]:
@@ -113,7 +113,8 @@ def wrong_columns_told(subject: Subject) -> Iterator[str]:
     """A column that is not there ends with one message that names it and its option."""
     from toolkit.plugin_types import columns
     from toolkit.recipe.library import find_recipe
-    from toolkit.runner.prepare import import_libraries, prepare, resolve_recipe
+    from toolkit.runner.prepare import import_libraries, prepare
+    from toolkit.runner.resolve import resolve_recipe
 
     import_libraries()
     for option in columns(resolve_recipe(find_recipe(str(subject.small)))[1].options):
@@ -137,7 +138,8 @@ def wrong_labels_told(subject: Subject) -> Iterator[str]:
 
     from toolkit.plugin_types import columns
     from toolkit.recipe.library import find_recipe
-    from toolkit.runner.prepare import import_libraries, prepare, resolve_recipe
+    from toolkit.runner.prepare import import_libraries, prepare
+    from toolkit.runner.resolve import resolve_recipe
 
     import_libraries()
     targets = columns(resolve_recipe(find_recipe(str(subject.small)))[1].options, "target")

@@ -128,7 +128,7 @@ def _lacking(distribution: str) -> Iterator[str]:
 
 def _recipes(working: set[str]) -> Iterator[DoctorFinding]:
     """Check every recipe; its options, too, where its scenario can be imported."""
-    from toolkit.runner.prepare import resolve_recipe
+    from toolkit.runner.resolve import resolve_recipe
 
     names = [item.name for item in library.recipes()]
     for item in library.recipes():

@@ -18,7 +18,7 @@ from types import MappingProxyType
 
 #: Where a run is when the signal comes: module, class (or none) and function that begins then.
 MOMENTS = {
-    "step": ("toolkit.training.callbacks.progress", "TrainingProgress", "on_step_end"),
+    "step": ("toolkit.training.callbacks.progress", "RichProgressCallback", "on_step_end"),
     "evaluation": ("toolkit.evaluation.predicting", None, "_window"),
     "checkpoint": ("transformers", "Trainer", "_save_rng_state"),  # weights written, state not
     "rename": (

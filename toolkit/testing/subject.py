@@ -62,7 +62,8 @@ class Subject:
         from toolkit.data import load_splits
         from toolkit.plugin_types import column_markers, columns
         from toolkit.recipe.library import find_recipe
-        from toolkit.runner.prepare import import_libraries, resolve_recipe
+        from toolkit.runner.prepare import import_libraries
+        from toolkit.runner.resolve import resolve_recipe
 
         import_libraries()
         recipe, plugin = resolve_recipe(find_recipe(self.recipe))

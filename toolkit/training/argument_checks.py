@@ -11,22 +11,13 @@ from typing import Any
 from toolkit.training import tracking
 from toolkit.utils.text import listing, nearest
 
-COUNTS = {
-    "per_device_train_batch_size",
-    "per_device_eval_batch_size",
-    "gradient_accumulation_steps",
-    "early_stopping_patience",
-    "save_total_limit",
-}
-ABOVE_ZERO = {"num_train_epochs", "logging_steps", "eval_steps", "save_steps"}
-NOT_BELOW_ZERO = {
-    "learning_rate",
-    "weight_decay",
-    "warmup_steps",
-    "max_grad_norm",
-    "label_smoothing_factor",
-    "dataloader_num_workers",
-}
+COUNTS = ("per_device_train_batch_size", "per_device_eval_batch_size", "save_total_limit",
+          "gradient_accumulation_steps", "early_stopping_patience")  # fmt: skip
+NOT_BELOW_ZERO = ("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm",
+                  "label_smoothing_factor", "dataloader_num_workers")  # fmt: skip
+ABOVE_ZERO = ("num_train_epochs", "logging_steps", "eval_steps", "save_steps")
+#: The least value of a setting.
+LEAST = dict.fromkeys(COUNTS, 1) | dict.fromkeys(NOT_BELOW_ZERO, 0)
 
 
 def fault(name: str, value: Any, hint: Any, metadata: Mapping[str, Any]) -> str:
@@ -44,12 +35,10 @@ def fault(name: str, value: Any, hint: Any, metadata: Mapping[str, Any]) -> str:
         return ""
     if not math.isfinite(value):
         return f"takes a finite number, not {value}"
-    if name in COUNTS and value < 1:
-        return f"takes a number from 1, not {value}"
     if name in ABOVE_ZERO and value <= 0:
         return f"takes a number above 0, not {value}"
-    if name in NOT_BELOW_ZERO and value < 0:
-        return f"takes a number from 0, not {value}"
+    if name in LEAST and value < LEAST[name]:
+        return f"takes a number from {LEAST[name]}, not {value}"
     return ""
 
 
@@ -61,7 +50,7 @@ def _reports(value: Any) -> str:
     there = [*integration_utils.get_available_reporting_integrations(), "none"]  # type: ignore[no-untyped-call]  # transformers'
     for service in value if isinstance(value, list) else [value]:
         if service == "all":
-            return "takes names: all would tell whatever services happen to be installed"
+            return "takes names: all would report to whatever services happen to be installed"
         if service is not None and service not in known:
             return (
                 f"there is no {service!r}.{nearest(str(service), known)} Known: {listing(known)}."
@@ -72,6 +61,6 @@ def _reports(value: Any) -> str:
 
 
 def _choices(hint: Any, metadata: Mapping[str, Any]) -> list[str]:
-    kinds = [kind for kind in (hint, *typing.get_args(hint)) if isinstance(kind, enum.EnumMeta)]
-    members: list[Any] = list(kinds[0]) if kinds else list(metadata.get("choices") or ())
+    enums = [kind for kind in (hint, *typing.get_args(hint)) if isinstance(kind, enum.EnumMeta)]
+    members: list[Any] = list(enums[0]) if enums else list(metadata.get("choices") or ())
     return [str(getattr(item, "value", item)) for item in members]

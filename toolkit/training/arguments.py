@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import Fault, RecipeError
+from toolkit.plugin import Plugin
+from toolkit.recipe import Recipe
 from toolkit.training import tracking
 from toolkit.training.argument_checks import fault
 from toolkit.utils.hardware import bf16_supported
@@ -17,28 +19,16 @@ from toolkit.utils.text import nearest
 if TYPE_CHECKING:
     import transformers
 
-    from toolkit.plugin import Plugin
-    from toolkit.recipe import Recipe
-
 EARLY_STOPPING = {"early_stopping_patience": int, "early_stopping_threshold": float}
+PUBLISHING = (
+    "push_to_hub", "hub_model_id", "hub_token", "hub_strategy", "hub_private_repo",
+    "hub_always_push", "hub_revision", "trackio_space_id", "trackio_bucket_id",
+    "trackio_static_space_id",
+)  # fmt: skip
 RESERVED = {
     "output_dir": "the run's folder is set with --out",
     "seed": "set `seed:` at the top of the recipe (or --seed)",
-    **dict.fromkeys(
-        (
-            "push_to_hub",
-            "hub_model_id",
-            "hub_token",
-            "hub_strategy",
-            "hub_private_repo",
-            "hub_always_push",
-            "hub_revision",
-            "trackio_space_id",
-            "trackio_bucket_id",
-            "trackio_static_space_id",
-        ),
-        "a run never publishes",
-    ),
+    **dict.fromkeys(PUBLISHING, "a run never publishes"),
     **dict.fromkeys(("do_train", "do_eval", "do_predict"), "a run always trains and scores"),
     "resume_from_checkpoint": "read by nothing here; leave it out",
 }
@@ -62,41 +52,33 @@ def checked_settings(
     """
     from pydantic import TypeAdapter, ValidationError
 
-    fields = {f.name: f.metadata for f in dataclasses.fields(arguments) if f.init}
-    hints = {**_hints(arguments), **EARLY_STOPPING}
+    known: dict[str, Mapping[str, Any]] = {name: {} for name in EARLY_STOPPING}
+    known |= {f.name: f.metadata for f in dataclasses.fields(arguments) if f.init}
+    try:
+        hints = typing.get_type_hints(arguments)
+    except (NameError, TypeError):  # a third-party class: its own checks decide
+        hints = {}
+    hints |= EARLY_STOPPING
     values, faults = {}, []
     for name, value in settings.items():
-        place = where(("training", name))
-        if name in RESERVED:
-            faults.append(Fault(place, RESERVED[name]))
-        elif name not in {**fields, **EARLY_STOPPING}:
-            hint = nearest(name, {**fields, **EARLY_STOPPING})
-            faults.append(Fault(place, f"is no field of {arguments.__name__}.{hint}"))
-        else:
+        wrong = RESERVED.get(name, "")
+        if not wrong and name not in known:
+            wrong = f"is no field of {arguments.__name__}.{nearest(name, known)}"
+        if not wrong:
             try:
                 values[name] = TypeAdapter(hints.get(name, Any)).validate_python(value)
             except ValidationError as error:
-                faults.append(Fault(place, f"{value!r}: {error.errors()[0]['msg'].lower()}"))
+                wrong = f"{value!r}: {error.errors()[0]['msg'].lower()}"
             except Exception:  # a type that pydantic has no schema for: the class itself decides
                 values[name] = value
-            wrong = fault(name, values.get(name), hints.get(name), fields.get(name, {}))
-            faults += [Fault(place, wrong)] if wrong else []
+            wrong = fault(name, values.get(name), hints.get(name), known[name]) or wrong
+        if wrong:
+            faults.append(Fault(where(("training", name)), wrong))
     return values, faults
 
 
-def _hints(arguments: type[Any]) -> dict[str, Any]:
-    try:
-        return typing.get_type_hints(arguments)
-    except (NameError, TypeError):
-        return {}
-
-
 def training_arguments(
-    plugin: Plugin[Any],
-    recipe: Recipe,
-    headline: tuple[str, bool] | None,
-    *,
-    has_lengths: bool,
+    plugin: Plugin[Any], recipe: Recipe, headline: tuple[str, bool] | None, *, has_lengths: bool
 ) -> transformers.TrainingArguments:
     """Return the training arguments: the recipe's, over defaults that suit most runs.
 
@@ -134,7 +116,7 @@ def training_arguments(
 def _defaults(
     own: Mapping[str, Any], headline: tuple[str, bool] | None, has_lengths: bool
 ) -> dict[str, Any]:
-    """Return what suits most runs, where the recipe's own settings say nothing."""
+    """Return what suits most runs, where the recipe has no setting of its own."""
     import torch
 
     strategy = own.get("eval_strategy", "epoch" if headline else "no")
@@ -143,7 +125,7 @@ def _defaults(
         "per_device_eval_batch_size": 64,
         "warmup_steps": 0.1,
         "logging_steps": 0.02,  # of all steps
-        "logging_nan_inf_filter": False,  # a loss that is NaN must be seen, see Progress
+        "logging_nan_inf_filter": False,  # a loss that is NaN must be seen: DivergenceCallback
         "eval_strategy": strategy,
         "save_strategy": strategy,
         "save_steps": own.get("eval_steps", 500),
@@ -185,7 +167,7 @@ def honours_item_count(model: Any, batch: Mapping[str, Any]) -> bool:
 
     Many heads accept the argument and drop it; Trainer then leaves the loss undivided under
     gradient accumulation and multiplies it by the number of processes (transformers issue 47688).
-    Two counts on one batch tell: a loss that honours the count changes with it.
+    Found by trying two counts on one batch: a loss that honours the count changes with it.
     """
     import torch
 

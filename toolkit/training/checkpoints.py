@@ -1,22 +1,25 @@
-"""Checkpoints that are whole or recognised: written aside, checksummed, flushed, then renamed.
+"""Checkpoints that are complete or refused: written aside, checksummed, flushed, then renamed.
 
-A machine may stop at any moment. What stands under its final name was complete when it got that
-name; its manifest tells whether it still is.
+A machine may stop at any moment. A checkpoint under its final name was complete when it got that
+name; its manifest shows whether it still is.
 """
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 import json
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
+
+import xxhash
 
 MANIFEST = "complete.json"
 SIDE = ".partial"  # the folder, within that of the checkpoints, where they are written
@@ -24,8 +27,8 @@ NAME = re.compile(r"checkpoint-(\d+)")
 
 
 @dataclass(frozen=True)
-class Found:
-    """The checkpoint to go on from, or None; and what was passed over, with the reason of each."""
+class ResumePoint:
+    """The checkpoint to go on from, or None; and those that were skipped, with the reasons."""
 
     path: Path | None = None
     passed_over: list[str] = field(default_factory=list)
@@ -47,16 +50,14 @@ class Keeper(Protocol):
 def commit(written: Path, folder: Path) -> Path:
     """Seal a checkpoint that is all written, and move it among the others; return its place.
 
-    Those of later steps go: they are damaged ones, or of a training that was begun anew, and would
-    be taken for the newest.
+    Those of later steps go: they are damaged, or of an earlier attempt, and would be taken for the
+    newest.
     """
-    manifest = {
-        str(p.relative_to(written)): [p.stat().st_size, _digest(p)] for p in _files(written)
-    }
+    files = [path for path in sorted(written.rglob("*")) if path.is_file()]
+    manifest = {str(p.relative_to(written)): [p.stat().st_size, _digest(p)] for p in files}
     (written / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-    for path in _files(written):
+    for path in (*files, written / MANIFEST, written):
         _flush(path)
-    _flush(written)
     return _move(written, folder)
 
 
@@ -75,8 +76,8 @@ def _move(written: Path, folder: Path) -> Path:
 def own_names(model: Any) -> Iterator[None]:
     """Let `save_pretrained` name weights as the model in memory does, which Trainer goes by.
 
-    By default names are those under which a model was once published. Trainer passes over names
-    that it does not find in memory (of a ViT: all but embeddings and head), without a word.
+    By default names are those under which a model was once published. Trainer skips names that it
+    does not find in memory (of a ViT: all but embeddings and head), without a word.
     """
     usual = model.save_pretrained
     if "save_original_format" not in inspect.signature(usual).parameters:  # adapters have one name
@@ -89,12 +90,12 @@ def own_names(model: Any) -> Iterator[None]:
         del model.save_pretrained
 
 
-def newest(folder: Path) -> Found:
+def newest(folder: Path) -> ResumePoint:
     """Return the newest checkpoint of a folder that is complete, and so is its best one.
 
     The best one is needed in the end: going on without it would end with another model.
     """
-    found = sorted((p for p in folder.glob("checkpoint-*") if NAME.fullmatch(p.name)), key=_step)
+    found = sorted((p for p in folder.glob("checkpoint-*") if _step(p) >= 0), key=_step)
     faults = {path: fault(path) for path in found}
     passed_over = [
         f"{path.name}.partial: was not written to its end" for path in (folder / SIDE).glob("*")
@@ -102,9 +103,9 @@ def newest(folder: Path) -> Found:
     for path in reversed(found):
         reason = faults[path] or _best_lacks(path, faults)
         if reason is None:
-            return Found(path, passed_over)
+            return ResumePoint(path, passed_over)
         passed_over.append(f"{path.name}: {reason}")
-    return Found(None, passed_over)
+    return ResumePoint(None, passed_over)
 
 
 def fault(checkpoint: Path) -> str | None:
@@ -126,13 +127,6 @@ def fault(checkpoint: Path) -> str | None:
     return None
 
 
-def best_of(checkpoint: Path) -> Path | None:
-    """Return where the best checkpoint so far stands, as a checkpoint's state names it."""
-    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
-    step = state.get("best_global_step")
-    return checkpoint.with_name(f"checkpoint-{step}") if step else None
-
-
 def point_to_best(state: Any, folder: Path) -> None:
     """Let a Trainer's state name its best checkpoint where the run's folder is now."""
     best = state.best_global_step
@@ -140,9 +134,11 @@ def point_to_best(state: Any, folder: Path) -> None:
     state.best_model_checkpoint = str(folder / f"checkpoint-{best}") if there else None
 
 
-def _best_lacks(checkpoint: Path, faults: dict[Path, str | None]) -> str | None:
-    best = best_of(checkpoint)
-    if best is None or best == checkpoint:
+def _best_lacks(checkpoint: Path, faults: Mapping[Path, str | None]) -> str | None:
+    """Return what is wrong with the best checkpoint that a checkpoint's state names, or None."""
+    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    best = checkpoint.with_name(f"checkpoint-{state.get('best_global_step')}")
+    if not state.get("best_global_step") or best == checkpoint:
         return None
     if best not in faults:
         return f"its best one, {best.name}, is gone"
@@ -151,21 +147,12 @@ def _best_lacks(checkpoint: Path, faults: dict[Path, str | None]) -> str | None:
 
 def _step(path: Path) -> int:
     match = NAME.fullmatch(path.name)
-    return int(match.group(1)) if match else -1
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    yield from (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return int(match[1]) if match else -1
 
 
 def _digest(path: Path) -> str:
-    import xxhash
-
-    total = xxhash.xxh3_128()
     with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            total.update(block)
-    return str(total.hexdigest())
+        return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
 
 
 def _flush(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A training step that does not fit into memory: fewer rows at a time, as many per step."""
+"""A training step that does not fit into memory: smaller batches, accumulated to as many rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def is_out(error: BaseException) -> bool:
-    """Return whether an error says that memory was not enough, on whatever device."""
+    """Return whether an error means that memory was not enough, on whatever device."""
     import torch
     from accelerate.utils.memory import should_reduce_batch_size
 
@@ -21,15 +21,14 @@ def is_out(error: BaseException) -> bool:
 
 
 def too_large(arguments: TrainingArguments, error: BaseException) -> BatchSizeError:
-    """Return the error that says what did not fit and which settings are to be tried instead.
+    """Return the error for a step that did not fit, with the settings to try instead.
 
     The rows per optimizer step stay the same: half as many per device at a time (or the next
     smaller number that divides them), accumulated so much longer.
     """
     rows, times = arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps
     fitting = [n for n in range(1, rows // 2 + 1) if (rows * times) % n == 0]
-    said = str(error).strip().splitlines()
-    reason = said[0][:200] if said else type(error).__name__
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
     if not fitting:
         return BatchSizeError(
             f"a step of one row does not fit into memory ({reason}): try shorter inputs, "
@@ -51,10 +50,3 @@ def too_large(arguments: TrainingArguments, error: BaseException) -> BatchSizeEr
         f"in smaller parts: {advice}",
         {"text": text, "from": rows, "to": fitting[-1], "reason": reason, "settings": settings},
     )
-
-
-def settle() -> None:
-    """Give back what a failed attempt held, before the next one begins."""
-    from accelerate.utils.memory import clear_device_cache
-
-    clear_device_cache(garbage_collection=True)

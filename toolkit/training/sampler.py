@@ -1,4 +1,4 @@
-"""Batches of rows of like length, in random order."""
+"""Batches of rows of similar length, in random order."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class LengthGroupedBatches(Sampler[int]):
     where length goes with the class, that costs accuracy. Here the batches are shuffled. The
     batch with the longest row comes first: memory that does not suffice shows at once.
 
-    The order hangs on seed and epoch alone. torch's global generator would differ between
+    The order depends on seed and epoch alone. torch's global generator would differ between
     processes (each draws dropout for batches of its own shapes), and rows would come twice or not
     at all.
 

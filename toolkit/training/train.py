@@ -13,13 +13,11 @@ if TYPE_CHECKING:
 
 
 def unwrap_model(trainer: Any, handed: Any) -> Any:
-    """Return the model to score and save of a trainer, while it trains or afterwards.
+    """Return the model of a trainer that is to be scored, while it trains or afterwards.
 
-    That is the trainer's own. But some (those of sentence-transformers, say) train a model that
-    holds the one that was handed over; then it is the latter, whose outputs `decode` knows.
-
-    Args:
-        handed: the model that the plugin's Trainer was given.
+    That is the trainer's own. But some (those of sentence-transformers, for one) train a model that
+    holds the one that they were given, `handed`; then it is the latter, whose outputs `decode`
+    knows.
     """
     from peft import PeftModel
     from transformers import PreTrainedModel
@@ -32,9 +30,14 @@ def unwrap_model(trainer: Any, handed: Any) -> Any:
     return handed if any(part is handed for part in model.modules()) else model
 
 
+def trained_model(trainer: Any, handed: Any) -> Any:
+    """Return the same without accelerate's autocast wrapper: what is scored is what is saved."""
+    return trainer.accelerator.unwrap_model(unwrap_model(trainer, handed), keep_fp32_wrapper=False)
+
+
 @dataclass(frozen=True)
 class Trained:
-    """What came of training: what the method says, and Trainer's count of epochs, steps, seconds.
+    """What came of training: what the method did, and Trainer's count of epochs, steps, seconds.
 
     seconds: without those of validation in between; None where Trainer had nothing to do.
     weights: `state_dict=` for `save_pretrained`, where each rank holds a part of the model.
@@ -52,7 +55,7 @@ class Trained:
 def train(
     trainer: transformers.Trainer,
     report: dict[str, Any] | None = None,
-    start: checkpoints.Found | None = None,
+    start: checkpoints.ResumePoint | None = None,
 ) -> Trained:
     """Train, and return what came of it.
 
@@ -63,7 +66,7 @@ def train(
         TrainingError: the loss became NaN or infinite; validation does not fit into memory.
         BatchSizeError: a training step does not fit into memory.
     """
-    start = start or checkpoints.Found()
+    start = start or checkpoints.ResumePoint()
     try:
         result = trainer.train(resume_from_checkpoint=str(start.path) if start.path else None)
     except (RuntimeError, MemoryError) as error:
@@ -73,22 +76,15 @@ def train(
     loss = float(result.training_loss)
     if loss != loss:
         raise TrainingError(f"the training loss is {loss} after {result.global_step} steps")
+    weights: dict[str, Any] = {}
+    if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:  # all ranks take part
+        weights["state_dict"] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
     validating = float(getattr(trainer, "toolkit_eval_seconds", 0.0))
     return Trained(
         report or {},
         float(trainer.state.epoch or 0),
         trainer.state.global_step,
         float(result.metrics["train_runtime"]) - validating,
-        whole_weights(trainer),
+        weights,
         start.step,
     )
-
-
-def whole_weights(trainer: Any) -> dict[str, Any]:
-    """Return `state_dict=` for `save_pretrained` where each rank holds a part of the weights.
-
-    All ranks take part in the gathering, so that all must call it.
-    """
-    if not (trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled):
-        return {}
-    return {"state_dict": trainer.accelerator.get_state_dict(trainer.model_wrapped)}

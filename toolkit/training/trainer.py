@@ -1,17 +1,21 @@
-"""The plugin's Trainer, with validation scored as the report is, and rows batched by length."""
+"""The plugin's Trainer, with validation scored as the test split, and rows batched by length."""
 
 from __future__ import annotations
 
 import shutil
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import TrainingError
+from toolkit.evaluation import run_metrics
+from toolkit.evaluation.predicting import predict
+from toolkit.evaluation.scoring import score
 from toolkit.models import methods
+from toolkit.models.method import Method
+from toolkit.plugin import Plugin
 from toolkit.recipe import MethodSpec
 from toolkit.training import checkpoints, memory
 from toolkit.training.train import unwrap_model
@@ -21,9 +25,6 @@ from toolkit.utils.text import listing
 if TYPE_CHECKING:
     import datasets
     import transformers
-
-    from toolkit.models.method import Method
-    from toolkit.plugin import Plugin
 
 
 class DecodedEvaluationMixin:
@@ -42,18 +43,15 @@ class DecodedEvaluationMixin:
 
     def _get_train_sampler(self: Any, train_dataset: Any = None) -> Any:
         # Not the one passed: that has lost the columns that the model does not take.
-        rows = self.train_dataset
-        names = getattr(rows, "column_names", None) or []
-        if (
-            self.args.train_sampling_strategy != "group_by_length"
-            or self.args.length_column_name not in names
-        ):
+        arguments, rows = self.args, self.train_dataset
+        grouped = arguments.train_sampling_strategy == "group_by_length"
+        if not grouped or arguments.length_column_name not in getattr(rows, "column_names", ()):
             return super()._get_train_sampler(train_dataset)  # type: ignore[misc]  # Trainer's
         from toolkit.training.sampler import LengthGroupedBatches
 
-        lengths = rows.with_format("numpy")[self.args.length_column_name][:]
-        seed = self.args.seed if self.args.data_seed is None else self.args.data_seed
-        size = self.args.train_batch_size * self.args.world_size
+        lengths = rows.with_format("numpy")[arguments.length_column_name][:]
+        seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
+        size = arguments.train_batch_size * arguments.world_size
         return LengthGroupedBatches(lengths, size, seed, lambda: int(self.state.epoch or 0))
 
     def create_optimizer(self: Any, model: Any = None) -> Any:
@@ -115,10 +113,6 @@ class DecodedEvaluationMixin:
         metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
         """Score the validation split; keys are `eval_loss` and `eval_<metric>`."""
-        from toolkit.evaluation import run_metrics
-        from toolkit.evaluation.predicting import predict
-        from toolkit.evaluation.scoring import score
-
         if eval_dataset is not None or self.toolkit_rows is None:
             found: dict[str, float] = super().evaluate(  # type: ignore[misc]  # Trainer, by the mixin
                 eval_dataset, ignore_keys, metric_key_prefix
@@ -137,12 +131,16 @@ class DecodedEvaluationMixin:
                 yield batch.predictions, plugin.references(raw.to_list())
 
         metrics: dict[str, float] = {}
-        with _evaluation_fits(self.args):
+        try:
             if distributed.is_main():
                 scores = score(run_metrics.modules(plugin), pairs())
                 metrics = {f"{metric_key_prefix}_{k}": v["value"] for k, v in scores.items()}
             else:
                 deque(pairs(), maxlen=0)
+        except (RuntimeError, MemoryError) as error:
+            if not memory.is_out(error):
+                raise
+            raise _evaluation_too_large(self.args.per_device_eval_batch_size) from error
         if losses:
             metrics[f"{metric_key_prefix}_loss"] = sum(losses) / len(inputs)
         # By it every rank keeps the same checkpoint, and stops in the same epoch.
@@ -155,19 +153,11 @@ class DecodedEvaluationMixin:
         return metrics
 
 
-@contextmanager
-def _evaluation_fits(arguments: Any) -> Iterator[None]:
-    """Tell what to set where validation needs too much: smaller training batches do not help."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not memory.is_out(error):
-            raise
-        rows = arguments.per_device_eval_batch_size
-        raise TrainingError(
-            f"validation runs out of memory with {rows} rows at a time: try --set "
-            f"training.per_device_eval_batch_size={max(1, rows // 4)}"
-        ) from error
+def _evaluation_too_large(rows: int) -> TrainingError:
+    return TrainingError(  # smaller training batches do not help
+        f"validation runs out of memory with {rows} rows at a time: try --set "
+        f"training.per_device_eval_batch_size={max(1, rows // 4)}"
+    )
 
 
 def scale_groups(optimizer: Any, factors: Mapping[Any, float]) -> None:

@@ -76,7 +76,9 @@ def decode(value: Any, mode: str, about: tuple[int, int] | None = None) -> Image
     if isinstance(value, bytes) and not value:
         raise UnreadableError("the file is empty")
     if not isinstance(value, str | Path | bytes | Image.Image):
-        raise UnreadableError(f"{type(value).__name__} is no path, bytes or Pillow image")
+        raise UnreadableError(
+            f"a path, bytes or a Pillow image is expected, not {type(value).__name__}"
+        )
     try:
         with ExitStack() as opened:  # a decoder that fails would leave the file open
             if not isinstance(value, Image.Image):

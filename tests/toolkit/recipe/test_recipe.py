@@ -62,7 +62,7 @@ class TestShipped:
 
     def test_it_is_valid_with_its_scenario_method_and_training(self, path):
         from toolkit.recipe.library import find_recipe
-        from toolkit.runner.prepare import resolve_recipe
+        from toolkit.runner.resolve import resolve_recipe
 
         recipe, plugin = resolve_recipe(find_recipe(library.name_of(path.resolve())))
         assert recipe.description

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from toolkit.deployment.serving.model import Served
 
 HERE = Path(__file__).parent
-STYLE = HERE.parent / "reporting" / "html" / "style.css"
+STYLE = HERE.parents[1] / "reporting" / "html" / "style.css"
 
 
 def try_it(models: Sequence[Served]) -> str:

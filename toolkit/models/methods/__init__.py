@@ -1,4 +1,4 @@
-"""What is trained, and how fast: a module per method, between "model made" and "trainer made"."""
+"""Fine-tuning methods: what is trained, and how fast; each prepares a model for its Trainer."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from toolkit.models.method import Method
 from toolkit.recipe import MethodSpec
 from toolkit.utils.text import listing, nearest
 
-NAMES = (
-    "full",
-    "layerwise",
-    "partial",
-    "head",
-    "lora",
-    "dora",
-    "ia3",
-    "adalora",
-    "qlora",
-    "distill",
-)
+#: Name -> module and class; listed without importing any.
+METHODS = {
+    "full": "full:Full",
+    "layerwise": "layerwise:Layerwise",
+    "partial": "partial:Partial",
+    "head": "head:Head",
+    "lora": "lora:Lora",
+    "dora": "lora:Dora",
+    "ia3": "ia3:Ia3",
+    "adalora": "adalora:Adalora",
+    "qlora": "qlora:Qlora",
+    "distill": "distill:Distill",
+}
 
 
 def get_method(name: str) -> type[Method]:
@@ -29,11 +30,12 @@ def get_method(name: str) -> type[Method]:
     Raises:
         RecipeError: no such method.
     """
-    if name not in NAMES:
+    if name not in METHODS:
         raise RecipeError(
-            f"there is no method {name!r}.{nearest(name, NAMES)} Methods: {listing(NAMES)}."
+            f"there is no method {name!r}.{nearest(name, METHODS)} Methods: {listing(METHODS)}."
         )
-    found: type[Method] = importlib.import_module(f"toolkit.models.methods.{name}").METHOD
+    module, _, cls = METHODS[name].partition(":")
+    found: type[Method] = getattr(importlib.import_module(f"{__name__}.{module}"), cls)
     return found
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, model_validator
 
-from toolkit.models.methods.adapter import Adapter
+from toolkit.models.methods.lora import Lora
 
 if TYPE_CHECKING:
     import peft
@@ -18,19 +18,15 @@ MEMORY = "adalora.safetensors"
 AVERAGES = ("ipt", "exp_avg_ipt", "exp_avg_unc")  # of peft's RankAllocator
 
 
-class Adalora(Adapter):
+class Adalora(Lora):
     """Starts with rank `start_rank` everywhere, and prunes to `rank` on average over all layers.
 
-    alpha: twice the rank where not given. dropout: on the adapters' inputs.
     warmup: share of the steps before pruning. settle: share after it, with the ranks found.
     orthogonality: weight of the penalty that keeps the factors orthogonal (added to the model's
         own loss only).
     """
 
-    rank: Annotated[int, Field(ge=1)] = 16
     start_rank: Annotated[int, Field(ge=2)] | None = None
-    alpha: Annotated[int, Field(ge=1)] | None = None
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     warmup: Annotated[float, Field(ge=0, lt=1)] = 0.1
     settle: Annotated[float, Field(ge=0, lt=1)] = 0.3
     orthogonality: Annotated[float, Field(ge=0)] = 0.5
@@ -123,6 +119,3 @@ def _recall(file: Path, allocator: Any, device: Any) -> dict[str, list[bool]] | 
         else:
             getattr(allocator, part)[name] = tensor
     return kept or None
-
-
-METHOD = Adalora

@@ -1,9 +1,10 @@
-"""What all adapters share: the layers they stand on, the modules trained and saved whole."""
+"""What all adapters share: their target layers, and the modules trained and saved whole."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from toolkit.errors import Fault, RecipeError
@@ -24,7 +25,7 @@ class Adapter(Method):
     target_modules: "attention" (its projections, or all linear layers where a block has no
         attention), "all-linear" (of the blocks), or names of layers, as peft takes them.
     modules_to_save: names of modules that are trained whole; where not given, the head and what
-        stands between the blocks and it (pooler, final norm), which a checkpoint may lack. A
+        is between the blocks and it (pooler, final norm), which a checkpoint may lack. A
         pretrained language model's output layer is left as it is.
     """
 
@@ -33,7 +34,7 @@ class Adapter(Method):
     target_modules: Literal["attention", "all-linear"] | list[str] = "attention"
     modules_to_save: list[str] | None = None
 
-    def apply(self, model: Any, material: MethodContext) -> Any:
+    def apply(self, model: Any, context: MethodContext) -> Any:
         """Return the model wrapped by peft: its own parameters frozen, the adapters' trainable."""
         import peft
         from peft.tuners.tuners_utils import BaseTunerLayer
@@ -43,7 +44,7 @@ class Adapter(Method):
         if self.head == "probe":
             from toolkit.models.linear_probe import fit_head
 
-            fit_head(model, material)
+            fit_head(model, context)
         model.requires_grad_(False)
         if not self.base_dropout:
             frozen.without_dropout(model)
@@ -78,13 +79,12 @@ class Adapter(Method):
             RecipeError: the model has none, or none of a name.
         """
         found = structure.find_structure(model)
-        linear = structure.linear_layers(model, found)
         if isinstance(self.target_modules, list):
             return _named(model, self.target_modules, found)
-        attention = [
-            n for names in structure.attention_layers(model, found).values() for n in names
-        ]
-        chosen = attention if attention and self.target_modules == "attention" else linear
+        chosen: list[str] = []
+        if self.target_modules == "attention":
+            chosen += chain(*structure.attention_layers(model, found).values())
+        chosen = chosen or structure.linear_layers(model, found.blocks)
         if not chosen:
             raise RecipeError(
                 f"{type(model).__name__} has no linear layers in its blocks for an adapter; name "
@@ -127,34 +127,32 @@ def _named(model: Any, wanted: Sequence[str], found: structure.ModelStructure) -
     """Return the layers whose name is, or ends with, one that is wanted: first those in blocks."""
     import torch
 
-    kinds = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.Embedding)
-    layers = [
-        name
-        for name, module in model.named_modules()
-        if isinstance(module, kinds) or structure.is_linear(module)
-    ]
-    chosen: list[str] = []
-    for name in wanted:
-        fitting = [n for n in layers if n == name or n.endswith(f".{name}")]
-        inside = [n for n in fitting if any(n.startswith(f"{b}.") for b in found.blocks)]
-        chosen += inside or fitting
-        if not fitting:
-            linear = [n for n in layers if structure.is_linear(model.get_submodule(n))]
-            known = dict.fromkeys(n.rpartition(".")[2] for n in linear)
-            lacking = [w for w in wanted if not any(n == w or n.endswith(f".{w}") for n in layers)]
-            raise _unknown("target_modules", lacking, layers, known)
-    return list(dict.fromkeys(chosen))
+    types = (torch.nn.Linear, torch.nn.Conv2d, torch.nn.Embedding)
+    layers = [n for n, m in model.named_modules() if isinstance(m, types) or structure.is_linear(m)]
+    fitting = {w: [n for n in layers if n == w or n.endswith(f".{w}")] for w in wanted}
+    lacking = [name for name, layers_of in fitting.items() if not layers_of]
+    if lacking:
+        linear = [n for n in layers if structure.is_linear(model.get_submodule(n))]
+        known = dict.fromkeys(n.rpartition(".")[2] for n in linear)
+        raise _unknown("target_modules", lacking, layers, known)
+    chosen: dict[str, None] = {}
+    for names in fitting.values():
+        inside = [n for n in names if any(n.startswith(f"{b}.") for b in found.blocks)]
+        chosen |= dict.fromkeys(inside or names)
+    return list(chosen)
 
 
 def _unknown(
     key: str, lacking: Iterable[str], known: Iterable[str], shown: Iterable[str]
 ) -> RecipeError:
     ends = {name: None for full in known for name in (full.rpartition(".")[2], full)}
-    what = "linear layers" if key == "target_modules" else "head and what stands before it"
+    what = "linear layers" if key == "target_modules" else "head and the modules before it"
+    shown = listing(shown)
     return RecipeError(
         [
-            Fault(f"method.{key}", f"the model has no {n!r}.{nearest(n, ends)} Its {what}: "
-                                   f"{listing(shown)}.")
+            Fault(
+                f"method.{key}", f"the model has no {n!r}.{nearest(n, ends)} Its {what}: {shown}."
+            )
             for n in lacking
         ]
-    )  # fmt: skip
+    )

@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
 
 from toolkit.errors import Fault, RecipeError, UserError
+from toolkit.models.auto import load_plain
+from toolkit.models.extra_inputs import extra_input, without
+from toolkit.models.features import cached_features
+from toolkit.models.find import find_model
 from toolkit.models.method import MethodContext
 from toolkit.models.methods.full import Full
+from toolkit.plugin import Plugin
 from toolkit.utils.text import listing
-
-if TYPE_CHECKING:
-    from toolkit.plugin import Plugin
 
 COLUMN = "teacher_logits"
 
@@ -24,8 +26,8 @@ COLUMN = "teacher_logits"
 class Distill(Full):
     """All parameters of the recipe's model (the student), towards a teacher's logits.
 
-    The teacher reads every training row once, through its own processor; what it says is kept, and
-    no teacher is in memory while the student trains. The loss is
+    The teacher reads every training row once, through its own processor; its logits are cached, and
+    it is not in memory while the student trains. The loss is
 
         (1 - alpha) * the student's own + alpha * T^2 * KL(teacher / T || student / T)
 
@@ -44,20 +46,17 @@ class Distill(Full):
         """Return the teacher."""
         return [self.teacher]
 
-    def apply(self, model: Any, material: MethodContext) -> Any:
+    def apply(self, model: Any, context: MethodContext) -> Any:
         """Return the student, with the teacher's logits beside every training row."""
-        from toolkit.models.extra_inputs import without
-        from toolkit.models.features import features
-
-        model = super().apply(model, material)
-        teacher, order = self._teacher(material, model)
-        prepared = teacher.prepare(material.raw["train"], "train")
-        found = features(teacher, teacher.model, prepared, _logits_of, "logits", material.say,
-                         without=lambda _: False)  # fmt: skip
+        model = super().apply(model, context)
+        teacher, order = self._teacher(context, model)
+        prepared = teacher.prepare(context.raw["train"], "train")
+        found = cached_features(context, teacher.model, prepared, _logits_of, "logits",
+                         excluded=lambda _: False, plugin=teacher)  # fmt: skip
         logits = np.concatenate(list(found.matrices()))[:, order]
-        rows = without(material.prepared["train"], COLUMN)
-        material.prepared["train"] = rows.add_column(COLUMN, logits.tolist())
-        material.report.update(
+        rows = without(context.prepared["train"], COLUMN)
+        context.prepared["train"] = rows.add_column(COLUMN, logits.tolist())
+        context.report.update(
             {
                 "teacher": self.teacher,
                 "teacher_parameters": sum(p.numel() for p in teacher.model.parameters()),
@@ -69,6 +68,8 @@ class Distill(Full):
 
     def loss(self, plugin: Plugin[Any]) -> Callable[..., Any] | None:
         """Return the student's loss mixed with its distance from the teacher."""
+        from toolkit.models.linear_fit import loss_for
+
         own = plugin.loss()
         settings = plugin.recipe.training if plugin.recipe else {}
         smoothing = float(settings.get("label_smoothing_factor", 0.0))
@@ -77,30 +78,26 @@ class Distill(Full):
             soft = outputs.get(COLUMN)
             count = labels.numel() if num_items_in_batch is None else num_items_in_batch
             weight = labels.numel() / count  # Trainer adds up the parts of an accumulated batch
-            hard = weight * _mean_loss(outputs, labels, smoothing) if own is None else own(
-                outputs, labels, num_items_in_batch
-            )  # fmt: skip
+            if own is not None:
+                hard = own(outputs, labels, num_items_in_batch)
+            else:
+                hard = weight * loss_for(labels, smoothing)(outputs.logits.float(), labels)
             if soft is None:
                 return hard
-            return (1 - self.alpha) * hard + self.alpha * weight * self._distance(
-                outputs.logits.float(), soft.float(), labels
-            )
+            distance = self._distance(outputs.logits.float(), soft.float(), labels)
+            return (1 - self.alpha) * hard + self.alpha * weight * distance
 
         return mixed
 
     def while_training(self, model: Any) -> AbstractContextManager[None]:
         """Let batches carry the teacher's logits to the loss."""
-        from toolkit.models.extra_inputs import extra_input
 
-        def use(soft: Any) -> Callable[[Any], Any]:
-            def finish(outputs: Any) -> Any:
-                if soft is not None:
-                    outputs[COLUMN] = soft
-                return outputs
+        def keep(outputs: Any, soft: Any) -> Any:
+            if soft is not None:
+                outputs[COLUMN] = soft
+            return outputs
 
-            return finish
-
-        return extra_input(model, COLUMN, use)
+        return extra_input(model, COLUMN, after=keep)
 
     def _distance(self, student: Any, teacher: Any, labels: Any) -> Any:
         from torch.nn import functional
@@ -111,20 +108,12 @@ class Distill(Full):
                 return functional.mse_loss(student, teacher)
             target = (teacher / t).sigmoid()
             return t * t * functional.binary_cross_entropy_with_logits(student / t, target)
-        return (
-            t
-            * t
-            * functional.kl_div(
-                (student / t).log_softmax(-1),
-                (teacher / t).log_softmax(-1),
-                log_target=True,
-                reduction="batchmean",
-            )
-        )
+        one, other = ((logits / t).log_softmax(-1) for logits in (student, teacher))
+        return t * t * functional.kl_div(one, other, log_target=True, reduction="batchmean")
 
-    def _teacher(self, material: MethodContext, student: Any) -> tuple[Plugin[Any], list[int]]:
+    def _teacher(self, context: MethodContext, student: Any) -> tuple[Plugin[Any], list[int]]:
         """Return the teacher's plugin, and where each of the student's classes is in its logits."""
-        found = self._loaded(material)
+        found = self._loaded(context)
         names = [str(found.model.config.id2label[i]) for i in range(found.model.config.num_labels)]
         wanted = [str(student.config.id2label[i]) for i in range(student.config.num_labels)]
         lacking, extra = set(wanted) - set(names), set(names) - set(wanted)
@@ -136,15 +125,12 @@ class Distill(Full):
             )
         return found, [names.index(name) for name in wanted]
 
-    def _loaded(self, material: MethodContext) -> Plugin[Any]:
+    def _loaded(self, context: MethodContext) -> Plugin[Any]:
         """Return a plugin with the teacher's processor and model."""
-        from toolkit.models.auto import load_plain
-        from toolkit.models.find import find_model
-
-        path, student = Path(self.teacher).expanduser(), material.plugin
+        path, student = Path(self.teacher).expanduser(), context.plugin
         try:
-            if material.load_run is not None and (path / "run.json").is_file():
-                return material.load_run(path)
+            if context.load_run is not None and (path / "run.json").is_file():
+                return context.load_run(path)
             found = find_model(self.teacher)
         except UserError as error:
             raise RecipeError(f"method.teacher: {error}") from error
@@ -152,12 +138,6 @@ class Distill(Full):
         other.options, other.recipe, other.model_path = student.options, student.recipe, found.path
         other.processor, other.model = other.load_processor(), load_plain(found.path)
         return other
-
-
-def _mean_loss(outputs: Any, labels: Any, smoothing: float) -> Any:
-    from toolkit.models.linear_fit import loss_for
-
-    return loss_for(labels, smoothing)(outputs.logits.float(), labels)
 
 
 @contextmanager
@@ -170,6 +150,3 @@ def _logits_of(model: Any) -> Iterator[Any]:
         return list(outputs.logits.float().cpu())
 
     yield take
-
-
-METHOD = Distill

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, ClassVar, Literal
 
 from toolkit.errors import RecipeError
@@ -15,7 +16,7 @@ class Full(Method):
     frozen model (linear probing, then fine-tuning: Kumar et al. 2022), so that the first steps do
     not distort the pretrained features. Where the head is no linear layer, it stays random.
     embeddings: "freeze" leaves the input embeddings as they are. In small text models they are half
-        of all parameters, of which a batch touches few; the optimizer moves all of them.
+        of all parameters; a batch touches few of them, but the optimizer updates all.
     """
 
     from_scratch: ClassVar[bool] = True
@@ -23,7 +24,7 @@ class Full(Method):
     head: Literal["random", "probe"] = "random"
     embeddings: Literal["train", "freeze"] = "train"
 
-    def apply(self, model: Any, material: MethodContext) -> Any:
+    def apply(self, model: Any, context: MethodContext) -> Any:
         """Return the model with every parameter trainable."""
         model.requires_grad_(True)
         if self.embeddings == "freeze":
@@ -31,18 +32,12 @@ class Full(Method):
         if self.head == "probe":
             from toolkit.models.linear_probe import fit_head
 
-            fit_head(model, material)
+            fit_head(model, context)
         return model
 
 
 def _input_embeddings(model: Any) -> Any:
-    try:
-        found = model.get_input_embeddings()
-    except (AttributeError, NotImplementedError):
-        found = None
-    if found is None:
-        raise RecipeError(f"method.embeddings: {type(model).__name__} names no input embeddings")
-    return found
-
-
-METHOD = Full
+    with suppress(AttributeError, NotImplementedError):
+        if (found := model.get_input_embeddings()) is not None:
+            return found
+    raise RecipeError(f"method.embeddings: {type(model).__name__} names no input embeddings")

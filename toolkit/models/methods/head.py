@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr
 
+from toolkit.errors import RecipeError
 from toolkit.models.linear_fit import STRENGTHS
 from toolkit.models.method import Method, MethodContext
 
@@ -19,7 +20,7 @@ class Head(Method):
 
     A linear head is set to its exact optimum, without epochs; a deeper one is trained by Trainer,
     `training.num_train_epochs` times over the features. Either way the encoder runs once over the
-    rows, and not at all where the features are there from an earlier run.
+    rows, or not at all where an earlier run has left the features in the cache.
 
     pooling: "model" reads what the model's own head reads; "mean" gives a model that reads its
     first token a block that holds the mean of all tokens, as sentence encoders want to be read.
@@ -30,40 +31,34 @@ class Head(Method):
     C: tuple[Annotated[float, Field(gt=0)], ...] = Field(STRENGTHS, min_length=1)
     _standing_in: Any = PrivateAttr(None)
 
-    def apply(self, model: Any, material: MethodContext) -> Any:
+    def apply(self, model: Any, context: MethodContext) -> Any:
         """Return the model with its head fitted (nothing is left to train) or ready to train."""
-        from toolkit.models import linear_probe
         from toolkit.models.feature_stand_in import on_features
+        from toolkit.models.linear_probe import find_logits_layer, fit_exactly
+        from toolkit.models.mean_pooling import add_mean_pooling
 
         model.requires_grad_(False)
-        batch = material.first_batch(model)
-        head = linear_probe.logits_layer(model, batch)
+        batch = context.first_batch(model)
+        head = find_logits_layer(model, batch)
         if self.pooling == "mean":
-            self._pool(model, head, batch)
+            if head is None:
+                raise RecipeError("method.pooling: mean is for heads that end in one linear layer")
+            add_mean_pooling(model, head, batch)
         if head is not None and (self.pooling == "mean" or _is_whole_head(model, head)):
-            linear_probe.fit_exactly(model, head, material, self.C)
+            fit_exactly(model, head, context, self.C)
             return model
         for name, parameter in model.named_parameters():
             parameter.requires_grad_(_above(model, name))
-        self._standing_in = on_features(model, material)
+        self._standing_in = on_features(model, context)
         return model
 
     def while_training(self, model: Any) -> AbstractContextManager[None]:
-        """Let the features stand in for the frozen part."""
+        """Put the features in the place of the frozen part."""
         return self._standing_in or nullcontext()
-
-    @staticmethod
-    def _pool(model: Any, head: Any, batch: Any) -> None:
-        from toolkit.errors import RecipeError
-        from toolkit.models.mean_pooling import add_mean_pooling
-
-        if head is None:
-            raise RecipeError("method.pooling: mean is for heads that end in one linear layer")
-        add_mean_pooling(model, head, batch)
 
 
 def _above(model: Any, name: str) -> bool:
-    """Return whether a parameter stands outside of the base model."""
+    """Return whether a parameter is outside of the base model."""
     prefix = model.base_model_prefix
     return not hasattr(model, prefix) or not name.startswith(f"{prefix}.")
 
@@ -73,6 +68,3 @@ def _is_whole_head(model: Any, head: Any) -> bool:
     if model.base_model is model:
         return True
     return all(id(p) in own for n, p in model.named_parameters() if _above(model, n))
-
-
-METHOD = Head

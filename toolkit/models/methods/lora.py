@@ -37,4 +37,10 @@ class Lora(Adapter):
         )
 
 
-METHOD = Lora
+class Dora(Lora):
+    """Learns a weight's direction and its magnitude apart (Liu et al. 2024, arXiv 2402.09353).
+
+    As lora, with one magnitude per output: nearer to full fine-tuning at small ranks, slower.
+    """
+
+    decomposed: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""The upper part of a model is trained, the rest frozen (Yosinski et al. 2014, arXiv 1411.1792)."""
+"""The top layers are trained, the rest is frozen (Yosinski et al. 2014, arXiv 1411.1792)."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from toolkit.models.methods.full import Full
 
 
 class Partial(Full):
-    """The last `blocks` blocks, what stands above them, and the head; of a decoder, its last."""
+    """The last `blocks` blocks (of a decoder, its last), the layers above them, and the head."""
 
     blocks: Annotated[int, Field(ge=0)] = 2
 
-    def apply(self, model: Any, material: MethodContext) -> Any:
+    def apply(self, model: Any, context: MethodContext) -> Any:
         """Return the model with its lower part frozen, running statistics of norms included."""
-        model = super().apply(model, material)
+        model = super().apply(model, context)
         found = structure.find_structure(model)
         first = len(found.blocks) + 1 - self.blocks
         for name, parameter in model.named_parameters():
@@ -35,10 +35,7 @@ class Partial(Full):
         """
         there = len(structure.find_structure(model).blocks)
         if self.blocks > there or not there:
-            raise RecipeError(
-                Fault("method.blocks", f"{self.blocks} last blocks are to be trained; "
-                                       f"{type(model).__name__} has {there}")
-            )  # fmt: skip
-
-
-METHOD = Partial
+            what = (
+                f"{self.blocks} last blocks are to be trained; {type(model).__name__} has {there}"
+            )
+            raise RecipeError(Fault("method.blocks", what))

@@ -56,7 +56,7 @@ class Qlora(Lora):
         return model
 
     def dense(self, model: Any) -> Any:
-        """Return the model with fp32 layers that hold what the 4 bits stand for."""
+        """Return the model with fp32 layers that hold the dequantised weights."""
         import torch
         from bitsandbytes.functional import dequantize_4bit
 
@@ -75,7 +75,7 @@ def _linear(model: Any) -> list[str]:
     """Return the linear layers of the blocks; bitsandbytes has nothing for Conv1D."""
     from torch import nn
 
-    names = structure.linear_layers(model, structure.find_structure(model))
+    names = structure.linear_layers(model, structure.find_structure(model).blocks)
     return [name for name in names if isinstance(model.get_submodule(name), nn.Linear)]
 
 
@@ -92,8 +92,8 @@ def _quantised(linear: Any) -> Any:
         """
 
         def forward(self, x: Any) -> Any:
-            kind, weight = x.device.type, self.weight
-            dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+            at, weight = x.device.type, self.weight
+            dtype = torch.get_autocast_dtype(at) if torch.is_autocast_enabled(at) else x.dtype
             product = bitsandbytes.matmul_4bit(x.to(dtype), weight, quant_state=weight.quant_state)
             return product if self.bias is None else product + self.bias.to(dtype)
 
@@ -113,6 +113,3 @@ def _quantised(linear: Any) -> Any:
 
 def _fault(what: str) -> RecipeError:
     return RecipeError(Fault("method", what))
-
-
-METHOD = Qlora

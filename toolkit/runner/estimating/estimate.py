@@ -1,13 +1,12 @@
 """What a run will take: time, memory and cost, from a few measured steps of its own training.
 
-The model, the method and the Trainer are those of the run; the batches are a sample of the
-epoch's own, spread over their sizes, so that short and long texts count as often as they will
-come. Everything is put back afterwards, and nothing is written but to a temporary folder.
+Model, method and Trainer are those of the run; the batches are a sample of the epoch's own, spread
+over their sizes, so that short and long texts count as often as they will come. The model is loaded
+again afterwards, and nothing is written but to a temporary folder.
 """
 
 from __future__ import annotations
 
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -15,11 +14,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from toolkit.evaluation import chunks, run_metrics
+from toolkit.evaluation.baselines import score_baselines
 from toolkit.plugin import Plugin
 from toolkit.runner import score
 from toolkit.runner.estimating.steps import StepPlan, plan_steps
 from toolkit.runner.estimating.trial import StepTimings, time_steps
-from toolkit.runner.prepare import Job, longest_row, make_model
+from toolkit.runner.prepare import Job, make_model
+from toolkit.utils.resources import peak_memory
 
 SECONDS = 10.0  # for the measured steps; a step that has begun is finished
 ROWS = 256  # of a split, on which baselines are measured
@@ -66,14 +68,14 @@ def estimate(job: Job, price: float | None = None) -> Estimate:
     cuda = torch.cuda.is_available() and not job.arguments.use_cpu
     if cuda:
         torch.cuda.reset_peak_memory_stats()
-    steps = plan_steps(job.arguments, job.prepared["train"])
+    plan = plan_steps(job.arguments, job.prepared["train"])
     try:
         with tempfile.TemporaryDirectory(prefix="toolkit-check-") as folder:
-            measured = time_steps(job, steps, Path(folder), SECONDS)
-        train = _training(job, steps, measured)
+            measured = time_steps(job, plan, Path(folder), SECONDS)
+        train = _training(job, plan, measured)
         baselines = _baselines(job, train)
     finally:
-        make_model(job.plugin, job.recipe.seed, job.arguments, longest_row(job.prepared))
+        make_model(job.plugin, job.recipe.seed, job.arguments, job.prepared["train"])
     seconds = {
         "train": train,
         "score": _scoring(job, measured),
@@ -82,9 +84,9 @@ def estimate(job: Job, price: float | None = None) -> Estimate:
     }
     return Estimate(
         seconds=seconds,
-        steps=steps.steps if measured.times.any() else 0,
-        step_seconds=float(measured.step_times(steps.sizes).mean()),
-        memory=torch.cuda.max_memory_allocated() if cuda else peak_memory(),
+        steps=plan.steps if measured.times.any() else 0,
+        step_seconds=float(measured.step_times(plan.sizes).mean()),
+        memory=peak_memory().get("accelerator" if cuda else "process", 0),
         on_accelerator=cuda,
         at_most="early_stopping_patience" in job.recipe.training,
         cost=None if price is None else price * sum(seconds.values()) / 3600,
@@ -93,18 +95,14 @@ def estimate(job: Job, price: float | None = None) -> Estimate:
     )
 
 
-def _training(job: Job, steps: StepPlan, measured: StepTimings) -> float:
+def _training(job: Job, plan: StepPlan, measured: StepTimings) -> float:
     """Return the seconds of training: the method, every step, validation and checkpoints."""
-    times = measured.step_times(steps.sizes)
-    epochs, rest = divmod(steps.steps, len(times))
-    return float(
-        measured.method
-        + measured.begin
-        + epochs * times.sum()
-        + rest * times.mean()
-        + steps.evaluations * measured.evaluation.at(len(job.loaded.splits["validation"]))
-        + steps.saves * measured.save
-    )
+    times = measured.step_times(plan.sizes)
+    epochs, rest = divmod(plan.steps, len(times))
+    seconds = measured.method + measured.begin + epochs * times.sum() + rest * times.mean()
+    validation = len(job.loaded.splits["validation"])
+    seconds += plan.evaluations * measured.evaluation.at(validation) + plan.saves * measured.save
+    return float(seconds)
 
 
 def _scoring(job: Job, measured: StepTimings) -> float:
@@ -124,7 +122,7 @@ def _scoring(job: Job, measured: StepTimings) -> float:
 
 
 def _fixed(job: Job, measured: StepTimings) -> float:
-    """Return the seconds of all else; what came before training has been measured by now."""
+    """Return the seconds of all else; those before training have been measured."""
     before, test = job.clock.seconds, len(job.loaded.splits["test"])
     save = measured.save / 3  # the weights, without the optimizer's two moments of each
     # The fresh process of the reload check imports and loads again, and predicts the test rows.
@@ -136,30 +134,15 @@ def _baselines(job: Job, train_seconds: float) -> float:
     """Return the seconds of the baselines: what some rows took, up to their share of training."""
     import datasets
 
-    from toolkit.evaluation import chunks
-    from toolkit.evaluation import run_metrics as metrics
-    from toolkit.evaluation.baselines import score_baselines
-
-    whole, prepared = job.plugin.data, job.prepared
-    if whole is None:
-        return 0.0
-    rows = len(whole["train"]) + len(whole["test"])
-    few = {name: range(min(len(whole[name]), ROWS)) for name in whole}
+    raw, prepared = job.loaded.splits, job.prepared
     start = time.monotonic()
-    chosen = {n: chunks.select(whole[n], prepared[n], few[n]) for n in whole}
-    plugin = job.plugin.with_(data=datasets.DatasetDict({n: r for n, (r, _) in chosen.items()}))
-    some = {n: made for n, (_, made) in chosen.items()}
-    modules = partial(metrics.modules, plugin)
-    score_baselines(plugin, some, modules, SECONDS / 4, job.recipe.seed)
-    spent = (time.monotonic() - start) * rows / (len(few["train"]) + len(few["test"]))
-    return min(spent, score.baseline_seconds(train_seconds))
-
-
-def peak_memory() -> int:
-    """Return the most bytes that this process has held so far; 0 where the system does not say."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    some = {n: chunks.select(raw[n], prepared[n], range(min(len(raw[n]), ROWS))) for n in raw}
+    data = datasets.DatasetDict({n: rows for n, (rows, _) in some.items()})
+    inputs = {n: made for n, (_, made) in some.items()}
+    plugin = job.plugin.with_(data=data)
+    modules = partial(run_metrics.modules, plugin)
+    score_baselines(plugin, inputs, modules, SECONDS / 4, job.recipe.seed)
+    seconds = time.monotonic() - start
+    seconds *= sum(len(raw[n]) for n in ("train", "test"))
+    seconds /= sum(len(data[n]) for n in ("train", "test"))
+    return min(seconds, score.baseline_seconds(train_seconds))

@@ -1,4 +1,4 @@
-"""The optimizer steps of a run: how many, of which rows, and which of them stand for all."""
+"""The optimizer steps of a run: how many, of which rows, and which of them represent all."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from toolkit.evaluation.batches import padding_step
 
 if TYPE_CHECKING:
     import datasets
@@ -65,7 +67,6 @@ def _batches(
     arguments: transformers.TrainingArguments, train: datasets.Dataset
 ) -> list[tuple[Ints, float]]:
     """Return (rows, size) of each forward pass of an epoch."""
-    from toolkit.evaluation.batches import padding_step
     from toolkit.training.sampler import LengthGroupedBatches
 
     step, size = padding_step(), arguments.train_batch_size

@@ -1,34 +1,32 @@
-"""A few measured steps of a job, and what stands between them: how long each takes."""
+"""A few steps of a job's training, and what comes between and after them: seconds of each."""
 
 from __future__ import annotations
 
 import copy
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from transformers import TrainerCallback
 
 from toolkit.errors import Fault, RecipeError
-from toolkit.evaluation import chunks
-from toolkit.runner.estimating.steps import Floats, StepPlan, sample_steps
+from toolkit.evaluation import chunks, run_metrics
+from toolkit.evaluation.predicting import predict
+from toolkit.evaluation.scoring import score
+from toolkit.runner.estimating.steps import Floats, Ints, StepPlan, sample_steps
 from toolkit.runner.fit import apply_method, is_trainable, make_trainer
 from toolkit.runner.prepare import Job
 from toolkit.runs.writer import RunWriter
 from toolkit.training.arguments import EARLY_STOPPING
 from toolkit.training.cpu import cheap_dropout
-from toolkit.training.train import unwrap_model
+from toolkit.training.train import trained_model
 
-if TYPE_CHECKING:
-    import transformers
-
-FEW, ROWS = 64, 256  # rows whose evaluation is measured; more are reckoned from the two
+FEW, ROWS = 64, 256  # rows whose evaluation is measured; more are extrapolated from the two
 SCORED = 2048  # rows for which intervals are measured
 
 
@@ -42,9 +40,15 @@ class LinearCost:
     @classmethod
     def measured(cls, run: Callable[[int], object], rows: int, most: int) -> LinearCost:
         """Time `run(n)` for few rows and for up to `most` of the `rows` that there are."""
+
+        def seconds(count: int) -> float:
+            start = time.monotonic()
+            run(count)
+            return time.monotonic() - start
+
         few, many = min(FEW, rows), min(most, rows)
         run(min(8, rows))  # whatever only the first call does
-        first, last = _timed(run, few), _timed(run, many)
+        first, last = seconds(few), seconds(many)
         if many == few:
             return cls(0.0, (first + last) / 2 / max(few, 1))
         slope = max(last - first, 0.0) / (many - few)
@@ -55,17 +59,11 @@ class LinearCost:
         return self.base + self.slope * rows
 
 
-def _timed(run: Callable[[int], object], rows: int) -> float:
-    start = time.monotonic()
-    run(rows)
-    return time.monotonic() - start
-
-
 @dataclass(frozen=True)
 class StepTimings:
     """What was measured.
 
-    sizes, times: of the measured steps, shape (steps,), in the unit of `Plan.sizes` and seconds.
+    sizes, times: of the measured steps, shape (steps,); units of `StepPlan.sizes`, and seconds.
     method, begin, save: seconds to apply the method, to set up training, to write a checkpoint.
     evaluation: of a row while training; prediction, scoring: of a row of the report.
     """
@@ -117,7 +115,7 @@ class Stopwatch(TrainerCallback):
 
 
 class AccessRecorder(dict[str, Any]):
-    """Splits that note whether anybody looked at them: what takes no rows takes no longer."""
+    """Prepared splits that note whether they were read: only then do more rows take longer."""
 
     read = False
 
@@ -129,7 +127,7 @@ class AccessRecorder(dict[str, Any]):
 def time_steps(job: Job, plan: StepPlan, folder: Path, seconds: float) -> StepTimings:
     """Train a job's model for some steps, evaluate and score some rows.
 
-    The plugin's model is the trained one afterwards.
+    The weights of the job's model are others afterwards; all else of the job stays as it is.
 
     Args:
         folder: for checkpoints, to be thrown away.
@@ -139,47 +137,60 @@ def time_steps(job: Job, plan: StepPlan, folder: Path, seconds: float) -> StepTi
         RecipeError: the Trainer refuses the settings.
     """
     chosen, rows = sample_steps(plan)
-    train, recipe = job.prepared["train"], job.recipe
-    prepared = AccessRecorder({**job.prepared, "train": train.select(rows)})
-    settings = {k: v for k, v in recipe.training.items() if k not in EARLY_STOPPING}
-    raw_train = job.loaded.splits["train"].select(chunks.rows_of(train, rows))
-    raw = {**job.loaded.splits, "train": raw_train}
-    small = dataclasses.replace(
-        job,
-        prepared=prepared,
-        loaded=dataclasses.replace(job.loaded, splits=raw),
-        recipe=recipe.model_copy(update={"training": settings}),
-        arguments=_short(job.arguments, len(chosen)),
-    )
+    sample, splits = _sample(job, rows, len(chosen))
     start = time.monotonic()
-    with _cache_in(folder / "cache"):
-        applied, _ = apply_method(small)
+    applied, _ = apply_method(sample, cache=folder / "cache")
     method = time.monotonic() - start
-    if prepared.read:
-        method *= max(1.0, len(train) / len(rows))
-    if not is_trainable(job.plugin.model):
-        nothing = np.zeros(1)
-        return StepTimings(
-            nothing, nothing, method, 0.0, 0.0, LinearCost(0.0, 0.0), *_rows_of_reports(job)
-        )
+    if splits.read:
+        method *= max(1.0, len(job.prepared["train"]) / len(rows))
+    if not is_trainable(sample.plugin.model):
+        nothing, free = np.zeros(1), LinearCost(0.0, 0.0)
+        return StepTimings(nothing, nothing, method, 0.0, 0.0, free, *_report_costs(sample))
     watch = Stopwatch(seconds, save=plan.saves > 0)
     start = time.monotonic()
-    kind = job.arguments.device.type
-    with _refused(), applied.while_training(job.plugin.model), cheap_dropout(kind):
-        trainer = make_trainer(small, RunWriter(folder), watch)
-        trainer.train()
-        evaluation = _evaluation(small, trainer)
-        # Without accelerate's autocast wrapper, as the runner scores.
-        trained = unwrap_model(trainer, job.plugin.model)
-        job.plugin.model = trainer.accelerator.unwrap_model(trained, keep_fp32_wrapper=False)
+    device, model = job.arguments.device.type, sample.plugin.model
+    try:
+        with applied.while_training(model), cheap_dropout(device):
+            trainer = make_trainer(sample, RunWriter(folder), watch)
+            trainer.train()
+            evaluation = _evaluation_cost(sample, trainer)
+            sample.plugin.model = trained_model(trainer, model)
+    except (ImportError, ValueError) as error:  # a missing package, options that exclude each other
+        raise RecipeError(Fault("training", str(error))) from error
     kept, times = _kept(chosen, np.diff([watch.begun, *watch.ends]))
     found = StepTimings(
         plan.sizes[kept], times, method, watch.begun - start, watch.saved,
-        evaluation, *_rows_of_reports(job),
+        evaluation, *_report_costs(sample),
     )  # fmt: skip
-    # What the first step takes beyond others of its size (compiling, say) is taken once.
+    # What the first step takes beyond others of its size (compiling, for instance) is taken once.
     first = watch.ends[0] - watch.begun - float(found.step_times(plan.sizes[chosen[:1]])[0])
     return dataclasses.replace(found, begin=found.begin + max(first, 0.0))
+
+
+def _sample(job: Job, rows: Ints, steps: int) -> tuple[Job, AccessRecorder]:
+    """Return a copy of a job that trains for some steps on some rows, and its prepared splits."""
+    from transformers.trainer_utils import IntervalStrategy, SaveStrategy
+
+    train = job.prepared["train"]
+    prepared = AccessRecorder({**job.prepared, "train": train.select(rows)})
+    raw = job.loaded.splits["train"].select(chunks.rows_of(train, rows))
+    settings = {k: v for k, v in job.recipe.training.items() if k not in EARLY_STOPPING}
+    arguments = copy.copy(job.arguments)
+    arguments.max_steps = steps
+    arguments.train_sampling_strategy = "sequential"
+    arguments.eval_strategy = IntervalStrategy.NO
+    arguments.save_strategy = SaveStrategy.NO
+    arguments.load_best_model_at_end = False
+    arguments.report_to = []
+    sample = dataclasses.replace(
+        job,
+        plugin=job.plugin.with_(),
+        prepared=prepared,
+        loaded=dataclasses.replace(job.loaded, splits={**job.loaded.splits, "train": raw}),
+        recipe=job.recipe.model_copy(update={"training": settings}),
+        arguments=arguments,
+    )
+    return sample, prepared
 
 
 def _kept(chosen: Sequence[int], times: Floats) -> tuple[list[int], Floats]:
@@ -193,53 +204,6 @@ def _kept(chosen: Sequence[int], times: Floats) -> tuple[list[int], Floats]:
     return list(last), times[list(last.values())]
 
 
-def _short(arguments: transformers.TrainingArguments, steps: int) -> Any:
-    """Return the arguments of a trial: as they are, but for what goes on around the steps."""
-    from transformers.trainer_utils import IntervalStrategy, SaveStrategy
-
-    short = copy.copy(arguments)
-    short.max_steps = steps
-    short.train_sampling_strategy = "sequential"
-    short.eval_strategy = IntervalStrategy.NO
-    short.save_strategy = SaveStrategy.NO
-    short.load_best_model_at_end = False
-    short.report_to = []
-    return short
-
-
-@contextmanager
-def _cache_in(folder: Path) -> Iterator[None]:
-    """Keep what a method computes for the few rows of a trial out of the cache."""
-    import datasets
-
-    before = datasets.config.HF_DATASETS_CACHE
-    datasets.config.HF_DATASETS_CACHE = folder
-    try:
-        yield
-    finally:
-        datasets.config.HF_DATASETS_CACHE = before
-
-
-@contextmanager
-def _refused() -> Iterator[None]:
-    """What the Trainer refuses (a package that is missing, options that exclude each other)."""
-    try:
-        yield
-    except (ImportError, ValueError) as error:
-        raise RecipeError(Fault("training", str(error))) from error
-
-
-def _evaluation(job: Job, trainer: Any) -> LinearCost:
-    """Time evaluation while training, by rows."""
-    some, rows = _some(job, "validation")
-
-    def evaluate(count: int) -> None:
-        trainer.toolkit_rows, trainer.toolkit_inputs = some(count)
-        trainer.evaluate()
-
-    return LinearCost.measured(evaluate, rows, ROWS)
-
-
 def _some(job: Job, name: str) -> tuple[Callable[[int], tuple[Any, Any]], int]:
     """Return a function that draws rows of a split, and how many there are."""
     order = np.random.default_rng(job.recipe.seed).permutation(len(job.loaded.splits[name]))
@@ -250,12 +214,19 @@ def _some(job: Job, name: str) -> tuple[Callable[[int], tuple[Any, Any]], int]:
     return some, len(order)
 
 
-def _rows_of_reports(job: Job) -> tuple[LinearCost, LinearCost]:
-    """Time prediction and scoring after training, by rows."""
-    from toolkit.evaluation import run_metrics
-    from toolkit.evaluation.predicting import predict
-    from toolkit.evaluation.scoring import score
+def _evaluation_cost(job: Job, trainer: Any) -> LinearCost:
+    """Time evaluation while training, by rows."""
+    some, rows = _some(job, "validation")
 
+    def evaluate(count: int) -> None:
+        trainer.toolkit_rows, trainer.toolkit_inputs = some(count)
+        trainer.evaluate()
+
+    return LinearCost.measured(evaluate, rows, ROWS)
+
+
+def _report_costs(job: Job) -> tuple[LinearCost, LinearCost]:
+    """Time prediction and scoring after training, by rows."""
     plugin, seed = job.plugin, job.recipe.seed
     size = job.arguments.per_device_eval_batch_size
     some, count = _some(job, "test")

@@ -1,4 +1,4 @@
-"""Training that has lost its way: a loss that is not finite, or that has grown without end."""
+"""Divergence: a loss that is not finite, or that has grown a hundredfold."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ ADVICE = "try a smaller training.learning_rate, or training.max_grad_norm"
 
 
 class DivergenceCallback(TrainerCallback):
-    """Ends the run where the loss says that the weights are beyond repair.
+    """Ends the run where the loss shows that the weights are beyond repair.
 
-    A spike that is gone by the next look does not count. No checkpoint is written of such weights
-    (see `refuse`), so that what stands in the folder is the last good one.
+    A spike that is gone by the next log does not count. No checkpoint is written of such weights
+    (see `refuse_divergence`), so that the last one in the folder is good.
     """
 
     def __init__(self) -> None:
@@ -30,17 +30,15 @@ class DivergenceCallback(TrainerCallback):
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
     ) -> None:
-        """Look at the mean loss of the steps since the last look.
+        """Check the mean loss of the steps since the last log.
 
         Raises:
             TrainingError: it is not finite, or a hundred times the first one for the second time.
         """
         if logs is None or "loss" not in logs:
             return
-        loss, before, self.step = logs["loss"], self.step, state.global_step
-        steps = f"steps {before + 1} to {self.step}" if self.step > before + 1 else (
-            f"step {self.step}"
-        )  # fmt: skip
+        loss, first, self.step = logs["loss"], self.step + 1, state.global_step
+        steps = f"steps {first} to {self.step}" if self.step > first else f"step {self.step}"
         if not math.isfinite(loss):
             raise TrainingError(f"the loss is {loss} in {steps}: {ADVICE}")
         if self.first is None:

@@ -1,16 +1,14 @@
-"""The Trainer's side of an interruption: stop after a step, where resuming goes on exactly."""
+"""Interruptions: training stops after a step, from which it can be resumed exactly."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from transformers import TrainerCallback
 
 from toolkit.training import checkpoints
-
-if TYPE_CHECKING:
-    from toolkit.utils.signals import ShutdownSignal
+from toolkit.utils.signals import ShutdownSignal
 
 
 class PauseCallback(TrainerCallback):
@@ -20,8 +18,8 @@ class PauseCallback(TrainerCallback):
     done first: whoever resumes starts the next epoch, and would not make up for it.
     """
 
-    def __init__(self, watch: ShutdownSignal) -> None:
-        self.watch = watch
+    def __init__(self, shutdown: ShutdownSignal) -> None:
+        self.shutdown = shutdown
         self.paused = self._in_epoch = False
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
@@ -31,19 +29,15 @@ class PauseCallback(TrainerCallback):
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Stop where a signal has come."""
-        if state.global_step >= state.max_steps or self.paused or not self.watch.agreed():
+        if state.global_step >= state.max_steps or self.paused or not self.shutdown.agreed():
             return
-        self.paused = True
-        control.should_training_stop = True
+        self.paused = control.should_training_stop = True
         self._in_epoch = abs(state.epoch - round(state.epoch)) > 1e-9
-        if self._in_epoch:
-            control.should_save = True
+        control.should_save |= self._in_epoch
 
     def on_epoch_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Save at the end of an epoch; in the midst of one nothing has ended."""
-        if not self.paused:
-            return
-        if self._in_epoch:
+        if self.paused and self._in_epoch:
             control.should_evaluate = control.should_save = control.should_log = False
-        else:
+        elif self.paused:
             control.should_save = True

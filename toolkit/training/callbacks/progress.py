@@ -1,4 +1,4 @@
-"""What a person sees while a run goes on: a bar in a terminal, plain lines elsewhere."""
+"""Progress of training: a bar in a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -16,8 +16,7 @@ class RichProgressCallback(TrainerCallback):
     """Shows step, loss, score and time left."""
 
     def __init__(self, console: Console, headline: str | None) -> None:
-        self.console = console
-        self.headline = headline
+        self.console, self.headline = console, headline
         self.loss = self.score = ""
         self.bar: Progress | None = None
         self.task = TaskID(0)
@@ -27,56 +26,51 @@ class RichProgressCallback(TrainerCallback):
         """Start the clock and, in a terminal, the bar."""
         self.started = time.monotonic()
         if self.console.is_terminal:
-            self.bar = Progress(
-                TextColumn("train"),
-                BarColumn(bar_width=None),
-                TextColumn("{task.completed}/{task.total}{task.fields[scores]}"),
-                TimeRemainingColumn(),
-                console=self.console,
-                transient=True,
-            )
+            shown = "{task.completed}/{task.total}{task.fields[scores]}"
+            columns = TextColumn("train"), BarColumn(None), TextColumn(shown), TimeRemainingColumn()
+            self.bar = Progress(*columns, console=self.console, transient=True)
             self.task = self.bar.add_task("train", total=state.max_steps, scores="")
             self.bar.start()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Move the bar."""
         if self.bar is not None:
-            self.bar.update(
-                self.task, completed=state.global_step, scores=f"{self.loss}{self.score}"
-            )
+            scores = f"{self.loss}{self.score}"
+            self.bar.update(self.task, completed=state.global_step, scores=scores)
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
     ) -> None:
-        """Take up the loss."""
+        """Show the loss."""
         if logs is None or "loss" not in logs:
             return
         self.loss = f" loss {logs['loss']:.3f}"
         every = max(1, state.max_steps // LINES)
-        if self.bar is None and state.global_step % every < state.logging_steps:
+        if state.global_step % every < state.logging_steps:
             self._line(state)
 
     def on_evaluate(
         self, args: Any, state: Any, control: Any, metrics: dict[str, float] | None = None, **_: Any
     ) -> None:
-        """Take up the validation score."""
+        """Show the validation score."""
         value = (metrics or {}).get(f"eval_{self.headline}")
         if value is not None:
             self.score = f" val {self.headline} {value:.3f}"
-        if self.bar is None:
-            self._line(state)
+        self._line(state)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self.close()
 
     def close(self) -> None:
-        """Take the bar away; harmless when there is none."""
+        """Remove the bar; harmless when there is none."""
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
 
     def _line(self, state: Any) -> None:
+        if self.bar is not None:
+            return
         spent = time.monotonic() - self.started
         left = spent / max(state.global_step, 1) * (state.max_steps - state.global_step)
         self.console.print(

@@ -18,7 +18,7 @@ class LogTimesCallback(TrainerCallback):
         self.started = time.monotonic()
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Start the clock where the log that was taken up stopped."""
+        """Start the clock where the log of a resumed run stopped."""
         before = max((line.get("seconds", 0.0) for line in state.log_history), default=0.0)
         self.started = time.monotonic() - before
 

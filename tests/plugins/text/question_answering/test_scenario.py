@@ -241,7 +241,7 @@ def test_a_tokenizer_without_places_is_refused(tmp_path, capsys):
     data = written(tmp_path / "rows.jsonl", questions(40))
     arguments = ["--data", str(data), "--model", str(tmp_path / "slow")]
     assert outcome(["check", "question-answering", *arguments]) == 2
-    assert "take a model with a fast tokenizer" in " ".join(capsys.readouterr().err.split())
+    assert "choose a model with a fast tokenizer" in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_model_without_such_a_head_is_refused(tmp_path, capsys):

@@ -49,7 +49,8 @@ def test_youden_has_the_largest_sum(rows):
 def test_curves_mark_what_was_chosen(rows):
     curves = operating_points.curves("ill", *rows, threshold=0.5)
     sensitivity = sk.recall_score(rows[1], rows[0] >= 0.5)
-    assert curves["threshold"].marks["threshold 0.5"][1] == pytest.approx(sensitivity, abs=0.01)
+    mark = curves["threshold"].marks["current threshold 0.5"]
+    assert mark[1] == pytest.approx(sensitivity, abs=0.01)
     x, y = np.array(curves["roc"].lines["model"]).T
     assert -np.trapezoid(y, x) == pytest.approx(sk.roc_auc_score(rows[1], rows[0]))
 

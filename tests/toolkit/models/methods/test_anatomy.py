@@ -118,7 +118,7 @@ def test_parts_are_found_in_every_family(name):
     assert not any(part in n for n in found.below for part in (*found.blocks, *head, "downsamp"))
     attention = structure.attention_layers(model, found)
     assert sum(map(len, attention.values())) == projections
-    assert len(structure.linear_layers(model, found)) == linear
+    assert len(structure.linear_layers(model, found.blocks)) == linear
     for names in attention.values():  # the last one leads back to the width of the block
         widths = {structure.widths(model.get_submodule(n)) for n in names[:-1]}
         assert structure.widths(model.get_submodule(names[-1]))[1] in {taken for taken, _ in widths}
