@@ -86,7 +86,8 @@ def _folder(run: Path, rows: int, classes: int) -> None:
         "environment": {"python": "", "hardware": {}, "packages": dict.fromkeys(
             ("toolkit", "torch", "transformers"), "")},
         "metrics": {"test": score, "validation": score}, "slices": slices,
-        "baselines": {"majority": score}, "baseline_rows": {"majority": {"train": rows, "test": rows}},
+        "baselines": {"majority": score},
+        "baseline_rows": {"majority": {"train": rows, "test": rows}},
         "reload": {"compared": rows, "different": 0},
         "calibration": {"temperature": 1.3, "fitted_rows": rows},
         "speed": {"total_seconds": 3.0, "fixed_seconds": 0.0, "train_samples_per_second": 1.0,

@@ -6,7 +6,7 @@ import warnings
 import pytest  # noqa: F401 - the main module of who asks, when it is not xdist
 
 from toolkit.runner import run  # noqa: F401
-from toolkit.runner.prepare import import_libraries  # noqa: F401
+from toolkit.runner.prepare import import_libraries
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -1,7 +1,7 @@
 """Baselines: the cheap things that a fine-tuned model must beat, scored by the same metrics.
 
-All baselines of a run share a budget of time. Where the whole split does not fit into it, fewer rows
-are used, and how many is said.
+All baselines of a run share a budget of time. Where the whole split does not fit into it, fewer
+rows are used, and how many is reported.
 """
 
 from __future__ import annotations

@@ -203,7 +203,7 @@ def _load_mirror(point: EntryPoint, what: str) -> Mirror:
     except (Exception, SystemExit) as error:  # whatever third-party code raises
         raise PluginError(f"{what} fails: {type(error).__name__}: {error}") from error
     if not isinstance(mirror, Mirror):
-        raise PluginError(f"{what} returns no toolkit.models.find.Mirror: {mirror!r}")
+        raise PluginError(f"{what} returns no toolkit.models.Mirror: {mirror!r}")
     return mirror
 
 

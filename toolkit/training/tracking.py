@@ -1,7 +1,7 @@
 """Trackers of a run: what the Trainer logs, and after scoring the scores, baselines and report.
 
 The Trainer's own callbacks (`training.report_to`) send what happens in training. Here the trackers
-of `toolkit.training.trackers` are opened before and closed only when the final scores are in them, too.
+of `toolkit.training.trackers` are opened before, and closed when the final scores are in them.
 """
 
 from __future__ import annotations

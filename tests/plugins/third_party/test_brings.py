@@ -1,4 +1,4 @@
-"""One package that brings all of it: model class, offline model, rows, options, baseline, recipe."""
+"""One package with all of it: model class, offline model, rows, options, baseline, recipe."""
 
 from __future__ import annotations
 

@@ -97,8 +97,8 @@ def test_they_run_with_options_help_and_groups(speaking, capsys):
         (["fails", "--help"], 2, "cannot be imported: RuntimeError: boom"),
         (["plain"], 2, "command 'plain' of speaking-dist 1.0 (speaking_commands:plain) is no "
                        "click.Command but <function plain"),
-        (["twice"], 2, "command 'twice' is installed twice, by one-dist (no_such_commands:x) and other-dist "
-                       "(no_such_commands:x): uninstall one of them."),
+        (["twice"], 2, "command 'twice' is installed twice, by one-dist (no_such_commands:x) "
+                       "and other-dist (no_such_commands:x): uninstall one of them."),
         (["run", "no-such-recipe"], 2, "there is no recipe 'no-such-recipe'"),
     ],
 )  # fmt: skip

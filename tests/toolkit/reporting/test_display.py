@@ -1,4 +1,4 @@
-"""A run as notebooks show it: nothing of what others wrote is obeyed, and a score has its baseline."""
+"""A run as notebooks show it: names of others are escaped, and a score has its baseline."""
 
 from __future__ import annotations
 

@@ -201,7 +201,8 @@ from toolkit.errors import UserError
 distributed.join()
 assert distributed.size() == 3 and distributed.is_main() == (os.environ["RANK"] == "0")
 assert distributed.broadcast_object(distributed.rank()) == 0
-assert distributed.gather_object(distributed.rank()) == ([0, 1, 2] if distributed.is_main() else None)
+expected = [0, 1, 2] if distributed.is_main() else None
+assert distributed.gather_object(distributed.rank()) == expected
 with distributed_errors.local_main_process_first():
     torch.manual_seed(distributed.rank())
     layer = torch.nn.Linear(2, 2)

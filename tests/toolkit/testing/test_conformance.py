@@ -209,8 +209,9 @@ RUNNING = {
                                   "        import urllib.request\n"
                                   "        urllib.request.urlopen('http://example.invalid')\n")],
                          "there is no network"),
-    "no baseline": ("baselines", [("return [classification_baselines.Majority(task)]", "return []")],
-                 "would stand alone"),
+    "no baseline": ("baselines",
+                    [("return [classification_baselines.Majority(task)]", "return []")],
+                    "would stand alone"),
     "chance of its own": (
         "resume", [("    def collator(self):\n",
                     "    def collator(self):\n        import secrets\n"),

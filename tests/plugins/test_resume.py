@@ -1,7 +1,7 @@
 """Every scenario by every method: killed at some moment and resumed, it ends as left in peace.
 
 Each pair is killed at moments of its own; `python tests/soak.py --moments` kills all of them at
-all moments. Text classification is in `test_resuming.py`.
+all moments. Text classification is in `tests/toolkit/runner/test_resume.py`.
 """
 
 import image_rows

@@ -199,7 +199,7 @@ class TestMirror:
             ("raise SystemExit", "mirror_dist:model fails: SystemExit"),
             (
                 "def model():\n    return 'folder'",
-                "mirror_dist:model returns no toolkit.models.find.Mirror",
+                "mirror_dist:model returns no toolkit.models.Mirror",
             ),
         ],
     )
