@@ -6,8 +6,9 @@ A model is trained on Banking77 first (EPOCHS, 2), or that of a finished RUN is 
 then predict the same test texts (all 3,080, in the file's order) with the same weights in one
 process, in turn, twice; the better time counts. toolkit: the whole of
 `toolkit.deployment.predict_file.predict` but for loading the model: read a csv, check, tokenize,
-predict, write a csv; in float32, and in bfloat16 where the machine has it. pipeline: texts in a list, predictions in a list; with batch_size
-1, and 32. Goals: 5x and 2x; int8 2x of torch's fp32 at 0.005 of accuracy or less.
+predict, write a csv; in float32, and in bfloat16 where the machine has it. pipeline: texts in a
+list, predictions in a list; with batch_size 1, and 32. Goals: 5x and 2x; int8 2x of torch's fp32
+at 0.005 of accuracy or less.
 """
 
 from __future__ import annotations

@@ -5,9 +5,9 @@
 
 The first kills at random moments in time. The second kills once at each of the moments that
 `toolkit.testing.interruptions` names (in a step, in evaluation, while a checkpoint is written,
-...), of several such moments in a run at a random one. Prints one JSON line per scenario and method:
-the kills, how many were survived, the runs that were lost (must be 0), and the most steps that a kill
-has cost (at most those between two checkpoints).
+...), of several such moments in a run at a random one. Prints one JSON line per scenario and
+method: the kills, how many were survived, the runs that were lost (must be 0), and the most steps
+that a kill has cost (at most those between two checkpoints).
 """
 
 from __future__ import annotations

@@ -17,11 +17,11 @@ from pathlib import Path
 import budget
 
 #: What is read when it is needed, and so may change after the libraries were imported.
-READ_LATE = {"COLUMNS", "HF_TOKEN", "MLFLOW_TRACKING_URI", "PYTHONPATH", "TOOLKIT_API_KEY",
+READ_LATE = {"COLUMNS", "HF_TOKEN", "LINES", "MLFLOW_TRACKING_URI", "PYTHONPATH", "TOOLKIT_API_KEY",
              "TOOLKIT_DEBUG", "TRACKIO_DIR"}  # fmt: skip
 # What pytest says of the test at hand, and what libraries set when they are imported.
 UNLIKE = {"PYTEST_CURRENT_TEST", "PYTEST_VERSION", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK",
-          "TORCHINDUCTOR_CACHE_DIR"}  # fmt: skip
+          "TORCHINDUCTOR_CACHE_DIR", "_RJEM_MALLOC_CONF"}  # fmt: skip
 HERE = str(Path(__file__).parent)
 
 

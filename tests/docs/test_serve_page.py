@@ -70,4 +70,4 @@ def test_the_options_are_those_of_the_command(capsys):
                 "--queue-rows": "2048", "--batch-rows": "64", "--wait-ms": "5"}  # fmt: skip
     for option, value in defaults.items():
         assert re.search(rf"`{option}`\)?,? \(?{value}\b", PAGE), option
-        assert re.search(rf"{option} .*?\[default: {value}\b", help_text, re.DOTALL)
+        assert re.search(rf"{option} .*?\[default:\s+{value}\b", help_text, re.DOTALL)

@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import sentences
+from text_rows import sentences
 from walkthrough import ROOT
 
 import toolkit

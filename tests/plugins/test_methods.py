@@ -29,7 +29,7 @@ OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}
 
 def pairs():
     """Yield each pair with a setting; of each method one pair is fast."""
-    for place, method in enumerate(methods.NAMES):
+    for place, method in enumerate(methods.METHODS):
         for turn, scenario in enumerate(SCENARIOS):
             more = SETTINGS[(place + turn) % len(SETTINGS)]
             marks = [] if turn == place % 2 else [pytest.mark.slow]

@@ -37,7 +37,7 @@ def command() -> None:
     if metrics:
         echo("\nMetrics of installed packages (report: {metrics: [NAME]}):")
     for entry in metrics:
-        echo(f"  {plugin_metrics.in_whole(entry.distribution, entry.name)}{_state(entry)}")
+        echo(f"  {plugin_metrics.full_name(entry.distribution, entry.name)}{_state(entry)}")
     echo("\ntoolkit show NAME prints a recipe; toolkit doctor checks every plugin.")
 
 

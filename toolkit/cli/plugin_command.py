@@ -80,6 +80,8 @@ def checked(name: str, recipe: str | None, keep: Path | None) -> None:
         for finding in conformance.findings(name, keep or Path(place), recipe):
             failed += not finding.good
             promise = f"{finding.check.name}: {finding.check.promise}"
-            echo_check(finding.good, promise if finding.good else conformance.in_words(finding))
+            echo_check(
+                finding.good, promise if finding.good else conformance.format_finding(finding)
+            )
     if failed:
         raise SystemExit(1)

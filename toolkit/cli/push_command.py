@@ -33,7 +33,7 @@ def command(run: Path, repo: str, private: bool, dry_run: bool, **options: Any) 
     from toolkit.runs.folder import Run
 
     plan = publishing.prepare(Run(run), repo, private=private, **options)
-    echo("\n".join(plan.in_words()))
+    echo("\n".join(plan.summary()))
     seen = "private" if private else "public"
     echo(f"to {repo}, {seen} if it has to be made, branch {plan.branch}: {plan.message}")
     if dry_run:

@@ -1,8 +1,7 @@
-"""A file of rows in, a file with their predictions out: `toolkit predict`.
+"""Predictions for a file of rows: `toolkit predict`.
 
-The rows are read through the data door and predicted a window at a time, so that memory does not
-grow with them. What is predicted is first kept beside the output, a line a row; a run of this that
-was ended goes on behind the last whole line.
+Rows are predicted a window at a time, so that memory does not grow with them. Predictions are first
+kept beside the output, a line per row; an interrupted call continues after the last complete line.
 """
 
 from __future__ import annotations
@@ -43,8 +42,8 @@ WINDOW = 4096  # rows that are prepared and predicted together
 
 
 @dataclass(frozen=True)
-class Written:
-    """What came of it: the file, rows in it, and rows left out with the file that says why."""
+class PredictedFile:
+    """The file written, rows in it, rows rejected, and the file with the reasons."""
 
     path: Path
     rows: int
@@ -60,23 +59,23 @@ def predict(
     console: Console | None = None,
     computing: ComputeConfig | None = None,
     split: str | None = None,
-) -> Written:
+) -> PredictedFile:
     """Predict the rows of a file, and write them with all their columns.
 
     Args:
-        source: what recipes take as data, a folder of files, or "-": JSON lines from stdin.
-        out: a file that ends in .jsonl, .csv or .parquet, and is not there yet.
-        resume: go on where an earlier call of the same stopped.
+        source: any data source of recipes, a folder of files, or "-": JSON lines from stdin.
+        out: a new file that ends in .jsonl, .csv or .parquet.
+        resume: continue an interrupted call with the same arguments.
         computing: otherwise in float32, on all GPUs or the processor.
-        split: which one, of a source that has several.
+        split: which one, where the source has several.
 
     Raises:
-        UserError: the run is not finished, the input cannot be read or lacks a column, or `out` is
-            taken; or this machine cannot compute like that.
+        UserError: the run is not finished, the input cannot be read or lacks a column, `out`
+            exists, or this machine cannot compute as `computing` says.
     """
     computing = computing or ComputeConfig()
     writer, kept = writers.writer_of(out), out.with_name(f"{out.name}.partial")
-    _check(run, out, kept, resume)
+    _check_paths(run, out, kept, resume)
     quiet_libraries()
     restored = load_predictor(run.path, computing.on_all_devices())
     with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
@@ -88,31 +87,30 @@ def predict(
         writers.write_rejected(why, given.rejected())
         _join(given, kept, out, writer)
     kept.unlink()
-    return Written(out, len(given.rows), len(given.wrong), why)
+    return PredictedFile(out, len(given.rows), len(given.wrong), why)
 
 
-def _check(run: Run, out: Path, kept: Path, resume: bool) -> None:
-    """Raise UserError where there is no model, or no place for the output."""
+def _check_paths(run: Run, out: Path, kept: Path, resume: bool) -> None:
+    """Raise UserError if there is no model, or the output cannot be written."""
     if run.status != "finished":
         raise UserError(f"{run.path} is {run.status}: only a finished run has a model to predict")
     if os.path.lexists(out):
-        raise UserError(f"{out} is there already; name a file that is not")
+        raise UserError(f"{out} exists already; name a new file")
     if not out.parent.is_dir():
-        raise UserError(f"{out} cannot be written: {out.parent} is no folder")
+        raise UserError(f"{out} cannot be written: {out.parent} is not a folder")
     if kept.exists() and not resume:
-        raise UserError(f"{kept} is what an earlier call has left: --resume goes on with it, or "
+        raise UserError(f"{kept} is left from an earlier call: continue it with --resume, or "
                         "delete it")  # fmt: skip
 
 
 @dataclass
 class _Input:
-    """rows: those that can be predicted. numbers: of each row in the input, from 1 on.
+    """rows: those that can be predicted. columns: those of the input.
 
-    columns: those of the input. wrong: number -> why a row is left out, and what it holds.
+    wrong: place of a row in the input, from 1 on -> why it is rejected, and its content.
     """
 
     rows: datasets.Dataset
-    numbers: Any
     columns: list[str]
     wrong: dict[int, tuple[str, Any]]
     digest: str
@@ -121,7 +119,7 @@ class _Input:
     def read(
         cls, source: str, restored: Predictor, folder: Path, split: str | None = None
     ) -> _Input:
-        """Read a file, and look at its rows as the data door does before training."""
+        """Read a file, with the same checks of rows as before training."""
         plugin = restored.plugin
         markers = column_markers(type(plugin.options))
         named = {option: (name, markers[option.split(".")[0]])
@@ -130,46 +128,44 @@ class _Input:
         if source == STDIN or source.lower().endswith(LINES):
             clean = folder / "rows.jsonl"
             with sys.stdin.buffer if source == STDIN else _opened(Path(source)) as lines:
-                numbers, wrong = _sound(lines, clean, named)
+                numbers, wrong = _copy_objects(lines, clean, named)
             path = str(clean)
         rename = plugin.recipe.data.rename if plugin.recipe else {}
         raw, digest = prediction_rows.read_prediction_rows(path, named, rename, source, split)
         if writers.COLUMN in raw.column_names:
-            raise DataError(
-                Fault(source, f"has a column {writers.COLUMN!r}, which is the output's")
-            )
+            what = f"has a column {writers.COLUMN!r}, which is reserved for the output"
+            raise DataError(Fault(source, what))
         numbers = np.arange(1, len(raw) + 1) if numbers is None else numbers
         inputs = [name for name, mark in named.values() if mark.role == "input"]
-        left_out = prediction_rows.unusable_rows(raw, inputs, plugin)
-        for row, why in left_out.items():
+        unusable = prediction_rows.unusable_rows(raw, inputs, plugin)
+        for row, why in unusable.items():
             wrong[int(numbers[row])] = why, raw.with_format("arrow")[row : row + 1]
-        usable = np.setdiff1d(np.arange(len(raw)), list(left_out))
-        there = raw.column_names
+        usable = np.setdiff1d(np.arange(len(raw)), list(unusable))
         rows = plugin.derive(raw.select(usable)) if len(usable) else raw.select(usable)
-        return cls(rows, numbers[usable], there, wrong, digest)
+        return cls(rows, raw.column_names, wrong, digest)
 
     def window(self, start: int, *, whole: bool) -> pa.Table:
-        """Return some rows; whole: with the columns that the plugin has derived."""
+        """Return rows; whole: with the columns that the plugin has added."""
         found = self.rows.with_format("arrow")[start : start + WINDOW]
         return found if whole else writers.without_bytes(found.select(self.columns))
 
     def rejected(self) -> list[dict[str, Any]]:
-        """Return the rows that are left out, in their order."""
+        """Return the rejected rows, in their order."""
         found = []
-        for number, (why, held) in sorted(self.wrong.items(), key=lambda item: item[0]):
-            cells = {"line": held} if isinstance(held, str) else (
-                writers.without_bytes(held).to_pylist()[0]
-            )  # fmt: skip
+        for number in sorted(self.wrong):
+            why, held = self.wrong[number]
+            text = isinstance(held, str)
+            cells = {"line": held} if text else writers.without_bytes(held).to_pylist()[0]
             found.append({"row": number, "reason": why, **cells})
         return found
 
 
 def _opened(path: Path) -> IO[bytes]:
-    sources.find_sources(str(path))  # says what is there in its place
+    sources.find_sources(str(path))  # names the nearest existing file
     return path.open("rb")
 
 
-def _sound(
+def _copy_objects(
     lines: IO[bytes], clean: Path, named: Mapping[str, tuple[str, Column]]
 ) -> tuple[Any, dict[int, tuple[str, Any]]]:
     """Copy the lines that are JSON objects; return their numbers, and what is wrong with others."""
@@ -180,53 +176,49 @@ def _sound(
             if not line.strip():
                 continue
             try:
-                text = _as_read(json.loads(line), texts)
-            except RecursionError:
-                wrong[number] = "is nested too deeply", _start(line)
-            except DataError as error:
-                wrong[number] = str(error), _start(line)
-            except ValueError as error:  # no JSON, NaN among it, or half a character
-                wrong[number] = f"is no JSON: {error}", _start(line)
-            else:
-                file.write(text + "\n")
+                file.write(_normalized(json.loads(line), texts) + "\n")
                 numbers.append(number)
+                continue
+            except RecursionError:
+                why = "is nested too deeply"
+            except DataError as error:
+                why = str(error)
+            except ValueError as error:  # also NaN, or half a character
+                why = f"is not JSON: {error}"
+            wrong[number] = why, line[:1000].decode("utf-8", "replace").strip()
     if not numbers:
         raise DataError(Fault("the input", f"holds no JSON object in its {len(wrong):,} lines"))
     return np.array(numbers), wrong
 
 
-def _as_read(row: Any, texts: list[str]) -> str:
+def _normalized(row: Any, texts: list[str]) -> str:
     """Return a row as a line of JSON, numbers in columns of texts as text.
 
     Raises:
-        DataError: it is no object, or holds lists or objects where a text is expected.
-        ValueError: it holds what JSON or UTF-8 has no form for.
+        DataError: it is not an object, or has a list or an object in a column of texts.
+        ValueError: it cannot be written as JSON in UTF-8.
     """
     if not isinstance(row, dict):
-        raise DataError("is no JSON object")
+        raise DataError("is not a JSON object")
     if odd := [name for name in texts if isinstance(row.get(name), dict | list)]:
-        raise DataError(f"{listing(odd)} holds no text")
+        raise DataError(f"{listing(odd)} is not text")
     row |= {name: str(row[name]) for name in texts if row.get(name) is not None}
     found = json.dumps(row, ensure_ascii=False, allow_nan=False)
     found.encode()
     return found
 
 
-def _start(line: bytes) -> str:
-    return line[:1000].decode("utf-8", "replace").strip()
-
-
 class _Kept:
-    """Predictions that are kept beside the output: a line that says of what, and one for each row.
+    """Predictions kept beside the output: a line that identifies them, and one for each row.
 
     Args:
-        head: what they are of.
-        resume: whether to go on behind the last whole line.
+        head: the model and the input.
+        resume: whether to continue after the last complete line.
 
-    rows: how many are there already.
+    rows: how many there are already.
 
     Raises:
-        UserError: it belongs to another run or another input.
+        UserError: the file belongs to another run or another input.
     """
 
     def __init__(self, path: Path, head: Mapping[str, str], resume: bool) -> None:
@@ -236,7 +228,7 @@ class _Kept:
         with path.open("r+b") as file:
             for line in file:
                 if self.rows < 0 and line.endswith(b"\n") and line != first:
-                    raise UserError(f"{path} is of another model or another input: delete it")
+                    raise UserError(f"{path} belongs to another model or another input: delete it")
                 if line.endswith(b"\n"):
                     self.rows, end = self.rows + 1, end + len(line)
             file.truncate(end)
@@ -246,7 +238,7 @@ class _Kept:
                 self.rows = 0
 
     def add(self, predictions: list[Any]) -> None:
-        """Keep the predictions of the next rows."""
+        """Append the predictions of the next rows."""
         with self.path.open("a", encoding="utf-8") as file:
             file.writelines(jsonable.line(found) + "\n" for found in predictions)
             file.flush()
@@ -264,7 +256,7 @@ def _predict(restored: Predictor, given: _Input, kept: _Kept, console: Console) 
 
 
 def _join(given: _Input, kept: Path, out: Path, writer: writers.Writer) -> None:
-    """Write rows and predictions together, under another name until the file is whole."""
+    """Write rows and predictions together, under another name until the file is complete."""
     target = out.with_name(f"{out.name}.writing")
     with kept.open(encoding="utf-8") as lines, writer(target) as add:
         next(lines)

@@ -17,7 +17,7 @@ from toolkit.utils import jsonable
 from toolkit.utils.text import listing, nearest
 
 COLUMN = "prediction"
-#: Writes rows, and one prediction for each, behind those before.
+#: Appends rows, and one prediction for each.
 Add = Callable[[pa.Table, Sequence[Any]], None]
 Writer = Callable[[Path], AbstractContextManager[Add]]
 
@@ -35,8 +35,8 @@ def json_lines(path: Path) -> Iterator[Add]:
 
 
 @contextmanager
-def comma_separated(path: Path) -> Iterator[Add]:
-    """Write the input's columns, and `prediction.label` and so on; what is nested is JSON."""
+def csv_file(path: Path) -> Iterator[Add]:
+    """Write the input's columns, and `prediction.label` and so on; nested values are JSON."""
     with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
         table: csv.DictWriter[str] = csv.DictWriter(file, [], restval="")
 
@@ -53,18 +53,18 @@ def comma_separated(path: Path) -> Iterator[Add]:
 
 @contextmanager
 def parquet(path: Path) -> Iterator[Add]:
-    """Write the input's columns in their types, and those of a csv; the first rows say which."""
+    """Write the input's columns in their types, and those of csv; the first rows define them."""
     with ExitStack() as stack:
-        files, kinds = list[pq.ParquetWriter](), dict[str, pa.DataType]()
+        files, types = list[pq.ParquetWriter](), dict[str, pa.DataType]()
 
         def add(rows: pa.Table, predictions: Sequence[Any]) -> None:
             cells = [columns(prediction) for prediction in predictions]
-            for name in kinds or dict.fromkeys(name for row in cells for name in row):
+            for name in types or dict.fromkeys(name for row in cells for name in row):
                 values = [row.get(name) for row in cells]
                 if not files:
-                    kind = pa.infer_type(values)
-                    kinds[name] = pa.string() if pa.types.is_null(kind) else kind
-                rows = rows.append_column(name, pa.array(values, kinds[name]))
+                    found = pa.infer_type(values)
+                    types[name] = pa.string() if pa.types.is_null(found) else found
+                rows = rows.append_column(name, pa.array(values, types[name]))
             if not files:
                 files.append(stack.enter_context(pq.ParquetWriter(path, rows.schema)))
             files[0].write_table(rows)
@@ -72,16 +72,14 @@ def parquet(path: Path) -> Iterator[Add]:
         yield add
 
 
-WRITERS: dict[str, Writer] = {
-    ".jsonl": json_lines, ".csv": comma_separated, ".parquet": parquet,
-}  # fmt: skip
+WRITERS: dict[str, Writer] = {".jsonl": json_lines, ".csv": csv_file, ".parquet": parquet}
 
 
 def writer_of(path: Path) -> Writer:
-    """Return what writes a file of this name.
+    """Return the writer for a file name.
 
     Raises:
-        UserError: a suffix that nothing writes.
+        UserError: an unknown suffix.
     """
     found = WRITERS.get(path.suffix.lower())
     if found is None:
@@ -98,12 +96,12 @@ def columns(prediction: Any) -> dict[str, Any]:
 
 
 def flat(value: Any) -> Any:
-    """Return a value as one cell: lists and tables as JSON."""
+    """Return a value as one cell: lists and mappings as JSON."""
     return jsonable.line(value) if isinstance(value, Mapping | list | tuple) else value
 
 
 def without_bytes(rows: pa.Table) -> pa.Table:
-    """Return rows in which files are paths: what is in them is not written out again."""
+    """Return rows with only the paths of embedded files, without their content."""
     for place, field in enumerate(rows.schema):
         kind = field.type
         if pa.types.is_struct(kind) and {"bytes", "path"} <= {part.name for part in kind}:
@@ -112,7 +110,7 @@ def without_bytes(rows: pa.Table) -> pa.Table:
 
 
 def write_rejected(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows that were not predicted, with the reason; where there are none, no file."""
+    """Write rejected rows with their reasons; no file if there are none."""
     if not rows:
         path.unlink(missing_ok=True)  # of an earlier call
         return

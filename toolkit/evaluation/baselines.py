@@ -1,7 +1,7 @@
-"""Baselines: the cheap things that a fine-tuned model must beat, scored by the same metrics.
+"""Baselines that a fine-tuned model must beat, scored by the same metrics.
 
-All baselines of a run share a budget of time. Where the whole split does not fit into it, fewer
-rows are used, and how many is reported.
+All baselines of a run share a time budget. Where it is too short for the whole split, fewer rows
+are used, and their number is reported.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from toolkit.evaluation.scoring import Scores
     from toolkit.plugin import Plugin
 
-FIRST = 512  # rows of the first fit, from whose time the cost of more is judged
+FIRST = 512  # rows of the first fit, whose time gives an estimate for more
 CAUTION = 0.6  # costs grow a little faster than rows
 
 
 def fit_within(fit: Callable[[int], Any], rows: int, seconds: float) -> tuple[Any, int]:
-    """Fit on all rows, or on as many as a first small fit says that the time allows.
+    """Fit on all rows, or on as many as the time allows, estimated from smaller fits.
 
-    Returns what `fit` returned last, and the number of rows it was given.
+    Returns the last result of `fit`, and the number of rows it was given.
     """
     count, end = min(rows, FIRST), time.monotonic() + seconds
     start = time.monotonic()
@@ -40,13 +40,13 @@ def fit_within(fit: Callable[[int], Any], rows: int, seconds: float) -> tuple[An
         affordable = count + int((left - spent) / max(per_row, 1e-9))
         if left < spent or affordable < 2 * count:
             break
-        # By steps of eight at most: the cost of few rows says little about that of very many.
+        # At most eight times as many: few rows predict the cost of very many poorly.
         before = count, spent
         count = min(rows, affordable, 8 * count)
         start = time.monotonic()
         model = fit(count)
         spent = time.monotonic() - start
-        # What a fit costs whatever the rows is not paid again for each of them.
+        # Without the fixed cost of a fit.
         per_row = max(spent - before[1], 0.0) / (count - before[0])
     return model, count
 
@@ -64,14 +64,8 @@ def score_baselines(
     if plugin.data is None:
         return {}, {}
     raw, rng = plugin.data, np.random.default_rng(seed)
-    data = BaselineData(
-        raw["train"],
-        prepared["train"],
-        raw["test"],
-        prepared["test"],
-        rng.permutation(len(raw["train"])),
-        rng.permutation(len(raw["test"])),
-    )
+    orders = [rng.permutation(len(raw[split])) for split in ("train", "test")]
+    data = BaselineData(raw["train"], prepared["train"], raw["test"], prepared["test"], *orders)
     baselines = list(plugin.floors())
     scores: dict[str, Scores] = {}
     used: dict[str, dict[str, int]] = {}

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from toolkit.plugin import Plugin
 
-PASS = 64  # tokens for which a pass of MiniLM through two cores takes as long as for none
+PASS = 64  # the fixed cost of a forward pass, in tokens (MiniLM on two cores)
 
 
 def by_length(
     prepared: datasets.Dataset, rows: range, batch_size: int, *, tight: bool = False
 ) -> Iterator[list[int]]:
-    """Yield batches of row numbers, the longest first, so that little is padded."""
+    """Yield batches of row numbers, sorted by falling length, so that little is padded."""
     lengths = lengths_of(prepared, rows)
     order = np.argsort(-lengths, kind="stable") if lengths is not None else np.arange(len(rows))
     for start in range(0, len(order), batch_size):
@@ -32,10 +32,9 @@ def by_length(
 
 
 def cuts(lengths: np.ndarray[Any, Any]) -> list[int]:
-    """Return where falling lengths are best cut: ends of batches, the last one of all rows.
+    """Return the ends of batches, for falling lengths, that have the least total cost.
 
-    A batch costs its rows times its longest, and PASS for going through the model at all; the sum
-    is the least that any cuts have (dynamic programming over the first n rows).
+    A batch costs its rows times its longest, plus PASS (dynamic programming over the first n rows).
     """
     count = len(lengths)
     cost, begins = np.zeros(count + 1), np.zeros(count + 1, int)
@@ -51,7 +50,7 @@ def cuts(lengths: np.ndarray[Any, Any]) -> list[int]:
 
 
 def lengths_of(prepared: datasets.Dataset, rows: range) -> np.ndarray[Any, Any] | None:
-    """Return the `length` column of some rows, or None where the plugin gives none."""
+    """Return the `length` column of some rows, or None if there is none."""
     if "length" not in prepared.column_names:
         return None
     table = prepared.select_columns(["length"]).with_format("numpy")
@@ -61,10 +60,8 @@ def lengths_of(prepared: datasets.Dataset, rows: range) -> np.ndarray[Any, Any] 
 
 def records(split: datasets.Dataset, rows: Sequence[int]) -> list[dict[str, Any]]:
     """Return rows as a list of dicts."""
-    columns = split[list(rows)]
-    return [
-        dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)
-    ]
+    found: list[dict[str, Any]] = split.__getitems__(list(rows))
+    return found
 
 
 def batch_maker(
@@ -91,7 +88,7 @@ def batch_maker(
 
 
 def default_collator(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
-    """Return what Trainer would take: padding by a tokenizer, plain stacking without one."""
+    """Return Trainer's default: padding by a tokenizer, plain stacking without one."""
     from transformers import DataCollatorWithPadding, PreTrainedTokenizerBase, default_data_collator
 
     if isinstance(plugin.processor, PreTrainedTokenizerBase):
@@ -100,7 +97,7 @@ def default_collator(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Ma
 
 
 def padding_step() -> int:
-    """Return the multiple to which batches of text are padded: tensor cores want eights."""
+    """Return the multiple to which batches of text are padded: 8 for tensor cores."""
     import torch
 
     return 8 if torch.cuda.is_available() else 1

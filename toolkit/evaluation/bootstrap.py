@@ -1,4 +1,4 @@
-"""Bootstrap: how often each row is drawn, how many draws are worth it, and the interval."""
+"""Bootstrap: draws of rows, number of resamples, percentile interval."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def interval(
 ) -> tuple[float, float]:
     """Return the percentile interval of resampled values, in the unit of the values.
 
-    Draws in which the statistic is undefined (NaN) are left out; (NaN, NaN) where none is left.
+    Undefined values (NaN) are excluded; (NaN, NaN) where none remains.
     Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
     """
     found = np.asarray(values, dtype=np.float64)
@@ -46,7 +46,7 @@ def interval(
 def resamples_for(rows: int, width: int = 1, most: int = 1000, least: int = 200) -> int:
     """Return how many resamples to draw: `most`, or fewer for large data, never below `least`.
 
-    The count hangs on the sizes alone, never on the clock, so that a run can be repeated.
+    The count depends on the sizes alone, so that a run can be repeated.
 
     Args:
         width: values that the statistic visits per row (classes, for a ranking metric).

@@ -1,7 +1,7 @@
-"""Temperature scaling: one number, fitted on validation, by which probabilities are less sure.
+"""Temperature scaling: one number, fitted on validation, that softens or sharpens probabilities.
 
 Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks (2017), section 4.2. It
-changes no label; the report says how much nearer to the truth probabilities would be with it.
+changes no label; the report says how much better calibrated probabilities would be.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import numpy as np
 from toolkit.evaluation.metrics.encoding import Encoding, Floats, truth_of
 
 CELLS = 5_000_000  # probabilities that are kept to fit it: 20 MB
-FLOOR = 1e-12  # of a probability: its logarithm is taken
+SMALLEST = 1e-12  # probability whose logarithm is taken
 SHARPEST, FLATTEST = 0.05, 20.0
-FEWEST = 20  # rows; fewer say nothing of how sure a model may be
-BINS = 15  # of equal width, in which confidence is set beside the share that is right
+FEWEST = 20  # rows that a fit needs
+BINS = 15  # of equal width, in which confidence is compared with accuracy
 
 Pair = tuple[list[Any], list[Any]]
 
@@ -30,31 +30,31 @@ def bin_of(confidence: Any) -> Any:
 def scaled(scores: Floats, temperature: float, several: bool) -> Floats:
     """Return probabilities (rows, classes) at a temperature.
 
-    With one label a row they are made to sum to one; with several each decision stands alone.
+    With one label per row they sum to one; with several each decision is independent.
     """
     from scipy.special import softmax
 
-    log = np.log(np.clip(scores, FLOOR, 1.0)) / temperature
+    log = np.log(np.clip(scores, SMALLEST, 1.0)) / temperature
     if not several:
         return np.asarray(softmax(log, axis=1))
-    other = np.log(np.clip(1 - scores, FLOOR, 1.0)) / temperature
+    other = np.log(np.clip(1 - scores, SMALLEST, 1.0)) / temperature
     return np.asarray(1 / (1 + np.exp(other - log)))
 
 
 def log_loss(scores: Floats, truth: Any, several: bool) -> float:
-    """Return the mean loss in nats of true ids (rows,), or of a table of what is true."""
+    """Return the mean loss in nats, for true ids (rows,) or 0/1 (rows, classes)."""
     if not several:
         right = scores[np.arange(len(scores)), truth]
     else:
         right = np.where(truth, scores, 1 - scores)
-    return float(-np.log(np.clip(right, FLOOR, 1.0)).mean())
+    return float(-np.log(np.clip(right, SMALLEST, 1.0)).mean())
 
 
 def fit(scores: Floats, truth: Any, several: bool) -> float:
-    """Return the temperature of the least log loss; 1 changes nothing."""
+    """Return the temperature with the least log loss; 1 changes nothing."""
     from scipy.optimize import minimize_scalar
 
-    # Of 1/T, as the loss is convex in it.
+    # In 1/T, as the loss is convex in it.
     found = minimize_scalar(
         lambda sharpness: log_loss(scaled(scores, 1 / sharpness, several), truth, several),
         bounds=(1 / FLATTEST, 1 / SHARPEST),
@@ -65,10 +65,10 @@ def fit(scores: Floats, truth: Any, several: bool) -> float:
 
 
 class Sample:
-    """Keeps of a split's predictions what the temperature is fitted on, while others score them.
+    """Keeps what the temperature is fitted on, while a split's predictions are scored.
 
     Args:
-        rows: of the split; of a large one every n-th is kept, so that memory stays bounded.
+        rows: of the split; every n-th of a large one is kept, so that memory stays bounded.
     """
 
     def __init__(self, rows: int) -> None:
@@ -108,7 +108,7 @@ class Sample:
         self.scores.append(scores.astype(np.float32))
 
     def fitted(self) -> dict[str, Any] | None:
-        """Return the temperature and the rows that it was fitted on; None where there is none."""
+        """Return the temperature and the number of rows it was fitted on; None without one."""
         rows = sum(map(len, self.scores))
         if not self.usable or self.classes is None or rows < FEWEST:
             return None

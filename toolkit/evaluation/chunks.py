@@ -1,7 +1,7 @@
-"""Rows that were prepared in several parts (windows of a long text): which belong to which row.
+"""Rows that were prepared in several chunks (windows of a long text).
 
-A prepared split with a column `row` says of each part which raw row it was made of. Without one,
-each prepared row is a part by itself.
+The column `row` of a prepared split has the raw row of each chunk. Without it, each prepared row is
+a chunk by itself.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def given(prepared: datasets.Dataset) -> bool:
-    """Return whether a row may have several parts."""
+    """Return whether a row may have several chunks."""
     return ROW in prepared.column_names
 
 
 def rows_of(prepared: datasets.Dataset, places: Sequence[int] | Ints | None = None) -> Ints:
-    """Return the raw row of some parts, or of all."""
+    """Return the raw row of some chunks, or of all."""
     if not given(prepared):
         return np.arange(len(prepared)) if places is None else np.asarray(places, np.int64)
     column = prepared.select_columns([ROW]).with_format("numpy")
@@ -34,10 +34,10 @@ def rows_of(prepared: datasets.Dataset, places: Sequence[int] | Ints | None = No
 
 
 def bounds(prepared: datasets.Dataset, rows: int) -> Ints:
-    """Return where the parts of each of the raw rows begin, and the end: shape (rows + 1,).
+    """Return where the chunks of each raw row begin, and the end: shape (rows + 1,).
 
     Raises:
-        ValueError: a row has no part, or parts do not stand in the order of their rows.
+        ValueError: a row has no chunk, or chunks are not in the order of their rows.
     """
     owners = rows_of(prepared)
     steps = np.diff(owners)
@@ -49,7 +49,7 @@ def bounds(prepared: datasets.Dataset, rows: int) -> Ints:
 
 
 def windows(starts: Ints, most: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of raw rows, from and to, which have about `most` parts together."""
+    """Yield ranges of raw rows, from and to, with about `most` chunks together."""
     first, rows = 0, len(starts) - 1
     while first < rows:
         last = int(np.searchsorted(starts, starts[first] + most, side="right")) - 1
@@ -61,7 +61,7 @@ def windows(starts: Ints, most: int) -> Iterator[tuple[int, int]]:
 def select(
     raw: datasets.Dataset, prepared: datasets.Dataset, rows: Sequence[int] | Ints
 ) -> tuple[datasets.Dataset, datasets.Dataset]:
-    """Return some raw rows, and all their parts."""
+    """Return some raw rows, and all their chunks."""
     if not given(prepared):
         return raw.select(rows), prepared.select(rows)
     starts = bounds(prepared, len(raw))

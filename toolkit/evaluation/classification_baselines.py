@@ -1,4 +1,4 @@
-"""Baselines of any classification: the commonest class, words, and the frozen model."""
+"""Baselines of classification: the most frequent class, TF-IDF, and the frozen model."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 @dataclass(frozen=True)
 class Classification:
-    """What classifying baselines need to know of a scenario.
+    """What baselines need to know of a classification scenario.
 
     classes: how many. multilabel: several per row. targets: rows -> class ids, shape (rows,), or
     0/1 of shape (rows, classes). decode: probabilities of shape (rows, classes), and the rows, ->
@@ -41,7 +41,7 @@ class Classification:
 
     @classmethod
     def of(cls, labels: ClassLabels, column: str) -> Classification:
-        """Return what they need where a row has one label, and `labels` makes the predictions."""
+        """Return it for one label per row, where `labels` makes the predictions."""
         return cls(
             len(labels.names),
             multilabel=False,
@@ -51,7 +51,7 @@ class Classification:
 
 
 class Majority(Baseline):
-    """Predicts the shares of the classes in train, so always the commonest."""
+    """Predicts the class frequencies of train, so always the most frequent class."""
 
     name = "majority"
 
@@ -60,36 +60,28 @@ class Majority(Baseline):
 
     def run(self, data: BaselineData, seconds: float) -> BaselineResult:
         """Count the classes of train."""
-        counts = np.zeros(self.task.classes)
-        total = 0
+        counts, predictions = np.zeros(self.task.classes), list[Any]()
         for rows in _batches(data.train, np.arange(len(data.train))):
-            targets = self.task.targets(rows)
-            one = not self.task.multilabel
+            targets, one = self.task.targets(rows), not self.task.multilabel
             counts += np.bincount(targets, None, len(counts)) if one else targets.sum(axis=0)
-            total += len(rows)
-        shares = counts / max(total, 1)
-        predictions = [
-            prediction
-            for rows in _batches(data.test, np.arange(len(data.test)))
-            for prediction in self.task.decode(np.tile(shares, (len(rows), 1)), rows)
-        ]
-        return BaselineResult(predictions, np.arange(len(data.test)), total)
+        shares = counts / max(len(data.train), 1)
+        for rows in _batches(data.test, np.arange(len(data.test))):
+            predictions += self.task.decode(np.tile(shares, (len(rows), 1)), rows)
+        return BaselineResult(predictions, np.arange(len(data.test)), len(data.train))
 
 
 class Logistic(Baseline):
-    """Logistic regression on numbers that a scenario computes of its rows."""
+    """Logistic regression on features that a scenario computes from its rows."""
 
     penalty = 0.1
 
     def __init__(
         self, task: Classification, name: str, features: Callable[[Sequence[Row]], Any]
     ) -> None:
-        self.task = task
-        self.name = name
-        self.features = features
+        self.task, self.name, self.features = task, name, features
 
     def first_step(self) -> Any:
-        """Return the transformer of scikit-learn that stands before the regression."""
+        """Return the transformer of scikit-learn before the regression."""
         from sklearn.preprocessing import StandardScaler
 
         return StandardScaler()
@@ -122,7 +114,7 @@ class TfidfLogistic(Logistic):
         super().__init__(task, "tfidf_logistic_regression", texts)
 
     def first_step(self) -> Any:
-        """Return the counting of words."""
+        """Return the TF-IDF vectorizer."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=100_000)
@@ -134,8 +126,7 @@ class FrozenLinear(Baseline):
     name = "frozen_linear"
 
     def __init__(self, task: Classification, plugin: Plugin[Any]) -> None:
-        self.task = task
-        self.plugin = plugin
+        self.task, self.plugin = task, plugin
 
     def run(self, data: BaselineData, seconds: float) -> BaselineResult:
         """Encode test and train rows for two thirds of the time, then fit."""
@@ -228,7 +219,7 @@ def _encode(
     for start in range(0, len(order), 16 * BATCH):
         window = split.select(order[start : start + 16 * BATCH])
         batches = list(by_length(window, range(len(window)), BATCH))
-        # In random order, so that stopping half-way leaves no row out because of its length.
+        # In random order, so that stopping early does not depend on the length of rows.
         for place in np.random.default_rng(start).permutation(len(batches)):
             features.append(encode(records(window, batches[place])))
             taken += [int(order[start + row]) for row in batches[place]]

@@ -1,4 +1,4 @@
-"""A model over a split, streamed: length-sorted windows in, predictions in row order out."""
+"""Predictions of a split, streamed in row order; rows are sorted by length within a window."""
 
 from __future__ import annotations
 
@@ -52,16 +52,16 @@ def predict(
     """Yield the predictions of a split in row order, a window at a time.
 
     Several ranks share the batches of each window, which are those of one process; rank 0 yields
-    what all of them found, and the others, which must go through it too, yield nothing.
+    all predictions, and the others, which must take part, yield nothing.
 
-    The model runs in its own precision, so that a row's prediction does not hang on its batch.
+    The model runs in its own precision, so that a row's prediction does not depend on its batch.
 
     Args:
-        raw, prepared: the same rows, as read and as the model takes them (see `parts`).
+        raw, prepared: the same rows, as read and as the model takes them (see `chunks`).
         batch_size: prepared rows per forward pass.
         with_loss: keep the labels in the batch and sum the loss over the rows.
-        tight: cut batches where padding would cost more than a further pass (on CPUs).
-        others: the same model on further devices; batches go to all of them in turn.
+        tight: cut batches where padding would cost more than another pass (on CPUs).
+        others: the same model on other devices; batches go to all in turn.
     """
     import torch
 
@@ -88,13 +88,13 @@ def _window(
 ) -> Share:
     """Return this rank's share of a window: predictions by row number, and sums of losses.
 
-    Of rows in parts, what the plugin keeps of each part stands in the place of the predictions.
+    For rows in chunks, what the plugin keeps of each chunk takes the place of the predictions.
     """
     found: dict[int, Any] = {}
-    in_parts = chunks.given(prepared)
+    in_chunks = chunks.given(prepared)
     losses: list[float] = []
     places = range(distributed.rank(), len(batches) + distributed.rank(), distributed.size())
-    # Past the end a batch is run again for nothing: a model in shards needs all ranks in step.
+    # Past the end a batch is repeated, as a sharded model needs all ranks in step.
     turns = [batches[min(place, len(batches) - 1)] for place in places]
     given = (records(prepared, chosen) for chosen in turns)
     for place, chosen, found_of in zip(places, turns, _outputs(plugin, lanes, given), strict=True):
@@ -104,7 +104,7 @@ def _window(
         loss = _loss(plugin, outputs, batch)
         if loss is not None:
             losses.append(loss * len(chosen))
-        if in_parts:
+        if in_chunks:
             made = plugin.keep(outputs, inputs)
             _check_count(plugin, "keep", made, len(chosen))
         else:
@@ -119,7 +119,7 @@ def _outputs(
 ) -> Iterator[tuple[list[dict[str, Any]], Mapping[str, Any], Any]]:
     """Yield prepared rows, their batch and the model's outputs, in order; lanes work at once.
 
-    What else plugins do with a batch stays in this thread: only `infer` is called in others.
+    Only `infer` is called in other threads.
     """
     import torch
 
@@ -163,14 +163,14 @@ def _joined(
     first: int,
     shares: Sequence[Share],
 ) -> Batch:
-    """Return the predictions of the raw rows from `first` on, whose parts begin at `starts`."""
+    """Return the predictions of the raw rows from `first` on, whose chunks begin at `starts`."""
     found = {row: made for share, _ in shares for row, made in share.items()}
     losses = [loss for _, share in shares for loss in share]
     total = float(np.nansum(losses)) if losses else None
     if not chunks.given(prepared):
         return Batch(first, [found[row] for row in range(starts[0], starts[-1])], total)
     kept = [
-        [found[part] for part in range(start, end)]
+        [found[chunk] for chunk in range(start, end)]
         for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
     ]
     predictions = plugin.decode(kept, records(raw, range(first, first + len(kept))))

@@ -1,4 +1,4 @@
-"""The metrics of a run: the plugin's, and those of other packages that its recipe names."""
+"""The metrics of a run: the plugin's own, and those of other packages that its recipe names."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def modules(plugin: Plugin[Any]) -> Mapping[str, evaluate.EvaluationModule]:
 
 
 def _own(plugin: Plugin[Any], own: list[str]) -> dict[str, evaluate.EvaluationModule]:
-    """Return what `metrics()` gives for a recipe that names nothing but the plugin's own."""
+    """Return `metrics()` for a recipe that names only the plugin's own."""
     recipe = plugin.recipe
     if recipe is None or own == recipe.report.metrics:
         return dict(plugin.metrics())
@@ -47,7 +47,7 @@ def _own(plugin: Plugin[Any], own: list[str]) -> dict[str, evaluate.EvaluationMo
 
 
 def hints(plugin: Plugin[Any]) -> str:
-    """Return which metrics of packages may be meant by names that the plugin does not know."""
+    """Return metrics of packages that may be meant by names unknown to the plugin."""
     named = plugin.recipe.report.metrics if plugin.recipe else []
     return "".join(
         plugin_metrics.hint(name) for name in named if not plugin_metrics.is_reference(name)
@@ -57,10 +57,7 @@ def hints(plugin: Plugin[Any]) -> str:
 def rehearse(
     plugin: Plugin[Any], raw: Mapping[str, datasets.Dataset], prepared: Mapping[str, Any]
 ) -> None:
-    """Feed other packages' metrics with predictions of the untrained model: do they take them?
-
-    What a scenario predicts is its own; a metric for another form is better told now than after
-    an hour of training.
+    """Check that other packages' metrics accept this scenario's predictions, before training.
 
     Raises:
         RecipeError: a metric does not take this scenario's predictions or references.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +28,11 @@ def score(
         seed: of the bootstrap; None leaves intervals out. Equal seeds resample equal rows, so
             that intervals of different models on the same rows are paired.
     """
-    foreign, _ = _fed(modules, pairs)
+    foreign = _feed(modules, pairs)
     scores: Scores = {}
     for name, module in modules.items():
         if name in foreign:
-            scores[name] = {"value": _one(module.compute())}
+            scores[name] = {"value": _first_number(module.compute())}
             if seed is not None:
                 low, high = interval(_foreign_draws(module, foreign[name], seed))
                 scores[name] |= {"low": low, "high": high}
@@ -48,40 +49,39 @@ def draws(
 
     Resample for resample the same rows are drawn, whatever the metric and the model.
     """
-    foreign, empty = _fed(modules, pairs)
+    batches = iter(pairs)
+    first = next(batches, None)
+    if first is None:
+        return {}
+    foreign = _feed(modules, itertools.chain([first], batches))
     found: dict[str, list[float]] = {}
     for name, module in modules.items():
-        if name not in foreign:
-            computed = module.compute(resamples=None, seed=seed, draws=True) or {}
-            found[name] = list(computed.get("draws", []))
-        elif not empty:
+        if name in foreign:
             module.compute()
             found[name] = _foreign_draws(module, foreign[name], seed)
+        else:
+            computed = module.compute(resamples=None, seed=seed, draws=True) or {}
+            found[name] = list(computed.get("draws", []))
     return found
 
 
-def _fed(
+def _feed(
     modules: Mapping[str, evaluate.EvaluationModule], pairs: Pairs
-) -> tuple[dict[str, dict[str, Any]], bool]:
-    """Add batches to modules; return what those of others will compute of, and if there was none.
-
-    Their inputs are filled by `compute`.
-    """
+) -> dict[str, dict[str, Any]]:
+    """Add batches to modules; return the inputs of foreign modules, which `compute` fills."""
     from toolkit.evaluation.metrics.base import RowMetric
 
     foreign = {name: _remembered(module) for name, module in modules.items()
                if not isinstance(module, RowMetric)}  # fmt: skip
-    empty = True
     for predictions, references in pairs:
-        empty = False
         for name, module in modules.items():
             given = taken(module, predictions) if name in foreign else predictions
             module.add_batch(predictions=given, references=references)
-    return foreign, empty
+    return foreign
 
 
 def _remembered(module: evaluate.EvaluationModule) -> dict[str, Any]:
-    """Return where the inputs of a module's `_compute` will stand, as `compute` has read them."""
+    """Return a dict that `compute` will fill with the inputs of a module's `_compute`."""
     inputs: dict[str, Any] = {}
     usual = module._compute
 
@@ -105,7 +105,7 @@ def _foreign_draws(
         places = np.repeat(np.arange(len(counts)), counts)
         drawn = {name: _drawn(column, places) for name, column in inputs.items()}
         with temp_seed(module.seed):  # as `compute` does, for those that draw
-            values.append(_one(module._compute(**drawn)))
+            values.append(_first_number(module._compute(**drawn)))
     return values
 
 
@@ -119,7 +119,7 @@ def _drawn(column: Any, places: Any) -> Any:
 def by_row(
     module: evaluate.EvaluationModule, predictions: Sequence[Any], references: Sequence[Any]
 ) -> np.ndarray[Any, Any] | None:
-    """Return what each row would score alone, shape (rows,); None where that says nothing.
+    """Return the score of each row alone, shape (rows,); None if that is undefined.
 
     The cost grows with the square of the rows: it is for some hundreds of them.
     """
@@ -135,7 +135,7 @@ def by_row(
     for place in range(len(references)):
         alone = {name: _drawn(column, np.array([place])) for name, column in inputs.items()}
         try:
-            values.append(_one(module._compute(**alone)))
+            values.append(_first_number(module._compute(**alone)))
         except Exception:  # many a stranger's metric has no value for one row
             return None
     return np.array(values)
@@ -156,9 +156,9 @@ def taken(module: evaluate.EvaluationModule, predictions: Sequence[Any]) -> Sequ
     return predictions
 
 
-def _one(result: Mapping[str, Any] | None) -> float:
+def _first_number(result: Mapping[str, Any] | None) -> float:
     """Return the first number of a module's result."""
     for value in (result or {}).values():
         if isinstance(value, int | float | np.number):
             return float(value)
-    raise ValueError(f"compute gave {result!r}: there is no number in it")
+    raise ValueError(f"compute gave {result!r}: it has no number")

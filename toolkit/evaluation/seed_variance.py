@@ -1,10 +1,10 @@
-"""How far a score would be another with other seeds, and how far with other test rows.
+"""The variance of a score due to the seed, and due to the test rows.
 
 Runs that differ in their seed alone are scored on the same rows, so that seeds and rows are
 crossed: score = mean + seed + rows + what some seeds get right on some rows only. The three
 variances are estimated by the method of moments for two crossed random effects (Searle, Casella and
 McCulloch, Variance Components, 1992, chapter 4), where resampling the rows stands for their mean
-squares. That one run says little of a recipe: Bouthillier et al., Accounting for Variance in
+squares. On the variance of single runs: Bouthillier et al., Accounting for Variance in
 Machine Learning Benchmarks (MLSys 2021).
 """
 
@@ -29,7 +29,7 @@ class Spread:
     mean, minimum, maximum: over runs. deviation: their standard deviation. low, high: 95% interval
     of the mean score, for other seeds and other rows. seeds, rows, both: standard deviations of one
     run's score that are due to the seed, to the rows, and to rows that only some seeds get right.
-    None where the metric has no resamples.
+    None if the metric has no resamples.
     """
 
     mean: float
@@ -44,7 +44,7 @@ class Spread:
 
     @property
     def shares(self) -> dict[str, float] | None:
-        """The parts of the variance of one run's score; None where there is none to share."""
+        """The shares of the variance of one run's score; None if it is zero or unknown."""
         if self.seeds is None or self.rows is None or self.both is None:
             return None
         squares = {"seeds": self.seeds**2, "rows": self.rows**2, "both": self.both**2}
@@ -64,6 +64,8 @@ def spread(values: Sequence[float], draws: Sequence[Sequence[float]] = ()) -> Sp
         values: the score of each run, two or more.
         draws: the scores of each run on resampled rows, the same rows for all, shape (runs, n).
     """
+    from scipy.stats import t
+
     found = np.asarray(values, np.float64)
     runs, mean, deviation = len(found), float(found.mean()), float(found.std(ddof=1))
     usual = Spread(mean, deviation, float(found.min()), float(found.max()))
@@ -74,7 +76,7 @@ def spread(values: Sequence[float], draws: Sequence[Sequence[float]] = ()) -> Sp
     of_one, of_mean = float(matrix.var(axis=1, ddof=1).mean()), float(means.var(ddof=1))
     both = max(0.0, (of_one - of_mean) * runs / (runs - 1))
     low, high = interval(means, CONFIDENCE)
-    by_seeds = _student(runs - 1) * deviation / runs**0.5
+    by_seeds = float(t.ppf((1 + CONFIDENCE) / 2, runs - 1)) * deviation / runs**0.5
     return replace(
         usual,
         low=mean - ((mean - low) ** 2 + by_seeds**2) ** 0.5,
@@ -91,9 +93,3 @@ def _common(draws: Sequence[Sequence[float]]) -> npt.NDArray[Any]:
     matrix = np.array([list(part)[:shortest] for part in draws], np.float64)
     matrix = matrix.reshape(len(draws), shortest)
     return matrix[:, np.isfinite(matrix).all(axis=0)]
-
-
-def _student(degrees: int) -> float:
-    from scipy.stats import t
-
-    return float(t.ppf((1 + CONFIDENCE) / 2, degrees))

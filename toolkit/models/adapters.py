@@ -104,11 +104,12 @@ def _adapter_config(folder: Path) -> Any:
     """Return the adapter's own config.
 
     Raises:
-        ModelError: it names no base model.
+        ModelError: it is not JSON of an adapter, or names no base model.
     """
     from peft import PeftConfig
 
-    found = PeftConfig.from_pretrained(str(folder))
+    with loading(f"{folder / CONFIG} cannot be read"):
+        found = PeftConfig.from_pretrained(str(folder))
     if not isinstance(found.base_model_name_or_path, str):
         raise ModelError(f"{folder / CONFIG} names no base_model_name_or_path")
     return found

@@ -1,8 +1,8 @@
-"""Charts by matplotlib, as SVG: the same picture for the same numbers, legible without colours.
+"""Charts by matplotlib, as SVG: reproducible to the byte, and legible without colours.
 
-Colours are those of Okabe and Ito (2008), a little darker where white paper would swallow them;
-every line has dashes or markers of its own besides. On a page they are CSS variables, so that a
-chart follows the page into the dark; standing alone they are drawn on white.
+Colours are those of Okabe and Ito (2008), some darkened for contrast on white; every line also has
+its own dashes or markers. On a page colours are CSS variables, which follow the dark mode; a chart
+in a file of its own has a white background.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ INK, RULE = "#1a1a1a", "#d9d9d9"
 COLOURS = ("#0072b2", "#c75400", "#00805d", "#a8528a", "#6b6b6b", "#8f6500")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 2)), (0, (6, 2, 2, 2)))
 MARKERS = ("o", "s", "^", "D", "v", "P")
-WIDTH = 5.2  # inches, 72 units of the picture each: about as wide as a phone
+WIDTH = 5.2  # inches of 72 units: about as wide as a phone
 POINTS = 300  # of a line, at most
 FEW = 40  # points, up to which each is marked
 LONGEST = 36  # characters of a name
-NAME = 28  # of one that stands beside an axis
+NAME = 28  # of one beside an axis
 
 
 def text(value: object, longest: int = LONGEST) -> str:
-    """Return text as XML holds it, in one line: no control characters, not even written out."""
+    """Return text for XML, in one line and without control characters."""
     short = str(value)
     short = short if len(short) <= longest else short[: longest - 1] + "…"
     return re.sub("[\ud800-\udfff\ufffe\uffff]", "\ufffd", printable_line(short))
 
 
 def thinned(points: Sequence[Any], most: int = POINTS) -> list[Any]:
-    """Return points at even steps, first and last among them."""
+    """Return points at even steps, including the first and the last."""
     if len(points) <= most:
         return list(points)
     step = (len(points) - 1) / (most - 1)
@@ -61,24 +61,20 @@ def lines(
     """Return lines over two axes as SVG.
 
     Args:
-        drawn: name -> points in their order. marks: name -> a point that stands out.
-        title: drawn above, where the picture stands alone. name: what it is called to those who
-            do not see it. key: what sets it apart from the other charts of a page.
-        page: whether it stands on a page, in whose colours it is drawn.
-        from_zero: whether the upright axis begins at zero.
+        drawn: name -> points in their order. marks: name -> a highlighted point.
+        title: drawn above a chart in a file of its own. name: for screen readers.
+        key: unique among the charts of a page.
+        page: whether it is part of a page, and uses its colours.
+        from_zero: whether the y axis begins at zero.
     """
     with _figure(height) as (figure, axes):
         for place, (line, points) in enumerate(drawn.items()):
             few = thinned(points)
             axes.plot(
-                [p[0] for p in few],
-                [p[1] for p in few],
-                color=COLOURS[place % len(COLOURS)],
-                linestyle=DASHES[place % len(DASHES)],
+                [p[0] for p in few], [p[1] for p in few], color=COLOURS[place % len(COLOURS)],
+                linestyle=DASHES[place % len(DASHES)], markersize=4, label=text(line),
                 marker=MARKERS[place % len(MARKERS)] if len(few) <= FEW else None,
-                markersize=4,
-                label=text(line),
-            )
+            )  # fmt: skip
         for mark, point in marks.items():
             axes.plot(*point, "o", color=INK, markersize=8, fillstyle="none", markeredgewidth=1.8)
             left, up = (at > sum(span()) / 2 for at, span in
@@ -101,10 +97,10 @@ def intervals(
     name: str = "",
     key: str = "",
 ) -> str:
-    """Return values with their intervals below each other, on one axis.
+    """Return values with their intervals, one below the other, on one axis.
 
     Args:
-        rows: (name, {value, low, high}), the first on top. strong: those that stand out.
+        rows: (name, {value, low, high}), the first on top. strong: those to highlight.
         line: a value to compare all with.
     """
     with _figure(0.8 + 0.34 * len(rows)) as (figure, axes):
@@ -134,10 +130,10 @@ def reliability(
     name: str,
     key: str = "reliability",
 ) -> str:
-    """Return the share that is right over confidence, and below how often each confidence comes.
+    """Return a reliability diagram: accuracy over confidence, above a histogram of confidence.
 
     Args:
-        series: name -> (confidence, share right) of the bins that hold rows. shares: of all rows,
+        series: name -> (confidence, accuracy) of the bins that are not empty. shares: of all rows,
             per bin of equal width.
     """
     with _figure(4.2, {"height_ratios": [3, 1]}, 2) as (figure, (axes, below)):
@@ -152,7 +148,7 @@ def reliability(
             part.set_xlim(0, 1)
         axes.set_ylim(0, 1)
         axes.tick_params(labelbottom=False)
-        _finish(figure, axes, "", "share that is right", "", True)
+        _finish(figure, axes, "", "accuracy", "", True)
         _finish(figure, below, "confidence", "share", "", False)
         return _svg(figure, name, key, True)
 
@@ -161,7 +157,7 @@ def reliability(
 def _figure(
     height: float, ratios: dict[str, Any] | None = None, rows: int = 1
 ) -> Iterator[tuple[Any, Any]]:
-    """Give a figure and its axes, in a style of its own, whatever a user's matplotlibrc says."""
+    """Return a figure and its axes, in a fixed style, whatever the user's matplotlibrc."""
     import matplotlib
     from matplotlib.figure import Figure
 
@@ -175,7 +171,7 @@ def _figure(
         "path.simplify": True, "axes.facecolor": "none",
     }  # fmt: skip
     with warnings.catch_warnings(), matplotlib.rc_context():
-        # A font that lacks a letter is no matter: the reader's own draws the text.
+        # Missing glyphs do not matter: the text is drawn with a font of the reader.
         warnings.simplefilter("ignore")
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(style)
@@ -227,7 +223,7 @@ def _svg(figure: Any, name: str, key: str, page: bool) -> str:
 
 
 def _root(name: str, page: bool) -> str:
-    """Return the opening tag, as what a regular expression puts in the place of the old one."""
+    """Return the opening tag, as the replacement of a regular expression."""
     label = escape(text(name, 200)).replace("\\", r"\\")
     spaces = "" if page else ' xmlns="http://www.w3.org/2000/svg" font-family="sans-serif"'
     lines = 'stroke-linejoin="round" stroke-linecap="butt"'
@@ -236,7 +232,7 @@ def _root(name: str, page: bool) -> str:
 
 
 def _own(key: str, mark: str) -> str:
-    """Return an id that no other chart of a page has."""
+    """Return an id that is unique on a page."""
     import hashlib
 
     return "c" + hashlib.sha256(f"{key}\0{mark}".encode()).hexdigest()[:12]

@@ -1,6 +1,6 @@
-"""The predictions of a run read once, into arrays of a few numbers a row.
+"""The predictions of a run, read once into arrays of a few numbers per row.
 
-Nothing here needs the plugin or torch: a folder can be read where neither is installed.
+This needs neither the plugin nor torch.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from toolkit.runs.folder import read_predictions
 
 @dataclass
 class Reliability:
-    """Confidence beside the share that was right, over bins of equal width."""
+    """Confidence and accuracy, over bins of equal width."""
 
     count: Floats = field(default_factory=lambda: np.zeros(BINS))
     confidence: Floats = field(default_factory=lambda: np.zeros(BINS))
     right: Floats = field(default_factory=lambda: np.zeros(BINS))
 
     def add(self, confidence: Any, right: Any) -> None:
-        """Take in decisions: how sure each was, and whether it was right."""
+        """Add decisions: the confidence of each, and whether it was right."""
         place = bin_of(confidence)
         self.count += np.bincount(place, minlength=BINS)
         self.confidence += np.bincount(place, confidence, BINS)
@@ -42,11 +42,11 @@ class Reliability:
 
 @dataclass
 class OneLabel:
-    """What was read of rows with one label each, an entry a row.
+    """Rows with one label each, an entry per row.
 
-    truth, predicted: numbers of classes. best: the largest probability; second: the next one.
-    given, of_truth: the probability of the predicted and of the true class (0 where it has none).
-    positive: that of the positive one of two classes. All of them are empty without probabilities.
+    truth, predicted: class ids. best, second: the two largest probabilities. given, of_truth: the
+    probability of the predicted and of the actual class (0 if it has none). positive: that of the
+    positive one of two classes. Without probabilities these are empty.
     """
 
     truth: Ints
@@ -65,11 +65,11 @@ class OneLabel:
 
 @dataclass
 class SeveralLabels:
-    """What was read of rows with several labels.
+    """Rows with several labels.
 
-    counts: (classes, 3) of true, predicted, both. wrong: decisions that are wrong, by row.
-    worst, worst_class: how far the worst decision of a row is off, and of which class it is.
-    nearest, nearest_class: how far the least sure decision of a row is from one half.
+    counts: (classes, 3) of actual, predicted, both. wrong: wrong decisions per row. worst,
+    worst_class: error of the worst decision of a row, and its class. nearest, nearest_class: how
+    far the least confident decision of a row is from one half, and its class.
     """
 
     counts: Ints
@@ -82,9 +82,9 @@ class SeveralLabels:
 
 @dataclass
 class PredictionArrays:
-    """rows: of the test split. classes and the rest: None where predictions are not of classes.
+    """rows: of the test split. classes and the rest: None if predictions are not of classes.
 
-    before, after: reliability as it is and at the temperature; None without probabilities.
+    before, after: reliability as predicted and at the temperature; None without probabilities.
     """
 
     rows: int
@@ -107,7 +107,7 @@ class PredictionArrays:
 
 
 class _Reader:
-    """Collects batches; what it keeps of a row does not grow with the number of classes."""
+    """Collects batches; its memory per row does not grow with the number of classes."""
 
     def __init__(self, temperature: float | None, positive: str | None) -> None:
         self.temperature, self.positive_name = temperature, positive
@@ -156,22 +156,22 @@ class _Reader:
     def _several(
         self, classes: Encoding, predictions: list[Any], truths: list[Any], scores: Floats | None
     ) -> None:
-        said, true = classes.predictions(predictions) > 0, classes.references(truths) > 0
-        said = np.pad(said, ((0, 0), (0, true.shape[1] - said.shape[1])))  # truth may name more
-        wrong = (said != true).sum(axis=1)
-        self.counts.append(np.stack([true.sum(0), said.sum(0), (true & said).sum(0)], axis=1))
+        given, true = classes.predictions(predictions) > 0, classes.references(truths) > 0
+        given = np.pad(given, ((0, 0), (0, true.shape[1] - given.shape[1])))  # truth may have more
+        wrong = (given != true).sum(axis=1)
+        self.counts.append(np.stack([true.sum(0), given.sum(0), (true & given).sum(0)], axis=1))
         if scores is None:
             self.parts.append((wrong,))
             return
         truth = true[:, : scores.shape[1]]
         off, near = np.abs(truth - scores), np.abs(scores - 0.5)
-        off = np.where(truth != said[:, : scores.shape[1]], off, 0.0)
+        off = np.where(truth != given[:, : scores.shape[1]], off, 0.0)
         self.parts.append((wrong, off.max(1).astype(np.float32), off.argmax(1),
                            near.min(1).astype(np.float32), near.argmin(1)))  # fmt: skip
         self._calibrate(scores, np.ravel, truth.ravel())
 
     def _calibrate(self, scores: Floats, decisions: Callable[[Floats], Any], right: Any) -> None:
-        """Take in how sure decisions were, as they are and at the temperature."""
+        """Add the confidence of decisions, as predicted and at the temperature."""
         self.before.add(decisions(scores), right)
         if self.temperature is not None and self.classes is not None:
             other = scaling.scaled(scores, self.temperature, self.classes.multilabel)
@@ -209,8 +209,8 @@ def read(
     """Read predictions.jsonl.
 
     Args:
-        temperature: see `toolkit.evaluation.calibration`; None where none was fitted.
-        positive: the positive one of two classes; the last where it is not said.
+        temperature: see `toolkit.evaluation.calibration`; None if none was fitted.
+        positive: the positive one of two classes; the last by default.
     """
     reader = _Reader(temperature, positive)
     for predictions, references in read_predictions(file):

@@ -1,1 +1,1 @@
-"""What the tests of a plugin call: `conformance.check_plugin`, `killing.assert_resumes`."""
+"""For plugin authors: the conformance kit, interrupted runs, the doctor and the scaffold."""

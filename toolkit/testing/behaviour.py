@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import signal
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-from toolkit.errors import ToolkitError
 from toolkit.testing import interruptions
 from toolkit.testing.subject import NotReachedError, Subject
 
@@ -37,26 +37,25 @@ def parts_fit(subject: Subject) -> Iterator[str]:
 
 
 def runs_without_network(subject: Subject) -> Iterator[str]:
-    """A short run on a few rows comes to its end, with every socket blocked."""
-    _, wrong = subject.first
-    if wrong:
-        yield wrong
-        return
-    if subject.record["status"] != "finished":
+    """A short run on a few rows finishes with every socket blocked."""
+    (done,) = subject.ended("run")
+    if done.returncode:
+        yield done.stderr.strip() or f"it ends with exit code {done.returncode}"
+    elif subject.record["status"] != "finished":
         yield f"its status is {subject.record['status']}"
 
 
 def reloads_equal(subject: Subject) -> Iterator[str]:
-    """What was saved predicts the same in a fresh process."""
+    """The saved model gives the same predictions in a fresh process."""
     found = subject.record["reload"]
     if found["different"] or not found["compared"]:
         yield f"{found['different']} of {found['compared']} predictions differ"
 
 
 def predictions_are_rows(subject: Subject) -> Iterator[str]:
-    """Predictions are JSON, one per row, and stay with their rows when those are turned around."""
+    """Predictions are JSON, one per row, and do not change when the rows are reversed."""
     rows = subject.test
-    forward = _predicted(subject, rows, 4)
+    forward = subject.predict(rows, 4)
     for row, prediction in enumerate(forward):
         if not isinstance(prediction, dict):
             yield f"row {row}: decode gave {type(prediction).__name__}, not a dict"
@@ -64,21 +63,21 @@ def predictions_are_rows(subject: Subject) -> Iterator[str]:
         try:
             json.dumps(prediction, allow_nan=False)
         except (TypeError, ValueError) as error:
-            yield f"row {row}: {prediction!r:.200} is no JSON: {error}"
+            yield f"row {row}: {prediction!r:.200} is not JSON: {error}"
             return
-    back = _predicted(subject, rows.select(range(len(rows) - 1, -1, -1)), 4)
-    yield from _differences(subject, forward, back[::-1], "in the other order")
+    back = subject.predict(rows.select(range(len(rows) - 1, -1, -1)), 4)
+    yield from _changes(subject, forward, back[::-1], "in reverse order")
 
 
 def batches_agree(subject: Subject) -> Iterator[str]:
     """A row alone is predicted as it is among others."""
-    many = _predicted(subject, subject.test, len(subject.test))
-    one = _predicted(subject, subject.test, 1)
-    yield from _differences(subject, many, one, "alone")
+    many = subject.predict(subject.test, len(subject.test))
+    one = subject.predict(subject.test, 1)
+    yield from _changes(subject, many, one, "alone")
 
 
 def scores_stream(subject: Subject) -> Iterator[str]:
-    """Metrics there are; fed in parts they give what they give at once, and baselines beside them."""
+    """There are metrics, and batch by batch they give what they give for all rows at once."""
     from toolkit.evaluation import run_metrics
     from toolkit.evaluation.scoring import score
 
@@ -86,75 +85,69 @@ def scores_stream(subject: Subject) -> Iterator[str]:
     if not run_metrics.modules(plugin):
         yield "metrics gave none: nothing would be scored"
         return
-    found = _predicted(subject, subject.test, 4)
+    found = subject.predict(subject.test, 4)
     truth = plugin.references(subject.test.to_list())
     batches = [(found[n : n + 5], truth[n : n + 5]) for n in range(0, len(found), 5)]
     whole = score(run_metrics.modules(plugin), [(found, truth)])
-    parts = score(run_metrics.modules(plugin), batches)
+    streamed = score(run_metrics.modules(plugin), batches)
     for name in whole:
-        one, other = whole[name]["value"], parts[name]["value"]
+        one, other = whole[name]["value"], streamed[name]["value"]
         if abs(one - other) > 1e-9:
-            yield f"{name} is {one} at once, and {other} in parts"
+            yield f"{name} is {one} at once, and {other} batch by batch"
 
 
-def baselines_stand_beside(subject: Subject) -> Iterator[str]:
+def baselines_scored(subject: Subject) -> Iterator[str]:
     """There is at least one baseline, scored by the same metrics."""
     baselines, metrics = subject.record["baselines"], subject.record["metrics"]["test"]
     if not baselines:
-        yield "baselines gave none: the score would stand alone"
+        yield "baselines gave none: the score would have nothing to be compared with"
     for name, scores in baselines.items():
         if set(scores) != set(metrics):
             yield f"baseline {name} is scored by {sorted(scores)}, the model by {sorted(metrics)}"
 
 
 def repeats_and_resumes(subject: Subject) -> Iterator[str]:
-    """The same seed gives the same run, and so does one that was killed in between."""
+    """The same seed gives the same run, and so does one that was killed and resumed."""
     whole = subject.run
-    out, killed, resumed = subject.killed
+    killed, resumed = subject.ended("killed")
     if killed.returncode != -signal.SIGKILL:
         code = killed.returncode
-        yield f"a run to be killed in its second step ends with exit code {code} before"
-        return
-    if resumed.returncode:
+        yield f"a run that was to be killed in its second step ended before, with exit code {code}"
+    elif resumed.returncode:
         yield f"resuming fails: {resumed.stderr.strip()}"
-        return
-    try:
-        interruptions.assert_same_end(out, whole)
-    except AssertionError as error:
-        try:
-            interruptions.assert_same_end(subject.again[0], whole)
-        except AssertionError as other:
-            yield f"the same seed gives another run: {other}"
+    elif difference := _difference(subject.folder / "killed", whole):
+        subject.ended("again")
+        if repeated := _difference(subject.folder / "again", whole):
+            yield f"the same seed gives another run: {repeated}"
         else:
-            yield f"killed and resumed it ends otherwise: {error}"
+            yield f"killed and resumed it ends differently: {difference}"
+
+
+def _difference(run: Path, other: Path) -> str:
+    try:
+        interruptions.assert_same_end(run, other)
+    except AssertionError as error:
+        return str(error)
+    return ""
 
 
 def processes_share(subject: Subject) -> Iterator[str]:
     """Two processes count each row once."""
-    out, done = subject.shared
+    (done,) = subject.ended("shared")
     if done.returncode:
         yield f"it fails: {done.stderr.strip()}"
         return
-    lines = (out / "predictions.jsonl").read_text(encoding="utf-8").splitlines()
-    rows = [json.loads(line)["row"] for line in lines]
+    with (subject.folder / "shared" / "predictions.jsonl").open(encoding="utf-8") as lines:
+        rows = [json.loads(line)["row"] for line in lines]
     if rows != list(range(len(subject.test))):
         yield f"predictions.jsonl has the rows {rows} of {len(subject.test)}"
 
 
-def _predicted(subject: Subject, rows: Any, batch_size: int) -> list[Prediction]:
-    try:
-        return subject.predict(rows, batch_size)
-    except (ToolkitError, NotReachedError):
-        raise
-    except Exception as error:  # what is under test may raise anything
-        raise NotReachedError(f"predicting fails: {type(error).__name__}: {error}") from error
-
-
-def _differences(
+def _changes(
     subject: Subject, one: list[Prediction], other: list[Prediction], how: str
 ) -> Iterator[str]:
     from toolkit.runs.verify import compare
 
     found = compare(subject.job.plugin, one, other)
     if found.different:
-        yield f"{found.different} rows are predicted otherwise {how}: {found.examples[0]}"
+        yield f"{found.different} rows are predicted differently {how}: {found.examples[0]}"

@@ -21,11 +21,11 @@ from toolkit.testing.subject import NotReachedError, Subject
 
 @dataclass(frozen=True)
 class Check:
-    """One promise: what is looked at, and how to mend what is found."""
+    """One promise: what is checked, and how to fix what is found."""
 
     name: str
     look: Callable[[Subject], Iterator[str]]
-    mend: str
+    fix: str
 
     @property
     def promise(self) -> str:
@@ -34,8 +34,8 @@ class Check:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What came of a check: problems (none where it holds), or why it was not reached."""
+class CheckFinding:
+    """The result of a check: problems (none where it passes), or why it could not run."""
 
     check: Check
     problems: tuple[str, ...] = ()
@@ -61,74 +61,72 @@ CHECKS = (
     Check("parts", behaviour.parts_fit,
           "load_model returns a PreTrainedModel; prepare keeps every row, in order, and adds "
           "labels; what load_processor returns has save_pretrained"),
-    Check("columns", contract.wrong_columns_told,
+    Check("columns", contract.wrong_columns_reported,
           "mark the option as a column, so that it is checked before any hook is called"),
-    Check("labels", contract.wrong_labels_told,
+    Check("labels", contract.wrong_labels_reported,
           "raise toolkit.errors.DataError for targets that the scenario cannot take"),
     Check("predictions", behaviour.predictions_are_rows,
           "decode returns one dict of plain Python values per row, in the order of the rows"),
     Check("batches", behaviour.batches_agree,
-          "mask what pads a batch, and let no row look at its neighbours"),
+          "mask the padding of a batch, and let no row depend on the others"),
     Check("metrics", behaviour.scores_stream,
           "return evaluate modules from metrics(); they take add_batch, then compute"),
     Check("run", behaviour.runs_without_network,
-          "the default recipe brings its rows, and its model is one from a config, in a folder or "
-          "in a mirror (entry-point group toolkit.models)"),
+          "the default recipe includes its rows, and its model is one from a config, in a folder "
+          "or in a mirror (entry-point group toolkit.models)"),
     Check("reload", behaviour.reloads_equal,
-          "decode must hang on the outputs, the rows and what is saved alone: not on self.data"),
-    Check("baselines", behaviour.baselines_stand_beside,
-          "return from floors() what the model must beat: toolkit.evaluation.classification_baselines "
-          "has the usual ones"),
+          "decode must depend on the outputs, the rows and what is saved alone: not on self.data"),
+    Check("baselines", behaviour.baselines_scored,
+          "return from floors() what the model must beat; the usual ones are in "
+          "toolkit.evaluation.classification_baselines"),
     Check("resume", behaviour.repeats_and_resumes,
-          "draw everything random from torch, numpy or random (their states are kept), or from "
+          "draw random numbers from torch, numpy or random (their states are saved), or from "
           "seed, epoch and row; keep no state of your own between steps"),
     Check("processes", behaviour.processes_share,
-          "let the core share the rows: no sampler and no distributed code of your own"),
+          "leave the sharing of rows to the core: no sampler or distributed code of your own"),
 )  # fmt: skip
 
 
-def findings(scenario: str, folder: Path, recipe: str | None = None) -> Iterator[Finding]:
-    """Yield what each check finds, in order.
+def findings(scenario: str, folder: Path, recipe: str | None = None) -> Iterator[CheckFinding]:
+    """Yield the result of each check, in order.
 
     Args:
         scenario: the plugin's name.
-        folder: new or empty; a few rows and short runs go there.
-        recipe: whose model and rows are used; the scenario's default one where not given.
+        folder: new or empty; for a few rows and short runs.
+        recipe: whose model and rows are used; by default the scenario's default one.
 
     Raises:
         UserError: there is no such scenario, or it cannot be imported.
     """
     subject = Subject(scenario, recipe or scenario, folder)
-    subject.plugin_class  # noqa: B018 - a wrong name is no finding
+    subject.plugin_class  # noqa: B018 - a wrong name is the caller's error
     with subject.running():
         for check in CHECKS:
             yield _finding(check, subject)
 
 
-def _finding(check: Check, subject: Subject) -> Finding:
+def _finding(check: Check, subject: Subject) -> CheckFinding:
     try:
-        return Finding(check, tuple(check.look(subject)))
+        return CheckFinding(check, tuple(check.look(subject)))
     except NotReachedError as error:
-        return Finding(check, not_reached=str(error))
+        return CheckFinding(check, not_reached=str(error))
     except ToolkitError as error:
-        return Finding(check, (str(error),))
+        return CheckFinding(check, (str(error),))
 
 
 def check_plugin(scenario: str, folder: Path, recipe: str | None = None) -> None:
-    """Raise AssertionError with all that a plugin does not keep of the toolkit's promises.
+    """Raise AssertionError with every promise that a plugin does not keep.
 
     Args:
         scenario, folder, recipe: as of `findings`.
     """
     found = [finding for finding in findings(scenario, folder, recipe) if not finding.good]
-    assert not found, "\n".join(map(in_words, found))
+    assert not found, "\n".join(map(format_finding, found))
 
 
-def in_words(finding: Finding) -> str:
-    """Return what was found, and how to mend it."""
+def format_finding(finding: CheckFinding) -> str:
+    """Return what was found, and how to fix it."""
     if finding.not_reached is not None:
         return f"{finding.check.name}: not reached ({finding.not_reached})"
     problems = "\n".join(f"  {problem}" for problem in finding.problems)
-    return (
-        f"{finding.check.name}: {finding.check.promise}\n{problems}\n  mend: {finding.check.mend}"
-    )
+    return f"{finding.check.name}: {finding.check.promise}\n{problems}\n  fix: {finding.check.fix}"

@@ -1,4 +1,4 @@
-"""Checks of what a plugin is, before anything of it runs: listing, hooks, options, recipes."""
+"""Checks of what a plugin is, before anything is trained: listing, hooks, options, recipes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from toolkit.errors import ToolkitError, UserError
 from toolkit.testing.subject import Subject
 from toolkit.utils.text import listing, nearest
 
-TYPO = 0.8  # how like a hook's name another one must be to be a misspelt one
+TYPO = 0.8  # how similar to a hook's name another one must be to count as misspelt
 HEAVY = ("torch", "transformers", "datasets", "sklearn", "pandas")
 _LISTS = """
 import sys
@@ -40,32 +40,28 @@ def hooks_fit(subject: Subject) -> Iterator[str]:
     known = {name for name in dir(Plugin) if not name.startswith("_")}
     fields = {*Plugin.__annotations__, "api_version"}
     for name in sorted({n for c in cls.__mro__ for n in vars(c) if not n.startswith("_")}):
+        own, contract = getattr(cls, name, None), getattr(Plugin, name, None)
+        where = f"{cls.__name__}.{name}"
         if name not in known | fields:
             hint = nearest(name, known, TYPO)
-            if hint and callable(getattr(cls, name, None)):
-                yield f"{cls.__name__}.{name} is no hook.{hint}"
-            continue
-        usual, own = getattr(Plugin, name, None), getattr(cls, name, None)
-        if inspect.isfunction(usual) and own is not usual:
-            yield from _signature(f"{cls.__name__}.{name}", usual, own)
-
-
-def _signature(where: str, usual: object, own: object) -> Iterator[str]:
-    if not inspect.isfunction(own):
-        yield f"{where} is {type(own).__name__}: a hook is a method"
-        return
-    asked = inspect.signature(usual).parameters  # type: ignore[arg-type]  # a function
-    several = any(p.kind is p.VAR_KEYWORD for p in asked.values())
-    names = [name for name, p in asked.items() if p.kind is not p.VAR_KEYWORD]
-    try:
-        keywords = {"model": None} if several else {}
-        inspect.signature(own).bind(*names, **keywords)
-    except TypeError as error:
-        yield f"{where}{inspect.signature(own)} cannot be called with ({', '.join(asked)}): {error}"
+            if hint and callable(own):
+                yield f"{where} is not a hook.{hint}"
+        elif inspect.isfunction(contract) and own is not contract:
+            if not inspect.isfunction(own):
+                yield f"{where} is {type(own).__name__}: a hook is a method"
+                continue
+            asked = inspect.signature(contract).parameters
+            plain = [n for n, p in asked.items() if p.kind is not p.VAR_KEYWORD]
+            try:
+                keywords = {} if len(plain) == len(asked) else {"model": None}
+                inspect.signature(own).bind(*plain, **keywords)
+            except TypeError as error:
+                wrong = f"cannot be called with ({', '.join(asked)}): {error}"
+                yield f"{where}{inspect.signature(own)} {wrong}"
 
 
 def options_documented(subject: Subject) -> Iterator[str]:
-    """Every option says what it is, and one at least names a column."""
+    """Every option has a description, and the input columns are marked."""
     from toolkit.plugin_types import Options, column_markers
 
     options = subject.plugin_class.Options
@@ -73,12 +69,12 @@ def options_documented(subject: Subject) -> Iterator[str]:
         yield f"Options is {options!r}, not a subclass of toolkit.Options"
         return
     if options.model_config.get("extra") != "forbid":
-        yield f"{options.__name__} lets unknown keys pass: a typo would change nothing, unseen"
+        yield f"{options.__name__} lets unknown keys pass: a typo would be ignored silently"
     markers = column_markers(options)
     if all(mark.role == "target" for mark in markers.values()):
         yield (
             f"{options.__name__} marks no option as a column that the model reads: it cannot be "
-            "checked, nor overlap be measured"
+            "checked, and overlap cannot be measured"
         )
     for name, field in options.model_fields.items():
         if not field.description and name not in markers:
@@ -88,7 +84,6 @@ def options_documented(subject: Subject) -> Iterator[str]:
 def recipes_valid(subject: Subject) -> Iterator[str]:
     """The scenario has a default recipe, and every recipe of it is valid and says how to run it."""
     from toolkit.recipe import library
-    from toolkit.recipe.library import find_recipe
     from toolkit.runner.resolve import resolve_recipe
 
     found = [r for r in library.recipes() if r.name.partition("/")[0] == subject.scenario]
@@ -102,58 +97,60 @@ def recipes_valid(subject: Subject) -> Iterator[str]:
         if not library.description(item.path).strip():
             yield f"{item.path}: has no description"
         try:
-            resolve_recipe(find_recipe(str(item.path)))
+            resolve_recipe(library.find_recipe(str(item.path)))
         except UserError as error:
-            yield from (str(fault) for fault in error.faults)
+            yield from map(str, error.faults)
         except ToolkitError as error:
             yield f"{item.path}: {error}"
 
 
-def wrong_columns_told(subject: Subject) -> Iterator[str]:
-    """A column that is not there ends with one message that names it and its option."""
-    from toolkit.plugin_types import columns
-    from toolkit.recipe.library import find_recipe
-    from toolkit.runner.prepare import import_libraries, prepare
-    from toolkit.runner.resolve import resolve_recipe
-
-    import_libraries()
-    for option in columns(resolve_recipe(find_recipe(str(subject.small)))[1].options):
+def wrong_columns_reported(subject: Subject) -> Iterator[str]:
+    """A column that does not exist ends with one message that names it and its option."""
+    wrong = "no_such_column"
+    for option in _columns(subject):
         if "." in option:  # one of a list
             continue
-        wrong = "no_such_column"
-        try:
-            prepare(find_recipe(str(subject.small), [(("options", option), wrong)]))
-        except UserError as error:
-            if not any(wrong in str(fault) for fault in error.faults):
-                yield f"options.{option}={wrong} is answered without naming it: {error}"
-        except Exception as error:  # what is under test may raise anything
-            yield f"options.{option}={wrong} ends in {type(error).__name__}: {error}"
-        else:
-            yield f"options.{option}={wrong} goes unnoticed"
+        found = _answer(subject, ("options", option), wrong)
+        if isinstance(found, str):
+            yield f"options.{option}={wrong} {found}"
+        elif not any(wrong in str(fault) for fault in found.faults):
+            yield f"options.{option}={wrong} is answered without naming it: {found}"
 
 
-def wrong_labels_told(subject: Subject) -> Iterator[str]:
-    """A target column of another kind than it takes ends with a message, not in a crash."""
+def wrong_labels_reported(subject: Subject) -> Iterator[str]:
+    """A target column of another type than it takes ends with a message, not in a crash."""
     import datasets
 
+    for option, column in _columns(subject, "target").items():
+        rows = datasets.Dataset.from_parquet(str(subject.folder / "train.parquet"))
+        odd = [{"neither": {"label": str(n)}} for n in range(len(rows))]
+        file = subject.folder / f"odd-{column.replace('/', '_')}.parquet"
+        rows.remove_columns(column).add_column(column, odd).to_parquet(file)
+        found = _answer(subject, ("data", "source"), str(file))
+        if isinstance(found, str):
+            yield f"options.{option}: a column of objects {found}"
+
+
+def _columns(subject: Subject, role: str | None = None) -> dict[str, str]:
+    """Return option -> column of the small recipe."""
     from toolkit.plugin_types import columns
     from toolkit.recipe.library import find_recipe
-    from toolkit.runner.prepare import import_libraries, prepare
+    from toolkit.runner.prepare import import_libraries
     from toolkit.runner.resolve import resolve_recipe
 
     import_libraries()
-    targets = columns(resolve_recipe(find_recipe(str(subject.small)))[1].options, "target")
-    for option, column in targets.items():
-        rows = datasets.Dataset.from_parquet(str(subject.folder / "train.parquet"))
-        odd = [{"neither": {"label": str(n)}} for n in range(len(rows))]
-        rows = rows.remove_columns(column).add_column(column, odd)
-        file = subject.folder / f"odd-{column.replace('/', '_')}.parquet"
-        rows.to_parquet(file)
-        try:
-            prepare(find_recipe(str(subject.small), [(("data", "source"), str(file))]))
-        except UserError:
-            continue
-        except Exception as error:  # what is under test may raise anything
-            yield f"options.{option}: a column of objects ends in {type(error).__name__}: {error}"
-        else:
-            yield f"options.{option}: a column of objects is taken for targets"
+    return columns(resolve_recipe(find_recipe(str(subject.small)))[1].options, role)
+
+
+def _answer(subject: Subject, key: tuple[str, str], value: str) -> UserError | str:
+    """Return the error that a wrong value in the recipe gives, or what happens instead."""
+    from toolkit.recipe.library import find_recipe
+    from toolkit.runner.prepare import prepare
+
+    try:
+        prepare(find_recipe(str(subject.small), [(key, value)]))
+    except UserError as error:
+        return error
+    except Exception as error:  # what is under test may raise anything
+        return f"ends in {type(error).__name__}: {error}"
+    return "goes unnoticed"

@@ -1,4 +1,4 @@
-"""What can be found out about this installation and machine before anything is run."""
+"""What `toolkit doctor` reports of this installation and machine, without running a recipe."""
 
 from __future__ import annotations
 
@@ -30,100 +30,90 @@ def findings(seconds: float = isolation.SECONDS) -> Iterator[DoctorFinding]:
     """Yield what was found, cheap things first.
 
     Args:
-        seconds: that each thing which another package brings may take to import.
+        seconds: that each entry of another package may take to import.
     """
     yield DoctorFinding("python", platform.python_version())
     yield from _packages()
     yield _hardware()
     yield _hub()
-    yield from _metadata()
+    yield from _distributions()
     working = set()
-    for tried in isolation.everything(seconds):
-        yield DoctorFinding(tried.what, tried.detail, tried.good)
-        if tried.good and tried.group == registry.GROUP:
-            working.add(tried.entry.name)
+    for probed in isolation.everything(seconds):
+        yield DoctorFinding(probed.what, probed.detail, probed.good)
+        if probed.good and probed.group == registry.GROUP:
+            working.add(probed.entry.name)
     yield from _recipes(working)
 
 
+def _requirements(distribution: str) -> Iterator[tuple[Requirement, str | None]]:
+    """Yield what a distribution requires without extras, and the version installed, or None."""
+    for needed in map(Requirement, requires(distribution) or ()):
+        if needed.marker is None or needed.marker.evaluate({"extra": ""}):
+            try:
+                yield needed, version(needed.name)
+            except ImportError:
+                yield needed, None
+
+
 def _packages() -> Iterator[DoctorFinding]:
-    for text in requires("toolkit") or []:
-        needed = Requirement(text)
-        if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
-            continue
-        try:
-            found = version(needed.name)
-        except ImportError:
-            yield DoctorFinding(needed.name, f"missing; pip install '{text}'", good=False)
-            continue
-        good = needed.specifier.contains(found, prereleases=True)
-        yield DoctorFinding(
-            needed.name, found if good else f"{found}, but needed: {needed.specifier}", good
-        )
+    for needed, found in _requirements("toolkit"):
+        if found is None:
+            yield DoctorFinding(needed.name, f"missing; pip install '{needed}'", good=False)
+        elif needed.specifier.contains(found, prereleases=True):
+            yield DoctorFinding(needed.name, found)
+        else:
+            what = f"{found}, but needed: {needed.specifier}"
+            yield DoctorFinding(needed.name, what, good=False)
 
 
 def _hardware() -> DoctorFinding:
     found = hardware.hardware()
     devices = ", ".join(found["accelerators"]) or "no accelerator"
     precision = "bf16" if found["bf16"] else "no bf16"
-    return DoctorFinding(
-        "hardware",
-        f"{found['processor']}, {found['cores']} cores, {found['memory_gib']} GiB, {devices}, "
-        f"{precision}",
-    )
+    size = f"{found['cores']} cores, {found['memory_gib']} GiB"
+    return DoctorFinding("hardware", f"{found['processor']}, {size}, {devices}, {precision}")
 
 
 def _hub() -> DoctorFinding:
-    """The Hub is not needed where models are local, so that its absence is no failure."""
+    """The Hub is optional where models are local: its absence is not a failure."""
     from huggingface_hub import HfApi, constants
 
     if constants.is_offline_mode():
         return DoctorFinding("Hub", "not asked (HF_HUB_OFFLINE is set)")
     try:
         HfApi().model_info("sentence-transformers/all-MiniLM-L6-v2", timeout=5)
-    except Exception as error:  # whatever stands between here and the Hub
+    except Exception as error:  # any error of network or Hub
         return DoctorFinding(
             "Hub", f"not reachable ({type(error).__name__}): local models and mirrors only"
         )
     return DoctorFinding("Hub", "reachable")
 
 
-def _metadata() -> Iterator[DoctorFinding]:
-    """Look at what the packages that bring something need, and at metadata that is damaged."""
+def _distributions() -> Iterator[DoctorFinding]:
+    """Look for damaged metadata, and at what the distributions with entry points require."""
     for place, why in registry.damaged().items():
         yield DoctorFinding(f"distribution {place}", why, good=False)
-    bringing: dict[str, list[str]] = {}
-    for group, kind in registry.KINDS.items():
+    entries: dict[tuple[str, str], list[str]] = {}
+    for group, category in registry.KINDS.items():
         for entry in registry.entries(group):
             if entry.distribution not in ("toolkit", "(unknown)"):
-                named = f"{entry.distribution} {entry.version}"
-                bringing.setdefault(named, []).append(f"{kind} {entry.name}")
-    for named, things in bringing.items():
-        lacking = list(_lacking(named.split()[0]))
-        yield DoctorFinding(f"distribution {named}", "; ".join(lacking) or f"brings {listing(things)}",
-                      not lacking)  # fmt: skip
+                named = entries.setdefault((entry.distribution, entry.version), [])
+                named.append(f"{category} {entry.name}")
+    for (name, number), named in entries.items():
+        faults = list(_unmet(name))
+        detail = "; ".join(faults) or f"brings {listing(named)}"
+        yield DoctorFinding(f"distribution {name} {number}", detail, not faults)
 
 
-def _lacking(distribution: str) -> Iterator[str]:
-    """Yield what a distribution says it needs, and that is not there, or of another version."""
+def _unmet(distribution: str) -> Iterator[str]:
     try:
-        texts = requires(distribution) or []
-    except Exception:  # `registry.damaged` has told it
-        return
-    for text in texts:
-        try:
-            needed = Requirement(text)
-        except ValueError as error:
-            yield f"requires {text!r}, which cannot be read: {error}"
-            continue
-        if needed.marker is not None and not needed.marker.evaluate({"extra": ""}):
-            continue
-        try:
-            found = version(needed.name)
-        except ImportError:
-            yield f"requires {needed}, which is not installed"
-            continue
-        if not needed.specifier.contains(found, prereleases=True):
-            yield f"requires {needed}; installed is {found}"
+        for needed, found in _requirements(distribution):
+            if found is None:
+                yield f"requires {needed}, which is not installed"
+            elif not needed.specifier.contains(found, prereleases=True):
+                yield f"requires {needed}; installed is {found}"
+    except Exception as error:  # its metadata may hold anything
+        yield f"its requirements cannot be read: {error}"
 
 
 def _recipes(working: set[str]) -> Iterator[DoctorFinding]:

@@ -1,7 +1,7 @@
-"""Runs in copies of one warm process: `multiprocessing`'s fork server with preloaded libraries.
+"""Runs forked from one process that has imported the libraries: `multiprocessing`'s fork server.
 
-Importing them is most of what a short run costs. A copy does what `python -m MODULE ARGUMENTS` does
-in a process of its own.
+Importing them is most of what a short run costs. A fork does what `python -m MODULE ARGUMENTS`
+does.
 """
 
 from __future__ import annotations
@@ -23,22 +23,21 @@ from pathlib import Path
 from typing import Any
 
 KILLING = "toolkit.testing.interruptions"
-PRELOADED = ("toolkit.testing.forked_runs", "toolkit.runner.run", "datasets", "sklearn.linear_model",
-             "torch", "transformers.trainer")  # fmt: skip
-#: Variables that may differ between copies: each sets its own path; pytest and libraries the rest.
+PRELOADED = ["toolkit.testing.forked_runs", "toolkit.runner.run", "datasets",
+             "sklearn.linear_model", "torch", "transformers.trainer"]  # fmt: skip
+#: Variables that may differ between forks: each sets its own path; pytest and libraries the rest.
 UNLIKE = ("PYTHONPATH", "PYTEST_CURRENT_TEST", "KMP_DUPLICATE_LIB_OK", "KMP_INIT_AT_FORK")
-#: In the warm process, where a process finds modules that is not started by a test.
+#: Where the fork server finds modules.
 _PATH = list(sys.path)
 
 Ended = subprocess.CompletedProcess[str]
 
 
 class ForkServer:
-    """Runs in copies of one warm process; several at a time, each asked for from its own thread.
+    """Runs in forks of one server, several at a time, each requested from its own thread.
 
-    The warm process is multiprocessing's, so there is one in all, which ends with this process.
-    Before `start`, outside Linux, and in another environment than its libraries were imported in,
-    each run is a fresh process.
+    The server is multiprocessing's, so there is only one, which ends with this process. Each run is
+    a fresh process before `start`, outside Linux, and in another environment than the server's.
 
     Args:
         environment: of the runs.
@@ -52,11 +51,11 @@ class ForkServer:
         self._running = set[process.BaseProcess]()
 
     def start(self) -> None:
-        """Begin to import the libraries, beside this process."""
+        """Start to import the libraries, in parallel."""
         if sys.platform != "linux" or ForkServer._imported_in is not None:
             return
         before, path = dict(os.environ), os.environ.get("PYTHONPATH", "")
-        forkserver.set_forkserver_preload(list(PRELOADED))
+        forkserver.set_forkserver_preload(PRELOADED)
         os.environ.clear()
         os.environ |= {**self._environment, "PYTHONPATH": path}
         try:
@@ -64,46 +63,46 @@ class ForkServer:
         finally:
             os.environ.clear()
             os.environ |= before
-        ForkServer._imported_in = _alike(self._environment)
+        ForkServer._imported_in = _comparable(self._environment)
 
     def run(self, arguments: Sequence[str], module: str = KILLING) -> Ended:
         """Do what `python -m MODULE ARGUMENTS` does; return how it ended."""
-        if _alike(self._environment) == ForkServer._imported_in:
-            return self._copy(module, arguments, self._environment)
+        if _comparable(self._environment) == ForkServer._imported_in:
+            return self._fork(module, arguments, self._environment)
         return subprocess.run(
             [sys.executable, "-m", module, *arguments],
             capture_output=True, text=True, check=False, env=self._environment,
         )  # fmt: skip
 
-    def _copy(self, module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Ended:
+    def _fork(self, module: str, arguments: Sequence[str], environment: Mapping[str, str]) -> Ended:
         ours, theirs = multiprocessing.Pipe()
         with tempfile.TemporaryDirectory(prefix="toolkit-") as folder, ours, theirs:
             asked = (module, list(arguments), dict(environment), folder, theirs)
-            copy = multiprocessing.get_context("forkserver").Process(target=_become, args=asked)
+            fork = multiprocessing.get_context("forkserver").Process(target=_become, args=asked)
             with ForkServer._lock:
-                copy.start()
-                self._running.add(copy)
+                fork.start()
+                self._running.add(fork)
             theirs.close()
-            # A copy's own fork server would be a cold one: it asks here for a further copy.
+            # A fork's own server would have to import all again: it requests further forks here.
             with suppress(EOFError, OSError):
-                while copy.sentinel not in connection.wait([copy.sentinel, ours]):
-                    ours.send(self._copy(*ours.recv()))
-            connection.wait([copy.sentinel])
+                while fork.sentinel not in connection.wait([fork.sentinel, ours]):
+                    ours.send(self._fork(*ours.recv()))
+            connection.wait([fork.sentinel])
             with ForkServer._lock:
-                self._running.discard(copy)
-                code = copy.exitcode
-            said = [Path(folder, name) for name in ("out", "err")]
-            out, err = (p.read_text("utf-8", "replace") if p.exists() else "" for p in said)
+                self._running.discard(fork)
+                code = fork.exitcode
+            files = [Path(folder, name) for name in ("out", "err")]
+            out, err = (p.read_text("utf-8", "replace") if p.exists() else "" for p in files)
         return subprocess.CompletedProcess(list(arguments), int(code or 0), out, err)
 
     def close(self) -> None:
-        """End the copies that still run."""
+        """Kill the forks that still run."""
         with ForkServer._lock:
-            for copy in self._running:
-                copy.kill()
+            for fork in self._running:
+                fork.kill()
 
 
-def _alike(environment: Mapping[str, str]) -> dict[str, str]:
+def _comparable(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if name not in UNLIKE}
 
 
@@ -114,7 +113,7 @@ def _become(
     folder: str,
     server: connection.Connection[Any, Any],
 ) -> None:
-    """Be the process that was asked for: its arguments, and files for what it prints."""
+    """Become the requested process: its arguments, and files for what it prints."""
     for place, name in ((1, "out"), (2, "err")):
         file = os.open(os.path.join(folder, name), os.O_WRONLY | os.O_CREAT, 0o600)
         os.dup2(file, place)
@@ -123,19 +122,19 @@ def _become(
     os.environ |= environment
     added = [p for p in environment.get("PYTHONPATH", "").split(os.pathsep) if p not in _PATH]
     sys.path[:] = [*added, *_PATH]
-    if added:  # as the interpreter does when it starts; the kit takes the network away there
+    if added:  # as the interpreter does when it starts; the kit blocks the network there
         sys.modules.pop("sitecustomize", None)
         with suppress(ImportError):
             importlib.import_module("sitecustomize")
     from toolkit.runs import verify
     from toolkit.utils import distributed
 
-    def in_a_copy(arguments: Sequence[str]) -> Ended:
+    def in_a_fork(arguments: Sequence[str]) -> Ended:
         server.send((verify.__name__, list(arguments), distributed.alone_environment()))
         done: Ended = server.recv()
         return done
 
-    verify.in_a_fresh_process = in_a_copy
+    verify.in_a_fresh_process = in_a_fork
     sys.argv = [module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__")

@@ -6,6 +6,8 @@ A plugin's tests call `assert_resumes` with a small recipe. As a script it is on
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import json
 import os
 import runpy
@@ -15,17 +17,14 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
-#: Where a run is when the signal comes: module, class (or none) and function that begins then.
+#: Moment -> module, class (or none) and function that begins then.
 MOMENTS = {
-    "step": ("toolkit.training.callbacks.progress", "RichProgressCallback", "on_step_end"),
+    "step": ("transformers.trainer_callback", "CallbackHandler", "on_step_end"),
     "evaluation": ("toolkit.evaluation.predicting", None, "_window"),
     "checkpoint": ("transformers", "Trainer", "_save_rng_state"),  # weights written, state not
-    "rename": (
-        "toolkit.training.checkpoints",
-        None,
-        "_move",
-    ),  # all written, under no final name yet
+    "rename": ("toolkit.training.checkpoints", None, "_move"),  # written, not under its final name
     "save": ("toolkit.runner.run", None, "save"),
     "reload": ("toolkit.runs.verify", None, "check"),
 }
@@ -36,12 +35,12 @@ def killed(moment: str, count: int, arguments: Sequence[str], number: int = sign
 
     Returns its exit code, negative for a signal.
     """
-    return _shown(process([moment, str(count), str(int(number)), "run", *arguments]))
+    return _echo(process([moment, str(count), str(int(number)), "run", *arguments]))
 
 
 def undisturbed(arguments: Sequence[str]) -> int:
     """Run `toolkit run ...` in a process of its own; return its exit code."""
-    return _shown(alone(arguments))
+    return _echo(alone(arguments))
 
 
 def alone(
@@ -61,15 +60,15 @@ def assert_resumes(
     Args:
         arguments: of `toolkit run`, but for --out and --resume.
         folder: where the runs go.
-        moments: a key of MOMENTS -> at the how-manieth such moment the process is killed.
+        moments: a key of MOMENTS -> the process is killed at this occurrence of it, from 1 on.
 
     Raises:
-        AssertionError: a run that ends otherwise, with what differs; or one that was not killed, as
-            it has fewer such moments.
+        AssertionError: the ends differ, and how; or a run was not killed, as it has fewer such
+            moments.
     """
     whole = folder / "undisturbed"
     code = undisturbed([*arguments, "--out", str(whole)])
-    assert code == 0, f"the run that nothing disturbs ends with exit code {code}"
+    assert code == 0, f"the uninterrupted run ends with exit code {code}"
     for moment, count in moments.items():
         out = folder / f"killed-{moment}"
         code = killed(moment, count, [*arguments, "--out", str(out)])
@@ -105,7 +104,7 @@ def process(
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
-def _shown(done: subprocess.CompletedProcess[str]) -> int:
+def _echo(done: subprocess.CompletedProcess[str]) -> int:
     sys.stdout.write(done.stdout)
     sys.stderr.write(done.stderr)
     return done.returncode
@@ -114,26 +113,23 @@ def _shown(done: subprocess.CompletedProcess[str]) -> int:
 def arm(moment: str, count: int, number: int = signal.SIGKILL) -> None:
     """Send this process a signal when a function begins for the `count`-th time."""
 
-    def sent(calls: int) -> None:
+    def send(calls: int) -> None:
         if calls == count:
             os.kill(os.getpid(), number)
 
-    watch(moment, sent)
+    watch(moment, send)
 
 
-def watch(moment: str, told: Callable[[int], None]) -> None:
-    """Call `told` with 1, 2, ... whenever such a moment comes in this process."""
-    import importlib
-
+def watch(moment: str, call: Callable[[int], None]) -> None:
+    """Call a function with 1, 2, ... whenever such a moment comes in this process."""
     module, owner, name = MOMENTS[moment]
-    place = importlib.import_module(module)
+    place: Any = importlib.import_module(module)
     place = getattr(place, owner) if owner else place
-    usual, calls = getattr(place, name), [0]
+    original, calls = getattr(place, name), itertools.count(1)
 
     def counted(*args: object, **kwargs: object) -> object:
-        calls[0] += 1
-        told(calls[0])
-        return usual(*args, **kwargs)
+        call(next(calls))
+        return original(*args, **kwargs)
 
     setattr(place, name, counted)
 

@@ -1,4 +1,4 @@
-"""A network that is not there: every Python that is started with it fails where it asks for one."""
+"""An environment without a network: every Python process started in it gets errors from sockets."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-# Loaded by the interpreter as it starts, in the process and in those that it starts in turn.
+# Loaded by the interpreter as it starts, also in child processes.
 _BLOCK = """
 import socket
 
@@ -32,7 +32,7 @@ def without(folder: Path) -> Mapping[str, str]:
     """Return the environment of processes without a network.
 
     Args:
-        folder: where the file that takes it away is kept.
+        folder: for the file that blocks sockets.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "sitecustomize.py").write_text(_BLOCK, encoding="utf-8")

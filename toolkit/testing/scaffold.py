@@ -1,7 +1,8 @@
-"""`toolkit plugin new`: a package that runs and passes its tests, to be changed from there.
+"""`toolkit plugin new`: a package that runs and passes its tests, as a starting point.
 
 `templates/common` and `templates/<start>` hold the files. In their paths `package` and `scenario`
-stand for the new names, `dot-` for a dot, and what ends with `.in` is filled in (string.Template).
+stand for the new names and `dot-` for a dot; files ending in `.in` are string.Templates, filled
+with these names and the values of `about.toml`.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ TEMPLATES = Path(__file__).parent / "templates"
 ABOUT = "about.toml"
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 LONGEST = 60
+OPTIONAL = ("entry_points", "imports", "attributes", "training")  # keys of about.toml
 
 
 def starts() -> dict[str, str]:
@@ -41,9 +43,12 @@ def make(name: str, start: str, folder: Path) -> list[Path]:
 
     Raises:
         UserError: a name that no package can have, or that is taken; an unknown start; a folder
-            that holds something, or cannot be written: everything that is wrong at once.
+            that is not empty, or cannot be written: all faults at once.
     """
-    faults = [*_name_faults(name), *_start_faults(start), *_folder_faults(folder)]
+    faults = [*_name_faults(name), *_folder_faults(folder)]
+    if start not in (known := starts()):
+        what = f"there is no such start.{nearest(start, known)} There are: {listing(known)}"
+        faults.append(Fault(f"--from {start!r}", what))
     if faults:
         raise PluginError(faults)
     values = _values(name, start)
@@ -52,12 +57,11 @@ def make(name: str, start: str, folder: Path) -> list[Path]:
         for path, source in sorted(_files(start).items()):
             target = folder.joinpath(*(_renamed(part, values) for part in path.parts))
             target.parent.mkdir(parents=True, exist_ok=True)
+            content = source.read_bytes()
             if source.suffix == ".in":
-                text = Template(source.read_text(encoding="utf-8")).substitute(values)
-                target.with_suffix("").write_text(text, encoding="utf-8")
+                content = Template(content.decode()).substitute(values).encode()
                 target = target.with_suffix("")
-            else:
-                target.write_bytes(source.read_bytes())
+            target.write_bytes(content)
             written.append(target)
     except OSError as error:
         raise UserError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
@@ -69,15 +73,15 @@ def _name_faults(name: str) -> Iterator[Fault]:
     if not NAME.fullmatch(name) or len(name) > LONGEST:
         yield Fault(
             f"NAME {name[:LONGEST]!r}",
-            f"is none that a package can have: small letters, digits and single hyphens, a letter "
-            f"first, {LONGEST} characters at most, such as {_as_name(name)!r}",
+            "cannot be the name of a package: lower-case letters, digits and single hyphens, a "
+            f"letter first, {LONGEST} characters at most, such as {_as_name(name)!r}",
         )
         return
     same = [entry for entry in registry.entries() if entry.name == name]
     if same:
         brought = listing(f"{entry.distribution} {entry.version}" for entry in same)
         yield Fault(f"NAME {name!r}", f"is taken by a scenario of {brought}")
-    elif keyword.iskeyword(module) or _is_there(module):
+    elif keyword.iskeyword(module) or _exists(module):
         yield Fault(f"NAME {name!r}", f"gives the module {module!r}, which Python has already")
 
 
@@ -88,31 +92,22 @@ def _as_name(text: str) -> str:
     return found or "my-scenario"
 
 
-def _is_there(module: str) -> bool:
-    if module in sys.stdlib_module_names:
-        return True
+def _exists(module: str) -> bool:
     try:
-        return find_spec(module) is not None
-    except (ImportError, ValueError):  # half-installed: to be kept away from, too
+        return module in sys.stdlib_module_names or find_spec(module) is not None
+    except (ImportError, ValueError):  # half-installed: avoid it, too
         return True
-
-
-def _start_faults(start: str) -> Iterator[Fault]:
-    known = starts()
-    if start not in known:
-        what = f"there is no such start.{nearest(start, known)} There are: {listing(known)}"
-        yield Fault(f"--from {start!r}", what)
 
 
 def _folder_faults(folder: Path) -> Iterator[Fault]:
-    where = f"--out {folder}"
     try:
         if folder.is_dir() and any(folder.iterdir()):
-            yield Fault(where, "holds files already: name a new or empty folder")
-        elif (folder.exists() or folder.is_symlink()) and not folder.is_dir():
-            yield Fault(where, "is no folder: name a new or empty one")
+            yield Fault(f"--out {folder}", "holds files already: name a new or empty folder")
+        elif not folder.is_dir() and (folder.exists() or folder.is_symlink()):
+            yield Fault(f"--out {folder}", "is not a folder: name a new or empty one")
     except (OSError, ValueError) as error:
-        yield Fault(where, f"cannot be written: {getattr(error, 'strerror', None) or error}")
+        why = getattr(error, "strerror", None) or error
+        yield Fault(f"--out {folder}", f"cannot be written: {why}")
 
 
 def _about(start: str) -> dict[str, str]:
@@ -121,10 +116,9 @@ def _about(start: str) -> dict[str, str]:
 
 
 def _files(start: str) -> dict[Path, Path]:
-    """Return path in the package -> file of the templates; a start's own go before what it uses."""
-    base = _about(start).get("base")
+    """Return path in the package -> template file; a start's own replace those of its base."""
     found: dict[Path, Path] = {}
-    for part in filter(None, ("common", base, start)):
+    for part in filter(None, ("common", _about(start).get("base"), start)):
         for path in (TEMPLATES / part).rglob("*"):
             if path.is_file() and path.name != ABOUT and "__pycache__" not in path.parts:
                 found[path.relative_to(TEMPLATES / part)] = path
@@ -137,11 +131,10 @@ def _values(name: str, start: str) -> dict[str, str]:
         "module": name.replace("-", "_"),
         "class": "".join(word.capitalize() for word in name.split("-")),
     }
-    told = {key: Template(text).substitute(names) for key, text in _about(start).items()}
-    return {"entry_points": "", **told, **names}
+    about = {key: Template(text).substitute(names) for key, text in _about(start).items()}
+    return dict.fromkeys(OPTIONAL, "") | about | names
 
 
 def _renamed(part: str, values: Mapping[str, str]) -> str:
-    if part.startswith("dot-"):
-        return f".{part.removeprefix('dot-').removesuffix('.in')}" + ".in" * part.endswith(".in")
+    part = re.sub("^dot-", ".", part)
     return {"package": values["module"], "scenario": values["name"]}.get(part, part)

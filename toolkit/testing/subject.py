@@ -1,11 +1,12 @@
-"""What the conformance kit looks at: a scenario, a recipe of it, and a short run on a few rows."""
+"""What the conformance kit checks: a scenario, one of its recipes, and short runs on a few rows."""
 
 from __future__ import annotations
 
 import json
 import signal
 import subprocess
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -31,20 +32,27 @@ STEPS = 3
 MOST_CLASSES = 10  # of a column that may be the target
 SEED = 7
 AT_ONCE = 2  # runs, beside the checks in the kit's own process
+#: Run -> for each of its processes: the step in which it is killed (0: none), further arguments.
+RUNS: Mapping[str, list[tuple[str, ...]]] = {
+    "run": [("0",)],
+    "killed": [("2",), ("0", "--resume")],
+    "shared": [("0", "--processes", "2")],
+    "again": [("0",)],
+}
 
 Ended = subprocess.CompletedProcess[str]
 
 
 class NotReachedError(Exception):
-    """A check stands upon something that another check has found wrong."""
+    """A check depends on something that another check has found wrong."""
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A scenario under test. What is made is made once, by the first check that needs it.
+    """A scenario under test. Everything is made once, by the first check that needs it.
 
-    scenario: its name. recipe: the one whose model and rows are used; a few of its rows are taken
-    (of every class, where there are classes). folder: where rows and runs go.
+    scenario: its name. recipe: the one whose model and a few of whose rows (of every class, where
+    there are classes) are used. folder: where rows and runs go.
     """
 
     scenario: str
@@ -72,7 +80,7 @@ class Subject:
             key: (column, markers[key.split(".")[0]])
             for key, column in columns(plugin.options).items()
         }
-        # Not as `derive` leaves them: the run derives them again.
+        # Without the columns that `derive` adds: the run adds them again.
         loaded = load_splits(recipe.data, named, recipe.seed)
         target = next((name for name, mark in named.values() if mark.role == "target"), None)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -114,23 +122,23 @@ class Subject:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Make the runs beside whatever is looked at meanwhile, not each when it is asked for."""
+        """Start the runs beside the checks of this process, not each when it is asked for."""
         try:
-            self._copies.start()
+            self._server.start()
             with _one_thread():
-                with suppress(Exception):  # what is wrong is found by the checks
-                    for runs in (self._first, self._killed, self._shared):
-                        self._start(runs)
+                with suppress(Exception):  # faults are found by the checks
+                    for name in RUNS:
+                        if name != "again":  # needed only where resuming fails
+                            self._start(name)
                 yield
         finally:
-            self._copies.close()
+            self._server.close()
             self._workers.shutdown(cancel_futures=True)
 
     @cached_property
-    def _copies(self) -> ForkServer:
-        environment = {**network.without(self.folder / "no-network")}
-        environment.setdefault("OMP_NUM_THREADS", "1")  # of several processes side by side
-        return ForkServer(environment)
+    def _server(self) -> ForkServer:
+        # One thread each, as several processes run side by side.
+        return ForkServer({"OMP_NUM_THREADS": "1", **network.without(self.folder / "no-network")})
 
     @cached_property
     def _workers(self) -> ThreadPoolExecutor:
@@ -140,66 +148,33 @@ class Subject:
     def _started(self) -> dict[str, Future[list[Ended]]]:
         return {}
 
-    def _start(self, runs: Callable[[], list[Ended]]) -> Future[list[Ended]]:
-        name = runs.__name__
+    def _start(self, name: str) -> Future[list[Ended]]:
         if name not in self._started:
             self.small  # noqa: B018 - it is made once, by one thread
-            self._started[name] = self._workers.submit(runs)
+            self._started[name] = self._workers.submit(self._ran, name)
         return self._started[name]
 
-    def _ran(self, out: str, *further: str, kill: int = 0) -> Ended:
-        """Run the small recipe without a network, to be killed in a step where one is given."""
-        moment = ["step", str(kill), str(int(signal.SIGKILL)) if kill else "0"]
-        asked = [*self.arguments, "--out", str(self.folder / out), *further]
-        return self._copies.run([*moment, "run", *asked])
+    def _ran(self, name: str) -> list[Ended]:
+        """Run the small recipe without a network, once for each entry of RUNS."""
+        asked = ["run", *self.arguments, "--out", str(self.folder / name)]
+        signal_number = str(int(signal.SIGKILL))
+        return [self._server.run(["step", step, signal_number, *asked, *further])
+                for step, *further in RUNS[name]]  # fmt: skip
 
-    def _first(self) -> list[Ended]:
-        return [self._ran("run")]
-
-    def _killed(self) -> list[Ended]:
-        return [self._ran("killed", kill=2), self._ran("killed", "--resume")]
-
-    def _again(self) -> list[Ended]:
-        return [self._ran("again")]
-
-    def _shared(self) -> list[Ended]:
-        return [self._ran("shared", "--processes", "2")]
-
-    @cached_property
-    def first(self) -> tuple[Path, str]:
-        """The folder of a short run without a network, and what it said where it failed."""
-        (done,) = self._start(self._first).result()
-        return self.folder / "run", done.stderr.strip() if done.returncode else ""
-
-    @property
-    def killed(self) -> tuple[Path, Ended, Ended]:
-        """The folder of a run killed in its second step and resumed, and how both ended."""
-        before, after = self._start(self._killed).result()
-        return self.folder / "killed", before, after
-
-    @property
-    def again(self) -> tuple[Path, Ended]:
-        """The folder of the short run made once more, and how it ended."""
-        (done,) = self._start(self._again).result()
-        return self.folder / "again", done
-
-    @property
-    def shared(self) -> tuple[Path, Ended]:
-        """The folder of the short run shared by two processes, and how it ended."""
-        (done,) = self._start(self._shared).result()
-        return self.folder / "shared", done
+    def ended(self, name: str) -> list[Ended]:
+        """Wait for a run, and return how each of its processes ended."""
+        return self._start(name).result()
 
     @property
     def run(self) -> Path:
-        """The folder of that run.
+        """The folder of the plain run.
 
         Raises:
             NotReachedError: it has failed.
         """
-        out, wrong = self.first
-        if wrong:
+        if self.ended("run")[0].returncode:
             raise NotReachedError("the short run fails")
-        return out
+        return self.folder / "run"
 
     @cached_property
     def record(self) -> Mapping[str, Any]:
@@ -213,13 +188,22 @@ class Subject:
         return self.job.loaded.splits["test"]
 
     def predict(self, rows: datasets.Dataset, batch_size: int) -> list[Prediction]:
-        """Predict rows with the model as it is before training, so many at a time."""
+        """Predict rows with the model as it is before training, so many at a time.
+
+        Raises:
+            NotReachedError: a hook raises something else than a ToolkitError.
+        """
         from toolkit.evaluation.predicting import predict
 
         plugin = self.job.plugin
-        prepared = plugin.prepare(rows, "test")
-        found = predict(plugin, plugin.model, rows, prepared, batch_size)
-        return [prediction for batch in found for prediction in batch.predictions]
+        try:
+            prepared = plugin.prepare(rows, "test")
+            found = predict(plugin, plugin.model, rows, prepared, batch_size)
+            return [prediction for batch in found for prediction in batch.predictions]
+        except ToolkitError:
+            raise
+        except Exception as error:  # what is under test may raise anything
+            raise NotReachedError(f"predicting fails: {type(error).__name__}: {error}") from error
 
 
 @contextmanager
@@ -236,32 +220,29 @@ def _one_thread() -> Iterator[None]:
 
 
 def few(rows: datasets.Dataset, target: str | None, count: int) -> datasets.Dataset:
-    """Return some rows in their order, of every class as far as they reach.
+    """Return `count` rows in their order, of every class where there is room.
 
-    Where no target is named, as a plugin may find it in the data, every column of few values counts
-    as one.
+    Without a named target (a plugin may find it in the data), every column of few values counts.
     """
+    import datasets
     import numpy as np
 
     from toolkit.data.splits import codes
 
     order = np.random.default_rng(SEED).permutation(len(rows))
     turns = []
-    for column in _of_few_values(rows) if target is None else [target]:
-        if column in rows.column_names:
+    for name, feature in rows.features.items():
+        if target is None and isinstance(feature, datasets.Value):
+            chosen = 2 <= len(rows.unique(name)) <= MOST_CLASSES
+        else:
+            chosen = name == target
+        if chosen:
             # The first of each class, then the second of each, ...
-            turn, seen = np.zeros(len(order), np.int64), dict[int, int]()
-            for place, kind in enumerate(codes(rows, column)[order].tolist()):
-                turn[place] = seen[kind] = seen.get(kind, -1) + 1
+            turn, seen = np.zeros(len(order), np.int64), Counter[int]()
+            for place, code in enumerate(codes(rows, name)[order].tolist()):
+                turn[place] = seen[code]
+                seen[code] += 1
             turns.append(turn)
     if turns:
         order = order[np.argsort(np.min(turns, axis=0), kind="stable")]
     return rows.select(np.sort(order[:count]))
-
-
-def _of_few_values(rows: datasets.Dataset) -> list[str]:
-    """Return the columns of single values that may be classes."""
-    import datasets
-
-    columns = [n for n, feature in rows.features.items() if isinstance(feature, datasets.Value)]
-    return [name for name in columns if 2 <= len(rows.unique(name)) <= MOST_CLASSES]

@@ -16,7 +16,7 @@ from toolkit.plugin import get
 from toolkit.testing import isolation
 
 GOOD = """
-from toolkit import Plugin, Options, TextColumn
+from toolkit import Options, Plugin, TextColumn
 
 class Settings(Options):
     text: TextColumn = "text"

@@ -115,11 +115,11 @@ def test_they_are_scored_beside_the_scenarios_own(package, table, tiny_model, tm
         ("absent:wrong", "metric 'wrong' of absent 1.0 (no_such_metrics:Wrong) cannot be imported: "
                          "ModuleNotFoundError: No module named 'no_such_metrics'"),
         ("my-package:gone", "(their_metrics:gone) cannot be imported: AttributeError"),
-        ("my-package:number", "(their_metrics:number) is no class and no function but 3"),
-        ("my-package:fails", "(their_metrics:fails) cannot be made: RuntimeError: boom"),
+        ("my-package:number", "(their_metrics:number) is not a class or function but 3"),
+        ("my-package:fails", "(their_metrics:fails) cannot be created: RuntimeError: boom"),
         ("my-package:oftext", "my-package:oftext does not take what text-classification predicts: "
                               "KeyError: 'answer' (a prediction is {'label': "),
-        ("my-package:nothing", "compute gave {'text': 'no number'}: there is no number in it"),
+        ("my-package:nothing", "compute gave {'text': 'no number'}: it has no number"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_told_before_training(package, settings, capsys, name, said):
@@ -143,7 +143,7 @@ def test_listing_names_them_and_imports_nothing(package, capsys):
 
 def test_without_a_package_that_brings_one(settings, capsys):
     assert outcome(["check", *settings("my-package:wrong")]) == 2
-    assert "no installed package brings any" in capsys.readouterr().err
+    assert "no installed package has any" in capsys.readouterr().err
     assert outcome(["list"]) == 0
     assert "Metrics" not in capsys.readouterr().out
 

@@ -175,10 +175,10 @@ def test_wrong_rows_are_left_out_with_the_reason(run, tmp_path, monkeypatch, cap
     assert "skipped 8 rows" in capsys.readouterr().out
     reasons = {row["row"]: row["reason"] for row in lines_of(tmp_path / "out.jsonl.rejected.jsonl")}
     assert reasons.keys() == {3, 4, 5, 7, 8, 10, 11, 12}
-    assert "no JSON object" in reasons[3]
-    assert "text holds no text" in reasons[4]
+    assert "not a JSON object" in reasons[3]
+    assert "text is not text" in reasons[4]
     assert reasons[5] == reasons[8] == "empty text"
-    assert all("no JSON" in reasons[row] for row in (7, 10, 11))
+    assert all("not JSON" in reasons[row] for row in (7, 10, 11))
     assert "nested too deeply" in reasons[12]
 
 
@@ -186,7 +186,7 @@ def test_what_was_ended_goes_on_behind_the_last_whole_line(run, tmp_path, monkey
     monkeypatch.setattr(predict_file, "WINDOW", 10)
     data, whole, out = str(run.path.parent / "test.csv"), tmp_path / "a.jsonl", tmp_path / "b.jsonl"
     assert outcome(["predict", str(run.path), data, "-o", str(whole)]) == 0
-    asked = predict_file.Restored.predictions
+    asked = predict_file.Predictor.predictions
     calls = []
 
     def ends(self, rows):
@@ -195,7 +195,7 @@ def test_what_was_ended_goes_on_behind_the_last_whole_line(run, tmp_path, monkey
             raise KeyboardInterrupt
         return asked(self, rows)
 
-    monkeypatch.setattr(predict_file.Restored, "predictions", ends)
+    monkeypatch.setattr(predict_file.Predictor, "predictions", ends)
     again = ["predict", str(run.path), data, "-o", str(out)]
     assert outcome(again) == 130
     kept = tmp_path / "b.jsonl.partial"
@@ -222,8 +222,8 @@ def test_what_was_ended_goes_on_behind_the_last_whole_line(run, tmp_path, monkey
         ("other.csv", "out.csv", "there is no column 'text'"),
         ("taken.csv", "out.csv", "has a column 'prediction'"),
         ("good.csv", "out.xlsx", "take .jsonl, .csv, .parquet"),
-        ("good.csv", "good.csv", "is there already"),
-        ("good.csv", "no/out.csv", "is no folder"),
+        ("good.csv", "good.csv", "exists already"),
+        ("good.csv", "no/out.csv", "is not a folder"),
         ("empty.jsonl", "out.csv", "holds no JSON object"),
     ],
 )

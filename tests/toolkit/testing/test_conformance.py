@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from toolkit.testing.conformance import CHECKS, check_plugin, findings, in_words
+from toolkit.testing.conformance import CHECKS, check_plugin, findings, format_finding
 from toolkit.testing.subject import NotReachedError, Subject
 
 PLUGIN = '''
@@ -185,14 +185,14 @@ MALFORMED = {
                    "    def metrics(self)")], "references gave 0 for 2 rows"),
     "a prediction that hangs on its neighbours": (
         "batches", [("outputs.logits.softmax(-1)", "(outputs.logits * len(rows)).softmax(-1)")],
-        "predicted otherwise alone"),
+        "predicted differently alone"),
     "no JSON": ("predictions", [('{"label": self.names[p[1] > p[0]], "scores": dict(zip(self.names,'
                                  ' p))}\n', '{"label": self.names[p[1] > p[0]], "scores": '
-                                 'dict(zip(self.names, p)), "raw": outputs}\n')], "is no JSON"),
+                                 'dict(zip(self.names, p)), "raw": outputs}\n')], "is not JSON"),
     "another order": ("predictions", [("                for p in found]\n\n    def metrics",
                                        "                for p in found] if len(rows) < 4 else "
                                        "[{'row': n, 'of': rows[0]['text']} for n in range(len(rows)"
-                                       ")]\n\n    def metrics")], "in the other order"),
+                                       ")]\n\n    def metrics")], "in reverse order"),
     "no metric": ("metrics", [('{"accuracy": metrics.load("accuracy", labels=self.names)}', "{}")],
                   "metrics gave none"),
 }  # fmt: skip
@@ -211,7 +211,7 @@ RUNNING = {
                          "there is no network"),
     "no baseline": ("baselines",
                     [("return [classification_baselines.Majority(task)]", "return []")],
-                    "would stand alone"),
+                    "nothing to be compared with"),
     "chance of its own": (
         "resume", [("    def collator(self):\n",
                     "    def collator(self):\n        import secrets\n"),
@@ -232,13 +232,13 @@ def test_a_plugin_that_runs_wrongly_fails_the_check_meant_for_it(installed, case
 
 
 @pytest.mark.slow
-def test_what_is_found_says_how_to_mend_it(installed, tmp_path):
+def test_what_is_found_says_how_to_fix_it(installed, tmp_path):
     installed(("def collator", "def colator"))
     found = next(f for f in findings("letters", tmp_path / "kit") if f.check.name == "hooks")
-    said = in_words(found)
+    said = format_finding(found)
     assert said.startswith("hooks: The class is a plugin")
-    assert "Letters.colator is no hook" in said
-    assert "mend: give the hook the name" in said
+    assert "Letters.colator is not a hook" in said
+    assert "fix: give the hook the name" in said
 
 
 def test_an_invalid_recipe_is_named(installed):

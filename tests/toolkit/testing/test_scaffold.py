@@ -59,7 +59,8 @@ def test_all_that_is_wrong_is_told_at_once_and_nothing_is_written(tmp_path, caps
 def test_a_file_and_a_folder_that_cannot_be_are_told(tmp_path):
     (tmp_path / "file").write_text("")
     (tmp_path / "link").symlink_to(tmp_path / "nothing")
-    for place, said in (("file", "is no folder"), ("link", "is no folder"), ("file/in", "written")):
+    told = (("file", "is not a folder"), ("link", "is not a folder"), ("file/in", "written"))
+    for place, said in told:
         with pytest.raises(UserError, match=said):
             scaffold.make("good-name", STARTS[0], tmp_path / place)
 

@@ -1,4 +1,4 @@
-"""A finished run's model in a form of its own: a function for each, from run to folder."""
+"""A finished run's model converted: ONNX, int8 ONNX, or plain weights."""
 
 from __future__ import annotations
 
@@ -11,17 +11,16 @@ from toolkit.runs.folder import Run
 from toolkit.utils.logging import quiet_libraries, quiet_loggers
 from toolkit.utils.text import listing
 
-#: Form -> the module of its function, imported when it is asked for: some bring torch along.
+#: Form -> the module with its function, imported when needed: some import torch.
 FORMS = {
     "merged": "toolkit.deployment.exporting.merged",
     "onnx": "toolkit.deployment.exporting.onnx_form",
     "int8": "toolkit.deployment.exporting.onnx_form",
 }
-TOLERANCE = 1e-4  # of a probability, between the run's model and what is exported
 
 
 def export(run: Run, form: str, out: Path | None = None) -> tuple[Path, str]:
-    """Write a run's model in another form; return its folder and what was done.
+    """Convert a run's model; return the folder and a summary.
 
     Args:
         form: a key of `FORMS`.
@@ -29,13 +28,13 @@ def export(run: Run, form: str, out: Path | None = None) -> tuple[Path, str]:
 
     Raises:
         UserError: the run is not finished, or the folder is taken.
-        ModelError: the pretrained model that an adapter stands on is not to be had.
-        ToolkitError: what was written does not predict as the run's model does.
+        ModelError: the base model of an adapter is not available.
+        ToolkitError: the converted model does not predict as the run's model does.
     """
     if run.status != "finished":
         raise UserError(
-            f"{run.path} is {run.status}: only a finished run's model has been proved, and can be "
-            "exported"
+            f"{run.path} is {run.status}: only a finished run's model has been verified, and can "
+            "be exported"
         )
     folder = out or run.path / form
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -44,7 +43,7 @@ def export(run: Run, form: str, out: Path | None = None) -> tuple[Path, str]:
             f"{folder} is not empty ({listing(held, 5)}); name a new or empty folder with -o"
         )
     partial = folder.with_name(f"{folder.name}.partial")
-    if partial.is_symlink():  # what is written must not land where it leads
+    if partial.is_symlink():  # do not write to its target
         raise UserError(f"{partial} is a link: remove it first")
     shutil.rmtree(partial, ignore_errors=True)
     quiet_loggers()

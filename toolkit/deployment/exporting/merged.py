@@ -1,4 +1,4 @@
-"""Plain weights: an adapter added to the model that it stands on."""
+"""Plain weights: an adapter merged into its base model."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from toolkit.runs.predictor import recipe_of, trained_on
 
 
 def merged(run: Run, folder: Path) -> str:
-    """Write a plain model: an adapter's weights added to those that it stands on."""
+    """Write a plain model: an adapter is merged into its base model."""
     source = run.path / "model"
     if not (source / adapters.CONFIG).is_file():
         if not (source / "config.json").is_file():
             what = "it holds neither config.json nor an adapter's"
-            raise UserError(f"{source} is no model: {what}")
+            raise UserError(f"{source} is not a model: {what}")
         shutil.copytree(source, folder)
         return "method without adapters: the run's model is plain already, and was copied"
     from toolkit.reporting import card
@@ -27,11 +27,11 @@ def merged(run: Run, folder: Path) -> str:
     plain_model(run).save_pretrained(folder)
     copy_beside(source, folder)
     (folder / "README.md").write_text(card.card(run.record, merged=True), encoding="utf-8")
-    return "the adapter was merged into the model that it stands on"
+    return "the adapter was merged into its base model"
 
 
 def plain_model(run: Run) -> Any:
-    """Return a run's model; an adapter is merged into the model that it stands on."""
+    """Return a run's model; an adapter is merged into its base model."""
     folder = run.path / "model"
     if not (folder / adapters.CONFIG).is_file():
         return load_plain(folder)
@@ -40,7 +40,7 @@ def plain_model(run: Run) -> Any:
 
 
 def copy_beside(source: Path, folder: Path) -> None:
-    """Copy what stands in a model's folder beside weights and config: tokenizer, processor, ..."""
+    """Copy the files of a model's folder but weights and config: tokenizer, processor, ..."""
     own = ("README.md", "config.json", adapters.CONFIG)
     for file in source.iterdir():
         if file.is_file() and file.name not in own and file.suffix != ".safetensors":

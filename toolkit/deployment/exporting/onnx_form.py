@@ -1,4 +1,4 @@
-"""ONNX, in fp32 and in int8: written by torch's exporter, proved on the test split."""
+"""ONNX, in fp32 and in int8: written by torch's exporter, verified on the test split."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.deployment.exporting.merged import copy_beside, plain_model
-from toolkit.deployment.exporting.proof import Proof, prove, rows_of
 from toolkit.deployment.exporting.smoothing import smooth
+from toolkit.deployment.exporting.verification import ExportComparison, compare_export, rows_of
 from toolkit.errors import ToolkitError, UserError
 from toolkit.models.find import weights_digest
 from toolkit.plugin import Plugin
@@ -25,48 +25,50 @@ if TYPE_CHECKING:
     import datasets
 
 OPSET = 23  # the first with an operator for attention: it took 4 ms where its parts took 35
-LIKE = 128  # rows by which the range of activations is told
-ROWS = ((0, 2), (2, 5))  # of two batches that tell which sizes change
+CALIBRATION_ROWS = 128  # by which the range of activations is estimated
+ROWS = ((0, 2), (2, 5))  # of two batches that show which sizes change
 
 
 def onnx(run: Run, folder: Path) -> str:
     """Write model.onnx in fp32: its predictions of the test split are the run's."""
     source = _Source(run)
     facts = source.write(folder, "onnx")
-    found = prove(run, source.restored, source.splits["test"], folder)
+    found = compare_export(run, source.restored, source.splits["test"], folder)
     if different := found.facts["different"]:
         raise ToolkitError(
             f"the exported model predicts {different} of {found.facts['compared']} test rows "
             f"differently:\n" + "\n".join(found.examples)
         )
-    return _told(folder, facts, found)
+    return _write_facts(folder, facts, found)
 
 
 def int8(run: Run, folder: Path) -> str:
-    """Write model.onnx with weights of 8 bits; activations are rounded as they come."""
+    """Write model.onnx with 8-bit weights and dynamically quantized activations."""
     source = _Source(run)
     from onnxruntime.quantization import QuantType, quantize_dynamic  # known to be installed now
     from onnxruntime.quantization.registry import IntegerOpsRegistry
 
     facts = source.write(folder, "int8")
-    even = folder / "even.onnx"
+    smoothed = folder / "smoothed.onnx"
     with _quiet():
-        smooth(folder / FILE, even, source.like_those_to_come())
+        smooth(folder / FILE, smoothed, source.calibration_batches())
         quantize_dynamic(
-            even, folder / FILE, weight_type=QuantType.QInt8, per_channel=True,
+            smoothed, folder / FILE, weight_type=QuantType.QInt8, per_channel=True,
             reduce_range=True,  # 7 bits of weights: processors without VNNI saturate at 8
             # Its "Attention" is an operator of its own, older than ONNX's.
             op_types_to_quantize=[name for name in IntegerOpsRegistry if name != "Attention"],
         )  # fmt: skip
-    even.unlink()
-    return _told(folder, facts, prove(run, source.restored, source.splits["test"], folder))
+    smoothed.unlink()
+    return _write_facts(
+        folder, facts, compare_export(run, source.restored, source.splits["test"], folder)
+    )
 
 
 class _Source:
-    """What is exported: the run's model in torch, and the rows that it was made from.
+    """The run's model in torch, and the splits of its data.
 
     Raises:
-        UserError: the rows are no longer there, or the scenario generates its predictions.
+        UserError: the rows are no longer available, or the scenario generates its predictions.
     """
 
     def __init__(self, run: Run) -> None:
@@ -75,23 +77,23 @@ class _Source:
         self.restored = Predictor(plugin_of(run.path))
         plugin = self.restored.plugin
         if type(plugin).infer is not Plugin.infer:
-            raise UserError(f"{run.path}: {type(plugin).__name__} generates its predictions, which "
-                            "ONNX has no form for; --to merged gives plain weights")  # fmt: skip
+            what = f"{type(plugin).__name__} generates its predictions, and cannot be exported"
+            raise UserError(f"{run.path}: {what} to ONNX; --to merged gives plain weights")
         self.splits = rows_of(run, self.restored)
         plugin.model = plain_model(run).eval().cpu().float()
 
     def write(self, folder: Path, form: str) -> dict[str, Any]:
-        """Write model.onnx and what stands beside a model; return what is known of it."""
+        """Write model.onnx, config, tokenizer and so on; return facts for export.json."""
         folder.mkdir(parents=True)
         _write(self.restored, self.splits["test"], folder / FILE)
         self.restored.plugin.model.config.save_pretrained(folder)
         copy_beside(self.folder, folder)
         return {"form": form, "weights": weights_digest(self.folder)}
 
-    def like_those_to_come(self) -> list[dict[str, Any]]:
-        """Return batches of rows that are not those of the proof."""
+    def calibration_batches(self) -> list[dict[str, Any]]:
+        """Return batches of rows outside the test split where the export is verified."""
         rows = self.splits.get("validation", self.splits["train"])
-        starts = range(0, min(LIKE, len(rows)), 32)
+        starts = range(0, min(CALIBRATION_ROWS, len(rows)), 32)
         parts = (range(start, min(start + 32, len(rows))) for start in starts)
         batches = (_batch(self.restored, rows.select(part)) for part in parts)
         return [{k: v.numpy() for k, v in batch.items()} for batch in batches]
@@ -105,7 +107,7 @@ def _write(restored: Predictor, rows: datasets.Dataset, file: Path) -> None:
     """
     import torch
 
-    # torch takes a size of 1 for a fixed one.
+    # torch treats a size of 1 as fixed.
     batches = [_batch(restored, rows.select(n % len(rows) for n in range(*part))) for part in ROWS]
     model = restored.plugin.model.eval()
     for name in ("use_cache", "output_hidden_states", "output_attentions"):  # outputs are tensors
@@ -152,16 +154,16 @@ def _changing(name: str, batches: list[dict[str, Any]]) -> dict[int, Any]:
     }
 
 
-def _told(folder: Path, facts: dict[str, Any], proof: Proof) -> str:
-    """Write what is known of an export beside it, and return it in words."""
-    text = json.dumps(jsonable.finite(facts | proof.facts), indent=2) + "\n"
+def _write_facts(folder: Path, facts: dict[str, Any], compared: ExportComparison) -> str:
+    """Write export.json, and return the summary."""
+    text = json.dumps(jsonable.finite(facts | compared.facts), indent=2) + "\n"
     (folder / FACTS).write_text(text, encoding="utf-8")
-    return proof.in_words()
+    return compared.summary()
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Silence what exporter and quantizer say of versions and operators that are not there."""
+    """Silence warnings of exporter and quantizer about versions and missing operators."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

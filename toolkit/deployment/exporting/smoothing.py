@@ -1,9 +1,9 @@
-"""Activations made even before they are rounded to 8 bits (SmoothQuant, Xiao et al. 2022).
+"""Outliers of activations smoothed before 8-bit quantization (SmoothQuant, Xiao et al. 2022).
 
-Transformers have a few channels whose values are many times those of all others, so that one scale
-for all of them leaves the others few of the 256 steps. Each channel x_j is divided by
-s_j = max|x_j|^a / max|w_j|^(1-a) (equation 4) and the weights that it meets are multiplied by it:
-the product stays, and both round well. Where a = 0.5 suits models with mild outliers, 0.7 lost
+A few channels of transformers have values many times those of the others, so that one scale for
+all leaves the others few of the 256 steps. Each channel x_j is divided by
+s_j = max|x_j|^a / max|w_j|^(1-a) (equation 4) and the weights it is multiplied with are scaled
+by it: the product is unchanged, and both quantize well. The paper's default is a = 0.5; 0.7 lost
 least on MiniLM (of 640 texts, 97.2% kept their class; 95.2% with 0.5, 93.6% without).
 """
 
@@ -21,10 +21,10 @@ Array = np.ndarray[Any, Any]
 
 
 def smooth(file: Path, out: Path, batches: Sequence[Mapping[str, Array]]) -> None:
-    """Write a graph that computes the same as another, with smaller outliers.
+    """Write an equivalent graph with smaller outliers.
 
     Args:
-        batches: inputs of the model that are like those to come.
+        batches: representative inputs of the model.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -37,7 +37,7 @@ def smooth(file: Path, out: Path, batches: Sequence[Mapping[str, Array]]) -> Non
         if node.op_type == "MatMul" and node.input[1] in weights:
             users.setdefault(node.input[0], []).append(node)
     largest = _largest(changed.model, list(users), batches)
-    # A weight that meets two activations has room for the scales of one.
+    # A weight that is multiplied with two activations can take the scales of only one.
     taken = [node.input[1] for nodes in users.values() for node in nodes]
     for name, nodes in users.items():
         if any(taken.count(node.input[1]) > 1 for node in nodes):
@@ -67,7 +67,7 @@ def _scale(activations: Array, weights: Sequence[Array]) -> Array:
 def _largest(
     model: Any, names: Sequence[str], batches: Sequence[Mapping[str, Array]]
 ) -> dict[str, Array]:
-    """Return the largest magnitude that each channel of some values takes."""
+    """Return the largest magnitude per channel of some tensors of the graph."""
     import onnx
     import onnxruntime
 

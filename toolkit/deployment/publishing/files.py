@@ -1,4 +1,4 @@
-"""A run's folder read for publishing: what leaves it, as it leaves it, and what stays here."""
+"""What is published of a run's folder, without data and local paths, and what is not."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from toolkit.utils.text import listing, printable
 PARTS = ("model", "README.md", "recipe.yaml", "run.json", "report.html", "figures",
          "predictions.jsonl")  # fmt: skip
 ROWS = "rows of data: --with-data sends it"
-# In a saved model's JSON: keys under which libraries write where files were, and their texts.
+# In a saved model's JSON: keys under which libraries write paths, and their values.
 _PLACES = re.compile(
     r'("\w*(?:name_or_path|_path|_file|_dir|_folder)"\s*:\s*)'
     r'("(?:[^"\\\x00-\x1f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")'
@@ -32,12 +32,11 @@ _PLACES = re.compile(
 
 @dataclass
 class UploadPlan:
-    """All that is published of a run, and where: OWNER/NAME, branch, message of the commit.
+    """What is published of a run, and where: OWNER/NAME, branch, commit message.
 
-    private: of the repository, if it has to be made; one that is public already is refused then.
-    files: path in the repository -> content, or the file that holds it. left_out: path in the run's
-    folder -> why it stays here. paths: of this machine -> what is written instead. notes: what
-    whoever publishes should know.
+    private: visibility of a new repository; a public one is refused then. files: path in the
+    repository -> content, or the file with it. left_out: path in the run's folder -> why it is not
+    sent. paths: local path -> what is written instead. notes: for whoever publishes.
     """
 
     repo: str
@@ -49,8 +48,8 @@ class UploadPlan:
     paths: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
-    def in_words(self) -> Iterator[str]:
-        """Yield a line for each file, with its bytes, then what stays here, and what is changed."""
+    def summary(self) -> Iterator[str]:
+        """Yield a line per file with its bytes, then what is not sent, and what is changed."""
         sizes = {path: len(found) if isinstance(found, bytes) else found.stat().st_size
                  for path, found in sorted(self.files.items())}  # fmt: skip
         yield from (f"{size:>14,}  {path}" for path, size in sizes.items())
@@ -64,13 +63,13 @@ class UploadPlan:
 
 
 def collect(run: Run, plan: UploadPlan, with_data: bool) -> None:
-    """Read what is published of a finished run into a plan.
+    """Collect what is published of a finished run in a plan.
 
     Args:
-        with_data: whether what shows rows of data is published, too.
+        with_data: whether to include what shows rows of data.
 
     Raises:
-        UserError: the folder lacks what a run has, is damaged, or holds links that lead out of it.
+        UserError: the folder is incomplete or damaged, or has links that lead out of it.
     """
     root, what = run.path.resolve(), "is a link that leads out of the run's folder"
     if out := [file for file in sorted(run.path.rglob("*"))
@@ -85,7 +84,7 @@ def collect(run: Run, plan: UploadPlan, with_data: bool) -> None:
     for entry in sorted(run.path.iterdir()):
         if entry.name not in PARTS:
             name = f"{entry.name}/" if entry.is_dir() else entry.name
-            plan.left_out[name] = "no part of what is published"
+            plan.left_out[name] = "not part of a published run"
 
 
 class _Collector:
@@ -102,12 +101,11 @@ class _Collector:
         self.recipe = f"# toolkit run recipe.yaml\n{dump(self.clean.values(recipe))}"
 
     def _record(self) -> dict[str, Any]:
-        """Return run.json by its known keys: others' may be anything (the place of a tracker)."""
-        found = {
-            key: value for key, value in self.run.record.items() if key in RunRecord.model_fields
-        }
+        """Return the known keys of run.json: others may be private (a tracker's address)."""
+        known = RunRecord.model_fields
+        found = {key: value for key, value in self.run.record.items() if key in known}
         if not self.with_data:
-            # Their names are cells of a column.
+            # Slices are named after values of a column.
             found["slices"] = {}
             figures = found.get("figures") or {}
             found["figures"] = {n: p for n, p in figures.items() if p.endswith(".svg")}
@@ -116,13 +114,13 @@ class _Collector:
         return found
 
     def _usages(self) -> Iterator[tuple[str, str]]:
-        """Yield the parts of run.json that hold lines which load the model, and the lines."""
+        """Yield the parts of run.json with code that loads the model, and the code."""
         for part in ("card", "adapter"):
             if usage := (self.run.record.get(part) or {}).get("usage"):
                 yield part, usage
 
     def _published(self, usage: str) -> str:
-        """Return lines that load a model with its name on the Hub in place of its folder's."""
+        """Return the loading code with the model's name on the Hub instead of its folder."""
         note = "  # of the run; where it is published, its name there"
         return usage.replace(note, "").replace('"model"', f'"{self.plan.repo}"')
 
@@ -135,8 +133,8 @@ class _Collector:
             path = file.relative_to(folder).as_posix()
             hidden = any(part.startswith(".") for part in path.split("/"))
             if hidden or not any(file.match(kind) for kind in WANTED):
-                self.plan.left_out[f"model/{path}"] = "no file that a saved model needs"
-            elif path != "README.md":  # the run's own card takes its place
+                self.plan.left_out[f"model/{path}"] = "not needed to load the model"
+            elif path != "README.md":  # the run's card replaces it
                 text = _read(file) if file.suffix == ".json" else ""
                 cleaned = _PLACES.sub(self._without_place, text)
                 self.plan.files[path] = file if cleaned == text else cleaned.encode()
@@ -161,7 +159,7 @@ class _Collector:
         self.plan.files["run.json"] = _encoded(json.dumps(self.record, indent=2) + "\n")
 
     def _card(self, text: str) -> str:
-        """Return README.md, which may have been edited: its words stay but for what is not sent."""
+        """Return README.md, with all edits, but without what is not sent."""
         from toolkit.reporting import card
 
         record = self.run.record
@@ -174,12 +172,12 @@ class _Collector:
         return self.clean.text(text)
 
     def figures(self) -> None:
-        """Add curves, with their points; pictures, which may show rows, where rows are sent."""
+        """Add curves with their points; images, which may show rows, only with the data."""
         drawn = (self.run.record.get("figures") or {}).values()
         curves = {Path(path).stem for path in drawn if path.endswith(".svg")}
         for file in sorted((self.run.path / "figures").glob("*")):
             sent = file.stem in curves and file.suffix in (".svg", ".json")
-            self._rows_or_not(file, "a picture, which may show", sent)
+            self._rows_or_not(file, "an image, which may show", sent)
 
     def _rows_or_not(self, file: Path, why: str, sent: bool = False) -> None:
         name = file.relative_to(self.run.path).as_posix()
@@ -189,7 +187,7 @@ class _Collector:
             self.plan.left_out[name] = f"{why} {ROWS}"
 
     def report(self) -> None:
-        """Add the report, written anew for others, and the rows that it is made of."""
+        """Add the report, rewritten for publication, and with the data predictions.jsonl."""
         from toolkit.reporting import html
 
         if (rows := self.run.path / "predictions.jsonl").is_file():
@@ -198,7 +196,7 @@ class _Collector:
             page = html.published(self.run, self.record, self.recipe, self.with_data)
         except OSError as error:
             why = f"which cannot be read ({error.strerror or error})"
-            self.plan.left_out[html.FILE] = f"written anew for publishing from {rows.name}, {why}"
+            self.plan.left_out[html.FILE] = f"rewritten for publication from {rows.name}, {why}"
         else:
             self.plan.files[html.FILE] = _encoded(page)
 

@@ -1,4 +1,4 @@
-"""Paths of this machine in what leaves it: of each the last part stays, of home a `~`."""
+"""Local paths in what is published: reduced to their last part, home to `~`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from toolkit.utils.text import without_tokens
 
 _PART = r"[^\s/\\'\"`|<>()\[\]{},;:]+"
-# Within a text: at least two parts from the root on, so that "and/or" and "</p>" stay.
+# Within a text: an absolute path of two parts or more, not "and/or" or "</p>".
 _WITHIN = (
     rf"(?:(?:file|sqlite):/{{2,3}}(?=/)|(?<![\w/.:<>~\\)\]-]))(?:(?:/{_PART}){{2,}}|~(?:/{_PART})+)/?"
     rf"|(?<!\w)[A-Za-z]:[\\/](?:{_PART}[\\/])+(?:{_PART})?"
@@ -19,12 +19,12 @@ _WINDOWS = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 
 
 class LocalPaths:
-    """Takes paths out of texts and values.
+    """Removes local paths from texts and values.
 
     Args:
-        known: paths that are found whatever characters stand in them.
+        known: paths that are found whatever characters they have.
 
-    replaced: what has been taken out so far, and what stands there now.
+    replaced: path -> what is written instead, for all found so far.
     """
 
     def __init__(self, known: Iterable[str]) -> None:
@@ -38,7 +38,7 @@ class LocalPaths:
 
     @classmethod
     def of_run(cls, path: Path, record: Mapping[str, Any], recipe: Any) -> LocalPaths:
-        """Return what takes the paths of a run out: its folder, its model, its data, home."""
+        """Return one that knows the paths of a run: its folder, its model, its data, home."""
         model, source = record["model"], _texts(record["data"].get("source"))
         files = [text for text in _texts([record, recipe]) if _is_path(text)]
         files += [text for text in source if not text.startswith(("hub:", "plugin:"))]
@@ -47,11 +47,11 @@ class LocalPaths:
         return cls([*files, *(str(folder) for folder in folders if len(folder.parts) > 1)])
 
     def text(self, text: str) -> str:
-        """Return text without paths of this machine, and without tokens of the Hub."""
+        """Return text without local paths and Hub tokens."""
         return self._pattern.sub(lambda found: self._instead(found[0]), without_tokens(text))
 
     def values(self, value: Any) -> Any:
-        """Return JSON's values with every text in them changed; keys stay."""
+        """Return JSON values with every text in them cleaned, keys unchanged."""
         if isinstance(value, str):
             return self.text(self._instead(value) if _is_path(value) else value)
         if isinstance(value, Mapping):

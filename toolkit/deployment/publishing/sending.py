@@ -1,4 +1,4 @@
-"""One commit to the Hub by huggingface_hub: the repository made, its files sent."""
+"""Upload to the Hub by huggingface_hub: create the repository, send the files in one commit."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from huggingface_hub import HfApi
 
 MAIN = "main"
-# Left by an earlier push of another model, `from_pretrained` would take these for the new one's;
-# and predictions are of the model that they were published with.
+# Left by an earlier push of another model, `from_pretrained` could load these instead of the new
+# ones; and predictions belong to the model that they were published with.
 STALE = ("*.safetensors", "*.safetensors.index.json", "adapter_config.json", "predictions.jsonl")
 _BRANCH = re.compile(r"(?!refs/)\w[\w.+-]*(?:/\w[\w.+-]*)*(?<!\.lock)(?<!\.)", re.ASCII)
 
 
 @dataclass
 class Pushed:
-    """What a push has done.
+    """The result of a push.
 
-    commit: forty digits; that of the last push where nothing has changed. removed: weights that an
-    earlier push had left. notes: what whoever has pushed should know.
+    commit: forty digits; that of the last push if nothing has changed. removed: weights left from
+    an earlier push. notes: for whoever pushes.
     """
 
     url: str
@@ -52,26 +52,26 @@ def prepare(
     message: str | None = None,
     with_data: bool = False,
 ) -> UploadPlan:
-    """Return what a push of a finished run would send; the Hub is not asked for anything.
+    """Return what a push of a finished run would send, without contacting the Hub.
 
     Args:
         repo: OWNER/NAME.
-        private: whether the repository is made for its owner's eyes alone.
-        revision: a branch, which is made where it is not there; main where not given.
-        message: of the commit; recipe and headline score where not given.
-        with_data: send what shows rows of data, too (see docs/push.md).
+        private: visibility of a new repository.
+        revision: a branch, created if it does not exist; main by default.
+        message: of the commit; recipe and headline score by default.
+        with_data: also send what shows rows of data (see docs/push.md).
 
     Raises:
-        UserError: all that is wrong with the names, the run and its folder.
+        UserError: all faults of the names, the run and its folder.
     """
     from toolkit.reporting.display import headline
 
     faults = list(_wrong_repo(repo))
     if revision is not None and (".." in revision or not _BRANCH.fullmatch(revision)):
-        what = "is no name of a branch: letters, digits and . _ - /"
+        what = "is not a branch name: letters, digits and . _ - /"
         faults.append(Fault(f"--revision {revision}", what))
     if run.status != "finished":
-        what = f"is {run.status}: only a finished run's model has been proved, and can be pushed"
+        what = f"is {run.status}: only a finished run's model has been verified, and can be pushed"
         faults.append(Fault(str(run.path), what))
     if faults:
         raise UserError(faults)
@@ -82,16 +82,16 @@ def prepare(
 
 
 def send(plan: UploadPlan, progress: bool = False) -> Pushed:
-    """Make the repository where it is not there, and send all in one commit.
+    """Create the repository if needed, and send all files in one commit.
 
     The token is the one that huggingface_hub finds: HF_TOKEN, or that of `hf auth login`.
 
     Args:
-        progress: show on stderr how far the upload is.
+        progress: show the progress of the upload on stderr.
 
     Raises:
-        UserError: no token or a wrong one, no right to write, a public repository where a private
-            one was asked for, HF_HUB_OFFLINE.
+        UserError: no token or an invalid one, no write access, a public repository where a
+            private one was requested, HF_HUB_OFFLINE.
         ToolkitError: the Hub cannot be reached, or fails.
     """
     from huggingface_hub import HfApi
@@ -115,7 +115,7 @@ def send(plan: UploadPlan, progress: bool = False) -> Pushed:
         except Exception as error:  # httpx, Hub, upload and file errors have no common base
             found = _explained(error, plan.repo, api.endpoint, names)
             if made:
-                found.args = (f"{found}\nThe repository {plan.repo} was made, and is empty.",)
+                found.args = (f"{found}\nThe repository {plan.repo} was created, and is empty.",)
             raise found from error
     pushed.notes += [printable_line(one.message) for one in said if one.category is UserWarning]
     return pushed
@@ -126,11 +126,11 @@ def _uploaded(api: HfApi, plan: UploadPlan) -> Pushed:
     private = bool(api.model_info(repo).private)
     if plan.private and not private:
         raise UserError(
-            f"{repo} is there and public: everybody would see what is sent. Say --public, or "
-            "make it private in its settings, or take another name"
+            f"{repo} exists and is public: everybody would see what is sent. Use --public, make "
+            "it private in its settings, or choose another name"
         )
     if private and not plan.private:
-        notes.append(f"{repo} is private, and stays so until its settings say otherwise")
+        notes.append(f"{repo} is private, and stays private until its settings are changed")
     if plan.branch != MAIN:
         api.create_branch(repo, branch=plan.branch, exist_ok=True)
         url += f"/tree/{plan.branch}"
@@ -144,7 +144,7 @@ def _uploaded(api: HfApi, plan: UploadPlan) -> Pushed:
             place.parent.mkdir(parents=True, exist_ok=True)
             if isinstance(content, bytes):
                 place.write_bytes(content)
-            else:  # weights may be too large for a copy, and stand in another file system
+            else:  # weights may be too large to copy, and on another file system
                 place.symlink_to(content.resolve())
         commit = api.upload_folder(
             repo_id=repo, folder_path=folder, commit_message=plan.message, revision=plan.branch,
@@ -154,9 +154,9 @@ def _uploaded(api: HfApi, plan: UploadPlan) -> Pushed:
 
 
 def _wrong_repo(repo: str) -> Iterator[Fault]:
-    """Yield what is wrong with the name of a repository, and what it may have been meant for."""
+    """Yield the fault of a repository's name, with the nearest valid one."""
     if not _is_repo(repo):
-        # It may be an address in a browser or of git.
+        # It may be a URL of a browser or of git.
         path = re.sub(r"^\w+://[^/]*|^git@[^:]*:|\.git/?$", "", repo)
         parts = [re.sub(r"[^\w.-]+|-{2,}|\.{2,}", "-", part, flags=re.ASCII).strip("-.")
                  for part in re.split(r"[/\\]", path)]  # fmt: skip
@@ -166,7 +166,7 @@ def _wrong_repo(repo: str) -> Iterator[Fault]:
             what = "the owner is missing, your name there or an organisation's"
         elif _is_repo(near):
             what += f" Did you mean {near!r}?"
-        yield Fault(repo, f"is no OWNER/NAME of the Hub: {what}")
+        yield Fault(repo, f"is not an OWNER/NAME of the Hub: {what}")
 
 
 def _is_repo(name: str) -> bool:
@@ -181,10 +181,10 @@ def _is_repo(name: str) -> bool:
 
 
 def _explained(error: Exception, repo: str, endpoint: str, names: list[str]) -> ToolkitError:
-    """Return an error of huggingface_hub as one of ours: what it says, and what to do.
+    """Return an error of huggingface_hub as one of ours: its message, and what to do.
 
     Args:
-        names: that the token's owner may write as; empty where that is not known yet.
+        names: owners that the token can write as; empty if not known yet.
     """
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -199,7 +199,7 @@ def _explained(error: Exception, repo: str, endpoint: str, names: list[str]) -> 
     if by_http and (status is None or status >= 500 or status in (408, 425, 429)):
         return ToolkitError(f"{what} Try again later")
     if status in (401, 403):
-        what += f" A token with the right to write is made at {endpoint}/settings/tokens."
+        what += f" A token with write access is created at {endpoint}/settings/tokens."
     if status == 403 and names:
         owner = repo.split("/")[0]
         hint = "" if owner in names else nearest(owner, names)

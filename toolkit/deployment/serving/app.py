@@ -32,9 +32,9 @@ log = logging.getLogger("toolkit.deployment.serving")
 
 
 def application(models: Sequence[Served], settings: ServerSettings) -> FastAPI:
-    """Return the ASGI application that serves models; the first of them also answers `/predict`."""
+    """Return the ASGI application that serves models; `/predict` is the first of them."""
     measures = Measures()
-    # One thread runs all models: several at once would only take each other's cores.
+    # One thread runs all models: several would compete for the same cores.
     executor = ThreadPoolExecutor(1, "models")
     batchers = {
         model.name: Batcher(
@@ -64,7 +64,7 @@ def application(models: Sequence[Served], settings: ServerSettings) -> FastAPI:
 
 @dataclass(frozen=True)
 class _Endpoints:
-    """Those of one model."""
+    """The endpoints of one model."""
 
     model: Served
     batcher: Batcher
@@ -80,10 +80,10 @@ class _Endpoints:
         app.add_api_route(
             f"{prefix}/predict", self.predict, methods=["POST"], tags=[tag], description=what,
             summary="One row, or a list of rows", operation_id=f"predict{suffix}",
-            openapi_extra={"requestBody": body}, responses=_answers(self.settings),
+            openapi_extra={"requestBody": body}, responses=_errors(self.settings),
         )  # fmt: skip
         app.add_api_route(f"{prefix}/info", self.info, tags=[tag], operation_id=f"info{suffix}",
-                          summary="What the model is worth")  # fmt: skip
+                          summary="Scores and columns of the model")  # fmt: skip
         if self.model.run.report.is_file():
             app.add_api_route(f"{prefix}/report", self.report, include_in_schema=False)
 
@@ -111,7 +111,7 @@ class _Endpoints:
         """Return the predictions of a request, and whether it holds a list of rows.
 
         Raises:
-            HTTPException: there is none, with the reason.
+            HTTPException: with the reason.
         """
         settings, several = self.settings, True
         end = time.monotonic() + settings.timeout
@@ -122,12 +122,12 @@ class _Endpoints:
         except HTTPException:
             raise
         except InvalidRowsError as error:
-            # A row that was read, and that stands alone, has no number.
-            raise _unusable(
+            # A single row has no number.
+            raise _unprocessable(
                 [(where[not several :], what) for where, what in error.problems]
             ) from None
         except UserError as error:
-            raise _unusable(
+            raise _unprocessable(
                 [((f.where,) if f.where else (), f.what) for f in error.faults]
             ) from None
         except FullError as error:
@@ -136,10 +136,10 @@ class _Endpoints:
             what = f"no prediction within {settings.timeout:g} s"
             raise _later(503, what, round(settings.timeout) or 1) from None
         except ClientDisconnect:
-            raise HTTPException(499) from None  # nobody reads it; as nginx counts it
+            raise HTTPException(499) from None  # nobody reads it; the code of nginx
         except Exception:
             log.exception("%s: a request could not be predicted", self.model.name)
-            what = "the model failed on this request; the server's log says why"
+            what = "the model failed on this request; the server's log has the reason"
             raise HTTPException(500, what) from None
 
 
@@ -147,15 +147,15 @@ def _later(status: int, what: str, seconds: int) -> HTTPException:
     return HTTPException(status, f"{what}: try again in {seconds} s", {"Retry-After": str(seconds)})
 
 
-def _unusable(problems: Sequence[Problem]) -> HTTPException:
-    """Return problems of rows as FastAPI tells its own."""
+def _unprocessable(problems: Sequence[Problem]) -> HTTPException:
+    """Return problems of rows in the form of FastAPI's own."""
     return HTTPException(422, [{"loc": ["body", *where], "msg": what} for where, what in problems])
 
 
 def _common(app: FastAPI, models: Sequence[Served], measures: Measures) -> None:
-    """Add the routes that belong to no model."""
+    """Add the routes of the server itself."""
 
-    @app.get("/health", tags=["server"], summary="Whether the server takes requests")
+    @app.get("/health", tags=["server"], summary="Whether the server accepts requests")
     async def health() -> Any:
         return {"status": "ok", "models": [model.name for model in models]}
 
@@ -169,7 +169,7 @@ def _common(app: FastAPI, models: Sequence[Served], measures: Measures) -> None:
         ("/page.js", page.asset("page.js"), "text/javascript"),
         ("/page.css", page.asset("page.css"), "text/css"),
     ):
-        # A response is an ASGI application of its own.
+        # A response is an ASGI application itself.
         app.router.routes.append(Route(path, Response(text, 200, SECURE, kind), methods=["GET"]))
 
 
@@ -177,16 +177,16 @@ def _json(value: Any) -> Response:
     return Response(jsonable.line(value), media_type="application/json")
 
 
-def _answers(settings: ServerSettings) -> dict[int | str, dict[str, Any]]:
-    """Return the answers of `/predict` other than 200, for the API's document."""
-    told = {
-        408: "the body came too slowly",
+def _errors(settings: ServerSettings) -> dict[int | str, dict[str, Any]]:
+    """Return the error codes of `/predict`, for the OpenAPI schema."""
+    found = {
+        408: "the body arrived too slowly",
         413: f"the body is larger than {settings.body_bytes:,} bytes",
-        415: "the body is no JSON by its header",
-        422: "rows that the model cannot take, each with the reason",
-        429: "too many rows wait already: Retry-After says when to come again",
+        415: "the content type is not JSON",
+        422: "rows that the model cannot process, each with the reason",
+        429: "too many rows are waiting: Retry-After gives the seconds to wait",
         503: f"no prediction within {settings.timeout:g} s",
     }
     if settings.api_key is not None:
-        told[401] = "no key, or not the right one: send Authorization: Bearer KEY"
-    return {status: {"description": text} for status, text in told.items()}
+        found[401] = "missing or wrong API key: send Authorization: Bearer KEY"
+    return {status: {"description": text} for status, text in found.items()}

@@ -1,4 +1,4 @@
-"""Requests joined to batches: while a batch is predicted, the next one gathers."""
+"""Requests joined to batches: while a batch is predicted, the next one is collected."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from typing import Any
 from toolkit.deployment.serving.measures import Measures
 
 Rows = list[dict[str, Any]]
-#: Requests in, for each its predictions, or the error that it alone has met.
+#: From requests to the predictions of each, or its error.
 Work = Callable[[Sequence[Rows]], "list[list[Any] | Exception]"]
 
 
 class FullError(Exception):
-    """The queue takes no further rows for now. retry_after: seconds."""
+    """The queue is full. retry_after: seconds."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__("too many rows wait already")
+        super().__init__("too many rows are waiting")
         self.retry_after = retry_after
 
 
@@ -38,9 +38,9 @@ class Batcher:
 
     Args:
         work: predicts; called in `executor`, one batch at a time.
-        batch_rows: rows of a batch at most; a request with more is a batch of its own.
+        batch_rows: most rows of a batch; a request with more is a batch of its own.
         wait: seconds that a batch which is not full waits for further requests.
-        queue_rows: rows that may wait at most.
+        queue_rows: most rows that wait.
     """
 
     def __init__(
@@ -59,12 +59,12 @@ class Batcher:
         self._queue: deque[_Waiting] = deque()
         self._rows = 0  # in the queue
         self._arrived = asyncio.Event()
-        self._row_seconds = 0.01  # how long a row takes, as it was lately
-        self._worker: asyncio.Task[None] | None = None  # as long as something waits
+        self._row_seconds = 0.01  # per row, in the last batch
+        self._worker: asyncio.Task[None] | None = None  # while requests wait
         measures.waiting.labels(name).set_function(lambda: self._rows)
 
     async def stop(self) -> None:
-        """Predict what waits."""
+        """Complete the waiting requests."""
         if self._worker is not None:
             await self._worker
 
@@ -72,7 +72,7 @@ class Batcher:
         """Return one prediction per row.
 
         Raises:
-            FullError: too many rows wait already.
+            FullError: too many rows are waiting.
             TimeoutError: it took more than `timeout` seconds.
         """
         if self._rows and self._rows + len(rows) > self.queue_rows:
@@ -97,7 +97,7 @@ class Batcher:
                 await self._answer(batch)
 
     def _next(self) -> list[_Waiting]:
-        """Take the requests of the next batch from the queue, but those whose client has gone."""
+        """Take the next batch from the queue, without requests whose client has disconnected."""
         batch, room = list[_Waiting](), self.batch_rows
         while self._queue and (not batch or len(self._queue[0].rows) <= room):
             job = self._queue.popleft()
@@ -113,14 +113,14 @@ class Batcher:
         try:
             loop = asyncio.get_running_loop()
             found = await loop.run_in_executor(self.executor, self.work, given)
-        except Exception as error:  # told to all who waited, and logged by the routes
+        except Exception as error:  # passed to all requests of the batch, and logged by the routes
             found = [error] * len(batch)
         seconds, count = time.perf_counter() - start, sum(map(len, given))
         self._row_seconds = seconds / count
         self.measures.batch_rows.labels(self.name).observe(count)
         self.measures.batch_seconds.labels(self.name).observe(seconds)
         for job, answer in zip(batch, found, strict=True):
-            if job.answer.done():  # its time is over, or its client has gone
+            if job.answer.done():  # it timed out, or its client disconnected
                 continue
             if isinstance(answer, Exception):
                 job.answer.set_exception(answer)

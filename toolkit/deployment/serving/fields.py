@@ -1,4 +1,4 @@
-"""What a row holds: from the plugin's example to validation, the API's document and a form."""
+"""The columns of a row, from the plugin's example: validation, OpenAPI schema, form fields."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ from toolkit.utils.text import nearest
 if TYPE_CHECKING:
     from toolkit.plugin import Plugin
 
-#: Why a row is refused: the place in the body (row, column; () is all of it), and what it is.
+#: Why a row is refused: the place in the body (row, column; () is all of it), and the reason.
 Problem = tuple[tuple[str, ...], str]
 
 
 def _bytes(text: str) -> bytes:
-    """Return what base64 stands for; a data URL, as browsers make them, is base64, too."""
+    """Decode base64, or a data URL."""
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:
         return base64.b64decode(text, validate=True)
     except ValueError:
-        raise ValueError("is no base64") from None
+        raise ValueError("is not base64") from None
 
 
-#: Kind of a column -> type of its values: finite numbers, texts that UTF-8 has, files' bytes.
+#: Kind of a column -> type of its values: finite numbers, texts, bytes of files.
 KINDS: dict[str, Any] = {
     "text": Annotated[str, Declared(coerce_numbers_to_str=True)],
     "number": Annotated[float, Declared(allow_inf_nan=False)] | None,
@@ -53,7 +53,7 @@ KINDS: dict[str, Any] = {
 class Field:
     """A column of the rows.
 
-    kind: how it is given; files are base64. example: as it is given. accepts: suffixes of files.
+    kind: a key of KINDS. example: as in a request. accepts: suffixes of files.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Field:
 
 
 class InvalidRowsError(Exception):
-    """A body that holds no rows that the model can take."""
+    """A body without rows that the model can process."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(f"{' '.join(where)}: {what}" for where, what in problems))
@@ -72,15 +72,15 @@ class InvalidRowsError(Exception):
 
 
 class Fields:
-    """The columns that a model reads, and rows of them read from JSON; other keys are passed over.
+    """The columns that a model reads, and rows of them read from JSON; other keys are ignored.
 
-    example: a row as it is given in JSON.
+    example: a row as in a request.
     """
 
     def __init__(self, plugin: Plugin[Any]) -> None:
         self.fields = tuple(_fields(plugin))
         self.example = {field.name: field.example for field in self.fields}
-        declared: dict[str, Any] = {  # any text is a column's name, and no name of Python's
+        declared: dict[str, Any] = {  # a column's name need not be an identifier
             f"field_{place}": (KINDS[field.kind], Declared(
                 alias=field.name, title=field.name, description=field.description or None,
                 examples=[field.example],
@@ -88,13 +88,13 @@ class Fields:
             for place, field in enumerate(self.fields)
         }  # fmt: skip
         row = create_model("Row", **declared)
-        self._row, self._rows = TypeAdapter[Any](row), TypeAdapter[Any](list[row])  # type: ignore[valid-type]  # made while it runs
+        self._row, self._rows = TypeAdapter[Any](row), TypeAdapter[Any](list[row])  # type: ignore[valid-type]  # made at run time
 
     def read(self, body: bytes, most: int) -> tuple[list[dict[str, Any]], bool]:
         """Return the rows of a body, and whether it holds a list of them.
 
         Raises:
-            InvalidRowsError: it is no JSON, no row or rows, or has more than `most` of them.
+            InvalidRowsError: it is not JSON, no row or rows, or has more than `most` of them.
         """
         several = body.lstrip(b" \t\r\n").startswith(b"[")
         try:
@@ -121,7 +121,7 @@ class Fields:
 def _problem(error: Mapping[str, Any]) -> Problem:
     what = str(error["msg"])
     if error["type"] == "missing":
-        what = f"is not there.{nearest(str(error['loc'][-1]), map(str, error['input']))}"
+        what = f"is missing.{nearest(str(error['loc'][-1]), map(str, error['input']))}"
     return tuple(map(str, error["loc"])), what
 
 
@@ -131,11 +131,12 @@ def _fields(plugin: Plugin[Any]) -> Iterator[Field]:
     options = {name: option.split(".")[0] for option, name in columns(plugin.options).items()}
     for name, value in plugin.example().items():
         option = options.get(name)
-        told = (declared[option].description or "") if option else ""
+        description = (declared[option].description or "") if option else ""
         if isinstance(value, bytes):
             accepts = markers[option].files if option else ()
-            yield Field(name, "file", told, base64.b64encode(value).decode(), accepts)
+            yield Field(name, "file", description, base64.b64encode(value).decode(), accepts)
         elif isinstance(value, int | float):
-            yield Field(name, "boolean" if isinstance(value, bool) else "number", told, value)
+            kind = "boolean" if isinstance(value, bool) else "number"
+            yield Field(name, kind, description, value)
         else:
-            yield Field(name, "text", told, str(value))
+            yield Field(name, "text", description, str(value))

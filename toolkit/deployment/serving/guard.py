@@ -1,4 +1,4 @@
-"""What no request gets past: the name of the host, the key, and the size and time of a body."""
+"""Checks of every request: host name, API key, size and time limit of the body."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-OPEN = ("/health",)  # for whoever watches over the process
+OPEN = ("/health",)  # for monitoring
 SECURE = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; "
@@ -26,7 +26,7 @@ SECURE = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
-# report.html brings its style and pictures along, and no script.
+# report.html has its style and images inline, and no script.
 REPORT = SECURE | {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -35,29 +35,28 @@ ASK = {"WWW-Authenticate": 'Basic realm="toolkit: any name, and the key as passw
 
 
 class Guard:
-    """Lets requests through that name this host and bring the key, where one is needed.
+    """Refuses requests without the API key, where one is set.
 
-    On loopback only names of this machine are let through: pages from elsewhere, whose name someone
-    has pointed here, are not (DNS rebinding).
+    On loopback it also refuses other host names than this machine's, against DNS rebinding.
     """
 
     def __init__(self, app: ASGIApp, settings: ServerSettings) -> None:
         self.app, self.settings = app, settings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer in the application's place, or let it answer."""
+        """Refuse a request, or pass it on."""
         refused = self._refused(scope) if scope["type"] == "http" else None
         await (refused or self.app)(scope, receive, send)
 
     def _refused(self, scope: Scope) -> JSONResponse | None:
         headers, key = Headers(scope=scope), self.settings.api_key
         if self.settings.on_loopback and _host(headers.get("host", "")) not in LOOPBACK:
-            return JSONResponse({"detail": "this server answers to localhost alone"}, 421)
+            return JSONResponse({"detail": "this server accepts requests to localhost only"}, 421)
         if key is None or scope["path"] in OPEN:
             return None
         if hmac.compare_digest(_key(headers.get("authorization", "")), key.encode()):
             return None
-        return JSONResponse({"detail": "a key is needed: Authorization: Bearer KEY"}, 401, ASK)
+        return JSONResponse({"detail": "API key required: Authorization: Bearer KEY"}, 401, ASK)
 
 
 def _host(header: str) -> str:
@@ -68,7 +67,7 @@ def _host(header: str) -> str:
 
 
 def _key(header: str) -> bytes:
-    """Return the key of a header: a Bearer's, or the password that a browser has asked for."""
+    """Return the key of a header: a Bearer token, or the password of basic authentication."""
     kind, _, value = header.partition(" ")
     if kind.lower() == "bearer":
         return value.strip().encode()
@@ -83,7 +82,7 @@ async def body_of(request: Request, most: int, seconds: float) -> bytes:
     """Return the body of a request for predictions.
 
     Raises:
-        HTTPException: it is no JSON by its header, larger than `most` bytes, or too slow to come.
+        HTTPException: its content type is not JSON, it is larger than `most` bytes, or too slow.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":

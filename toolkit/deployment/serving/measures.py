@@ -1,4 +1,4 @@
-"""What is counted and timed, in Prometheus' text form."""
+"""Prometheus metrics of a server."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ class Measures:
         registry = CollectorRegistry()
         self.registry = registry
         self.requests = Counter(
-            "toolkit_requests", "Answered requests for predictions", ["model", "status"],
+            "toolkit_requests", "Prediction requests", ["model", "status"],
             registry=registry,
         )  # fmt: skip
         self.seconds = Histogram(
-            "toolkit_request_seconds", "From a request's arrival to its answer", ["model"],
+            "toolkit_request_seconds", "From a request's arrival to its response", ["model"],
             buckets=SECONDS, registry=registry,
         )  # fmt: skip
         self.rows = Counter("toolkit_rows", "Predicted rows", ["model"], registry=registry)
         self.batch_rows = Histogram(
-            "toolkit_batch_rows", "Rows that were predicted together", ["model"], buckets=ROWS,
+            "toolkit_batch_rows", "Rows per batch", ["model"], buckets=ROWS,
             registry=registry,
         )  # fmt: skip
         self.batch_seconds = Histogram(
-            "toolkit_batch_seconds", "Time that a batch takes", ["model"], buckets=SECONDS,
+            "toolkit_batch_seconds", "Time per batch", ["model"], buckets=SECONDS,
             registry=registry,
         )  # fmt: skip
         self.waiting = Gauge("toolkit_waiting_rows", "Rows in the queue", ["model"],
                              registry=registry)  # fmt: skip
 
     def text(self) -> bytes:
-        """Return all of them as Prometheus reads them."""
+        """Return all of them in Prometheus' text format."""
         return generate_latest(self.registry)

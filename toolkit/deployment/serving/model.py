@@ -1,4 +1,4 @@
-"""A run's model as the server holds it: what it takes, what it is, and many requests at once."""
+"""A served model: its columns and facts, and predictions for several requests at once."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Served:
         self.name, self.run, self.restored = name, run, restored
         self.fields = Fields(restored.plugin)
         plugin = type(restored.plugin)
-        # Where rows are looked at together, those of a stranger must not be among them.
+        # A plugin that derives columns from other rows must not see those of other requests.
         self._apart = plugin.derive is not Plugin.derive
 
     def info(self) -> dict[str, Any]:
-        """Return what the model is and what it is worth, as run.json has it."""
+        """Return the model's scores, baselines and columns, as in run.json."""
         record = self.run.record
         return {
             "name": self.name,
@@ -48,32 +48,32 @@ class Served:
         }
 
     def answers(self, requests: Sequence[Rows]) -> list[list[Prediction] | Exception]:
-        """Return the predictions of each request, or the error that it alone has met."""
+        """Return the predictions of each request, or its error."""
         try:
             return list(self._together(requests))
         except Exception as error:
             if len(requests) == 1:
                 return [error]
-            # One of them is to blame, and the others are not to suffer for it.
+            # One faulty request must not affect the others.
             return [self.answers([rows])[0] for rows in requests]
 
     def _together(self, requests: Sequence[Rows]) -> Iterator[list[Prediction]]:
         import datasets
 
         if self._apart:
-            parts = [self._sound(rows) for rows in requests]
+            parts = [self._checked(rows) for rows in requests]
             raw = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
         else:
-            raw = self._sound([row for rows in requests for row in rows])
+            raw = self._checked([row for rows in requests for row in rows])
         predictions = iter(self.restored.predictions(raw))
         for rows in requests:
             yield list(itertools.islice(predictions, len(rows)))
 
-    def _sound(self, rows: Rows) -> datasets.Dataset:
-        """Return rows with all that the plugin derives of them.
+    def _checked(self, rows: Rows) -> datasets.Dataset:
+        """Return rows with the columns that the plugin derives.
 
         Raises:
-            InvalidRowsError: the model cannot take one of them: it is empty, or no picture.
+            InvalidRowsError: a row that the model cannot process, such as an unreadable image.
         """
         plugin = self.restored.plugin
         raw = self.restored.dataset(rows)

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Server:
-    """Models that answer on a port.
+    """Models served on a port.
 
     Args:
-        runs: name -> run; the first of them also answers `/predict`.
+        runs: name -> run; the first of them is also at `/predict`.
 
     Raises:
         UserError: a run is not finished, the port is taken, or a key is needed.
@@ -57,26 +57,26 @@ class Server:
 
     @property
     def url(self) -> str:
-        """Where it answers."""
+        """Its address."""
         host = f"[{self.settings.host}]" if ":" in self.settings.host else self.settings.host
         return f"http://{host}:{self._socket.getsockname()[1]}"
 
     def run(self) -> None:
-        """Answer until SIGINT or SIGTERM, and what is under way at that moment.
+        """Serve until SIGINT or SIGTERM, and complete the requests in progress.
 
         Raises:
-            UserError: a loop runs in this thread already, as in notebooks.
-            KeyboardInterrupt: a second signal; the rows under way are predicted for nobody.
+            UserError: an event loop runs in this thread already, as in notebooks.
+            KeyboardInterrupt: a second signal; requests in progress are dropped.
         """
         with contextlib.suppress(RuntimeError):  # there is none
             asyncio.get_running_loop()
             self._socket.close()
-            raise UserError("notebooks have a loop of their own: serve(block=False) answers beside "
-                            "it, until stop()")  # fmt: skip
+            raise UserError("notebooks have an event loop already: use serve(block=False), and "
+                            "stop() to end it")  # fmt: skip
         self._uvicorn.run([self._socket])
 
     def start(self) -> Server:
-        """Answer in a thread, until `stop`; for notebooks and tests."""
+        """Serve in a thread, until `stop`; for notebooks and tests."""
         if self._thread is not None:  # `with run.serve(block=False)`
             return self
         self._thread = threading.Thread(
@@ -86,11 +86,11 @@ class Server:
         while not self._uvicorn.started:
             self._thread.join(0.02)
             if not self._thread.is_alive():
-                raise UserError("the server could not be started; its log says why")
+                raise UserError("the server could not be started; its log has the reason")
         return self
 
     def stop(self) -> None:
-        """End what `start` began; requests that are under way are answered."""
+        """Stop serving; requests in progress are completed."""
         self._uvicorn.should_exit = True
         if self._thread is not None:
             self._thread.join()
@@ -121,20 +121,20 @@ def _served(runs: Mapping[str, Run], computing: ComputeConfig) -> list[Any]:
 
 
 def _bound(settings: ServerSettings) -> socket.socket:
-    """Return a socket that listens."""
+    """Return a listening socket."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     try:
         return socket.create_server((settings.host, settings.port), family=family, backlog=2048)
     except (OSError, OverflowError) as error:
         why = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot listen at {settings.host}:{settings.port}: {why}; --port names "
-                        "another port, 0 a free one") from None  # fmt: skip
+        raise UserError(f"cannot listen at {settings.host}:{settings.port}: {why}; choose another "
+                        "--port, 0 for a free one") from None  # fmt: skip
 
 
 def _stopped_by_signals(config: uvicorn.Config) -> uvicorn.Server:
-    """Return a server that the first SIGINT or SIGTERM ends in order, and the second at once.
+    """Return a server that shuts down at the first SIGINT or SIGTERM, and aborts at the second.
 
-    uvicorn's own sends the signal to the process again when all is answered.
+    uvicorn's own raises the signal again after its shutdown.
     """
     import uvicorn
 
@@ -155,7 +155,7 @@ def _stopped_by_signals(config: uvicorn.Config) -> uvicorn.Server:
 
         def handle_exit(self, *_: Any) -> None:
             if self.should_exit:
-                log.disabled = True  # of what is broken off it would log tracebacks
+                log.disabled = True  # it would log tracebacks of aborted requests
                 raise KeyboardInterrupt
             self.should_exit = True
 
@@ -167,7 +167,7 @@ def named(texts: Sequence[str]) -> dict[str, Run]:
     """Return name -> run for "NAME=RUN", or "RUN", whose name is its folder's.
 
     Raises:
-        UserError: a folder that is no run, a name that stands twice or has no place in an address.
+        UserError: a folder that is no run, or a name that is repeated or unfit for a URL.
     """
     found: dict[str, Run] = {}
     for text in texts:
@@ -175,8 +175,8 @@ def named(texts: Sequence[str]) -> dict[str, Run]:
         if not equals or Path(text).is_dir():
             name, path = Path(text).resolve().name, text
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
-            raise UserError(f"{text}: a model's name is of letters, digits, dots and dashes: say "
-                            "NAME=RUN")  # fmt: skip
+            raise UserError(f"{text}: a model's name may have letters, digits, dots and dashes: "
+                            "write NAME=RUN")  # fmt: skip
         if name in found:
             raise UserError(f"two models are called {name!r}: name one as NAME=RUN")
         found[name] = Run(path)

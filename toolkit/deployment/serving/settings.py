@@ -1,4 +1,4 @@
-"""How a server is reached, and what it takes."""
+"""Address and limits of a server."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ SHORTEST_KEY = 16  # characters
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """How a server is reached, and what it takes.
+    """Address and limits of a server.
 
-    port: 0 takes a free one. api_key: needed for any host but loopback. batch_rows: rows of a batch
-    at most. wait: seconds that a batch waits for further requests. queue_rows: rows that may wait.
-    request_rows, body_bytes: of one request. timeout: seconds until a request is given up.
+    port: 0 takes a free one. api_key: required for any host but loopback. batch_rows: most rows of
+    a batch. wait: seconds that a batch waits for further requests. queue_rows: most rows that wait.
+    request_rows, body_bytes: limits of one request. timeout: of a request, in seconds.
     runtime, dtype: as of `toolkit.runs.compute.ComputeConfig`.
     """
 
@@ -35,7 +35,7 @@ class ServerSettings:
 
     @property
     def on_loopback(self) -> bool:
-        """Whether only this machine can ask."""
+        """Whether only this machine can send requests."""
         return self.host in LOOPBACK
 
     @property
@@ -44,15 +44,14 @@ class ServerSettings:
         return ComputeConfig(self.runtime, self.dtype)
 
     def check(self) -> None:
-        """Raise UserError where others could ask without a key."""
+        """Raise UserError for an unsuitable key, or where other machines would need none."""
         key = self.api_key
         if key is not None and len(key) < SHORTEST_KEY:
             raise UserError(f"the API key has {len(key)} characters: take {SHORTEST_KEY} or more")
         if key is not None and not (key.isascii() and key.isprintable()):
-            raise UserError("the API key holds characters that a header cannot: take printable "
-                            "ASCII")  # fmt: skip
+            raise UserError("the API key must be printable ASCII, as it is sent in a header")
         if not self.on_loopback and key is None:
             raise UserError(
-                f"--host {self.host} lets other machines ask: set TOOLKIT_API_KEY to a key that "
-                "they must bring, or leave --host away for this machine alone"
+                f"--host {self.host} is open to other machines: set TOOLKIT_API_KEY, which they "
+                "must send, or omit --host to serve this machine only"
             )

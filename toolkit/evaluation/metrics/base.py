@@ -1,6 +1,6 @@
-"""Metric modules whose value is a statistic of weighted rows, so that an interval comes cheap.
+"""Metric modules whose value is a statistic of weighted rows, so that intervals are cheap.
 
-What sorting and counting does not depend on the weights is done once; scikit-learn, called for each
+Sorting and counting that do not depend on the weights are done once; scikit-learn, called for each
 resample, takes 50 to 170 times as long (3,000 rows of 10 classes), 12 to 70 times (100,000 of 2).
 """
 
@@ -32,10 +32,10 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
     """A metric that prepares its rows once and is then evaluated for any weights of the rows.
 
     A subclass gives `stored` (or `_info`, as every `evaluate` module does), `rows`, and where the
-    value is no mean over rows `statistic`. The result is called by the class name in snake case,
+    value is not a mean over rows `statistic`. The result is called by the class name in snake case,
     unless there is another `name`. `add_batch` streams to a file in a folder of its own under the
-    cache of `evaluate`, which is there from the first row to `compute`: instances that share a
-    folder wait a second for its lock, and leave lock files behind.
+    cache of `evaluate`, which exists from the first row to `compute`: instances that share a folder
+    wait a second for its lock, and leave lock files behind.
 
     Args:
         evaluate_kwargs: as `evaluate.Metric` takes them.
@@ -93,7 +93,7 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
         return 1
 
     def notes(self, rows: Any) -> dict[str, Any]:
-        """Return what the result should say besides the value."""
+        """Return further entries of the result."""
         return {}
 
     def add(self, *, prediction: Any = None, reference: Any = None, **kwargs: Any) -> None:
@@ -115,13 +115,12 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
             resamples: of the bootstrap; 0 (default) gives no interval, None as many as the
                 size allows (`resamples_for`).
             seed: of the bootstrap.
-            draws: whether to return what each resample gave, too.
-            by_row: whether to return what each row would give alone, too.
+            draws: whether to return also the value of each resample.
+            by_row: whether to return also the value of each row alone.
 
         Returns:
             {name: value}, with "low" and "high" (95 %) where there are resamples, "draws" and
-            "by_row".
-            Without rows all of them are NaN.
+            "by_row". Without rows all of them are NaN.
         """
         if predictions is None and references is None and self.writer is None:
             # evaluate refuses to compute what was never added to.
@@ -165,7 +164,7 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
 
 
 def _remove(folder: str, owner: int) -> None:
-    # A forked worker holds a copy of the metric; its end must not take the parent's rows along.
+    # A forked worker has a copy of the metric; its end must not delete the parent's rows.
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -186,7 +185,7 @@ class ClassificationMetric(RowMetric):
         name: of the result; by default the class's.
 
     Raises:
-        UserError: values of another form, or a `pos_label` that is no label.
+        UserError: values of another form, or a `pos_label` that is not a label.
     """
 
     scored = False  # whether it takes probabilities rather than labels
@@ -211,7 +210,7 @@ class ClassificationMetric(RowMetric):
         return self._name or str(super().name)
 
     def check_classes(self) -> None:
-        """Raise a UserError where the metric is not for such classes."""
+        """Raise a UserError if the metric does not fit the classes."""
 
     def stored(self) -> Features:
         """Return ids, or rows of 0 and 1; of predictions also probabilities."""

@@ -1,8 +1,8 @@
-"""Decoded predictions and label texts as numbers: ids, rows of 0 and 1, or probabilities.
+"""Decoded predictions and labels as numbers: ids, rows of 0 and 1, or probabilities.
 
-A prediction of classes has `label` (or `labels`, where a row may have several) and, where there are
-probabilities, `scores` of all classes. What is true stands as a label's text (or a list of them),
-or under the key `label` of a reference.
+A prediction of classes has `label` (or `labels`, where a row may have several) and, with
+probabilities, `scores` of all classes. A reference is a label (or a list of them), or has the key
+`label`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from toolkit.utils.text import listing, nearest
 
 Ints = npt.NDArray[np.signedinteger[Any]]
 Floats = npt.NDArray[np.float64]
-SLACK = 1e-4  # how far sums in float32 or bfloat16 may carry a probability
+UNLABELLED = "a metric that is loaded without labels takes numbers, not texts"
+SLACK = 1e-4  # rounding of probabilities in float32 or bfloat16
 
 
 def truth_of(reference: Any) -> Any:
@@ -31,11 +32,10 @@ def truth_of(reference: Any) -> Any:
 
 
 class Encoding:
-    """The classes of a metric or of predictions, and how rows are written down as numbers.
+    """The classes of a metric or of predictions, and the encoding of rows as numbers.
 
-    With `labels`, the id `len(labels)` (or a last column, where `multilabel`) stands for every
-    label in the references that the model does not know; where `grows`, each gets an id of its own
-    after them.
+    With `labels`, the id `len(labels)` (or a last column, if `multilabel`) stands for every unknown
+    label of references; if `grows`, each gets an id of its own after them.
 
     Args:
         labels: those that have probabilities, in the order of their ids; None for plain numbers.
@@ -67,7 +67,7 @@ class Encoding:
 
     @classmethod
     def of(cls, prediction: Any, reference: Any) -> Encoding | None:
-        """Return the one that a first row tells; None where predictions are not of classes."""
+        """Infer it from the first row; None if predictions are not of classes."""
         if not isinstance(prediction, Mapping):
             return None
         truth = truth_of(reference)
@@ -122,7 +122,9 @@ class Encoding:
         """
         values = _indexable(values)
         if len(values) and isinstance(values[0], Mapping):
-            pick = itemgetter(*self._known[: self.scored])
+            if self.labels is None:
+                raise UserError(UNLABELLED)
+            pick = itemgetter(*self.labels[: self.scored])
             try:
                 picked = [pick(row) for row in _pick(values, "scores")]
                 return np.array(picked, np.float64).reshape(len(values), self.scored)
@@ -131,29 +133,23 @@ class Encoding:
             except (TypeError, ValueError):
                 raise UserError("the scores of a prediction are a number for each label") from None
         matrix = _matrix(values, np.float64)
-        return self._both(matrix) if matrix.shape[1] == 1 else self._fitting(matrix)
+        if matrix.shape[1] == 1 and not self.multilabel and len(self.labels or "ab") == 2:
+            # Of the positive one of two classes.
+            return np.hstack([1 - matrix, matrix] if self.positive == 1 else [matrix, 1 - matrix])
+        if self.labels is not None and len(matrix) and matrix.shape[1] != len(self.labels):
+            raise UserError(
+                f"predictions have {matrix.shape[1]} scores for {len(self.labels)} labels"
+            )
+        return matrix
 
     def probabilities(self, predictions: Sequence[Any]) -> Floats | None:
-        """Return `scores` within 0 and 1; None where there are none, or no probabilities."""
+        """Return `scores` clipped to [0, 1]; None if there are none, or no probabilities."""
         try:
             found = self.scores(predictions) if self.scored else np.array([np.nan])
         except UserError:
             return None
         sound = np.isfinite(found).all() and ((found >= -SLACK) & (found <= 1 + SLACK)).all()
         return found.clip(0.0, 1.0) if sound else None
-
-    def _both(self, scores: Floats) -> Floats:
-        """Return scores of two classes, where only those of the positive one are given."""
-        if self.multilabel or len(self.labels or "ab") != 2:
-            return self._fitting(scores)
-        return np.hstack([1 - scores, scores] if self.positive == 1 else [scores, 1 - scores])
-
-    def _fitting(self, scores: Floats) -> Floats:
-        if self.labels is not None and len(scores) and scores.shape[1] != len(self.labels):
-            raise UserError(
-                f"predictions have {scores.shape[1]} scores for {len(self.labels)} labels"
-            )
-        return scores
 
     def _row_labels(self, values: Any) -> Ints:
         if len(values) and _is_number(values[0]) and not self.grows:
@@ -186,35 +182,25 @@ class Encoding:
         return matrix.astype(np.int8)
 
     def _lookup(self, texts: Iterable[Any], count: int) -> Ints:
-        unknown = len(self._known) if count else 0
-        if self.grows:
-            return np.fromiter(map(self._id, texts), np.intp, count)
+        if self.labels is None and count:
+            raise UserError(UNLABELLED)
+        ids, unknown = self._ids, self.scored
+        if self.grows and self.labels is not None:
+            found = [ids.setdefault(str(text), len(ids)) for text in texts]
+            self.labels += list(ids)[len(self.labels) :]
+            return np.array(found, np.intp)
         try:
-            return np.fromiter((self._ids.get(text, unknown) for text in texts), np.intp, count)
+            return np.fromiter((ids.get(text, unknown) for text in texts), np.intp, count)
         except TypeError:
             raise UserError("a label must be a text; are there several labels per row?") from None
-
-    def _id(self, label: Any) -> int:
-        """Return the id of a label, which is written down where it is new."""
-        text, ids = str(label), self._ids
-        if text not in ids:
-            ids[text] = len(ids)
-            self._known.append(text)
-        return ids[text]
 
     @cached_property
     def _ids(self) -> dict[str, int]:
         return {label: place for place, label in enumerate(self.labels or ())}
 
-    @property
-    def _known(self) -> list[str]:
-        if self.labels is None:
-            raise UserError("a metric that is loaded without labels takes numbers, not texts")
-        return self.labels
-
 
 def _indexable(values: Any) -> Any:
-    # Tensors and arrays hold numbers of their own kind; anything else is indexed as it is.
+    # Tensors and arrays as numpy arrays; anything else is indexed as it is.
     return np.asarray(values) if hasattr(values, "__array__") else values
 
 

@@ -10,51 +10,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
+from scipy import sparse
 
 from toolkit.errors import UserError
-from toolkit.evaluation.metrics.base import Array, ClassificationMetric, Floats, as_array, sums_by
-
-Places = npt.NDArray[np.intp]
-
-
-@dataclass(frozen=True)
-class Cells:
-    """Pairs of row and class, for example (row, true class)."""
-
-    row: Places
-    column: Places
-
-    @classmethod
-    def of(cls, labels: Array) -> Cells:
-        """Take ids (rows,), or 0/1 (rows, classes)."""
-        if labels.ndim == 2:
-            return cls(*np.nonzero(labels))
-        return cls(np.arange(len(labels)), labels.astype(np.intp))
-
-    def sums(self, weights: Floats, width: int) -> Floats:
-        """Return the weight of the rows per class."""
-        return sums_by(self.column, weights[self.row], width)
+from toolkit.evaluation.metrics.base import Array, ClassificationMetric, Floats, as_array
 
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What is true, what is predicted, what is both, and the rows (0/1) that are wholly right.
+    """Which classes are hits (true and predicted), true, and predicted, for each row.
 
-    always: how many classes, from the first, count in a mean even where they never occur.
+    cells: sparse 0/1, shape (3 * width, rows). exact: 1 for rows that are entirely right. always:
+    how many classes, from the first, count in a mean even where they never occur.
     """
 
-    truth: Cells
-    predicted: Cells
-    hits: Cells
+    cells: Any
     exact: Floats
     width: int
     always: int
 
     def sums(self, weights: Floats) -> Floats:
-        """Return hits, truth and predictions per class, shape (3, width)."""
-        cells = (self.hits, self.truth, self.predicted)
-        return np.array([part.sums(weights, self.width) for part in cells])
+        """Return the weight of hits, truth and predictions per class, shape (3, width)."""
+        found: Floats = (self.cells @ weights).reshape(3, self.width)
+        return found
 
 
 class LabelMetric(ClassificationMetric):
@@ -71,17 +49,20 @@ class LabelMetric(ClassificationMetric):
             if predicted.shape != truth.shape:
                 raise UserError(f"predictions have {predicted.shape[1]} labels per row, "
                                 f"references {truth.shape[1]}")  # fmt: skip
-            hits, exact = Cells.of(truth & predicted), (truth == predicted).all(axis=1)
-            width = truth.shape[1]
+            exact, width = (truth == predicted).all(axis=1), truth.shape[1]
             always = width if known is None else len(known)
         else:
-            exact = truth == predicted
-            place = np.flatnonzero(exact)
-            hits = Cells(place, truth[place].astype(np.intp))
-            width, always = max(2, int(truth.max()) + 1, int(predicted.max()) + 1), 0
-        return Outcomes(
-            Cells.of(truth), Cells.of(predicted), hits, exact.astype(np.float64), width, always
-        )
+            exact, always = truth == predicted, 0
+            width = max(2, int(truth.max()) + 1, int(predicted.max()) + 1)
+        true, given = _by_class(truth, width), _by_class(predicted, width)
+        cells = sparse.vstack([true.multiply(given), true, given], format="csr")
+        return Outcomes(cells, exact.astype(np.float64), width, always)
+
+
+def _by_class(labels: Array, width: int) -> Any:
+    """Return ids (rows,) or 0/1 (rows, classes) as sparse 0/1 (classes, rows)."""
+    rows, classes = np.nonzero(labels) if labels.ndim == 2 else (np.arange(len(labels)), labels)
+    return sparse.csr_array((np.ones(len(rows)), (classes, rows)), shape=(width, len(labels)))
 
 
 class Accuracy(LabelMetric):

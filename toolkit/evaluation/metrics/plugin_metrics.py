@@ -26,13 +26,13 @@ GROUP = "toolkit.metrics"
 
 
 def is_reference(name: str) -> bool:
-    """Return whether a metric's name is one of another package's, and not of the scenario's own."""
+    """Return whether a name is that of another package's metric, not of the scenario's own."""
     return ":" in name
 
 
 def names() -> list[str]:
-    """Return the references of all that are installed; imports none."""
-    return sorted(in_whole(entry.distribution, entry.name) for entry in registry.entries(GROUP))
+    """Return the full names of all installed ones, without importing them."""
+    return sorted(full_name(entry.distribution, entry.name) for entry in registry.entries(GROUP))
 
 
 def load(reference: str, plugin: Plugin[Any] | None = None) -> evaluate.EvaluationModule:
@@ -40,7 +40,7 @@ def load(reference: str, plugin: Plugin[Any] | None = None) -> evaluate.Evaluati
 
     Raises:
         UserError: there is no such metric (with the nearest and all), or two of one package.
-        PluginError: it cannot be imported or made, or is no module of `evaluate`.
+        PluginError: it cannot be imported or created, or is not a module of `evaluate`.
     """
     import evaluate
 
@@ -48,34 +48,34 @@ def load(reference: str, plugin: Plugin[Any] | None = None) -> evaluate.Evaluati
     make = registry.load(point)
     what = registry.describe(GROUP, registry.entry(point))
     if not callable(make):
-        raise PluginError(f"{what} is no class and no function but {make!r}.")
+        raise PluginError(f"{what} is not a class or function but {make!r}.")
     try:
         takes = inspect.signature(make).parameters
         found = make(plugin=plugin) if "plugin" in takes else make()
     except UserError as error:
         raise PluginError(f"{what}: {error}") from error
     except Exception as error:  # whatever a stranger's function does
-        raise PluginError(f"{what} cannot be made: {type(error).__name__}: {error}") from error
+        raise PluginError(f"{what} cannot be created: {type(error).__name__}: {error}") from error
     if not isinstance(found, evaluate.EvaluationModule):
-        raise PluginError(f"{what} gives no evaluate.Metric but {found!r}.")
+        raise PluginError(f"{what} does not return an evaluate.Metric but {found!r}.")
     return found
 
 
 def hint(name: str) -> str:
-    """Return how a metric of another package is named in whole, where its bare name was given."""
+    """Return a hint with the full name of another package's metric, for its bare name."""
     whole = [reference for reference in names() if reference.partition(":")[2] == name]
     return f" Did you mean {listing(map(repr, whole))}?" if whole else ""
 
 
 def _point(reference: str) -> EntryPoint:
-    wanted = in_whole(*map(str.strip, reference.split(":", 1)))
+    wanted = full_name(*map(str.strip, reference.split(":", 1)))
     known: dict[str, list[EntryPoint]] = {}
     for same in registry.points(GROUP).values():
         for point in same:
             entry = registry.entry(point)
-            known.setdefault(in_whole(entry.distribution, entry.name), []).append(point)
+            known.setdefault(full_name(entry.distribution, entry.name), []).append(point)
     if wanted not in known:
-        there = listing(sorted(known)) if known else "no installed package brings any"
+        there = listing(sorted(known)) if known else "no installed package has any"
         raise UserError(f"there is no metric {reference!r}.{nearest(wanted, known)} "
                         f"Of packages: {there}.")  # fmt: skip
     if len(known[wanted]) > 1:
@@ -84,20 +84,20 @@ def _point(reference: str) -> EntryPoint:
     return known[wanted][0]
 
 
-def in_whole(distribution: str, name: str) -> str:
-    """Return the name in whole; `My_Package` and `my-package` are one distribution."""
+def full_name(distribution: str, name: str) -> str:
+    """Return the full name; `My_Package` and `my-package` are one distribution."""
     return f"{re.sub(r'[-_.]+', '-', distribution).lower()}:{name}"
 
 
 def describe_metric(entry: Entry) -> str:
-    """Return how a metric is named in a recipe, having imported it.
+    """Import a metric, and return how a recipe names it.
 
-    One that takes a plugin is not made, as there is none.
+    One that takes a plugin is not called, as there is none.
 
     Raises:
         UserError: it cannot be used.
     """
-    reference = in_whole(entry.distribution, entry.name)
+    reference = full_name(entry.distribution, entry.name)
     make = registry.load(_point(reference))
     if not callable(make) or "plugin" not in inspect.signature(make).parameters:
         load(reference)

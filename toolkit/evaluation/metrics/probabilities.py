@@ -1,8 +1,7 @@
-"""Metrics of how right the probabilities are themselves: log loss and calibration."""
+"""Metrics of probabilities: log loss, calibration, top-k accuracy."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from toolkit.evaluation.calibration import BINS, bin_of
 from toolkit.evaluation.metrics.base import Array, Floats, sums_by
 from toolkit.evaluation.metrics.score_base import ScoreMetric, is_true
 
-SLACK = 1e-5  # how far float32 or bfloat16 sums may carry a probability out of [0, 1]
+SLACK = 1e-5  # rounding of probabilities in float32 or bfloat16
 
 
 class LogLoss(ScoreMetric):
@@ -42,9 +41,9 @@ class LogLoss(ScoreMetric):
 
 
 class Top5Accuracy(ScoreMetric):
-    """Share of the rows whose true class is among the five of the largest probability.
+    """Share of the rows whose true class is among the five with the largest probabilities.
 
-    Of equal probabilities that of the later class counts as the larger one.
+    Of equal probabilities that of the later class counts as larger.
     sklearn.metrics.top_k_accuracy_score(k=5).
     """
 
@@ -62,16 +61,8 @@ class Top5Accuracy(ScoreMetric):
         return found
 
 
-@dataclass(frozen=True)
-class Gaps:
-    """Outcome minus confidence, summed per row and bin: (rows, bins); decisions per row."""
-
-    sums: Floats
-    decisions: int
-
-
 class ExpectedCalibrationError(ScoreMetric):
-    """How far confidence is from the share that is right, over 15 bins of equal width, 0 to 1.
+    """Mean difference of confidence and accuracy over 15 bins of equal width, 0 to 1.
 
     One label per row: confidence is the largest probability, and right is whether its class is
     true. Several labels per row: every decision (row, label) counts once; confidence is the
@@ -83,8 +74,8 @@ class ExpectedCalibrationError(ScoreMetric):
     greater_is_better = False
     source = "Guo et al. (2017), On Calibration of Modern Neural Networks, arXiv:1706.04599"
 
-    def prepare(self, scores: Floats, truth: Array) -> Gaps:
-        """Sort the decisions of each row into bins."""
+    def prepare(self, scores: Floats, truth: Array) -> tuple[Floats, int]:
+        """Return outcome minus confidence per row and bin, (rows, bins), and decisions per row."""
         _check_probabilities(scores)
         right = is_true(truth, scores.shape[1])
         if not self.multilabel:
@@ -94,12 +85,12 @@ class ExpectedCalibrationError(ScoreMetric):
         rows, decisions = scores.shape
         cells = np.arange(rows)[:, None] * BINS + bin_of(scores)
         sums = sums_by(cells.ravel(), (right - scores).ravel(), rows * BINS)
-        return Gaps(sums.reshape(rows, BINS), decisions)
+        return sums.reshape(rows, BINS), decisions
 
-    def value(self, prepared: Gaps, weights: Floats) -> float:
-        """Return the mean of the bins' gaps, by how much weight they hold."""
-        gaps = np.abs(weights @ prepared.sums).sum()
-        return float(gaps / (weights.sum() * prepared.decisions))
+    def value(self, prepared: tuple[Floats, int], weights: Floats) -> float:
+        """Return the mean of the bins' gaps, weighted by their decisions."""
+        sums, decisions = prepared
+        return float(np.abs(weights @ sums).sum() / (weights.sum() * decisions))
 
 
 def _check_probabilities(scores: Any) -> None:

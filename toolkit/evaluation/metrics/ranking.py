@@ -1,4 +1,4 @@
-"""Metrics of the order in which scores put the rows: area under the ROC curve, AP.
+"""Metrics of the ranking of rows by score: area under the ROC curve, average precision.
 
 Both need, for each positive row, the weight of the rows that rank above it. So each class is
 sorted once; a resample then costs one gather and one cumulative sum over (classes, rows).
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.evaluation.metrics.base import Array, Floats, sums_by
-from toolkit.evaluation.metrics.score_base import Scored, ScoreMetric
+from toolkit.evaluation.metrics.score_base import PreparedScores, ScoreMetric
 
 Places = npt.NDArray[np.intp]
 ROUNDING = 1e-12  # shares of the weight below it are what subtracting sums leaves of zero
@@ -20,7 +20,7 @@ ROUNDING = 1e-12  # shares of the weight below it are what subtracting sums leav
 
 @dataclass(frozen=True)
 class Ranks:
-    """Rows in falling order of score per class, and where each positive row stands in it.
+    """Rows in falling order of score per class, and the place of each positive row in it.
 
     order: (classes, rows). The others have one entry per positive row of a class, by class and
     rank: its row, its class, where its group of equal scores starts and ends in the cumulative
@@ -60,23 +60,13 @@ def rank(scores: Floats, truth: Array) -> Ranks:
     seen = 0
     for column, (values, true) in enumerate(zip(scores, truth, strict=True)):
         order[column] = np.argsort(-values, kind="stable")
-        falling = values[order[column]]
-        edges = np.flatnonzero(falling[1:] != falling[:-1]) + 1
-        bounds = np.concatenate([[0], edges, [rows]])
         place = np.flatnonzero(true[order[column]])
-        group = np.searchsorted(bounds, place, side="right") - 1
-        start, end = bounds[group], bounds[group + 1]
-        shift = column * (rows + 1)
-        parts.append(
-            (
-                order[column][place],
-                np.full(len(place), column),
-                start + shift,
-                end + shift,
-                np.full(len(place), seen),
-                seen + np.searchsorted(place, end),
-            )
-        )
+        rising = -values[order[column]]
+        ends = [np.searchsorted(rising, rising[place], side) for side in ("left", "right")]
+        start, end = (found + column * (rows + 1) for found in ends)
+        upto = seen + np.searchsorted(place, ends[1])
+        own, before = np.full_like(place, column), np.full_like(place, seen)
+        parts.append((order[column][place], own, start, end, before, upto))
         seen += len(place)
     return Ranks(order, *(np.concatenate(part) for part in zip(*parts, strict=True)))
 
@@ -91,7 +81,7 @@ class _RankingMetric(ScoreMetric):
         wanted = [self.encoding.positive] if classes == 2 else list(range(classes))
         return rank(scores.T[wanted], truth == np.array(wanted)[:, None])
 
-    def width(self, rows: Scored) -> int:
+    def width(self, rows: PreparedScores) -> int:
         """Return the number of classes that are ranked."""
         return 1 if rows.prepared is None else len(rows.prepared.order)
 

@@ -1,4 +1,4 @@
-"""The base of metrics of probabilities: which rows count, and when there is no value."""
+"""Base class of metrics of probabilities: which rows count, and when the value is undefined."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from toolkit.evaluation.metrics.base import Array, ClassificationMetric, Floats,
 
 
 @dataclass(frozen=True)
-class Scored:
-    """The rows whose truth has a score: their places, what they were prepared to, and the rest."""
+class PreparedScores:
+    """The rows whose true class has a score: places, result of `prepare`, and excluded rows."""
 
     places: Array
     prepared: Any
@@ -25,9 +25,9 @@ class Scored:
 class ScoreMetric(ClassificationMetric):
     """A metric of probabilities.
 
-    Rows of a class that has no score are left out, and counted as "left_out" in the result; so is,
-    where `multilabel`, a label that has none (uncounted). The value is NaN where no row is left,
-    or where a score is no finite number.
+    Rows of a class without a score are excluded, and counted as "left_out" in the result; with
+    `multilabel`, so are labels without a score (uncounted). The value is NaN if no row is left, or
+    a score is not finite.
     """
 
     scored = True
@@ -40,7 +40,7 @@ class ScoreMetric(ClassificationMetric):
         """Return the value for rows of these weights, as `statistic` does."""
         return super().statistic(prepared, weights)
 
-    def rows(self, predictions: Any, references: Any) -> Scored:
+    def rows(self, predictions: Any, references: Any) -> PreparedScores:
         """Select the rows that count, and prepare them."""
         scores, truth = as_array(predictions), as_array(references)
         classes = scores.shape[1]
@@ -53,17 +53,17 @@ class ScoreMetric(ClassificationMetric):
             scores, truth = scores[places], truth[places]
         usable = len(places) > 0 and bool(np.isfinite(scores).all())
         prepared = self.prepare(scores, truth) if usable else None
-        return Scored(places, prepared, classes, len(references) - len(places))
+        return PreparedScores(places, prepared, classes, len(references) - len(places))
 
-    def statistic(self, rows: Scored, weights: Floats) -> float:
+    def statistic(self, rows: PreparedScores, weights: Floats) -> float:
         """Return the value over the rows that count, or NaN."""
         weights = weights[rows.places]
         if rows.prepared is None or not weights.any():
             return float("nan")
         return self.value(rows.prepared, weights)
 
-    def notes(self, rows: Scored) -> dict[str, Any]:
-        """Say how many rows were left out, if any."""
+    def notes(self, rows: PreparedScores) -> dict[str, Any]:
+        """Return the number of excluded rows, if any."""
         return {"left_out": rows.left_out} if rows.left_out else {}
 
 

@@ -1,4 +1,4 @@
-"""`toolkit export --to onnx|int8`: proved on the test split, and put to work by --runtime."""
+"""`toolkit export --to onnx|int8`: verified on the test split, and used by --runtime."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_rows_that_are_gone_or_changed_are_told(run, tmp_path, capsys):
     try:
         data.write_text(before + "one more row,fruit\n")
         assert outcome(["export", str(run.path), "--to", "onnx", *out]) == 2
-        assert "not those of the run" in capsys.readouterr().err
+        assert "its rows have changed" in capsys.readouterr().err
         data.unlink()
         assert outcome(["export", str(run.path), "--to", "onnx", *out]) == 2
         assert "rows.csv" in capsys.readouterr().err
@@ -107,6 +107,7 @@ def test_two_forms_at_once_are_refused(run, capsys):
     assert "one at a time" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_adapter_is_exported_with_its_base(tmp_path, capsys):
     run = made(tmp_path, "text-classification", "lora", max_steps=10)
     assert outcome(["export", str(run.path), "--to", "onnx"]) == 0, capsys.readouterr().err

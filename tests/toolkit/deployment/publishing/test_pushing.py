@@ -176,7 +176,7 @@ def test_no_row_of_data_and_no_path_of_the_machine_is_sent(run, trained, hub, ca
         "tokenizer.json", "tokenizer_config.json",
     }  # fmt: skip
     assert found["model.safetensors"] == (run / "model/model.safetensors").read_bytes()
-    assert "not sent: figures/sheet.png: a picture, which may show rows of data" in said
+    assert "not sent: figures/sheet.png: an image, which may show rows of data" in said
     assert f"written as things.csv: {trained.parent / 'things.csv'}" in said
     recipe = yaml.safe_load(found["recipe.yaml"])
     assert (recipe["data"]["source"], recipe["model"]["id"]) == ("things.csv", "pretrained")
@@ -248,12 +248,12 @@ def test_weights_of_an_earlier_push_do_not_stay_beside_the_new_ones(light, hub, 
 def test_a_public_repository_takes_nothing_that_was_meant_to_be_private(light, hub, capsys):
     hub.create("acme/things", private=False)
     assert outcome(["push", str(light), "acme/things"]) == 2
-    assert "acme/things is there and public" in capsys.readouterr().err
+    assert "acme/things exists and is public" in capsys.readouterr().err
     assert not hub.commits
     assert outcome(["push", str(light), "acme/things", "--public"]) == 0
     hub.private["acme/things"] = True
     assert outcome(["push", str(light), "acme/things", "--public"]) == 0
-    assert "note: acme/things is private, and stays so" in capsys.readouterr().out
+    assert "note: acme/things is private, and stays private" in capsys.readouterr().out
 
 
 def fails(capsys, *arguments, code=2):
@@ -274,7 +274,7 @@ def test_a_token_that_is_lacking_wrong_or_may_not_write(light, hub, capsys, monk
     monkeypatch.setenv("HF_TOKEN", "hf_" + "b" * 30)
     said = fails(capsys, light, "ann/it")
     assert "The token from HF_TOKEN environment variable is invalid" in said
-    assert f"is made at {hub.address}/settings/tokens" in said
+    assert f"is created at {hub.address}/settings/tokens" in said
     monkeypatch.setenv("HF_TOKEN", TOKEN)
     said = fails(capsys, light, "acma/it")
     assert "That of ann can push to: ann, acme. Did you mean 'acme'?" in said
@@ -292,7 +292,7 @@ def test_a_hub_that_is_out_of_order_or_not_there(light, hub, capsys, monkeypatch
     assert "out of order. Try again later" in said
     hub.fails = {"/lfs/": 403}
     said = fails(capsys, light, "ann/it")
-    assert "The repository ann/it was made, and is empty" in said
+    assert "The repository ann/it was created, and is empty" in said
     monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "http://127.0.0.1:9")
     assert "Connection refused. Try again later" in fails(capsys, light, "ann/it", code=1)
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
@@ -316,14 +316,14 @@ def test_a_card_that_the_hub_does_not_take(light, hub, capsys):
         ("https://huggingface.co/acme/my things", "Did you mean 'acme/my-things'?"),
         ("git@hf.co:acme/things.git", "Did you mean 'acme/things'?"),
         ("a/b/c", "Did you mean 'a/b'?"),
-        ("acme/../things", "is no OWNER/NAME of the Hub"),
+        ("acme/../things", "is not an OWNER/NAME of the Hub"),
     ],
 )
 def test_all_that_is_wrong_is_said_at_once(light, capsys, name, said):
     RunWriter.add(light, status="interrupted")
     error = fails(capsys, light, name, "--revision", "refs/pr/1", "--dry-run")
     assert said in error
-    assert "--revision refs/pr/1: is no name of a branch" in error
+    assert "--revision refs/pr/1: is not a branch name" in error
     assert "is interrupted: only a finished run" in error
 
 

@@ -195,7 +195,7 @@ def test_a_server_that_has_gone_is_told(runs, opened):
 @pytest.mark.parametrize("name", MODELS)
 def test_the_link_leads_to_the_report(server, opened, name):
     page = opened(server.url)
-    form(page, name).get_by_role("link", name="Its report").click()
+    form(page, name).get_by_role("link", name="Report").click()
     page.wait_for_url(f"**/models/{name}/report")
     assert page.locator("section").count() == 5
 
@@ -228,7 +228,7 @@ def test_the_keyboard_suffices(server, opened):
     page = opened(server.url)
     page.keyboard.press("Tab")
     focus = page.locator(":focus")
-    assert focus.inner_text() == "How to ask from a program"
+    assert focus.inner_text() == "API"
     for _ in range(3):
         page.keyboard.press("Tab")
     assert focus.inner_text() == "Predict"
@@ -238,8 +238,8 @@ def test_the_keyboard_suffices(server, opened):
 
 def test_without_scripts_the_page_says_what_to_do(server, opened):
     page = opened(server.url, java_script_enabled=False)
-    page.get_by_role("link", name="programs ask without").click()
-    assert page.locator("h1").inner_text() == "How to ask"
+    page.get_by_role("link", name="the API").click()
+    assert page.locator("h1").inner_text() == "API"
 
 
 def test_with_a_key_the_browser_asks_for_it(runs, opened):
@@ -251,7 +251,7 @@ def test_with_a_key_the_browser_asks_for_it(runs, opened):
         page.goto(started.url + "/docs")
         assert "Authorization: Bearer" in page.locator("main").inner_text()
         stranger = opened(started.url, http_credentials={"username": "me", "password": "guess"})
-        assert "a key is needed" in stranger.locator("body").inner_text()
+        assert "API key required" in stranger.locator("body").inner_text()
 
 
 @pytest.mark.skipif(not AXE.is_file(), reason="no axe.min.js: npm i axe-core, or AXE=its path")

@@ -16,9 +16,9 @@ from text_rows import sentences
 
 import toolkit
 from toolkit.cli.main import outcome
-from toolkit.deployment.exporting import TOLERANCE
 from toolkit.errors import ModelError, RecipeError
-from toolkit.models import adapters
+from toolkit.models import adapters, find
+from toolkit.models.methods import get_method
 from toolkit.recipe.library import find_recipe
 from toolkit.runner.fit import apply_method, make_trainer
 from toolkit.runner.prepare import prepare
@@ -131,9 +131,9 @@ def test_an_adapter_is_small_safe_and_loads_without_toolkit(runs, name, tiny_mod
 
 def test_a_base_from_elsewhere_is_named_by_its_id_and_revision(runs, tmp_path):
     run = runs("lora")
-    model = adapters.load(run.path / "model", toolkit.methods.get("lora")())
+    model = adapters.load(run.path / "model", get_method("lora")())
     for source, revision in (("hub", "abc123"), ("mirror", None)):
-        files = toolkit.models.ModelFiles(tmp_path, "owner/name", "abc123", source)
+        files = find.ModelFiles(tmp_path, "owner/name", "abc123", source)
         adapters.name_base(model, files)
         adapters.save(model, tmp_path / source)
         config = json.loads((tmp_path / source / "adapter_config.json").read_text())
@@ -178,7 +178,7 @@ def test_a_merged_model_predicts_the_same_without_peft(runs, name, tmp_path, cap
         found = model(**batch).logits.softmax(-1)
     for row, prediction in zip(found, run.predict(TEXTS), strict=True):
         for place, label in model.config.id2label.items():
-            assert math.isclose(row[place], prediction["scores"][label], abs_tol=TOLERANCE)
+            assert math.isclose(row[place], prediction["scores"][label], abs_tol=1e-4)
 
 
 def test_export_says_what_it_cannot_do(runs, tmp_path, capsys):

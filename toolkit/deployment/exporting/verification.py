@@ -1,11 +1,11 @@
-"""An export against the run's model: the same test rows, the same decoding, the same metrics."""
+"""An export compared with the run's model: same test rows, decoding and metrics."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from timeit import timeit
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import Fault, UserError
@@ -21,14 +21,14 @@ ROUNDS = 3
 
 
 @dataclass(frozen=True)
-class Proof:
-    """How an export compares: as export.json holds it; and rows that it predicts differently."""
+class ExportComparison:
+    """facts: as in export.json. examples: rows that the export predicts differently."""
 
     facts: dict[str, Any]
     examples: list[str]
 
-    def in_words(self) -> str:
-        """Return it in a few lines."""
+    def summary(self) -> str:
+        """Return sizes, speed and scores in a few lines."""
         lines = [f"{self.facts['compared']:,} test rows"]
         for name, both in self.facts["scores"].items():
             run, export = both["run"], both["export"]
@@ -39,7 +39,9 @@ class Proof:
         return "\n".join(lines)
 
 
-def prove(run: Run, restored: Predictor, rows: datasets.Dataset, folder: Path) -> Proof:
+def compare_export(
+    run: Run, restored: Predictor, rows: datasets.Dataset, folder: Path
+) -> ExportComparison:
     """Predict the run's test split with an export, and compare.
 
     Args:
@@ -67,22 +69,24 @@ def prove(run: Run, restored: Predictor, rows: datasets.Dataset, folder: Path) -
     sizes = {name: sum(file.stat().st_size for file in found) for name, found in files.items()}
     facts = {"compared": compared.compared, "different": compared.different, "scores": scores,
              "speedup": slower / faster, "bytes": sizes}  # fmt: skip
-    return Proof(facts, compared.examples)
+    return ExportComparison(facts, compared.examples)
 
 
 def rows_of(run: Run, restored: Predictor) -> datasets.DatasetDict:
-    """Return the splits of a run, as the recipe in its folder names them.
+    """Return the splits of a run, read again by the recipe in its folder.
 
     Raises:
-        UserError: they are no longer there, or no longer the same.
+        UserError: they are no longer available, or have changed.
     """
     from toolkit.runner.prepare import load_rows
 
     loaded = load_rows(recipe_of(run.path), restored.plugin)
     before = run.record["data"]["fingerprint"]
     if loaded.fingerprint != before:
-        what = f"its rows are not those of the run (fingerprint {loaded.fingerprint}, was {before})"
-        raise UserError(Fault("data.source", f"{what}: an export is proved on the same test rows"))
+        what = f"its rows have changed (fingerprint {loaded.fingerprint}, was {before})"
+        raise UserError(
+            Fault("data.source", f"{what}: an export is verified on the same test rows")
+        )
     return loaded.splits
 
 
@@ -97,21 +101,16 @@ def _seconds(
 
     plugin = restored.plugin
     rows = range(min(SPEED_ROWS, len(prepared)))
-    batches = list(by_length(prepared, rows, restored.batch_size))
+    batches = [records(prepared, one) for one in by_length(prepared, rows, restored.batch_size)]
+    pairs = [(model, list(map(batch_maker(plugin, model, False), batches)))
+             for model in (plugin.model, exported)]  # fmt: skip
 
-    def timed(model: Any) -> Callable[[], float]:
-        make = batch_maker(plugin, model, False)
-        made = [make(records(prepared, batch)) for batch in batches]
+    def run(model: Any, made: list[Any]) -> None:
+        for batch in made:
+            plugin.infer(model, batch)
 
-        def once() -> float:
-            start = time.perf_counter()
-            for batch in made:
-                plugin.infer(model, batch)
-            return time.perf_counter() - start
-
-        return once
-
-    first, second = timed(plugin.model), timed(exported)
     with evaluating(plugin.model), torch.inference_mode():
-        times = [(first(), second()) for _ in range(ROUNDS)]
-    return min(one for one, _ in times), min(other for _, other in times)
+        # In turns, so that other load on the machine slows both.
+        times = [[timeit(partial(run, *pair), number=1) for pair in pairs] for _ in range(ROUNDS)]
+    slower, faster = map(min, zip(*times, strict=True))
+    return slower, faster
