@@ -60,6 +60,7 @@ def test_requests_that_share_a_batch_do_not_know_each_other(run):
     assert abs(known["score"] - alone["score"]) > 1e-5  # what came before counts
 
 
+@pytest.mark.slow
 def test_pretraining_and_what_it_gives(tmp_path):
     before = toolkit.run("fraud-detection/pretrain", out=tmp_path / "a", settings=TINY)
     assert list(before.record["metrics"]["test"]) == ["masked_field_loss"]

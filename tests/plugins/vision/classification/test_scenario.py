@@ -85,6 +85,7 @@ def test_from_a_folder_of_photos_to_predictions(finished, tmp_path):
     assert scores == pytest.approx(found[0]["scores"], abs=1e-3)
 
 
+@pytest.mark.slow
 def test_a_pretrained_model_from_files_that_are_read_by_workers(recipe, tiny_mobilenet, tmp_path):
     settings = {"options.cache": "never", "options.size": None, "training.num_train_epochs": 1}
     run = toolkit.run(
