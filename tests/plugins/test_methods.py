@@ -24,6 +24,11 @@ SETTINGS = (
     {"bf16": True},
     {"train_sampling_strategy": "sequential"},
 )
+#: What cannot be had together -> what the refusal names.
+REFUSED = {
+    ("fraud-detection", "activation_checkpointing"): "training.activation_checkpointing",
+    ("question-answering", "distill"): "distill learns from logits",
+}
 OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}
 
 
@@ -49,7 +54,13 @@ def test_a_method_meets_a_scenario(scenario, method, more, shared, finished, tmp
     folder = shared(f"small-{scenario}", lambda f: small_runs.arguments(scenario, "full", f))
     words = small_runs.arguments(scenario, method, folder, max_steps=3, **more)
     words += ["--set", f"method={json.dumps({'name': method, **own})}"]
-    assert outcome(["run", *words, "--out", str(tmp_path / "run")]) == 0, capsys.readouterr().err
+    code, told = outcome(["run", *words, "--out", str(tmp_path / "run")]), capsys.readouterr().err
+    for other in (method, *more):
+        if (scenario, other) in REFUSED:
+            assert code == 2
+            assert REFUSED[scenario, other] in told
+            return
+    assert code == 0, told
     record = json.loads((tmp_path / "run" / "run.json").read_text())
     assert record["status"] == "finished"
     assert record["reload"]["different"] == 0

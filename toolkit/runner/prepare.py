@@ -18,7 +18,7 @@ from toolkit.plugin import Plugin
 from toolkit.recipe import Draft, Recipe
 from toolkit.runner.resolve import check_metrics, headline, marked_columns, resolve_recipe
 from toolkit.training import cpu
-from toolkit.training.arguments import is_sharded, training_arguments
+from toolkit.training.arguments import is_sharded, require_checkpointing, training_arguments
 from toolkit.utils.distributed_errors import local_main_process_first
 from toolkit.utils.logging import quiet_libraries, quiet_loggers
 
@@ -104,6 +104,7 @@ def prepare(draft: Draft) -> Job:
         run_metrics.rehearse(plugin, loaded.splits, prepared)
     plugin.loss()  # raises for wrong settings: now, not after an hour
     methods.method_for(recipe.method).check(plugin.model)
+    require_checkpointing(arguments, plugin.model)
     return Job(draft.name, recipe, plugin, loaded, files, prepared, arguments, clock)
 
 

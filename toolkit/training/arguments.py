@@ -19,6 +19,7 @@ from toolkit.utils.text import nearest
 if TYPE_CHECKING:
     import transformers
 
+CHECKPOINTING = "activation_checkpointing"
 EARLY_STOPPING = {"early_stopping_patience": int, "early_stopping_threshold": float}
 PUBLISHING = (
     "push_to_hub", "hub_model_id", "hub_token", "hub_strategy", "hub_private_repo",
@@ -147,6 +148,14 @@ def _defaults(
             "greater_is_better": headline[1],
         }
     return found
+
+
+def require_checkpointing(arguments: transformers.TrainingArguments, model: Any) -> None:
+    """Raise RecipeError where activation checkpointing is asked for and the model has none."""
+    supported = getattr(model, "supports_gradient_checkpointing", True)
+    if getattr(arguments, CHECKPOINTING, False) and not supported:
+        what = f"{type(model).__name__} does not support it: leave it out"
+        raise RecipeError(Fault(f"training.{CHECKPOINTING}", what))
 
 
 def is_sharded(arguments: transformers.TrainingArguments) -> bool:
