@@ -17,6 +17,7 @@ from toolkit.cli import plugin_commands
 from toolkit.cli.names import COMMANDS
 from toolkit.errors import NEVER_RUN, ToolkitError, UserError
 from toolkit.runner import mailbox
+from toolkit.utils import distributed
 from toolkit.utils.text import nearest, printable, printable_line
 
 INTERRUPTED = 130
@@ -97,7 +98,13 @@ def main() -> None:
         # A label that the terminal cannot encode must not fail a finished run.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.exit(outcome())
+    code = outcome()
+    if code and distributed.launched():
+        # Threads of gloo that still wait for other ranks would abort the interpreter's own exit.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def outcome(arguments: list[str] | None = None) -> int:
