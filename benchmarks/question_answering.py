@@ -160,8 +160,8 @@ def from_logits(path: Path) -> float:
     shape = len(parts), max(part["length"] for part in parts)
     logits = SimpleNamespace(start_logits=torch.randn(shape), end_logits=torch.randn(shape))
     begin = time.perf_counter()
-    kept = plugin.keep(logits, parts)
-    plugin.decode([[one] for one in kept], [raw[part["row"]] for part in parts])
+    kept = plugin.reduce_chunk(logits, parts)
+    plugin.decode([[one] for one in kept], [raw[part["chunk_of"]] for part in parts])
     return len(parts) / (time.perf_counter() - begin)
 
 

@@ -14,20 +14,36 @@ if TYPE_CHECKING:
         BaselineResult,
         Column,
         Curve,
-        Examined,
         InputColumn,
         LabelColumn,
         NoOptions,
         Options,
+        RowInspection,
         TargetColumn,
         TextColumn,
     )
     from toolkit.recipe import Recipe
 
 __all__ = [
-    "Baseline", "BaselineData", "BaselineResult", "Column", "Curve", "Examined", "InputColumn",
-    "LabelColumn", "NoOptions", "Options", "Plugin", "Recipe", "Run", "SeedRuns", "TargetColumn",
-    "TextColumn", "load_run", "pretrained", "run",
+    "Baseline",
+    "BaselineData",
+    "BaselineResult",
+    "Column",
+    "Curve",
+    "InputColumn",
+    "LabelColumn",
+    "NoOptions",
+    "Options",
+    "Plugin",
+    "Recipe",
+    "RowInspection",
+    "Run",
+    "SeedRuns",
+    "TargetColumn",
+    "TextColumn",
+    "load_run",
+    "pretrained",
+    "run",
 ]  # fmt: skip
 # Imported when first used, so that `import toolkit` and the listing commands stay fast.
 _HOMES = dict.fromkeys(__all__, "toolkit.plugin_types") | {

@@ -4,7 +4,7 @@ A plugin is a class of hooks. Each hook returns one part that a Trainer or the e
 runner calls them in the order of this file. No hook needs `super()`; most scenarios need four hooks
 and about 40 lines.
 
-Versions of the contract: 1 (2026): first version.
+Versions of the contract: CONTRIBUTING.md, "Changes of the contract".
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from toolkit import registry
 from toolkit.errors import PluginError
-from toolkit.plugin_types import Examined, JsonValue, NoOptions, Options, Prediction, Row, columns
+from toolkit.plugin_types import (
+    JsonValue,
+    NoOptions,
+    Options,
+    Prediction,
+    Row,
+    RowInspection,
+    columns,
+)
 from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
@@ -29,8 +37,15 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import Baseline, Figure
     from toolkit.recipe import Recipe
 
-API_VERSION = 1
-
+API_VERSION = 2
+#: Hooks of version 1 that have another name now.
+RENAMED = {
+    "examine": "inspect_rows",
+    "derive": "add_features",
+    "keep": "reduce_chunk",
+    "margin": "decision_margin",
+    "floors": "baselines",
+}
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 
@@ -61,14 +76,14 @@ class Plugin(ABC, Generic[OptionsT]):
     model: Any = None
     calibration: Mapping[str, JsonValue] = MappingProxyType({})
 
-    def examine(self, rows: datasets.Dataset, split: str) -> Examined:
+    def inspect_rows(self, rows: datasets.Dataset, split: str) -> RowInspection:
         """Inspect inputs beyond what column checks find, for example unreadable image files.
 
         Called once per split with all rows as read, before any row is skipped.
         """
-        return Examined()
+        return RowInspection()
 
-    def derive(self, rows: datasets.Dataset) -> datasets.Dataset:
+    def add_features(self, rows: datasets.Dataset) -> datasets.Dataset:
         """Return the same rows in the same order, with columns computed from other rows.
 
         Called before the splits are made, with the rows of all splits together. To avoid leakage,
@@ -93,10 +108,10 @@ class Plugin(ABC, Generic[OptionsT]):
 
         With a column `length`, batches can be grouped by length.
 
-        An input that is too long may be split into chunks, one row each, with a column `row` that
-        has the number of the raw row, ascending. In training every chunk is a row of its own;
-        elsewhere `keep` reduces the outputs of each chunk, and `decode` combines those of a raw
-        row into one prediction.
+        An input that is too long may be split into chunks, one row each, with a column `chunk_of`
+        that has the number of the raw row, ascending. In training every chunk is a row of its own;
+        elsewhere `reduce_chunk` reduces the outputs of each chunk, and `decode` combines those of
+        a raw row into one prediction.
         """
         return split
 
@@ -116,14 +131,14 @@ class Plugin(ABC, Generic[OptionsT]):
         """Return the model's outputs for a batch; override it to generate."""
         return model(**batch)
 
-    def keep(self, outputs: Any, parts: Sequence[Row]) -> list[Any]:
+    def reduce_chunk(self, outputs: Any, parts: Sequence[Row]) -> list[Any]:
         """Reduce the outputs of a batch of chunks (prepared rows) to what `decode` needs of each.
 
-        Called only if `prepare` adds a column `row`. Keep the results small: they are held in
+        Called only if `prepare` adds a column `chunk_of`. Keep the results small: they are held in
         memory until all chunks of a raw row are there.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} prepares rows in parts and needs keep(outputs, parts)"
+            f"{type(self).__name__} prepares rows in parts and needs reduce_chunk(outputs, parts)"
         )
 
     def decode(self, outputs: Any, rows: Sequence[Row]) -> list[Prediction]:
@@ -133,7 +148,7 @@ class Plugin(ABC, Generic[OptionsT]):
 
         Args:
             outputs: of the model for a batch of the rows; if they were prepared in chunks, for
-                each row the list of what `keep` returned for its chunks.
+                each row the list of what `reduce_chunk` returned for its chunks.
         """
         raise NotImplementedError(
             f"{type(self).__name__} needs decode(outputs, rows): one dict per row"
@@ -147,7 +162,7 @@ class Plugin(ABC, Generic[OptionsT]):
         column = next(iter(columns(self.options, "target").values()), None)
         return [None if column is None else row.get(column) for row in rows]
 
-    def margin(self, prediction: Prediction) -> float | Mapping[str, float]:
+    def decision_margin(self, prediction: Prediction) -> float | Mapping[str, float]:
         """Return the decision margin of a prediction, as a difference in probability.
 
         A smaller change of probabilities does not change the label. By default the difference of
@@ -181,7 +196,7 @@ class Plugin(ABC, Generic[OptionsT]):
         """
         return {}
 
-    def floors(self) -> Iterable[Baseline]:
+    def baselines(self) -> Iterable[Baseline]:
         """Return the baselines that the model must beat."""
         return ()
 
@@ -232,10 +247,16 @@ def get(name: str) -> type[Plugin[Any]]:
     what = registry.describe(registry.GROUP, entry)
     if not (isinstance(found, type) and issubclass(found, Plugin)):
         raise PluginError(f"{what} is not a subclass of toolkit.Plugin but {found!r}.")
-    if found.api_version != API_VERSION:
+    # A class that declares no version inherits this one: older hooks tell as well.
+    own = {name for cls in found.__mro__ if not issubclass(Plugin, cls) for name in vars(cls)}
+    old = [f"{name} is {RENAMED[name]}" for name in RENAMED if name in own]
+    if found.api_version != API_VERSION or old:
+        changes = f" ({', '.join(old)})" if old else ""
+        version = 1 if old else found.api_version
         raise PluginError(
-            f"{what} is written for api_version {found.api_version!r}; this toolkit has "
-            f"{API_VERSION}: install a version of {entry.distribution} that fits."
+            f"{what} is written for api_version {version!r}; this toolkit has {API_VERSION}"
+            f"{changes}: install a version of {entry.distribution} that fits, or change it as "
+            "'Changes of the contract' in CONTRIBUTING.md says."
         )
     if found.__abstractmethods__:
         raise PluginError(f"{what} does not define {listing(sorted(found.__abstractmethods__))}.")

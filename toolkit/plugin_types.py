@@ -60,8 +60,8 @@ class NoOptions(Options):
 
 
 @dataclass(frozen=True)
-class Examined:
-    """The findings of `Plugin.examine` in raw rows.
+class RowInspection:
+    """The findings of `Plugin.inspect_rows` in raw rows.
 
     unusable: reason -> numbers of the rows that are skipped and counted for it. fatal: faults that
     stop the run. likeness: one text per row, equal for inputs that differ only in their format.

@@ -28,7 +28,7 @@ class Crowds(Plugin[CrowdOptions]):
 
     Options = CrowdOptions
 
-    def derive(self, rows):
+    def add_features(self, rows):
         names = rows[self.options.keys[0]][:]
         return rows.add_column("mates", [names.count(name) for name in names])
 

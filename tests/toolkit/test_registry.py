@@ -83,7 +83,11 @@ def test_a_strangers_scenario_is_resolved(install):
         ("Scenario = 3", "is not a subclass of toolkit.Plugin but 3"),
         ("class Scenario: pass", "is not a subclass of toolkit.Plugin"),
         (GOOD.replace("load_model", "other"), "does not define load_model"),
-        (GOOD + "    api_version = 2\n", "is written for api_version 2; this toolkit has 1"),
+        (GOOD + "    api_version = 3\n", "is written for api_version 3; this toolkit has 2: "),
+        (
+            GOOD + "    def floors(self):\n        return ()\n",
+            "is written for api_version 1; this toolkit has 2 (floors is baselines): ",
+        ),
         (
             "from toolkit.errors import DataError\nraise DataError('needs libfoo')",
             "needs libfoo",

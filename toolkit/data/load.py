@@ -16,10 +16,12 @@ from toolkit.errors import DataError, ToolkitError
 if TYPE_CHECKING:
     import datasets
 
-    from toolkit.plugin_types import Column, Examined
+    from toolkit.plugin_types import Column, RowInspection
     from toolkit.recipe import DataSpec
 
-LIKENESS = "__likeness__"  # a temporary column with what `Plugin.examine` returns for comparing
+LIKENESS = (
+    "__likeness__"  # a temporary column with what `Plugin.inspect_rows` returns for comparing
+)
 
 
 @dataclass(kw_only=True)
@@ -40,8 +42,8 @@ def load_splits(
     columns: Mapping[str, tuple[str, Column]],
     seed: int,
     extra_columns: Mapping[str, str] | None = None,
-    derive: Callable[[datasets.Dataset], datasets.Dataset] | None = None,
-    examine: Callable[[datasets.Dataset, str], Examined] | None = None,
+    add_features: Callable[[datasets.Dataset], datasets.Dataset] | None = None,
+    inspect_rows: Callable[[datasets.Dataset, str], RowInspection] | None = None,
 ) -> LoadedData:
     """Load, check and split the rows that a recipe names.
 
@@ -50,8 +52,8 @@ def load_splits(
         columns: option -> (column name, its marker), for the options that name columns.
         seed: of the split, where the spec has none.
         extra_columns: key path -> column name of other columns that must exist.
-        derive: adds columns to the rows of all splits together (`Plugin.derive`).
-        examine: inspects the inputs of a split's rows (`Plugin.examine`).
+        add_features: adds columns to the rows of all splits together (`Plugin.add_features`).
+        inspect_rows: inspects the inputs of a split's rows (`Plugin.inspect_rows`).
 
     Raises:
         DataError: all faults of paths, files, columns or rows at once.
@@ -62,7 +64,7 @@ def load_splits(
     roles = ColumnRoles.of(columns)
     raw, fingerprint, notes = read_raw_splits(spec, roles)
     _check_columns(raw, spec, columns, roles.target, extra_columns or {})
-    raw, unusable = _examined(raw, examine)
+    raw, unusable = _inspected(raw, inspect_rows)
     usable, skipped = checks.skip_rows(
         raw, roles.inputs, roles.required_target, spec.on_missing, unusable
     )
@@ -70,8 +72,8 @@ def load_splits(
         if name not in usable:
             count = sum(skipped[name].values())
             notes.append(f"split {name!r} has no usable row ({count:,} skipped) and is left out")
-    if derive is not None:
-        usable = _derived(usable, derive)
+    if add_features is not None:
+        usable = _derived(usable, add_features)
     made, more = splits.make_splits(usable, spec.split, roles.target, seed)
     found = Overlap()
     if roles.inputs:
@@ -100,13 +102,14 @@ def _check_columns(
         checks.require_same_classes(raw, target)
 
 
-def _examined(
-    raw: dict[str, datasets.Dataset], examine: Callable[[datasets.Dataset, str], Examined] | None
+def _inspected(
+    raw: dict[str, datasets.Dataset],
+    inspect_rows: Callable[[datasets.Dataset, str], RowInspection] | None,
 ) -> tuple[dict[str, datasets.Dataset], dict[str, Mapping[str, Sequence[int]]]]:
     """Return the rows with their likeness as a column, and split -> reason -> unusable rows."""
-    if examine is None:
+    if inspect_rows is None:
         return raw, {}
-    found = {name: examine(split, name) for name, split in raw.items()}
+    found = {name: inspect_rows(split, name) for name, split in raw.items()}
     fatal = [fault for one in found.values() for fault in one.fatal]
     if fatal:
         raise DataError(fatal)
@@ -119,17 +122,17 @@ def _examined(
 
 
 def _derived(
-    given: dict[str, datasets.Dataset], derive: Callable[[datasets.Dataset], datasets.Dataset]
+    given: dict[str, datasets.Dataset], add_features: Callable[[datasets.Dataset], datasets.Dataset]
 ) -> dict[str, datasets.Dataset]:
     import datasets
 
     whole = datasets.concatenate_datasets(list(given.values()))
-    found = derive(whole)
+    found = add_features(whole)
     if found is whole:
         return given
     if len(found) != len(whole):
         raise ToolkitError(
-            f"derive gave {len(found)} rows for {len(whole)}: it must keep every one"
+            f"add_features returned {len(found)} rows for {len(whole)}: it must keep every one"
         )
     split, start = {}, 0
     for name, rows in given.items():

@@ -74,7 +74,7 @@ def unusable_rows(
     if inputs:
         empty = checks.missing(raw, inputs)
         found = dict.fromkeys(np.flatnonzero(empty).tolist(), f"empty {', '.join(inputs)}")
-    for why, places in plugin.examine(raw, "predict").unusable.items():
+    for why, places in plugin.inspect_rows(raw, "predict").unusable.items():
         found |= dict.fromkeys(map(int, places), why)
     return found
 

@@ -141,7 +141,7 @@ class _Input:
         for row, why in unusable.items():
             wrong[int(numbers[row])] = why, raw.with_format("arrow")[row : row + 1]
         usable = np.setdiff1d(np.arange(len(raw)), list(unusable))
-        rows = plugin.derive(raw.select(usable)) if len(usable) else raw.select(usable)
+        rows = plugin.add_features(raw.select(usable)) if len(usable) else raw.select(usable)
         return cls(rows, raw.column_names, wrong, digest)
 
     def window(self, start: int, *, whole: bool) -> pa.Table:

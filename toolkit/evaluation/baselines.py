@@ -66,7 +66,7 @@ def score_baselines(
     raw, rng = plugin.data, np.random.default_rng(seed)
     orders = [rng.permutation(len(raw[split])) for split in ("train", "test")]
     data = BaselineData(raw["train"], prepared["train"], raw["test"], prepared["test"], *orders)
-    baselines = list(plugin.floors())
+    baselines = list(plugin.baselines())
     scores: dict[str, Scores] = {}
     used: dict[str, dict[str, int]] = {}
     end = time.monotonic() + seconds

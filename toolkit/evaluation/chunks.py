@@ -1,7 +1,7 @@
 """Rows that were prepared in several chunks (windows of a long text).
 
-The column `row` of a prepared split has the raw row of each chunk. Without it, each prepared row is
-a chunk by itself.
+The column `chunk_of` of a prepared split has the raw row of each chunk. Without it, each prepared
+row is a chunk by itself.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ import numpy as np
 if TYPE_CHECKING:
     import datasets
 
-ROW = "row"
+CHUNK_OF = "chunk_of"
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def given(prepared: datasets.Dataset) -> bool:
     """Return whether a row may have several chunks."""
-    return ROW in prepared.column_names
+    return CHUNK_OF in prepared.column_names
 
 
 def rows_of(prepared: datasets.Dataset, places: Sequence[int] | Ints | None = None) -> Ints:
     """Return the raw row of some chunks, or of all."""
     if not given(prepared):
         return np.arange(len(prepared)) if places is None else np.asarray(places, np.int64)
-    column = prepared.select_columns([ROW]).with_format("numpy")
-    found = np.asarray(column[:][ROW], np.int64)
+    column = prepared.select_columns([CHUNK_OF]).with_format("numpy")
+    found = np.asarray(column[:][CHUNK_OF], np.int64)
     return found if places is None else found[np.asarray(places, np.int64)]
 
 
@@ -67,5 +67,5 @@ def select(
     starts = bounds(prepared, len(raw))
     places = [np.arange(starts[row], starts[row + 1]) for row in rows]
     owners = np.repeat(np.arange(len(places)), [len(part) for part in places])
-    chosen = prepared.select(np.concatenate(places)).remove_columns(ROW)
-    return raw.select(rows), chosen.add_column(ROW, owners.tolist())
+    chosen = prepared.select(np.concatenate(places)).remove_columns(CHUNK_OF)
+    return raw.select(rows), chosen.add_column(CHUNK_OF, owners.tolist())

@@ -105,7 +105,7 @@ def _window(
         if loss is not None:
             losses.append(loss * len(chosen))
         if in_chunks:
-            made = plugin.keep(outputs, inputs)
+            made = plugin.reduce_chunk(outputs, inputs)
             _check_count(plugin, "keep", made, len(chosen))
         else:
             made = plugin.decode(outputs, records(raw, chosen))

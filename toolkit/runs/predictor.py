@@ -51,7 +51,7 @@ class Predictor:
         """
         if not rows:
             return []
-        return self.predictions(self.plugin.derive(self.dataset(rows)))
+        return self.predictions(self.plugin.add_features(self.dataset(rows)))
 
     def dataset(self, rows: Sequence[Mapping[str, Any]]) -> datasets.Dataset:
         """Return rows as a dataset; raises as `predict` does."""

@@ -80,7 +80,7 @@ def compare(
     found = Comparison()
     for row, (one, other) in enumerate(zip(first, second, strict=True)):
         found.compared += 1
-        if _same_prediction(one, other, plugin.margin(one), plugin.margin(other)):
+        if _same_prediction(one, other, plugin.decision_margin(one), plugin.decision_margin(other)):
             continue
         found.different += 1
         if len(found.rows) < SHOWN:

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from toolkit.data import ClassLabels
-from toolkit.evaluation import classification_baselines as baselines
+from toolkit.evaluation import classification_baselines
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import Baseline, Options, Prediction, Row, columns
 
@@ -122,12 +122,12 @@ class ClassificationPlugin(Plugin[OptionsT]):
         found = [self.labels.texts(row[self.target]) for row in rows]
         return found if self.multi_label else [texts[0] for texts in found]
 
-    def margin(self, prediction: Prediction) -> float | Mapping[str, float]:
+    def decision_margin(self, prediction: Prediction) -> float | Mapping[str, float]:
         """Return the gap between the two best classes, or the nearest label's to the threshold."""
         if self.multi_label:
             scores: dict[str, float] = prediction["scores"]
             return min(abs(score - self._threshold) for score in scores.values())
-        return super().margin(prediction)
+        return super().decision_margin(prediction)
 
     def usual_metrics(self) -> list[str]:
         """Return metric names for a recipe that names none; the first is the headline."""
@@ -147,15 +147,18 @@ class ClassificationPlugin(Plugin[OptionsT]):
             for name in names
         }
 
-    def floors(self) -> Iterable[Baseline]:
+    def baselines(self) -> Iterable[Baseline]:
         """Return the majority class, and logistic regression on the frozen model's features."""
         task = self.baseline_task
-        return [baselines.Majority(task), baselines.FrozenLinear(task, self)]
+        return [
+            classification_baselines.Majority(task),
+            classification_baselines.FrozenLinear(task, self),
+        ]
 
     @property
-    def baseline_task(self) -> baselines.Classification:
+    def baseline_task(self) -> classification_baselines.Classification:
         """What baselines need to know of the classes; they decode as the model does."""
-        return baselines.Classification(
+        return classification_baselines.Classification(
             len(self.labels.names),
             self.multi_label,
             lambda rows: np.array(self.labels.ids(row[self.target] for row in rows)).astype(int),

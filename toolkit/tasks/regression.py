@@ -109,7 +109,7 @@ class RegressionPlugin(Plugin[OptionsT]):
             raise UserError(f"{what} Metrics: {', '.join(METRICS)}")
         return {name: METRICS[name]() for name in names}
 
-    def floors(self) -> Iterable[Baseline]:
+    def baselines(self) -> Iterable[Baseline]:
         """Return the mean and the median of the training targets."""
         return [
             Constant("train_mean", self.references, np.mean),

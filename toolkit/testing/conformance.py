@@ -77,7 +77,7 @@ CHECKS = (
     Check("reload", behaviour.reloads_equal,
           "decode must depend on the outputs, the rows and what is saved alone: not on self.data"),
     Check("baselines", behaviour.baselines_scored,
-          "return from floors() what the model must beat; the usual ones are in "
+          "return from baselines() what the model must beat; the usual ones are in "
           "toolkit.evaluation.classification_baselines"),
     Check("resume", behaviour.repeats_and_resumes,
           "draw random numbers from torch, numpy or random (their states are saved), or from "

@@ -80,7 +80,7 @@ class Subject:
             key: (column, markers[key.split(".")[0]])
             for key, column in columns(plugin.options).items()
         }
-        # Without the columns that `derive` adds: the run adds them again.
+        # Without the columns that `add_features` adds: the run adds them again.
         loaded = load_splits(recipe.data, named, recipe.seed)
         target = next((name for name, mark in named.values() if mark.role == "target"), None)
         self.folder.mkdir(parents=True, exist_ok=True)

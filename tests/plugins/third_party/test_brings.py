@@ -97,7 +97,7 @@ class Sums(Plugin):
     def metrics(self):
         return {"accuracy": metrics.load("accuracy", labels=["0", "1"])}
 
-    def floors(self):
+    def baselines(self):
         return [Nought()]
 
 

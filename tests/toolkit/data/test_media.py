@@ -9,7 +9,7 @@ import pytest
 
 from toolkit.data import load_splits
 from toolkit.errors import DataError
-from toolkit.plugin_types import Column, Examined
+from toolkit.plugin_types import Column, RowInspection
 from toolkit.recipe import DataSpec
 
 COLUMNS = {
@@ -170,9 +170,9 @@ def test_rows_that_a_scenario_cannot_use_are_set_aside_and_likeness_compared(cla
         assert split == "train"
         ends = [value["path"][-5:] for value in rows["sound"]]
         broken = [place for place, end in enumerate(ends) if end == "0.wav"]
-        return Examined({"out of tune": broken}, likeness=ends)
+        return RowInspection({"out of tune": broken}, likeness=ends)
 
-    found = load_splits(spec, COLUMNS, 0, examine=examine)
+    found = load_splits(spec, COLUMNS, 0, inspect_rows=examine)
     assert found.skipped == {"train": {"out of tune": 2}}
     assert sum(map(len, found.splits.values())) == 14
     assert found.splits["train"].column_names == ["sound", "label"]
@@ -187,5 +187,8 @@ def test_what_a_scenario_calls_fatal_ends_the_run(classes):
     spec = DataSpec(source=str(classes()), split=HALF)
     with pytest.raises(DataError, match="a.wav: is silent"):
         load_splits(
-            spec, COLUMNS, 0, examine=lambda rows, _: Examined(fatal=[Fault("a.wav", "is silent")])
+            spec,
+            COLUMNS,
+            0,
+            inspect_rows=lambda rows, _: RowInspection(fatal=[Fault("a.wav", "is silent")]),
         )

@@ -47,7 +47,7 @@ def test_fewer_rows_where_there_is_not(job):
 
 
 def test_the_majority_baseline_gives_the_shares_of_the_classes(job):
-    baseline = next(iter(job.plugin.floors()))
+    baseline = next(iter(job.plugin.baselines()))
     raw = job.plugin.data
     order = np.arange(3)
     data = BaselineData(

@@ -35,11 +35,11 @@ class Lines(Plugin[LineOptions]):
 
     def prepare(self, split, name):
         def encode(batch, places):
-            found = {"input_ids": [], "row": [], "at": [], "length": []}
+            found = {"input_ids": [], "chunk_of": [], "at": [], "length": []}
             for place, numbers in zip(places, batch["numbers"]):
                 for at in range(0, len(numbers), 2):
                     found["input_ids"].append((numbers[at:at + 2] * 2)[:2])
-                    found["row"].append(place)
+                    found["chunk_of"].append(place)
                     found["at"].append(at)
                     found["length"].append(2)
             if "high" in batch:
@@ -52,7 +52,7 @@ class Lines(Plugin[LineOptions]):
     def load_model(self):
         return pretrained.model(AutoModelForSequenceClassification, self.model_path, num_labels=2)
 
-    def keep(self, outputs, parts):
+    def reduce_chunk(self, outputs, parts):
         chances = outputs.logits.softmax(-1)[:, 1].tolist()
         return [(part["at"], p) for part, p in zip(parts, chances)]
 
@@ -135,16 +135,16 @@ def test_every_row_needs_a_part(lines):
 
 def test_bounds_windows_and_choices_of_rows():
     raw = Dataset.from_dict({"text": list("abcd")})
-    made = Dataset.from_dict({"row": [0, 0, 1, 2, 2, 2, 3], "x": list(range(7))})
+    made = Dataset.from_dict({"chunk_of": [0, 0, 1, 2, 2, 2, 3], "x": list(range(7))})
     assert chunks.bounds(made, 4).tolist() == [0, 2, 3, 6, 7]
     assert list(chunks.windows(chunks.bounds(made, 4), 3)) == [(0, 2), (2, 3), (3, 4)]
     assert list(chunks.windows(chunks.bounds(made, 4), 1)) == [(0, 1), (1, 2), (2, 3), (3, 4)]
     some, chosen = chunks.select(raw, made, [2, 0])
     assert some["text"][:] == ["c", "a"]
     assert chosen["x"][:] == [3, 4, 5, 0, 1]
-    assert chosen["row"][:] == [0, 0, 0, 1, 1]
+    assert chosen["chunk_of"][:] == [0, 0, 0, 1, 1]
     plain = Dataset.from_dict({"x": [1, 2, 3]})
     assert list(chunks.windows(chunks.bounds(plain, 3), 2)) == [(0, 2), (2, 3)]
     for rows in ([0, 2, 3], [1, 2, 3], [0, 1, 0, 2, 3], [0, 1, 2]):
         with pytest.raises(ValueError, match="for 4"):
-            chunks.bounds(Dataset.from_dict({"row": rows}), 4)
+            chunks.bounds(Dataset.from_dict({"chunk_of": rows}), 4)

@@ -54,7 +54,7 @@ def test_a_prediction_is_the_same_within_the_promised_tolerance(saved, loaded, d
 
 
 class Keyed(Bare):
-    def margin(self, prediction):
+    def decision_margin(self, prediction):
         return {"": prediction["score"], "others": 0.0}
 
 

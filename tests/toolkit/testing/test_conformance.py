@@ -65,7 +65,7 @@ class Letters(Plugin[LetterOptions]):
     def metrics(self):
         return {"accuracy": metrics.load("accuracy", labels=self.names)}
 
-    def floors(self):
+    def baselines(self):
         task = classification_baselines.Classification(
             2, False,
             lambda rows: __import__("numpy").array([self.names.index(r["label"]) for r in rows]),

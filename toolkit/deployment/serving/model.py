@@ -28,7 +28,7 @@ class Served:
         self.fields = Fields(restored.plugin)
         plugin = type(restored.plugin)
         # A plugin that derives columns from other rows must not see those of other requests.
-        self._apart = plugin.derive is not Plugin.derive
+        self._apart = plugin.add_features is not Plugin.add_features
 
     def info(self) -> dict[str, Any]:
         """Return the model's scores, baselines and columns, as in run.json."""
@@ -81,4 +81,4 @@ class Served:
         why = prediction_rows.unusable_rows(raw, inputs, plugin)
         if why:
             raise InvalidRowsError([((str(row),), why[row]) for row in sorted(why)[:20]])
-        return plugin.derive(raw)
+        return plugin.add_features(raw)

@@ -14,7 +14,7 @@ from toolkit.plugin import Plugin
 from toolkit.plugin_types import Baseline, Prediction, Row
 from toolkit_plugins.tabular import batches
 from toolkit_plugins.tabular.frame import to_frame
-from toolkit_plugins.tabular.fraud_detection import derive, inputs, model, records, split_checks
+from toolkit_plugins.tabular.fraud_detection import features, inputs, model, records, split_checks
 from toolkit_plugins.tabular.fraud_detection.options import FraudOptions
 from toolkit_plugins.tabular.fraud_detection.processor import FILE, TransactionProcessor
 from toolkit_plugins.tabular.fraud_detection.proposals import resolve
@@ -30,7 +30,7 @@ class FraudDetection(Plugin[FraudOptions]):
     Options = FraudOptions
     schema: Schema | None = None
 
-    def derive(self, rows: Any) -> Any:
+    def add_features(self, rows: Any) -> Any:
         """Return the rows with the history of each: see `history`."""
         if self.processor is not None:  # a saved model knows its columns
             self.schema = self.processor.schema
@@ -38,7 +38,7 @@ class FraudDetection(Plugin[FraudOptions]):
         else:
             split_time = self.recipe.data.split.time if self.recipe else None
             self.schema = resolve(to_frame(rows), self.options, split_time)
-        return derive.with_history(rows, self.schema, self.options.history)
+        return features.with_history(rows, self.schema, self.options.history)
 
     def load_processor(self) -> Any:
         """Return the processor: fitted on train, or that of the checkpoint."""
@@ -50,7 +50,7 @@ class FraudDetection(Plugin[FraudOptions]):
             schema, options = self._schema, self.options
             if options.task == "detect":
                 split_checks.check_splits(self.data, schema, options.label_delay)
-            history = derive.names(schema, options.history)
+            history = features.names(schema, options.history)
             found = inputs.fitted(self.data["train"], schema, history, options)
             if saved:
                 before = TransactionProcessor.from_pretrained(self.model_path)
@@ -132,7 +132,7 @@ class FraudDetection(Plugin[FraudOptions]):
             return [0] * len(rows)
         return records.references(rows, self._schema, self._known_from)
 
-    def margin(self, prediction: Prediction) -> float:
+    def decision_margin(self, prediction: Prediction) -> float:
         """Return how far the probability is from the threshold."""
         if "score" not in prediction:
             return float("inf")
@@ -163,7 +163,7 @@ class FraudDetection(Plugin[FraudOptions]):
         names = self.recipe.report.metrics if self.recipe else []
         return scoring.modules(self.options, self._schema, names)
 
-    def floors(self) -> Iterable[Baseline]:
+    def baselines(self) -> Iterable[Baseline]:
         """Return always-legitimate, logistic regression, and gradient boosting."""
         from toolkit_plugins.tabular.fraud_detection import baselines
 
@@ -196,7 +196,7 @@ class FraudDetection(Plugin[FraudOptions]):
         scores = np.array([prediction["score"] for prediction in predictions])
         kept = np.ones(len(rows), bool)
         if self._known_from is not None:
-            kept = np.asarray(rows.with_format("numpy")[derive.KNOWN][:]) < self._known_from
+            kept = np.asarray(rows.with_format("numpy")[features.KNOWN][:]) < self._known_from
         return scoring.curves(
             scores[kept], self.truth(rows)[kept], inputs.amounts(rows, self._schema)[kept],
             self.options, self.calibration.get("threshold", 0.5),
@@ -232,4 +232,4 @@ class FraudDetection(Plugin[FraudOptions]):
         """When train begins: cards with a fraud known since then are not scored (drop_known)."""
         if not self.options.drop_known or self.data is None or self._schema.time is None:
             return None
-        return int(np.min(self.data["train"].with_format("numpy")[derive.TIME][:]))
+        return int(np.min(self.data["train"].with_format("numpy")[features.TIME][:]))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from toolkit_plugins.tabular import batches
-from toolkit_plugins.tabular.fraud_detection import derive
+from toolkit_plugins.tabular.fraud_detection import features
 from toolkit_plugins.tabular.fraud_detection.history import DAY
 from toolkit_plugins.tabular.fraud_detection.schema import as_label
 
@@ -46,10 +46,10 @@ def references(rows: Sequence[Row], schema: Schema, known_from: int | None) -> l
         {
             "label": as_label(row[label]),
             "fraud": int(as_label(row[label]) == schema.labels[1]),
-            "day": row[derive.TIME] // DAY if schema.time else 0,
+            "day": row[features.TIME] // DAY if schema.time else 0,
             "card": batches.number_of(row[schema.entities[0]] if schema.entities else place),
             "amount": row[schema.amount] if schema.amount else 1.0,
-            "scored": known_from is None or row[derive.KNOWN] < known_from,
+            "scored": known_from is None or row[features.KNOWN] < known_from,
         }
         for place, row in enumerate(rows)
     ]

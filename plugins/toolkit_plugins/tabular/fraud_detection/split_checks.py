@@ -9,7 +9,7 @@ import numpy as np
 
 from toolkit.errors import DataError, Fault
 from toolkit_plugins.tabular.frame import to_frame
-from toolkit_plugins.tabular.fraud_detection import derive
+from toolkit_plugins.tabular.fraud_detection import features
 from toolkit_plugins.tabular.fraud_detection.options import milliseconds
 from toolkit_plugins.tabular.fraud_detection.proposals import leaks
 from toolkit_plugins.tabular.fraud_detection.schema import Schema, truth_of
@@ -63,7 +63,7 @@ def _late(data: Mapping[Any, Any], time: str, label_delay: str) -> list[Fault]:
     """Return a fault for each split some of whose labels are not known when test begins."""
     delay = milliseconds(label_delay)
     times = {
-        name: np.asarray(rows.with_format("numpy")[derive.TIME][:]) for name, rows in data.items()
+        name: np.asarray(rows.with_format("numpy")[features.TIME][:]) for name, rows in data.items()
     }
     found = []
     for name in ("train", "validation"):

@@ -75,10 +75,10 @@ class TextClassification(ClassificationPlugin[TextOptions]):
             pad_token_id=self.processor.pad_token_id,
         )
 
-    def floors(self) -> Iterable[Baseline]:
+    def baselines(self) -> Iterable[Baseline]:
         """Return majority, and logistic regression on TF-IDF and on the frozen model."""
         words = classification_baselines.TfidfLogistic(self.baseline_task, self._texts)
-        majority, frozen = super().floors()
+        majority, frozen = super().baselines()
         return [majority, words, frozen]
 
     @cached_property

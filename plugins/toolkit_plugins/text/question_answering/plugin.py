@@ -48,7 +48,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
             found: dict[str, list[Any]] = {}
             questions, contexts = zip(*texts, strict=True)
             for window in windows.of(questions, contexts, places):
-                window["row"] = numbers[window["row"]]
+                window["chunk_of"] = numbers[window["chunk_of"]]
                 for key, value in window.items():
                     found.setdefault(key, []).append(value)
             return found
@@ -89,7 +89,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         """Return the cross-entropy of start and end among the tokens that may be either."""
         return spans.loss
 
-    def keep(self, outputs: Any, parts: Sequence[Row]) -> list[spans.Kept]:
+    def reduce_chunk(self, outputs: Any, parts: Sequence[Row]) -> list[spans.Kept]:
         """Return the best spans of each window."""
         options = self.options
         return spans.best(outputs, parts, options.max_answer_length, options.n_best)
@@ -107,7 +107,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         """Return the gold answers of each row; an empty list where there is none."""
         return [[text for text, _ in self.layout.gold(row)] for row in rows]
 
-    def margin(self, prediction: Prediction) -> Mapping[str, float]:
+    def decision_margin(self, prediction: Prediction) -> Mapping[str, float]:
         """Return the gap between the answer and the next, and the smallest within the n-best."""
         scores = [found["score"] for found in prediction["n_best"]]
         gaps = [one - other for one, other in pairwise(scores)]
@@ -136,7 +136,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         )
         return {name: metrics.load(name, second) for name in names}
 
-    def floors(self) -> Iterable[Baseline]:
+    def baselines(self) -> Iterable[Baseline]:
         """Return the sliding window over words, and no answer where that can be right."""
         from toolkit_plugins.text.question_answering import baselines
 

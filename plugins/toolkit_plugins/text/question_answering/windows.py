@@ -44,7 +44,7 @@ class Windows:
     ) -> Iterator[dict[str, Any]]:
         """Yield windows in the order of the rows: model inputs, and what `spans` needs of them.
 
-        `row` is the place within the rows. `labels` are five places among the window's tokens:
+        `chunk_of` is the place within the rows. `labels` are five places among the window's tokens:
         start and end of the answer, begin and end of the context, and the token of no answer;
         they come where `places` are given.
         """
@@ -59,7 +59,7 @@ class Windows:
             nothing = self._nothing(ids)
             window = {name: encoded[name][place] for name in encoded}
             window |= {
-                "row": row,
+                "chunk_of": row,
                 "length": len(ids),
                 "first": first,
                 "nothing": nothing,

@@ -11,10 +11,10 @@ import numpy as np
 from toolkit.errors import DataError, Fault
 from toolkit.evaluation import classification_baselines
 from toolkit.models import pretrained
-from toolkit.plugin_types import Baseline, Examined, Prediction, Row
+from toolkit.plugin_types import Baseline, Prediction, Row, RowInspection
 from toolkit.tasks.classification import ClassificationPlugin, cross_entropy
 from toolkit_plugins.vision.augment import Augment
-from toolkit_plugins.vision.classification import batches, examine, figures, operating_points
+from toolkit_plugins.vision.classification import batches, figures, inspection, operating_points
 from toolkit_plugins.vision.classification.options import ImageOptions, check_two_classes
 from toolkit_plugins.vision.images import example_image, require_pillow
 
@@ -29,15 +29,17 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
 
     Options = ImageOptions
 
-    def examine(self, rows: Any, split: str) -> Examined:
+    def inspect_rows(self, rows: Any, split: str) -> RowInspection:
         """Decode every image once: unreadable files are named, and duplicates found."""
         require_pillow()
-        found = examine.check(rows, self.options.image, split)
+        found = inspection.check(rows, self.options.image, split)
         self._tiny[split] = self._tiny.get(split, 0) + found.tiny
         if self.options.on_corrupt == "error" and split != "predict":
-            return Examined(fatal=examine.capped(found.faults, split), likeness=found.likeness)
-        self._unreadable += found.faults[: examine.NAMED]
-        return Examined({"image cannot be read": found.broken}, likeness=found.likeness)
+            return RowInspection(
+                fatal=inspection.capped(found.faults, split), likeness=found.likeness
+            )
+        self._unreadable += found.faults[: inspection.NAMED]
+        return RowInspection({"image cannot be read": found.broken}, likeness=found.likeness)
 
     def load_processor(self) -> Any:
         """Return the image processor (Pillow backend), made for the config of a new model."""
@@ -131,12 +133,12 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         at = self.positive, self.calibration["threshold"]
         return [operating_points.decided(prediction, *at) for prediction in found]
 
-    def margin(self, prediction: Prediction) -> float | Mapping[str, float]:
+    def decision_margin(self, prediction: Prediction) -> float | Mapping[str, float]:
         """Return the gap between the two best classes, or the positive one's to the threshold."""
         if "threshold" in self.calibration:
             score = prediction["scores"][self.positive]
             return float(abs(score - self.calibration["threshold"]))
-        return super().margin(prediction)
+        return super().decision_margin(prediction)
 
     def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, Any]:
         """Choose the threshold of two classes, where the options ask for it."""
@@ -157,9 +159,9 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
             return ["accuracy", "sensitivity", "specificity", "f1", "roc_auc"]
         return ["accuracy", *(["top5_accuracy"] if count > 5 else []), "f1_macro", "roc_auc"]
 
-    def floors(self) -> Iterable[Baseline]:
+    def baselines(self) -> Iterable[Baseline]:
         """Return majority, logistic regression on small grey images, and on the frozen model."""
-        majority, frozen = super().floors()
+        majority, frozen = super().baselines()
         name, column = "grey_pixels_logistic_regression", self.options.image
 
         def greys(rows: Sequence[Row]) -> Any:
@@ -190,7 +192,7 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
     def notes(self) -> list[str]:
         """Report skipped and tiny images, and which classes training lacks."""
         found = [f"skipped: {fault}" for fault in self._unreadable]
-        found += [f"{split}: {count:,} images have fewer than {examine.TINY} pixels a side"
+        found += [f"{split}: {count:,} images have fewer than {inspection.TINY} pixels a side"
                   for split, count in self._tiny.items() if count]  # fmt: skip
         return found + super().notes()
 

@@ -103,10 +103,10 @@ def test_long_contexts_are_read_whole(tmp_path, qa_model):
     for part in train:
         begin, end, first, *_ = part["labels"]
         if begin >= first > 0:
-            context = rows[part["row"]]["context"]
+            context = rows[part["chunk_of"]]["context"]
             text = context[part["token_starts"][begin - first] : part["token_ends"][end - first]]
-            assert text in rows[part["row"]]["answers"]["text"]
-            found.add(part["row"])
+            assert text in rows[part["chunk_of"]]["answers"]["text"]
+            found.add(part["chunk_of"])
     assert found == {n for n, row in enumerate(rows) if row["answers"]["text"]}
 
 

@@ -1,4 +1,4 @@
-"""A table of transactions with the history of each: what `FraudDetection.derive` adds to rows."""
+"""A table of transactions with the history of each: columns added to its rows."""
 
 from __future__ import annotations
 
