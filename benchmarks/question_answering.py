@@ -161,7 +161,9 @@ def from_logits(path: Path) -> float:
     logits = SimpleNamespace(start_logits=torch.randn(shape), end_logits=torch.randn(shape))
     begin = time.perf_counter()
     kept = plugin.reduce_chunk(logits, parts)
-    plugin.decode([[one] for one in kept], [raw[part["chunk_of"]] for part in parts])
+    plugin.decode(
+        [[one] for one in kept], [raw[part["chunk_of"]] for part in parts], [[p] for p in parts]
+    )
     return len(parts) / (time.perf_counter() - begin)
 
 

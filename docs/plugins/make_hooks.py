@@ -1,4 +1,4 @@
-"""Write hooks.md from the docstrings of toolkit/plugin.py: `python docs/plugins/make_hooks.py`."""
+"""Write hooks.md from the docstrings of toolkit/plugin/: `python docs/plugins/make_hooks.py`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import inspect
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SOURCE = HERE.parent.parent / "toolkit" / "plugin.py"
+SOURCE = HERE.parent.parent / "toolkit" / "plugin" / "contract.py"
 PAGE = HERE / "hooks.md"
 HEAD = """# Hooks
 
-Written by `python docs/plugins/make_hooks.py` from `toolkit/plugin.py`; a test compares them.
+Written by `python docs/plugins/make_hooks.py` from `toolkit/plugin/`; a test compares them.
 The runner calls the hooks in this order. `load_model` is required, all others are optional.
 
 ## What a hook finds in `self`

@@ -46,7 +46,7 @@ class Crowds(Plugin[CrowdOptions]):
             AutoModelForSequenceClassification, self.model_path, num_labels=2
         )
 
-    def decode(self, outputs, rows):
+    def decode(self, outputs, rows, prepared):
         limit = self.calibration.get("limit", 2.0)
         return [{"label": str(int(p >= limit)), "score": p}
                 for p in outputs.logits.softmax(-1)[:, 1].tolist()]

@@ -85,8 +85,12 @@ def test_a_strangers_scenario_is_resolved(install):
         (GOOD.replace("load_model", "other"), "does not define load_model"),
         (GOOD + "    api_version = 3\n", "is written for api_version 3; this toolkit has 2: "),
         (
+            GOOD + "    def decode(self, outputs, rows):\n        return []\n",
+            "api_version 1; this toolkit has 2 (decode takes (outputs, rows, prepared)): ",
+        ),
+        (
             GOOD + "    def floors(self):\n        return ()\n",
-            "is written for api_version 1; this toolkit has 2 (floors is baselines): ",
+            "is written for api_version 1; this toolkit has 2 (floors is baselines now): ",
         ),
         (
             "from toolkit.errors import DataError\nraise DataError('needs libfoo')",

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,9 +107,9 @@ def _window(
             losses.append(loss * len(chosen))
         if in_chunks:
             made = plugin.reduce_chunk(outputs, inputs)
-            _check_count(plugin, "keep", made, len(chosen))
+            _check_count(plugin, "reduce_chunk", made, len(chosen))
         else:
-            made = plugin.decode(outputs, records(raw, chosen))
+            made = plugin.decode(outputs, records(raw, chosen), inputs)
             _check_count(plugin, "decode", made, len(chosen))
         found.update(zip(chosen, made, strict=True))
     return found, losses
@@ -173,7 +174,10 @@ def _joined(
         [found[chunk] for chunk in range(start, end)]
         for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
     ]
-    predictions = plugin.decode(kept, records(raw, range(first, first + len(kept))))
+    rows = records(raw, range(first, first + len(kept)))
+    parts = iter(records(prepared, range(int(starts[0]), int(starts[-1]))))
+    prepared_rows = [list(islice(parts, len(chunks_of))) for chunks_of in kept]
+    predictions = plugin.decode(kept, rows, prepared_rows)
     _check_count(plugin, "decode", predictions, len(kept))
     return Batch(first, predictions, total)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from toolkit.plugin import Plugin
     from toolkit.plugin_types import Prediction
 
-MARGIN = 1e-3  # a prediction nearer than this to another one may become it
-TOLERANCE = 1e-2  # of each number in a prediction
 SHOWN = 5
 
 
@@ -70,9 +68,7 @@ def in_a_fresh_process(arguments: Sequence[str]) -> subprocess.CompletedProcess[
 def compare(
     plugin: Plugin[Any], first: Iterable[Prediction], second: Iterable[Prediction]
 ) -> Comparison:
-    """Compare predictions row by row: decimal numbers within 1e-2, everything else equal.
-
-    Another text, list or whole number is accepted only if the prediction was within 1e-3 of it.
+    """Compare predictions row by row, as `Plugin.same` says.
 
     Raises:
         ValueError: there are not as many of both.
@@ -80,7 +76,7 @@ def compare(
     found = Comparison()
     for row, (one, other) in enumerate(zip(first, second, strict=True)):
         found.compared += 1
-        if _same_prediction(one, other, plugin.decision_margin(one), plugin.decision_margin(other)):
+        if plugin.same(one, other):
             continue
         found.different += 1
         if len(found.rows) < SHOWN:
@@ -89,29 +85,6 @@ def compare(
             found.rows.append(row)
             found.examples.append(f"row {row}: saved {saved}, loaded {loaded}")
     return found
-
-
-def _same_prediction(one: Prediction, other: Prediction, margin: Any, others: Any) -> bool:
-    """Compare two predictions, each key by its own margin where there is one."""
-    if not isinstance(margin, Mapping) or not isinstance(others, Mapping):
-        return _same(one, other, bool(min(margin, others) <= MARGIN))
-
-    def close(key: str) -> bool:
-        return bool(min(found.get(key, found[""]) for found in (margin, others)) <= MARGIN)
-
-    return one.keys() == other.keys() and all(_same(one[k], other[k], close(k)) for k in one)
-
-
-def _same(one: Any, other: Any, close: bool) -> bool:
-    if isinstance(one, int) and isinstance(other, int):  # a position or a count, not measured
-        return one == other or close
-    if isinstance(one, int | float) and isinstance(other, int | float):
-        return abs(one - other) <= TOLERANCE or one == other or (one != one and other != other)
-    if isinstance(one, Mapping) and isinstance(other, Mapping):
-        return one.keys() == other.keys() and all(_same(one[k], other[k], close) for k in one)
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return all(_same(a, b, close) for a, b in zip(one, other, strict=True))
-    return bool(one == other) or close
 
 
 def main(run: Path, folder: Path) -> Comparison:

@@ -97,7 +97,9 @@ class ClassificationPlugin(Plugin[OptionsT]):
             return binary_cross_entropy(weights)
         return cross_entropy(weights, self.label_smoothing)
 
-    def decode(self, outputs: Any, rows: Sequence[Row]) -> list[Prediction]:
+    def decode(
+        self, outputs: Any, rows: Sequence[Row], prepared: Sequence[Any]
+    ) -> list[Prediction]:
         """Return label(s) and the probability of every class, from logits (rows, classes)."""
         logits = outputs.logits.float()
         probabilities = logits.sigmoid() if self.multi_label else logits.softmax(-1)

@@ -83,7 +83,9 @@ class RegressionPlugin(Plugin[OptionsT]):
         """Return the loss that the option `loss` names, or the squared error."""
         return loss(getattr(self.options, "loss", "mse"))
 
-    def decode(self, outputs: Any, rows: Sequence[Row]) -> list[Prediction]:
+    def decode(
+        self, outputs: Any, rows: Sequence[Row], prepared: Sequence[Any]
+    ) -> list[Prediction]:
         """Return the value of each row, from logits of shape (rows, 1)."""
         if self.data is not None:
             mean, deviation = self._train_scale

@@ -52,7 +52,7 @@ CHECKS = (
           "import torch, transformers and datasets inside the hooks, or keep the package's "
           "__init__.py (which is imported to find its recipes) free of them"),
     Check("hooks", contract.hooks_fit,
-          "give the hook the name and parameters that it has in toolkit/plugin.py"),
+          "give the hook the name and parameters that it has in toolkit/plugin/"),
     Check("options", contract.options_documented,
           "subclass toolkit.Options; Field(default, description=...); TextColumn, InputColumn, "
           "LabelColumn or TargetColumn for names of columns"),

@@ -87,7 +87,7 @@ class Sums(Plugin):
     def load_model(self):
         return pretrained.model(AutoModel, self.model_path)
 
-    def decode(self, outputs, rows):
+    def decode(self, outputs, rows, prepared):
         return [{"label": str(int(b > a)), "scores": {"0": a, "1": b}}
                 for a, b in outputs.logits.softmax(-1).tolist()]
 

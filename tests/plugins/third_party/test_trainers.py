@@ -70,7 +70,7 @@ class Naming(toolkit.Plugin):
         made = model.generate(**asked, max_new_tokens=4, num_beams=2)
         return SimpleNamespace(loss=loss, texts=made)
 
-    def decode(self, outputs, rows):
+    def decode(self, outputs, rows, prepared):
         found = self.processor.batch_decode(outputs.texts, skip_special_tokens=True)
         return [{{"text": text}} for text in found]
 
@@ -121,7 +121,7 @@ class Completing(toolkit.Plugin):
                               pad_token_id=self.processor.pad_token_id)
         return made[:, batch["input_ids"].shape[1]:]
 
-    def decode(self, outputs, rows):
+    def decode(self, outputs, rows, prepared):
         found = self.processor.batch_decode(outputs, skip_special_tokens=True)
         return [{{"text": text}} for text in found]
 
@@ -197,7 +197,7 @@ class Pairs(toolkit.Plugin):
         hidden = model(**batch).last_hidden_state
         return (hidden * mask).sum(1) / mask.sum(1)
 
-    def decode(self, outputs, rows):
+    def decode(self, outputs, rows, prepared):
         likeness = torch.cosine_similarity(outputs[0::2], outputs[1::2])
         return [{"similarity": value} for value in likeness.tolist()]
 

@@ -56,7 +56,7 @@ class Lines(Plugin[LineOptions]):
         chances = outputs.logits.softmax(-1)[:, 1].tolist()
         return [(part["at"], p) for part, p in zip(parts, chances)]
 
-    def decode(self, outputs, rows):
+    def decode(self, outputs, rows, prepared):
         for kept, row in zip(outputs, rows):
             # All parts of the row, in their order.
             assert [at for at, _ in kept] == list(range(0, len(row["numbers"]), 2))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import wave
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 from text_rows import sentences
 
 import toolkit
 from toolkit.errors import ReloadError
 from toolkit.plugin import Plugin
-from toolkit.plugin_types import NoOptions
+from toolkit.plugin_types import NoOptions, PredictionFile
 from toolkit.runs import verify
 
 
@@ -27,6 +31,22 @@ PLUGIN = Bare()
 
 def prediction(**scores):
     return {"label": max(scores, key=scores.get), "scores": scores}
+
+
+def png(ones):
+    """A mask of 20 x 20 pixels, some of which are 1."""
+    file, pixels = io.BytesIO(), np.zeros(400, np.uint8)
+    pixels[:ones] = 1
+    Image.fromarray(pixels.reshape(20, 20)).save(file, "PNG")
+    return PredictionFile(".png", file.getvalue())
+
+
+def wav(height):
+    file = io.BytesIO()
+    with wave.open(file, "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", ""))
+        sound.writeframes(np.array([0, height, -height, 8000], "<i2").tobytes())
+    return PredictionFile(".wav", file.getvalue())
 
 
 @pytest.mark.parametrize(
@@ -44,6 +64,20 @@ def prediction(**scores):
         ({"yes": True}, {"yes": False}, 1),
         ({"a": 1.0}, {"b": 1.0}, 1),
         ({"start": 3}, {"start": 4}, 1),
+        # Sizes count: what is a rounding of a large number is another small one.
+        ({"value": 123456.70}, {"value": 123456.72}, 0),
+        ({"value": 123456.70}, {"value": 124456.70}, 1),
+        ({"value": 0.004}, {"value": -0.005}, 1),
+        ({"value": 0.5}, {"value": 0.507}, 1),
+        ({"score": 0.5}, {"score": 0.507}, 0),
+        ({"shares": {"a": 0.5, "b": 0.5}}, {"shares": {"a": 0.507, "b": 0.493}}, 0),
+        ({"forecast": [1e5, 0.001]}, {"forecast": [1e5 + 2, 0.02]}, 0),
+        ({"boxes": [[10.0, 20.0, 30.0, 400.0]]}, {"boxes": [[10.2, 20.1, 30.0, 400.3]]}, 0),
+        ({"boxes": [[10.0, 20.0, 30.0, 400.0]]}, {"boxes": [[12.0, 20.0, 30.0, 400.0]]}, 1),
+        ({"mask": png(0)}, {"mask": png(1)}, 0),
+        ({"mask": png(0)}, {"mask": png(90)}, 1),
+        ({"sound": wav(1000)}, {"sound": wav(1001)}, 0),
+        ({"sound": wav(1000)}, {"sound": wav(1100)}, 1),
         ({"start": 3, **prediction(a=0.5003, b=0.4997)},
          {"start": 4, **prediction(a=0.4998, b=0.5002)}, 0),
     ],

@@ -57,7 +57,7 @@ class Letters(Plugin[LetterOptions]):
 
         return pretrained.model(AutoModelForSequenceClassification, self.model_path, num_labels=2)
 
-    def decode(self, outputs, rows):
+    def decode(self, outputs, rows, prepared):
         found = outputs.logits.softmax(-1).tolist()
         return [{"label": self.names[p[1] > p[0]], "scores": dict(zip(self.names, p))}
                 for p in found]
@@ -161,7 +161,7 @@ def test_a_good_plugin_passes_all_of_it(installed, tmp_path, socket_enabled):
 
 MALFORMED = {
     "misspelled hook": ("hooks", [("def collator", "def colator")], "Did you mean 'collator'?"),
-    "hook of another shape": ("hooks", [("def decode(self, outputs, rows)",
+    "hook of another shape": ("hooks", [("def decode(self, outputs, rows, prepared)",
                                          "def decode(self, outputs)")], "cannot be called with"),
     "hook that is a value": ("hooks", [("    def metrics(self):\n        return",
                                         "    metrics = dict(none=1)\n\n    def scores(self):\n"

@@ -111,7 +111,9 @@ class FraudDetection(Plugin[FraudOptions]):
             parts["train_dataset"] = parts["train_dataset"].select(rows)
         return build_trainer(self, **parts)
 
-    def decode(self, outputs: Any, rows: Sequence[Row]) -> list[Prediction]:
+    def decode(
+        self, outputs: Any, rows: Sequence[Row], prepared: Sequence[Any]
+    ) -> list[Prediction]:
         """Return the probability of fraud, the label, and whether an alert pays."""
         if self.options.task == "pretrain":
             return [{"surprise": value} for value in outputs.surprise.tolist()]

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from toolkit.plugin_types import Column, Options, TextColumn
 
-AnswerColumn = Annotated[str, Column("target", as_text=True, may_be_empty=True)]
+AnswerColumn = Annotated[str, Column("target", kind="text", may_be_empty=True)]
 
 
 class AnswerOptions(Options):

@@ -94,7 +94,9 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         options = self.options
         return spans.best(outputs, parts, options.max_answer_length, options.n_best)
 
-    def decode(self, outputs: Any, rows: Sequence[Row]) -> list[Prediction]:
+    def decode(
+        self, outputs: Any, rows: Sequence[Row], prepared: Sequence[Any]
+    ) -> list[Prediction]:
         """Return the answer of each row, its offsets, and the n best candidates."""
         count, threshold = self.options.n_best, self.threshold
         contexts = [text_of(row[self.options.context], "") for row in rows]

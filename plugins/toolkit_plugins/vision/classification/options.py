@@ -15,7 +15,7 @@ from toolkit.utils.text import listing, nearest
 from toolkit_plugins.vision.augment import Augment
 from toolkit_plugins.vision.images import SUFFIXES
 
-ImageColumn = Annotated[str, Column("input", as_text=True, files=SUFFIXES)]
+ImageColumn = Annotated[str, Column("input", kind="text", files=SUFFIXES)]
 
 
 class ImageOptions(Options):

@@ -122,12 +122,14 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         """Return the function from a batch of 8-bit canvases to augmented inputs."""
         return batches.training_inputs(self.options.augment, self.view, len(self.labels.names))
 
-    def decode(self, outputs: Any, rows: Sequence[Row]) -> list[Prediction]:
+    def decode(
+        self, outputs: Any, rows: Sequence[Row], prepared: Sequence[Any]
+    ) -> list[Prediction]:
         """Return the label, its probability, and that of every class.
 
         Of two classes, the label is decided by the threshold that validation chose.
         """
-        found = super().decode(outputs, rows)
+        found = super().decode(outputs, rows, prepared)
         if "threshold" not in self.calibration:
             return found
         at = self.positive, self.calibration["threshold"]

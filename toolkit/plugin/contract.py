@@ -2,9 +2,7 @@
 
 A plugin is a class of hooks. Each hook returns one part that a Trainer or the evaluation uses; the
 runner calls them in the order of this file. No hook needs `super()`; most scenarios need four hooks
-and about 40 lines.
-
-Versions of the contract: CONTRIBUTING.md, "Changes of the contract".
+and about 40 lines. CONTRIBUTING.md lists the changes of the contract.
 """
 
 from __future__ import annotations
@@ -16,8 +14,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
-from toolkit import registry
-from toolkit.errors import PluginError
 from toolkit.plugin_types import (
     JsonValue,
     NoOptions,
@@ -25,27 +21,21 @@ from toolkit.plugin_types import (
     Prediction,
     Row,
     RowInspection,
+    column_markers,
     columns,
+    sameness,
 )
-from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     import datasets
     import evaluate
+    import torch
     import transformers
 
-    from toolkit.plugin_types import Baseline, Figure
+    from toolkit.plugin_types import Baseline, Figure, ReshapedRows, Shown, Table
     from toolkit.recipe import Recipe
 
 API_VERSION = 2
-#: Hooks of version 1 that have another name now.
-RENAMED = {
-    "examine": "inspect_rows",
-    "derive": "add_features",
-    "keep": "reduce_chunk",
-    "margin": "decision_margin",
-    "floors": "baselines",
-}
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 
@@ -58,7 +48,7 @@ class Plugin(ABC, Generic[OptionsT]):
         recipe: the whole recipe, or None when a saved model is loaded without one
         model_path: the folder of the pretrained model, or of the saved one after training
         data: raw rows by split (None when a saved model predicts new rows)
-    and afterwards `processor`, `model` and `calibration`, as the hooks return them.
+    and afterwards `processor`, `statistics`, `model` and `calibration`, as the hooks return them.
     """
 
     api_version: ClassVar[int] = API_VERSION
@@ -67,6 +57,10 @@ class Plugin(ABC, Generic[OptionsT]):
     Trainer: ClassVar[type[Any] | None] = None
     #: The class that the recipe's `training:` block fills; None is transformers.TrainingArguments.
     Arguments: ClassVar[type[Any] | None] = None
+    #: The Hub's name for what the model does ("token-classification"), for the model card.
+    task: ClassVar[str | None] = None
+    #: Suffixes (".conll") of data files that `reshape_rows` reads itself.
+    file_formats: ClassVar[tuple[str, ...]] = ()
 
     options: OptionsT
     recipe: Recipe | None = None
@@ -74,7 +68,22 @@ class Plugin(ABC, Generic[OptionsT]):
     data: datasets.DatasetDict | None = None
     processor: Any = None
     model: Any = None
+    statistics: Mapping[str, JsonValue] = MappingProxyType({})
     calibration: Mapping[str, JsonValue] = MappingProxyType({})
+
+    def reshape_rows(self, rows: datasets.Dataset, split: str) -> datasets.Dataset | ReshapedRows:
+        """Return rows in the shape that the other hooks and the options name.
+
+        Called first, with the rows as they were read, before any column is checked. Their number
+        may change (documents into paragraphs, a long series into windows). A `ReshapedRows` tells
+        how many rows were dropped, and why. A data file with a suffix in `file_formats` is one row
+        with its `path`.
+
+        Args:
+            split: "train" and so on, or "predict"; rows given one for one (`toolkit serve`,
+                `Run.predict`) must keep their number.
+        """
+        return rows
 
     def inspect_rows(self, rows: datasets.Dataset, split: str) -> RowInspection:
         """Inspect inputs beyond what column checks find, for example unreadable image files.
@@ -96,12 +105,17 @@ class Plugin(ABC, Generic[OptionsT]):
         return None
 
     def example(self) -> Row:
-        """Return an example row with all columns that the model reads, shown by `toolkit serve`.
+        """Return an example row with the columns that the model reads, shown by `toolkit serve`.
 
-        The values show the type of each column: a text, a number, a bool, or the bytes of a file.
-        Called on a saved model, after `load_processor`.
+        By default a value of each column's kind. Called on a saved model, after `load_processor`.
         """
-        return dict.fromkeys(columns(self.options, "input").values(), "a text")
+        markers = column_markers(type(self.options))
+        values = {"number": 1.0, "boolean": True, "list": ["a", "list"], "object": {}}
+        return {
+            column: b"" if (mark := markers[option.split(".")[0]]).files
+            else values.get(mark.kind, "a text")
+            for option, column in columns(self.options, "input").items()
+        }  # fmt: skip
 
     def prepare(self, split: datasets.Dataset, name: str) -> datasets.Dataset:
         """Return model inputs for raw rows: same length, same order, with `labels` where known.
@@ -117,10 +131,24 @@ class Plugin(ABC, Generic[OptionsT]):
 
     @abstractmethod
     def load_model(self) -> transformers.PreTrainedModel:
-        """Return the pretrained model from `self.model_path`, with a head that fits the data."""
+        """Return the pretrained model from `self.model_path`, with a head that fits the data.
+
+        Any torch module with `config` and a `save_pretrained` that writes safetensors will do.
+        """
+
+    def load_saved(self, dtype: torch.dtype) -> Any:
+        """Return the model that was saved in `self.model_path`.
+
+        None, the default, is the Auto class of transformers for the architecture in its config.
+        """
+        return None
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]] | None:
-        """Return the data collator; None is the Trainer's default."""
+        """Return the data collator; None is the Trainer's default.
+
+        It gets the columns of `prepare` that the model's `forward` names, and `labels`; all others
+        are left out. In prediction there are no `labels`.
+        """
         return None
 
     def loss(self) -> Callable[..., Any] | None:
@@ -134,24 +162,30 @@ class Plugin(ABC, Generic[OptionsT]):
     def reduce_chunk(self, outputs: Any, parts: Sequence[Row]) -> list[Any]:
         """Reduce the outputs of a batch of chunks (prepared rows) to what `decode` needs of each.
 
-        Called only if `prepare` adds a column `chunk_of`. Keep the results small: they are held in
-        memory until all chunks of a raw row are there.
+        Called only if `prepare` adds a column `chunk_of`. Keep the results small: they wait in
+        memory for all chunks of a raw row.
         """
         raise NotImplementedError(
             f"{type(self).__name__} prepares rows in parts and needs reduce_chunk(outputs, parts)"
         )
 
-    def decode(self, outputs: Any, rows: Sequence[Row]) -> list[Prediction]:
+    def decode(
+        self, outputs: Any, rows: Sequence[Row], prepared: Sequence[Any]
+    ) -> list[Prediction]:
         """Return one JSON-serializable prediction per raw row.
 
-        Used by evaluation, prediction, serving and the verification of the saved model.
+        Used by evaluation, prediction, serving and the verification of the saved model. A value
+        may be a `PredictionFile` (a mask, a sound).
 
         Args:
             outputs: of the model for a batch of the rows; if they were prepared in chunks, for
                 each row the list of what `reduce_chunk` returned for its chunks.
+            rows: the raw rows.
+            prepared: the same rows as `prepare` returned them; for each row the list of its chunks
+                if they were prepared in chunks.
         """
         raise NotImplementedError(
-            f"{type(self).__name__} needs decode(outputs, rows): one dict per row"
+            f"{type(self).__name__} needs decode(outputs, rows, prepared): one dict per row"
         )
 
     def references(self, rows: Sequence[Row]) -> list[Any]:
@@ -178,6 +212,22 @@ class Plugin(ABC, Generic[OptionsT]):
                     return float(first - second)
         return float("inf")
 
+    def same(self, one: Prediction, other: Prediction) -> bool:
+        """Return whether two predictions of one row are the same, but for rounding.
+
+        Asked of saved models, exports and by the conformance kit. By default numbers may differ by
+        a thousandth of the larger one (in a list: of its largest) and probabilities by 0.01; wav
+        files and images by about as much; all else is equal, or was decided by less than 0.001.
+        """
+        return sameness.same(one, other, self.decision_margin(one), self.decision_margin(other))
+
+    def training_statistics(self) -> Mapping[str, JsonValue]:
+        """Return values of the training rows that metrics need, such as the scale of a series.
+
+        They are saved beside the model, and are `self.statistics` wherever predictions are scored.
+        """
+        return {}
+
     def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, JsonValue]:
         """Return values chosen on validation after training, such as a threshold or temperature.
 
@@ -199,6 +249,21 @@ class Plugin(ABC, Generic[OptionsT]):
     def baselines(self) -> Iterable[Baseline]:
         """Return the baselines that the model must beat."""
         return ()
+
+    def show(self, row: Row, prediction: Prediction, reference: Any) -> Sequence[Shown]:
+        """Return a row with its prediction as report and `serve` are to show it.
+
+        Texts with marked spans, images with boxes or masks, sounds, series; by default nothing.
+        `reference` is what `references` returned, and None where it is unknown.
+        """
+        return ()
+
+    def tables(self, pairs: Iterable[tuple[Prediction, Any]]) -> Mapping[str, Table]:
+        """Return tables for the report by title, such as the scores of each entity or horizon.
+
+        `pairs` are prediction and reference of each test row, in order.
+        """
+        return {}
 
     def figures(self, predictions: Iterable[Prediction]) -> Mapping[str, Figure]:
         """Return curves and images by name, for the run's folder `figures/`.
@@ -233,31 +298,3 @@ class Plugin(ABC, Generic[OptionsT]):
                 raise AttributeError(f"a plugin has no {name!r}")
             setattr(found, name, value)
         return found
-
-
-def get(name: str) -> type[Plugin[Any]]:
-    """Return the plugin class of a scenario, importing it.
-
-    Raises:
-        PluginError: unknown or duplicate name, a failing import, a class that is no Plugin, or one
-            written for another version of the contract.
-    """
-    point = registry.resolve(registry.GROUP, name)
-    entry, found = registry.entry(point), registry.load(point)
-    what = registry.describe(registry.GROUP, entry)
-    if not (isinstance(found, type) and issubclass(found, Plugin)):
-        raise PluginError(f"{what} is not a subclass of toolkit.Plugin but {found!r}.")
-    # A class that declares no version inherits this one: older hooks tell as well.
-    own = {name for cls in found.__mro__ if not issubclass(Plugin, cls) for name in vars(cls)}
-    old = [f"{name} is {RENAMED[name]}" for name in RENAMED if name in own]
-    if found.api_version != API_VERSION or old:
-        changes = f" ({', '.join(old)})" if old else ""
-        version = 1 if old else found.api_version
-        raise PluginError(
-            f"{what} is written for api_version {version!r}; this toolkit has {API_VERSION}"
-            f"{changes}: install a version of {entry.distribution} that fits, or change it as "
-            "'Changes of the contract' in CONTRIBUTING.md says."
-        )
-    if found.__abstractmethods__:
-        raise PluginError(f"{what} does not define {listing(sorted(found.__abstractmethods__))}.")
-    return found

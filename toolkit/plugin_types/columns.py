@@ -1,0 +1,95 @@
+"""Options of a scenario, and how they mark the columns that they name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Kind = Literal["", "text", "number", "boolean", "list", "object"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """Marks an option as the name of a data column, so that the core can check and compare it.
+
+    The name may be a path into objects: `translation.en`; of a list of objects it is the list of
+    the values (`objects.bbox`). Rows have a column of that whole name then.
+
+    Args:
+        role: "input" (read by the model; compared between splits) or "target" (to be predicted).
+        kind: of the values, checked before any hook is called, and shown by `toolkit serve`. With
+            "text", a column is read as text where the file format has no types (csv), so that a
+            label 007 stays 007. Any kind where not given.
+        files: suffixes (".wav") of an input that is a file. Rows name the file (relative to their
+            table), contain it, or are the files of class folders. The contents are compared and
+            fingerprinted; `toolkit.open_file` opens a cell.
+        may_be_empty: rows without a value in this target are valid, and are kept.
+    """
+
+    role: Literal["input", "target"]
+    kind: Kind = ""
+    may_be_empty: bool = False
+    files: tuple[str, ...] = ()
+
+    @property
+    def as_text(self) -> bool:
+        """Whether the column is read as text where the file format has no types."""
+        return self.kind == "text" or bool(self.files)
+
+
+TextColumn = Annotated[str, Column("input", "text")]
+NumberColumn = Annotated[str, Column("input", "number")]
+ListColumn = Annotated[str, Column("input", "list")]
+ObjectColumn = Annotated[str, Column("input", "object")]
+InputColumn = Annotated[str, Column("input")]
+LabelColumn = Annotated[str, Column("target", "text")]
+ListTargetColumn = Annotated[str, Column("target", "list")]
+TargetColumn = Annotated[str, Column("target")]
+
+
+class Options(BaseModel):
+    """Base of a plugin's options: immutable, unknown keys are errors."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class NoOptions(Options):
+    """For a plugin without options."""
+
+
+def columns(options: BaseModel, role: str | None = None) -> dict[str, str]:
+    """Return option -> column name for the options marked as columns that are not None.
+
+    An option that names several columns has a key for each: `entities.0`, `entities.1`.
+    """
+    found: dict[str, str] = {}
+    for name, marker in column_markers(type(options)).items():
+        value = getattr(options, name)
+        if value is None or role not in (None, marker.role):
+            continue
+        if isinstance(value, str):
+            found[name] = value
+        else:
+            found |= {f"{name}.{place}": column for place, column in enumerate(value)}
+    return found
+
+
+def column_markers(options: type[BaseModel]) -> dict[str, Column]:
+    """Return option name -> marker for every field of an options class that names a column."""
+    found = {}
+    for name, known in options.model_fields.items():
+        inside = [*known.metadata, *_metadata(known.annotation)]
+        marker = next((m for m in inside if isinstance(m, Column)), None)
+        if marker is not None:
+            found[name] = marker
+    return found
+
+
+def _metadata(annotation: Any) -> Iterator[Any]:
+    """Yield the metadata of nested `Annotated`s: `TextColumn | None`, `list[InputColumn]`."""
+    yield from getattr(annotation, "__metadata__", ())
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _metadata(inner)
