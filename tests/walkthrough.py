@@ -28,6 +28,12 @@ def blocks(text):
     return list(BLOCK.finditer(text))
 
 
+def page_file(page, name):
+    """Return a file that a page has written out."""
+    (found,) = (b["text"] for b in blocks((ROOT / page).read_text("utf-8")) if b["file"] == name)
+    return found
+
+
 def follow(text, folder, changed=lambda block: block, added=lambda arguments: []):
     """Write the files and run the commands of a text; return what the commands printed.
 

@@ -34,20 +34,22 @@ class PredictionFile:
 
 
 def open_file(cell: Any) -> IO[bytes]:
-    """Open the file in a cell of a file column, in whatever form it is there.
+    """Return the contents of the file in a cell of a file column, in whatever form it is there.
+
+    They are in memory: what is returned need not be closed.
 
     Args:
         cell: {"bytes", "path"} as `datasets` stores files, bytes, a path, or a `PredictionFile`.
 
     Raises:
-        ValueError: the cell holds no file. OSError: the file cannot be opened.
+        ValueError: the cell holds no file. OSError: the file cannot be read.
     """
     if isinstance(cell, PredictionFile):
         return io.BytesIO(cell.read())
     if isinstance(cell, Mapping):
         cell = cell["path"] if cell.get("bytes") is None else cell["bytes"]
+    if isinstance(cell, str | Path):
+        return io.BytesIO(Path(cell).read_bytes())
     if isinstance(cell, bytes | bytearray | memoryview):
         return io.BytesIO(cell)
-    if isinstance(cell, str | Path):
-        return Path(cell).open("rb")
     raise ValueError(f"no file but {type(cell).__name__}")

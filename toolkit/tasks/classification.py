@@ -1,7 +1,7 @@
 """Classification whatever the inputs are: classes, loss, decoding, metrics and baselines.
 
 A plugin on top of `ClassificationPlugin` says how its inputs become tensors and which model reads
-them: `load_processor`, `prepare` (with `label_encoder`) and `load_model` (with `head`).
+them: `load_processor`, `encode` and `load_model` (with `head`). docs/plugins/tasks.md shows it.
 """
 
 from __future__ import annotations
@@ -16,11 +16,10 @@ from pydantic import Field, PositiveFloat
 
 from toolkit.data import ClassLabels
 from toolkit.evaluation import classification_baselines
-from toolkit.plugin import Plugin
-from toolkit.plugin_types import Baseline, Options, Prediction, Row, columns
+from toolkit.plugin_types import Baseline, Options, Prediction, Row
+from toolkit.tasks.base import Batch, Encoder, TaskPlugin
 
 OptionsT = TypeVar("OptionsT", bound=Options)
-Batch = Mapping[str, Sequence[Any]]
 
 ClassWeights = Annotated[
     Literal["balanced"] | dict[str, PositiveFloat] | None,
@@ -28,7 +27,7 @@ ClassWeights = Annotated[
 ]
 
 
-class ClassificationPlugin(Plugin[OptionsT]):
+class ClassificationPlugin(TaskPlugin[OptionsT]):
     """A classification scenario: one label per row, or several.
 
     The options mark one column as target (`LabelColumn`). These further options are read where a
@@ -36,11 +35,6 @@ class ClassificationPlugin(Plugin[OptionsT]):
     `label_separator` (splits a text into several labels), `threshold` (of several labels,
     default 0.5), and `positive` (the positive one of two classes).
     """
-
-    @property
-    def target(self) -> str:
-        """The label column."""
-        return next(iter(columns(self.options, "target").values()))
 
     @property
     def multi_label(self) -> bool:
@@ -67,11 +61,8 @@ class ClassificationPlugin(Plugin[OptionsT]):
             "dtype": "float32",
         }
 
-    def label_encoder(self) -> Callable[[Batch], dict[str, list[Any]]]:
-        """Return the function from a batch of columns to {"labels": ids}; {} without labels.
-
-        It holds the classes alone, so that `datasets.map` can pickle it without the plugin.
-        """
+    def target_encoder(self) -> Encoder:
+        """Return the function from a batch of columns to {"labels": ids}; {} without labels."""
         return partial(_encoded, self.labels, self.target)
 
     @property

@@ -1,7 +1,7 @@
 """Regression whatever the inputs are: loss, decoding, metrics with intervals, and baselines.
 
 A plugin on top of `RegressionPlugin` says how its inputs become tensors and which model reads them:
-`load_processor`, `prepare` (with `target_encoder`) and `load_model` (with `head` and `scaled`).
+`load_processor`, `encode` and `load_model` (with `head` and `scaled`). See docs/plugins/tasks.md.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 import numpy as np
 
 from toolkit.errors import DataError, Fault, UserError
-from toolkit.plugin import Plugin
 from toolkit.plugin_types import (
     Baseline,
     BaselineData,
@@ -22,8 +21,9 @@ from toolkit.plugin_types import (
     Options,
     Prediction,
     Row,
-    columns,
+    sameness,
 )
+from toolkit.tasks.base import Batch, Encoder, TaskPlugin
 from toolkit.tasks.regression_metrics import METRICS
 from toolkit.utils.text import nearest
 
@@ -31,11 +31,10 @@ if TYPE_CHECKING:
     import datasets
 
 OptionsT = TypeVar("OptionsT", bound=Options)
-Batch = Mapping[str, Sequence[Any]]
 LossName = Literal["mse", "mae", "huber"]
 
 
-class RegressionPlugin(Plugin[OptionsT]):
+class RegressionPlugin(TaskPlugin[OptionsT]):
     """A scenario that predicts a number per row; a prediction is {"value": number}.
 
     The options mark one column as target (`TargetColumn`), and may have `loss` (a `LossName`;
@@ -51,16 +50,8 @@ class RegressionPlugin(Plugin[OptionsT]):
         "dtype": "float32",
     }
 
-    @property
-    def target(self) -> str:
-        """The target column."""
-        return next(iter(columns(self.options, "target").values()))
-
-    def target_encoder(self) -> Callable[[Batch], dict[str, list[float]]]:
-        """Return the function from a batch of columns to {"labels": standard scores}.
-
-        It gives {} without targets, and holds no plugin, so that `datasets.map` can pickle it.
-        """
+    def target_encoder(self) -> Encoder:
+        """Return the function from a batch of columns to {"labels": standard scores}, or {}."""
         scale = (0.0, 1.0) if self.data is None else self._train_scale
         return partial(_encoded, self.target, *scale)
 
@@ -83,17 +74,27 @@ class RegressionPlugin(Plugin[OptionsT]):
         """Return the loss that the option `loss` names, or the squared error."""
         return loss(getattr(self.options, "loss", "mse"))
 
-    def decode(
-        self, outputs: Any, rows: Sequence[Row], prepared: Sequence[Any]
-    ) -> list[Prediction]:
-        """Return the value of each row, from logits of shape (rows, 1)."""
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Mean and standard deviation of the training targets, in their unit."""
         if self.data is not None:
-            mean, deviation = self._train_scale
-        else:
-            config = self.model.config
-            mean, deviation = config.target_mean, config.target_deviation
+            return self._train_scale
+        config = getattr(self.model, "config", None)
+        if config is None:
+            from transformers import AutoConfig
+
+            config = AutoConfig.from_pretrained(self.model_path)
+        return config.target_mean, config.target_deviation
+
+    def decode(self, outputs: Any, rows: Sequence[Row], prepared: Any) -> list[Prediction]:
+        """Return the value of each row, from logits of shape (rows, 1)."""
+        mean, deviation = self.scale
         return [{"value": mean + deviation * score}
                 for score in outputs.logits.float()[:, 0].tolist()]  # fmt: skip
+
+    def same(self, one: Prediction, other: Prediction) -> bool:
+        """Return whether two values differ by less than a thousandth of the usual deviation."""
+        return sameness.equal(one, other, scale=self.scale[1])
 
     def references(self, rows: Sequence[Row]) -> list[float]:
         """Return the actual value of each row."""

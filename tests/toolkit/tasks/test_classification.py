@@ -2,45 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import math
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from scipy.io import wavfile
+from walkthrough import page_file
 
 import toolkit
 from toolkit.tasks.classification import binary_cross_entropy, cross_entropy
 
-PLUGIN = """
-from transformers import AutoModelForAudioClassification, Wav2Vec2FeatureExtractor
-
-from toolkit import InputColumn, LabelColumn, Options, pretrained
-from toolkit.tasks.classification import ClassificationPlugin, ClassWeights
-
-
-class SoundOptions(Options):
-    wave: InputColumn = "wave"
-    label: LabelColumn = "label"
-    class_weights: ClassWeights = None
-
-
-class Sounds(ClassificationPlugin[SoundOptions]):
-    Options = SoundOptions
-
-    def load_processor(self):
-        return Wav2Vec2FeatureExtractor()
-
-    def prepare(self, split, name):
-        extractor, column, labels_of = self.processor, self.options.wave, self.label_encoder()
-
-        def encode(rows):
-            return {**extractor(rows[column], sampling_rate=16_000), **labels_of(rows)}
-
-        return split.map(encode, batched=True, remove_columns=split.column_names)
-
-    def load_model(self):
-        return pretrained.model(AutoModelForAudioClassification, self.model_path, **self.head)
-"""
+PLUGIN = page_file("docs/plugins/tasks.md", "sounds.py")
 TINY = {
     "model_type": "wav2vec2", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
     "intermediate_size": 16, "conv_dim": [8], "conv_kernel": [10], "conv_stride": [5],
@@ -49,15 +24,22 @@ TINY = {
 }  # fmt: skip
 
 
-def tone(pitch: float, shift: int) -> list[float]:
-    return [math.sin(pitch * (step + shift)) for step in range(160)]
+def tone(pitch: float, shift: int) -> bytes:
+    """A wav file."""
+    file = io.BytesIO()
+    wavfile.write(file, 16_000, (20_000 * np.sin(pitch * (np.arange(160) + shift))).astype("<i2"))
+    return file.getvalue()
 
 
 @pytest.fixture
-def sounds(scenario):
+def sounds(scenario, tmp_path):
     """A recipe for the scenario, installed."""
-    rows = [{"wave": tone(pitch, shift), "label": label}
-            for shift in range(20) for label, pitch in (("low", 0.1), ("high", 1.5))]  # fmt: skip
+    rows = []
+    for shift in range(20):
+        for label, pitch in (("low", 0.1), ("high", 1.5)):
+            name = f"{label}-{shift}.wav"
+            (tmp_path / name).write_bytes(tone(pitch, shift))
+            rows.append({"sound": name, "label": label})
     training = {"num_train_epochs": 2, "learning_rate": 0.01}
     weights = {"class_weights": "balanced"}
     return scenario(
@@ -74,7 +56,7 @@ def test_a_stranger_writes_inputs_and_model_alone(sounds, tmp_path):
     assert list(run.record["baselines"]) == ["majority", "frozen_linear"]
     assert run.record["baselines"]["frozen_linear"]["accuracy"]["value"] == 1.0
     assert run.record["reload"]["different"] == 0
-    [found] = run.predict([{"wave": tone(0.1, 3)}])
+    [found] = run.predict([{"sound": tone(0.1, 3)}])
     assert found["score"] == max(found["scores"].values()) == found["scores"][found["label"]]
     assert set(found["scores"]) == {"high", "low"}
 

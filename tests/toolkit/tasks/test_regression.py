@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 import torch
+from walkthrough import page_file
 
 import toolkit
 from toolkit.errors import UserError
@@ -30,13 +31,8 @@ class DiceOptions(Options):
 class Dice(RegressionPlugin[DiceOptions]):
     Options = DiceOptions
 
-    def prepare(self, split, name):
-        column, targets_of = self.options.dice, self.target_encoder()
-
-        def encode(rows):
-            return {"input_ids": rows[column], **targets_of(rows)}
-
-        return split.map(encode, batched=True, remove_columns=split.column_names)
+    def encode(self, rows):
+        return {"input_ids": rows[self.options.dice]}
 
     def load_model(self):
         auto = AutoModelForSequenceClassification
@@ -68,6 +64,16 @@ def test_a_stranger_writes_inputs_and_model_alone(dice, tmp_path):
     [found] = run.predict([{"dice": [6, 6]}])
     assert list(found) == ["value"]
     assert found["value"] > 1350  # in the unit of the column, out of the middle
+
+
+@pytest.mark.slow
+def test_the_plugin_for_texts_of_the_page(scenario, tiny_model, tmp_path):
+    code = page_file("docs/plugins/tasks.md", "hours_of_work.py")
+    rows = [{"text": " ".join(["w1"] * n), "hours": n} for n in range(1, 9) for _ in range(6)]
+    recipe = scenario("hours_of_work", code, "HoursOfWork", rows, model=str(tiny_model))
+    run = toolkit.run(recipe, out=tmp_path / "run")
+    assert run.record["reload"]["different"] == 0
+    assert list(run.predict([{"text": "w1 w2"}])[0]) == ["value"]
 
 
 def test_targets_and_metrics_that_are_none_are_named(dice, tmp_path):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +11,7 @@ from pydantic import Field
 from toolkit.evaluation import classification_baselines
 from toolkit.models import pretrained
 from toolkit.plugin_types import Baseline, LabelColumn, Options, Row, TextColumn
+from toolkit.tasks.base import Batch
 from toolkit.tasks.classification import ClassificationPlugin, ClassWeights
 from toolkit_plugins.text.cells import text_of
 
@@ -41,20 +42,15 @@ class TextClassification(ClassificationPlugin[TextOptions]):
         """Return the tokenizer; a decoder without a pad token pads with its end token."""
         return pretrained.tokenizer(self.model_path)
 
-    def prepare(self, split: Any, name: str) -> Any:
-        """Return token ids, their number, and class ids where the split has labels."""
-        tokenizer, options, limit = self.processor, self.options, self.limit
-        labels_of = self.label_encoder()
-
-        def encode(rows: dict[str, list[Any]]) -> dict[str, list[Any]]:
-            first, second = options.text, options.text_pair
-            texts = [text_of(value, first) for value in rows[first]]
-            pairs = [text_of(value, second) for value in rows[second]] if second else None
-            found = dict(tokenizer(texts, pairs, truncation=True, max_length=limit))
-            found["length"] = [len(ids) for ids in found["input_ids"]]
-            return found | labels_of(rows)
-
-        return split.map(encode, batched=True, remove_columns=split.column_names)
+    def encode(self, rows: Batch) -> Mapping[str, Any]:
+        """Return token ids of a text, or of two together."""
+        first, second = self.options.text, self.options.text_pair
+        texts = [text_of(value, first) for value in rows[first]]
+        pairs = [text_of(value, second) for value in rows[second]] if second else None
+        found: Mapping[str, Any] = self.processor(
+            texts, pairs, truncation=True, max_length=self.limit
+        )
+        return found
 
     def example(self) -> Row:
         """Return a text, or two."""

@@ -60,7 +60,7 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         """
         from toolkit_plugins.vision import image_cache
 
-        options, labels_of = self.options, self.label_encoder()
+        options, labels_of = self.options, self.target_encoder()
         use_cache = name != "predict" and (
             options.cache == "always"
             or (options.cache == "auto" and image_cache.fits(len(split), self.view))
