@@ -27,6 +27,7 @@ from toolkit.models.find import weights_digest
 from toolkit.plugin_types import Column, column_markers, columns
 from toolkit.runs.compute import ComputeConfig
 from toolkit.runs.folder import Run
+from toolkit.runs.prediction_files import FileStore
 from toolkit.runs.predictor import Predictor, load_predictor
 from toolkit.utils import jsonable
 from toolkit.utils.logging import quiet_libraries
@@ -237,10 +238,12 @@ class _Kept:
                 file.write(first)
                 self.rows = 0
 
-    def add(self, predictions: list[Any]) -> None:
+    def add(self, predictions: list[Any], files: FileStore) -> None:
         """Append the predictions of the next rows."""
         with self.path.open("a", encoding="utf-8") as file:
-            file.writelines(jsonable.line(found) + "\n" for found in predictions)
+            for found in predictions:
+                file.write(jsonable.line(found, files.default) + "\n")
+                files.row += 1
             file.flush()
             os.fsync(file.fileno())
 
@@ -249,10 +252,13 @@ def _predict(restored: Predictor, given: _Input, kept: _Kept, console: Console) 
     import datasets
     from datasets.table import InMemoryTable
 
+    files = FileStore(
+        kept.path.parent, kept.path.name.removesuffix(".partial") + ".files", kept.rows
+    )
     starts = range(kept.rows, len(given.rows), WINDOW)
     for start in track(starts, "predicting", console=console, disable=not console.is_terminal):
         table = InMemoryTable(given.window(start, whole=True))
-        kept.add(restored.predictions(datasets.Dataset(table, info=given.rows.info)))
+        kept.add(restored.predictions(datasets.Dataset(table, info=given.rows.info)), files)
 
 
 def _join(given: _Input, kept: Path, out: Path, writer: writers.Writer) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PredictionFile:
     """A file as (part of) a prediction: a mask, an image, a sound.
 
@@ -31,6 +31,14 @@ class PredictionFile:
         if self.path is None:
             raise ValueError("a PredictionFile has `content` or `path`")
         return self.path.read_bytes()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PredictionFile):
+            return NotImplemented
+        return self.suffix == other.suffix and self.read() == other.read()
+
+    def __hash__(self) -> int:
+        return hash((self.suffix, self.read()))
 
 
 def open_file(cell: Any) -> IO[bytes]:

@@ -63,15 +63,16 @@ def equal(
 
 
 def answer(prediction: Any) -> Any:
-    """Return a prediction without its confidences; a label (or labels) stands for all of it."""
-    if isinstance(prediction, Mapping):
-        for key in ("label", "labels"):
-            if key in prediction:
-                return prediction[key]
-        return {k: answer(v) for k, v in prediction.items() if k not in CONFIDENCES}
-    if isinstance(prediction, list):
-        return [answer(value) for value in prediction]
-    return prediction
+    """Return a prediction without its confidences; its label (or labels) stands for all of it."""
+    if isinstance(prediction, Mapping) and ("label" in prediction or "labels" in prediction):
+        return prediction.get("label", prediction.get("labels"))
+    return _without_confidences(prediction)
+
+
+def _without_confidences(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _without_confidences(v) for k, v in value.items() if k not in CONFIDENCES}
+    return list(map(_without_confidences, value)) if isinstance(value, list) else value
 
 
 def same_content(one: PredictionFile, other: PredictionFile) -> bool:

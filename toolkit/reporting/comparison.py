@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import table as terminal_table
@@ -114,7 +115,8 @@ def _label(value: Any) -> str:
     """Return a label, that of a prediction, or a prediction without labels, in short."""
     if isinstance(value, dict):
         value = value.get("label", value.get("labels", value))
-    return cut(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
+    text = json.dumps(value, ensure_ascii=False, default=lambda file: Path(file.path).name)
+    return cut(value if isinstance(value, str) else text)
 
 
 def _in_terminal(table: Table) -> terminal_table.Table:

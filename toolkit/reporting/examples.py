@@ -6,8 +6,6 @@ rows with the worst score, and the first ones.
 
 from __future__ import annotations
 
-import base64
-import io
 import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -19,6 +17,8 @@ from pydantic import BaseModel
 
 from toolkit.errors import UserError
 from toolkit.reporting.formatting import cut
+from toolkit.reporting.images import small_image
+from toolkit.reporting.shown import Part, stored
 from toolkit.runs.folder import read_predictions
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ FILE = Path("logs", "examples.json")  # within a run's folder
 EACH = 12  # rows of a kind
 COLUMNS = 8
 LONGEST = 600  # characters of a cell
-SIDE = 160  # pixels of an image
 SCORED = 1000  # rows of which each is scored alone
 
 
@@ -71,8 +70,14 @@ def write_examples(
     wanted = sorted({row for rows in kinds.values() for row in rows})
     lines = _lines(run / "predictions.jsonl", set(wanted))
     found["rows"] = {
-        str(row): {"cells": cells, **line}
-        for row, cells, line in zip(wanted, _cells(plugin, split, wanted), lines, strict=True)
+        str(row): {"cells": cells, "shown": shown, **line}
+        for row, cells, shown, line in zip(
+            wanted,
+            _cells(plugin, split, wanted),
+            _shown(plugin, split, run, wanted),
+            lines,
+            strict=True,
+        )
     }
     (run / FILE).parent.mkdir(exist_ok=True)
     (run / FILE).write_text(json.dumps(found, default=str) + "\n", encoding="utf-8")
@@ -89,6 +94,7 @@ class StoredExamples(BaseModel):
         cells: dict[str, str | dict[str, str]] = {}
         prediction: str = ""
         reference: str = ""
+        shown: list[Part] = []
 
     kinds: dict[str, list[int]] = {}
     rows: dict[str, Row] = {}
@@ -132,7 +138,8 @@ def _worst(plugin: Plugin[Any], run: Path) -> tuple[list[int], dict[str, Any]]:
     sign = 1.0 if getattr(module, "greater_is_better", True) else -1.0
     ranked = np.where(np.isnan(values), np.inf, sign * values)
     order = np.lexsort((-np.array([_confidence(row) for row in predictions]), ranked))
-    worst = [int(row) for row in order[:EACH] if not np.isnan(values[row])]
+    # A row as good as any is none of the worst.
+    worst = [int(row) for row in order[:EACH] if ranked[row] < np.nanmax(sign * values)]
     scores = {str(row): float(values[row]) for row in worst}
     least = int((ranked == ranked.min()).sum())
     return worst, {"metric": name, "scores": scores, "scored_rows": len(values), "least": least}
@@ -171,6 +178,20 @@ def _brief(value: Any) -> str:
     return cut("(empty)" if value == "" else value, LONGEST)
 
 
+def _shown(
+    plugin: Plugin[Any], split: datasets.Dataset, run: Path, rows: list[int]
+) -> Iterator[list[dict[str, Any]]]:
+    """Yield what the plugin shows of some rows."""
+    keep = np.isin(np.arange(len(split)), rows)
+    batches = read_predictions(run / "predictions.jsonl", keep)
+    pairs = (pair for batch in batches for pair in zip(*batch, strict=True))
+    for row, (prediction, reference) in zip(rows, pairs, strict=True):
+        parts = plugin.show(split[row], prediction, reference)
+        yield [
+            part.model_dump(exclude_defaults=True) | {"kind": part.kind} for part in stored(parts)
+        ]
+
+
 def _cells(plugin: Plugin[Any], split: datasets.Dataset, rows: list[int]) -> list[dict[str, Any]]:
     """Return, of test rows, what the columns that the plugin reads hold."""
     from toolkit.plugin_types import column_markers, columns
@@ -184,7 +205,7 @@ def _cells(plugin: Plugin[Any], split: datasets.Dataset, rows: list[int]) -> lis
     if not there or not rows:
         return [{} for _ in rows]
     return [
-        {name: _image(cell) if name in files else _cell(cell) for name, cell in row.items()}
+        {name: small_image(cell) if name in files else _cell(cell) for name, cell in row.items()}
         for row in split.select_columns(there).select(rows).to_list()
     ]
 
@@ -193,26 +214,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, list | Mapping):
         value = json.dumps(value, ensure_ascii=False, default=str)
     return cut(f"{value:.6g}" if isinstance(value, float) else value, LONGEST)
-
-
-def _image(value: Any) -> Any:
-    """Return a small image as a data URI, or the name of a file that is none."""
-    from PIL import Image, ImageOps
-
-    name = value.get("path") if isinstance(value, Mapping) else None
-    given = value.get("bytes") if isinstance(value, Mapping) else value
-    try:
-        with Image.open(io.BytesIO(given) if isinstance(given, bytes) else str(name)) as image:
-            image.draft("RGB", (2 * SIDE, 2 * SIDE))
-            small = ImageOps.exif_transpose(image).convert("RGB")
-            small.thumbnail((SIDE, SIDE))
-    except Exception:  # decoders raise whatever their formats raise, and the name is all there is
-        return cut(Path(name).name if name else "(a file)", LONGEST)
-    return {"picture": as_jpeg(small), "name": Path(name).name[:100] if name else ""}
-
-
-def as_jpeg(image: Any, quality: int = 80) -> str:
-    """Return a Pillow image as a data URI."""
-    file = io.BytesIO()
-    image.convert("RGB").save(file, "JPEG", quality=quality)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")

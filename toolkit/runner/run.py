@@ -116,7 +116,8 @@ def _train_and_report(
     if not distributed.is_main():
         return
     with phase("score"):
-        folder.write(figures=figures.write(folder.path, score.figures(job, folder)))
+        folder.write(figures=figures.write(folder.path, score.figures(job, folder)),
+                     tables=score.tables(job, folder))  # fmt: skip
     with phase("baselines"):
         baselines, baseline_rows = score.baselines(job)
     folder.write(metrics=metrics, slices=slices, baselines=baselines, baseline_rows=baseline_rows)

@@ -91,6 +91,16 @@ def figures(job: Job, folder: RunWriter) -> Mapping[str, Figure]:
     return job.plugin.figures(p for found, _ in read_predictions(file) for p in found)
 
 
+def tables(job: Job, folder: RunWriter) -> dict[str, Any]:
+    """Return the plugin's tables of the test predictions, as run.json has them."""
+    batches = read_predictions(folder.path / "predictions.jsonl")
+    found = job.plugin.tables(pair for batch in batches for pair in zip(*batch, strict=True))
+    return {
+        title: {"columns": list(table.columns), "rows": [list(row) for row in table.rows]}
+        for title, table in found.items()
+    }
+
+
 def _predicted(job: Job, split: str) -> Iterator[tuple[list[Any], list[Any]]]:
     raw, size = job.loaded.splits[split], job.recipe.training.get("per_device_eval_batch_size", 64)
     for batch in predict(job.plugin, job.plugin.model, raw, job.prepared[split], size):

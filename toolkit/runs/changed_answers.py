@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from toolkit.evaluation.metrics.encoding import truth_of
+from toolkit.plugin_types import sameness
 from toolkit.runs.folder import Run, read_predictions
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class Answers:
 
     gained, lost: rows that only the run, or only the baseline, has right; None where predictions
     have no label. mcnemar: p of McNemar's exact test on those. changed: rows that are answered
-    differently (numbers with fractions do not count); None where answers are nothing else.
+    differently, beyond rounding and whatever their confidence; None where answers are numbers.
     changes: some of the gained and lost, or of the changed.
     """
 
@@ -53,9 +54,10 @@ def between(baseline: Run, run: Run) -> Answers:
     for row, ((before, reference), (after, _)) in enumerate(
         zip(rows(baseline), rows(run), strict=True)
     ):
-        right, said = (_right(before, reference), _right(after, reference)), _said(before)
-        labelled, worded = labelled and None not in right, worded and said is not None
-        differs = said != _said(after)
+        right = _right(before, reference), _right(after, reference)
+        said, other = sameness.answer(before), sameness.answer(after)
+        labelled, worded = labelled and None not in right, worded and not _is_measured(said)
+        differs = not sameness.equal(said, other)
         changed += differs
         gained, lost = gained + (right == (False, True)), lost + (right == (True, False))
         if (right[0] != right[1] if labelled else differs) and len(found) < SHOWN:
@@ -78,20 +80,10 @@ def _mcnemar(gained: int, lost: int) -> float:
     return float(binomtest(gained, gained + lost, 0.5).pvalue) if gained + lost else 1.0
 
 
-def _said(prediction: Any) -> Any:
-    """Return a prediction without its fractions, which no two models give alike; None of nothing.
-
-    A label stands for its prediction: scores beside it are all numbers.
-    """
-    if isinstance(prediction, Mapping):
-        for key in ("label", "labels"):
-            if key in prediction:
-                return prediction[key]
-        inner = {key: _said(value) for key, value in prediction.items()}
-        return {key: value for key, value in inner.items() if value is not None} or None
-    if isinstance(prediction, list):
-        return [_said(value) for value in prediction]
-    return None if isinstance(prediction, float) else prediction
+def _is_measured(answer: Any) -> bool:
+    """Return whether an answer is one number or several, of which no two models give the same."""
+    values = answer.values() if isinstance(answer, Mapping) else [answer]
+    return all(isinstance(value, float) for value in values)
 
 
 def _right(prediction: Mapping[str, Any], reference: Any) -> bool | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import UserError
+from toolkit.runs.prediction_files import restoring
 from toolkit.runs.record import faults
 from toolkit.utils.text import nearest
 
@@ -49,8 +50,10 @@ def read_predictions(
     Args:
         keep: one bool per row; rows with False are left out.
     """
+    hook = restoring(path.parent)
     with path.open(encoding="utf-8") as file:
-        rows = (json.loads(line) for n, line in enumerate(file) if keep is None or keep[n])
+        rows = (json.loads(line, object_hook=hook)
+                for n, line in enumerate(file) if keep is None or keep[n])  # fmt: skip
         while batch := list(islice(rows, BATCH)):
             yield [row["prediction"] for row in batch], [row["reference"] for row in batch]
 

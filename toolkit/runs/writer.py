@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import Fault, UserError
 from toolkit.recipe.yaml_text import dump
 from toolkit.runs.folder import Run, home, unfinished
+from toolkit.runs.prediction_files import FOLDER, FileStore
 from toolkit.runs.record import SCHEMA_VERSION
 from toolkit.training.checkpoints import SIDE
 from toolkit.utils import jsonable, locks
@@ -128,12 +129,15 @@ class RunWriter:
     def write_predictions(
         self, batches: Iterable[tuple[Sequence[Prediction], Sequence[Any]]]
     ) -> None:
-        """Write one JSON line per test row (row, reference, prediction)."""
+        """Write one JSON line per test row (row, reference, prediction), and files beside."""
+        shutil.rmtree(self.path / FOLDER, ignore_errors=True)  # of an attempt before
+        files = FileStore(self.path)
         rows = chain.from_iterable(zip(*batch, strict=True) for batch in batches)
         with (self.path / "predictions.jsonl").open("w", encoding="utf-8") as file:
             for row, (prediction, reference) in enumerate(rows):
                 line = {"row": row, "reference": reference, "prediction": prediction}
-                file.write(json.dumps(line, ensure_ascii=False, default=jsonable.plain) + "\n")
+                files.row = row
+                file.write(json.dumps(line, ensure_ascii=False, default=files.default) + "\n")
 
     def clear_checkpoints(self, keep: bool) -> None:
         """Remove what a finished run no longer needs: its model is saved and verified."""

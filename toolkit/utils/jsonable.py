@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
-def line(value: Any) -> str:
-    """Return a value as one line of JSON, without escaping non-ASCII characters."""
+def line(value: Any, default: Callable[[Any], Any] | None = None) -> str:
+    """Return a value as one line of JSON, without escaping non-ASCII characters.
+
+    Args:
+        default: of `json.dumps`, for what is no JSON; `plain` where not given.
+    """
+    default = default or plain
     try:
-        return json.dumps(value, ensure_ascii=False, default=plain, allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, default=default, allow_nan=False)
     except ValueError:  # NaN is rare, and checking every number costs time
-        return json.dumps(finite(value), ensure_ascii=False, default=plain)
+        return json.dumps(finite(value), ensure_ascii=False, default=default)
 
 
 def finite(value: Any) -> Any:

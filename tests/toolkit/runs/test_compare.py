@@ -143,6 +143,30 @@ def test_the_page_is_written_or_it_is_told_why(runs, tmp_path, capsys):
     assert "cannot be written" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "changed"),
+    [
+        ({"text": "a", "score": 0.1}, {"text": "a", "score": 0.9}, 0),
+        ({"boxes": [{"box": [1.0, 2.0, 30.0, 40.0], "score": 0.9}]},
+         {"boxes": [{"box": [9.0, 2.0, 30.0, 40.0], "score": 0.9}]}, 1),
+        ({"boxes": [{"box": [1.0, 2.0, 30.0, 40.0], "score": 0.9}]},
+         {"boxes": [{"box": [1.01, 2.0, 30.0, 40.0], "score": 0.7}]}, 0),
+        ({"spans": [{"start": 1, "end": 4, "label": "x"}]},
+         {"spans": [{"start": 1, "end": 5, "label": "x"}]}, 1),
+        ({"forecast": [1e5, 2.0]}, {"forecast": [2e5, 2.0]}, 1),
+        ({"value": 0.5}, {"value": 9.5}, None),
+    ],
+)  # fmt: skip
+def test_what_changed_is_the_answer_and_not_how_sure_it_is(runs, tmp_path, before, after, changed):
+    folders = []
+    for name, prediction in (("one", before), ("two", after)):
+        folders.append(tmp_path / name)
+        shutil.copytree(runs["all"], folders[-1])
+        line = {"row": 0, "reference": {}, "prediction": prediction}
+        (folders[-1] / "predictions.jsonl").write_text(json.dumps(line) + "\n")
+    assert changed_answers.between(*map(Run, folders)).changed == changed
+
+
 def test_answers_that_are_no_labels_are_compared_without_their_fractions(runs, tmp_path):
     folders = []
     for name, texts in (("one", ["a", "b", "c"]), ("two", ["a", "x", "c"])):

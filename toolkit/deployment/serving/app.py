@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import time
@@ -17,17 +18,20 @@ from starlette.responses import FileResponse
 from starlette.routing import Route
 
 from toolkit.deployment.serving import page
-from toolkit.deployment.serving.batcher import Batcher, FullError
+from toolkit.deployment.serving.batcher import Batcher, FullError, Rows
 from toolkit.deployment.serving.fields import InvalidRowsError, Problem
 from toolkit.deployment.serving.guard import REPORT, SECURE, Guard, body_of
 from toolkit.deployment.serving.measures import Measures
+from toolkit.deployment.serving.model import Rejected
 from toolkit.deployment.serving.settings import ServerSettings
 from toolkit.errors import UserError
+from toolkit.runs.prediction_files import inline
 from toolkit.utils import jsonable
 
 if TYPE_CHECKING:
     from toolkit.deployment.serving.model import Served
 
+SHOW = "show"  # in the query of the page's requests: HTML of what the plugin shows
 log = logging.getLogger("toolkit.deployment.serving")
 
 
@@ -76,7 +80,10 @@ class _Endpoints:
         tag, suffix = prefix or "/", prefix.replace("/", "_")
         body = {"required": True, "content": {"application/json": {
             "schema": self.model.fields.schema(self.settings.request_rows)}}}  # fmt: skip
-        what = f"Predictions of {self.model.name}: an object for a row, a list for a list of rows."
+        what = (
+            f"Predictions of {self.model.name}: an object for a row, a list for a list of rows, "
+            'with {"error": reason} in the place of a malformed one.'
+        )
         app.add_api_route(
             f"{prefix}/predict", self.predict, methods=["POST"], tags=[tag], description=what,
             summary="One row, or a list of rows", operation_id=f"predict{suffix}",
@@ -96,10 +103,16 @@ class _Endpoints:
     async def predict(self, request: Request) -> Response:
         start, status, name = time.perf_counter(), 500, self.model.name
         try:
-            found, several = await self._predicted(request)
+            rows, found, several = await self._predicted(request)
             status = 200
             self.measures.rows.labels(name).inc(len(found))
-            return _json(found if several else found[0])
+            if several:
+                return _json([{"error": one.why} if isinstance(one, Rejected) else one
+                              for one in found])  # fmt: skip
+            if SHOW in request.query_params:
+                html = await asyncio.to_thread(self.model.shown, rows[0], found[0])
+                return _json({"prediction": found[0], "html": html})
+            return _json(found[0])
         except HTTPException as refused:
             status = refused.status_code
             raise
@@ -107,18 +120,23 @@ class _Endpoints:
             self.measures.requests.labels(name, str(status)).inc()
             self.measures.seconds.labels(name).observe(time.perf_counter() - start)
 
-    async def _predicted(self, request: Request) -> tuple[list[Any], bool]:
-        """Return the predictions of a request, and whether it holds a list of rows.
+    async def _predicted(self, request: Request) -> tuple[Rows, list[Any], bool]:
+        """Return the rows of a request, an answer for each, and whether they are a list.
 
         Raises:
-            HTTPException: with the reason.
+            HTTPException: with the reason; of rows where none could be predicted.
         """
         settings, several = self.settings, True
         end = time.monotonic() + settings.timeout
         try:
             body = await body_of(request, settings.body_bytes, settings.timeout)
-            rows, several = self.model.fields.read(body, settings.request_rows)
-            return await self.batcher.predict(rows, end - time.monotonic()), several
+            rows, several, wrong = self.model.fields.read(body, settings.request_rows)
+            found = await self.batcher.predict(rows, end - time.monotonic())
+            for place in sorted(wrong):
+                found.insert(place, Rejected(wrong[place]))
+            if all(isinstance(one, Rejected) for one in found):
+                raise InvalidRowsError([((str(n),), one.why) for n, one in enumerate(found[:20])])
+            return rows, found, several
         except HTTPException:
             raise
         except InvalidRowsError as error:
@@ -174,7 +192,7 @@ def _common(app: FastAPI, models: Sequence[Served], measures: Measures) -> None:
 
 
 def _json(value: Any) -> Response:
-    return Response(jsonable.line(value), media_type="application/json")
+    return Response(jsonable.line(value, inline), media_type="application/json")
 
 
 def _errors(settings: ServerSettings) -> dict[int | str, dict[str, Any]]:

@@ -1,8 +1,9 @@
-"""The columns of a row, from the plugin's example: validation, OpenAPI schema, form fields."""
+"""The columns that a model reads: validation of rows, OpenAPI schema, form fields."""
 
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
@@ -37,11 +38,13 @@ def _bytes(text: str) -> bytes:
         raise ValueError("is not base64") from None
 
 
-#: Kind of a column -> type of its values: finite numbers, texts, bytes of files.
+#: Kind of a column -> type of its values: finite numbers, texts, bytes of files, and so on.
 KINDS: dict[str, Any] = {
     "text": Annotated[str, Declared(coerce_numbers_to_str=True)],
     "number": Annotated[float, Declared(allow_inf_nan=False)] | None,
     "boolean": StrictBool,
+    "list": list[Any],
+    "object": dict[str, Any],
     "file": Annotated[
         str, StringConstraints(min_length=1), AfterValidator(_bytes),
         Declared(json_schema_extra={"contentEncoding": "base64", "format": "byte"}),
@@ -90,26 +93,38 @@ class Fields:
         row = create_model("Row", **declared)
         self._row, self._rows = TypeAdapter[Any](row), TypeAdapter[Any](list[row])  # type: ignore[valid-type]  # made at run time
 
-    def read(self, body: bytes, most: int) -> tuple[list[dict[str, Any]], bool]:
-        """Return the rows of a body, and whether it holds a list of them.
+    def read(self, body: bytes, most: int) -> tuple[list[dict[str, Any]], bool, dict[int, str]]:
+        """Return the rows of a body, whether it holds a list, and row -> why it is none.
+
+        Malformed rows of a list are left out of the rows, unless all are malformed.
 
         Raises:
             InvalidRowsError: it is not JSON, no row or rows, or has more than `most` of them.
         """
         several = body.lstrip(b" \t\r\n").startswith(b"[")
+        wrong: dict[int, str] = {}
         try:
             found = (self._rows if several else self._row).validate_json(body)
         except ValidationError as error:
-            wrong = error.errors(include_url=False)[:20]
-            raise InvalidRowsError([_problem(one) for one in wrong]) from None
+            problems = [_problem(one) for one in error.errors(include_url=False)]
+            for where, what in problems:
+                if several and where and where[0].isdigit():
+                    known = wrong.get(int(where[0]))
+                    text = f"{' '.join(where[1:])} {what}".strip()
+                    wrong[int(where[0])] = f"{known}; {text}" if known else text
+            given = json.loads(body) if wrong else []
+            if len(wrong) == len(given):
+                raise InvalidRowsError(problems[:20]) from None
+            rest = [row for place, row in enumerate(given) if place not in wrong]
+            found = self._rows.validate_json(json.dumps(rest))
         rows = found if several else [found]
-        if not 0 < len(rows) <= most:
-            what = f"holds {len(rows):,} rows, of {most:,} at most" if rows else "holds no row"
+        if not 0 < len(rows) + len(wrong) <= most:
+            count = len(rows) + len(wrong)
+            what = f"holds {count:,} rows, of {most:,} at most" if count else "holds no row"
             raise InvalidRowsError([((), what)])
         places = {field.name: f"field_{place}" for place, field in enumerate(self.fields)}
-        return [
-            {name: getattr(row, place) for name, place in places.items()} for row in rows
-        ], several
+        read = [{name: getattr(row, place) for name, place in places.items()} for row in rows]
+        return read, several, wrong
 
     def schema(self, most: int) -> dict[str, Any]:
         """Return the JSON schema of a body: one row, or a list of rows."""
@@ -126,17 +141,26 @@ def _problem(error: Mapping[str, Any]) -> Problem:
 
 
 def _fields(plugin: Plugin[Any]) -> Iterator[Field]:
-    """Yield a field for each column of the plugin's example row."""
+    """Yield a field for each marked input, and for further columns of the plugin's example."""
     markers, declared = column_markers(type(plugin.options)), type(plugin.options).model_fields
-    options = {name: option.split(".")[0] for option, name in columns(plugin.options).items()}
-    for name, value in plugin.example().items():
-        option = options.get(name)
-        description = (declared[option].description or "") if option else ""
+    marked = {column: option.split(".")[0]
+              for option, column in columns(plugin.options, "input").items()}  # fmt: skip
+    examples = {**dict.fromkeys(marked), **plugin.example()}
+    for name, value in examples.items():
+        option = marked.get(name)
+        kind = ("file" if markers[option].files else markers[option].kind) if option else ""
         if isinstance(value, bytes):
-            accepts = markers[option].files if option else ()
-            yield Field(name, "file", description, base64.b64encode(value).decode(), accepts)
-        elif isinstance(value, int | float):
-            kind = "boolean" if isinstance(value, bool) else "number"
-            yield Field(name, kind, description, value)
-        else:
-            yield Field(name, "text", description, str(value))
+            value = base64.b64encode(value).decode()
+            kind = "file"
+        yield Field(
+            name,
+            kind or _kind_of(value),
+            (declared[option].description or "") if option else "",
+            value if value is not None else "",
+            markers[option].files if option else (),
+        )
+
+
+def _kind_of(value: Any) -> str:
+    kinds = {bool: "boolean", int: "number", float: "number", list: "list", dict: "object"}
+    return kinds.get(type(value), "text")

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 OPEN = ("/health",)  # for monitoring
 SECURE = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "connect-src 'self'; img-src 'self' blob: data:; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
+    "connect-src 'self'; img-src 'self' blob: data:; media-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -29,7 +29,7 @@ SECURE = {
 # report.html has its style and images inline, and no script.
 REPORT = SECURE | {
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "media-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 ASK = {"WWW-Authenticate": 'Basic realm="toolkit: any name, and the key as password"'}
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from toolkit.data import prediction_rows
 from toolkit.deployment.serving.batcher import Rows
-from toolkit.deployment.serving.fields import Fields, InvalidRowsError
+from toolkit.deployment.serving.fields import Fields
+from toolkit.errors import UserError
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import columns
+from toolkit.reporting import shown
 from toolkit.runs.folder import Run
 from toolkit.runs.predictor import Predictor
 
@@ -18,6 +21,18 @@ if TYPE_CHECKING:
     import datasets
 
     from toolkit.plugin_types import Prediction
+
+
+log = logging.getLogger("toolkit.deployment.serving")
+
+
+class Rejected(NamedTuple):
+    """In the place of a prediction: why there is none."""
+
+    why: str
+
+
+Answers = list["Prediction | Rejected"]
 
 
 class Served:
@@ -47,38 +62,56 @@ class Served:
             "example": self.fields.example,
         }
 
-    def answers(self, requests: Sequence[Rows]) -> list[list[Prediction] | Exception]:
-        """Return the predictions of each request, or its error."""
+    def answers(self, requests: Sequence[Rows]) -> list[Answers | Exception]:
+        """Return for each request its predictions, with `Rejected` for rows; or its error."""
         try:
             return list(self._together(requests))
         except Exception as error:
-            if len(requests) == 1:
+            if len(requests) > 1:  # one faulty request must not affect the others
+                return [self.answers([rows])[0] for rows in requests]
+            if self._apart or len(requests[0]) == 1:
                 return [error]
-            # One faulty request must not affect the others.
-            return [self.answers([rows])[0] for rows in requests]
+            alone = [self.answers([[row]])[0] for row in requests[0]]
+            if all(isinstance(one, Exception) for one in alone):
+                return [error]
+            return [[Rejected(_reason(one)) if isinstance(one, Exception) else one[0]
+                     for one in alone]]  # fmt: skip
 
-    def _together(self, requests: Sequence[Rows]) -> Iterator[list[Prediction]]:
+    def shown(self, row: Mapping[str, Any], prediction: Prediction) -> str:
+        """Return the HTML of what the plugin shows of a row; "" for nothing."""
+        cells = self.restored.dataset([row])[0]
+        parts = self.restored.plugin.show(cells, prediction, None)
+        return shown.html(shown.stored(parts), "shown", page=False)
+
+    def _together(self, requests: Sequence[Rows]) -> Iterator[Answers]:
         import datasets
 
-        if self._apart:
-            parts = [self._checked(rows) for rows in requests]
-            raw = datasets.concatenate_datasets(parts) if len(parts) > 1 else parts[0]
-        else:
-            raw = self._checked([row for rows in requests for row in rows])
-        predictions = iter(self.restored.predictions(raw))
+        whole = requests if self._apart else [[row for rows in requests for row in rows]]
+        parts = [self._usable(rows) for rows in whole]
+        usable = [rows for rows, _ in parts if rows is not None]
+        found: Iterator[Any] = iter(())
+        if usable:
+            raw = datasets.concatenate_datasets(usable) if len(usable) > 1 else usable[0]
+            found = iter(self.restored.predictions(raw))
+        wrong = itertools.chain.from_iterable(why for _, why in parts)
         for rows in requests:
-            yield list(itertools.islice(predictions, len(rows)))
+            yield [Rejected(why) if (why := next(wrong)) else next(found) for _ in rows]
 
-    def _checked(self, rows: Rows) -> datasets.Dataset:
-        """Return rows with the columns that the plugin derives.
-
-        Raises:
-            InvalidRowsError: a row that the model cannot process, such as an unreadable image.
-        """
+    def _usable(self, rows: Rows) -> tuple[datasets.Dataset | None, list[str]]:
+        """Return the rows that can be predicted, with all columns, and for each why not ("")."""
         plugin = self.restored.plugin
         raw = self.restored.dataset(rows)
         inputs = list(columns(plugin.options, "input").values())
         why = prediction_rows.unusable_rows(raw, inputs, plugin)
         if why:
-            raise InvalidRowsError([((str(row),), why[row]) for row in sorted(why)[:20]])
-        return plugin.add_features(raw)
+            left = [row for row in range(len(rows)) if row not in why]
+            raw = raw.select(left) if left else None
+        found = None if raw is None else plugin.add_features(raw)
+        return found, [why.get(row, "") for row in range(len(rows))]
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UserError):
+        return str(error)
+    log.error("a row could not be predicted", exc_info=error)
+    return "the model failed on this row; the server's log has the reason"

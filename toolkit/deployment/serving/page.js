@@ -25,6 +25,7 @@ async function rowOf(form) {
     const { name, kind } = input.dataset;
     if (kind === "file") row[name] = await base64(input.files[0]);
     else if (kind === "boolean") row[name] = input.checked;
+    else if (kind === "list" || kind === "object") row[name] = JSON.parse(input.value);
     else if (kind === "number") row[name] = input.value === "" ? null : Number(input.value);
     else row[name] = input.value;
   }
@@ -59,9 +60,16 @@ function asPairs(value) {
   return found.sort((a, b) => b[1] - a[1]);
 }
 
-function show(result, prediction) {
+function show(result, prediction, html) {
   const rest = element("dl");
   const parts = [];
+  if (html) {
+    // The server has escaped all that is not its own in it.
+    const shown = element("div", undefined, { className: "example shown" });
+    shown.innerHTML = html;
+    result.replaceChildren(shown, details(prediction));
+    return;
+  }
   let first = true;
   for (const [key, value] of Object.entries(prediction)) {
     const pairs = asPairs(value);
@@ -71,10 +79,13 @@ function show(result, prediction) {
     else rest.append(element("dt", key), element("dd", written(value)));
     first = false;
   }
-  const details = element("details");
-  const code = element("pre", JSON.stringify(prediction, null, 2));
-  details.append(element("summary", "As JSON"), code);
-  result.replaceChildren(...parts, rest, details);
+  result.replaceChildren(...parts, rest, details(prediction));
+}
+
+function details(prediction) {
+  const found = element("details");
+  found.append(element("summary", "As JSON"), element("pre", JSON.stringify(prediction, null, 2)));
+  return found;
 }
 
 function written(value) {
@@ -95,17 +106,18 @@ async function ask(form) {
   const button = form.querySelector("button");
   button.disabled = true;
   try {
-    const response = await fetch(form.dataset.predict, {
+    const response = await fetch(`${form.dataset.predict}?show`, {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(await rowOf(form)),
     });
     const answer = await response.json().catch(() => null);
-    if (response.ok) show(result, answer);
+    if (response.ok) show(result, answer.prediction, answer.html);
     else wrong(result, answer, response.status);
   } catch (error) {
-    // fetch has no other error than TypeError; all else is of a file that cannot be read.
-    const what = error instanceof TypeError ? "the server cannot be reached" : "the file cannot be read";
+    // fetch has no other error than TypeError; the others are of what is in the form.
+    const what = error instanceof TypeError ? "the server cannot be reached"
+      : error instanceof SyntaxError ? "that is no JSON" : "the file cannot be read";
     wrong(result, { detail: `${what} (${error.message})` });
   } finally {
     button.disabled = false;

@@ -13,6 +13,7 @@ from toolkit.reporting.formatting import cut, number, score, words
 from toolkit.reporting.html import per_class
 from toolkit.reporting.html.parts import Chart, Example, Examples, Picture, Section, Table
 from toolkit.reporting.prediction_arrays import PredictionArrays
+from toolkit.reporting.shown import html as shown_html
 
 COLUMNS = 12  # slice columns that are shown
 TITLES = {
@@ -47,6 +48,8 @@ def section(
             Examples(title, caption, [_example(reading, kept, kind, row) for row in kinds[kind]])
             for kind, (title, caption) in TITLES.items() if kinds.get(kind)
         ]  # fmt: skip
+    found.blocks += [Table(cut(title), table["columns"], table["rows"])
+                     for title, table in (record.get("tables") or {}).items()]  # fmt: skip
     found.blocks += pictures
     if not found.blocks:
         found.answer.append("The scores of single rows are not known.")
@@ -107,4 +110,5 @@ def _example(reading: PredictionArrays, kept: StoredExamples, kind: str, row: in
         note = f"the label in question is “{cut(names[int(place)])}”"
     if kind == "worst" and str(row) in kept.scores:
         note = f"{words(kept.metric)} {number(kept.scores[str(row)])}"
-    return Example(row, predicted, actual, note, found.cells)
+    shown = shown_html(found.shown, f"{kind} {row}")
+    return Example(row, predicted, actual, note, found.cells, shown)

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from toolkit.errors import UserError
 from toolkit.plugin_types import Curve
-from toolkit.reporting import examples, prediction_arrays, templates, terminal
+from toolkit.reporting import examples, images, prediction_arrays, templates, terminal
 from toolkit.reporting.formatting import sentence, words
 from toolkit.reporting.html import failures, headline, provenance, training, trust
 from toolkit.reporting.html.parts import Picture
@@ -141,7 +141,7 @@ def _pictures(run: Path, record: Mapping[str, Any]) -> Iterator[Picture]:
         except (OSError, ValueError, SyntaxError) as error:
             raise UserError(f"{file} is damaged: {error}") from None
         small.thumbnail((WIDEST, 4 * WIDEST))
-        data = examples.as_jpeg(small, 75)
+        data = images.as_jpeg(small, 75)
         left -= len(data)
         if left >= 0:
             yield Picture(sentence(words(name)), data, small.width, small.height)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
+
 from toolkit.reporting import charts
 from toolkit.reporting.formatting import number, sentence, words
 
@@ -42,13 +44,14 @@ class Picture(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A test row: prediction, label, and what the model read."""
+    """A test row: prediction, label, and what the model read, or what the plugin shows of it."""
 
     row: int
     predicted: str
     actual: str
     note: str
     cells: Mapping[str, Any]
+    shown: Markup | str = ""
 
 
 class Examples(NamedTuple):

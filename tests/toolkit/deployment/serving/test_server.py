@@ -102,7 +102,8 @@ def test_many_at_once_share_batches_and_get_their_own_answers(server, run):
         ({"text": None}, 422, "string"),
         ({"text": ["a"]}, 422, "string"),
         ({"text": ""}, 422, "empty text"),
-        ([{"text": "a"}, {"text": "  "}], 422, "empty text"),
+        ([{"text": ""}, {"text": "  "}], 422, "empty text"),
+        ([{"text": ""}, {"txt": "a"}], 422, "is missing"),
         ([{"text": "a"}] * 9, 422, "9 rows, of 8 at most"),
         ({"text": "a" * 30_000}, 413, "20,000 bytes"),
     ],
@@ -114,18 +115,29 @@ def test_what_cannot_be_predicted_is_told(server, body, status, told):
 
 
 def test_the_place_of_what_is_wrong_is_told(server):
-    _, _, answer = ask(server.url + "/predict", [{"text": "a"}, {"text": {}}, {"txt": "b"}])
+    _, _, answer = ask(server.url + "/predict", [{"text": []}, {"text": {}}, {"txt": "b"}])
     assert [one["loc"] for one in answer["detail"]] == [
-        ["body", "1", "text"],
-        ["body", "2", "text"],
-    ]
+        ["body", str(row), "text"] for row in range(3)
+    ]  # fmt: skip
+
+
+def test_malformed_rows_of_a_list_leave_the_others_alone(server):
+    given = [{"text": "a"}, {"text": {}}, {"text": "  "}, {"txt": "b"}, {"text": "b c"}]
+    status, _, answer = ask(server.url + "/predict", given)
+    assert status == 200
+    assert [one.get("error") for one in answer] == [
+        None, "text Input should be a valid string", "empty text",
+        "text is missing. Did you mean 'txt'?", None,
+    ]  # fmt: skip
+    alone = [ask(server.url + "/predict", given[place])[2] for place in (0, 4)]
+    assert [one["label"] for one in alone] == [answer[0]["label"], answer[4]["label"]]
 
 
 def test_a_row_that_stands_alone_has_no_number(server):
     _, _, answer = ask(server.url + "/predict", {"text": "  "})
     assert answer["detail"] == [{"loc": ["body"], "msg": "empty text"}]
-    _, _, answer = ask(server.url + "/predict", [{"text": "a"}, {"text": "  "}])
-    assert answer["detail"] == [{"loc": ["body", "1"], "msg": "empty text"}]
+    _, _, answer = ask(server.url + "/predict", [{"text": ""}, {"text": "  "}])
+    assert answer["detail"][1] == {"loc": ["body", "1"], "msg": "empty text"}
 
 
 def test_other_kinds_and_methods_and_paths_are_refused(server):

@@ -1,0 +1,194 @@
+"""What `Plugin.show` returns, as it is stored in a run's folder, and as HTML."""
+
+from __future__ import annotations
+
+import base64
+import mimetypes
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from markupsafe import Markup
+from pydantic import BaseModel, Field
+
+from toolkit.plugin_types import (
+    Box,
+    MarkedImage,
+    MarkedText,
+    PredictionFile,
+    Series,
+    Shown,
+    Sound,
+    open_file,
+)
+from toolkit.reporting import charts
+from toolkit.reporting.formatting import cut
+from toolkit.reporting.images import as_jpeg
+
+LONGEST = 2000  # characters of a text
+SIDE = 320  # pixels of an image
+SOUND = 400_000  # bytes of a sound
+STEPS = 500  # of a line in a series
+PREDICTED, ACTUAL = charts.COLOURS[1], charts.COLOURS[0]
+DATA = r"^(data:(image|audio)/[\w.+-]+;base64,[A-Za-z0-9+/=]*)?$"
+
+
+class Part(BaseModel):
+    """A part of what is shown of a row.
+
+    pieces: of a text, each with the label of a predicted and of an actual span (or None). data: an
+    image or a sound as a data URI. lines: name -> (number of its first step, values).
+    """
+
+    kind: Literal["text", "image", "sound", "series"]
+    pieces: list[tuple[str, str | None, str | None]] = []
+    data: Annotated[str, Field(pattern=DATA)] = ""
+    lines: dict[str, tuple[int, list[float | None]]] = {}
+
+
+def stored(parts: Iterable[Shown]) -> list[Part]:
+    """Return parts as they are stored: texts cut, images small and with their marks drawn in.
+
+    Raises:
+        TypeError: something else than the types of `toolkit.plugin_types.shown`.
+    """
+    return [_stored(part) for part in parts]
+
+
+def _stored(part: Shown) -> Part:
+    if isinstance(part, str):
+        return Part(kind="text", pieces=[(cut(part, LONGEST), None, None)])
+    if isinstance(part, MarkedText):
+        return Part(kind="text", pieces=list(_pieces(part)))
+    if isinstance(part, MarkedImage):
+        return Part(kind="image", data=_drawn(part))
+    if isinstance(part, Sound):
+        return _sound(part.file)
+    if isinstance(part, Series):
+        lines = {
+            name: (start, [_number(value) for value in values[:STEPS]])
+            for name, (start, values) in part.lines.items()
+        }
+        return Part(kind="series", lines=lines)
+    raise TypeError(f"show returned {type(part).__name__}: it takes str, MarkedText, MarkedImage, "
+                    "Sound and Series")  # fmt: skip
+
+
+def _number(value: Any) -> float | None:
+    found = float(value)
+    return found if np.isfinite(found) else None
+
+
+def _pieces(marked: MarkedText) -> Iterable[tuple[str, str | None, str | None]]:
+    """Yield the text, cut wherever a span begins or ends."""
+    text = marked.text[:LONGEST]
+    ends = {0, len(text), *(at for span in marked.spans for at in (span.start, span.end))}
+    places = sorted(at for at in ends if 0 <= at <= len(text))
+    for start, end in pairwise(places):
+        labels: list[str | None] = [None, None]
+        for span in marked.spans:
+            if span.start <= start and end <= span.end:
+                labels[span.actual] = span.label
+        yield text[start:end], labels[0], labels[1]
+
+
+def _sound(file: Any) -> Part:
+    suffix = file.suffix if isinstance(file, PredictionFile) else _suffix(file)
+    content = open_file(file).read()
+    kind = mimetypes.guess_type(f"x{suffix}")[0] or ""
+    if len(content) > SOUND or not kind.startswith("audio/"):
+        note = f"({suffix or 'a file'} of {len(content):,} bytes)"
+        return Part(kind="text", pieces=[(note, None, None)])
+    return Part(kind="sound", data=f"data:{kind};base64,{base64.b64encode(content).decode()}")
+
+
+def _suffix(cell: Any) -> str:
+    path = str((cell.get("path") if isinstance(cell, dict) else cell) or "x.wav")[-8:]
+    return "." + path.rpartition(".")[2].lower()
+
+
+def _drawn(marked: MarkedImage) -> str:
+    """Return an image with boxes and masks drawn in; the actual mask stands beside."""
+    from PIL import Image, ImageOps
+
+    given = marked.image
+    image = given if isinstance(given, Image.Image) else Image.open(open_file(given))
+    whole = ImageOps.exif_transpose(image).convert("RGB")
+    scale = min(1.0, SIDE / max(whole.size))
+    size = max(1, round(whole.width * scale)), max(1, round(whole.height * scale))
+    masks = [mask for mask in (marked.mask, marked.actual_mask) if mask is not None]
+    panels = [_masked(whole.resize(size), mask) for mask in masks] or [whole.resize(size)]
+    for panel in panels:
+        _draw_boxes(panel, marked.boxes, scale)
+    joined = Image.new("RGB", (sum(p.width for p in panels) + 4 * len(panels) - 4, size[1]))
+    for place, panel in enumerate(panels):
+        joined.paste(panel, (place * (size[0] + 4), 0))
+    return as_jpeg(joined)
+
+
+def _masked(image: Any, mask: Any) -> Any:
+    from PIL import Image
+
+    if isinstance(mask, PredictionFile):
+        mask = Image.open(open_file(mask))
+    classes = np.asarray(mask)
+    palette = np.array([tuple(bytes.fromhex(c[1:])) for c in (PREDICTED, *charts.COLOURS)])
+    colours = Image.fromarray(palette[classes % len(palette) - 1].astype(np.uint8))
+    seen = Image.fromarray(np.where(classes > 0, 140, 0).astype(np.uint8))
+    return Image.composite(colours.resize(image.size), image, seen.resize(image.size))
+
+
+def _draw_boxes(image: Any, boxes: Sequence[Box], scale: float) -> None:
+    from PIL import ImageDraw
+
+    pen = ImageDraw.Draw(image)
+    for box in sorted(boxes, key=lambda box: not box.actual):  # predicted ones on top
+        edges = [scale * at for at in (box.x_min, box.y_min, box.x_max, box.y_max)]
+        left, right = sorted(edges[::2])
+        top, bottom = sorted(edges[1::2])
+        colour = ACTUAL if box.actual else PREDICTED
+        pen.rectangle((left, top, right, bottom), outline=colour, width=1 if box.actual else 2)
+        if box.label and not box.actual:
+            pen.text((left + 3, top + 1), charts.text(box.label), fill=colour)
+
+
+def html(parts: Sequence[Part], key: str, page: bool = True) -> Markup:
+    """Return stored parts as HTML, all outside text in it escaped.
+
+    Args:
+        key: unique on a page. page: whether its style sheet has the colours of charts.
+    """
+    return Markup("").join(_html(part, f"{key} {place}", page) for place, part in enumerate(parts))
+
+
+def _html(part: Part, key: str, page: bool) -> Markup:
+    if part.kind == "image":
+        alt = "the image with predicted (thick, orange) and actual (thin, blue) marks"
+        return Markup('<img src="{}" alt="{}">').format(part.data, alt)
+    if part.kind == "sound":
+        return Markup('<audio controls preload="none" src="{}"></audio>').format(part.data)
+    if part.kind == "series":
+        drawn = {
+            name: [(float(start + n), v) for n, v in enumerate(values) if v is not None]
+            for name, (start, values) in part.lines.items()
+        }
+        svg = charts.lines(drawn, "step", "value", name="series", key=key, page=page, height=2.4)
+        if page:
+            return Markup(svg)  # noqa: S704 - `charts` escapes what it draws
+        data = base64.b64encode(svg.encode()).decode()
+        return Markup('<img src="data:image/svg+xml;base64,{}" alt="series">').format(data)
+    return Markup('<p class="text long marked">{}</p>').format(
+        Markup("").join(_marked(*piece) for piece in part.pieces)
+    )
+
+
+def _marked(text: str, predicted: str | None, actual: str | None) -> Markup:
+    if predicted is None and actual is None:
+        return Markup("{}").format(text)
+    found = [(kind, label) for kind, label in (("predicted", predicted), ("actual", actual))
+             if label is not None]  # fmt: skip
+    labels = "; ".join(f"{kind}: {cut(label, 40)}" if label else kind for kind, label in found)
+    return Markup('<mark class="{}">{}<small> {}</small></mark>').format(
+        " ".join(kind for kind, _ in found), text, labels
+    )
