@@ -46,6 +46,13 @@ class Part(BaseModel):
     data: Annotated[str, Field(pattern=DATA)] = ""
     lines: dict[str, tuple[int, list[float | None]]] = {}
 
+    @property
+    def marked(self) -> bool:
+        """Whether it has what is predicted marked in it."""
+        return self.kind in ("image", "series") or any(
+            mark is not None for _, *marks in self.pieces for mark in marks
+        )
+
 
 def stored(parts: Iterable[Shown]) -> list[Part]:
     """Return parts as they are stored: texts cut, images small and with their marks drawn in.
@@ -89,7 +96,8 @@ def _pieces(marked: MarkedText) -> Iterable[tuple[str, str | None, str | None]]:
         labels: list[str | None] = [None, None]
         for span in marked.spans:
             if span.start <= start and end <= span.end:
-                labels[span.actual] = span.label
+                # A span's label stands once, at its end.
+                labels[span.actual] = span.label if end == span.end else ""
         yield text[start:end], labels[0], labels[1]
 
 
@@ -132,9 +140,9 @@ def _masked(image: Any, mask: Any) -> Any:
 
     if isinstance(mask, PredictionFile):
         mask = Image.open(open_file(mask))
-    classes = np.asarray(mask)
+    classes = np.asarray(mask).astype(int)
     palette = np.array([tuple(bytes.fromhex(c[1:])) for c in (PREDICTED, *charts.COLOURS)])
-    colours = Image.fromarray(palette[classes % len(palette) - 1].astype(np.uint8))
+    colours = Image.fromarray(palette[(classes - 1) % len(palette)].astype(np.uint8))
     seen = Image.fromarray(np.where(classes > 0, 140, 0).astype(np.uint8))
     return Image.composite(colours.resize(image.size), image, seen.resize(image.size))
 
@@ -186,9 +194,10 @@ def _html(part: Part, key: str, page: bool) -> Markup:
 def _marked(text: str, predicted: str | None, actual: str | None) -> Markup:
     if predicted is None and actual is None:
         return Markup("{}").format(text)
-    found = [(kind, label) for kind, label in (("predicted", predicted), ("actual", actual))
-             if label is not None]  # fmt: skip
-    labels = "; ".join(f"{kind}: {cut(label, 40)}" if label else kind for kind, label in found)
-    return Markup('<mark class="{}">{}<small> {}</small></mark>').format(
-        " ".join(kind for kind, _ in found), text, labels
-    )
+    found = {kind: label for kind, label in (("predicted", predicted), ("actual", actual))
+             if label is not None}  # fmt: skip
+    labels = [f"{kind} {cut(label, 40)}" for kind, label in found.items() if label]
+    if predicted == actual:
+        labels = [cut(actual, 40)] if actual else []
+    small = Markup("<small> {}</small>").format(", ".join(labels)) if labels else ""
+    return Markup('<mark class="{}">{}{}</mark>').format(" ".join(found), text, small)

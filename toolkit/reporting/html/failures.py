@@ -16,6 +16,7 @@ from toolkit.reporting.prediction_arrays import PredictionArrays
 from toolkit.reporting.shown import html as shown_html
 
 COLUMNS = 12  # slice columns that are shown
+LEGEND = " Predicted is marked in orange (shaded, thick), actual in blue (thin)."
 TITLES = {
     "mistakes": ("Most confident mistakes",
                  "Wrong, with high confidence: some may be wrong labels."),
@@ -44,8 +45,10 @@ def section(
     if kept is not None:
         # Without what was kept of their texts, the rows are known by their numbers alone.
         kinds = kept.kinds or examples.choose(reading)
+        legend = any(part.marked for row in kept.rows.values() for part in row.shown) * LEGEND
         found.blocks += [
-            Examples(title, caption, [_example(reading, kept, kind, row) for row in kinds[kind]])
+            Examples(title, caption + legend,
+                     [_example(reading, kept, kind, row) for row in kinds[kind]])
             for kind, (title, caption) in TITLES.items() if kinds.get(kind)
         ]  # fmt: skip
     found.blocks += [Table(cut(title), table["columns"], table["rows"])
@@ -111,4 +114,6 @@ def _example(reading: PredictionArrays, kept: StoredExamples, kind: str, row: in
     if kind == "worst" and str(row) in kept.scores:
         note = f"{words(kept.metric)} {number(kept.scores[str(row)])}"
     shown = shown_html(found.shown, f"{kind} {row}")
+    if any(part.marked for part in found.shown):
+        predicted = actual = ""  # they are marked in what is shown
     return Example(row, predicted, actual, note, found.cells, shown)

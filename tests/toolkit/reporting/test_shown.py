@@ -1,0 +1,124 @@
+"""What plugins show of a row: stored small, drawn, and escaped."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from toolkit.plugin_types import (
+    Box,
+    MarkedImage,
+    MarkedText,
+    PredictionFile,
+    Series,
+    Sound,
+    Span,
+)
+from toolkit.reporting import shown
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+def page(*parts):
+    return str(shown.html(shown.stored(parts), "key"))
+
+
+def pixels(part):
+    (stored,) = shown.stored([part])
+    assert stored.data.startswith("data:image/jpeg;base64,")
+    file = io.BytesIO(base64.b64decode(stored.data.partition(",")[2]))
+    return np.asarray(Image.open(file).convert("RGB")).astype(int)
+
+
+def orange(image):
+    return (image[..., 0] > 150) & (image[..., 2] < 90)
+
+
+def blue(image):
+    return (image[..., 2] > 130) & (image[..., 0] < 90)
+
+
+def test_spans_are_marked_with_their_labels_at_their_end():
+    text = MarkedText("Anna met Bob Ross.", [
+        Span(0, 4, "person"), Span(0, 4, "person", actual=True),
+        Span(9, 12, "person"), Span(9, 17, "painter", actual=True),
+    ])  # fmt: skip
+    found = page(text)
+    assert '<mark class="predicted actual">Anna<small> person</small></mark>' in found
+    assert '<mark class="predicted actual">Bob<small> predicted person</small></mark>' in found
+    assert '<mark class="actual"> Ross<small> actual painter</small></mark>.' in found
+
+
+def test_texts_of_others_mark_up_nothing():
+    found = page(HOSTILE, MarkedText(HOSTILE, [Span(0, 8, HOSTILE)]))
+    assert "<script" not in found
+
+
+def test_a_span_outside_of_the_text_marks_what_there_is():
+    assert "<mark" not in page(MarkedText("ab", [Span(5, 9, "x")]))
+    assert ">b<" in page(MarkedText("ab", [Span(1, 9, "x")]))
+
+
+def test_boxes_are_drawn_where_they_are_in_pixels_of_the_image():
+    image = Image.new("RGB", (640, 320), "white")
+    boxes = [Box(64, 64, 192, 192, "cat"), Box(320, 64, 576, 256, actual=True)]
+    found = pixels(MarkedImage(image, boxes))
+    assert found.shape == (160, 320, 3)  # half the size
+    assert orange(found)[32:97, 31:34].mean() > 0.3
+    assert not orange(found)[:, 110:].any()
+    assert blue(found)[32:129, 158:163].any()
+
+
+def test_masks_stand_side_by_side():
+    file, mask = io.BytesIO(), np.zeros((20, 20), np.uint8)
+    mask[:10] = 1
+    Image.fromarray(mask).save(file, "PNG")
+    actual = np.zeros((20, 20), np.uint8)
+    white = Image.new("RGB", (20, 20), "white")
+    found = pixels(
+        MarkedImage(white, mask=PredictionFile(".png", file.getvalue()), actual_mask=actual)
+    )
+    assert found.shape == (20, 44, 3)
+    assert found[2:8, 2:18, 2].mean() < 200 < found[12:18, 2:18, 2].mean()
+    assert found[2:8, 26:42].min() > 200
+
+
+def test_an_image_on_its_side_is_shown_upright():
+    image, file = Image.new("RGB", (40, 20), "white"), io.BytesIO()
+    exif = image.getexif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    image.save(file, "JPEG", exif=exif)
+    cell = {"bytes": file.getvalue(), "path": None}
+    assert pixels(MarkedImage(cell)).shape == (40, 20, 3)
+
+
+def test_a_sound_can_be_played_unless_it_is_large():
+    found = page(Sound(PredictionFile(".wav", b"RIFF")))
+    assert '<audio controls preload="none" src="data:audio/x-wav;base64,' in found
+    assert "(.wav of 500,000 bytes)" in page(Sound(PredictionFile(".wav", bytes(500_000))))
+    assert "(.exe of 4 bytes)" in page(Sound(PredictionFile(".exe", b"MZ  ")))
+
+
+def test_a_series_is_drawn_with_its_gaps():
+    lines = {"past": (0, [1.0, 2.0]), "predicted": (2, [float("nan"), 3.0])}
+    found = page(Series(lines))
+    assert found.startswith("<svg")
+    assert "predicted" in found
+    apart = str(shown.html(shown.stored([Series(lines)]), "key", page=False))
+    assert apart.startswith('<img src="data:image/svg+xml;base64,')
+
+
+def test_what_cannot_be_shown_is_named():
+    with pytest.raises(TypeError, match="show returned int: it takes str, MarkedText"):
+        shown.stored([7])
+
+
+@pytest.mark.parametrize("data", ["javascript:alert(1)", 'data:image/png;base64,"onload', "x"])
+def test_stored_data_is_an_image_or_a_sound(data):
+    with pytest.raises(ValidationError):
+        shown.Part(kind="image", data=data)

@@ -1,0 +1,162 @@
+"""Predictions that are files: through run, reload check, report, predict and serve."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.request
+
+import pytest
+
+import toolkit
+from toolkit.deployment import predict_file
+from toolkit.errors import UserError
+from toolkit.plugin_types import PredictionFile
+from toolkit.runs.folder import Run, read_predictions
+
+PLUGIN = '''
+import io
+
+import datasets
+import evaluate
+import numpy as np
+from PIL import Image
+from transformers import AutoModelForSequenceClassification
+
+from toolkit import Baseline, BaselineResult, ListColumn, MarkedImage, Options, Plugin
+from toolkit import PredictionFile, Table, TargetColumn, open_file, pretrained
+
+
+class GridOptions(Options):
+    dice: ListColumn = "dice"
+    label: TargetColumn = "label"
+
+
+def png(value):
+    file = io.BytesIO()
+    Image.fromarray(np.full((8, 8), value, np.uint8)).save(file, "PNG")
+    return PredictionFile(".png", file.getvalue())
+
+
+def of(file):
+    return int(np.asarray(Image.open(open_file(file)))[0, 0])
+
+
+class Right(evaluate.Metric):
+    def _info(self):
+        whole = datasets.Value("int64")
+        return evaluate.MetricInfo(description="", citation="", features=datasets.Features(
+            {"predictions": whole, "references": whole}))
+
+    def add_batch(self, *, predictions, references):
+        """Add masks."""
+        super().add_batch(predictions=[of(p["mask"]) for p in predictions],
+                          references=[of(r) for r in references])
+
+    def _compute(self, predictions, references):
+        return {"right": float(np.mean(np.array(predictions) == np.array(references)))}
+
+
+class Nothing(Baseline):
+    name = "nothing"
+
+    def run(self, data, seconds):
+        rows = np.arange(len(data.test))
+        return BaselineResult([{"mask": png(0)} for _ in rows], rows, 0)
+
+
+class Grids(Plugin[GridOptions]):
+    Options = GridOptions
+
+    def prepare(self, split, name):
+        def encode(rows):
+            labels = {"labels": rows["label"]} if "label" in rows else {}
+            return {"input_ids": rows["dice"], "number": list(range(len(rows["dice"]))), **labels}
+
+        return split.map(encode, batched=True, remove_columns=split.column_names)
+
+    def load_model(self):
+        return pretrained.model(AutoModelForSequenceClassification, self.model_path, num_labels=2)
+
+    def decode(self, outputs, rows, prepared):
+        assert [row["dice"] for row in rows] == [row["input_ids"] for row in prepared]
+        assert all("number" in row for row in prepared)  # which the model does not take
+        return [{"mask": png(n), "twice": [png(n), png(1 - n)]}
+                for n in outputs.logits.argmax(-1).tolist()]
+
+    def references(self, rows):
+        return [png(row["label"]) for row in rows]
+
+    def metrics(self):
+        return {"right": Right()}
+
+    def baselines(self):
+        return [Nothing()]
+
+    def show(self, row, prediction, reference):
+        return [str(row["dice"]), MarkedImage(prediction["mask"], mask=reference)]
+
+    def tables(self, pairs):
+        return {"Rows by mask": Table(["mask", "rows"], [["all", sum(1 for _ in pairs)]])}
+'''
+TINY = {
+    "model_type": "bert", "vocab_size": 8, "hidden_size": 16, "num_hidden_layers": 1,
+    "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 8,
+}  # fmt: skip
+
+
+def ask(url, row):
+    headers = {"Content-Type": "application/json"}
+    asked = urllib.request.Request(url, json.dumps(row).encode(), headers)  # noqa: S310 - loopback
+    with urllib.request.urlopen(asked) as answer:  # noqa: S310 - loopback
+        return json.load(answer)
+
+
+@pytest.fixture
+def grids(scenario, tmp_path):
+    """A finished run."""
+    rows = [{"dice": [n % 6 + 1, 3], "label": int(n % 6 > 2)} for n in range(60)]
+    recipe = scenario("grids", PLUGIN, "Grids", rows, model={"from_config": TINY},
+                      training={"max_steps": 4})  # fmt: skip
+    return toolkit.run(recipe, out=tmp_path / "run")
+
+
+@pytest.mark.enable_socket
+def test_masks_are_files_wherever_predictions_go(grids, tmp_path):
+    path, record = grids.path, grids.record
+    assert record["status"] == "finished"
+    assert record["reload"] == {"compared": 12, "different": 0}
+    first = json.loads((path / "predictions.jsonl").read_text().splitlines()[0])
+    assert first["reference"] == {"file": "predictions/0000000.png"}
+    assert first["prediction"]["mask"] == {"file": "predictions/0000000-1.png"}
+    assert len(first["prediction"]["twice"]) == 2
+    assert len(list((path / "predictions").iterdir())) == 4 * 12
+    predictions, references = next(iter(read_predictions(path / "predictions.jsonl")))
+    assert isinstance(references[3], PredictionFile)
+    assert predictions[0]["mask"] == predictions[0]["twice"][0] != predictions[0]["twice"][1]
+    assert record["tables"] == {
+        "Rows by mask": {"columns": ["mask", "rows"], "rows": [["all", 12]]}
+    }
+    report = (path / "report.html").read_text()
+    assert "Rows by mask" in report
+    assert 'alt="the image with predicted' in report
+    # Files of rows, and from Python.
+    (tmp_path / "new.jsonl").write_text('{"dice": [1, 3]}\n{"dice": [6, 3]}\n')
+    predict_file.predict(Run(path), str(tmp_path / "new.jsonl"), tmp_path / "out.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert lines[1]["prediction"]["mask"] == {"file": "out.jsonl.files/0000001.png"}
+    found = grids.predict([{"dice": [1, 3]}, {"dice": [6, 3]}])
+    with grids.serve(block=False, port=0) as server:
+        told = ask(server.url + "/predict?show", {"dice": [1, 3]})
+    data = base64.b64encode(found[0]["mask"].read()).decode()
+    assert told["prediction"]["mask"] == {"file": f"data:image/png;base64,{data}"}
+    assert "[1, 3]</p><img src=" in told["html"]
+    for line, one in zip(lines, found, strict=True):
+        assert (tmp_path / line["prediction"]["mask"]["file"]).read_bytes() == one["mask"].read()
+
+
+def test_a_name_that_leads_out_of_the_folder_is_refused(grids):
+    file = grids.path / "predictions.jsonl"
+    file.write_text(file.read_text().replace("predictions/0000000.png", "predictions/../run.json"))
+    with pytest.raises(UserError, match="leads out of the run's folder"):
+        list(read_predictions(file))
