@@ -46,7 +46,10 @@ def table(suffix: str) -> Door:
     from toolkit.plugin_types import Column
     from toolkit.recipe import DataSpec
 
-    columns = {"text": ("text", Column("input", True)), "label": ("label", Column("target", True))}
+    columns = {
+        "text": ("text", Column("input", "text")),
+        "label": ("label", Column("target", "text")),
+    }
 
     def door(data: bytes, folder: Path) -> None:
         path = folder / f"rows{suffix}"

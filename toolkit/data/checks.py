@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from toolkit.data.columns import paths_of
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing, nearest
 
@@ -40,11 +41,12 @@ def require_columns(splits: Mapping[str, datasets.Dataset], wanted: Mapping[str,
         lacking = [split for split in splits if name not in splits[split].column_names]
         if lacking:
             there = splits[lacking[0]].column_names
+            paths = list(paths_of(splits[lacking[0]].features))
             where = "" if len(lacking) == len(splits) else f" in {listing(lacking)}"
             block, _, last = key.rpartition(".")
             setting = f"{block}=[COLUMN, ...]" if last.isdigit() else f"{key}=COLUMN"
             what = (
-                f"there is no column {name!r}{where}.{nearest(name, there)} Columns found: "
+                f"there is no column {name!r}{where}.{nearest(name, paths)} Columns found: "
                 f"{listing(there, 40)}. Name the right one with --set {setting}."
             )
             faults.append(Fault(key, what))
@@ -164,30 +166,38 @@ def _unusable(
 ) -> dict[str, np.ndarray[Any, Any]]:
     """Return reason -> one bool per row, for the reasons that some row has."""
     found = {}
-    no_target = missing(split, [target]) if target else np.zeros(len(split), bool)
+    no_target = missing(split, [target], target=True) if target else np.zeros(len(split), bool)
     found[f"no {target}"] = no_target
     if inputs:
         found[f"empty {listing(inputs)}"] = missing(split, inputs) & ~no_target
     return {why: rows for why, rows in found.items() if rows.any()}
 
 
-def missing(split: datasets.Dataset, columns: Sequence[str]) -> np.ndarray[Any, Any]:
-    """Return one bool per row: true where all the columns are missing or empty."""
+def missing(
+    split: datasets.Dataset, columns: Sequence[str], target: bool = False
+) -> np.ndarray[Any, Any]:
+    """Return one bool per row: true where all the columns are missing or empty.
+
+    An empty list is missing in an input, and a value in a target.
+    """
     import datasets
 
     # Public benchmarks mark an unlabelled row as class -1.
     label = len(columns) == 1 and isinstance(split.features[columns[0]], datasets.ClassLabel)
     masks = []
     for table in tables(split, columns):
-        mask = np.logical_and.reduce([absent(table[name]) for name in columns])
+        mask = np.logical_and.reduce([absent(table[name], not target) for name in columns])
         if label:
             mask |= pc.less(table[columns[0]], 0).fill_null(True).to_numpy()
         masks.append(mask)
     return np.concatenate(masks)
 
 
-def absent(values: pa.ChunkedArray) -> np.ndarray[Any, Any]:
-    """Return one bool per value: true where it is null, NaN, or only spaces."""
+def absent(values: pa.ChunkedArray, empty_lists: bool = False) -> np.ndarray[Any, Any]:
+    """Return one bool per value: true where it is null, NaN, only spaces, or an empty list."""
+    if empty_lists and (pa.types.is_list(values.type) or pa.types.is_large_list(values.type)):
+        empty: np.ndarray[Any, Any] = pc.list_value_length(values).fill_null(0).to_numpy() == 0
+        return empty
     nothing = pc.is_null(values, nan_is_null=pa.types.is_floating(values.type))
     json = isinstance(values.type, pa.JsonType)  # a column of mixed types, as JSON texts
     if json or values.type in (pa.string(), pa.large_string(), pa.string_view()):

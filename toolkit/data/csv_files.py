@@ -35,6 +35,7 @@ def read_csv(
     delimiter: str | None,
     cache: Path,
     quote: str | None = '"',
+    ragged: list[tuple[int, str]] | None = None,
 ) -> datasets.Dataset:
     """Return a csv or tsv file as a memory-mapped Dataset, converted once.
 
@@ -44,6 +45,8 @@ def read_csv(
         encoding: of the text. delimiter: None detects it from the first rows.
         cache: folder for the converted file.
         quote: encloses fields that hold delimiters or line ends; None if nothing is quoted.
+        ragged: takes number (from 1, without the header) and text of the rows with another number
+            of fields, which are left out then; `cache` must be empty.
 
     Raises:
         DataError: empty file, wrong encoding (with its line), duplicate columns, ragged rows, a
@@ -55,15 +58,22 @@ def read_csv(
         check_encoding(path, encoding)
         dialect = find_dialect(path, encoding, delimiter, quote)
         check_quotes(path, dialect)
-        _convert(path, target, dialect, as_text)
+        found = _convert(path, target, dialect, as_text)
+        if ragged is None and found:
+            raise DataError(_ragged(path, len(dialect.columns), found))
+        if ragged is not None:
+            ragged.extend((row.number - 1, row.text) for row in found)
 
     form = (sorted(as_text), encoding, delimiter, quote)
     target = convert_once(path, cache, ".arrow", form, write)
     return cast("datasets.Dataset", datasets.Dataset.from_file(str(target)))
 
 
-def _convert(path: Path, target: Path, dialect: Dialect, as_text: Sequence[str]) -> None:
-    """Write the file as Arrow; a column gets a wider type if later rows do not fit the first."""
+def _convert(path: Path, target: Path, dialect: Dialect, as_text: Sequence[str]) -> list[Any]:
+    """Write the file as Arrow, and return its ragged rows.
+
+    A column gets a wider type if later rows do not fit the first.
+    """
     columns = dialect.columns
     types: dict[str, pa.DataType] = {name: pa.string() for name in as_text if name in columns}
     block = BLOCK
@@ -86,7 +96,7 @@ def _convert(path: Path, target: Path, dialect: Dialect, as_text: Sequence[str])
 
 def _stream(
     path: Path, target: Path, dialect: Dialect, types: dict[str, pa.DataType], block: int
-) -> None:
+) -> list[Any]:
     ragged: list[Any] = []
 
     def note(row: Any) -> str:
@@ -116,11 +126,10 @@ def _stream(
             for batch in reader:
                 out.write_batch(batch)
                 rows += batch.num_rows
-    if ragged:
-        raise DataError(_ragged(path, len(dialect.columns), ragged))
-    if not rows:
+    if not rows and not ragged:
         what = f"has no rows below its header ({listing(dialect.columns)})"
         raise DataError(Fault(str(path), what))
+    return ragged
 
 
 def _ragged(path: Path, width: int, rows: list[Any]) -> list[Fault]:

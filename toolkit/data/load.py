@@ -5,18 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from toolkit.data import checks, splits
+from toolkit.data import checks, media, splits
+from toolkit.data.columns import require_kinds, with_paths
 from toolkit.data.overlap import Overlap, measure_overlap
 from toolkit.data.reader import ColumnRoles, read_raw_splits
-from toolkit.errors import DataError, ToolkitError
+from toolkit.errors import DataError, Fault, ToolkitError
+from toolkit.plugin import Plugin
+from toolkit.plugin_types import ReshapedRows
 
 if TYPE_CHECKING:
     import datasets
 
-    from toolkit.plugin_types import Column, RowInspection
+    from toolkit.plugin_types import Column
     from toolkit.recipe import DataSpec
 
 LIKENESS = (
@@ -42,8 +46,8 @@ def load_splits(
     columns: Mapping[str, tuple[str, Column]],
     seed: int,
     extra_columns: Mapping[str, str] | None = None,
-    add_features: Callable[[datasets.Dataset], datasets.Dataset] | None = None,
-    inspect_rows: Callable[[datasets.Dataset, str], RowInspection] | None = None,
+    plugin: Plugin[Any] | None = None,
+    features: bool = True,
 ) -> LoadedData:
     """Load, check and split the rows that a recipe names.
 
@@ -52,8 +56,8 @@ def load_splits(
         columns: option -> (column name, its marker), for the options that name columns.
         seed: of the split, where the spec has none.
         extra_columns: key path -> column name of other columns that must exist.
-        add_features: adds columns to the rows of all splits together (`Plugin.add_features`).
-        inspect_rows: inspects the inputs of a split's rows (`Plugin.inspect_rows`).
+        plugin: whose hooks reshape and inspect the rows of each split, and add features to all.
+        features: whether they also inspect the rows and add features.
 
     Raises:
         DataError: all faults of paths, files, columns or rows at once.
@@ -62,9 +66,16 @@ def load_splits(
 
     datasets.disable_progress_bars()
     roles = ColumnRoles.of(columns)
-    raw, fingerprint, notes = read_raw_splits(spec, roles)
-    _check_columns(raw, spec, columns, roles.target, extra_columns or {})
-    raw, unusable = _inspected(raw, inspect_rows)
+    own = plugin.file_formats if plugin else ()
+    raw, fingerprint, notes = read_raw_splits(spec, roles, own)
+    dropped: dict[str, dict[str, int]] = {}
+    if plugin is not None:
+        for name, rows in raw.items():
+            made = reshaped(plugin, rows, name, roles)
+            raw[name], dropped[name] = made.rows, dict(made.dropped)
+            notes += made.notes
+    raw = _check_columns(raw, spec, columns, roles.target, extra_columns or {})
+    raw, unusable = _inspected(raw, plugin if features else None)
     usable, skipped = checks.skip_rows(
         raw, roles.inputs, roles.required_target, spec.on_missing, unusable
     )
@@ -72,8 +83,11 @@ def load_splits(
         if name not in usable:
             count = sum(skipped[name].values())
             notes.append(f"split {name!r} has no usable row ({count:,} skipped) and is left out")
-    if add_features is not None:
-        usable = _derived(usable, add_features)
+    for name, reasons in dropped.items():
+        if reasons:
+            skipped[name] = {**reasons, **skipped.get(name, {})}
+    if plugin is not None and features:
+        usable = _derived(usable, plugin.add_features)
     made, more = splits.make_splits(usable, spec.split, roles.target, seed)
     found = Overlap()
     if roles.inputs:
@@ -87,29 +101,58 @@ def load_splits(
     return LoadedData(splits=made, fingerprint=fingerprint, skipped=skipped, **vars(found))
 
 
+def reshaped(
+    plugin: Plugin[Any], rows: datasets.Dataset, split: str, roles: ColumnRoles
+) -> ReshapedRows:
+    """Return the rows as `Plugin.reshape_rows` makes them, the files that they name as files.
+
+    Raises:
+        DataError: a file is missing, or no row is left.
+    """
+    made = plugin.reshape_rows(rows, split)
+    found = made if isinstance(made, ReshapedRows) else ReshapedRows(made)
+    if found.rows is rows:
+        return found
+    faults, where = list[Fault](), f"{type(plugin).__name__}.reshape_rows, {split}"
+    whole = found.rows
+    for name in roles.files:
+        if name in whole.column_names:
+            whole, wrong = media.as_files(whole, name, Path(), where)
+            faults += wrong
+    if not len(whole):
+        faults.append(Fault(where, f"makes no row of {len(rows):,}"))
+    if faults:
+        raise DataError(faults)
+    return replace(found, rows=whole)
+
+
 def _check_columns(
     raw: Mapping[str, datasets.Dataset],
     spec: DataSpec,
     columns: Mapping[str, tuple[str, Column]],
     target: str | None,
     extra: Mapping[str, str],
-) -> None:
+) -> dict[str, datasets.Dataset]:
+    """Return the rows with the columns that paths name."""
     wanted = {f"options.{option}": name for option, (name, _) in columns.items()}
     by = {"data.split.group": spec.split.group, "data.split.time": spec.split.time}
     wanted |= {key: name for key, name in by.items() if name is not None}
-    checks.require_columns(raw, {**wanted, **extra})
+    wanted |= extra
+    found = {name: with_paths(rows, wanted.values()) for name, rows in raw.items()}
+    checks.require_columns(found, wanted)
+    require_kinds(found, columns)
     if target is not None:
-        checks.require_same_classes(raw, target)
+        checks.require_same_classes(found, target)
+    return found
 
 
 def _inspected(
-    raw: dict[str, datasets.Dataset],
-    inspect_rows: Callable[[datasets.Dataset, str], RowInspection] | None,
+    raw: dict[str, datasets.Dataset], plugin: Plugin[Any] | None
 ) -> tuple[dict[str, datasets.Dataset], dict[str, Mapping[str, Sequence[int]]]]:
     """Return the rows with their likeness as a column, and split -> reason -> unusable rows."""
-    if inspect_rows is None:
+    if plugin is None or type(plugin).inspect_rows is Plugin.inspect_rows:
         return raw, {}
-    found = {name: inspect_rows(split, name) for name, split in raw.items()}
+    found = {name: plugin.inspect_rows(split, name) for name, split in raw.items()}
     fatal = [fault for one in found.values() for fault in one.fatal]
     if fatal:
         raise DataError(fatal)

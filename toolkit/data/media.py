@@ -188,7 +188,9 @@ def as_files(
     if kind in ("string", "large_string"):
         faults: list[Fault] = []
         return _named_files(rows, column, base, faults, where), faults
-    if kind in ("binary", "large_binary", "null"):
+    if kind in ("binary", "large_binary"):
+        return _embedded(rows, column), []
+    if kind == "null":
         return rows, []
     if isinstance(feature, dict):
         kind = f"objects ({listing(feature, 5)})"
@@ -196,11 +198,34 @@ def as_files(
     return rows, [Fault(where, what)]
 
 
+def _embedded(rows: datasets.Dataset, column: str) -> datasets.Dataset:
+    """Return rows whose column of bytes holds files: {"bytes", "path"}, as `datasets` has them."""
+    import pyarrow as pa
+
+    from toolkit.data.checks import column_values
+
+    contents = pa.concat_arrays(column_values(rows, column).chunks)
+    parts = [contents, pa.nulls(len(contents), pa.string())]
+    cells = pa.StructArray.from_arrays(parts, ["bytes", "path"], mask=contents.is_null())
+    return _replaced(rows, column, cells)
+
+
+def _replaced(rows: datasets.Dataset, column: str, cells: Any) -> datasets.Dataset:
+    """Return rows with other values in a column."""
+    import datasets
+    import pyarrow as pa
+
+    made = datasets.Dataset(pa.table({column: cells}))
+    others = rows.remove_columns(column)
+    if not others.column_names:
+        return made
+    return datasets.concatenate_datasets([others, made], axis=1).select_columns(rows.column_names)
+
+
 def _named_files(
     rows: datasets.Dataset, column: str, base: Path, faults: list[Fault], where: str = ""
 ) -> datasets.Dataset:
     """Replace paths by files with the digest of their contents; missing files become faults."""
-    import datasets
     import pyarrow as pa
 
     texts = rows[column][:]
@@ -213,14 +238,7 @@ def _named_files(
     values = [None if p is None else {"bytes": None, "path": p, "digest": d}
               for p, d in zip(paths, hashes, strict=True)]  # fmt: skip
     kind = pa.struct({"bytes": pa.binary(), "path": pa.string(), "digest": pa.string()})
-    place = rows.column_names.index(column)
-    made = datasets.Dataset(pa.table({column: pa.array(values, kind)}))
-    others = rows.remove_columns(column)
-    if not others.column_names:
-        return made
-    joined = datasets.concatenate_datasets([others, made], axis=1)
-    names = others.column_names
-    return joined.select_columns([*names[:place], column, *names[place:]])
+    return _replaced(rows, column, pa.array(values, kind))
 
 
 def _digest_or_none(path: str | None) -> str | None:

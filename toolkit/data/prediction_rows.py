@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from toolkit.data import checks, media, sources
-from toolkit.data.reader import ColumnRoles, read_remote, read_tables
+from toolkit.data.columns import require_kinds, with_paths
+from toolkit.data.load import reshaped
+from toolkit.data.reader import ColumnRoles, RaggedRows, read_remote, read_tables
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing
 
@@ -28,6 +30,8 @@ def read_prediction_rows(
     rename: Mapping[str, str],
     shown: str,
     split: str | None = None,
+    plugin: Plugin[Any] | None = None,
+    ragged: RaggedRows | None = None,
 ) -> tuple[datasets.Dataset, str]:
     """Return the rows of one table and the digest of their contents; no splits are made.
 
@@ -38,6 +42,8 @@ def read_prediction_rows(
         columns, rename: as `load_splits` and its spec take them.
         shown: the source's name in messages; paths in rows are relative to its folder.
         split: which one, of a source that has several.
+        plugin: which may have file formats of its own, and reshape rows.
+        ragged: takes the rows of a csv file that do not fit its header.
 
     Raises:
         DataError: all faults of the path, file or columns.
@@ -54,10 +60,15 @@ def read_prediction_rows(
         ((column, suffixes),) = roles.files.items()
         raw = media.files_below(_one_split(folders[0], split, shown), suffixes, column)
         return raw, media.fingerprint({"rows": raw}, [column])
-    found, contents, _ = read_remote(spec) or read_tables(spec, roles.as_text, [])
+    own = plugin.file_formats if plugin else ()
+    found, contents, _ = read_remote(spec) or read_tables(spec, roles.as_text, [], own, ragged)
     raw = _one_split(found, split, shown)
-    read = {f"options.{key}": n for key, (n, mark) in columns.items() if mark.role != "target"}
-    checks.require_columns({"rows": raw}, read)
+    inputs = {key: (n, mark) for key, (n, mark) in columns.items() if mark.role != "target"}
+    if plugin is not None:
+        raw = reshaped(plugin, raw, "predict", roles).rows
+    raw = with_paths(raw, [name for name, _ in inputs.values()])
+    checks.require_columns({"rows": raw}, {f"options.{k}": n for k, (n, _) in inputs.items()})
+    require_kinds({"rows": raw}, inputs)
     for name in roles.files:
         raw, wrong = media.as_files(raw, name, Path(shown).parent, shown)
         kind = raw.features[name]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 #: Rows by split, a fingerprint of their contents, and notes for the reader of the report.
 RawSplits = tuple[dict[str, "datasets.Dataset"], str, list[str]]
+
+
+@dataclass(frozen=True)
+class RaggedRows:
+    """Number and text of the rows of a csv file that do not fit its header; an empty folder."""
+
+    cache: Path
+    rows: list[tuple[int, str]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -49,8 +57,10 @@ class ColumnRoles:
         )
 
 
-def read_raw_splits(spec: DataSpec, roles: ColumnRoles) -> RawSplits:
+def read_raw_splits(spec: DataSpec, roles: ColumnRoles, own: Collection[str] = ()) -> RawSplits:
     """Return the rows that a recipe names, as splits under the names that the scenario knows.
+
+    own: suffixes of files that the scenario reads itself.
 
     Raises:
         DataError: all faults of paths, files or columns at once.
@@ -62,7 +72,7 @@ def read_raw_splits(spec: DataSpec, roles: ColumnRoles) -> RawSplits:
             return folders[0], media.fingerprint(folders[0], [column]), folders[1]
     remote = read_remote(spec)
     if remote is None:
-        return read_tables(spec, roles.as_text, list(roles.files))
+        return read_tables(spec, roles.as_text, list(roles.files), own)
     raw, fingerprint, notes = remote
     faults: list[Fault] = []
     for name in raw:
@@ -88,17 +98,25 @@ def read_remote(spec: DataSpec) -> RawSplits | None:
     return {name: _renamed(rows, spec.rename) for name, rows in raw.items()}, fingerprint, notes
 
 
-def read_tables(spec: DataSpec, as_text: frozenset[str], file_columns: Sequence[str]) -> RawSplits:
+def read_tables(
+    spec: DataSpec,
+    as_text: frozenset[str],
+    file_columns: Sequence[str],
+    own: Collection[str] = (),
+    ragged: RaggedRows | None = None,
+) -> RawSplits:
     """Return the splits of local tables.
 
     Args:
         as_text: columns that csv files give as text.
         file_columns: the columns that hold files or name them; they become undecoded files.
+        own: suffixes of files that are a row with their `path`.
+        ragged: takes the csv rows with too many or too few fields, which are faults otherwise.
 
     Raises:
         DataError: all faults of paths, files or columns at once.
     """
-    found, notes = sources.find_sources(spec.source)
+    found, notes = sources.find_sources(spec.source, own)
     if "train" not in found:
         raise DataError(Fault("data.source", f"has {', '.join(found)} but no train split"))
     faults: list[Fault] = []
@@ -107,7 +125,7 @@ def read_tables(spec: DataSpec, as_text: frozenset[str], file_columns: Sequence[
         parts = []
         for path in paths:
             try:
-                table = _renamed(_table(path, spec, as_text), spec.rename)
+                table = _renamed(_table(path, spec, as_text, own, ragged), spec.rename)
                 parts.append(_with_files(table, file_columns, path.parent, str(path), faults))
             except DataError as error:
                 faults += error.faults
@@ -145,10 +163,19 @@ def _renamed(split: datasets.Dataset, names: Mapping[str, str]) -> datasets.Data
     return split.rename_columns(found) if found else split
 
 
-def _table(path: Path, spec: DataSpec, as_text: frozenset[str]) -> datasets.Dataset:
+def _table(
+    path: Path,
+    spec: DataSpec,
+    as_text: frozenset[str],
+    own: Collection[str],
+    ragged: RaggedRows | None,
+) -> datasets.Dataset:
     import datasets
 
-    if sources.format_of(path) != "csv":
+    form = sources.format_of(path, own)
+    if form == "plugin":
+        return datasets.Dataset.from_dict({"path": [str(path.absolute())]})
+    if form != "csv":
         from toolkit.data.typed_files import read_typed
 
         return read_typed(path, spec.encoding)
@@ -161,5 +188,6 @@ def _table(path: Path, spec: DataSpec, as_text: frozenset[str]) -> datasets.Data
         encoding=spec.encoding,
         delimiter=spec.delimiter,
         quote=spec.quote or None,
-        cache=Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-csv",
+        cache=ragged.cache if ragged else Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-csv",
+        ragged=ragged.rows if ragged else None,
     )

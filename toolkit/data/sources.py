@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from toolkit.errors import DataError, Fault
@@ -34,19 +34,28 @@ def split_named(name: str) -> str | None:
     return next((split for split, known in ALIASES.items() if set(words) & set(known)), None)
 
 
-def format_of(path: Path) -> str | None:
-    """Return csv, json, parquet or arrow by the suffix (ignoring a last .gz), or None."""
+def format_of(path: Path, own: Collection[str] = ()) -> str | None:
+    """Return csv, json, parquet or arrow by the suffix (ignoring a last .gz), or None.
+
+    Args:
+        own: suffixes of a plugin's own formats, which go first: "plugin".
+    """
+    if path.suffix.lower() in own:
+        return "plugin"
     name = path.name.lower().removesuffix(".gz")
     return FORMATS.get(Path(name).suffix)
 
 
 def find_sources(
-    source: str | list[str] | Mapping[str, str | list[str]],
+    source: str | list[str] | Mapping[str, str | list[str]], own: Collection[str] = ()
 ) -> tuple[Files, list[str]]:
     """Return the files of each split, and notes on skipped files of a folder.
 
     A lone file or a list is the split "train", from which the others are made. A folder's files
     are assigned by their names (train, dev, test, ...); if none names a split, all are "train".
+
+    Args:
+        own: suffixes of a plugin's own formats.
 
     Raises:
         DataError: all paths that are missing or of an unknown format at once.
@@ -63,18 +72,18 @@ def find_sources(
             for place, (name, split) in enumerate(named.items())
             if split and split in list(named.values())[:place]
         ]
-        files = {split or name: _listed(source[name], faults) for name, split in named.items()}
+        files = {split or name: _listed(source[name], own, faults) for name, split in named.items()}
     elif isinstance(source, str) and _is(Path(source), Path.is_dir):
-        return _folder(Path(source))
+        return _folder(Path(source), own)
     else:
         faults = []
-        files = {"train": _listed(source, faults)}
+        files = {"train": _listed(source, own, faults)}
     if faults:
         raise DataError(faults)
     return files, []
 
 
-def _listed(source: str | list[str], faults: list[Fault]) -> list[Path]:
+def _listed(source: str | list[str], own: Collection[str], faults: list[Fault]) -> list[Path]:
     paths = [Path(item) for item in ([source] if isinstance(source, str) else source)]
     for path in paths:
         what = describe_special(path)
@@ -82,8 +91,9 @@ def _listed(source: str | list[str], faults: list[Fault]) -> list[Path]:
             what = "is a folder; name its files, or give it alone"
         elif not what and not _is(path, Path.is_file):
             what = f"there is no such file.{nearest_beside(path)}"
-        elif not what and format_of(path) is None:
-            what = f"is no table that can be read. Known: {listing(sorted(FORMATS))} (.gz)."
+        elif not what and format_of(path, own) is None:
+            known = listing([*sorted(FORMATS), *own])
+            what = f"is no table that can be read. Known: {known} (.gz)."
         if what:
             faults.append(Fault(str(path), what))
     return paths
@@ -117,16 +127,16 @@ def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
         return False
 
 
-def _folder(folder: Path) -> tuple[Files, list[str]]:
+def _folder(folder: Path, own: Collection[str]) -> tuple[Files, list[str]]:
     found = sorted(
         path
         for path in [*folder.glob("*"), *folder.glob("*/*")]
         if path.is_file() and not path.name.startswith(".")
     )
-    tables = [path for path in found if format_of(path) is not None]
+    tables = [path for path in found if format_of(path, own) is not None]
     if not tables:
         there = listing(path.name for path in found)
-        what = f"holds no {listing(sorted(FORMATS))} file but: {there}"
+        what = f"holds no {listing([*sorted(FORMATS), *own])} file but: {there}"
         raise DataError(Fault(str(folder), what))
     files: Files = {}
     for path in tables:

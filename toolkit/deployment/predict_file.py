@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import track
 
 from toolkit.data import prediction_rows, sources
+from toolkit.data.reader import RaggedRows
 from toolkit.deployment import writers
 from toolkit.errors import DataError, Fault, UserError
 from toolkit.models.find import weights_digest
@@ -131,12 +132,18 @@ class _Input:
             with sys.stdin.buffer if source == STDIN else _opened(Path(source)) as lines:
                 numbers, wrong = _copy_objects(lines, clean, named)
             path = str(clean)
+        ragged = RaggedRows(folder / "csv")
         rename = plugin.recipe.data.rename if plugin.recipe else {}
-        raw, digest = prediction_rows.read_prediction_rows(path, named, rename, source, split)
+        raw, digest = prediction_rows.read_prediction_rows(
+            path, named, rename, source, split, plugin, ragged
+        )
+        for number, text in ragged.rows:
+            wrong[number] = "has another number of fields than the header", text[:1000]
         if writers.COLUMN in raw.column_names:
             what = f"has a column {writers.COLUMN!r}, which is reserved for the output"
             raise DataError(Fault(source, what))
-        numbers = np.arange(1, len(raw) + 1) if numbers is None else numbers
+        if numbers is None:
+            numbers = np.setdiff1d(np.arange(1, len(raw) + len(wrong) + 1), list(wrong))
         inputs = [name for name, mark in named.values() if mark.role == "input"]
         unusable = prediction_rows.unusable_rows(raw, inputs, plugin)
         for row, why in unusable.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -28,7 +29,10 @@ def json_lines(path: Path) -> Iterator[Add]:
     with path.open("w", encoding="utf-8", errors="replace") as file:
 
         def add(rows: pa.Table, predictions: Sequence[Any]) -> None:
+            mixed = [f.name for f in rows.schema if isinstance(f.type, pa.JsonType)]
             for row, prediction in zip(rows.to_pylist(), predictions, strict=True):
+                # A column of mixed types is held as JSON.
+                row |= {name: json.loads(row[name]) for name in mixed if row[name] is not None}
                 file.write(jsonable.line({**row, COLUMN: prediction}) + "\n")
 
         yield add

@@ -75,13 +75,12 @@ class Plugin(ABC, Generic[OptionsT]):
         """Return rows in the shape that the other hooks and the options name.
 
         Called first, with the rows as they were read, before any column is checked. Their number
-        may change (documents into paragraphs, a long series into windows). A `ReshapedRows` tells
-        how many rows were dropped, and why. A data file with a suffix in `file_formats` is one row
-        with its `path`.
+        may change (documents into paragraphs, a long series into windows); a `ReshapedRows` tells
+        how many were dropped, and why. A data file with a suffix in `file_formats` is one row with
+        its `path`. Rows in that shape already must come back as they are.
 
         Args:
-            split: "train" and so on, or "predict"; rows given one for one (`toolkit serve`,
-                `Run.predict`) must keep their number.
+            split: "train" and so on, or "predict" (then without targets).
         """
         return rows
 

@@ -115,9 +115,7 @@ def load_rows(recipe: Recipe, plugin: Plugin[Any]) -> LoadedData:
         UserError: all that is wrong with them.
     """
     slices = {f"report.slices.{i}": c for i, c in enumerate(recipe.report.slices)}
-    inspect = None if type(plugin).inspect_rows is Plugin.inspect_rows else plugin.inspect_rows
-    marked = marked_columns(plugin)
-    return load_splits(recipe.data, marked, recipe.seed, slices, plugin.add_features, inspect)
+    return load_splits(recipe.data, marked_columns(plugin), recipe.seed, slices, plugin)
 
 
 def _find_model(recipe: Recipe) -> ModelFiles:

@@ -58,9 +58,7 @@ class Predictor:
         import datasets
         import pyarrow as pa
 
-        from toolkit.data.checks import require_columns
         from toolkit.data.uncached import UncachedDataset
-        from toolkit.plugin_types import columns
 
         names = dict.fromkeys(name for row in rows for name in row)
         values = {name: [row.get(name) for row in rows] for name in names}
@@ -72,8 +70,35 @@ class Predictor:
             except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
                 what = f"values of a column differ in type: {str(error).splitlines()[0]}"
                 raise DataError(Fault("rows", what)) from error
-        inputs = columns(self.plugin.options, "input")
+        return self._checked(raw)
+
+    def _checked(self, raw: datasets.Dataset) -> datasets.Dataset:
+        """Return rows in the shape that the plugin's hooks expect."""
+        from toolkit.data import media
+        from toolkit.data.checks import require_columns
+        from toolkit.data.columns import with_paths
+        from toolkit.data.load import reshaped
+        from toolkit.data.reader import ColumnRoles
+        from toolkit.plugin_types import column_markers, columns
+
+        inputs, markers = (
+            columns(self.plugin.options, "input"),
+            column_markers(type(self.plugin.options)),
+        )
+        marked = {key: (name, markers[key.split(".")[0]]) for key, name in inputs.items()}
+        roles, count = ColumnRoles.of(marked), len(raw)
+        raw = reshaped(self.plugin, raw, "predict", roles).rows
+        if len(raw) != count:
+            what = f"{count:,} became {len(raw):,} (reshape_rows): give them in their final shape"
+            raise DataError(Fault("rows", what))
+        raw = with_paths(raw, inputs.values())
         require_columns({"rows": raw}, {f"options.{k}": v for k, v in inputs.items()})
+        faults: list[Fault] = []
+        for name in roles.files:
+            raw, wrong = media.as_files(raw, name, Path(), "rows")
+            faults += wrong
+        if faults:
+            raise DataError(faults)
         return raw
 
     def predictions(self, raw: datasets.Dataset) -> list[Prediction]:

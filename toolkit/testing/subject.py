@@ -81,7 +81,7 @@ class Subject:
             for key, column in columns(plugin.options).items()
         }
         # Without the columns that `add_features` adds: the run adds them again.
-        loaded = load_splits(recipe.data, named, recipe.seed)
+        loaded = load_splits(recipe.data, named, recipe.seed, plugin=plugin, features=False)
         target = next((name for name, mark in named.values() if mark.role == "target"), None)
         self.folder.mkdir(parents=True, exist_ok=True)
         for split, rows in loaded.splits.items():

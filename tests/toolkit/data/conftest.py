@@ -12,7 +12,7 @@ from toolkit.data import LoadedData, load_splits
 from toolkit.plugin_types import Column
 from toolkit.recipe import DataSpec
 
-COLUMNS = {"text": ("text", Column("input", True)), "label": ("label", Column("target", True))}
+COLUMNS = {"text": ("text", Column("input", "text")), "label": ("label", Column("target", "text"))}
 
 
 @pytest.fixture(autouse=True, scope="session")

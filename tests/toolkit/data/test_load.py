@@ -249,6 +249,6 @@ def test_splits_of_the_hub(tmp_path, monkeypatch, door, rows):
 
 
 def test_columns_without_a_target_need_no_label(write, door):
-    columns = {"text": ("text", Column("input", True))}
+    columns = {"text": ("text", Column("input", "text"))}
     found = door(write("a.csv", "text\n" + "".join(f"t{n}\n" for n in range(10))), columns)
     assert len(found.splits["train"]) == 7

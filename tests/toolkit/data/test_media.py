@@ -9,12 +9,13 @@ import pytest
 
 from toolkit.data import load_splits
 from toolkit.errors import DataError
-from toolkit.plugin_types import Column, RowInspection
+from toolkit.plugin import Plugin
+from toolkit.plugin_types import Column, NoOptions, RowInspection
 from toolkit.recipe import DataSpec
 
 COLUMNS = {
-    "sound": ("sound", Column("input", True, files=(".wav", ".mp3"))),
-    "label": ("label", Column("target", True)),
+    "sound": ("sound", Column("input", "text", files=(".wav", ".mp3"))),
+    "label": ("label", Column("target", "text")),
 }
 HALF = {"test": 0.25, "validation": 0.25}
 
@@ -163,6 +164,19 @@ def test_files_that_tables_hold(sounds, tmp_path):
         assert sum(map(len, found.splits.values())) == 8
 
 
+def inspecting(look):
+    """A plugin that inspects rows so."""
+
+    class Inspecting(Plugin[NoOptions]):
+        def inspect_rows(self, rows, split):
+            return look(rows, split)
+
+        def load_model(self):
+            raise AssertionError
+
+    return Inspecting()
+
+
 def test_rows_that_a_scenario_cannot_use_are_set_aside_and_likeness_compared(classes):
     spec = DataSpec(source=str(classes()), split=HALF)
 
@@ -172,7 +186,7 @@ def test_rows_that_a_scenario_cannot_use_are_set_aside_and_likeness_compared(cla
         broken = [place for place, end in enumerate(ends) if end == "0.wav"]
         return RowInspection({"out of tune": broken}, likeness=ends)
 
-    found = load_splits(spec, COLUMNS, 0, inspect_rows=examine)
+    found = load_splits(spec, COLUMNS, 0, plugin=inspecting(examine))
     assert found.skipped == {"train": {"out of tune": 2}}
     assert sum(map(len, found.splits.values())) == 14
     assert found.splits["train"].column_names == ["sound", "label"]
@@ -185,10 +199,6 @@ def test_what_a_scenario_calls_fatal_ends_the_run(classes):
     from toolkit.errors import Fault
 
     spec = DataSpec(source=str(classes()), split=HALF)
+    fatal = inspecting(lambda rows, _: RowInspection(fatal=[Fault("a.wav", "is silent")]))
     with pytest.raises(DataError, match="a.wav: is silent"):
-        load_splits(
-            spec,
-            COLUMNS,
-            0,
-            inspect_rows=lambda rows, _: RowInspection(fatal=[Fault("a.wav", "is silent")]),
-        )
+        load_splits(spec, COLUMNS, 0, plugin=fatal)

@@ -72,7 +72,7 @@ def test_from_a_folder_of_photos_to_predictions(finished, tmp_path):
     assert found[0]["label"] == (
         "lying" if found[0]["scores"]["lying"] >= chosen["threshold"] else "standing"
     )
-    with pytest.raises(UserError, match="nothing.png: there is no such file"):
+    with pytest.raises(UserError, match="row 1: there is no file .*nothing.png"):
         run.predict([{"image": str(tmp_path / "nothing.png")}])
     with pytest.raises(UserError, match="image 2: not a readable image"):
         run.predict([{"image": one.read_bytes()}, {"image": b"no"}])

@@ -1,0 +1,135 @@
+"""Columns of lists and objects: paths into them, and whether they hold what a scenario expects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit.errors import DataError, Fault
+
+if TYPE_CHECKING:
+    import datasets
+
+    from toolkit.plugin_types import Column
+
+DEEPEST = 4  # keys of a path that are searched for the nearest one
+KINDS = {  # of `Column` -> what may be in it, as `kind_of` names it, and its name in messages
+    "text": ({"text", "number", "boolean", "other"}, "texts"),
+    "number": ({"number", "boolean"}, "numbers"),
+    "boolean": ({"boolean", "number"}, "true or false"),
+    "list": ({"list"}, "lists"),
+    "object": ({"object"}, "objects"),
+}
+
+
+def with_paths(rows: datasets.Dataset, names: Iterable[str]) -> datasets.Dataset:
+    """Return rows with a column for each name that is a path into objects (`translation.en`).
+
+    Of a list of objects it holds the list of their values. A column of that name goes first.
+    """
+    for name in dict.fromkeys(names):
+        found = None if name in rows.column_names else _resolved(rows, name)
+        if found is not None:
+            rows = rows.add_column(name, found[0], feature=found[1])
+    return rows
+
+
+def _resolved(rows: datasets.Dataset, name: str) -> tuple[pa.Array, Any] | None:
+    """Return the values at a path and their feature; None where it leads nowhere."""
+    from toolkit.data.checks import column_values
+
+    keys = name.split(".")
+    for count in range(len(keys) - 1, 0, -1):
+        head = ".".join(keys[:count])
+        if head in rows.column_names:
+            feature = rows.features[head]
+            for key in keys[count:]:
+                feature = _inner(feature, key)
+            if feature is None:
+                return None
+            values = pa.concat_arrays(column_values(rows, head).chunks)
+            for key in keys[count:]:
+                values = _field(values, key)
+            return values, feature
+    return None
+
+
+def _inner(feature: Any, key: str) -> Any:
+    """Return the feature of a key in objects, or in a list of them; None where there is none."""
+    import datasets
+
+    if isinstance(feature, dict):
+        return feature.get(key)
+    if isinstance(feature, datasets.List | datasets.LargeList):
+        inside = _inner(feature.feature, key)
+        return None if inside is None else type(feature)(inside)
+    return None
+
+
+def _field(values: pa.Array, key: str) -> pa.Array:
+    if pa.types.is_struct(values.type):
+        return pc.struct_field(values, key)
+    # A copy, as a slice of lists cannot be made anew with its nulls.
+    whole = values.take(pa.array(range(len(values)), pa.int64()))
+    inside = _field(whole.values, key)
+    return type(whole).from_arrays(whole.offsets, inside, mask=whole.is_null())
+
+
+def paths_of(features: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of columns, and paths into those of objects."""
+    for name, feature in features.items():
+        yield from _paths(name, feature, DEEPEST)
+
+
+def _paths(name: str, feature: Any, left: int) -> Iterator[str]:
+    yield name
+    inner = feature
+    while hasattr(inner, "feature"):
+        inner = inner.feature
+    if isinstance(inner, dict) and left:
+        for key, value in inner.items():
+            yield from _paths(f"{name}.{key}", value, left - 1)
+
+
+def kind_of(feature: Any) -> str:
+    """Return text, number, boolean, list, object, null or other for a column's feature."""
+    import datasets
+
+    if isinstance(feature, dict):
+        return "object"
+    if isinstance(feature, datasets.List | datasets.LargeList | list):
+        return "list"
+    dtype = str(getattr(feature, "dtype", ""))
+    if dtype.startswith(("int", "uint", "float", "decimal")):
+        return "number"
+    names = {"bool": "boolean", "null": "null", "string": "text", "large_string": "text"}
+    return names.get(dtype, "other")
+
+
+def require_kinds(
+    splits: Mapping[str, datasets.Dataset], columns: Mapping[str, tuple[str, Column]]
+) -> None:
+    """Raise DataError for every column that holds something else than its marker's kind.
+
+    A target marked as text may also hold lists of texts: a row may have several labels.
+    """
+    faults = []
+    for option, (name, mark) in columns.items():
+        if mark.files or not mark.kind or (mark.kind, mark.role) == ("text", "target"):
+            continue
+        fitting, expected = KINDS[mark.kind]
+        there = {split: kind_of(rows.features[name]) for split, rows in splits.items()
+                 if name in rows.column_names}  # fmt: skip
+        odd = {split: kind for split, kind in there.items() if kind not in {*fitting, "null"}}
+        if odd:
+            split, kind = next(iter(odd.items()))
+            where = "" if len(odd) == len(splits) else f" in {split}"
+            held = {"other": str(getattr(splits[split].features[name], "dtype", "other values"))}
+            held |= {kind: word for kind, (_, word) in KINDS.items()}
+            what = f"{name!r} holds {held[kind]}{where}: {expected} are expected"
+            faults.append(Fault(f"options.{option}", what))
+    if faults:
+        raise DataError(faults)
