@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit.api import Run, SeedRuns, load_run, run
+    from toolkit.evaluation.baselines import FittedBaseline
     from toolkit.models import pretrained
     from toolkit.plugin import Plugin
     from toolkit.plugin_types import (
@@ -45,6 +46,7 @@ __all__ = [
     "Box",
     "Column",
     "Curve",
+    "FittedBaseline",
     "InputColumn",
     "LabelColumn",
     "ListColumn",
@@ -75,6 +77,7 @@ __all__ = [
 ]  # fmt: skip
 # Imported when first used, so that `import toolkit` and the listing commands stay fast.
 _HOMES = dict.fromkeys(__all__, "toolkit.plugin_types") | {
+    "FittedBaseline": "toolkit.evaluation.baselines",
     "Plugin": "toolkit.plugin",
     "Recipe": "toolkit.recipe",
     "Run": "toolkit.api",

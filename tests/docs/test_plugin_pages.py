@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import runpy
 
+import numpy as np
 import pytest
 from walkthrough import ROOT, blocks, follow
+
+from toolkit.evaluation.bootstrap import interval, weights
+from toolkit.evaluation.scoring import score
 
 PAGES = ROOT / "docs" / "plugins"
 TUTORIAL = (PAGES / "tutorial.md").read_text(encoding="utf-8")
@@ -39,6 +43,31 @@ def test_the_tutorials_complete_plugin_is_short():
 
 def test_every_block_of_code_in_the_tutorial_is_marked_to_be_executed():
     assert TUTORIAL.count("\n```") == 2 * len(blocks(TUTORIAL))
+
+
+def test_the_metrics_of_the_page_give_the_values_that_their_definitions_say(tmp_path):
+    page = (PAGES / "metrics.md").read_text(encoding="utf-8")
+    assert page.count("\n```") == 2 * len(blocks(page))
+    follow(page, tmp_path)
+    made = runpy.run_path(str(tmp_path / "span_metrics.py"))
+
+    spans = made["SpanF1"]()
+    rows = [({"spans": [(0, 3), (5, 9)]}, [(0, 3)]), ({"spans": []}, [(2, 4)])]
+    found = score({"f1": spans}, [tuple(zip(*rows, strict=True))], 0)["f1"]
+    assert found["value"] == pytest.approx(2 * 1 / (2 + 2))
+    assert found["low"] <= found["value"] <= found["high"]
+
+    rows = [({"errors": 1}, ["a", "b"]), ({"errors": 7}, []), ({"errors": 0}, ["c", "d"])]
+    found = score({"wer": made["WordErrorRate"]()}, [tuple(zip(*rows, strict=True))], 0)["wer"]
+    assert (found["value"], found["rows"]) == (0.25, 2)
+
+    rows = [({"value": value}, truth) for value, truth in ((1.0, 2.0), (5.0, 2.0), (4.0, 4.0))]
+    modules = {"scaled": made["ScaledError"](2.0), "median": made["MedianError"]()}
+    found = score(modules, [tuple(zip(*rows, strict=True))], 0)
+    assert found["scaled"]["value"] == pytest.approx((1 + 3 + 0) / 3 / 2)
+    assert found["median"]["value"] == 1.0
+    medians = [np.median(np.repeat([1.0, 3.0, 0.0], counts)) for counts in weights(3, 1000, 0)]
+    assert (found["median"]["low"], found["median"]["high"]) == interval(medians)
 
 
 def test_the_hooks_page_is_what_the_docstrings_say():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.data import checks, media, splits
+from toolkit.data import checks, groups, media, splits
 from toolkit.data.columns import require_kinds, with_paths
 from toolkit.data.overlap import Overlap, measure_overlap
 from toolkit.data.reader import ColumnRoles, read_raw_splits
@@ -34,11 +34,13 @@ class LoadedData(Overlap):
 
     splits: raw rows by split. fingerprint: sha256 of the contents and the way of splitting.
     skipped: split -> reason -> rows left out. notes: what a reader of the report must know.
+    groups: split -> the group of each row, where the data has groups.
     """
 
     splits: datasets.DatasetDict
     fingerprint: str
     skipped: dict[str, dict[str, int]] = field(default_factory=dict)
+    groups: dict[str, list[str | None]] = field(default_factory=dict)
 
 
 def load_splits(
@@ -88,17 +90,22 @@ def load_splits(
             skipped[name] = {**reasons, **skipped.get(name, {})}
     if plugin is not None and features:
         usable = _derived(usable, plugin.add_features)
-    made, more = splits.make_splits(usable, spec.split, roles.target, seed)
+    split = spec.split
+    if not (split.group or split.time):
+        split = split.model_copy(update={"group": spec.group})
+    made, more = splits.make_splits(usable, split, roles.target, seed, split.group == spec.group)
     found = Overlap()
     if roles.inputs:
         found = measure_overlap(made, roles.inputs, roles.target, LIKENESS)
     if LIKENESS in made["train"].column_names:
         made = made.remove_columns(LIKENESS)
     split_seed = seed if spec.split.seed is None else spec.split.seed
-    way = json.dumps([spec.split.model_dump(), split_seed, spec.on_missing, spec.rename])
+    way = json.dumps([split.model_dump(), split_seed, spec.on_missing, spec.rename])
     fingerprint = hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest()
-    found.notes = notes + more + found.notes
-    return LoadedData(splits=made, fingerprint=fingerprint, skipped=skipped, **vars(found))
+    units = groups.by_split(made, spec.group) if spec.group else {}
+    found.notes = [*notes, *more, *groups.notes(units, str(spec.group)), *found.notes]
+    kept = {"skipped": skipped, "groups": units, **vars(found)}
+    return LoadedData(splits=made, fingerprint=fingerprint, **kept)
 
 
 def reshaped(
@@ -135,7 +142,8 @@ def _check_columns(
 ) -> dict[str, datasets.Dataset]:
     """Return the rows with the columns that paths name."""
     wanted = {f"options.{option}": name for option, (name, _) in columns.items()}
-    by = {"data.split.group": spec.split.group, "data.split.time": spec.split.time}
+    by = {"data.group": spec.group, "data.split.group": spec.split.group,
+          "data.split.time": spec.split.time}  # fmt: skip
     wanted |= {key: name for key, name in by.items() if name is not None}
     wanted |= extra
     found = {name: with_paths(rows, wanted.values()) for name, rows in raw.items()}

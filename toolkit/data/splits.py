@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.data import time_splits
+from toolkit.data import groups, time_splits
 from toolkit.data.checks import absent, column_values
 from toolkit.data.sources import ALIASES
 from toolkit.errors import DataError, Fault
@@ -25,11 +25,18 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def make_splits(
-    given: Mapping[str, datasets.Dataset], spec: SplitSpec, target: str | None, seed: int
+    given: Mapping[str, datasets.Dataset],
+    spec: SplitSpec,
+    target: str | None,
+    seed: int,
+    units: bool = False,
 ) -> tuple[datasets.DatasetDict, list[str]]:
     """Return train, validation and test, and notes; missing splits are taken from train.
 
     Rows keep their order within a split; the same seed gives the same split.
+
+    Args:
+        units: whether `spec.group` names the data's units, so that a row without one is its own.
 
     Raises:
         DataError: train is too small for the splits, or stratifying has no target.
@@ -50,7 +57,7 @@ def make_splits(
         what = f"asks {sizes} of {len(whole)} rows: nothing is left for train"
         raise DataError(Fault("data.split", what))
     rng = np.random.default_rng(seed if spec.seed is None else spec.seed)
-    taken, way, notes = _assign(whole, sizes, spec, target, rng)
+    taken, way, notes = _assign(whole, sizes, spec, target, rng, units)
     parts = {
         name: whole.select(np.flatnonzero(taken == place))
         for place, name in enumerate(["train", *sizes])
@@ -82,13 +89,18 @@ def _assign(
     spec: SplitSpec,
     target: str | None,
     rng: np.random.Generator,
+    units: bool,
 ) -> tuple[Ints, str, list[str]]:
     """Return for each row 0 (train) or the number of its split in `sizes`, the way, and notes."""
     rows = len(whole)
     if spec.group:
-        alone = int(absent(column_values(whole, spec.group)).sum())
+        alone = 0 if units else int(absent(column_values(whole, spec.group)).sum())
         notes = [f"{alone:,} rows have no {spec.group!r} and count as one group"] if alone else []
-        return _by_group(codes(whole, spec.group), sizes, rng), f"by group {spec.group!r}", notes
+        notes += ["data.split.stratify is not used: groups are kept whole"] if spec.stratify else []
+        found = codes(whole, spec.group)
+        if units:
+            found = groups.codes(groups.of_rows(whole, spec.group))
+        return _by_group(found, sizes, rng), f"by group {spec.group!r}", notes
     taken = np.zeros(rows, np.int64)
     if spec.time:
         order = np.argsort(_sortable(whole, spec.time), kind="stable")[::-1]

@@ -7,22 +7,30 @@ are used, and their number is reported.
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.plugin_types import BaselineData
+from toolkit.evaluation import chunks
+from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Prediction
 
 if TYPE_CHECKING:
     import datasets
     import evaluate
 
+    from toolkit.data.groups import Ints
     from toolkit.evaluation.scoring import Scores
     from toolkit.plugin import Plugin
 
 FIRST = 512  # rows of the first fit, whose time gives an estimate for more
 CAUTION = 0.6  # costs grow a little faster than rows
+#: What (part, name) runs in that may fail: it may end the errors there.
+Attempt = Callable[[str, str], AbstractContextManager[None]]
+FITTING = 0.8  # of a baseline's time; the rest is for predicting
+BATCH = 1000
 
 
 def fit_within(fit: Callable[[int], Any], rows: int, seconds: float) -> tuple[Any, int]:
@@ -51,14 +59,56 @@ def fit_within(fit: Callable[[int], Any], rows: int, seconds: float) -> tuple[An
     return model, count
 
 
+class FittedBaseline(Baseline):
+    """A model that is fitted on all training rows, or as many as the baseline's time allows.
+
+    It may be fitted several times, on more rows each time, in random order. How many rows the last
+    fit had, and how many test rows were predicted in the time left, is in the report.
+    """
+
+    @abstractmethod
+    def fit(self, rows: datasets.Dataset, prepared: datasets.Dataset) -> Any:
+        """Return a model fitted on raw rows; `prepared` is what `Plugin.prepare` made of them."""
+
+    @abstractmethod
+    def predict(
+        self, model: Any, rows: datasets.Dataset, prepared: datasets.Dataset
+    ) -> list[Prediction]:
+        """Return a prediction for each raw row."""
+
+    def run(self, data: BaselineData, seconds: float) -> BaselineResult:
+        """Fit on train and predict test within about `seconds`."""
+        end, order = time.monotonic() + seconds, data.test_order
+
+        def fit(count: int) -> Any:
+            few = data.train_order[:count]
+            return self.fit(*chunks.select(data.train, data.train_prepared, few))
+
+        model, count = fit_within(fit, len(data.train), FITTING * seconds)
+        predictions: list[Prediction] = []
+        for start in range(0, len(order), BATCH):
+            few = order[start : start + BATCH]
+            part = chunks.select(data.test, data.test_prepared, few)
+            predictions += self.predict(model, *part)
+            if time.monotonic() > end:
+                break
+        return BaselineResult(predictions, order[: len(predictions)], count)
+
+
 def score_baselines(
     plugin: Plugin[Any],
     prepared: Mapping[str, datasets.Dataset],
     modules: Callable[[], Mapping[str, evaluate.EvaluationModule]],
     seconds: float,
     seed: int,
+    groups: Ints | None = None,
+    attempt: Attempt = lambda *what: nullcontext(),
 ) -> tuple[dict[str, Scores], dict[str, dict[str, int]]]:
-    """Run the plugin's baselines within a budget; return their scores, and the rows they used."""
+    """Run the plugin's baselines within a budget; return their scores, and the rows they used.
+
+    Args:
+        groups: of the test rows, as `score` takes them. attempt: what each baseline runs in.
+    """
     from toolkit.evaluation.scoring import score
 
     if plugin.data is None:
@@ -66,13 +116,18 @@ def score_baselines(
     raw, rng = plugin.data, np.random.default_rng(seed)
     orders = [rng.permutation(len(raw[split])) for split in ("train", "test")]
     data = BaselineData(raw["train"], prepared["train"], raw["test"], prepared["test"], *orders)
-    baselines = list(plugin.baselines())
+    baselines: list[Baseline] = []
+    with attempt("baselines", "all"):
+        baselines += plugin.baselines()
     scores: dict[str, Scores] = {}
     used: dict[str, dict[str, int]] = {}
     end = time.monotonic() + seconds
     for left, baseline in zip(range(len(baselines), 0, -1), baselines, strict=True):
-        found = baseline.run(data, max(end - time.monotonic(), 0.0) / left)
-        references = plugin.references(raw["test"].select(found.test_rows).to_list())
-        scores[baseline.name] = score(modules(), [(found.predictions, references)], seed)
-        used[baseline.name] = {"train": found.train_rows, "test": len(found.test_rows)}
+        with attempt("baseline", baseline.name):
+            found = baseline.run(data, max(end - time.monotonic(), 0.0) / left)
+            references = plugin.references(raw["test"].select(found.test_rows).to_list())
+            own = None if groups is None else groups[found.test_rows]
+            pairs = [(found.predictions, references)]
+            scores[baseline.name] = score(modules(), pairs, seed, own)
+            used[baseline.name] = {"train": found.train_rows, "test": len(found.test_rows)}
     return scores, used

@@ -1,7 +1,8 @@
-"""Bootstrap: draws of rows, number of resamples, percentile interval."""
+"""Bootstrap: draws of rows or groups, number of resamples, percentile interval, p-value."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,19 +12,28 @@ import numpy.typing as npt
 BUDGET = 10**9  # rows * width * resamples that one metric may visit
 
 
-def weights(rows: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.intp]]:
-    """Yield, per resample, how often each row was drawn.
+def weights(
+    rows: int, resamples: int, seed: int, groups: npt.NDArray[np.int64] | None = None
+) -> Iterator[npt.NDArray[np.intp]]:
+    """Yield, per resample, how often each row was drawn, by itself or with its group.
 
     Equal rows and seed give equal draws, and fewer resamples are a prefix of more, so that
     intervals of different metrics and of different models are paired.
 
+    Args:
+        groups: an integer per row, equal within a group, shape (rows,): as many groups are drawn
+            as there are. A single group says nothing about others: nothing is yielded.
+
     Yields:
-        Vectors of shape (rows,) that sum to `rows`.
+        Vectors of shape (rows,) that, without groups, sum to `rows`.
     """
+    places = None if groups is None else np.unique(groups, return_inverse=True)[1]
+    units = rows if places is None else int(places.max(initial=-1)) + 1
     rng = np.random.default_rng(seed)
-    for _ in range(resamples):
-        drawn = rng.integers(0, max(rows, 1), rows)
-        yield np.bincount(drawn, minlength=rows)
+    for _ in range(0 if places is not None and units < 2 else resamples):
+        drawn = rng.integers(0, max(units, 1), units)
+        counts = np.bincount(drawn, minlength=units)
+        yield counts if places is None else counts[places]
 
 
 def interval(
@@ -52,3 +62,15 @@ def resamples_for(rows: int, width: int = 1, most: int = 1000, least: int = 200)
         width: values that the statistic visits per row (classes, for a ranking metric).
     """
     return max(least, min(most, BUDGET // max(rows * width, 1)))
+
+
+def two_sided(differences: Sequence[float]) -> float:
+    """Return twice the smaller share of draws on one side of 0, and never 0 itself.
+
+    Davison and Hinkley, Bootstrap Methods and their Application (1997), equation 4.11: one is
+    added to the count and to the number of draws.
+    """
+    known = [value for value in differences if not math.isnan(value)]
+    below = sum(value <= 0 for value in known)
+    above = sum(value >= 0 for value in known)
+    return min(1.0, 2 * (min(below, above) + 1) / (len(known) + 1))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.evaluation.baselines import fit_within
+from toolkit.evaluation.baselines import FittedBaseline, fit_within
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints
 from toolkit.utils.logging import quiet_fit
 
@@ -70,7 +70,7 @@ class Majority(Baseline):
         return BaselineResult(predictions, np.arange(len(data.test)), len(data.train))
 
 
-class Logistic(Baseline):
+class Logistic(FittedBaseline):
     """Logistic regression on features that a scenario computes from its rows."""
 
     penalty = 0.1
@@ -86,23 +86,18 @@ class Logistic(Baseline):
 
         return StandardScaler()
 
-    def run(self, data: BaselineData, seconds: float) -> BaselineResult:
-        """Fit on as many rows as the time allows."""
-        end = time.monotonic() + seconds
+    def fit(self, rows: datasets.Dataset, prepared: datasets.Dataset) -> Any:
+        """Fit first step and regression."""
+        given = rows.to_list()
+        inputs, targets = self.features(given), self.task.targets(given)
+        return _fitted(self.task, self.first_step(), self.penalty, inputs, targets)
 
-        def fit(count: int) -> Any:
-            rows = data.train.select(data.train_order[:count]).to_list()
-            inputs, targets = self.features(rows), self.task.targets(rows)
-            return _fitted(self.task, self.first_step(), self.penalty, inputs, targets)
-
-        model, count = fit_within(fit, len(data.train), 0.8 * seconds)
-        predictions: list[Prediction] = []
-        for rows in _batches(data.test, data.test_order):
-            probabilities = _probabilities(model, self.features(rows), self.task)
-            predictions += self.task.decode(probabilities, rows)
-            if time.monotonic() > end:
-                break
-        return BaselineResult(predictions, data.test_order[: len(predictions)], count)
+    def predict(
+        self, model: Any, rows: datasets.Dataset, prepared: datasets.Dataset
+    ) -> list[Prediction]:
+        """Predict probabilities, and decode them as the scenario does."""
+        given = rows.to_list()
+        return self.task.decode(_probabilities(model, self.features(given), self.task), given)
 
 
 class TfidfLogistic(Logistic):

@@ -13,13 +13,18 @@ from toolkit.evaluation.bootstrap import interval, weights
 if TYPE_CHECKING:
     import evaluate
 
+    from toolkit.data.groups import Ints
+
 Scores = dict[str, dict[str, float]]
 Pairs = Iterable[tuple[Sequence[Any], Sequence[Any]]]
 FOREIGN_RESAMPLES = 200
 
 
 def score(
-    modules: Mapping[str, evaluate.EvaluationModule], pairs: Pairs, seed: int | None = None
+    modules: Mapping[str, evaluate.EvaluationModule],
+    pairs: Pairs,
+    seed: int | None = None,
+    groups: Ints | None = None,
 ) -> Scores:
     """Return metric -> value (and low, high) over batches of (predictions, references).
 
@@ -27,6 +32,7 @@ def score(
         modules: `evaluate` modules; those of the toolkit bring their own interval.
         seed: of the bootstrap; None leaves intervals out. Equal seeds resample equal rows, so
             that intervals of different models on the same rows are paired.
+        groups: an integer per row, equal within a group, where groups are resampled.
     """
     foreign = _feed(modules, pairs)
     scores: Scores = {}
@@ -34,20 +40,25 @@ def score(
         if name in foreign:
             scores[name] = {"value": _first_number(module.compute())}
             if seed is not None:
-                low, high = interval(_foreign_draws(module, foreign[name], seed))
+                low, high = interval(_foreign_draws(module, foreign[name], seed, groups))
                 scores[name] |= {"low": low, "high": high}
         else:
-            found = module.compute(resamples=0 if seed is None else None, seed=seed or 0)
+            resamples = 0 if seed is None else None
+            found = module.compute(resamples=resamples, seed=seed or 0, groups=groups)
             scores[name] = {"value" if k == module.name else k: float(v) for k, v in found.items()}
     return scores
 
 
 def draws(
-    modules: Mapping[str, evaluate.EvaluationModule], pairs: Pairs, seed: int
+    modules: Mapping[str, evaluate.EvaluationModule],
+    pairs: Pairs,
+    seed: int,
+    groups: Ints | None = None,
 ) -> dict[str, list[float]]:
     """Return metric -> its value in each resample of the rows; none where there are no rows.
 
-    Resample for resample the same rows are drawn, whatever the metric and the model.
+    Resample for resample the same rows are drawn, whatever the metric and the model. `groups`: as
+    for `score`.
     """
     batches = iter(pairs)
     first = next(batches, None)
@@ -58,9 +69,9 @@ def draws(
     for name, module in modules.items():
         if name in foreign:
             module.compute()
-            found[name] = _foreign_draws(module, foreign[name], seed)
+            found[name] = _foreign_draws(module, foreign[name], seed, groups)
         else:
-            computed = module.compute(resamples=None, seed=seed, draws=True) or {}
+            computed = module.compute(resamples=None, seed=seed, groups=groups, draws=True) or {}
             found[name] = list(computed.get("draws", []))
     return found
 
@@ -95,13 +106,13 @@ def _remembered(module: evaluate.EvaluationModule) -> dict[str, Any]:
 
 
 def _foreign_draws(
-    module: evaluate.EvaluationModule, inputs: Mapping[str, Any], seed: int
+    module: evaluate.EvaluationModule, inputs: Mapping[str, Any], seed: int, groups: Ints | None
 ) -> list[float]:
     """Resample the rows and compute again: slow, and right for any module."""
     from datasets.utils.py_utils import temp_seed
 
     values = []
-    for counts in weights(len(inputs["references"]), FOREIGN_RESAMPLES, seed):
+    for counts in weights(len(inputs["references"]), FOREIGN_RESAMPLES, seed, groups):
         places = np.repeat(np.arange(len(counts)), counts)
         drawn = {name: _drawn(column, places) for name, column in inputs.items()}
         with temp_seed(module.seed):  # as `compute` does, for those that draw

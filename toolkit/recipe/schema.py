@@ -96,7 +96,9 @@ class DataSpec(Part):
     source: a file, a folder, a list of files, a map split -> file(s),
         `hub:owner/name[:config][@revision]`, or `plugin:name[?key=value&...]` for rows of an
         installed package. Paths are relative to the recipe's file.
-    split: how missing splits are made.
+    group: a column that names the unit (a passage, speaker, customer): splits made here keep its
+        rows together, and intervals and tests resample groups instead of rows.
+    split: how missing splits are made; its `group` is that of the data unless it has one, or time.
     encoding: of text files. delimiter: of csv files; by default detected from the first rows.
     quote: encloses csv fields that contain the delimiter or a line end; null if nothing is quoted
         (stored as "", so that it is written out with the recipe).
@@ -106,6 +108,7 @@ class DataSpec(Part):
     """
 
     source: str | list[str] | dict[str, str | list[str]]
+    group: str | None = None
     split: SplitSpec = SplitSpec()
     encoding: str = "utf-8"
     delimiter: Mark | None = None

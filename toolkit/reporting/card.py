@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from toolkit.reporting.card_limits import limits
 from toolkit.reporting.formatting import score
-from toolkit.reporting.terminal import run_facts, score_rows
+from toolkit.reporting.terminal import run_facts, score_rows, units
 from toolkit.runs.record import Card
 from toolkit.utils.text import listing, printable, printable_line
 
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from toolkit.runs.writer import RunWriter
 
 
+FILE = "README.md"
+
+
 def write(folder: RunWriter) -> None:
     """Write README.md of a run beside the model's folder, and the same into it."""
     text = card(folder.record)
-    (folder.path / "README.md").write_text(text, encoding="utf-8")
-    (folder.path / "model" / "README.md").write_text(text, encoding="utf-8")
+    (folder.path / FILE).write_text(text, encoding="utf-8")
+    (folder.path / "model" / FILE).write_text(text, encoding="utf-8")
 
 
 def card(record: Mapping[str, Any], merged: bool = False) -> str:
@@ -59,7 +62,7 @@ def body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> str:
     return made.get_template("card.md.jinja").render(
         record=record, card=about, adapter=adapter, names=names, rows=rows,
         usage=adapter["usage"] if adapter else about.usage, facts=run_facts(record),
-        limits=list(limits(record)),
+        units=units(record), limits=list(limits(record)),
     )  # fmt: skip
 
 

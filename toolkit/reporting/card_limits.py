@@ -16,9 +16,12 @@ SLICE_ROWS = 10  # at least, for a slice to be compared
 
 def limits(record: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a reader must know before using the model, a line each."""
-    rows = record["data"]["rows"]["test"]
-    if rows < FEW_ROWS:
-        yield f"only {rows:,} test rows: the intervals are wide, and may be too narrow"
+    data = record["data"]
+    count, what = data["rows"]["test"], "rows"
+    if group := data.get("group"):
+        count, what = group["groups"].get("test", 0), f"groups of {group['column']!r}"
+    if count < FEW_ROWS:
+        yield f"only {count:,} test {what}: the intervals are wide, and may be too narrow"
     classes = (record.get("card") or {}).get("classes", {})
     few = [f"{name} ({count})" for name, count in classes.items() if count < FEW_OF_CLASS]
     if few:

@@ -59,6 +59,7 @@ def as_json(reference: Run, found: Sequence[Compared]) -> dict[str, Any]:
                 for name, d in one.differences.items()
             }),
             "gained": one.gained, "lost": one.lost, "mcnemar_p": one.mcnemar,
+            "groups_p": one.by_groups,
             "changed": one.changed, "changes": [vars(change) for change in one.changes],
         }
         for one in found
@@ -99,9 +100,11 @@ def _cells(difference: Difference) -> list[str]:
 
 def _counts(one: Compared) -> str:
     """Return how many rows changed, and for labels whether they are right now."""
-    if one.gained is not None and one.lost is not None and one.mcnemar is not None:
-        return (f"{one.gained + one.lost:,} rows changed: {one.gained:,} now right, "
-                f"{one.lost:,} now wrong (McNemar p: {p_value(one.mcnemar)})")  # fmt: skip
+    tests = {"McNemar p": one.mcnemar, "p, groups resampled": one.by_groups}
+    for name, p in tests.items():
+        if one.gained is not None and one.lost is not None and p is not None:
+            return (f"{one.gained + one.lost:,} rows changed: {one.gained:,} now right, "
+                    f"{one.lost:,} now wrong ({name}: {p_value(p)})")  # fmt: skip
     return "" if one.changed is None else f"{one.changed:,} rows with other predictions"
 
 

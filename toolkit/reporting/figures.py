@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 
+from toolkit.evaluation.baselines import Attempt
 from toolkit.plugin_types import Curve, Figure
 from toolkit.reporting import charts
 
 
-def write(run: Path, figures: Mapping[str, Figure]) -> dict[str, str]:
+def write(
+    run: Path,
+    figures: Mapping[str, Figure],
+    attempt: Attempt = lambda *what: nullcontext(),
+) -> dict[str, str]:
     """Write figures into a run's folder; return name -> path of the image within the run."""
     found: dict[str, str] = {}
     stems: list[str] = []
@@ -20,13 +26,14 @@ def write(run: Path, figures: Mapping[str, Figure]) -> dict[str, str]:
         stems.append(_stem(name, stems))
         path = run / "figures" / f"{stems[-1]}.{'svg' if isinstance(figure, Curve) else 'png'}"
         path.parent.mkdir(exist_ok=True)
-        if isinstance(figure, Curve):
-            points = json.dumps(asdict(figure), default=float)
-            path.with_suffix(".json").write_text(points + "\n", encoding="utf-8")
-            path.write_text(svg(figure), encoding="utf-8")
-        else:
-            figure.save(path)
-        found[name] = path.relative_to(run).as_posix()
+        with attempt("figure", name):
+            if isinstance(figure, Curve):
+                path.write_text(svg(figure), encoding="utf-8")
+                points = json.dumps(asdict(figure), default=float)
+                path.with_suffix(".json").write_text(points + "\n", encoding="utf-8")
+            else:
+                figure.save(path)
+            found[name] = path.relative_to(run).as_posix()
     return found
 
 

@@ -57,6 +57,8 @@ def summary(run: Run, console: Console) -> None:
     console.print()
     for file in FILES:
         path = run.path / file
+        if not path.exists():  # it has failed
+            continue
         shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
         console.print(f"  {file:18} {plain(shown)}", highlight=False, soft_wrap=True)
 
@@ -84,6 +86,8 @@ def run_facts(record: Mapping[str, Any]) -> Iterator[str]:
     """Yield rows, overlap, speed and where the time went, a line each."""
     data, speed, reload = record["data"], record["speed"], record["reload"]
     yield "rows: " + ", ".join(f"{split} {rows:,}" for split, rows in data["rows"].items())
+    if data.get("group"):
+        yield f"intervals resample {units(record)}"
     yield "overlap: " + overlap(data["overlap"])
     if "parameters" in record:
         count = record["parameters"]
@@ -101,6 +105,12 @@ def run_facts(record: Mapping[str, Any]) -> Iterator[str]:
         f"{baselines:.1f} + fixed {speed['fixed_seconds']:.1f}"
     )
     yield "fixed: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in phases.items())
+
+
+def units(record: Mapping[str, Any]) -> str:
+    """Return what intervals of test scores resample."""
+    group = record["data"].get("group")
+    return f"{group['groups'].get('test', 0):,} groups of {group['column']!r}" if group else "rows"
 
 
 def overlap(pairs: Mapping[str, Mapping[str, int]]) -> str:
@@ -125,7 +135,12 @@ def warnings(record: Mapping[str, Any]) -> Iterator[str]:
     devices = record.get("devices", {"notes": [], "batch": {"reduced": []}})
     yield from devices["notes"]
     yield from (note["text"] for note in devices["batch"]["reduced"])
+    for failed in record.get("failed_parts", ()):
+        yield f"{failed['part']} {failed['name']} failed: {failed['reason']}"
     rows = data["rows"]
+    for name, found in record["metrics"]["test"].items():
+        if "rows" in found:
+            yield f"{name}: {found['rows']:.0f} of {rows['test']:,} test rows have a value"
     for name, used in record["baseline_rows"].items():
         if used["train"] < rows["train"] or used["test"] < rows["test"]:
             yield (

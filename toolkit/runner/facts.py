@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from toolkit.data import groups
 from toolkit.models import adapters, methods
 from toolkit.reporting import card_facts
 from toolkit.runner.join import lone_process_note
@@ -30,13 +31,20 @@ def before_training(job: Job) -> dict[str, Any]:
             "skipped": loaded.skipped,
             "overlap": loaded.overlap,
             "duplicates": loaded.duplicates,
+            "group": _groups(job),
             "notes": loaded.notes,
         },
         "devices": devices(job),
         "headline": best and {"metric": best[0], "greater_is_better": best[1]},
         "seed": job.recipe.seed,
         "environment": hardware.describe(),
+        "failed_parts": [],
     }
+
+
+def _groups(job: Job) -> dict[str, Any] | None:
+    counts = {name: len(set(groups.codes(of))) for name, of in job.loaded.groups.items()}
+    return {"column": job.recipe.data.group, "groups": counts} if counts else None
 
 
 def after_training(job: Job, trained: Trained, saved: Path) -> dict[str, Any]:

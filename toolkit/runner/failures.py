@@ -1,14 +1,17 @@
-"""Failures from outside a run (a full disk, a killed worker), with what to do about them."""
+"""Failures from outside a run (a full disk, a killed worker), and of parts that it can lack."""
 
 from __future__ import annotations
 
 import errno
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from toolkit.errors import ToolkitError
 from toolkit.runs.folder import resume_command
+from toolkit.runs.writer import RunWriter
+from toolkit.utils.text import error_line
 
 # Errors of native libraries keep these words, and lose the number.
 WRITING = {
@@ -21,6 +24,27 @@ TORCH_WRITES = re.compile(
     r"PytorchStreamWriter failed|file write failed|unexpected pos \d+ vs|iostream error"
 )
 WORKER = re.compile(r"DataLoader worker \(pid(?:\(s\))? [\d, ]+\)[^.]*")
+
+
+@contextmanager
+def optional(folder: RunWriter, part: str, name: str) -> Iterator[None]:
+    """Record where a part fails that the run can do without, and go on.
+
+    What comes from outside (an interruption, a full disk) still ends the run.
+    """
+    try:
+        yield
+    except Exception as error:  # whatever plugins, libraries and services raise
+        if explain(error, folder.path) is not None:
+            raise
+        add_failed(folder, part, name, error_line(error))
+
+
+def add_failed(folder: RunWriter, part: str, name: str, reason: str) -> None:
+    """Add to `failed_parts` of run.json."""
+    failed, new = folder.record["failed_parts"], {"part": part, "name": name, "reason": reason}
+    if new not in failed:  # card and report may be written twice
+        folder.write(failed_parts=[*failed, new])
 
 
 def explain(error: BaseException, path: Path) -> ToolkitError | None:

@@ -15,8 +15,9 @@ report     report.html, model card, trackers
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,8 @@ def run(
                     trackers.report(console, folder.record, folder.path)
                     folder.clear_checkpoints(keep="save_total_limit" in job.recipe.training)
                     folder.write(status="finished")
+            if distributed.is_main():
+                _note_failed_trackers(folder, trackers.notes)
     distributed.barrier()
     return Run(folder.path) if (folder.path / "run.json").is_file() else None
 
@@ -115,11 +118,14 @@ def _train_and_report(
         metrics, slices = score.evaluate(job, folder)
     if not distributed.is_main():
         return
-    with phase("score"):
-        folder.write(figures=figures.write(folder.path, score.figures(job, folder)),
-                     tables=score.tables(job, folder))  # fmt: skip
+    optional = partial(failures.optional, folder)
+    with phase("score"), optional("figures", "all"):
+        drawn = figures.write(folder.path, score.figures(job, folder), optional)
+        folder.write(figures=drawn)
+    with phase("score"), optional("tables", "all"):
+        folder.write(tables=score.tables(job, folder))
     with phase("baselines"):
-        baselines, baseline_rows = score.baselines(job)
+        baselines, baseline_rows = score.baselines(job, optional)
     folder.write(metrics=metrics, slices=slices, baselines=baselines, baseline_rows=baseline_rows)
     console.print("loading the saved model again", style="dim")
     with phase("reload"):
@@ -129,8 +135,22 @@ def _train_and_report(
         speed=facts.speed(job, trained),
         resources={"peak_memory_bytes": resources.peak_memory(), "energy_joules": energy.spent()},
     )
-    html.write_first(plugin, test, folder)
-    card.write(folder)
+    with optional("report", html.FILE):
+        html.write_first(plugin, test, folder, optional)
+    with optional("card", card.FILE):
+        card.write(folder)
+
+
+def _note_failed_trackers(folder: RunWriter, notes: Mapping[str, Any]) -> None:
+    """Add trackers that failed to the record, and to card and report, which were written before."""
+    failed = {name: note["error"] for name, note in notes.items() if "error" in note}
+    for name, reason in failed.items():
+        failures.add_failed(folder, "tracker", name, reason)
+    if failed:
+        with failures.optional(folder, "card", card.FILE):
+            card.write(folder)
+        with failures.optional(folder, "report", html.FILE):
+            html.write(Run(folder.path))
 
 
 def save(plugin: Plugin[Any], folder: Path, **weights: Any) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.data import groups
 from toolkit.evaluation import run_metrics
-from toolkit.evaluation.baselines import score_baselines
+from toolkit.evaluation.baselines import Attempt, score_baselines
 from toolkit.evaluation.calibration import Sample
 from toolkit.evaluation.predicting import predict
 from toolkit.evaluation.scoring import Scores, score
@@ -40,29 +41,36 @@ def evaluate(job: Job, folder: RunWriter) -> tuple[dict[str, Scores], dict[str, 
                 deque(_predicted(job, split), maxlen=0)
         return {}, {}
 
-    def scored(rows: Any) -> Scores:
-        return score(run_metrics.modules(job.plugin), rows, job.recipe.seed)
+    def scored(rows: Any, split: str = "test", mask: Any = slice(None)) -> Scores:
+        units = _groups(job, split)
+        of = None if units is None else units[mask]
+        return score(run_metrics.modules(job.plugin), rows, job.recipe.seed, of)
 
     metrics: dict[str, Scores] = {}
     folder.write(positive=_positive_class(job))
     if "validation" in job.prepared:
         sample = Sample(len(job.loaded.splits["validation"]))
-        metrics["validation"] = scored(sample.passing(_predicted(job, "validation")))
+        metrics["validation"] = scored(sample.passing(_predicted(job, "validation")), "validation")
         folder.write(calibration=sample.fitted())
-    folder.write_predictions(_predicted(job, "test"))
+    folder.write_predictions(_predicted(job, "test"), job.loaded.groups.get("test"))
     file = folder.path / "predictions.jsonl"
     metrics["test"] = scored(read_predictions(file))
     seen = job.loaded.overlapping
     if seen is not None and seen.any() and not seen.all():
-        metrics["test_without_overlap"] = scored(read_predictions(file, ~seen))
+        metrics["test_without_overlap"] = scored(read_predictions(file, ~seen), mask=~seen)
     slices = {
         column: {
-            value: {"rows": int(mask.sum()), **scored(read_predictions(file, mask))}
+            value: {"rows": int(mask.sum()), **scored(read_predictions(file, mask), mask=mask)}
             for value, mask in _values(job.loaded.splits["test"], column)
         }
         for column in job.recipe.report.slices
     }
     return metrics, slices
+
+
+def _groups(job: Job, split: str) -> groups.Ints | None:
+    names = job.loaded.groups.get(split)
+    return None if names is None else groups.codes(names)
 
 
 def _positive_class(job: Job) -> str | None:
@@ -121,8 +129,8 @@ def baseline_seconds(train_seconds: float) -> float:
     return max(BASELINE_SECONDS, BASELINE_SHARE * train_seconds)
 
 
-def baselines(job: Job) -> tuple[dict[str, Scores], dict[str, dict[str, int]]]:
+def baselines(job: Job, attempt: Attempt) -> tuple[dict[str, Scores], dict[str, dict[str, int]]]:
     """Score the plugin's baselines within their share of the training time."""
     modules = partial(run_metrics.modules, job.plugin)
-    seconds = baseline_seconds(job.clock.seconds["train"])
-    return score_baselines(job.plugin, job.prepared, modules, seconds, job.recipe.seed)
+    seconds, of = baseline_seconds(job.clock.seconds["train"]), _groups(job, "test")
+    return score_baselines(job.plugin, job.prepared, modules, seconds, job.recipe.seed, of, attempt)

@@ -6,9 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from toolkit.data import groups
+from toolkit.evaluation.bootstrap import resamples_for, two_sided, weights
 from toolkit.evaluation.metrics.encoding import truth_of
 from toolkit.plugin_types import sameness
-from toolkit.runs.folder import Run, read_predictions
+from toolkit.runs.folder import Run, read_groups, read_predictions
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import Prediction
@@ -34,7 +38,8 @@ class Answers:
     """How the answers of a run differ from those of the baseline.
 
     gained, lost: rows that only the run, or only the baseline, has right; None where predictions
-    have no label. mcnemar: p of McNemar's exact test on those. changed: rows that are answered
+    have no label. mcnemar: p of McNemar's exact test on those; where rows have groups None, and
+    by_groups: p of gained less lost with the groups resampled. changed: rows that are answered
     differently, beyond rounding and whatever their confidence; None where answers are numbers.
     changes: some of the gained and lost, or of the changed.
     """
@@ -44,11 +49,12 @@ class Answers:
     mcnemar: float | None
     changed: int | None
     changes: list[Change]
+    by_groups: float | None
 
 
 def between(baseline: Run, run: Run) -> Answers:
     """Count the rows that are answered differently, and keep the first of them."""
-    gained = lost = changed = 0
+    changed, net = 0, list[int]()  # 1 where a row is gained, -1 where it is lost
     labelled = worded = True
     found: list[Change] = []
     for row, ((before, reference), (after, _)) in enumerate(
@@ -59,12 +65,17 @@ def between(baseline: Run, run: Run) -> Answers:
         labelled, worded = labelled and None not in right, worded and not _is_measured(said)
         differs = not sameness.equal(said, other)
         changed += differs
-        gained, lost = gained + (right == (False, True)), lost + (right == (True, False))
+        net.append((right == (False, True)) - (right == (True, False)))
         if (right[0] != right[1] if labelled else differs) and len(found) < SHOWN:
             found.append(Change(row, reference, before, after))
     if not labelled:
-        return Answers(None, None, None, changed if worded else None, found if worded else [])
-    return Answers(gained, lost, _mcnemar(gained, lost), changed, found)
+        return Answers(None, None, None, changed if worded else None, found if worded else [], None)
+    gained, lost, units = net.count(1), net.count(-1), read_groups(run)
+    if units is None:
+        return Answers(gained, lost, _mcnemar(gained, lost), changed, found, None)
+    drawn = weights(len(net), resamples_for(len(net)), 0, groups.codes(units))
+    p = two_sided([float(counts @ np.array(net)) for counts in drawn])
+    return Answers(gained, lost, None, changed, found, p)
 
 
 def rows(run: Run) -> Iterator[tuple[Prediction, Any]]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
+from toolkit.data import groups
 from toolkit.errors import Fault, UserError
-from toolkit.evaluation.bootstrap import interval
+from toolkit.evaluation.bootstrap import interval, two_sided
 from toolkit.runs import changed_answers, seed_folder
 from toolkit.runs.changed_answers import Answers
-from toolkit.runs.folder import Run, read_predictions
+from toolkit.runs.folder import Run, read_groups, read_predictions
 from toolkit.utils.text import listing, nearest
 
 SEED = 0  # of the draws, the same for all runs: that is what pairs them
@@ -99,6 +99,11 @@ def incomparable(first: Run, other: Run) -> str | None:
         digests = one["data"]["fingerprint"], two["data"]["fingerprint"]
     if digests[0] != digests[1]:
         return "its test rows are others"
+    if read_groups(first) != read_groups(other):
+        columns = [(data.get("group") or {}).get("column") for data in (one["data"], two["data"])]
+        if columns[0] == columns[1]:
+            return f"its test rows have other groups in {columns[0]!r}"
+        return f"its data.group is {columns[1] or 'not set'}, the other's {columns[0] or 'not set'}"
     place = _first_other_reference(first, other)
     if place is not None:
         return f"row {place:,} of test has another label there"
@@ -122,7 +127,9 @@ def resampled_scores(run: Run) -> dict[str, tuple[list[float], bool]]:
                if name in run.metrics["test"]}  # fmt: skip
     more = {name: bool(getattr(module, "greater_is_better", True))
             for name, module in modules.items()}  # fmt: skip
-    values = scoring.draws(modules, read_predictions(run.path / "predictions.jsonl"), SEED)
+    units = read_groups(run)
+    of = None if units is None else groups.codes(units)
+    values = scoring.draws(modules, read_predictions(run.path / "predictions.jsonl"), SEED, of)
     return {name: (values.get(name, []), more[name]) for name in modules}
 
 
@@ -140,18 +147,6 @@ def _difference(
         low, high = interval(apart)
         p = two_sided(apart)
     return Difference(values[0], values[1], low, high, p, first[1])
-
-
-def two_sided(differences: Sequence[float]) -> float:
-    """Return twice the smaller share of draws on one side of 0, and never 0 itself.
-
-    Davison and Hinkley, Bootstrap Methods and their Application (1997), equation 4.11: one is
-    added to the count and to the number of draws.
-    """
-    known = [value for value in differences if not math.isnan(value)]
-    below = sum(value <= 0 for value in known)
-    above = sum(value >= 0 for value in known)
-    return min(1.0, 2 * (min(below, above) + 1) / (len(known) + 1))
 
 
 def _number(value: float | None) -> float:

@@ -58,6 +58,14 @@ def read_predictions(
             yield [row["prediction"] for row in batch], [row["reference"] for row in batch]
 
 
+def read_groups(run: Run) -> list[str | None] | None:
+    """Return the group of each row in predictions.jsonl; None where rows have none."""
+    if not run.record["data"].get("group"):
+        return None
+    with (run.path / "predictions.jsonl").open(encoding="utf-8") as file:
+        return [json.loads(line).get("group") for line in file]
+
+
 def read_json(file: Path, absent: Callable[[], str]) -> Any:
     """Return what a JSON file holds.
 

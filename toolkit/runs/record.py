@@ -62,12 +62,17 @@ class Data(OpenModel):
         exact: int
         normalised: int
 
+    class Group(OpenModel):
+        column: str
+        groups: Counts
+
     fingerprint: str
     test_digest: str | None = None
     rows: Counts
     skipped: dict[str, Counts]
     overlap: dict[str, Overlap]
     duplicates: dict[str, Overlap]
+    group: Group | None = None
     notes: list[str]
 
 
@@ -141,6 +146,11 @@ class RunRecord(OpenModel):
         temperature: float | None = None
         fitted_rows: int | None = None
 
+    class FailedPart(OpenModel):
+        part: str
+        name: str
+        reason: str
+
     class Resources(OpenModel):
         peak_memory_bytes: Counts = {}
         energy_joules: dict[str, float] = {}
@@ -169,6 +179,7 @@ class RunRecord(OpenModel):
     resources: Resources | None = None
     figures: dict[str, str] = {}
     resumed: list[dict[str, Any]] = []
+    failed_parts: list[FailedPart] = []
 
 
 class SeedScore(OpenModel):

@@ -127,15 +127,21 @@ class RunWriter:
         path.write_text(f"# toolkit run {printable_line(path)}\n{text}", encoding="utf-8")
 
     def write_predictions(
-        self, batches: Iterable[tuple[Sequence[Prediction], Sequence[Any]]]
+        self,
+        batches: Iterable[tuple[Sequence[Prediction], Sequence[Any]]],
+        groups: Sequence[str | None] | None = None,
     ) -> None:
-        """Write one JSON line per test row (row, reference, prediction), and files beside."""
+        """Write one JSON line per test row: row, group if there are any, reference, prediction.
+
+        Predictions and references that are files are written beside.
+        """
         shutil.rmtree(self.path / FOLDER, ignore_errors=True)  # of an attempt before
         files = FileStore(self.path)
         rows = chain.from_iterable(zip(*batch, strict=True) for batch in batches)
         with (self.path / "predictions.jsonl").open("w", encoding="utf-8") as file:
             for row, (prediction, reference) in enumerate(rows):
-                line = {"row": row, "reference": reference, "prediction": prediction}
+                line = {"row": row, **({} if groups is None else {"group": groups[row]}),
+                        "reference": reference, "prediction": prediction}  # fmt: skip
                 files.row = row
                 file.write(json.dumps(line, ensure_ascii=False, default=files.default) + "\n")
 

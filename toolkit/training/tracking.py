@@ -18,7 +18,7 @@ from toolkit.errors import Fault, UserError
 from toolkit.training.trackers import KINDS, FinalResults, Tracker, TrackerTarget, start_tensorboard
 from toolkit.utils import distributed
 from toolkit.utils.distributed_errors import raise_on_all_ranks
-from toolkit.utils.text import print_text, printable_line
+from toolkit.utils.text import error_line, print_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -65,7 +65,7 @@ class Trackers:
                 self.notes[name], log = next(tracker)
             except Exception as error:  # whatever a service and the way to it may raise
                 hint = " (pip install 'toolkit[trackers]')" * isinstance(error, ImportError)
-                what = f"{name} cannot be opened: {_in_words(error)}{hint}"
+                what = f"{name} cannot be opened: {error_line(error)}{hint}"
                 raise UserError(Fault("training.report_to", what)) from error
             self.opened[name] = tracker, log
         self.write(trackers=self.notes)
@@ -95,10 +95,10 @@ class Trackers:
                 self._note(name, error)
 
     def _note(self, name: str, error: Exception) -> str:
-        self.notes[name] = {**self.notes[name], "error": _in_words(error)}
+        self.notes[name] = {**self.notes[name], "error": error_line(error)}
         with suppress(OSError):
             self.write(trackers=self.notes)
-        return _in_words(error)
+        return error_line(error)
 
 
 @contextmanager
@@ -164,8 +164,3 @@ def facts(record: Mapping[str, Any]) -> dict[str, str]:
         **{f"rows.{split}": rows for split, rows in data["rows"].items()},
     }  # fmt: skip
     return {f"toolkit.{name}": str(value) for name, value in found.items()}
-
-
-def _in_words(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or [repr(error)]
-    return printable_line(f"{type(error).__name__}: {lines[0]}")

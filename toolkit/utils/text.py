@@ -34,6 +34,12 @@ def printable_line(text: object) -> str:
     return printable(text).replace("\n", "\\n").replace("\t", "\\t")
 
 
+def error_line(error: BaseException) -> str:
+    """Return an error's kind and the first line of its message."""
+    lines = str(error).strip().splitlines() or [repr(error)]
+    return printable_line(f"{type(error).__name__}: {lines[0]}")
+
+
 def print_text(console: Console, text: object, style: str | None = None) -> None:
     """Print untrusted text to a console."""
     console.print(printable(text), style=style, highlight=False, markup=False)

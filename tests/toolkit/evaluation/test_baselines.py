@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
 
+from toolkit import FittedBaseline
 from toolkit.evaluation.baselines import FIRST, fit_within, score_baselines
 from toolkit.plugin_types import BaselineData
 from toolkit.recipe.library import find_recipe
@@ -79,3 +81,74 @@ def test_fitting_within_a_time(cost, seconds, expected):
         assert FIRST <= count < 10_000
     else:
         assert count == expected
+
+
+class Nearest(FittedBaseline):
+    """The label of the training text with most of the same words; notes what it is given."""
+
+    name = "nearest"
+
+    def __init__(self, labels):
+        self.labels, self.fitted = labels, []
+
+    def fit(self, rows, prepared):
+        assert [len(ids) for ids in prepared["input_ids"]] == prepared["length"]
+        self.fitted.append(len(rows))
+        return [(set(text.split()), label) for text, label in zip(*rows[:].values(), strict=True)]
+
+    def predict(self, model, rows, prepared):
+        assert len(rows) == len(prepared)
+        found = [max(model, key=lambda one: len(one[0] & set(text.split())))[1]
+                 for text in rows["text"]]  # fmt: skip
+        return [{"label": label, "scores": {n: float(n == label) for n in self.labels}}
+                for label in found]  # fmt: skip
+
+
+class Broken(Nearest):
+    """Fails as its predictions lack what the metrics need."""
+
+    name = "broken"
+
+    def predict(self, model, rows, prepared):
+        raise RuntimeError("no neighbours")
+
+
+def scored(job, own, seconds, **how):
+    plugin = job.plugin.with_()
+    plugin.baselines = lambda: own
+    return score_baselines(plugin, job.prepared, plugin.metrics, seconds, 0, **how)
+
+
+def test_a_model_as_baseline_is_fitted_on_all_rows_within_its_time(job):
+    own = Nearest(job.plugin.data["train"].unique("label"))
+    rows = {name: len(job.prepared[name]) for name in ("train", "test")}
+    scores, used = scored(job, [own], 60.0)
+    assert used == {"nearest": rows}
+    assert own.fitted == [FIRST, rows["train"]]
+    assert scores["nearest"]["accuracy"]["value"] > 0.6
+    scores, used = scored(job, [own], 0.0)
+    assert used["nearest"]["train"] == FIRST
+
+
+def test_a_baseline_that_fails_leaves_the_others(job):
+    failed = []
+
+    @contextmanager
+    def attempt(*what):
+        try:
+            yield
+        except RuntimeError as error:
+            failed.append((*what, str(error)))
+
+    labels = job.plugin.data["train"].unique("label")
+    scores, used = scored(job, [Broken(labels), Nearest(labels)], 60.0, attempt=attempt)
+    assert list(scores) == list(used) == ["nearest"]
+    assert failed == [("baseline", "broken", "no neighbours")]
+
+
+def test_baselines_resample_groups(job):
+    own = [Nearest(job.plugin.data["train"].unique("label"))]
+    units = np.arange(len(job.prepared["test"])) // 30
+    by_rows, by_groups = (scored(job, own, 60.0, groups=g)[0]["nearest"] for g in (None, units))
+    assert by_rows["accuracy"]["value"] == by_groups["accuracy"]["value"]
+    assert by_rows["accuracy"]["low"] != by_groups["accuracy"]["low"]

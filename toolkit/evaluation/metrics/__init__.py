@@ -1,4 +1,4 @@
-"""The toolkit's metric modules by name.
+"""The toolkit's metric modules by name, and `RowMetric` and `SumMetric`, the bases of your own.
 
 They are imported when they are loaded: names alone should not cost the import of `evaluate`.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import UserError
 from toolkit.utils.text import nearest
@@ -15,6 +15,11 @@ from toolkit.utils.text import nearest
 if TYPE_CHECKING:
     import evaluate
 
+    from toolkit.evaluation.metrics.base import RowMetric
+    from toolkit.evaluation.metrics.sums import SumMetric
+
+__all__ = ["RowMetric", "SumMetric", "load", "names"]
+_BASES = {"RowMetric": "base", "SumMetric": "sums"}
 _AVERAGES = [f"{measure}_{average}" for measure in ("precision", "recall", "f1")
              for average in ("macro", "micro", "weighted")]  # fmt: skip
 _CLASSES = {
@@ -28,6 +33,12 @@ _CLASSES = {
     "log_loss": "probabilities.LogLoss",
     "expected_calibration_error": "probabilities.ExpectedCalibrationError",
 }
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _BASES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_BASES[name]}"), name)
 
 
 def names() -> list[str]:

@@ -31,11 +31,11 @@ Array = npt.NDArray[Any]
 class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships no types
     """A metric that prepares its rows once and is then evaluated for any weights of the rows.
 
-    A subclass gives `stored` (or `_info`, as every `evaluate` module does), `rows`, and where the
-    value is not a mean over rows `statistic`. The result is called by the class name in snake case,
-    unless there is another `name`. `add_batch` streams to a file in a folder of its own under the
-    cache of `evaluate`, which exists from the first row to `compute`: instances that share a folder
-    wait a second for its lock, and leave lock files behind.
+    A subclass gives `stored` (or `_info`, as every `evaluate` module does), `encode` if rows are
+    not stored as they come, `rows`, and `statistic` if the value is no mean. The result is
+    called by the class name in snake case, unless there is another `name`. `add_batch` streams to a
+    file in a folder of its own under the cache of `evaluate`, which exists from the first row to
+    `compute`: instances that share a folder wait a second for its lock, and leave lock files.
 
     Args:
         evaluate_kwargs: as `evaluate.Metric` takes them.
@@ -62,6 +62,10 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
         """Return the features that `add_batch` stores of a row: "predictions" and "references"."""
         raise NotImplementedError(f"{type(self).__name__} gives neither `stored` nor `_info`")
 
+    def encode(self, predictions: Any, references: Any) -> tuple[Any, Any]:
+        """Return what is stored of some rows, in the form that `stored` names."""
+        return predictions, references
+
     def _info(self) -> evaluate.MetricInfo:
         info = evaluate.MetricInfo(
             description=inspect.getdoc(type(self)) or "",
@@ -76,6 +80,9 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
     @abstractmethod
     def rows(self, predictions: Any, references: Any) -> Any:
         """Prepare all rows once: arrays, sort orders, cells. Never called without rows.
+
+        In an array of numbers, shape (rows,) or (rows, values), NaN says that a row has no value:
+        it is left out of value and interval, and the result's "rows" counts the others.
 
         Args:
             predictions, references: what `add_batch` stored, in the format that `_info` names.
@@ -103,6 +110,7 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
     def add_batch(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> None:
         """Add rows."""
         os.makedirs(self.data_dir, exist_ok=True)
+        predictions, references = self.encode(predictions, references)
         super().add_batch(predictions=predictions, references=references, **kwargs)
 
     def compute(
@@ -117,6 +125,7 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
             seed: of the bootstrap.
             draws: whether to return also the value of each resample.
             by_row: whether to return also the value of each row alone.
+            groups: an integer per row, equal within a group, where groups are resampled.
 
         Returns:
             {name: value}, with "low" and "high" (95 %) where there are resamples, "draws" and
@@ -141,26 +150,42 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
         seed: int = 0,
         draws: bool = False,
         by_row: bool = False,
+        groups: npt.NDArray[np.int64] | None = None,
     ) -> dict[str, Any]:
         count = len(references)
         if count == 0:
             names = (self.name,) if resamples == 0 else (self.name, "low", "high")
             return dict.fromkeys(names, float("nan"))
         rows = self.rows(predictions, references)
-        result = {self.name: float(self.statistic(rows, np.ones(count))), **self.notes(rows)}
+        known = _with_value(rows)
+        if known is not None:
+            rows = rows[known]
+
+        def value(weights: Array) -> float:
+            kept = (weights if known is None else weights[known]).astype(np.float64, copy=False)
+            return float(self.statistic(rows, kept)) if kept.any() else float("nan")
+
+        result = {self.name: value(np.ones(count)), **self.notes(rows)}
+        if known is not None:
+            result["rows"] = int(known.sum())
         if by_row:
-            result["by_row"] = [self.statistic(rows, alone) for alone in np.eye(count)]
+            result["by_row"] = [value(alone) for alone in np.eye(count)]
         if resamples is None:
             resamples = resamples_for(count, self.width(rows))
         if resamples:
-            values = [
-                self.statistic(rows, drawn.astype(np.float64))
-                for drawn in weights(count, resamples, seed)
-            ]
+            values = [value(drawn) for drawn in weights(count, resamples, seed, groups)]
             result["low"], result["high"] = interval(values)
             if draws:
                 result["draws"] = values
         return result
+
+
+def _with_value(rows: Any) -> Array | None:
+    """Return which rows have a value, shape (rows,); None where all have."""
+    if not isinstance(rows, np.ndarray) or rows.dtype.kind != "f":
+        return None
+    known = np.asarray(~np.isnan(rows.reshape(len(rows), -1)).any(axis=1))
+    return None if known.all() else known
 
 
 def _remove(folder: str, owner: int) -> None:
@@ -219,14 +244,10 @@ class ClassificationMetric(RowMetric):
             predictions=List(Value("float64")) if self.scored else truth, references=truth
         )
 
-    def add_batch(self, *, predictions: Any = None, references: Any = None, **kwargs: Any) -> None:
-        """Add rows, encoded as numbers."""
+    def encode(self, predictions: Any, references: Any) -> tuple[Any, Any]:
+        """Return rows as numbers."""
         encode = self.encoding.scores if self.scored else self.encoding.predictions
-        super().add_batch(
-            predictions=encode(predictions),
-            references=self.encoding.references(references),
-            **kwargs,
-        )
+        return encode(predictions), self.encoding.references(references)
 
 
 def as_array(column: Any) -> Array:

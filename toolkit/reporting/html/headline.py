@@ -9,7 +9,7 @@ from toolkit.reporting import charts
 from toolkit.reporting.display import best_baseline
 from toolkit.reporting.formatting import number, score, sentence, words
 from toolkit.reporting.html.parts import Chart, Section, Table
-from toolkit.reporting.terminal import score_rows
+from toolkit.reporting.terminal import score_rows, units
 
 SHOWN = 24  # notes
 
@@ -27,7 +27,8 @@ def section(record: Mapping[str, Any], notes: list[str]) -> Section:
     names = list(record["metrics"]["test"])
     cells = [[label, *(score(scores.get(name, {})) for name in names)]
              for label, scores in rows.items()]  # fmt: skip
-    note = "In brackets the 95% interval (bootstrap over rows). Baselines: on the test split."
+    note = f"In brackets the 95% interval (bootstrap over {units(record)})."
+    note += " Baselines: on the test split."
     found.blocks.append(Table("All scores", ["", *map(words, names)], cells, note))
     notes = [note for note in notes if note.strip()]
     more = [f"and {len(notes) - SHOWN} more"] if notes[SHOWN:] else []
@@ -79,5 +80,6 @@ def _chart(
     numbers = [[label, *(number(found.get(key)) for key in ("value", "low", "high"))]
                for label, found in drawn]  # fmt: skip
     table = Table(f"Numbers: {words(metric)}", ["", "value", "low", "high"], numbers)
-    caption = "Points: scores. Bars: 95% intervals over test rows. Dotted line: the model."
+    bars = f"Bars: 95% intervals over test {units(record)}"
+    caption = f"Points: scores. {bars}. Dotted line: the model."
     yield Chart(sentence(f"{words(metric)}, model and baselines"), svg, caption, table)

@@ -21,6 +21,7 @@ from toolkit.utils.files import write_atomically
 if TYPE_CHECKING:
     import datasets
 
+    from toolkit.evaluation.baselines import Attempt
     from toolkit.plugin import Plugin
     from toolkit.reporting.prediction_arrays import PredictionArrays
     from toolkit.runs.writer import RunWriter
@@ -31,11 +32,14 @@ ROOM = 1_500_000  # characters of all of them together
 WIDEST = 1000  # pixels
 
 
-def write_first(plugin: Plugin[Any], test: datasets.Dataset, folder: RunWriter) -> None:
+def write_first(
+    plugin: Plugin[Any], test: datasets.Dataset, folder: RunWriter, attempt: Attempt
+) -> None:
     """Write the report at the end of a run, and keep what it shows of the test rows."""
     reading = _read(folder.path, folder.record)
     folder.write(calibration=trust.calibration(folder.record, reading))
-    examples.write_examples(plugin, test, folder.path, reading)
+    with attempt("report", "example rows"):
+        examples.write_examples(plugin, test, folder.path, reading)
     # As in the file, where NaN is null: the page is the same when it is written again.
     _write(Run(folder.path), reading, folder.path / FILE)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -141,7 +142,10 @@ def _baselines(job: Job, train_seconds: float) -> float:
     inputs = {n: made for n, (_, made) in some.items()}
     plugin = job.plugin.with_(data=data)
     modules = partial(run_metrics.modules, plugin)
-    score_baselines(plugin, inputs, modules, SECONDS / 4, job.recipe.seed)
+    score_baselines(
+        plugin, inputs, modules, SECONDS / 4, job.recipe.seed,
+        attempt=lambda *what: suppress(Exception),  # which does not fail the run either
+    )  # fmt: skip
     seconds = time.monotonic() - start
     seconds *= sum(len(raw[n]) for n in ("train", "test"))
     seconds /= sum(len(data[n]) for n in ("train", "test"))
