@@ -23,6 +23,7 @@ import finished as runs  # noqa: E402
 import pytest  # noqa: E402
 import warm  # noqa: E402
 from filelock import FileLock  # noqa: E402
+from installed import scenario  # noqa: E402, F401 - a fixture
 from text_rows import csv_of, sentences, tiny_bert  # noqa: E402
 
 from toolkit import Run  # noqa: E402
@@ -105,9 +106,9 @@ def tiny_model(shared) -> Path:
 def finished(shared) -> Callable[[str], Run]:
     """Return the finished run of a scenario, which all tests share: `finished(scenario)`."""
 
-    def run(scenario: str) -> Run:
-        name, _ = runs.RUNS[scenario]
-        return Run(shared(scenario, lambda folder: runs.make(scenario, folder)) / name)
+    def run(name: str) -> Run:
+        made, _ = runs.RUNS[name]
+        return Run(shared(name, lambda folder: runs.make(name, folder)) / made)
 
     return run
 

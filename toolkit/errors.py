@@ -2,6 +2,7 @@
 
 ToolkitError                 exit code 1: the run failed, and the input was valid
 ├── ReloadError              the saved model, reloaded, does not give the same predictions
+├── HookError                a hook of a plugin raised what it should not
 ├── TrainingError            training cannot go on (loss is NaN, ...)
 │   └── BatchSizeError       a step does not fit into memory; a smaller one may
 └── UserError                exit code 2: the input was wrong; carries one or several faults
@@ -32,6 +33,10 @@ class Interrupted(KeyboardInterrupt):
 
 class ReloadError(ToolkitError):
     """The saved model, reloaded in a fresh process, does not give the same predictions."""
+
+
+class HookError(ToolkitError):
+    """A hook of a plugin failed, or gave what the core cannot use; names class, file and line."""
 
 
 class TrainingError(ToolkitError):

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.errors import HookError
+
 if TYPE_CHECKING:
     import datasets
     import torch
 
     from toolkit.plugin import Plugin
 
+#: Columns that methods add, which no plugin's collator has to know.
+FEATURE_ROW, TEACHER_LOGITS = PRIVATE = ("feature_row", "teacher_logits")
 PASS = 64  # the fixed cost of a forward pass, in tokens (MiniLM on two cores)
 
 
@@ -71,7 +75,9 @@ def batch_maker(
 
     Columns that the model's forward does not name are left out, as Trainer does.
     """
-    collate = plugin.collator() or default_collator(plugin)
+    from accelerate.utils import send_to_device
+
+    collate = collator(plugin)
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     wanted = set(inspect.signature(inner.forward).parameters) - {"labels"}
     if with_labels:
@@ -79,10 +85,36 @@ def batch_maker(
     device: torch.device = next(model.parameters()).device
 
     def make(rows: list[dict[str, Any]]) -> Mapping[str, Any]:
-        batch = collate([{k: v for k, v in row.items() if k in wanted} for row in rows])
+        try:
+            batch = collate([{k: v for k, v in row.items() if k in wanted} for row in rows])
+        except KeyError as error:
+            if (name := error.args[0]) not in rows[0] or name in wanted:
+                raise
+            raise HookError(
+                f"{type(plugin).__name__}.collator asks for {name!r}, a column that `prepare` gave "
+                f"but that does not reach it: {type(inner).__name__}.forward does not name it"
+                + (" (no labels in prediction)" if name == "labels" else "")
+            ) from error
         # Some collators give `labels: None` where there are none.
         given = {k: v for k, v in batch.items() if v is not None}
-        return {k: v.to(device) if hasattr(v, "to") else v for k, v in given.items()}
+        moved: Mapping[str, Any] = send_to_device(given, device)
+        return moved
+
+    return make
+
+
+def collator(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
+    """Return the plugin's collator, or the default, past which the `PRIVATE` columns are led."""
+    import torch
+
+    collate = plugin.collator() or default_collator(plugin)
+
+    def make(rows: list[dict[str, Any]]) -> Mapping[str, Any]:
+        own = [name for name in PRIVATE if name in rows[0]]
+        if not own:
+            return collate(rows)
+        values = {name: torch.tensor([row[name] for row in rows]) for name in own}
+        return {**collate([{k: v for k, v in r.items() if k not in own} for r in rows]), **values}
 
     return make
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.errors import HookError
 from toolkit.evaluation import chunks
 from toolkit.evaluation.batches import batch_maker, by_length, records
 from toolkit.utils import distributed
@@ -49,6 +50,7 @@ def predict(
     with_loss: bool = False,
     tight: bool = False,
     others: Sequence[Any] = (),
+    alone: bool = False,
 ) -> Iterator[Batch]:
     """Yield the predictions of a split in row order, a window at a time.
 
@@ -63,6 +65,7 @@ def predict(
         with_loss: keep the labels in the batch and sum the loss over the rows.
         tight: cut batches where padding would cost more than another pass (on CPUs).
         others: the same model on other devices; batches go to all in turn.
+        alone: this rank predicts all rows, without the others.
     """
     import torch
 
@@ -74,8 +77,9 @@ def predict(
         for first, last in chunks.windows(starts, WINDOW):
             rows = range(int(starts[first]), int(starts[last]))
             batches = list(by_length(prepared, rows, batch_size, tight=tight))
-            own = _window(plugin, lanes, raw, prepared, batches)
-            shares = distributed.gather_object(own)
+            place = (0, 1) if alone else (distributed.rank(), distributed.size())
+            own = _window(plugin, lanes, raw, prepared, batches, *place)
+            shares = [own] if alone else distributed.gather_object(own)
             if shares is not None:
                 yield _joined(plugin, raw, prepared, starts[first : last + 1], first, shares)
 
@@ -86,6 +90,8 @@ def _window(
     raw: datasets.Dataset,
     prepared: datasets.Dataset,
     batches: Sequence[list[int]],
+    rank: int,
+    ranks: int,
 ) -> Share:
     """Return this rank's share of a window: predictions by row number, and sums of losses.
 
@@ -94,7 +100,7 @@ def _window(
     found: dict[int, Any] = {}
     in_chunks = chunks.given(prepared)
     losses: list[float] = []
-    places = range(distributed.rank(), len(batches) + distributed.rank(), distributed.size())
+    places = range(rank, len(batches) + rank, ranks)
     # Past the end a batch is repeated, as a sharded model needs all ranks in step.
     turns = [batches[min(place, len(batches) - 1)] for place in places]
     given = (records(prepared, chosen) for chosen in turns)
@@ -102,7 +108,7 @@ def _window(
         inputs, batch, outputs = found_of
         if place >= len(batches):
             continue
-        loss = _loss(plugin, outputs, batch)
+        loss = loss_of(plugin, outputs, batch) if "labels" in batch else None
         if loss is not None:
             losses.append(loss * len(chosen))
         if in_chunks:
@@ -151,7 +157,7 @@ def _outputs(
 
 def _check_count(plugin: Plugin[Any], hook: str, made: Sequence[Any], rows: int) -> None:
     if len(made) != rows:
-        raise ValueError(
+        raise HookError(
             f"{type(plugin).__name__}.{hook} gave {len(made)} predictions for {rows} rows"
         )
 
@@ -182,13 +188,11 @@ def _joined(
     return Batch(first, predictions, total)
 
 
-def _loss(plugin: Plugin[Any], outputs: Any, batch: Mapping[str, Any]) -> float | None:
-    if "labels" not in batch:
-        return None
-    custom = plugin.loss()
-    if custom is not None:
+def loss_of(plugin: Plugin[Any], outputs: Any, batch: Mapping[str, Any]) -> float | None:
+    """Return the loss of a batch, or None where neither plugin nor model gives one."""
+    if "labels" in batch and (custom := plugin.loss()) is not None:
         return float(custom(outputs, batch["labels"]))
-    found = getattr(outputs, "loss", None)
+    found = outputs.get("loss") if isinstance(outputs, Mapping) else getattr(outputs, "loss", None)
     return None if found is None else float(found)
 
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import NEVER_RUN, ModelError, ToolkitError, UserError
+from toolkit.plugin.blame import blamed
+
+if TYPE_CHECKING:
+    from toolkit.plugin import Plugin
 
 
 @contextmanager
@@ -63,19 +67,28 @@ def auto_class_of(config: Any, folder: Path) -> Any:
     architectures = config.architectures or []
     auto = next(filter(None, map(auto_class, architectures)), None)
     if auto is None:
-        raise UserError(f"no Auto class of transformers loads {architectures} of {folder}")
+        what = f"no Auto class of transformers loads {architectures} of {folder}"
+        raise UserError(f"{what}: the plugin has to, in load_saved")
     return auto
 
 
-def load_plain(folder: Path) -> Any:
-    """Load a saved model by the Auto class of its architecture, on the device that is there.
+def load_saved(plugin: Plugin[Any], dtype: str = "float32") -> Any:
+    """Load the model in `plugin.model_path`, on the device that is there.
+
+    Args:
+        dtype: for `Plugin.load_saved`; what an Auto class loads is float32.
 
     Raises:
-        UserError: transformers has no Auto class for it.
+        UserError: neither the plugin nor an Auto class of transformers loads it.
     """
     import torch
     import transformers
 
-    auto = auto_class_of(transformers.AutoConfig.from_pretrained(folder), folder)
-    model = auto.from_pretrained(folder, dtype=torch.float32).eval()
+    folder = plugin.model_path
+    with blamed(plugin):
+        model = plugin.load_saved(getattr(torch, dtype))
+    if model is None:
+        auto = auto_class_of(transformers.AutoConfig.from_pretrained(folder), folder)
+        model = auto.from_pretrained(folder, dtype=torch.float32)
+    model = model.eval()
     return model.to("cuda") if torch.cuda.is_available() else model

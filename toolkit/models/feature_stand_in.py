@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from toolkit.errors import TrainingError
+from toolkit.evaluation.batches import FEATURE_ROW as COLUMN
 from toolkit.models.extra_inputs import extra_input, without
 from toolkit.models.features import Features, cached_features
 from toolkit.models.method import MethodContext
 
-COLUMN = "feature_row"
 WINDOW = 512  # rows: their features are a vector for each token
 
 
@@ -24,8 +25,8 @@ def on_features(model: Any, context: MethodContext) -> AbstractContextManager[No
     Returns None where the head reads more of the base model than its token states; training then
     runs the frozen model in every epoch.
     """
-    prefix = model.base_model_prefix
-    if not hasattr(model, prefix) or not _only_states(model, context.first_batch(model)):
+    prefix = getattr(model, "base_model_prefix", "")
+    if not hasattr(model, prefix or "-") or not _only_states(model, context.first_batch(model)):
         context.report.update({"head": "trained", "features": "not kept: the head reads more"})
         return None
     stores, start = [], 0
@@ -75,7 +76,9 @@ class _Base(nn.Module):
         self.wanted: Any = None
 
     def look_up(self, rows: Any) -> None:
-        """Note the rows of the next forward pass."""
+        """Note the rows of the next forward pass; raises TrainingError where there are none."""
+        if rows is None:
+            raise TrainingError(f"the Trainer's collator has lost the column {COLUMN!r}")
         self.wanted = rows
 
     def forward(self, *inputs: Any, attention_mask: Any = None, **_: Any) -> Any:

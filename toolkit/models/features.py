@@ -176,7 +176,9 @@ def _key(
     versions, processor = packages(), plugin.processor
     # A tokenizer's part is in the token ids; images are processed when they are read.
     settings = processor.to_json_string() if hasattr(processor, "to_json_string") else ""
-    way = (kind, model.config.to_json_string(), type(plugin).__qualname__, settings,
+    config: Any = getattr(model, "config", None)
+    described = config.to_json_string() if hasattr(config, "to_json_string") else repr(config)
+    way = (kind, described, type(plugin).__qualname__, settings,
            plugin.options.model_dump_json(), bf16_supported(),
            versions["torch"], versions["transformers"])  # fmt: skip
     digest = xxhash.xxh3_128(repr(way).encode())

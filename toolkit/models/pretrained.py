@@ -7,7 +7,8 @@ wastes hours without a warning.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,40 @@ def longest_input(folder: Path, tokenizer: Any) -> int | None:
     return int(min(known)) if known else None
 
 
+def train_tokenizer(texts: Iterable[str], vocab_size: int = 8000, **settings: Any) -> Any:
+    """Return a PreTrainedTokenizerFast trained on texts, for a model from scratch: byte-level BPE.
+
+    It encodes any text, and the same texts give the same tokenizer (Radford et al. 2019).
+
+    Args:
+        vocab_size: most tokens, among them the 256 bytes and `<pad>` (0), `<s>`, `</s>`, `<unk>`
+            and `<mask>`. A text is `<s> text </s>`, a pair `<s> one </s> two </s>`.
+        settings: of the tokenizer, such as `model_max_length`.
+    """
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    start, end = "<s>", "</s>"
+    special = {"pad": "<pad>", "bos": start, "eos": end, "unk": "<unk>", "mask": "<mask>"}
+    made, alphabet = Tokenizer(models.BPE()), pre_tokenizers.ByteLevel.alphabet()
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size, min_frequency=2, show_progress=False,
+        special_tokens=list(special.values()), initial_alphabet=alphabet,
+    )  # fmt: skip
+    made.train_from_iterator(texts, trainer)
+    made.post_processor = processors.TemplateProcessing(
+        single=f"{start} $A {end}", pair=f"{start} $A {end} $B {end}",
+        special_tokens=[(token, made.token_to_id(token)) for token in (start, end)],
+    )  # fmt: skip
+    names = {
+        f"{name}_token": token for name, token in (special | {"cls": start, "sep": end}).items()
+    }
+    found: Any = PreTrainedTokenizerFast
+    return found(tokenizer_object=made, **names, **settings)
+
+
 def model(auto: Any, folder: Path, tokenizer: Any = None, **settings: Any) -> Any:
     """Return `auto.from_pretrained(folder, **settings)`, whose body must come from the folder.
 
@@ -94,6 +129,8 @@ def model(auto: Any, folder: Path, tokenizer: Any = None, **settings: Any) -> An
     if is_scratch(folder):
         config, _ = AutoConfig.from_pretrained(folder, return_unused_kwargs=True, **settings)
         found = auto.from_config(config)
+        if (file := folder / "generation_config.json").is_file():
+            found.generation_config.update(**json.loads(file.read_text(encoding="utf-8")))
     else:
         found, info = auto.from_pretrained(folder, output_loading_info=True, **settings)
         _check_body(found, info, folder)

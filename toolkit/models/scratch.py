@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -23,7 +25,7 @@ def from_config(fields: Mapping[str, Any]) -> ModelFiles:
         RecipeError: an unknown type, unknown fields, or values that the config refuses.
     """
     import datasets
-    from transformers import CONFIG_MAPPING
+    from transformers import CONFIG_MAPPING, GenerationConfig, PreTrainedConfig
 
     model_type = fields.get("model_type")
     # Not `in`: that knows the types of transformers only, not those that a plugin has registered.
@@ -32,24 +34,34 @@ def from_config(fields: Mapping[str, Any]) -> ModelFiles:
         what = f"is {model_type!r}: no model type.{nearest(str(model_type), known)}"
         raise RecipeError(Fault("model.from_config.model_type", what))
     cls, rest = CONFIG_MAPPING[model_type], {k: v for k, v in fields.items() if k != "model_type"}
-    takes = {*cls().to_dict(), *getattr(cls, "attribute_map", {})}
+    generation = set(GenerationConfig().to_dict())  # type: ignore[no-untyped-call]  # theirs
+    takes = {*cls().to_dict(), *getattr(cls, "attribute_map", {}),
+             *inspect.signature(PreTrainedConfig.__init__).parameters}  # fmt: skip
     faults = [
-        Fault(f"model.from_config.{name}", f"is no field of {cls.__name__}.{nearest(name, takes)}")
+        Fault(
+            f"model.from_config.{name}",
+            f"is no field of {cls.__name__}.{nearest(name, takes | generation)}",
+        )
         for name in rest
-        if name not in takes
+        if name not in takes | generation
     ]
     if faults:
         raise RecipeError(faults)
     try:
         text = cls(**rest).to_json_string()
+        # What only generation knows has a file of its own, as it has beside saved models.
+        alone = {k: v for k, v in rest.items() if k in generation - set(json.loads(text))}
+        more = json.dumps(alone, sort_keys=True) if alone else ""
     except Exception as error:  # configs check their fields each in their own way
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
         what = f"{cls.__name__} refuses it: {reason}"
         raise RecipeError(Fault("model.from_config", what)) from None
-    digest = hashlib.sha256(text.encode()).hexdigest()
+    digest = hashlib.sha256((text + more).encode()).hexdigest()
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-configs" / digest[:32]
     folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"config.{os.getpid()}.partial"
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, folder / "config.json")
+    for name, content in (("generation_config.json", more), ("config.json", text)):
+        if content:
+            partial = folder / f"{name}.{os.getpid()}.partial"
+            partial.write_text(content, encoding="utf-8")
+            os.replace(partial, folder / name)
     return ModelFiles(folder, f"{model_type} from scratch", f"sha256:{digest}", "config")

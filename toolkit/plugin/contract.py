@@ -132,7 +132,8 @@ class Plugin(ABC, Generic[OptionsT]):
     def load_model(self) -> transformers.PreTrainedModel:
         """Return the pretrained model from `self.model_path`, with a head that fits the data.
 
-        Any torch module with `config` and a `save_pretrained` that writes safetensors will do.
+        Any torch module with a `save_pretrained` that writes safetensors will do; its `config`, if
+        it has one, must be a `PreTrainedConfig`, as Trainer writes to it.
         """
 
     def load_saved(self, dtype: torch.dtype) -> Any:

@@ -74,7 +74,9 @@ def metadata(record: Mapping[str, Any], adapter: bool) -> ModelCardData:
     """
     from huggingface_hub import ModelCardData
 
-    model, base = record["model"], Card.model_validate(record.get("card") or {}).base
+    about = Card.model_validate(record.get("card") or {})
+    model, base = record["model"], about.base
+    loads = about.usage or record.get("adapter")  # by transformers alone
     known: dict[str, Any] = {}
     if model["source"] in ("cache", "hub", "mirror"):
         known = {"base_model": printable_line(model["id"]),
@@ -86,8 +88,8 @@ def metadata(record: Mapping[str, Any], adapter: bool) -> ModelCardData:
         license_name=base.license_name,
         license_link=base.license_link,
         language=base.languages or None,
-        library_name="peft" if adapter else "transformers",
-        pipeline_tag=record["scenario"] if record["scenario"] in _hub_tasks() else None,
+        library_name="peft" if adapter else "transformers" if loads else None,
+        pipeline_tag=about.task,
         datasets=[data["dataset_type"]] if data else None,
         metrics=[printable_line(name) for name in record["metrics"]["test"]],
         model_name=printable_line(record["recipe"]),
@@ -95,14 +97,6 @@ def metadata(record: Mapping[str, Any], adapter: bool) -> ModelCardData:
         tags=["toolkit", record["scenario"], *([method] if method else [])],
         **known,
     )
-
-
-def _hub_tasks() -> set[str]:
-    """Return the tasks that transformers knows by the names that the Hub has for them."""
-    from transformers.modelcard import TASK_TAG_TO_NAME_MAPPING
-    from transformers.pipelines import PIPELINE_REGISTRY
-
-    return {*PIPELINE_REGISTRY.get_supported_tasks(), *TASK_TAG_TO_NAME_MAPPING}
 
 
 def _hub_dataset(record: Mapping[str, Any]) -> dict[str, Any]:

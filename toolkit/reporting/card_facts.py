@@ -68,7 +68,8 @@ def collect(
         pretrained: folder of the model that was fine-tuned. saved: folder of what became of it.
     """
     targets = list(dict.fromkeys(columns(plugin.options, "target").values()))
-    names = getattr(adapters.inner(plugin.model).config, "id2label", None) or {}
+    config = getattr(adapters.inner(plugin.model), "config", None)
+    names = getattr(config, "id2label", None) or {}
     known = set(map(str, names.values()))
     licence = getattr(train.info, "license", None)
     return {
@@ -77,6 +78,7 @@ def collect(
         "targets": targets,
         "classes": _class_rows(train, targets[0], known) if targets else {},
         "data_license": printable_line(licence)[:300] if licence else None,
+        "task": plugin.task,
         "usage": None if adapters.is_adapter(plugin.model) else _usage(saved, plugin),
     }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from toolkit.errors import BatchSizeError, Interrupted
-from toolkit.evaluation.batches import batch_maker, default_collator, records
+from toolkit.evaluation.batches import PRIVATE, batch_maker, collator, default_collator, records
 from toolkit.models import adapters, methods
 from toolkit.models.method import Method, MethodContext
 from toolkit.runner import facts
@@ -133,7 +133,10 @@ def make_trainer(job: Job, folder: RunWriter, *own: TrainerCallback, after: int 
         "args": job.arguments,
         "train_dataset": prepared["train"],
         "eval_dataset": prepared["validation"],
-        "data_collator": plugin.collator() or default_collator(plugin),
+        # As the plugin made it where it can be: a Trainer of its own may look at its class.
+        "data_collator": collator(plugin)
+        if {*PRIVATE} & {*prepared["train"].column_names}
+        else plugin.collator() or default_collator(plugin),
         "processing_class": plugin.processor,
         "compute_loss_func": method.loss(plugin),
         "callbacks": [*own, *early_stopping(recipe), *method.callbacks()],

@@ -10,19 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.data import LoadedData, load_splits
 from toolkit.errors import Fault, RecipeError, ToolkitError
-from toolkit.evaluation import chunks, run_metrics
+from toolkit.evaluation import chunks
 from toolkit.models import methods, pretrained, scratch
 from toolkit.models.auto import loading
 from toolkit.models.find import ModelFiles, find_model
 from toolkit.plugin import Plugin
+from toolkit.plugin.blame import blamed
 from toolkit.recipe import Draft, Recipe
+from toolkit.runner import processors
+from toolkit.runner.rehearsal import rehearse
 from toolkit.runner.resolve import check_metrics, headline, marked_columns, resolve_recipe
 from toolkit.training import cpu
 from toolkit.training.arguments import is_sharded, require_checkpointing, training_arguments
+from toolkit.utils import distributed, jsonable
 from toolkit.utils.distributed_errors import local_main_process_first
 from toolkit.utils.logging import quiet_libraries, quiet_loggers
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import datasets
     import transformers
 
@@ -74,19 +80,31 @@ class Job:
         self.arguments = _load_model(self.plugin, self.recipe, self.prepared, self.files)
 
 
-def prepare(draft: Draft) -> Job:
+def prepare(draft: Draft, before: Path | None = None) -> Job:
     """Do everything that comes before training; `toolkit check` stops here.
+
+    Args:
+        before: the folder of the run that this one goes on with.
 
     Raises:
         UserError: the user's input is wrong.
+        HookError: a hook of the plugin fails.
     """
     clock = Clock()
     with clock.phase("imports"):
         quiet_loggers()
         import_libraries()
-        from transformers import set_seed
     quiet_libraries()
     recipe, plugin = resolve_recipe(draft)
+    with blamed(plugin):
+        return _prepare(draft.name, recipe, plugin, clock, before)
+
+
+def _prepare(
+    name: str, recipe: Recipe, plugin: Plugin[Any], clock: Clock, before: Path | None
+) -> Job:
+    from transformers import set_seed
+
     with clock.phase("data"), local_main_process_first():
         loaded = load_rows(recipe, plugin)
     with clock.phase("model"), local_main_process_first():
@@ -94,18 +112,23 @@ def prepare(draft: Draft) -> Job:
         plugin.model_path, plugin.data = files.path, loaded.splits
         loaded.notes += plugin.notes()
         set_seed(recipe.seed)
-        with loading(_what_fails(files, recipe)):
-            plugin.processor = plugin.load_processor()
+        with loading(_what_fails(files, recipe)), blamed(plugin, own_lines=True):
+            plugin.processor = processors.kept(before) or plugin.load_processor()
         check_metrics(plugin)
+    if files.source == "config":  # one for all ranks: training a tokenizer may depend on chance
+        plugin.processor = distributed.broadcast_object(plugin.processor)
+    plugin.statistics = jsonable.parsed(plugin.training_statistics())
     with clock.phase("prepare"), local_main_process_first():
         prepared = {str(name): _model_inputs(plugin, loaded, str(name)) for name in loaded.splits}
     with clock.phase("model"):
         arguments = _load_model(plugin, recipe, prepared, files)
-        run_metrics.rehearse(plugin, loaded.splits, prepared)
     plugin.loss()  # raises for wrong settings: now, not after an hour
     methods.method_for(recipe.method).check(plugin.model)
     require_checkpointing(arguments, plugin.model)
-    return Job(draft.name, recipe, plugin, loaded, files, prepared, arguments, clock)
+    with clock.phase("rehearsal"):
+        if distributed.is_main():
+            loaded.notes += rehearse(plugin, loaded.splits, prepared)
+    return Job(name, recipe, plugin, loaded, files, prepared, arguments, clock)
 
 
 def load_rows(recipe: Recipe, plugin: Plugin[Any]) -> LoadedData:
@@ -148,7 +171,7 @@ def _load_model(
     """Return the training arguments; make the model on their device."""
     has_lengths = "length" in prepared["train"].column_names
     arguments = training_arguments(plugin, recipe, headline(plugin), has_lengths=has_lengths)
-    with loading(_what_fails(files, recipe)):
+    with loading(_what_fails(files, recipe)), blamed(plugin, own_lines=True):
         make_model(plugin, recipe.seed, arguments, prepared["train"])
     return arguments
 

@@ -15,6 +15,7 @@ report     report.html, model card, trackers
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -26,19 +27,20 @@ from rich.console import Console
 from toolkit.errors import Interrupted
 from toolkit.models import adapters
 from toolkit.plugin import Plugin
+from toolkit.plugin.blame import blamed
 from toolkit.recipe import Draft
 from toolkit.reporting import card, figures, html
-from toolkit.runner import facts, failures, mailbox, score
+from toolkit.runner import facts, failures, mailbox, processors, score
 from toolkit.runner.fit import fit
 from toolkit.runner.join import join
 from toolkit.runner.prepare import Job, prepare
 from toolkit.runner.resume import RunToResume, find_run_to_resume, reopen_run
 from toolkit.runs import verify
 from toolkit.runs.folder import Run, resume_command
-from toolkit.runs.predictor import CALIBRATION
+from toolkit.runs.predictor import KEPT
 from toolkit.runs.writer import RunWriter, SilentRunWriter
 from toolkit.training import tracking
-from toolkit.utils import distributed, resources, signals
+from toolkit.utils import distributed, jsonable, resources, signals
 from toolkit.utils.distributed_errors import raise_on_all_ranks
 from toolkit.utils.signals import ShutdownSignal
 from toolkit.utils.text import print_text
@@ -71,12 +73,15 @@ def run(
             before = distributed.broadcast_object(before)
             if before is not None and before.finished:
                 return Run(before.path) if before.path.is_dir() else None
-            job = prepare(draft.changed(before.overrides) if before else draft)
+            draft = draft.changed(before.overrides) if before else draft
+            job = prepare(draft, before.path if before else None)
             job.reductions += mailbox.reductions()
         folder = _open_folder(out, job, before)
-        with _end_recorded(folder):
+        with _end_recorded(folder), blamed(job.plugin):
             folder.write_recipe(job.recipe)
             folder.write(**facts.before_training(job))
+            if distributed.is_main() and job.files.source == "config":
+                processors.keep(job.plugin.processor, folder.path)
             for note in folder.record["devices"]["notes"] if distributed.is_main() else ():
                 print_text(console, note, "yellow")
             tracked = folder.record.get("trackers", {})
@@ -86,6 +91,7 @@ def run(
                 _train_and_report(job, folder, console, shutdown)
                 if distributed.is_main():
                     trackers.report(console, folder.record, folder.path)
+                    shutil.rmtree(folder.path / processors.FOLDER, ignore_errors=True)
                     folder.clear_checkpoints(keep="save_total_limit" in job.recipe.training)
                     folder.write(status="finished")
             if distributed.is_main():
@@ -161,9 +167,10 @@ def save(plugin: Plugin[Any], folder: Path, **weights: Any) -> None:
         plugin.model.save_pretrained(folder, **weights)
     if plugin.processor is not None:
         plugin.processor.save_pretrained(folder)
-    if plugin.calibration:
-        text = json.dumps(dict(plugin.calibration), indent=2)
-        (folder / CALIBRATION).write_text(text + "\n", encoding="utf-8")
+    for attribute, name in KEPT.items():
+        if values := getattr(plugin, attribute):
+            text = json.dumps(dict(values), indent=2, default=jsonable.plain)
+            (folder / name).write_text(text + "\n", encoding="utf-8")
 
 
 def _open_folder(out: Path | None, job: Job, before: RunToResume | None) -> RunWriter:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import DataError, Fault, UserError
 from toolkit.models import adapters, methods, pretrained
-from toolkit.models.auto import load_plain
+from toolkit.models.auto import load_saved
 from toolkit.plugin import get
+from toolkit.plugin.blame import blamed
 from toolkit.recipe import library
 from toolkit.runs.compute import ComputeConfig
 from toolkit.runs.folder import Run
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from toolkit.recipe import Recipe
 
 
-CALIBRATION = "calibration.json"  # in the model's folder: what `Plugin.calibrate` has chosen
+#: Attribute of a plugin -> the file in the model's folder that keeps it.
+KEPT = {"calibration": "calibration.json", "statistics": "training_statistics.json"}
 
 
 @dataclass
@@ -51,7 +53,8 @@ class Predictor:
         """
         if not rows:
             return []
-        return self.predictions(self.plugin.add_features(self.dataset(rows)))
+        with blamed(self.plugin):
+            return self.predictions(self.plugin.add_features(self.dataset(rows)))
 
     def dataset(self, rows: Sequence[Mapping[str, Any]]) -> datasets.Dataset:
         """Return rows as a dataset; raises as `predict` does."""
@@ -106,10 +109,11 @@ class Predictor:
         from toolkit.data.uncached import UncachedDataset
         from toolkit.evaluation.predicting import predict
 
-        raw = UncachedDataset.of(raw)
-        batches = predict(self.plugin, self.plugin.model, raw, self.plugin.prepare(raw, "predict"),
-                          self.batch_size, tight=True, others=self.others)  # fmt: skip
-        return [prediction for batch in batches for prediction in batch.predictions]
+        raw, plugin = UncachedDataset.of(raw), self.plugin
+        with blamed(plugin):
+            batches = predict(plugin, plugin.model, raw, plugin.prepare(raw, "predict"),
+                              self.batch_size, tight=True, others=self.others)  # fmt: skip
+            return [prediction for batch in batches for prediction in batch.predictions]
 
 
 def load_predictor(run: Path, computing: ComputeConfig | None = None) -> Predictor:
@@ -130,7 +134,7 @@ def load_predictor(run: Path, computing: ComputeConfig | None = None) -> Predict
         method = methods.method_for(recipe_of(run).method)
         plugin.model = adapters.load(plugin.model_path, method, trained_on(run))
     else:
-        plugin.model = load_plain(plugin.model_path)
+        plugin.model = load_saved(plugin, computing.dtype)
     plugin.model, *others = computing.replicas(plugin.model)
     return Predictor(plugin, others)
 
@@ -150,10 +154,11 @@ def plugin_of(run: Path) -> Plugin[Any]:
     plugin.recipe = recipe
     plugin.model_path = run / "model"
     pretrained.refuse_remote_code()
-    plugin.processor = plugin.load_processor()
-    calibration = plugin.model_path / CALIBRATION
-    if calibration.is_file():
-        plugin.calibration = json.loads(calibration.read_text(encoding="utf-8"))
+    with blamed(plugin, own_lines=True):
+        plugin.processor = plugin.load_processor()
+    for attribute, name in KEPT.items():
+        if (file := plugin.model_path / name).is_file():
+            setattr(plugin, attribute, json.loads(file.read_text(encoding="utf-8")))
     return plugin
 
 

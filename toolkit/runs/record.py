@@ -38,7 +38,7 @@ class Card(OpenModel):
     """What the model card says beside the scores.
 
     base: from the card of the pretrained model. inputs, targets: columns. classes: training rows
-    of each. usage: lines of Python that load the model alone.
+    of each. usage: lines of Python that load the model alone. task: the Hub's name for it.
     """
 
     class Base(OpenModel):
@@ -53,6 +53,7 @@ class Card(OpenModel):
     classes: Counts = {}
     data_license: str | None = None
     usage: str | None = None
+    task: str | None = None
 
 
 class Data(OpenModel):

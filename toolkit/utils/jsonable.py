@@ -20,6 +20,11 @@ def line(value: Any, default: Callable[[Any], Any] | None = None) -> str:
         return json.dumps(finite(value), ensure_ascii=False, default=default)
 
 
+def parsed(value: Any) -> Any:
+    """Return a value as it comes back from a file of JSON."""
+    return json.loads(line(value))
+
+
 def finite(value: Any) -> Any:
     """Return a value with NaN and infinity, which JSON lacks, replaced by None."""
     if isinstance(value, Mapping):

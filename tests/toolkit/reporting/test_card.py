@@ -98,8 +98,7 @@ def test_models_and_data_of_the_hub_are_linked_and_unknown_tasks_left_out(made):
     record = json.loads(json.dumps(made.record))
     record["model"] = {"id": "owner/base", "revision": "0" * 40, "source": "hub"}
     record["data"]["source"] = "hub:owner/rows:small@main"
-    record["scenario"] = "reading-tea-leaves"
-    record["card"]["base"] = {}
+    record["card"] |= {"base": {}, "task": None}
     found = ModelCard(card.card(record)).data
     assert (found.base_model, found.base_model_relation) == ("owner/base", "finetune")
     assert (found.datasets, found.pipeline_tag, found.license) == (["owner/rows"], None, "unknown")

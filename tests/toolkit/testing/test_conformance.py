@@ -175,20 +175,20 @@ MALFORMED = {
     "rows dropped": ("parts", [("remove_columns=split.column_names)",
                                 "remove_columns=split.column_names).select(range(5))")],
                      "must keep every row"),
-    "no model of transformers": (
+    "a model that cannot be saved": (
         "parts", [("return pretrained.model(AutoModelForSequenceClassification, self.model_path, "
                    "num_labels=2)", "import torch\n        return torch.nn.Linear(2, 2)")],
-        "not a transformers.PreTrainedModel"),
+        "load_model gave Linear, which has no save_pretrained"),
     "a crash on odd labels": ("labels", [], "ends in"),
     "references for nothing": (
         "parts", [("    def metrics(self)", "    def references(self, rows):\n        return []\n\n"
-                   "    def metrics(self)")], "references gave 0 for 2 rows"),
+                   "    def metrics(self)")], "references gave 0 for"),
     "a prediction that hangs on its neighbours": (
         "batches", [("outputs.logits.softmax(-1)", "(outputs.logits * len(rows)).softmax(-1)")],
         "predicted differently alone"),
     "no JSON": ("predictions", [('{"label": self.names[p[1] > p[0]], "scores": dict(zip(self.names,'
                                  ' p))}\n', '{"label": self.names[p[1] > p[0]], "scores": '
-                                 'dict(zip(self.names, p)), "raw": outputs}\n')], "is not JSON"),
+                                 'dict(zip(self.names, p)), "raw": outputs}\n')], "is no JSON"),
     "another order": ("predictions", [("                for p in found]\n\n    def metrics",
                                        "                for p in found] if len(rows) < 4 else "
                                        "[{'row': n, 'of': rows[0]['text']} for n in range(len(rows)"

@@ -8,9 +8,9 @@ from typing import Any
 
 from toolkit.errors import UserError
 from toolkit.models import adapters, methods
-from toolkit.models.auto import load_plain
+from toolkit.models.auto import load_saved
 from toolkit.runs.folder import Run
-from toolkit.runs.predictor import recipe_of, trained_on
+from toolkit.runs.predictor import plugin_of, recipe_of, trained_on
 
 
 def merged(run: Run, folder: Path) -> str:
@@ -34,7 +34,7 @@ def plain_model(run: Run) -> Any:
     """Return a run's model; an adapter is merged into its base model."""
     folder = run.path / "model"
     if not (folder / adapters.CONFIG).is_file():
-        return load_plain(folder)
+        return load_saved(plugin_of(run.path))
     method = methods.method_for(recipe_of(run.path).method)
     return adapters.merged(folder, method, trained_on(run.path))
 

@@ -81,6 +81,9 @@ class _Source:
             raise UserError(f"{run.path}: {what} to ONNX; --to merged gives plain weights")
         self.splits = rows_of(run, self.restored)
         plugin.model = plain_model(run).eval().cpu().float()
+        if not hasattr(plugin.model, "get_memory_footprint"):
+            what = f"ONNX is for models of transformers, and {type(plugin.model).__name__} is none"
+            raise UserError(f"{run.path}: {what}")
 
     def write(self, folder: Path, form: str) -> dict[str, Any]:
         """Write model.onnx, config, tokenizer and so on; return facts for export.json."""

@@ -10,8 +10,9 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import Field
 
-from toolkit.errors import Fault, RecipeError, UserError
-from toolkit.models.auto import load_plain
+from toolkit.errors import Fault, RecipeError, TrainingError, UserError
+from toolkit.evaluation.batches import TEACHER_LOGITS as COLUMN
+from toolkit.models.auto import load_saved
 from toolkit.models.extra_inputs import extra_input, without
 from toolkit.models.features import cached_features
 from toolkit.models.find import find_model
@@ -19,8 +20,6 @@ from toolkit.models.method import MethodContext
 from toolkit.models.methods.full import Full
 from toolkit.plugin import Plugin
 from toolkit.utils.text import listing
-
-COLUMN = "teacher_logits"
 
 
 class Distill(Full):
@@ -68,6 +67,8 @@ class Distill(Full):
 
     def loss(self, plugin: Plugin[Any]) -> Callable[..., Any] | None:
         """Return the student's loss mixed with its distance from the teacher."""
+        import torch
+
         from toolkit.models.linear_fit import loss_for
 
         own = plugin.loss()
@@ -83,6 +84,8 @@ class Distill(Full):
             else:
                 hard = weight * loss_for(labels, smoothing)(outputs.logits.float(), labels)
             if soft is None:
+                if torch.is_grad_enabled():
+                    raise TrainingError(f"the Trainer's collator has lost the column {COLUMN!r}")
                 return hard
             distance = self._distance(outputs.logits.float(), soft.float(), labels)
             return (1 - self.alpha) * hard + self.alpha * weight * distance
@@ -136,7 +139,7 @@ class Distill(Full):
             raise RecipeError(f"method.teacher: {error}") from error
         other = type(student)()
         other.options, other.recipe, other.model_path = student.options, student.recipe, found.path
-        other.processor, other.model = other.load_processor(), load_plain(found.path)
+        other.processor, other.model = other.load_processor(), load_saved(other)
         return other
 
 

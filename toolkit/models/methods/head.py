@@ -10,9 +10,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, PrivateAttr
 
-from toolkit.errors import RecipeError
+from toolkit.errors import Fault, RecipeError
 from toolkit.models.linear_fit import STRENGTHS
 from toolkit.models.method import Method, MethodContext
+from toolkit.models.structure import head_modules
 
 
 class Head(Method):
@@ -31,6 +32,19 @@ class Head(Method):
     C: tuple[Annotated[float, Field(gt=0)], ...] = Field(STRENGTHS, min_length=1)
     _standing_in: Any = PrivateAttr(None)
 
+    def check(self, model: Any) -> None:
+        """Raise RecipeError for a model that generates, or has nothing above its base."""
+        generates = getattr(model, "can_generate", bool)()
+        if generates and getattr(model.config, "is_encoder_decoder", False):
+            why = "is sequence to sequence, and learns in its encoder and decoder"
+        elif not _own_parameters(model):
+            why = "has no parameters of its own above the pretrained part"
+        else:
+            return
+        others = "full, partial, layerwise, lora, dora, ia3 or adalora"
+        what = f"head cannot train {type(model).__name__}, which {why}: use {others}"
+        raise RecipeError(Fault("method", what))
+
     def apply(self, model: Any, context: MethodContext) -> Any:
         """Return the model with its head fitted (nothing is left to train) or ready to train."""
         from toolkit.models.feature_stand_in import on_features
@@ -47,8 +61,8 @@ class Head(Method):
         if head is not None and (self.pooling == "mean" or _is_whole_head(model, head)):
             fit_exactly(model, head, context, self.C)
             return model
-        for name, parameter in model.named_parameters():
-            parameter.requires_grad_(_above(model, name))
+        for parameter in _own_parameters(model).values():
+            parameter.requires_grad_(True)
         self._standing_in = on_features(model, context)
         return model
 
@@ -57,14 +71,14 @@ class Head(Method):
         return self._standing_in or nullcontext()
 
 
-def _above(model: Any, name: str) -> bool:
-    """Return whether a parameter is outside of the base model."""
-    prefix = model.base_model_prefix
-    return not hasattr(model, prefix) or not name.startswith(f"{prefix}.")
+def _own_parameters(model: Any) -> dict[str, Any]:
+    """Return the parameters outside of the base model: of the head, and the model's own."""
+    head = {*head_modules(model)}
+    return {n: p for n, p in model.named_parameters() if "." not in n or n.split(".")[0] in head}
 
 
 def _is_whole_head(model: Any, head: Any) -> bool:
     own = {id(parameter) for parameter in head.parameters()}
-    if model.base_model is model:
+    if getattr(model, "base_model", model) is model:
         return True
-    return all(id(p) in own for n, p in model.named_parameters() if _above(model, n))
+    return all(id(parameter) in own for parameter in _own_parameters(model).values())

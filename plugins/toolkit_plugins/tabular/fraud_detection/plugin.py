@@ -28,6 +28,7 @@ class FraudDetection(Plugin[FraudOptions]):
     """A transformer over the fields of a row, or any encoder over rows that are written as text."""
 
     Options = FraudOptions
+    task = "tabular-classification"
     schema: Schema | None = None
 
     def add_features(self, rows: Any) -> Any:

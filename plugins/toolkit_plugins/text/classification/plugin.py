@@ -37,6 +37,7 @@ class TextClassification(ClassificationPlugin[TextOptions]):
     """Any model that AutoModelForSequenceClassification loads, encoder or decoder."""
 
     Options = TextOptions
+    task = "text-classification"
 
     def load_processor(self) -> Any:
         """Return the tokenizer; a decoder without a pad token pads with its end token."""

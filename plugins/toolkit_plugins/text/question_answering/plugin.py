@@ -23,6 +23,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
     """Any model that AutoModelForQuestionAnswering loads, with a fast tokenizer."""
 
     Options = AnswerOptions
+    task = "question-answering"
 
     def load_processor(self) -> Any:
         """Return the tokenizer, which must return the offsets of its tokens."""

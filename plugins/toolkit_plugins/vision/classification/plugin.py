@@ -28,6 +28,7 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
     """Any model that AutoModelForImageClassification loads or makes from a config."""
 
     Options = ImageOptions
+    task = "image-classification"
 
     def inspect_rows(self, rows: Any, split: str) -> RowInspection:
         """Decode every image once: unreadable files are named, and duplicates found."""

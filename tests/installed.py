@@ -1,4 +1,4 @@
-"""A stranger's scenario as an installed package."""
+"""A fixture: a stranger's scenario as an installed package."""
 
 from __future__ import annotations
 
