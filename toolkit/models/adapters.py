@@ -89,11 +89,10 @@ def _base(folder: Path, expected: str | None) -> Any:
             f"{folder} is an adapter of {files.id!r} at {expected}; {files.path} holds "
             f"{files.revision}: other weights, with which it would predict something else"
         )
-    config = transformers.AutoConfig.from_pretrained(folder)
     device = torch.accelerator.current_accelerator()
-    model = auto_class_of(config, folder).from_pretrained(
+    model = auto_class_of(folder).from_pretrained(
         files.path,
-        config=config,
+        config=transformers.AutoConfig.from_pretrained(folder),
         dtype=torch.float32,
         ignore_mismatched_sizes=True,  # the head comes with the adapter
     )
@@ -117,10 +116,8 @@ def _adapter_config(folder: Path) -> Any:
 
 def usage(folder: Path) -> str:
     """Return the lines of Python that load the adapter without toolkit."""
-    import transformers
-
     given = _adapter_config(folder)
-    auto = auto_class_of(transformers.AutoConfig.from_pretrained(folder), folder).__name__
+    auto = auto_class_of(folder).__name__
     revision = f", revision={given.revision!r}" if given.revision else ""
     return f"""\
 import peft, transformers

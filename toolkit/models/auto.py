@@ -58,13 +58,15 @@ def auto_class(architecture: str) -> Any:
     return None
 
 
-def auto_class_of(config: Any, folder: Path) -> Any:
+def auto_class_of(folder: Path) -> Any:
     """Return the plain Auto class that loads a saved model, by the architecture in its config.
 
     Raises:
         UserError: transformers has none for it.
     """
-    architectures = config.architectures or []
+    from transformers import AutoConfig
+
+    architectures = AutoConfig.from_pretrained(folder).architectures or []
     auto = next(filter(None, map(auto_class, architectures)), None)
     if auto is None:
         what = f"no Auto class of transformers loads {architectures} of {folder}"
@@ -82,13 +84,11 @@ def load_saved(plugin: Plugin[Any], dtype: str = "float32") -> Any:
         UserError: neither the plugin nor an Auto class of transformers loads it.
     """
     import torch
-    import transformers
 
     folder = plugin.model_path
     with blamed(plugin):
         model = plugin.load_saved(getattr(torch, dtype))
     if model is None:
-        auto = auto_class_of(transformers.AutoConfig.from_pretrained(folder), folder)
-        model = auto.from_pretrained(folder, dtype=torch.float32)
+        model = auto_class_of(folder).from_pretrained(folder, dtype=torch.float32)
     model = model.eval()
     return model.to("cuda") if torch.cuda.is_available() else model

@@ -17,6 +17,7 @@ from typing import Any
 
 from toolkit import registry
 from toolkit.errors import Fault, ModelError, PluginError
+from toolkit.utils.files import digest
 from toolkit.utils.text import listing, nearest
 
 GROUP = "toolkit.models"
@@ -88,7 +89,7 @@ def _refuse_kernels(folder: Path) -> None:
     """Raise ModelError for a config that names a kernel of the Hub: code, which is never run."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        named = list(_kernels(config, False))
+        named = list(_kernels(config))
     except (OSError, ValueError, RecursionError):
         return  # reported when it is loaded
     if named:
@@ -98,16 +99,14 @@ def _refuse_kernels(folder: Path) -> None:
         )
 
 
-def _kernels(value: Any, inside: bool) -> Iterator[str]:
+def _kernels(value: Any, key: str = "") -> Iterator[str]:
     """Yield the texts with a path in them under a key `..._implementation...`."""
-    if isinstance(value, str) and inside and "/" in value:
+    if isinstance(value, str) and "_implementation" in key and "/" in value:
         yield value
-    elif isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _kernels(inner, inside or "_implementation" in key)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _kernels(inner, inside)
+    elif isinstance(value, Mapping | list):
+        inside = value.items() if isinstance(value, Mapping) else enumerate(value)
+        for name, inner in inside:
+            yield from _kernels(inner, f"{key}.{name}")
 
 
 def _folder(model_id: str, revision: str | None) -> ModelFiles:
@@ -118,15 +117,12 @@ def _folder(model_id: str, revision: str | None) -> ModelFiles:
         there = False
     if not there:
         raise _NotHereError(f"folder: {path} does not exist")
-    odd = [
-        Fault(str(item), "is no file, or a link to nothing")
-        for item in sorted(path.iterdir())
-        if any(item.match(kind) for kind in WANTED) and not item.is_file()
-    ]
+    held = sorted(path.iterdir())
+    odd = [item for item in held if any(map(item.match, WANTED)) and not item.is_file()]
     if odd:
-        raise ModelError(odd)
+        raise ModelError([Fault(str(item), "is no file, or a link to nothing") for item in odd])
     if not (path / "config.json").is_file():
-        names = listing(sorted(item.name for item in path.iterdir()), 8)
+        names = listing([item.name for item in held], 8)
         raise ModelError(f"{path} is no model folder: config.json is missing (it holds {names})")
     if lacking := _lacking(path):
         raise ModelError(f"{path} is no whole model: its index names {listing(lacking, 4)} besides")
@@ -138,11 +134,8 @@ def _cache(model_id: str, revision: str | None) -> ModelFiles:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        path = Path(
-            snapshot_download(
-                model_id, revision=revision, local_files_only=True, allow_patterns=WANTED
-            )
-        )
+        path = Path(snapshot_download(model_id, revision=revision, local_files_only=True,
+                                      allow_patterns=WANTED))  # fmt: skip
     except LocalEntryNotFoundError:
         raise _NotHereError("cache: not downloaded before") from None
     except HFValidationError as error:
@@ -186,7 +179,8 @@ def _mirror(model_id: str, revision: str | None) -> ModelFiles:
             "is not loaded."
         )
     for name, expected in mirror.sha256.items():
-        found = _sha256(mirror.folder / name)
+        file = mirror.folder / name
+        found = digest(file) if file.is_file() else "missing"
         if found != expected:
             raise ModelError(
                 f"{where} is not what it promises: sha256 of {name} is {found}, expected "
@@ -261,12 +255,5 @@ def weights_digest(folder: Path) -> str:
     if not files:
         raise ModelError(_pickles_only(str(folder), os.listdir(folder)))
     if len(files) == 1:
-        return _sha256(files[0])
-    return hashlib.sha256("".join(_sha256(path) for path in files).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    if not path.is_file():
-        return "missing"
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return digest(files[0])
+    return hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch.nn import functional
 
 Loss = Callable[[Any, Any], Any]
 Layer = tuple[torch.Tensor, torch.Tensor]
@@ -68,8 +69,6 @@ def loss_for(labels: torch.Tensor, smoothing: float = 0.0) -> Loss:
     Cross-entropy for class ids, binary cross-entropy for rows of 0 and 1, the squared error for
     other numbers.
     """
-    from torch.nn import functional
-
     if not labels.is_floating_point():
         return lambda logits, y: functional.cross_entropy(logits, y, label_smoothing=smoothing)
     if labels.ndim == 2 and bool(((labels == 0) | (labels == 1)).all()):
@@ -132,7 +131,7 @@ class _Problem:
             total = penalty.item()
             for features, labels in self.train.parts:
                 share = len(labels) / self.train.rows
-                part = share * self.loss(_logits(features, layer), labels)
+                part = share * self.loss(functional.linear(features, *layer), labels)
                 part.backward(retain_graph=True)
                 total += part.item()
         assert leaf.grad is not None  # noqa: S101 - backward has just filled it
@@ -152,12 +151,9 @@ class _Problem:
 
     def loss_of(self, flat: Any, held_out: LabelledFeatures) -> float:
         """Return the mean loss of a solution on other rows."""
-        layer = self.layer(flat)
+        layer, total = self.layer(flat), 0.0
         with torch.no_grad():
-            found = [len(y) * float(self.loss(_logits(x, layer), y)) for x, y in held_out.parts]
-        return sum(found) / held_out.rows
-
-
-def _logits(features: torch.Tensor, layer: Layer) -> torch.Tensor:
-    weight, bias = layer
-    return torch.addmm(bias, features, weight.T)
+            for features, labels in held_out.parts:
+                loss = self.loss(functional.linear(features, *layer), labels)
+                total += len(labels) * float(loss)
+        return total / held_out.rows

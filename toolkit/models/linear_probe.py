@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,28 +35,19 @@ def fit_head(model: Any, context: MethodContext) -> None:
     train = context.prepared["train"]
     order = np.random.default_rng(context.seed).permutation(len(train))[:MOST_ROWS]
     rows = _Rows.of(model, head, context, train.select(order))
-    if not (rows.labels != rows.labels[:1]).any():
-        return
-    few = np.arange(min(TUNING_ROWS, len(order)))
-    kept, held = few[few % 5 > 0], few[few % 5 == 0]
-    loss, whole = rows.loss(context), rows.labelled()
-    chosen = fit_linear(rows.labelled(kept), rows.labelled(held), head.out_features, loss, MILD)
-    _set(head, fit_linear(whole, whole, head.out_features, loss, (chosen.strength,)))
+    if (rows.labels != rows.labels[:1]).any():
+        _set(head, rows.fitted(head.out_features, rows.loss(context), MILD, TUNING_ROWS))
 
 
 def fit_exactly(model: Any, head: Any, context: MethodContext, strengths: Sequence[float]) -> None:
     """Set the head to the optimum on train, for the penalty that predicts validation best."""
     train = _Rows.of(model, head, context, context.prepared["train"])
-    loss, whole = train.loss(context), train.labelled()
+    loss, outputs = train.loss(context), head.out_features
     if "validation" in context.prepared:
         other = _Rows.of(model, head, context, context.prepared["validation"])
-        found = fit_linear(whole, other.labelled(), head.out_features, loss, strengths)
+        found = fit_linear(train.labelled(), other.labelled(), outputs, loss, strengths)
     else:
-        place = np.arange(len(train.features))
-        kept, held = train.labelled(place[place % 5 > 0]), train.labelled(place[place % 5 == 0])
-        chosen = fit_linear(kept, held, head.out_features, loss, strengths)
-        found = fit_linear(whole, whole, head.out_features, loss, (chosen.strength,))
-        found.losses = chosen.losses
+        found = train.fitted(outputs, loss, strengths, len(train.labels))
     _set(head, found)
     context.report.update(
         {
@@ -101,12 +92,20 @@ class _Rows:
         settings = recipe.training if recipe else {}
         return loss_for(self.labels, float(settings.get("label_smoothing_factor", 0.0)))
 
-    def labelled(self, places: Any = None) -> LabelledFeatures:
+    def fitted(
+        self, outputs: int, loss: Loss, strengths: Sequence[float], tuning: int
+    ) -> LinearFit:
+        """Return the fit on all rows, for the penalty that suits a fifth of the first ones best."""
+        place, whole = np.arange(min(tuning, len(self.labels))), self.labelled()
+        kept, held = self.labelled(place[place % 5 > 0]), self.labelled(place[place % 5 == 0])
+        chosen = fit_linear(kept, held, outputs, loss, strengths)
+        found = fit_linear(whole, whole, outputs, loss, (chosen.strength,))
+        return replace(found, losses=chosen.losses)
+
+    def labelled(self, places: Any = slice(None)) -> LabelledFeatures:
         """Return the rows at some places, or all; without those whose class train lacks."""
-        wanted = np.ones(len(self.labels), bool)
-        if places is not None:
-            wanted[:] = False
-            wanted[places] = True
+        wanted = np.zeros(len(self.labels), bool)
+        wanted[places] = True
         if not self.labels.is_floating_point():
             wanted &= self.labels.numpy() >= 0
         parts = _Parts(self, wanted)

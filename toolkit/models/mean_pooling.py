@@ -14,7 +14,7 @@ model on whose block it cannot be done (norms before the sublayers, no attention
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import permutations
 from typing import Any
 
@@ -59,7 +59,7 @@ def add_mean_pooling(model: Any, head: Any, batch: Mapping[str, Any]) -> None:
         with torch.no_grad():
             values.weight.copy_(torch.eye(width))
             output.weight.copy_(FACTOR * torch.eye(width))
-        if _close(_first(model, inputs), wanted):
+        if _holds(model, inputs, wanted):
             return _straighten(model, head, inputs, wanted, blocks)
     del blocks[-1]
     model.config.num_hidden_layers -= 1
@@ -101,43 +101,34 @@ def _mean(model: Any, inputs: Mapping[str, Any]) -> Any:
 
 
 @torch.inference_mode()
-def _first(model: Any, inputs: Mapping[str, Any]) -> Any:
-    return _states(model, inputs)[:, 0]
-
-
-def _close(one: Any, other: Any) -> bool:
-    return bool(torch.isfinite(one).all()) and float((one - other).abs().max()) < CLOSE
+def _holds(model: Any, inputs: Mapping[str, Any], wanted: Any) -> bool:
+    """Return whether the first token's state is the mean."""
+    first = _states(model, inputs)[:, 0]
+    return bool(torch.isfinite(first).all()) and float((first - wanted).abs().max()) < CLOSE
 
 
 def _straighten(model: Any, head: Any, inputs: Mapping[str, Any], wanted: Any, blocks: Any) -> None:
     """Make square layers between the last block and the head pass their input on."""
-    for between in _between(model, head, blocks, wanted.shape[-1]):
+    width, others = wanted.shape[-1], {head, *blocks.modules()}
+    for between in model.modules():
+        if not _is_square(between, width) or between in others:
+            continue
         for slope, offset in STRAIGHT:
             with torch.no_grad():
-                between.weight.copy_(slope * torch.eye(wanted.shape[-1]))
+                between.weight.copy_(slope * torch.eye(width))
                 if between.bias is not None:
                     between.bias.fill_(offset)
-            if _affine(_read(model, head, inputs), wanted):
+            if _reads(model, head, inputs, wanted):
                 break
-    if not _affine(_read(model, head, inputs), wanted):
+    if not _reads(model, head, inputs, wanted):
         raise _refused("between its blocks and its head stands more than a pooling layer")
 
 
-def _between(model: Any, head: Any, blocks: Any, width: int) -> Iterator[Any]:
-    inside = {id(module) for block in blocks for module in block.modules()}
-    for module in model.modules():
-        if _is_square(module, width) and module is not head and id(module) not in inside:
-            yield module
-
-
 @torch.inference_mode()
-def _read(model: Any, head: Any, inputs: Mapping[str, Any]) -> Any:
+def _reads(model: Any, head: Any, inputs: Mapping[str, Any], wanted: Any) -> bool:
+    """Return whether the head reads the mean but for a factor and an offset, nearly."""
     with evaluating(model), linear_probe.inputs_of(model, head) as take:
-        return torch.stack(take(inputs))
-
-
-def _affine(found: Any, wanted: Any) -> bool:
-    """Return whether one is the other but for a factor and an offset, nearly."""
+        found = torch.stack(take(inputs))
     if found.shape != wanted.shape:
         return False
     pair = torch.stack([found.flatten(), wanted.flatten()]).double()

@@ -6,13 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from toolkit.recipe.schema import Part
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import datasets
     from transformers import TrainerCallback
 

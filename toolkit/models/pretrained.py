@@ -153,12 +153,12 @@ def _check_body(found: Any, info: Mapping[str, Any], folder: Path) -> None:
     prefix = f"{found.base_model_prefix}."
     body = [name for name in found.state_dict() if name.startswith(prefix)]
     lacking = sorted(name for name in info["missing_keys"] if name.startswith(prefix))
-    unfit = sorted(name for name, *_ in info["mismatched_keys"] if name.startswith(prefix))
+    unfit = sorted(found for found in info["mismatched_keys"] if found[0].startswith(prefix))
     if unfit:
-        shapes = next((list(a), list(b)) for n, a, b in info["mismatched_keys"] if n == unfit[0])
+        name, saved, expected = unfit[0]
         raise ModelError(
             f"{folder}: config.json does not fit the weights in {len(unfit)} of {len(body)} places "
-            f"({unfit[0]} is {shapes[0]}, by the config {shapes[1]})"
+            f"({name} is {list(saved)}, by the config {list(expected)})"
         )
     if len(lacking) > MOST_LACKING * len(body):
         raise ModelError(

@@ -35,17 +35,12 @@ def from_config(fields: Mapping[str, Any]) -> ModelFiles:
         raise RecipeError(Fault("model.from_config.model_type", what))
     cls, rest = CONFIG_MAPPING[model_type], {k: v for k, v in fields.items() if k != "model_type"}
     generation = set(GenerationConfig().to_dict())  # type: ignore[no-untyped-call]  # theirs
-    takes = {*cls().to_dict(), *getattr(cls, "attribute_map", {}),
+    takes = {*cls().to_dict(), *getattr(cls, "attribute_map", {}), *generation,
              *inspect.signature(PreTrainedConfig.__init__).parameters}  # fmt: skip
-    faults = [
-        Fault(
-            f"model.from_config.{name}",
-            f"is no field of {cls.__name__}.{nearest(name, takes | generation)}",
-        )
-        for name in rest
-        if name not in takes | generation
-    ]
-    if faults:
+    if faults := [
+        Fault(f"model.from_config.{name}", f"is no field of {cls.__name__}.{nearest(name, takes)}")
+        for name in rest if name not in takes
+    ]:  # fmt: skip
         raise RecipeError(faults)
     try:
         text = cls(**rest).to_json_string()

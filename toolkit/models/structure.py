@@ -38,10 +38,13 @@ def find_structure(model: Any) -> ModelStructure:
     head = head_modules(model)
     blocks = block_names(model, head)
     depths = _depths(model, blocks, head)
-    upper = [name for name, depth in depths.items() if depth > len(blocks)] if blocks else []
-    owners = dict.fromkeys(name.rpartition(".")[0] for name in upper if not _within(name, head))
-    above = _outermost(model, owners, set(upper))
-    return ModelStructure(blocks, depths, head, above)
+    upper = {name for name, depth in depths.items() if depth > len(blocks) > 0}
+    above: list[str] = []
+    for name, module in model.named_modules():
+        inside = {parameter for parameter, _ in module.named_parameters(prefix=name)}
+        if name and inside and inside <= upper and not _within(name, (*head, *above)):
+            above.append(name)
+    return ModelStructure(blocks, depths, head, tuple(above))
 
 
 def block_names(model: Any, head: tuple[str, ...] = ()) -> tuple[str, ...]:
@@ -149,18 +152,18 @@ def _is_list(module: Any, uniform: bool = False) -> bool:
 def _items(model: Any, name: str) -> list[str]:
     """Return the items of a list, or those of the lists in its items where these are stages."""
     items = list(model.get_submodule(name))
-    own = [f"{name}.{place}" for place in range(len(items))]
+    own = _children(model, name)
     shapes = {tuple(tuple(p.shape) for p in item.parameters()) for item in items}
     if len({type(item) for item in items}) > 1 or len(shapes) == 1:
         return own
     inner = [_inner_list(item, path) for item, path in zip(items, own, strict=True)]
     if not all(inner):
         return own
-    return [
-        f"{path}.{place}"
-        for path in inner
-        for place in range(len(list(model.get_submodule(path).children())))
-    ]
+    return [block for path in inner for block in _children(model, path)]
+
+
+def _children(model: Any, name: str) -> list[str]:
+    return [f"{name}.{child}" for child, _ in model.get_submodule(name).named_children()]
 
 
 def _inner_list(item: Any, path: str) -> str:
@@ -188,20 +191,6 @@ def _depths(model: Any, blocks: tuple[str, ...], head: tuple[str, ...]) -> dict[
         else:
             depths[name] = reached + (reached == len(blocks))
     return depths
-
-
-def _outermost(model: Any, owners: Any, upper: set[str]) -> tuple[str, ...]:
-    """Return the largest modules all of whose parameters are above the blocks."""
-    found: dict[str, None] = {}
-    for path in owners:
-        while parent := path.rpartition(".")[0]:
-            inside = model.get_submodule(parent).named_parameters(prefix=parent)
-            if not {name for name, _ in inside} <= upper:
-                break
-            path = parent
-        if path:
-            found[path] = None
-    return tuple(found)
 
 
 def _within(name: str, holders: Any) -> bool:

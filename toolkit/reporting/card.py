@@ -8,10 +8,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from toolkit.reporting.card_limits import limits
 from toolkit.reporting.formatting import score
+from toolkit.reporting.templates import environment
 from toolkit.reporting.terminal import run_facts, score_rows, units
 from toolkit.runs.record import Card
 from toolkit.utils.text import listing, printable, printable_line
@@ -44,13 +43,9 @@ def card(record: Mapping[str, Any], merged: bool = False) -> str:
 
 def body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> str:
     """Return the card without its metadata; `adapter` as run.json has it."""
-    made = Environment(  # noqa: S701 - Markdown: `md` escapes what is not ours
-        loader=FileSystemLoader(Path(__file__).parent), undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    made.filters.update(
-        md=plain_markdown, code=_code, plain=printable, score=score, listing=listing
-    )
+    made = environment(Path(__file__).parent, escaped=False)  # `md` escapes what is not ours
+    made.filters.update(md=plain_markdown, code=_code, plain=printable, score=score,
+                        listing=listing)  # fmt: skip
     about = Card.model_validate(record.get("card") or {})
     slices = [
         (f"{column} = {value} ({scores['rows']} rows)", scores)
@@ -77,13 +72,13 @@ def metadata(record: Mapping[str, Any], adapter: bool) -> ModelCardData:
     about = Card.model_validate(record.get("card") or {})
     model, base = record["model"], about.base
     loads = about.usage or record.get("adapter")  # by transformers alone
-    known: dict[str, Any] = {}
-    if model["source"] in ("cache", "hub", "mirror"):
-        known = {"base_model": printable_line(model["id"]),
-                 "base_model_relation": "adapter" if adapter else "finetune"}  # fmt: skip
+    of_hub = model["source"] in ("cache", "hub", "mirror")
+    relation = "adapter" if adapter else "finetune"
     data = _hub_dataset(record)
     method = (record.get("method") or {}).get("name")
     return ModelCardData(
+        base_model=printable_line(model["id"]) if of_hub else None,
+        base_model_relation=relation if of_hub else None,
         license=base.license or "unknown",
         license_name=base.license_name,
         license_link=base.license_link,
@@ -95,7 +90,6 @@ def metadata(record: Mapping[str, Any], adapter: bool) -> ModelCardData:
         model_name=printable_line(record["recipe"]),
         eval_results=list(_results(record, data)) or None,
         tags=["toolkit", record["scenario"], *([method] if method else [])],
-        **known,
     )
 
 

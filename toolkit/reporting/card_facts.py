@@ -104,10 +104,8 @@ def _class_rows(split: datasets.Dataset, column: str, known: set[str]) -> dict[s
 
 def _usage(folder: Path, plugin: Plugin[Any]) -> str | None:
     """Return lines of Python that load a saved model without toolkit; None if there are none."""
-    import transformers
-
     try:
-        auto = auto_class_of(transformers.AutoConfig.from_pretrained(folder), folder).__name__
+        auto = auto_class_of(folder).__name__
     except Exception:  # not a model of transformers' own: nothing is promised
         return None
     lines = ["import transformers"]

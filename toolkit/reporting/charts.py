@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from html import escape
 from typing import Any
 
+from toolkit.reporting.formatting import cut
 from toolkit.utils.text import printable_line
 
 Point = tuple[float, float]
@@ -32,9 +33,7 @@ NAME = 28  # of one beside an axis
 
 def text(value: object, longest: int = LONGEST) -> str:
     """Return text for XML, in one line and without control characters."""
-    short = str(value)
-    short = short if len(short) <= longest else short[: longest - 1] + "…"
-    return re.sub("[\ud800-\udfff\ufffe\uffff]", "\ufffd", printable_line(short))
+    return re.sub("[\ud800-\udfff\ufffe\uffff]", "\ufffd", printable_line(cut(value, longest)))
 
 
 def thinned(points: Sequence[Any], most: int = POINTS) -> list[Any]:
@@ -56,7 +55,6 @@ def lines(
     key: str = "",
     page: bool = True,
     height: float = 3.4,
-    from_zero: bool = False,
 ) -> str:
     """Return lines over two axes as SVG.
 
@@ -65,16 +63,10 @@ def lines(
         title: drawn above a chart in a file of its own. name: for screen readers.
         key: unique among the charts of a page.
         page: whether it is part of a page, and uses its colours.
-        from_zero: whether the y axis begins at zero.
     """
-    with _figure(height) as (figure, axes):
+    with _figure(key, height) as (figure, axes):
         for place, (line, points) in enumerate(drawn.items()):
-            few = thinned(points)
-            axes.plot(
-                [p[0] for p in few], [p[1] for p in few], color=COLOURS[place % len(COLOURS)],
-                linestyle=DASHES[place % len(DASHES)], markersize=4, label=text(line),
-                marker=MARKERS[place % len(MARKERS)] if len(few) <= FEW else None,
-            )  # fmt: skip
+            _plot(axes, place, line, thinned(points), 4)
         for mark, point in marks.items():
             axes.plot(*point, "o", color=INK, markersize=8, fillstyle="none", markeredgewidth=1.8)
             left, up = (at > sum(span()) / 2 for at, span in
@@ -82,10 +74,8 @@ def lines(
             offset = -9 if left else 9, -14 if up else 9
             axes.annotate(text(mark), point, offset, textcoords="offset points",
                           ha="right" if left else "left")  # fmt: skip
-        if from_zero:
-            axes.set_ylim(bottom=0)
         _finish(figure, axes, x, y, title, len(drawn) > 1)
-        return _svg(figure, name or title, key, page)
+        return _svg(figure, name or title, page)
 
 
 def intervals(
@@ -103,7 +93,7 @@ def intervals(
         rows: (name, {value, low, high}), the first on top. strong: those to highlight.
         line: a value to compare all with.
     """
-    with _figure(0.8 + 0.34 * len(rows)) as (figure, axes):
+    with _figure(key, 0.8 + 0.34 * len(rows)) as (figure, axes):
         for place, (_, score) in enumerate(rows):
             value, low, high = (score.get(key) for key in ("value", "low", "high"))
             if value is None:
@@ -120,11 +110,11 @@ def intervals(
         axes.set_ylim(len(rows) - 0.5, -0.5)
         axes.margins(x=0.06)
         _finish(figure, axes, x, "", "", False, "x")
-        return _svg(figure, name, key, True)
+        return _svg(figure, name, True)
 
 
 def reliability(
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    series: Mapping[str, Sequence[Point]],
     shares: Sequence[float],
     *,
     name: str,
@@ -133,13 +123,12 @@ def reliability(
     """Return a reliability diagram: accuracy over confidence, above a histogram of confidence.
 
     Args:
-        series: name -> (confidence, accuracy) of the bins that are not empty. shares: of all rows,
+        series: name -> (confidence, accuracy) of each bin that is not empty. shares: of all rows,
             per bin of equal width.
     """
-    with _figure(4.2, {"height_ratios": [3, 1]}, 2) as (figure, (axes, below)):
-        for place, (line, (confidence, right)) in enumerate(series.items()):
-            axes.plot(confidence, right, color=COLOURS[place], linestyle=DASHES[place],
-                      marker=MARKERS[place], markersize=5, label=text(line))  # fmt: skip
+    with _figure(key, 4.2, [3, 1]) as (figure, (axes, below)):
+        for place, (line, points) in enumerate(series.items()):
+            _plot(axes, place, line, points, 5)
         axes.plot([0, 1], [0, 1], color=INK, linestyle=(0, (1, 2)), linewidth=1, label="perfect")
         width = 1 / len(shares)
         middles = [(place + 0.5) * width for place in range(len(shares))]
@@ -150,19 +139,28 @@ def reliability(
         axes.tick_params(labelbottom=False)
         _finish(figure, axes, "", "accuracy", "", True)
         _finish(figure, below, "confidence", "share", "", False)
-        return _svg(figure, name, key, True)
+        return _svg(figure, name, True)
+
+
+def _plot(axes: Any, place: int, line: str, points: Sequence[Point], size: int) -> None:
+    """Draw a line in the colour, dashes and markers of its place among the others."""
+    x, y = zip(*points, strict=True) if points else ((), ())
+    axes.plot(x, y, color=COLOURS[place % len(COLOURS)], linestyle=DASHES[place % len(DASHES)],
+              marker=MARKERS[place % len(MARKERS)] if len(points) <= FEW else None,
+              markersize=size, label=text(line))  # fmt: skip
 
 
 @contextmanager
-def _figure(
-    height: float, ratios: dict[str, Any] | None = None, rows: int = 1
-) -> Iterator[tuple[Any, Any]]:
-    """Return a figure and its axes, in a fixed style, whatever the user's matplotlibrc."""
+def _figure(key: str, height: float, ratios: Sequence[int] = (1,)) -> Iterator[tuple[Any, Any]]:
+    """Return a figure and its axes, in a fixed style, whatever the user's matplotlibrc.
+
+    key: makes the ids in the SVG unique among the charts of a page.
+    """
     import matplotlib
     from matplotlib.figure import Figure
 
     style: Any = {
-        "svg.fonttype": "none", "svg.hashsalt": "toolkit", "text.parse_math": False,
+        "svg.fonttype": "none", "svg.hashsalt": f"toolkit {key}", "text.parse_math": False,
         "font.family": "sans-serif", "font.size": 11, "text.color": INK, "axes.edgecolor": INK,
         "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.linewidth": 0.8,
         "axes.spines.top": False, "axes.spines.right": False, "grid.color": RULE,
@@ -176,7 +174,7 @@ def _figure(
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(style)
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
-        yield figure, figure.subplots(rows, 1, gridspec_kw=ratios)
+        yield figure, figure.subplots(len(ratios), 1, height_ratios=ratios)
 
 
 def _finish(
@@ -194,45 +192,29 @@ def _finish(
                       columnspacing=1.5, borderpad=0)  # fmt: skip
 
 
-def _svg(figure: Any, name: str, key: str, page: bool) -> str:
+def _svg(figure: Any, name: str, page: bool) -> str:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     file = io.StringIO()
     figure.set_facecolor("none" if page else "white")
     # Not `savefig`, which draws everything twice.
     canvas: Any = FigureCanvasSVG(figure)
-    canvas.print_svg(file, metadata={"Date": None})
+    canvas.print_svg(file, metadata=dict.fromkeys(("Date", "Type", "Format", "Creator")))
     found = file.getvalue()
-    found = re.sub(r"<metadata>.*?</metadata>\s*", "", found[found.index("<svg") :], flags=re.S)
-    found = re.sub(r"<!--.*?-->\s*", "", found, flags=re.S)
-    found = re.sub(r"<style.*?</style>", "", found, flags=re.S)
-    found = re.sub(r'\s(?:xmlns:xlink|version)="[^"]*"', "", found, count=0)
-    found = found.replace("xlink:href", "href")
-    found = re.sub(r'<svg[^>]*viewBox="([^"]*)"[^>]*>', _root(name, page), found, count=1)
+    found = found[found.index("<svg") :].replace("xlink:href", "href")
+    found = re.sub(r"<!--.*?-->|<style.*?</style>", "", found, flags=re.S)
+    label = escape(text(name, 200))
+    spaces = "" if page else ' xmlns="http://www.w3.org/2000/svg" font-family="sans-serif"'
+    look = f'role="img" aria-label="{label}" stroke-linejoin="round" stroke-linecap="butt"'
+    title = "" if page else f"<title>{label}</title>"
+    head, _, drawing = found.partition(">")
+    box = re.findall(r'viewBox="[^"]*"', head)[0]
+    found = f"<svg{spaces} {box} {look}>{title}{drawing}"
     found = re.sub(r"font-family: [^;\"]*(; )?", "", found)
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', found))
-    found = re.sub(
-        r'\sid="([^"]*)"', lambda m: f' id="{_own(key, m[1])}"' if m[1] in used else "", found
-    )
-    found = re.sub(r'(href="#|url\(#)([^")]+)', lambda m: m[1] + _own(key, m[2]), found)
+    found = re.sub(r'\sid="([^"]*)"', lambda m: m[0] if m[1] in used else "", found)
     if page:
         found = found.replace(INK, "currentColor").replace(RULE, "var(--rule)")
         for place, colour in enumerate(COLOURS):
             found = found.replace(colour, f"var(--s{place})")
     return re.sub(r"\n\s*", "\n", found).strip() + "\n"
-
-
-def _root(name: str, page: bool) -> str:
-    """Return the opening tag, as the replacement of a regular expression."""
-    label = escape(text(name, 200)).replace("\\", r"\\")
-    spaces = "" if page else ' xmlns="http://www.w3.org/2000/svg" font-family="sans-serif"'
-    lines = 'stroke-linejoin="round" stroke-linecap="butt"'
-    title = "" if page else f"<title>{label}</title>"
-    return rf'<svg{spaces} viewBox="\1" role="img" aria-label="{label}" {lines}>{title}'
-
-
-def _own(key: str, mark: str) -> str:
-    """Return an id that is unique on a page."""
-    import hashlib
-
-    return "c" + hashlib.sha256(f"{key}\0{mark}".encode()).hexdigest()[:12]

@@ -13,7 +13,7 @@ from toolkit.reporting.formatting import number, score, words
 from toolkit.reporting.templates import own
 from toolkit.runs.folder import Run
 
-LONGEST = 80  # characters of a name
+LONGEST = 320  # characters of a fact
 
 
 def headline(record: Mapping[str, Any]) -> str:
@@ -45,29 +45,27 @@ def best_baseline(record: Mapping[str, Any], metric: str, greater_is_better: boo
 def run_html(run: Run) -> str:
     """Return a run as a small table, all outside text in it escaped."""
     record = run.record
-    rows = record.get("data", {}).get("rows", {})
+    counts = record.get("data", {}).get("rows", {})
     facts = {
-        "run": own(record.get("recipe", ""), LONGEST),
-        "status": own(record["status"], LONGEST),
-        "because": own(record.get("error") or "", 4 * LONGEST),
-        "test score, 95% interval": own(headline(record), 3 * LONGEST),
-        "rows": own(", ".join(f"{name} {count:,}" for name, count in rows.items()), 3 * LONGEST),
-        "report": _link(run.report) if run.report.is_file() else "",
+        "run": record.get("recipe"),
+        "status": record["status"],
+        "because": record.get("error"),
+        "test score, 95% interval": headline(record),
+        "rows": ", ".join(f"{name} {count:,}" for name, count in counts.items()),
     }
-    cells = [
-        Markup('<tr><th scope="row" style="text-align: start">{}</th>'
-               '<td style="text-align: start">{}</td></tr>').format(name, value)
-        for name, value in facts.items() if value not in ("", own(""))
-    ]  # fmt: skip
-    return str(Markup("<table>{}</table>").format(Markup("").join(cells)))
+    cells = {name: own(fact, LONGEST) for name, fact in facts.items() if fact}
+    if run.report.is_file():
+        cells["report"] = _link(run.report)
+    row = Markup('<tr><th scope="row" style="text-align: start">{}</th>'
+                 '<td style="text-align: start">{}</td></tr>')  # fmt: skip
+    rows = Markup("").join(row.format(name, value) for name, value in cells.items())
+    return str(Markup("<table>{}</table>").format(rows))
 
 
 def _link(path: Path) -> Markup:
     """Return a link that a notebook can follow: relative to its folder if the run is below it."""
     full, here = path.resolve(), Path.cwd()
-    address = (
-        quote(full.relative_to(here).as_posix()) if full.is_relative_to(here) else full.as_uri()
-    )
-    return Markup('<a href="{}" target="_blank" rel="noopener">{}</a>').format(
-        address, own(path, 2 * LONGEST)
-    )
+    below = full.is_relative_to(here)
+    address = quote(full.relative_to(here).as_posix()) if below else full.as_uri()
+    link = Markup('<a href="{}" target="_blank" rel="noopener">{}</a>')
+    return link.format(address, own(path, LONGEST))

@@ -6,7 +6,7 @@ This needs neither the plugin nor torch.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,11 @@ from toolkit.evaluation.metrics.encoding import Encoding, Floats, Ints, truth_of
 from toolkit.runs.folder import read_predictions
 
 
-@dataclass
 class Reliability:
-    """Confidence and accuracy, over bins of equal width."""
+    """Confidence and accuracy, as sums over bins of equal width."""
 
-    count: Floats = field(default_factory=lambda: np.zeros(BINS))
-    confidence: Floats = field(default_factory=lambda: np.zeros(BINS))
-    right: Floats = field(default_factory=lambda: np.zeros(BINS))
+    def __init__(self) -> None:
+        self.count, self.confidence, self.right = np.zeros((3, BINS))
 
     def add(self, confidence: Any, right: Any) -> None:
         """Add decisions: the confidence of each, and whether it was right."""
@@ -110,7 +108,7 @@ class _Reader:
     """Collects batches; its memory per row does not grow with the number of classes."""
 
     def __init__(self, temperature: float | None, positive: str | None) -> None:
-        self.temperature, self.positive_name = temperature, positive
+        self.temperature, self.wanted = temperature, positive
         self.classes: Encoding | None = None
         self.positive: int | None = None
         self.before, self.after = Reliability(), Reliability()
@@ -122,7 +120,9 @@ class _Reader:
     def add(self, predictions: list[Any], references: list[Any]) -> None:
         if not self.rows and predictions:
             self.classes = Encoding.of(predictions[0], references[0])
-            self._find_positive()
+            if self.classes is not None and self.classes.scored == 2:
+                names = self.classes.labels or []
+                self.positive = names.index(self.wanted) if self.wanted in names else 1
         self.rows += len(predictions)
         if self.classes is None:
             return
@@ -130,12 +130,6 @@ class _Reader:
         self.scored = scores is not None
         add = self._several if self.classes.multilabel else self._one
         add(self.classes, predictions, list(map(truth_of, references)), scores)
-
-    def _find_positive(self) -> None:
-        if self.classes is None or self.classes.multilabel or self.classes.scored != 2:
-            return
-        names = self.classes.labels or []
-        self.positive = names.index(self.positive_name) if self.positive_name in names else 1
 
     def _one(
         self, classes: Encoding, predictions: list[Any], truths: list[Any], scores: Floats | None
@@ -178,7 +172,7 @@ class _Reader:
             self.after.add(decisions(other), right)
 
     def reading(self) -> PredictionArrays:
-        found = PredictionArrays(self.rows, self.classes)
+        found = PredictionArrays(self.rows, self.classes, positive=self.positive)
         if self.classes is None:
             return found
         least = min(map(len, self.parts))  # without probabilities, or with them in every batch
@@ -192,8 +186,7 @@ class _Reader:
                 total[: len(counted)] += counted
             found.several = SeveralLabels(total, *columns, *[empty] * (5 - len(columns)))
         if self.scored:
-            found.before, found.positive = self.before, self.positive
-            found.after = self.after if self.temperature is not None else None
+            found.before, found.after = self.before, self.after if self.temperature else None
         return found
 
 

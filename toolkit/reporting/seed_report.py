@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -11,9 +11,10 @@ from rich.table import Table
 from toolkit.reporting.card import plain_markdown
 from toolkit.reporting.formatting import number, words
 from toolkit.reporting.formatting import score as with_interval
-from toolkit.reporting.terminal import plain
+from toolkit.reporting.terminal import plain, print_facts
 from toolkit.runs.seed_folder import SeedRuns
 
+FILES = ("README.md", "seeds.json")
 PARTS = ("seeds", "rows", "both")
 COLUMNS = ("", "mean", "95% interval", "deviation", "lowest", "highest", *PARTS)
 WORDS = (
@@ -38,12 +39,7 @@ def summary(found: SeedRuns, console: Console) -> None:
         cells = [f"{mean}\n{between.replace(' to ', '-')}", deviation, f"{lowest}-{highest}"]
         table.add_row(plain(words(name)), *cells, *shares)
     console.print(table)
-    for line in _baselines(record):
-        console.print(plain(line), highlight=False)
-    for line in _notes(record):
-        console.print(f"[yellow]note[/] {plain(line)}", highlight=False)
-    for file in ("README.md", "seeds.json"):
-        console.print(f"  {file:18} {plain(found.path / file)}", highlight=False, soft_wrap=True)
+    print_facts(console, _baselines(record), _notes(record), found.path, FILES)
 
 
 def headline(found: SeedRuns) -> str:
@@ -66,20 +62,22 @@ def _page(found: SeedRuns) -> Iterator[str]:
     record = found.record
     yield f"# {plain_markdown(record['recipe'])}, {len(record['finished'])} seeds\n"
     yield f"{WORDS} {record['rows']:,} test rows.\n"
-    yield "| " + " | ".join(COLUMNS) + " |"
-    yield "|---" * len(COLUMNS) + "|"
-    for name, score in found.metrics.items():
-        yield f"| {plain_markdown(name)} | " + " | ".join(_cells(score)) + " |"
-    yield ""
+    names, scores = list(map(plain_markdown, found.metrics)), found.metrics.values()
+    yield from _table(COLUMNS, ([name, *_cells(s)] for name, s in zip(names, scores, strict=True)))
     yield from (f"- {plain_markdown(line)}" for line in _baselines(record))
-    yield "\n| seed | " + " | ".join(map(plain_markdown, found.metrics)) + " |"
-    yield "|---" * (len(found.metrics) + 1) + "|"
-    for place, seed in enumerate(record["finished"]):
-        values = " | ".join(number(score["values"][place]) for score in found.metrics.values())
-        yield f"| [{seed}](seed-{seed}/README.md) | {values} |"
     yield ""
+    yield from _table(["seed", *names], (
+        [f"[{seed}](seed-{seed}/README.md)", *(number(s["values"][place]) for s in scores)]
+        for place, seed in enumerate(record["finished"])
+    ))  # fmt: skip
     yield from (f"- {plain_markdown(line)}" for line in _notes(record))
     yield f"\nRepeat it: `toolkit run recipe.yaml --seeds {len(record['seeds'])}`."
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    for cells in (head, ["---"] * len(head), *rows):
+        yield f"| {' | '.join(cells)} |"
+    yield ""
 
 
 def _cells(score: Mapping[str, Any]) -> list[str]:
@@ -102,12 +100,10 @@ def _baselines(record: Mapping[str, Any]) -> Iterator[str]:
 
 def _notes(record: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a reader must know of these numbers."""
-    yield (
-        f"the splits are those of seed {record['split_seed']} in every run: the effect of other "
-        "training rows is not in these numbers"
-    )
-    if len(record["finished"]) < 5:
-        count = len(record["finished"])
+    count = len(record["finished"])
+    yield (f"the splits are those of seed {record['split_seed']} in every run: the effect of other "
+           "training rows is not in these numbers")  # fmt: skip
+    if count < 5:
         yield f"{count} seeds are few to estimate a deviation; use five or more"
     for seed, why in record.get("failed", {}).items():
         yield f"seed {seed} failed, and is not in these numbers: {why}"

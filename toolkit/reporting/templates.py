@@ -17,21 +17,17 @@ CELL = 80  # characters in a table
 TEXT = 600  # in a paragraph, or of a row's text
 
 
+def environment(folder: Path, escaped: bool) -> Environment:
+    """Return what fills in the templates of a folder. escaped: whether values are, as HTML."""
+    return Environment(loader=FileSystemLoader(folder), autoescape=escaped,  # noqa: S701 - it says
+                       undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)  # fmt: skip
+
+
 def render(template: str, **values: Any) -> str:
     """Return a page by its template in `html/`."""
-    made = Environment(
-        loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    made.filters.update(
-        cell=_cell,
-        own=own,
-        plain=charts.text,
-        code=printable,
-        svg=Markup,
-        words=words,
-        number=number,
-    )
+    made = environment(HERE, escaped=True)
+    made.filters.update(cell=_cell, own=own, plain=charts.text, code=printable, svg=Markup,
+                        words=words, number=number)  # fmt: skip
     made.tests["of"] = lambda block, kind: type(block).__name__ == kind
     made.globals["style"] = Markup((HERE / "style.css").read_text(encoding="utf-8"))  # noqa: S704
     return made.get_template(template).render(values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +49,21 @@ def summary(run: Run, console: Console) -> None:
     beside = max(1, min(BESIDE, (console.width - NAMES) // CELL))
     for start in range(0, len(names), beside):
         console.print(_scores(record, names[start : start + beside]))
+    print_facts(console, run_facts(record), warnings(record), run.path, FILES)
+
+
+def print_facts(
+    console: Console, facts: Iterable[str], notes: Iterable[str], folder: Path, files: Iterable[str]
+) -> None:
+    """Print what stands below a table of scores: facts, notes, and where files of a folder are."""
     console.print()
-    for line in run_facts(record):
-        console.print(plain(line), highlight=False)
-    for warning in warnings(record):
-        console.print(f"[yellow]note[/] {plain(warning)}", highlight=False)
+    for fact in facts:
+        console.print(plain(fact), highlight=False)
+    for note in notes:
+        console.print(f"[yellow]note[/] {plain(note)}", highlight=False)
     console.print()
-    for file in FILES:
-        path = run.path / file
+    for file in files:
+        path = folder / file
         if not path.exists():  # it has failed
             continue
         shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
@@ -99,11 +106,9 @@ def run_facts(record: Mapping[str, Any]) -> Iterator[str]:
                f"{devices['batch']['rows_per_step']} rows a step")  # fmt: skip
     phases = dict(speed["phases"])
     train, score, baselines = (phases.pop(name) for name in ("train", "score", "baselines"))
-    yield (
-        f"time: {speed['total_seconds']:.1f} s = train {train:.1f} "
-        f"({speed['train_samples_per_second']:.0f} rows/s) + scoring {score:.1f} + baselines "
-        f"{baselines:.1f} + fixed {speed['fixed_seconds']:.1f}"
-    )
+    yield (f"time: {speed['total_seconds']:.1f} s = train {train:.1f} "
+           f"({speed['train_samples_per_second']:.0f} rows/s) + scoring {score:.1f} + baselines "
+           f"{baselines:.1f} + fixed {speed['fixed_seconds']:.1f}")  # fmt: skip
     yield "fixed: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in phases.items())
 
 
@@ -155,9 +160,9 @@ def _not_beaten(record: Mapping[str, Any]) -> Iterator[str]:
     if record["headline"] is None:
         return
     headline, more = record["headline"]["metric"], record["headline"]["greater_is_better"]
-    bound = record["metrics"]["test"][headline].get("low" if more else "high")
+    side, end = ("above", "low") if more else ("below", "high")
+    bound = record["metrics"]["test"][headline].get(end)
     for baseline, scores in record["baselines"].items():
         value = scores[headline]["value"]
         if value is not None and bound is not None and (value >= bound) is more:
-            side = "above" if more else "below"
             yield f"{headline} is not clearly {side} the baseline {baseline} ({number(value)})"

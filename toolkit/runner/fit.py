@@ -60,8 +60,7 @@ def _fit(job: Job, folder: RunWriter, console: Console, shutdown: ShutdownSignal
     """Apply the method to the model, and train what it leaves to train."""
     from toolkit.training.callbacks.divergence import DivergenceCallback
     from toolkit.training.callbacks.pause import PauseCallback
-    from toolkit.training.callbacks.progress import RichProgressCallback
-    from toolkit.training.callbacks.timing import LogTimesCallback
+    from toolkit.training.callbacks.progress import LogTimesCallback, RichProgressCallback
 
     plugin, best = job.plugin, headline(job.plugin)
     with raise_on_all_ranks(), local_main_process_first():

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import inspect
+import math
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import Fault, RecipeError
+from toolkit.evaluation.predicting import evaluating
 from toolkit.plugin import Plugin
 from toolkit.recipe import Recipe
 from toolkit.training import tracking
-from toolkit.training.argument_checks import fault
 from toolkit.utils.hardware import bf16_supported
-from toolkit.utils.text import nearest
+from toolkit.utils.text import listing, nearest
 
 if TYPE_CHECKING:
     import transformers
@@ -33,6 +36,13 @@ RESERVED = {
     **dict.fromkeys(("do_train", "do_eval", "do_predict"), "a run always trains and scores"),
     "resume_from_checkpoint": "read by nothing here; leave it out",
 }
+COUNTS = ("per_device_train_batch_size", "per_device_eval_batch_size", "save_total_limit",
+          "gradient_accumulation_steps", "early_stopping_patience")  # fmt: skip
+NOT_BELOW_ZERO = ("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm",
+                  "label_smoothing_factor", "dataloader_num_workers")  # fmt: skip
+ABOVE_ZERO = ("num_train_epochs", "logging_steps", "eval_steps", "save_steps")
+#: The least value of a setting.
+LEAST = dict.fromkeys(COUNTS, 1) | dict.fromkeys(NOT_BELOW_ZERO, 0)
 
 
 def arguments_class(plugin: type[Plugin[Any]]) -> type[transformers.TrainingArguments]:
@@ -72,10 +82,58 @@ def checked_settings(
                 wrong = f"{value!r}: {error.errors()[0]['msg'].lower()}"
             except Exception:  # a type that pydantic has no schema for: the class itself decides
                 values[name] = value
-            wrong = fault(name, values.get(name), hints.get(name), known[name]) or wrong
+            wrong = _fault(name, values.get(name), hints.get(name), known[name]) or wrong
         if wrong:
             faults.append(Fault(where(("training", name)), wrong))
     return values, faults
+
+
+def _fault(name: str, value: Any, hint: Any, metadata: Mapping[str, Any]) -> str:
+    """Return what is wrong with the value of a setting, or "".
+
+    Args:
+        hint: the field's type. metadata: of the dataclass field, whose "choices" count.
+    """
+    if name == "report_to":
+        return _reports(value)
+    known = _choices(hint, metadata)
+    if known and value is not None and str(getattr(value, "value", value)) not in known:
+        return _unknown(value, known)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    if not math.isfinite(value):
+        return f"takes a finite number, not {value}"
+    if name in ABOVE_ZERO and value <= 0:
+        return f"takes a number above 0, not {value}"
+    if name in LEAST and value < LEAST[name]:
+        return f"takes a number from {LEAST[name]}, not {value}"
+    return ""
+
+
+def _unknown(value: Any, known: list[str]) -> str:
+    return f"there is no {value!r}.{nearest(str(value), known)} Known: {listing(known, 20)}."
+
+
+def _reports(value: Any) -> str:
+    """Return what is wrong with the services that a run reports to, or ""."""
+    from transformers.integrations import integration_utils
+
+    known = [*integration_utils.INTEGRATION_TO_CALLBACK, "none"]
+    there = [*integration_utils.get_available_reporting_integrations(), "none"]  # type: ignore[no-untyped-call]  # transformers'
+    for service in value if isinstance(value, list) else [value]:
+        if service == "all":
+            return "takes names: all would report to whatever services happen to be installed"
+        if service is not None and service not in known:
+            return _unknown(service, known)
+        if service is not None and service not in there:
+            return tracking.missing(str(service))
+    return ""
+
+
+def _choices(hint: Any, metadata: Mapping[str, Any]) -> list[str]:
+    enums = [kind for kind in (hint, *typing.get_args(hint)) if isinstance(kind, enum.EnumMeta)]
+    members: list[Any] = list(enums[0]) if enums else list(metadata.get("choices") or ())
+    return [str(getattr(item, "value", item)) for item in members]
 
 
 def training_arguments(
@@ -97,13 +155,13 @@ def training_arguments(
     if faults:
         raise RecipeError(faults)
     own = {name: value for name, value in given.items() if name not in EARLY_STOPPING}
+    known = {field.name for field in dataclasses.fields(cls)}
     if own.get("report_to", "") is None:
         own["report_to"] = "none"
     defaults = _defaults(own, headline, has_lengths)
     if "early_stopping_patience" in given and str(defaults["eval_strategy"]) == "no":
         what = "needs validation while training, but eval_strategy is no"
         raise RecipeError(Fault("training.early_stopping_patience", what))
-    known = {field.name for field in dataclasses.fields(cls)}
     settings = {name: value for name, value in defaults.items() if name in known} | own
     try:
         made = cls(output_dir="checkpoints", seed=recipe.seed, **settings)
@@ -121,7 +179,8 @@ def _defaults(
     import torch
 
     strategy = own.get("eval_strategy", "epoch" if headline else "no")
-    found: dict[str, Any] = {
+    metric, more = headline if headline and str(strategy) != "no" else (None, None)
+    return {
         "per_device_train_batch_size": 32,
         "per_device_eval_batch_size": 64,
         "warmup_steps": 0.1,
@@ -140,14 +199,10 @@ def _defaults(
         "dataloader_pin_memory": torch.cuda.is_available(),
         "disable_tqdm": True,
         "report_to": tracking.default_tracker(),
+        "load_best_model_at_end": metric is not None,
+        "metric_for_best_model": metric,
+        "greater_is_better": more,
     }
-    if headline and str(strategy) != "no":
-        found |= {
-            "load_best_model_at_end": True,
-            "metric_for_best_model": headline[0],
-            "greater_is_better": headline[1],
-        }
-    return found
 
 
 def require_checkpointing(arguments: transformers.TrainingArguments, model: Any) -> None:
@@ -183,16 +238,10 @@ def honours_item_count(model: Any, batch: Mapping[str, Any]) -> bool:
     parameters = inspect.signature(model.forward).parameters
     if not any(p.kind is p.VAR_KEYWORD for p in parameters.values()) or "labels" not in batch:
         return False
-    training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            losses = [
-                float(model(**batch, num_items_in_batch=torch.tensor(count)).loss)
-                for count in (1, 1000)
-            ]
-    except (TypeError, AttributeError):
-        return False
-    finally:
-        model.train(training)
-    return abs(losses[0] - losses[1]) > 1e-3 * abs(losses[0])
+    with evaluating(model), torch.no_grad(), suppress(TypeError, AttributeError):
+        few, many = (
+            float(model(**batch, num_items_in_batch=torch.tensor(count)).loss)
+            for count in (1, 1000)
+        )
+        return abs(few - many) > 1e-3 * abs(few)
+    return False

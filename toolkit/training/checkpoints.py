@@ -23,6 +23,7 @@ import xxhash
 
 MANIFEST = "complete.json"
 SIDE = ".partial"  # the folder, within that of the checkpoints, where they are written
+UNFINISHED = "was not written to its end"
 NAME = re.compile(r"checkpoint-(\d+)")
 
 
@@ -80,14 +81,12 @@ def own_names(model: Any) -> Iterator[None]:
     does not find in memory (of a ViT: all but embeddings and head), without a word.
     """
     usual = model.save_pretrained
-    if "save_original_format" not in inspect.signature(usual).parameters:  # adapters have one name
-        yield
-        return
-    model.save_pretrained = partial(usual, save_original_format=False)
+    if "save_original_format" in inspect.signature(usual).parameters:  # adapters have one name
+        model.save_pretrained = partial(usual, save_original_format=False)
     try:
         yield
     finally:
-        del model.save_pretrained
+        vars(model).pop("save_pretrained", None)
 
 
 def newest(folder: Path) -> ResumePoint:
@@ -97,9 +96,7 @@ def newest(folder: Path) -> ResumePoint:
     """
     found = sorted((p for p in folder.glob("checkpoint-*") if _step(p) >= 0), key=_step)
     faults = {path: fault(path) for path in found}
-    passed_over = [
-        f"{path.name}.partial: was not written to its end" for path in (folder / SIDE).glob("*")
-    ]
+    passed_over = [f"{path.name}.partial: {UNFINISHED}" for path in (folder / SIDE).glob("*")]
     for path in reversed(found):
         reason = faults[path] or _best_lacks(path, faults)
         if reason is None:
@@ -121,7 +118,7 @@ def fault(checkpoint: Path) -> str | None:
             if _digest(path) != digest:
                 return f"{name} is damaged"
     except FileNotFoundError:
-        return "was not written to its end"
+        return UNFINISHED
     except (OSError, ValueError, TypeError) as error:
         return f"{MANIFEST} cannot be read: {error}"
     return None

@@ -49,10 +49,8 @@ def cheap_dropout(device: str) -> Iterator[None]:
         cheap = training and not inplace and 0 < p < 1 and input.is_floating_point()
         return input * _mask(input, p) if cheap else usual(input, p, training, inplace)
 
-    if device != "cpu":
-        yield
-        return
-    functional.dropout = dropout
+    if device == "cpu":
+        functional.dropout = dropout
     try:
         yield
     finally:

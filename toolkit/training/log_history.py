@@ -1,4 +1,4 @@
-"""How training went, step by step: the Trainer's log in a run's folder (see `timing`)."""
+"""How training went, step by step: the Trainer's log in a run's folder."""
 
 from __future__ import annotations
 

@@ -15,9 +15,8 @@ def is_out(error: BaseException) -> bool:
     import torch
     from accelerate.utils.memory import should_reduce_batch_size
 
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, Exception) and should_reduce_batch_size(error)
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or (isinstance(error, Exception) and should_reduce_batch_size(error))
 
 
 def too_large(arguments: TrainingArguments, error: BaseException) -> BatchSizeError:
@@ -27,26 +26,21 @@ def too_large(arguments: TrainingArguments, error: BaseException) -> BatchSizeEr
     smaller number that divides them), accumulated so much longer.
     """
     rows, times = arguments.per_device_train_batch_size, arguments.gradient_accumulation_steps
-    fitting = [n for n in range(1, rows // 2 + 1) if (rows * times) % n == 0]
+    fitting = next((n for n in range(rows // 2, 0, -1) if (rows * times) % n == 0), None)
     reason = next(iter(str(error).strip().splitlines()), type(error).__name__)[:200]
-    if not fitting:
+    if fitting is None:
         return BatchSizeError(
             f"a step of one row does not fit into memory ({reason}): try shorter inputs, "
             "training.activation_checkpointing=true, a method that trains less, or a smaller model",
             None,
         )
-    settings = {
-        "per_device_train_batch_size": fitting[-1],
-        "gradient_accumulation_steps": rows * times // fitting[-1],
-    }
-    text = (
-        f"out of memory with {rows} rows per device at a time: starting again with "
-        f"{fitting[-1]}, accumulated {settings['gradient_accumulation_steps']} times "
-        "(the same rows per step)"
-    )
+    longer = rows * times // fitting
+    settings = {"per_device_train_batch_size": fitting, "gradient_accumulation_steps": longer}
+    what = f"out of memory with {rows} rows per device at a time"
+    text = (f"{what}: starting again with {fitting}, accumulated {longer} times "
+            "(the same rows per step)")  # fmt: skip
     advice = " ".join(f"--set training.{key}={value}" for key, value in settings.items())
     return BatchSizeError(
-        f"out of memory with {rows} rows per device at a time ({reason}); the same rows per step "
-        f"in smaller parts: {advice}",
-        {"text": text, "from": rows, "to": fitting[-1], "reason": reason, "settings": settings},
+        f"{what} ({reason}); the same rows per step in smaller parts: {advice}",
+        {"text": text, "from": rows, "to": fitting, "reason": reason, "settings": settings},
     )

@@ -37,9 +37,7 @@ class LengthGroupedBatches(Sampler[int]):
         epoch: Callable[[], int] = lambda: 0,
     ) -> None:
         self.lengths = np.asarray(lengths)
-        self.batch_size = batch_size
-        self.seed = seed
-        self.epoch = epoch
+        self.batch_size, self.seed, self.epoch = batch_size, seed, epoch
 
     def __len__(self) -> int:
         return len(self.lengths)

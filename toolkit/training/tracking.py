@@ -88,9 +88,8 @@ class Trackers:
         """Close them; they show how the run ended, and none may end it otherwise."""
         for name, (tracker, _) in self.opened.items():
             try:
-                tracker.send(status)
-            except StopIteration:
-                pass
+                with suppress(StopIteration):
+                    tracker.send(status)
             except Exception as error:  # as above
                 self._note(name, error)
 

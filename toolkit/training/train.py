@@ -25,9 +25,9 @@ def unwrap_model(trainer: Any, handed: Any) -> Any:
     model = trainer.model
     known = isinstance(model, PreTrainedModel | PeftModel)
     # In shards, what is wrapped around the model holds it together.
-    if known or trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:
-        return model
-    return handed if any(part is handed for part in model.modules()) else model
+    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
+    inside = any(part is handed for part in model.modules())
+    return handed if inside and not known and not sharded else model
 
 
 def trained_model(trainer: Any, handed: Any) -> Any:
@@ -55,7 +55,7 @@ class Trained:
 def train(
     trainer: transformers.Trainer,
     report: dict[str, Any] | None = None,
-    start: checkpoints.ResumePoint | None = None,
+    start: checkpoints.ResumePoint = checkpoints.ResumePoint(),  # noqa: B008 - it is frozen
 ) -> Trained:
     """Train, and return what came of it.
 
@@ -66,7 +66,6 @@ def train(
         TrainingError: the loss became NaN or infinite; validation does not fit into memory.
         BatchSizeError: a training step does not fit into memory.
     """
-    start = start or checkpoints.ResumePoint()
     try:
         result = trainer.train(resume_from_checkpoint=str(start.path) if start.path else None)
     except (RuntimeError, MemoryError) as error:
@@ -79,12 +78,7 @@ def train(
     weights: dict[str, Any] = {}
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:  # all ranks take part
         weights["state_dict"] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
-    validating = float(getattr(trainer, "toolkit_eval_seconds", 0.0))
-    return Trained(
-        report or {},
-        float(trainer.state.epoch or 0),
-        trainer.state.global_step,
-        float(result.metrics["train_runtime"]) - validating,
-        weights,
-        start.step,
-    )
+    state, validating = trainer.state, float(getattr(trainer, "toolkit_eval_seconds", 0.0))
+    seconds = float(result.metrics["train_runtime"]) - validating
+    epochs, steps = float(state.epoch or 0), state.global_step
+    return Trained(report or {}, epochs, steps, seconds, weights, start.step)

@@ -10,7 +10,7 @@ from peft.utils import ModulesToSaveWrapper
 
 from toolkit.errors import RecipeError
 from toolkit.models import structure
-from toolkit.models.methods import get_method, layerwise
+from toolkit.models.methods import get_method
 from toolkit.utils.logging import quiet_peft
 
 TEXT = {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 2, "vocab_size": 40,
@@ -186,7 +186,7 @@ def test_a_model_without_a_head_has_none():
 
 
 def test_layerwise_rates_pass_through_stages():
-    rates = layerwise.Layerwise(decay=0.5, head_factor=3).learning_rates(made("swin"))
+    rates = get_method("layerwise")(decay=0.5, head_factor=3).learning_rates(made("swin"))
     assert {r for n, r in rates.items() if ".layers.0.blocks.0." in n} == {0.125}
     assert {r for n, r in rates.items() if "layers.0.downsample" in n} == {0.125}
     assert {r for n, r in rates.items() if ".layers.1.blocks.1." in n} == {0.5}

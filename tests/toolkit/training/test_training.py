@@ -9,7 +9,7 @@ from text_rows import sentences
 
 import toolkit
 from toolkit.errors import RecipeError
-from toolkit.models.methods import layerwise
+from toolkit.models.methods import get_method
 from toolkit.recipe.library import find_recipe
 from toolkit.runner.fit import make_trainer
 from toolkit.runner.prepare import prepare
@@ -179,7 +179,7 @@ def test_the_best_checkpoint_on_validation_is_kept(tmp_path, table, tiny_model):
 
 def test_layerwise_rates_fall_from_the_head_down(tiny_model):
     model = transformers.AutoModelForSequenceClassification.from_pretrained(tiny_model)
-    rates = layerwise.Layerwise(decay=0.5).learning_rates(model)
+    rates = get_method("layerwise")(decay=0.5).learning_rates(model)
     named = dict(model.named_parameters())
     assert all(name in named for name in rates)
     assert {r for n, r in rates.items() if "embeddings" in n} == {0.125}

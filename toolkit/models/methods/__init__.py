@@ -12,8 +12,8 @@ from toolkit.utils.text import listing, nearest
 #: Name -> module and class; listed without importing any.
 METHODS = {
     "full": "full:Full",
-    "layerwise": "layerwise:Layerwise",
-    "partial": "partial:Partial",
+    "layerwise": "full:Layerwise",
+    "partial": "full:Partial",
     "head": "head:Head",
     "lora": "lora:Lora",
     "dora": "lora:Dora",

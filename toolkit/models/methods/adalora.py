@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,6 +58,8 @@ class Adalora(Lora):
 
 
 def _pruner(warmup: float, settle: float) -> TrainerCallback:
+    import torch
+    from safetensors.torch import save_file
     from transformers import TrainerCallback
 
     class Pruner(TrainerCallback):
@@ -92,20 +93,14 @@ def _pruner(warmup: float, settle: float) -> TrainerCallback:
                 allocator.mask_using_rank_pattern(tuner.model, self.kept)
 
         def keep(self, checkpoint: Path, model: Any) -> None:
-            _remember(checkpoint / MEMORY, model.base_model.rankallocator, self.kept or {})
+            allocator = model.base_model.rankallocator
+            found = {f"kept {name}": torch.tensor(mask) for name, mask in (self.kept or {}).items()}
+            for part in AVERAGES:
+                averages = getattr(allocator, part).items()
+                found |= {f"{part} {name}": tensor.contiguous() for name, tensor in averages}
+            save_file(found, checkpoint / MEMORY)
 
     return Pruner()
-
-
-def _remember(file: Path, allocator: Any, kept: Mapping[str, list[bool]]) -> None:
-    """Write the allocator's moving averages, and which ranks it has kept."""
-    import torch
-    from safetensors.torch import save_file
-
-    found = {f"kept {name}": torch.tensor(mask) for name, mask in kept.items()}
-    for part in AVERAGES:
-        found |= {f"{part} {name}": t.contiguous() for name, t in getattr(allocator, part).items()}
-    save_file(found, file)
 
 
 def _recall(file: Path, allocator: Any, device: Any) -> dict[str, list[bool]] | None:

@@ -147,12 +147,6 @@ def _unknown(
 ) -> RecipeError:
     ends = {name: None for full in known for name in (full.rpartition(".")[2], full)}
     what = "linear layers" if key == "target_modules" else "head and the modules before it"
-    shown = listing(shown)
-    return RecipeError(
-        [
-            Fault(
-                f"method.{key}", f"the model has no {n!r}.{nearest(n, ends)} Its {what}: {shown}."
-            )
-            for n in lacking
-        ]
-    )
+    has = f"Its {what}: {listing(shown)}."
+    lines = [f"the model has no {name!r}.{nearest(name, ends)} {has}" for name in lacking]
+    return RecipeError([Fault(f"method.{key}", line) for line in lines])

@@ -28,17 +28,14 @@ class Qlora(Lora):
         Raises:
             RecipeError: bitsandbytes is missing, does not run here, or finds nothing to quantise.
         """
+        import torch
+
         if importlib.util.find_spec("bitsandbytes") is None:
             raise _fault("qlora needs bitsandbytes: pip install 'toolkit[qlora]'; lora does not")
         super().check(model)
         if not _linear(model):
             raise _fault(f"{type(model).__name__} has no linear layers in its blocks to quantise")
-        self._try(next(model.parameters()).device)
-
-    @staticmethod
-    def _try(device: Any) -> None:
-        import torch
-
+        device = next(model.parameters()).device
         try:
             with torch.no_grad():
                 _quantised(torch.nn.Linear(64, 64).to(device))(torch.zeros(1, 64, device=device))
@@ -97,18 +94,11 @@ def _quantised(linear: Any) -> Any:
             product = bitsandbytes.matmul_4bit(x.to(dtype), weight, quant_state=weight.quant_state)
             return product if self.bias is None else product + self.bias.to(dtype)
 
-    device = linear.weight.device
-    layer = FourBit(
-        linear.in_features,
-        linear.out_features,
-        bias=linear.bias is not None,
-        quant_type="nf4",
-        device="meta",
-    )
+    layer = FourBit(linear.in_features, linear.out_features, quant_type="nf4", device="meta")
     weight = linear.weight.detach().to("cpu").contiguous()
     layer.weight = bitsandbytes.nn.Params4bit(weight, quant_type="nf4", module=layer)
     layer.bias = linear.bias
-    return layer.to(device)
+    return layer.to(linear.weight.device)
 
 
 def _fault(what: str) -> RecipeError:

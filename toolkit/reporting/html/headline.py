@@ -21,7 +21,7 @@ def section(record: Mapping[str, Any], notes: list[str]) -> Section:
     rows = dict(score_rows(record))
     if headline and headline["metric"] in record["metrics"]["test"]:
         found.answer += _verdict(record, headline["metric"], headline["greater_is_better"])
-        found.blocks += _chart(record, rows, headline["metric"])
+        found.blocks += _chart(rows, headline["metric"], units(record))
     elif not record["metrics"]["test"]:
         found.answer.append("This scenario has no metric: nothing here says how good the model is.")
     names = list(record["metrics"]["test"])
@@ -66,20 +66,16 @@ def _verdict(record: Mapping[str, Any], metric: str, more: bool) -> Iterator[str
         yield f"It is clearly worse than {what}."
 
 
-def _chart(
-    record: Mapping[str, Any], rows: Mapping[str, Mapping[str, Any]], metric: str
-) -> Iterator[Chart]:
+def _chart(rows: Mapping[str, Mapping[str, Any]], metric: str, unit: str) -> Iterator[Chart]:
     drawn = [(label, scores[metric]) for label, scores in rows.items() if metric in scores]
     if all(found.get("value") is None for _, found in drawn):
         return
-    svg = charts.intervals(
-        drawn, words(metric), strong=[0],
-        line=record["metrics"]["test"][metric]["value"], key="headline",
-        name=f"{words(metric)} of the model and of the baselines, with 95% intervals",
-    )  # fmt: skip
+    name = f"{words(metric)} of the model and of the baselines, with 95% intervals"
+    svg = charts.intervals(drawn, words(metric), strong=[0], line=drawn[0][1]["value"], name=name,
+                           key="headline")  # fmt: skip
     numbers = [[label, *(number(found.get(key)) for key in ("value", "low", "high"))]
                for label, found in drawn]  # fmt: skip
     table = Table(f"Numbers: {words(metric)}", ["", "value", "low", "high"], numbers)
-    bars = f"Bars: 95% intervals over test {units(record)}"
+    bars = f"Bars: 95% intervals over test {unit}"
     caption = f"Points: scores. {bars}. Dotted line: the model."
     yield Chart(sentence(f"{words(metric)}, model and baselines"), svg, caption, table)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,12 +67,10 @@ def write(run: Run, target: Path | None = None) -> Path:
 
 
 def _write(run: Run, reading: PredictionArrays, target: Path) -> None:
-    try:
-        recipe = (run.path / "recipe.yaml").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        recipe = "(recipe.yaml is not there)"
-    text = _page(run.path, run.record, reading, run.path, recipe, True)
-    write_atomically(target, text)
+    file, recipe = run.path / "recipe.yaml", "(recipe.yaml is not there)"
+    with suppress(OSError):
+        recipe = file.read_text(encoding="utf-8", errors="replace")
+    write_atomically(target, _page(run.path, run.record, reading, run.path, recipe, True))
 
 
 def published(run: Run, record: Mapping[str, Any], recipe: str, rows: bool) -> str:

@@ -28,26 +28,20 @@ def section(record: Mapping[str, Any], run: Path, recipe: str) -> Section:
     quoted = shlex.quote(printable_line(run))
     overlap = [[pair, counts["exact"], counts["normalised"]]
                for pair, counts in data["overlap"].items()]  # fmt: skip
+    rows = [[split, count, sum(data["skipped"].get(split, {}).values()),
+             data["duplicates"].get(split, {}).get("normalised", 0)]
+            for split, count in data["rows"].items()]  # fmt: skip
     rest = len(recipe) - RECIPE
     if rest > 0:
         recipe = f"{recipe[:RECIPE]}\n… ({rest:,} more characters in recipe.yaml)"
     return Section("ran", "What exactly ran?", answer, [
         Code("Repeat it", f"toolkit rerun {quoted}\ntoolkit run {quoted}/recipe.yaml"),
-        _rows(data),
+        Table("Rows", ["split", "used", "skipped", "duplicates kept"], rows),
         Table("Overlap between splits", ["splits", "exact duplicates", "near duplicates (ignoring "
                                          "case, punctuation)"], overlap),
         Table("Data, machine and versions", ["", ""], list(_facts(record))),
         Code("The whole recipe, with all defaults", recipe, folded=True),
     ])  # fmt: skip
-
-
-def _rows(data: Mapping[str, Any]) -> Table:
-    rows = [
-        [split, count, sum(data["skipped"].get(split, {}).values()),
-         data["duplicates"].get(split, {}).get("normalised", 0)]
-        for split, count in data["rows"].items()
-    ]  # fmt: skip
-    return Table("Rows", ["split", "used", "skipped", "duplicates kept"], rows)
 
 
 def _facts(record: Mapping[str, Any]) -> Iterator[list[str]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from toolkit.reporting import charts
 from toolkit.reporting.formatting import duration, number, share, words
-from toolkit.reporting.html.parts import Chart, Section, Table, line_chart
+from toolkit.reporting.html.parts import Section, Table, line_chart
 
 History = Sequence[Mapping[str, Any]]
 SMOOTHED = 10  # log lines over which throughput is averaged, at most
@@ -28,14 +28,15 @@ def section(record: Mapping[str, Any], history: History) -> Section:
     if not history:
         found.answer.append("No log of single steps was kept.")
     losses = {"training": _line(history, "loss"), "validation": _line(history, "eval_loss")}
-    found.blocks += _chart("loss", "Loss", losses, "loss")
-    if record.get("headline"):
-        title = f"{name} on validation"
-        found.blocks += _chart("validation score", title, {"validation": scores}, name, marks)
-    rates = _line(history, "learning_rate")
-    found.blocks += _chart("learning rate", "Learning rate", {"learning rate": rates}, "rate")
-    speeds = _throughput(record, history)
-    found.blocks += _chart("throughput", "Throughput", {"training": speeds}, "rows per second")
+    shown = scores if record.get("headline") else []
+    for title, lines, y, marked in (
+        ("Loss", losses, "loss", {}),
+        (f"{name} on validation", {"validation": shown}, name, marks),
+        ("Learning rate", {"learning rate": _line(history, "learning_rate")}, "rate", {}),
+        ("Throughput", {"training": _throughput(record, history)}, "rows per second", {}),
+    ):
+        if drawn := {line: points for line, points in lines.items() if points}:
+            found.blocks.append(line_chart(title, title, drawn, "step", y, marked))
     found.blocks.append(_time(record["speed"]))
     found.blocks.append(Table("Throughput and resources", ["", "amount"], list(_amounts(record))))
     return found
@@ -59,19 +60,6 @@ def _line(history: History, key: str) -> list[charts.Point]:
         if isinstance(value, int | float) and value - value == 0 and isinstance(step, int | float):
             found.append((int(step), float(value)))
     return found
-
-
-def _chart(
-    key: str,
-    title: str,
-    drawn: Mapping[str, list[charts.Point]],
-    y: str,
-    marks: Mapping[str, charts.Point] | None = None,
-) -> Iterator[Chart]:
-    """Yield lines over steps; nothing if none has a point."""
-    drawn = {name: points for name, points in drawn.items() if points}
-    if drawn:
-        yield line_chart(key, title, drawn, "step", y, marks)
 
 
 def _throughput(record: Mapping[str, Any], history: History) -> list[charts.Point]:

@@ -68,11 +68,9 @@ def _calibration(
     yield f"The expected calibration error is {number(before.error)} (0 is perfect)."
     given = record.get("calibration") or {}
     if reading.after is not None and given.get("fitted_rows"):
-        yield (
-            f"With temperature {number(float(given['temperature']))}, fitted on "
-            f"{given['fitted_rows']:,} validation rows, it would be {number(reading.after.error)}; "
-            "predicted labels would not change."
-        )
+        yield (f"With temperature {number(float(given['temperature']))}, fitted on "
+               f"{given['fitted_rows']:,} validation rows, it would be "
+               f"{number(reading.after.error)}; predicted labels would not change.")  # fmt: skip
 
 
 def _reliability(reading: PredictionArrays, before: Reliability) -> Chart:
@@ -81,11 +79,11 @@ def _reliability(reading: PredictionArrays, before: Reliability) -> Chart:
     for line, found in series.items():
         bins = np.flatnonzero(found.count)
         count = found.count[bins]
-        confidence, right = found.confidence[bins] / count, found.right[bins] / count
-        lines[line] = confidence.tolist(), right.tolist()
+        means = np.stack([found.confidence[bins], found.right[bins]], axis=1) / count[:, None]
+        lines[line] = means.tolist()
         rows += [
             [line, f"{place / BINS:.2f} to {(place + 1) / BINS:.2f}", int(n), *map(number, pair)]
-            for place, n, *pair in np.stack([bins, count, confidence, right], axis=1).tolist()
+            for place, n, pair in zip(bins, count, means.tolist(), strict=True)
         ]
     shares = (before.count / max(before.count.sum(), 1.0)).tolist()
     svg = charts.reliability(lines, shares, name="Reliability: accuracy over confidence")

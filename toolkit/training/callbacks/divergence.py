@@ -24,8 +24,7 @@ class DivergenceCallback(TrainerCallback):
 
     def __init__(self) -> None:
         self.first: float | None = None
-        self.step = 0
-        self.grown = 0
+        self.step = self.grown = 0
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
@@ -45,9 +44,8 @@ class DivergenceCallback(TrainerCallback):
             self.first = max(abs(loss), LITTLE)
         self.grown = self.grown + 1 if abs(loss) > GROWTH * self.first else 0
         if self.grown > 1:
-            raise TrainingError(
-                f"the loss has grown from {self.first:.3g} to {loss:.3g} in {steps}: {ADVICE}"
-            )
+            growth = f"has grown from {self.first:.3g} to {loss:.3g}"
+            raise TrainingError(f"the loss {growth} in {steps}: {ADVICE}")
 
 
 def refuse_divergence(model: Any, step: int) -> None:
@@ -57,7 +55,5 @@ def refuse_divergence(model: Any, step: int) -> None:
     here = [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]
     found = sorted({name for names in distributed.all_gather_object(here) for name in names})
     if found:
-        raise TrainingError(
-            f"{found[0]} and {len(found) - 1} other weights are not finite after step {step}: "
-            f"{ADVICE}"
-        )
+        what = f"{found[0]} and {len(found) - 1} other weights are not finite"
+        raise TrainingError(f"{what} after step {step}: {ADVICE}")

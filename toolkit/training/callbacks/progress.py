@@ -1,4 +1,4 @@
-"""Progress of training: a bar in a terminal, plain lines elsewhere."""
+"""Progress of training: a bar in a terminal, plain lines elsewhere, times in the log."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from transformers import TrainerCallback
 
 LINES = 20  # at most so many lines between evaluations where there is no terminal
@@ -18,25 +18,23 @@ class RichProgressCallback(TrainerCallback):
     def __init__(self, console: Console, headline: str | None) -> None:
         self.console, self.headline = console, headline
         self.loss = self.score = ""
-        self.bar: Progress | None = None
-        self.task = TaskID(0)
+        shown = "{task.completed}/{task.total}{task.fields[scores]}"
+        columns = TextColumn("train"), BarColumn(None), TextColumn(shown), TimeRemainingColumn()
+        self.bar = Progress(*columns, console=console, transient=True)
+        self.task = self.bar.add_task("train", scores="")
         self.started = 0.0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Start the clock and, in a terminal, the bar."""
         self.started = time.monotonic()
         if self.console.is_terminal:
-            shown = "{task.completed}/{task.total}{task.fields[scores]}"
-            columns = TextColumn("train"), BarColumn(None), TextColumn(shown), TimeRemainingColumn()
-            self.bar = Progress(*columns, console=self.console, transient=True)
-            self.task = self.bar.add_task("train", total=state.max_steps, scores="")
+            self.bar.reset(self.task, total=state.max_steps)
             self.bar.start()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         """Move the bar."""
-        if self.bar is not None:
-            scores = f"{self.loss}{self.score}"
-            self.bar.update(self.task, completed=state.global_step, scores=scores)
+        scores = f"{self.loss}{self.score}"
+        self.bar.update(self.task, completed=state.global_step, scores=scores)
 
     def on_log(
         self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any
@@ -58,18 +56,13 @@ class RichProgressCallback(TrainerCallback):
             self.score = f" val {self.headline} {value:.3f}"
         self._line(state)
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-        """Remove the bar."""
-        self.close()
-
     def close(self) -> None:
         """Remove the bar; harmless when there is none."""
-        if self.bar is not None:
+        if self.console.is_terminal:
             self.bar.stop()
-            self.bar = None
 
     def _line(self, state: Any) -> None:
-        if self.bar is not None:
+        if self.console.is_terminal:
             return
         spent = time.monotonic() - self.started
         left = spent / max(state.global_step, 1) * (state.max_steps - state.global_step)
@@ -79,3 +72,23 @@ class RichProgressCallback(TrainerCallback):
             highlight=False,
             soft_wrap=True,
         )
+
+
+class LogTimesCallback(TrainerCallback):
+    """Writes into each line of the log how many seconds of training it came after.
+
+    The log is part of the Trainer's state, and so of checkpoints: a resumed run goes on with it.
+    """
+
+    def __init__(self) -> None:
+        self.started = time.monotonic()
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Start the clock where the log of a resumed run stopped."""
+        before = max((line.get("seconds", 0.0) for line in state.log_history), default=0.0)
+        self.started = time.monotonic() - before
+
+    def on_log(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        """Note the time beside the newest line."""
+        if state.log_history:
+            state.log_history[-1]["seconds"] = time.monotonic() - self.started
