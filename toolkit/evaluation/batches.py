@@ -88,7 +88,8 @@ def batch_maker(
         try:
             batch = collate([{k: v for k, v in row.items() if k in wanted} for row in rows])
         except KeyError as error:
-            if (name := error.args[0]) not in rows[0] or name in wanted:
+            name = next(iter(error.args), None)
+            if name not in rows[0] or name in wanted:
                 raise
             raise HookError(
                 f"{type(plugin).__name__}.collator asks for {name!r}, a column that `prepare` gave "

@@ -80,7 +80,9 @@ def longest_input(folder: Path, tokenizer: Any) -> int | None:
 def train_tokenizer(texts: Iterable[str], vocab_size: int = 8000, **settings: Any) -> Any:
     """Return a PreTrainedTokenizerFast trained on texts, for a model from scratch: byte-level BPE.
 
-    It encodes any text, and the same texts give the same tokenizer (Radford et al. 2019).
+    It encodes any text, and the same texts give the same tokenizer (Radford et al. 2019). Called in
+    `load_processor` where `is_scratch(self.model_path)`; a run that is resumed loads what it began
+    with.
 
     Args:
         vocab_size: most tokens, among them the 256 bytes and `<pad>` (0), `<s>`, `</s>`, `<unk>`

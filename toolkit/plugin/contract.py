@@ -121,8 +121,8 @@ class Plugin(ABC, Generic[OptionsT]):
 
         With a column `length`, batches can be grouped by length.
 
-        An input that is too long may be split into chunks, one row each, with a column `chunk_of`
-        that has the number of the raw row, ascending. In training every chunk is a row of its own;
+        An input that is too long may be split into chunks, one row each, with a column `chunk_of`:
+        the number of the raw row, ascending. In training every chunk is a row of its own;
         elsewhere `reduce_chunk` reduces the outputs of each chunk, and `decode` combines those of
         a raw row into one prediction.
         """
@@ -132,8 +132,7 @@ class Plugin(ABC, Generic[OptionsT]):
     def load_model(self) -> transformers.PreTrainedModel:
         """Return the pretrained model from `self.model_path`, with a head that fits the data.
 
-        Any torch module with a `save_pretrained` that writes safetensors will do; its `config`, if
-        it has one, must be a `PreTrainedConfig`, as Trainer writes to it.
+        Any torch module with `save_pretrained` (safetensors) and without another kind of `config`.
         """
 
     def load_saved(self, dtype: torch.dtype) -> Any:

@@ -126,7 +126,8 @@ def _prepare(
     methods.method_for(recipe.method).check(plugin.model)
     require_checkpointing(arguments, plugin.model)
     with clock.phase("rehearsal"):
-        if distributed.is_main():
+        # With DeepSpeed's third stage a rank alone has no whole model.
+        if distributed.is_main() and not arguments.deepspeed:
             loaded.notes += rehearse(plugin, loaded.splits, prepared)
     return Job(name, recipe, plugin, loaded, files, prepared, arguments, clock)
 

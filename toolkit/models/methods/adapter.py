@@ -63,8 +63,11 @@ class Adapter(Method):
         """Find the layers that the settings name.
 
         Raises:
-            RecipeError: there are no such layers.
+            RecipeError: there are no such layers, or the model is none of transformers.
         """
+        if not hasattr(getattr(model, "config", None), "to_json_string"):
+            what = f"adapters are for models of transformers, and {type(model).__name__} is none"
+            raise RecipeError(Fault("method", f"{what}: use full, head, partial or layerwise"))
         self.targets(model)
         self.saved(model)
 

@@ -41,6 +41,12 @@ class Distill(Full):
     alpha: Annotated[float, Field(ge=0, le=1)] = 0.5
     temperature: Annotated[float, Field(gt=0)] = 2.0
 
+    def check(self, model: Any) -> None:
+        """Raise RecipeError for a model that has no classes to share with a teacher."""
+        if not hasattr(getattr(model, "config", None), "id2label"):
+            what = f"distill needs a model of transformers, and {type(model).__name__} is none"
+            raise RecipeError(Fault("method", f"{what}: use full, partial or layerwise"))
+
     def models(self) -> list[str]:
         """Return the teacher."""
         return [self.teacher]
@@ -147,9 +153,10 @@ class Distill(Full):
 def _logits_of(model: Any) -> Iterator[Any]:
     def take(batch: Any) -> list[Any]:
         outputs = model(**batch)
-        if "logits" not in outputs:
-            what = f"distill learns from logits, and {type(model).__name__} gives"
-            raise RecipeError(Fault("method", f"{what} {listing(outputs)}: take another method"))
+        if "logits" not in outputs or outputs.logits.ndim != 2:
+            what = f"distill learns from logits for whole rows, and {type(model).__name__} gives"
+            others = "use full, partial, layerwise or an adapter"
+            raise RecipeError(Fault("method", f"{what} {listing(outputs)}: {others}"))
         return list(outputs.logits.float().cpu())
 
     yield take
