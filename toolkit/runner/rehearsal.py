@@ -25,6 +25,7 @@ from toolkit.evaluation.scoring import score
 from toolkit.plugin import Plugin
 from toolkit.plugin.blame import blame
 from toolkit.plugin_types import PredictionFile
+from toolkit.reporting import shown
 from toolkit.training import memory
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def _rehearse(plugin: Plugin[Any], inputs: Splits) -> None:
     if len(references) != len(rows):
         raise _gave(plugin, "references", f"{len(references)} for {len(rows)} rows")
     _check_metrics(plugin, predictions, references)
-    list(plugin.show(rows[0], predictions[0], references[0]))
+    shown.stored(plugin.show(rows[0], predictions[0], references[0]))
     dict(plugin.tables(zip(predictions, references, strict=True)))
     dict(plugin.figures(iter(predictions)))
 

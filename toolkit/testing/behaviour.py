@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.errors import UserError
+from toolkit.plugin_types import ReshapedRows, columns
+from toolkit.reporting import shown
 from toolkit.testing import interruptions
 from toolkit.testing.subject import NotReachedError, Subject
 
@@ -40,11 +43,58 @@ def reloads_equal(subject: Subject) -> Iterator[str]:
 
 
 def predictions_are_rows(subject: Subject) -> Iterator[str]:
-    """Predictions are JSON, one per row, and do not change when the rows are reversed."""
-    rows = subject.test
+    """Predictions depend neither on the order of the rows nor on their targets."""
+    rows, plugin = subject.test, subject.job.plugin
     forward = subject.predict(rows, 4)
     back = subject.predict(rows.select(range(len(rows) - 1, -1, -1)), 4)
     yield from _changes(subject, forward, back[::-1], "in reverse order")
+    targets = [name for name in columns(plugin.options, "target").values()
+               if name in rows.column_names]  # fmt: skip
+    if targets:
+        without = subject.predict(rows.remove_columns(targets), 4)
+        yield from _changes(subject, forward, without, "without targets")
+
+
+def rows_keep_their_shape(subject: Subject) -> Iterator[str]:
+    """Rows that have their shape come back from `reshape_rows` as they are."""
+    rows = subject.test
+    made = subject.job.plugin.reshape_rows(rows, "test")
+    again = made.rows if isinstance(made, ReshapedRows) else made
+    if again is not rows and again.to_list() != rows.to_list():
+        yield f"reshape_rows makes other rows ({len(again)}) of {len(rows)} that it has made"
+
+
+def example_is_served(subject: Subject) -> Iterator[str]:
+    """The example row of `toolkit serve` is valid, can be predicted and shown."""
+    from toolkit.deployment.serving.fields import Fields, InvalidRowsError
+    from toolkit.runs.predictor import load_predictor
+
+    predictor = load_predictor(subject.run)
+    fields = Fields(predictor.plugin)
+    try:
+        rows, _, _ = fields.read(json.dumps(fields.example).encode(), 1)
+        (found,) = predictor.predict(rows)
+        row = predictor.dataset(rows)[0]
+        shown.stored(predictor.plugin.show(row, found, None))
+    except (InvalidRowsError, UserError) as error:
+        yield f"example() gives {fields.example!r:.200}: {error}"
+    except Exception as error:  # what is under test may raise anything
+        yield f"the example {fields.example!r:.200} ends in {type(error).__name__}: {error}"
+
+
+def scores_are_read_again(subject: Subject) -> Iterator[str]:
+    """A run's folder gives the same scores when it is read, without the data."""
+    from toolkit.evaluation import run_metrics
+    from toolkit.evaluation.scoring import score
+    from toolkit.runs.folder import read_predictions
+    from toolkit.runs.predictor import plugin_of
+
+    modules = run_metrics.modules(plugin_of(subject.run))
+    again = score(modules, read_predictions(subject.run / "predictions.jsonl"))
+    for name, found in subject.record["metrics"]["test"].items():
+        one, other = found["value"], again[name]["value"] if name in again else None
+        if one != other and (one is None or other is None or abs(one - other) > 1e-9):
+            yield f"{name} is {one} in the run, and {other} read again"
 
 
 def batches_agree(subject: Subject) -> Iterator[str]:
@@ -75,8 +125,10 @@ def scores_stream(subject: Subject) -> Iterator[str]:
 
 
 def baselines_scored(subject: Subject) -> Iterator[str]:
-    """There is at least one baseline, scored by the same metrics."""
+    """There is a baseline, scored by the same metrics, and no part of the report fails."""
     baselines, metrics = subject.record["baselines"], subject.record["metrics"]["test"]
+    for part in subject.record.get("failed_parts") or ():
+        yield f"{part['part']} {part['name']} fails: {part['reason']}"
     if not baselines:
         yield "baselines gave none: the score would have nothing to be compared with"
     for name, scores in baselines.items():

@@ -66,7 +66,10 @@ CHECKS = (
     Check("labels", contract.wrong_labels_reported,
           "raise toolkit.errors.DataError for targets that the scenario cannot take"),
     Check("predictions", behaviour.predictions_are_rows,
-          "decode returns one dict of plain Python values per row, in the order of the rows"),
+          "decode returns one dict per row, in their order, from outputs and inputs alone"),
+    Check("shape", behaviour.rows_keep_their_shape,
+          "return rows that have the options' columns already as they are: the kit, `serve` and "
+          "Run.predict give such rows"),
     Check("batches", behaviour.batches_agree,
           "mask the padding of a batch, and let no row depend on the others"),
     Check("metrics", behaviour.scores_stream,
@@ -76,6 +79,11 @@ CHECKS = (
           "or in a mirror (entry-point group toolkit.models)"),
     Check("reload", behaviour.reloads_equal,
           "decode must depend on the outputs, the rows and what is saved alone: not on self.data"),
+    Check("scores", behaviour.scores_are_read_again,
+          "metrics() must not read self.data: return what it needs from training_statistics()"),
+    Check("example", behaviour.example_is_served,
+          "return from example() a row that the model can read: the bytes of a file in columns of "
+          "files"),
     Check("baselines", behaviour.baselines_scored,
           "return from baselines() what the model must beat; the usual ones are in "
           "toolkit.evaluation.classification_baselines"),

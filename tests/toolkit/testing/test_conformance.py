@@ -136,6 +136,7 @@ def problems(subject, name):
         "parts",
         "columns",
         "predictions",
+        "shape",
         "batches",
         "metrics",
     ],
@@ -160,6 +161,23 @@ def test_a_good_plugin_passes_all_of_it(installed, tmp_path, socket_enabled):
 
 
 MALFORMED = {
+    "needs its targets": (
+        "predictions", [("for p in found]\n\n    def metrics",
+                         "for p, row in zip(found, rows) if self.data is None or row['label']]"
+                         "\n\n    def metrics")], "'label'"),
+    "reshapes again and again": (
+        "shape", [("    def load_model(self):\n",
+                   "    def reshape_rows(self, rows, split):\n"
+                   "        return rows.map(lambda row: {'text': row['text'] + 'a'})\n\n"
+                   "    def load_model(self):\n")], "makes other rows"),
+    "a loss that is none": (
+        "parts", [("    def load_model(self):\n", "    def loss(self):\n"
+                   "        return lambda outputs, labels, num_items_in_batch=None: "
+                   "outputs.logits.sum() * float('nan')\n\n"
+                   "    def load_model(self):\n")], "the loss of"),
+    "not the same as itself": (
+        "parts", [("    def load_model(self):\n", "    def same(self, one, other):\n"
+                   "        return False\n\n    def load_model(self):\n")], "Letters.same gave no"),
     "misspelled hook": ("hooks", [("def collator", "def colator")], "Did you mean 'collator'?"),
     "hook of another shape": ("hooks", [("def decode(self, outputs, rows, prepared)",
                                          "def decode(self, outputs)")], "cannot be called with"),
@@ -205,6 +223,23 @@ def test_a_malformed_plugin_fails_the_check_meant_for_it(installed, case):
 
 
 RUNNING = {
+    "metrics of the data": (
+        "scores", [('        return {"accuracy": metrics',
+                    '        if self.data is None:\n            return {}\n'
+                    '        return {"accuracy": metrics')],
+        "read again"),
+    "a baseline that fails": (
+        "baselines", [("return [classification_baselines.Majority(task)]",
+                       "return [classification_baselines.Majority(None)]")],
+        "baseline majority fails"),
+    "an example that is none": (
+        "example", [("    def load_model(self):\n", "    def example(self):\n"
+                     "        return {self.options.text: ''}\n\n    def load_model(self):\n")],
+        "example() gives"),
+    "something else shown": (
+        "parts", [("    def load_model(self):\n",
+                   "    def show(self, row, prediction, reference):\n"
+                   "        return [7]\n\n    def load_model(self):\n")], "show returned int"),
     "asks the network": ("run", [("    def load_model(self):\n", "    def load_model(self):\n"
                                   "        import urllib.request\n"
                                   "        urllib.request.urlopen('http://example.invalid')\n")],

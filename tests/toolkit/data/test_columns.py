@@ -1,0 +1,179 @@
+"""Columns of lists and objects, paths into them, and rows that a plugin reshapes."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+from walkthrough import page_file
+
+from toolkit.data import load_splits
+from toolkit.errors import DataError
+from toolkit.plugin import Plugin
+from toolkit.plugin_types import (
+    Column,
+    ListColumn,
+    NumberColumn,
+    Options,
+    ReshapedRows,
+    TextColumn,
+    column_markers,
+    columns,
+)
+from toolkit.recipe import DataSpec
+
+HALF = {"test": 0.25, "validation": 0.25}
+
+
+def load(path, marked, plugin=None, **spec):
+    return load_splits(DataSpec(source=str(path), split=HALF, **spec), marked, 0, plugin=plugin)
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(rows, name="rows.jsonl"):
+        (tmp_path / name).write_text("\n".join(map(json.dumps, rows)))
+        return tmp_path / name
+
+    return write
+
+
+def test_paths_into_objects_are_columns_of_their_own(write):
+    rows = [{"translation": {"en": f"word {n}", "de": f"Wort {n}"}} for n in range(40)]
+    rows[3]["translation"]["en"] = None
+    rows[5]["translation"] = None
+    rows[6] = rows[7]  # the same again
+    marked = {"source": ("translation.en", Column("input", "text")),
+              "target": ("translation.de", Column("target", "text"))}  # fmt: skip
+    found = load(write(rows), marked)
+    texts = {text for split in found.splits.values() for text in split["translation.en"]}
+    assert texts == {f"word {n}" for n in range(40)} - {"word 3", "word 5", "word 6"}
+    assert found.skipped == {"train": {"no translation.de": 1, "empty translation.en": 1}}
+    same = [*found.duplicates.values(), *found.overlap.values()]
+    assert sum(counts["exact"] for counts in same) == 1
+
+
+def test_a_path_into_a_list_of_objects_is_the_list_of_their_values(write):
+    rows = [{"objects": [{"box": [n, 1, 2, 3], "kind": "a"}] * (n % 3)} for n in range(40)]
+    marked = {"boxes": ("objects.box", Column("target", "list")),
+              "kinds": ("objects.kind", Column("target", "list"))}  # fmt: skip
+    found = load(write([{"n": n, **row} for n, row in enumerate(rows)]), marked)
+    for split in found.splits.values():
+        for row in split:
+            assert row["objects.box"] == [box["box"] for box in rows[row["n"]]["objects"]]
+            assert row["objects.kind"] == ["a"] * (row["n"] % 3)
+
+
+def test_a_wrong_path_is_told_with_the_nearest(write):
+    path = write([{"translation": {"en": "a", "de": "b"}}] * 8)
+    marked = {"source": ("translation.eng", Column("input"))}
+    with pytest.raises(DataError, match=r"Did you mean 'translation\.en'\?"):
+        load(path, marked)
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "said"),
+    [
+        ("list", "a", "holds texts: lists are expected"),
+        ("object", [1], "holds lists: objects are expected"),
+        ("number", "7", "holds texts: numbers are expected"),
+        ("text", {"a": 1}, "holds objects: texts are expected"),
+        ("list", [], None),
+        ("number", 3, None),
+    ],
+)
+def test_what_a_column_holds_is_compared_with_its_kind(write, kind, value, said):
+    path = write([{"x": value, "y": n} for n in range(8)])
+    marked = {"x": ("x", Column("input", kind)), "y": ("y", Column("input"))}
+    if said is None:
+        assert load(path, marked).splits["train"]["x"][0] == value
+        return
+    with pytest.raises(DataError, match=f"options.x: 'x' {said}"):
+        load(path, marked)
+
+
+def test_an_empty_list_is_missing_in_an_input_and_a_value_in_a_target(write):
+    path = write([{"x": [1] * (n % 2), "y": [1] * (n % 3)} for n in range(40)])
+    marked = {"x": ("x", Column("input", "list")), "y": ("y", Column("target", "list"))}
+    assert load(path, marked).skipped == {"train": {"empty x": 20}}
+
+
+def test_the_conll_reader_of_the_page(tmp_path):
+    space = SimpleNamespace()
+    exec(page_file("docs/plugins/columns.md", "conll.py"), vars(space))  # noqa: S102 - our own page
+    plugin = space.Conll()
+    plugin.options = space.ConllOptions()
+    blocks = ["-DOCSTART- O"] + [f"Word{n} O\nBern{n} B-place" for n in range(20)]
+    (tmp_path / "train.conll").write_text("\n\n".join(blocks))
+    named = columns(plugin.options)
+    marked = {key: (name, column_markers(space.ConllOptions)[key]) for key, name in named.items()}
+    found = load(tmp_path / "train.conll", marked, plugin)
+    assert sum(map(len, found.splits.values())) == 20
+    assert found.splits["train"][0]["tags"] == ["O", "B-place"]
+    assert found.skipped == {"train": {"marks of documents": 1}}
+    # Its contents are what the fingerprint is of.
+    (tmp_path / "train.conll").write_text("\n\n".join([*blocks, "One O"]))
+    assert load(tmp_path / "train.conll", marked, plugin).fingerprint != found.fingerprint
+    with pytest.raises(DataError, match=r"Known: \.arrow, .*\.conll"):
+        load(write_text(tmp_path / "train.xml"), marked, plugin)
+
+
+def write_text(path):
+    path.write_text("<a/>")
+    return path
+
+
+class WindowOptions(Options):
+    text: TextColumn = "text"
+
+
+class Windows(Plugin[WindowOptions]):
+    Options = WindowOptions
+
+    def reshape_rows(self, rows, split):
+        def cut(batch):
+            texts = [text.split() for text in batch["text"]]
+            return {"text": [" ".join(words[n : n + 2]) for words in texts
+                             for n in range(0, len(words), 2)]}  # fmt: skip
+
+        return rows.map(cut, batched=True, remove_columns=rows.column_names)
+
+    def load_model(self):
+        raise AssertionError
+
+
+def test_documents_become_several_rows(write):
+    plugin = Windows()
+    plugin.options = WindowOptions()
+    path = write([{"text": f"a{n} b{n} c{n}"} for n in range(10)])
+    found = load(path, {"text": ("text", Column("input", "text"))}, plugin)
+    assert sorted(t for split in found.splits.values() for t in split["text"]) == sorted(
+        [f"a{n} b{n}" for n in range(10)] + [f"c{n}" for n in range(10)]
+    )
+    from toolkit.runs.predictor import Predictor
+
+    with pytest.raises(DataError, match="1 became 2"):
+        Predictor(plugin).dataset([{"text": "one two three"}])
+    assert Predictor(plugin).dataset([{"text": "one two"}])["text"][:] == ["one two"]
+
+
+def test_reshaping_everything_away_is_an_error(write):
+    class Nothing(Windows):
+        def reshape_rows(self, rows, split):
+            return ReshapedRows(rows.select([]), {"of no use": len(rows)})
+
+    plugin = Nothing()
+    plugin.options = WindowOptions()
+    with pytest.raises(DataError, match="Nothing.reshape_rows, train: makes no row of 8"):
+        load(write([{"text": "a"}] * 8), {"text": ("text", Column("input", "text"))}, plugin)
+
+
+def test_markers_name_the_kinds():
+    class Several(Options):
+        words: ListColumn = "words"
+        size: NumberColumn = "size"
+
+    assert {k: m.kind for k, m in column_markers(Several).items()} == {
+        "words": "list", "size": "number"
+    }  # fmt: skip
