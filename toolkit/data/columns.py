@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import Column
 
 DEEPEST = 4  # keys of a path that are searched for the nearest one
-KINDS = {  # of `Column` -> what may be in it, as `kind_of` names it, and its name in messages
-    "text": ({"text", "number", "boolean", "other"}, "texts"),
-    "number": ({"number", "boolean"}, "numbers"),
+KINDS = {  # of `Column` -> what may be in it, as `kind_of` names it, and in messages
+    "text": ({"text", "number", "boolean", "other"}, "a text"),
+    "number": ({"number", "boolean"}, "a number"),
     "boolean": ({"boolean", "number"}, "true or false"),
-    "list": ({"list"}, "lists"),
-    "object": ({"object"}, "objects"),
+    "list": ({"list"}, "a list"),
+    "object": ({"object"}, "an object"),
 }
 
 
@@ -121,15 +121,14 @@ def require_kinds(
         if mark.files or not mark.kind or (mark.kind, mark.role) == ("text", "target"):
             continue
         fitting, expected = KINDS[mark.kind]
-        there = {split: kind_of(rows.features[name]) for split, rows in splits.items()
-                 if name in rows.column_names}  # fmt: skip
-        odd = {split: kind for split, kind in there.items() if kind not in {*fitting, "null"}}
-        if odd:
-            split, kind = next(iter(odd.items()))
-            where = "" if len(odd) == len(splits) else f" in {split}"
-            held = {"other": str(getattr(splits[split].features[name], "dtype", "other values"))}
-            held |= {kind: word for kind, (_, word) in KINDS.items()}
-            what = f"{name!r} holds {held[kind]}{where}: {expected} are expected"
-            faults.append(Fault(f"options.{option}", what))
+        for split, rows in splits.items():
+            if name in rows.column_names and (
+                kind_of(rows.features[name]) not in {*fitting, "null"}
+            ):
+                held = next((value for value in rows[name] if value is not None), None)
+                where = "" if split == "train" or len(splits) == 1 else f" in {split}"
+                what = f"holds {str(held)[:60]}{where}: {expected} is expected (options.{option})"
+                faults.append(Fault(name, what))
+                break
     if faults:
         raise DataError(faults)

@@ -37,7 +37,8 @@ def hooks_fit(subject: Subject) -> Iterator[str]:
     from toolkit.plugin import Plugin
 
     cls = subject.plugin_class
-    known = {name for name in dir(Plugin) if not name.startswith("_")}
+    ours = [base for base in cls.__mro__ if base.__module__.partition(".")[0] == "toolkit"]
+    known = {name for base in ours for name in dir(base) if not name.startswith("_")}
     fields = {*Plugin.__annotations__, "api_version"}
     for name in sorted({n for c in cls.__mro__ for n in vars(c) if not n.startswith("_")}):
         own, contract = getattr(cls, name, None), getattr(Plugin, name, None)

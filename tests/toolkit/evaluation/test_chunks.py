@@ -37,7 +37,7 @@ class Lines(Plugin[LineOptions]):
         def encode(batch, places):
             found = {"input_ids": [], "chunk_of": [], "at": [], "length": []}
             for place, numbers in zip(places, batch["numbers"]):
-                for at in range(0, len(numbers) if numbers[0] else 0, 2):
+                for at in range(0, len(numbers) if numbers[0] >= 0 else 0, 2):
                     found["input_ids"].append((numbers[at:at + 2] * 2)[:2])
                     found["chunk_of"].append(place)
                     found["at"].append(at)
@@ -128,7 +128,7 @@ def test_a_run_of_parts_is_estimated(lines):
 def test_every_row_needs_a_part(lines):
     path = lines.parent / "rows.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()]
-    path.write_text("\n".join(json.dumps({**row, "numbers": [0]}) for row in rows[:1] + rows[1:]))
+    path.write_text("\n".join(json.dumps({**row, "numbers": [-1]}) for row in rows[:1] + rows[1:]))
     with pytest.raises(ToolkitError, match="0 rows for .*: it must keep every row, in order"):
         prepare(find_recipe(str(lines)))
 

@@ -19,6 +19,7 @@ from toolkit.training.trackers import KINDS
 
 TFIDF = "baseline tfidf_logistic_regression failed: ValueError: empty vocabulary; perhaps the"
 SHORT = {"training.max_steps": 2}
+FEW = 3  # rows that are rehearsed
 
 
 @pytest.fixture
@@ -95,8 +96,11 @@ def test_figures_card_tracker_and_report_that_fail_are_reported(arguments, monke
 
 def failing(error):
     def run(self, data, seconds):
-        raise error
+        if len(data.test) > FEW:  # when it is scored, not rehearsed
+            raise error
+        return before(self, data, seconds)
 
+    before = classification_baselines.Majority.run
     return run
 
 
