@@ -103,17 +103,20 @@ def score_baselines(
     seed: int,
     groups: Ints | None = None,
     attempt: Attempt = lambda *what: nullcontext(),
+    rows: Mapping[str, datasets.Dataset] | None = None,
 ) -> tuple[dict[str, Scores], dict[str, dict[str, int]]]:
     """Run the plugin's baselines within a budget; return their scores, and the rows they used.
 
     Args:
         groups: of the test rows, as `score` takes them. attempt: what each baseline runs in.
+        rows: raw rows by split, those that are prepared; the plugin's data where not given.
     """
     from toolkit.evaluation.scoring import score
 
-    if plugin.data is None:
+    raw: Any = rows or plugin.data
+    if raw is None:
         return {}, {}
-    raw, rng = plugin.data, np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     orders = [rng.permutation(len(raw[split])) for split in ("train", "test")]
     data = BaselineData(raw["train"], prepared["train"], raw["test"], prepared["test"], *orders)
     baselines: list[Baseline] = []

@@ -189,6 +189,9 @@ def _encoder(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Floats]:
             states = model.base_model(**batch)
         states = getattr(states, "last_hidden_state", states[0]).float()
         mask = batch.get("attention_mask")
+        if mask is not None and mask.shape[1] != states.shape[1]:  # of samples, not of states
+            shorter = getattr(model.base_model, "_get_feature_vector_attention_mask", None)
+            mask = shorter(states.shape[1], mask) if shorter else None
         if mask is not None and states.ndim == 3:
             weights = mask.unsqueeze(-1).float()
             pooled = (states * weights).sum(1) / weights.sum(1).clamp(min=1)

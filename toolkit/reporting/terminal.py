@@ -147,7 +147,7 @@ def warnings(record: Mapping[str, Any]) -> Iterator[str]:
         if "rows" in found:
             yield f"{name}: {found['rows']:.0f} of {rows['test']:,} test rows have a value"
     for name, used in record["baseline_rows"].items():
-        if used["train"] < rows["train"] or used["test"] < rows["test"]:
+        if 0 < used["train"] < rows["train"] or used["test"] < rows["test"]:
             yield (
                 f"baseline {name}: fitted on {used['train']:,} of {rows['train']:,} rows, scored "
                 f"on {used['test']:,} of {rows['test']:,} (baselines get a fifth of the training "

@@ -126,8 +126,9 @@ def _prepare(
     methods.method_for(recipe.method).check(plugin.model)
     require_checkpointing(arguments, plugin.model)
     with clock.phase("rehearsal"):
-        # With DeepSpeed's third stage a rank alone has no whole model.
-        if distributed.is_main() and not arguments.deepspeed:
+        # On every rank, as a model's loss may wait for the others (object detection). With
+        # DeepSpeed's third stage a rank has no whole model.
+        if not arguments.deepspeed:
             loaded.notes += rehearse(plugin, loaded.splits, prepared)
     return Job(name, recipe, plugin, loaded, files, prepared, arguments, clock)
 

@@ -69,9 +69,14 @@ def _tried(
     step: Callable[..., None], plugin: Plugin[Any], raw: Splits, prepared: Splits
 ) -> Exception | None:
     """Return what a step raises on few rows and on more of them, too."""
+    import datasets
+
     for most in (FEW, MORE):
         try:
-            step(*_some(plugin, raw, prepared, most))
+            few, inputs = _some(raw, prepared, most)
+            # A plugin may read its classes from the training rows: it keeps all of them.
+            data = datasets.DatasetDict({**few, "train": raw["train"]})
+            step(plugin.with_(data=data), few, inputs)
             return None
         except Exception as error:  # whatever hooks, metrics and baselines raise
             failure = error
@@ -79,21 +84,18 @@ def _tried(
 
 
 def _some(
-    plugin: Plugin[Any], raw: Splits, prepared: Splits, most: int
-) -> tuple[Plugin[Any], dict[str, datasets.Dataset]]:
-    """Return the plugin with few rows of each split as its data, and the same rows prepared."""
-    import datasets
-
-    rows, inputs = datasets.DatasetDict(), {}
+    raw: Splits, prepared: Splits, most: int
+) -> tuple[dict[str, datasets.Dataset], dict[str, datasets.Dataset]]:
+    """Return few rows of each split, and the same rows prepared."""
+    rows, inputs = {}, {}
     for name, split in raw.items():
         # From all over the split, as many a file is sorted by its labels.
         places = np.unique(np.linspace(0, len(split) - 1, min(most, len(split))).astype(int))
-        rows[name], inputs[str(name)] = chunks.select(split, prepared[name], places)
-    return plugin.with_(data=rows), inputs
+        rows[str(name)], inputs[str(name)] = chunks.select(split, prepared[name], places)
+    return rows, inputs
 
 
-def _rehearse(plugin: Plugin[Any], inputs: Splits) -> None:
-    raw: Any = plugin.data
+def _rehearse(plugin: Plugin[Any], raw: Splits, inputs: Splits) -> None:
     for hook, made in (("load_model", plugin.model), ("load_processor", plugin.processor)):
         if made is not None and not hasattr(made, "save_pretrained"):
             raise _gave(plugin, hook, f"{type(made).__name__}, which has no save_pretrained")
@@ -120,8 +122,8 @@ def _rehearse(plugin: Plugin[Any], inputs: Splits) -> None:
     dict(plugin.figures(iter(predictions)))
 
 
-def _run_baselines(plugin: Plugin[Any], inputs: Splits) -> None:
-    score_baselines(plugin, inputs, lambda: run_metrics.modules(plugin), SECONDS, 0)
+def _run_baselines(plugin: Plugin[Any], raw: Splits, inputs: Splits) -> None:
+    score_baselines(plugin, inputs, lambda: run_metrics.modules(plugin), SECONDS, 0, rows=raw)
 
 
 def _gave(plugin: Plugin[Any], hook: str, what: str) -> HookError:
