@@ -14,7 +14,7 @@ from pathlib import Path
 from common import banking77, say
 
 import toolkit
-from toolkit.recipe import parse_override
+from toolkit.recipe.overrides import parse_override
 
 settings = {".".join(keys): value for keys, value in map(parse_override, sys.argv[2::2])}
 with tempfile.TemporaryDirectory() as folder:

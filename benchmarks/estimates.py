@@ -20,7 +20,7 @@ from common import banking77, peak_memory, say
 
 PREDICT = """
 import json, sys
-from toolkit.recipe import parse_override
+from toolkit.recipe.overrides import parse_override
 from toolkit.recipe.library import find_recipe
 from toolkit.runner.estimating.estimate import estimate
 from toolkit.runner.prepare import prepare

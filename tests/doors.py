@@ -28,8 +28,8 @@ def recipe(data: bytes, folder: Path) -> None:
 
 def overrides(data: bytes, folder: Path) -> None:
     """What stands behind --set, several of them one to a line."""
-    from toolkit.recipe import parse_override
     from toolkit.recipe.library import find_recipe
+    from toolkit.recipe.overrides import parse_override
     from toolkit.runner.resolve import resolve_recipe
 
     texts = data.decode("utf-8", "surrogateescape").split("\n")[:5]
@@ -44,7 +44,7 @@ def table(suffix: str) -> Door:
     """A file of rows: read, checked, split, compared between splits, its classes found."""
     from toolkit.data import ClassLabels, load_splits
     from toolkit.plugin_types import Column
-    from toolkit.recipe import DataSpec
+    from toolkit.recipe.schema import DataSpec
 
     columns = {
         "text": ("text", Column("input", "text")),

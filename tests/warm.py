@@ -9,6 +9,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import connection, forkserver
@@ -35,6 +36,7 @@ def _paths(environment: Mapping[str, str]) -> list[str]:
 
 BEGAN = _kept(os.environ)  # before any test
 _started: list[bool] = []
+_children = threading.Lock()  # multiprocessing keeps its list of them for one thread
 
 
 def serves(environment: Mapping[str, str]) -> bool:
@@ -42,8 +44,7 @@ def serves(environment: Mapping[str, str]) -> bool:
     if sys.platform != "linux":
         return False
     changed = {name for name, _ in _kept(environment).items() ^ BEGAN.items()}
-    further = set(_paths(environment)) - set(_paths(BEGAN))
-    return changed <= READ_LATE and not any(Path(p, "sitecustomize.py").exists() for p in further)
+    return changed <= READ_LATE
 
 
 def run(
@@ -63,26 +64,29 @@ def run(
             capture_output=True, text=True, check=False, env=dict(environment), cwd=folder,
         )  # fmt: skip
     context = multiprocessing.get_context("forkserver")
-    _start(context)
+    with _children:
+        _start(context)
     with tempfile.TemporaryDirectory(prefix="toolkit-") as printed:
         mine, theirs = context.Pipe()
         given = (theirs, module, [*arguments], {**environment}, str(folder or Path.cwd()), printed)
         process = context.Process(target=_become, args=given)
-        process.start()
+        with _children:
+            process.start()
         theirs.close()
         while mine in connection.wait([process.sentinel, mine]):
             with suppress(EOFError, OSError):  # it has ended, or was killed
                 mine.send(run(*mine.recv()))
                 continue
             break
-        process.join()
+        connection.wait([process.sentinel])
         mine.close()
         out, err = (
             path.read_text("utf-8", "replace") if path.exists() else ""
             for path in (Path(printed, "out"), Path(printed, "err"))
         )
-        code = process.exitcode or 0
-        process.close()
+        with _children:
+            code = process.exitcode or 0
+            process.close()
     return subprocess.CompletedProcess([module, *arguments], code, out, err)
 
 
@@ -122,6 +126,10 @@ def _become(
     # The modules of the tests are nothing to it; its PYTHONPATH comes first.
     sys.path[:] = [*_paths(environment), *(p for p in sys.path if p not in ("", HERE))]
     importlib.invalidate_caches()
+    if any(Path(path, "sitecustomize.py").exists() for path in _paths(environment)):
+        # As the interpreter does when it starts: the conformance kit blocks the network there.
+        sys.modules.pop("sitecustomize", None)
+        importlib.import_module("sitecustomize")
     os.chdir(folder)
 
     def in_the_parent(module, arguments, environment):

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         TextColumn,
         open_file,
     )
-    from toolkit.recipe import Recipe
+    from toolkit.recipe.schema import Recipe
 
 __all__ = [
     "Baseline",
@@ -79,7 +79,7 @@ __all__ = [
 _HOMES = dict.fromkeys(__all__, "toolkit.plugin_types") | {
     "FittedBaseline": "toolkit.evaluation.baselines",
     "Plugin": "toolkit.plugin",
-    "Recipe": "toolkit.recipe",
+    "Recipe": "toolkit.recipe.schema",
     "Run": "toolkit.api",
     "SeedRuns": "toolkit.api",
     "load_run": "toolkit.api",

@@ -13,8 +13,7 @@ from collections.abc import Sequence
 import click
 from click.shell_completion import CompletionItem
 
-from toolkit.cli import plugin_commands
-from toolkit.cli.names import COMMANDS
+from toolkit.cli import COMMANDS, plugin_commands
 from toolkit.errors import NEVER_RUN, ToolkitError, UserError
 from toolkit.runner import mailbox
 from toolkit.utils import distributed
@@ -74,12 +73,10 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    invoke_without_command=False,
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks and the log messages of libraries.")
 @click.version_option(package_name="toolkit", message="%(version)s")
-@click.pass_context
-def cli(ctx: click.Context, debug: bool) -> None:
+def cli(debug: bool) -> None:
     """Fine-tune a pretrained model for your scenario, and see how good it is.
 
     \b
@@ -87,7 +84,6 @@ def cli(ctx: click.Context, debug: bool) -> None:
     toolkit run text-classification --data tickets.csv --set options.text=message \\
                                                          --set options.label=team
     """
-    ctx.obj = {"debug": debug}
     if debug:
         os.environ["TOOLKIT_DEBUG"] = "1"
 
@@ -128,21 +124,16 @@ def outcome(arguments: list[str] | None = None) -> int:
         debug = "--debug" in given
         if debug:
             traceback.print_exc()
-        if isinstance(error, ToolkitError):
-            text, code = message(error), error.exit_code
-        else:  # a bug here or in a library
-            text, code = (
-                _cut(printable(f"Failed: {type(error).__name__}: {str(error) or repr(error)}")),
-                1,
-            )
-            text += "" if debug else "\n(toolkit --debug ... shows where)"
         if mailbox.speaks(error):
-            click.echo(text, err=True)
-        return code
+            click.echo(_message(error, debug), err=True)
+        return error.exit_code if isinstance(error, ToolkitError) else 1
 
 
-def message(error: ToolkitError) -> str:
+def _message(error: Exception, debug: bool) -> str:
     """Return the message of an error; several faults are one per line."""
+    if not isinstance(error, ToolkitError):  # a bug here or in a library
+        text = _cut(printable(f"Failed: {type(error).__name__}: {str(error) or repr(error)}"))
+        return text if debug else f"{text}\n(toolkit --debug ... shows where)"
     if isinstance(error, UserError) and len(error.faults) > 1:
         lines = "\n".join(f"  {_cut(printable(fault))}" for fault in error.faults)
         return f"Error: {len(error.faults)} things are wrong:\n{lines}"
@@ -164,7 +155,3 @@ def _nearest(word: str, others: Sequence[str]) -> str:
         return close
     recipe = word.lower().endswith(library.SUFFIXES) or word in [r.name for r in library.recipes()]
     return f" Did you mean toolkit run {word}?" if recipe else ""
-
-
-if __name__ == "__main__":
-    main()

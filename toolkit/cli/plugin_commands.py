@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from toolkit import registry
-from toolkit.cli.names import COMMANDS
+from toolkit.cli import COMMANDS
 from toolkit.errors import PluginError
 
 if TYPE_CHECKING:
@@ -26,28 +26,27 @@ def lines() -> list[tuple[str, str]]:
     for name, same in registry.points(GROUP).items():
         entries = [registry.entry(point) for point in same]
         broken = registry.missing_module(entries[0])
-        problem = ""
-        if name in COMMANDS:
-            problem = " [never called: the toolkit has one of this name]"
-        elif not callable_by_name(name):
-            problem = " [cannot be called: no name of a command]"
-        elif len(entries) > 1:
-            problem = " [installed twice: uninstall one of them]"
-        elif broken:
-            problem = f" [broken: {broken}]"
+        problem = _unusable(name)
+        if not problem and len(entries) > 1:
+            problem = "installed twice: uninstall one of them"
+        elif not problem and broken:
+            problem = f"broken: {broken}"
         by = " and ".join(f"{e.distribution} {e.version}".strip() for e in entries)
-        found.append((name, f"from {by}{problem}"))
+        found.append((name, f"from {by} [{problem}]" if problem else f"from {by}"))
     return found
 
 
-def callable_by_name(name: str) -> bool:
-    """Return whether a name is one word that is no option."""
-    return bool(name) and not name.startswith("-") and not any(c.isspace() for c in name)
+def _unusable(name: str) -> str:
+    """Return why no command can be called by a name; "" where one can."""
+    if name in COMMANDS:
+        return "never called: the toolkit has a command of this name"
+    one_word = name and not name.startswith("-") and not any(c.isspace() for c in name)
+    return "" if one_word else "cannot be called: that is no name of a command"
 
 
 def names() -> list[str]:
     """Return the names of the commands that can be called; imports none."""
-    return [n for n in registry.points(GROUP) if n not in COMMANDS and callable_by_name(n)]
+    return [name for name in registry.points(GROUP) if not _unusable(name)]
 
 
 def get(name: str) -> click.Command:
@@ -72,9 +71,6 @@ def describe_command(entry: Entry) -> str:
     Raises:
         PluginError: it cannot be called.
     """
-    what = registry.describe(GROUP, entry)
-    if entry.name in COMMANDS:
-        raise PluginError(f"{what} is never called: the toolkit has a command of this name")
-    if not callable_by_name(entry.name):
-        raise PluginError(f"{what} cannot be called: that is no name of a command")
+    if problem := _unusable(entry.name):
+        raise PluginError(f"{registry.describe(GROUP, entry)}: {problem}")
     return get(entry.name).get_short_help_str(100) or "works"

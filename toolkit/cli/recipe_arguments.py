@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 from toolkit.utils import offline
 
 if TYPE_CHECKING:
-    from toolkit.recipe import Draft
+    from toolkit.recipe.draft import Draft
 
 
 def complete_recipe(

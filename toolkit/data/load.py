@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import datasets
 
     from toolkit.plugin_types import Column
-    from toolkit.recipe import DataSpec
+    from toolkit.recipe.schema import DataSpec
 
 LIKENESS = (
     "__likeness__"  # a temporary column with what `Plugin.inspect_rows` returns for comparing

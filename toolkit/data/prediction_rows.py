@@ -50,7 +50,7 @@ def read_prediction_rows(
     """
     import datasets
 
-    from toolkit.recipe import DataSpec
+    from toolkit.recipe.schema import DataSpec
 
     datasets.disable_progress_bars()
     spec = DataSpec(source=source, rename=dict(rename))

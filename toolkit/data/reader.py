@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import datasets
 
     from toolkit.plugin_types import Column
-    from toolkit.recipe import DataSpec
+    from toolkit.recipe.schema import DataSpec
 
 #: Rows by split, a fingerprint of their contents, and notes for the reader of the report.
 RawSplits = tuple[dict[str, "datasets.Dataset"], str, list[str]]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import os.path
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from toolkit.errors import DataError, Fault
@@ -26,6 +26,8 @@ ALIASES = {
     "test": ("test", "testing"),
 }
 Files = dict[str, list[Path]]
+
+# Paths are looked at through `os.path`: those of `pathlib` raise for a name that is too long.
 
 
 def split_named(name: str) -> str | None:
@@ -73,7 +75,7 @@ def find_sources(
             if split and split in list(named.values())[:place]
         ]
         files = {split or name: _listed(source[name], own, faults) for name, split in named.items()}
-    elif isinstance(source, str) and _is(Path(source), Path.is_dir):
+    elif isinstance(source, str) and os.path.isdir(source):
         return _folder(Path(source), own)
     else:
         faults = []
@@ -87,9 +89,9 @@ def _listed(source: str | list[str], own: Collection[str], faults: list[Fault]) 
     paths = [Path(item) for item in ([source] if isinstance(source, str) else source)]
     for path in paths:
         what = describe_special(path)
-        if not what and _is(path, Path.is_dir):
+        if not what and os.path.isdir(path):
             what = "is a folder; name its files, or give it alone"
-        elif not what and not _is(path, Path.is_file):
+        elif not what and not os.path.isfile(path):
             what = f"there is no such file.{nearest_beside(path)}"
         elif not what and format_of(path, own) is None:
             known = listing([*sorted(FORMATS), *own])
@@ -101,30 +103,18 @@ def _listed(source: str | list[str], own: Collection[str], faults: list[Fault]) 
 
 def nearest_beside(path: Path) -> str:
     """Return a hint on a path where nothing is: the nearest name in its folder, if any."""
-    if not _is(path.parent, Path.is_dir):
+    if not os.path.isdir(path.parent):
         return f" The folder {path.parent} does not exist either."
     return nearest(path.name, [p.name for p in path.parent.iterdir()])
 
 
 def describe_special(path: Path) -> str:
     """Return what is wrong with a path that is neither a file nor a folder; "" if it is neither."""
-    try:
-        if path.is_symlink() and not path.exists():
-            return f"is a link to {os.readlink(path)}, where nothing is"
-        if path.exists() and not path.is_file() and not path.is_dir():
-            return "is no plain file: a pipe or a device has no end to read to"
-    except RuntimeError:
-        return "is a link to itself"
-    except (OSError, ValueError):  # no file's name can be as long, or hold a NUL
-        return ""
-    return ""
-
-
-def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
-    try:
-        return kind(path)
-    except (OSError, ValueError):  # a name that is too long, a NUL, a folder without access
-        return False
+    if not os.path.exists(path):
+        linked = os.path.islink(path)
+        return f"is a link to {os.readlink(path)}, where nothing is" if linked else ""
+    plain = os.path.isfile(path) or os.path.isdir(path)
+    return "" if plain else "is no plain file: a pipe or a device has no end to read to"
 
 
 def _folder(folder: Path, own: Collection[str]) -> tuple[Files, list[str]]:

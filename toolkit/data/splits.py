@@ -17,7 +17,7 @@ from toolkit.errors import DataError, Fault
 if TYPE_CHECKING:
     import datasets
 
-    from toolkit.recipe import SplitSpec
+    from toolkit.recipe.schema import SplitSpec
 
 # Texts that sort by time.
 DATED = r"^\s*\d{4}-\d{2}(-\d{2}([T ]\d{2}:.*)?)?\s*$"

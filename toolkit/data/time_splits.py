@@ -18,7 +18,7 @@ from toolkit.recipe.schema import UNITS
 if TYPE_CHECKING:
     import datasets
 
-    from toolkit.recipe import SplitSpec
+    from toolkit.recipe.schema import SplitSpec
 
 Times = np.ndarray[Any, np.dtype[np.int64]]
 LAST = 253_402_300_800  # seconds from 1970 to the end of the year 9999

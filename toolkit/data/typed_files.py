@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import json
-import re
 import shutil
 import zlib
 from functools import partial
@@ -21,9 +20,6 @@ if TYPE_CHECKING:
 
 DEEPEST = 500  # nested brackets; pyarrow's parser can take some thousands
 DEEP = "is nested too deeply"
-# A list that begins with an object, and nulls that may be its rows.
-_OBJECTS = re.compile(r"\ufeff?\s*\[\s*[{\]]")
-_NULLS = re.compile(r"[\[,]\s*null\s*[,\]]")
 
 
 def read_typed(path: Path, encoding: str = "utf-8") -> datasets.Dataset:
@@ -44,7 +40,7 @@ def read_typed(path: Path, encoding: str = "utf-8") -> datasets.Dataset:
     if form != "json" and path.suffix.lower() == ".gz":  # those are read from any position
         cache = Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-unpacked"
         plain = convert_once(path, cache, f".{form}", None, partial(_unpack, path))
-    if _no_rows(plain, form, encoding):
+    if form == "parquet" and _no_rows(plain):
         raise DataError(Fault(str(path), "has no rows"))
     try:
         extra = {"encoding": encoding} if form == "json" else {}
@@ -99,21 +95,35 @@ def _check_rows(path: Path, encoding: str) -> None:
         for number, line in enumerate(file, start=1):
             text = line.removeprefix("\ufeff").strip()
             if not started and text.startswith("["):
-                return _check_array(path, encoding)
+                file.seek(0)
+                return _check_array(path, file.read().removeprefix("\ufeff"))
             started = started or bool(text)
             level = _level(text, level)
             if text == "null" or level > DEEPEST:
                 what = DEEP if level > DEEPEST else "a row is an object, not null"
                 raise DataError(Fault(f"{path}:{number}", what))
+    if not started:
+        raise DataError(Fault(str(path), "has no rows"))
 
 
-def _check_array(path: Path, encoding: str) -> None:
-    with lines(path, encoding) as file:
-        text = file.read()  # `datasets` reads it whole, too, and limits its nesting
-    if not _OBJECTS.match(text) or _NULLS.search(text):
-        fault = _array_fault(path, encoding)
-        if fault is not None:
-            raise DataError(Fault(f"{path}{fault[0]}", fault[1]))
+def _check_array(path: Path, text: str) -> None:
+    """Raise DataError for a file that is no JSON array of objects."""
+    where, what = "", ""
+    try:
+        rows = json.loads(text)  # `datasets` reads it whole, too
+        what = "" if rows else "has no rows"
+        for number, row in enumerate(rows, start=1):
+            if not isinstance(row, dict):
+                where, what = f" row {number}", f"a row is an object, not {_type_name(row)}"
+                break
+    except json.JSONDecodeError as error:
+        where, what = f":{error.lineno}", error.msg
+    except RecursionError:
+        what = DEEP
+    except ValueError as error:  # a number of thousands of digits
+        what = str(error)
+    if what:
+        raise DataError(Fault(f"{path}{where}", what))
 
 
 def _level(text: str, level: int) -> int:
@@ -139,7 +149,7 @@ def _json_fault(path: Path, encoding: str) -> tuple[str, str] | None:
             if not line.strip():
                 continue
             if not kinds and line.strip().startswith("["):
-                return _array_fault(path, encoding)
+                return None  # an array of objects, as `_check_array` has seen
             try:
                 row = json.loads(line.removeprefix("\ufeff"), object_pairs_hook=_once)
                 json.dumps(row, ensure_ascii=False).encode()
@@ -158,23 +168,6 @@ def _json_fault(path: Path, encoding: str) -> tuple[str, str] | None:
     return None
 
 
-def _array_fault(path: Path, encoding: str) -> tuple[str, str] | None:
-    """Find what is wrong with a file that is one JSON array over several lines."""
-    with lines(path, encoding) as file:
-        try:
-            rows = json.loads(file.read().removeprefix("\ufeff"), object_pairs_hook=_once)
-        except json.JSONDecodeError as error:
-            return f":{error.lineno}", error.msg
-        except RecursionError:
-            return "", DEEP
-        except ValueError as error:
-            return "", str(error)
-    for number, row in enumerate(rows, start=1):
-        if not isinstance(row, dict):
-            return f" row {number}", f"a row is an object, not {_type_name(row)}"
-    return None
-
-
 def _type_name(value: Any) -> str:
     return "null" if value is None else type(value).__name__
 
@@ -187,17 +180,13 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _no_rows(path: Path, form: str, encoding: str) -> bool:
-    """Return whether a file is valid but empty, which the builders report as a fault."""
+def _no_rows(path: Path) -> bool:
+    """Return whether a parquet file is valid but empty, which its builder reports as a fault."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if form == "json":
-        with lines(path, encoding) as text:
-            first = text.read(64)
-        return len(first) < 64 and re.sub(r"\s", "", first.removeprefix("\ufeff")) in ("", "[]")
     try:
-        return form == "parquet" and int(pq.read_metadata(path).num_rows) == 0
+        return int(pq.read_metadata(path).num_rows) == 0
     except (pa.ArrowException, OSError):
         return False
 

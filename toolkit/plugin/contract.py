@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import transformers
 
     from toolkit.plugin_types import Baseline, Figure, ReshapedRows, Shown, Table
-    from toolkit.recipe import Recipe
+    from toolkit.recipe.schema import Recipe
 
 API_VERSION = 2
 

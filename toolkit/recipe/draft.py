@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
+import os.path
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,14 +12,15 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from toolkit.errors import NEVER_RUN, Fault, RecipeError
-from toolkit.recipe.faults import distinct_faults, format_fault, remove_remote_code
-from toolkit.recipe.paths import root_paths
+from toolkit.recipe.faults import distinct_faults, format_fault
 from toolkit.recipe.schema import NAMED, Recipe
+from toolkit.recipe.yaml_text import NOT_TEXT
 from toolkit.utils.text import has_token
 
 M = TypeVar("M", bound=BaseModel)
 KeyPath = tuple[str, ...]
 Overrides = Sequence[tuple[KeyPath, Any]]
+REMOTE_CODE = "trust_remote_code"
 HELD = "holds a token of the Hub, which would be kept with the run: set HF_TOKEN instead"
 
 
@@ -49,9 +51,15 @@ class Draft:
         for keys, value in overrides:
             self._set(keys, value)
         self.overrides += overrides
-        found = [Fault(self.where(keys), NEVER_RUN) for keys in remove_remote_code(self.values)]
-        found += [Fault(self.where(keys), HELD) for keys in _with_tokens(self.values, ())]
-        self.faults += [fault for fault in found if fault not in self.faults]
+        for block, key, path, value in list(_walked(self.values)):
+            what = ""
+            if str(key).replace("-", "_").lower() == REMOTE_CODE:
+                del block[key]
+                what = NEVER_RUN
+            elif isinstance(value, str) and has_token(value):
+                what = HELD
+            if what and (fault := Fault(self.where(path), what)) not in self.faults:
+                self.faults.append(fault)
 
     def _set(self, keys: KeyPath, value: Any) -> None:
         block = self.values
@@ -106,9 +114,8 @@ class Draft:
             RecipeError: all faults.
         """
         found = self.recipe()
-        self.stop_on_faults()
-        if found is None:
-            raise RecipeError(f"{self.name} cannot be read")
+        if found is None or self.faults:
+            raise RecipeError(self.faults)
         return found
 
     def stop_on_faults(self) -> None:
@@ -117,11 +124,45 @@ class Draft:
             raise RecipeError(self.faults)
 
 
-def _with_tokens(value: Any, keys: KeyPath) -> Iterator[KeyPath]:
-    """Yield the key paths of texts that contain a token."""
-    if isinstance(value, str) and has_token(value):
-        yield keys
-    for key, item in value.items() if isinstance(value, dict) else ():
-        yield from _with_tokens(item, (*keys, str(key)))
-    for item in value if isinstance(value, list) else ():
-        yield from _with_tokens(item, keys)
+def _walked(block: Any, above: KeyPath = ()) -> Iterator[tuple[Any, Any, KeyPath, Any]]:
+    """Yield block, key, key path and value of all that nested values hold."""
+    pairs: Iterable[tuple[Any, Any]] = block.items() if isinstance(block, dict) else ()
+    for key, value in enumerate(block) if isinstance(block, list) else pairs:
+        path = (*above, str(key))
+        yield block, key, path, value
+        yield from _walked(value, path)
+
+
+def root_paths(values: dict[str, Any], folder: Path) -> None:
+    """Make the paths of data and model absolute, in place: relative ones are below `folder`."""
+    data, model = values.get("data"), values.get("model")
+    if isinstance(data, str | list):
+        data = values["data"] = {"source": data}
+    if isinstance(data, dict) and "source" in data:
+        data["source"] = _rooted(data["source"], folder)
+    if isinstance(model, dict) and model.get("id") is not None:
+        model["id"] = _rooted_model(model["id"], folder)
+    elif isinstance(model, str):
+        values["model"] = _rooted_model(model, folder)
+
+
+def _rooted_model(name: Any, folder: Path) -> Any:
+    # "owner/name" is a Hub id; only an explicit ./ or ../ is a folder beside the recipe.
+    here = isinstance(name, str) and (name in (".", "..") or name.startswith(("./", "../")))
+    return _rooted(name, folder) if here else name
+
+
+def _rooted(source: Any, folder: Path) -> Any:
+    if isinstance(source, list):
+        return [_rooted(item, folder) for item in source]
+    if isinstance(source, dict):
+        return {key: _rooted(item, folder) for key, item in source.items()}
+    if not isinstance(source, str) or not source or NOT_TEXT.search(source):
+        return source
+    if source.startswith(("hub:", "plugin:")):
+        return source
+    path = folder / os.path.expanduser(source)
+    # Without `..`, but under the name that was given: a link keeps its own.
+    if path.name in ("", ".."):
+        return os.path.realpath(path)
+    return os.path.join(os.path.realpath(path.parent), path.name)

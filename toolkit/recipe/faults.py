@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from toolkit.utils.text import listing, nearest
-
-REMOTE_CODE = "trust_remote_code"
 
 
 def _keys(loc: Sequence[Any], values: Any, missing: bool) -> list[str]:
@@ -49,18 +47,6 @@ def format_fault(item: Any, model: type[BaseModel]) -> str:
     return f"{message}, not {item['input']!r}" if "should" in message else (
         f"{item['input']!r}: {message}"
     )  # fmt: skip
-
-
-def remove_remote_code(values: Any, keys: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Remove every `trust_remote_code` from a recipe's values, and yield its key path."""
-    if isinstance(values, dict):
-        for key in [k for k in values if str(k).replace("-", "_").lower() == REMOTE_CODE]:
-            del values[key]
-            yield (*keys, str(key))
-    inner = values.items() if isinstance(values, dict) else (
-        enumerate(values if isinstance(values, list) else ()))  # fmt: skip
-    for key, value in inner:
-        yield from remove_remote_code(value, (*keys, str(key)))
 
 
 def _siblings(model: Any, loc: Sequence[Any]) -> list[str]:

@@ -80,17 +80,14 @@ def locate(name: str) -> Path:
     """
     path = Path(os.path.expanduser(name))
     if _is_file_name(name):
-        try:
-            there = path.is_file()
-            beside = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-        except (OSError, ValueError):  # a name that is too long or contains a NUL
-            there, beside = False, []
-        if not there and path.name in beside:
-            kind = "a link to nothing" if path.is_symlink() and not path.exists() else "no file"
+        if os.path.isfile(path):  # not `path.is_file()`, which raises for a name that is too long
+            return path
+        folder = path.parent
+        beside = [p.name for p in folder.glob("*.y*ml")] if os.path.isdir(folder) else []
+        if path.name in beside:
+            kind = "no file" if path.exists() else "a link to nothing"
             raise RecipeError(Fault(name, f"is {kind}: a recipe is one YAML file"))
-        if not there:
-            raise RecipeError(Fault(name, f"there is no such file.{nearest(path.name, beside)}"))
-        return path
+        raise RecipeError(Fault(name, f"there is no such file.{nearest(path.name, beside)}"))
     known = recipes()
     same = [item for item in known if item.name == name.removesuffix("/default")]
     if not same:

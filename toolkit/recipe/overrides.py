@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os.path
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def overrides(
     if data is not None:
         found.append((("data", "source"), str(data)))
     if model is not None:
-        found.append((("model",), _resolve_folder(str(model))))
+        found.append((("model",), _resolved_folder(str(model))))
     if method is not None:
         found.append((("method",), {"name": method}))  # without settings of another method
     if seed is not None:
@@ -45,12 +46,9 @@ def overrides(
     return found
 
 
-def _resolve_folder(model: str) -> str:
-    try:
-        folder = Path(model).expanduser()
-        return str(folder.resolve()) if model and folder.is_dir() else model
-    except (OSError, ValueError, RuntimeError):  # no folder can have this name
-        return model
+def _resolved_folder(model: str) -> str:
+    folder = os.path.expanduser(model)
+    return os.path.realpath(folder) if os.path.isdir(folder) else model
 
 
 def parse_override(text: str) -> tuple[KeyPath, Any]:

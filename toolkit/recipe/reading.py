@@ -9,10 +9,9 @@ from typing import Any
 import yaml
 
 from toolkit.errors import Fault, RecipeError
-from toolkit.recipe.draft import Draft, KeyPath, Overrides
-from toolkit.recipe.paths import root_paths
+from toolkit.recipe.draft import Draft, KeyPath, Overrides, root_paths
 from toolkit.recipe.schema import NAMED
-from toolkit.recipe.yaml_text import MOST_BYTES, brief, compose, construct, line_of
+from toolkit.recipe.yaml_text import MOST_BYTES, Loader, brief, construct, line_of
 from toolkit.utils.text import nearest
 
 
@@ -59,7 +58,7 @@ def _read(path: Path) -> Draft:
         if not isinstance(values, dict):
             raise RecipeError(Fault(str(path), "a recipe is a mapping of keys to values"))
         found = Draft(path.name, values)
-        _locate(compose(text), path, (), found)
+        _locate(yaml.compose(text, Loader), path, (), found)
     except yaml.YAMLError as error:
         raise RecipeError(Fault(f"{path}{line_of(error)}", f"is no YAML: {brief(error)}")) from None
     found.origins[()] = str(path)

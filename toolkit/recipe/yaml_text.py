@@ -13,7 +13,7 @@ DEEPEST = 50  # nested blocks; reading time grows with the square
 NOT_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
-class _Loader(yaml.SafeLoader):
+class Loader(yaml.SafeLoader):
     """Safe YAML with the scalars of YAML 1.2: `no` is text, `1e-4` a number, dates stay text."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - PyYAML's own attribute
@@ -26,11 +26,11 @@ for _tag, _pattern, _first in [
     ("float", r"[-+]?(\.\d+|\d+(\.\d*)?)([eE][-+]?\d+)?|[-+]?\.(inf|Inf)|\.(nan|NaN)",
      list("-+.0123456789")),
 ]:  # fmt: skip
-    _Loader.add_implicit_resolver(
+    Loader.add_implicit_resolver(
         f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first
     )
 # PyYAML's own takes 010 for eight.
-_Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
+Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
 
 
 class _Dumper(yaml.SafeDumper):
@@ -39,9 +39,9 @@ class _Dumper(yaml.SafeDumper):
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {  # noqa: RUF012 - PyYAML's own attribute
         first: [
             *yaml.SafeDumper.yaml_implicit_resolvers.get(first, []),
-            *_Loader.yaml_implicit_resolvers.get(first, []),
+            *Loader.yaml_implicit_resolvers.get(first, []),
         ]
-        for first in {*yaml.SafeDumper.yaml_implicit_resolvers, *_Loader.yaml_implicit_resolvers}
+        for first in {*yaml.SafeDumper.yaml_implicit_resolvers, *Loader.yaml_implicit_resolvers}
     }
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -64,7 +64,7 @@ def construct(text: str) -> Any:
         yaml.YAMLError: it is no YAML, or uses what recipes may not.
     """
     level = 0
-    for event in yaml.parse(text, _Loader):
+    for event in yaml.parse(text, Loader):
         mark: Any = event.start_mark
         level += isinstance(event, yaml.CollectionStartEvent)
         level -= isinstance(event, yaml.CollectionEndEvent)
@@ -72,7 +72,7 @@ def construct(text: str) -> Any:
         if refused:
             raise yaml.MarkedYAMLError(problem=refused, problem_mark=mark)
     try:
-        return yaml.load(text, _Loader)  # noqa: S506 - _Loader is a SafeLoader
+        return yaml.load(text, Loader)  # noqa: S506 - Loader is a SafeLoader
     except ValueError as error:  # a number of thousands of digits
         raise yaml.YAMLError(str(error)) from None
 
@@ -86,11 +86,6 @@ def _refused(event: Any) -> str:
     if isinstance(event, yaml.ScalarEvent) and NOT_TEXT.search(event.value):
         return f"{event.value!r} holds a character that is no text"
     return ""
-
-
-def compose(text: str) -> Any:
-    """Return the tree of nodes of a YAML text, each with its line."""
-    return yaml.compose(text, _Loader)
 
 
 def line_of(error: Exception) -> str:

@@ -22,7 +22,7 @@ from typing import Any
 from rich.console import Console
 
 from toolkit.errors import Interrupted, ToolkitError, UserError
-from toolkit.recipe import Draft
+from toolkit.recipe.draft import Draft
 from toolkit.runner import mailbox
 from toolkit.runs.folder import Run, resume_command
 from toolkit.utils import distributed
@@ -65,27 +65,26 @@ class LaunchSpec:
             raise UserError(f"--rendezvous {self.rendezvous}: write it as HOST:PORT")
 
 
+@dataclass
 class ElasticLaunch:
     """One `toolkit run` that starts ranks, waits for them, and reports how they ended."""
 
-    def __init__(
-        self,
-        spec: LaunchSpec,
-        processes: int,
-        draft: Draft,
-        out: Path | None,
-        console: Console | None,
-        resume: bool = False,
-    ) -> None:
-        self.spec, self.processes, self.out, self.console = spec, processes, out, console
-        self.resume = resume
+    spec: LaunchSpec
+    processes: int
+    draft: Draft
+    out: Path | None
+    console: Console | None
+    resume: bool = False
+
+    def __post_init__(self) -> None:
         # With the current folder on the path only if it is on ours: `-m` puts it first, and a
         # folder of the user's named `datasets` would hide the library.
         safe = [] if os.getcwd() in sys.path else ["-P"]
-        self.command = [sys.executable, *safe, "-m", "toolkit", "run", draft.asked]
-        for keys, value in draft.overrides:
+        self.command = [sys.executable, *safe, "-m", "toolkit", "run", self.draft.asked]
+        for keys, value in self.draft.overrides:
             self.command += ["--set", f"{'.'.join(keys)}={json.dumps(value, default=str)}"]
-        self.command += ["--quiet"] * (console is None or console.quiet) + ["--resume"] * resume
+        quiet = self.console is None or self.console.quiet
+        self.command += ["--quiet"] * quiet + ["--resume"] * self.resume
 
     def run(self) -> Run | None:
         """Start the ranks, again in smaller batches where memory is short, and wait for them.

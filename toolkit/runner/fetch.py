@@ -14,7 +14,8 @@ from toolkit.data.sources import find_sources
 from toolkit.errors import DataError, UserError
 from toolkit.models import methods
 from toolkit.models.find import find_model
-from toolkit.recipe import Draft, Recipe
+from toolkit.recipe.draft import Draft
+from toolkit.recipe.schema import Recipe
 from toolkit.recipe.yaml_text import dump
 from toolkit.utils.text import printable_line
 

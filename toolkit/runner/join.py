@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from toolkit.recipe import Draft
+from toolkit.recipe.draft import Draft
 from toolkit.utils import distributed
 
 

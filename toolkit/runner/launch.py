@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from toolkit.errors import UserError
-from toolkit.recipe import Draft
+from toolkit.recipe.draft import Draft
 from toolkit.runner import mailbox
 from toolkit.runner.elastic import ElasticLaunch, LaunchSpec
 from toolkit.runner.join import started_by_accelerate, training_block

@@ -16,7 +16,8 @@ from toolkit.models.auto import loading
 from toolkit.models.find import ModelFiles, find_model
 from toolkit.plugin import Plugin
 from toolkit.plugin.blame import blamed
-from toolkit.recipe import Draft, Recipe
+from toolkit.recipe.draft import Draft
+from toolkit.recipe.schema import Recipe
 from toolkit.runner import processors
 from toolkit.runner.rehearsal import rehearse
 from toolkit.runner.resolve import check_metrics, headline, marked_columns, resolve_recipe

@@ -10,7 +10,8 @@ from toolkit.evaluation import run_metrics
 from toolkit.models import methods
 from toolkit.plugin import Plugin, get
 from toolkit.plugin_types import Column, column_markers, columns
-from toolkit.recipe import Draft, Recipe
+from toolkit.recipe.draft import Draft
+from toolkit.recipe.schema import Recipe
 from toolkit.training.arguments import arguments_class, checked_settings
 from toolkit.utils.text import listing, nearest
 

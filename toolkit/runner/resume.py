@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import Fault, UserError
-from toolkit.recipe import Draft, Recipe, library
-from toolkit.recipe.draft import Overrides
+from toolkit.recipe import library
+from toolkit.recipe.draft import Draft, Overrides
+from toolkit.recipe.schema import Recipe
 from toolkit.runner.prepare import Job
 from toolkit.runs.folder import Run, last_unfinished
 from toolkit.runs.writer import RunWriter

@@ -28,7 +28,7 @@ from toolkit.errors import Interrupted
 from toolkit.models import adapters
 from toolkit.plugin import Plugin
 from toolkit.plugin.blame import blamed
-from toolkit.recipe import Draft
+from toolkit.recipe.draft import Draft
 from toolkit.reporting import card, figures, html
 from toolkit.runner import facts, failures, mailbox, processors, score
 from toolkit.runner.fit import fit

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from toolkit.errors import Fault, Interrupted, ToolkitError, UserError
 from toolkit.evaluation.seed_variance import spread
-from toolkit.recipe import Draft, Recipe
+from toolkit.recipe.draft import Draft
+from toolkit.recipe.schema import Recipe
 from toolkit.reporting import seed_report
 from toolkit.runner import launch
 from toolkit.runner.elastic import LaunchSpec
@@ -29,6 +31,7 @@ from toolkit.runs.seed_folder import (
 from toolkit.runs.seed_folder import write as write_record
 from toolkit.runs.writer import RunWriter
 from toolkit.utils import distributed, locks
+from toolkit.utils.jsonable import finite
 from toolkit.utils.text import listing, print_text
 
 MOST = 2**32 - 1
@@ -68,7 +71,10 @@ def run(
             "--seeds is for `toolkit run` alone, which starts the processes of each run "
             "(--processes); torchrun or accelerate launch has started this one"
         )
-    recipe = _with_split_seed(resolve_recipe(draft)[0])
+    recipe = resolve_recipe(draft)[0]
+    if recipe.data.split.seed is None:  # the splits stay the same, whatever the seed
+        draft = draft.changed([(("data", "split", "seed"), recipe.seed)])
+        recipe = draft.checked()
     seeds = [recipe.seed + number for number in range(count)]
     if seeds[-1] > MOST:
         raise UserError(f"--seeds {count}: seeds from {recipe.seed} on go beyond {MOST}")
@@ -76,14 +82,6 @@ def run(
         if found.status != "finished":
             _sum_up(found, _run_all(found, draft, console, spec, resume))
     return found
-
-
-def _with_split_seed(recipe: Recipe) -> Recipe:
-    """Return the recipe with splits that stay the same, whatever the seed."""
-    split = recipe.data.split
-    seed = recipe.seed if split.seed is None else split.seed
-    data = recipe.data.model_copy(update={"split": split.model_copy(update={"seed": seed})})
-    return recipe.model_copy(update={"data": data})
 
 
 @contextmanager
@@ -143,13 +141,12 @@ def _run_all(
     Raises:
         UserError: a run was scored on other rows than the first: the data has changed in between.
     """
-    split = (("data", "split", "seed"), found.record["split_seed"])
     failed: dict[str, str] = {}
     first: Run | None = None
     for number, seed in enumerate(found.seeds, start=1):
         if console is not None:
             console.print(f"\n[bold]seed {seed}[/] ({number} of {len(found.seeds)})")
-        changed, folder = draft.changed([split, (("seed",), seed)]), found.folder_of(seed)
+        changed, folder = draft.changed([(("seed",), seed)]), found.folder_of(seed)
         try:
             done = launch.run(changed, folder, console, spec, resume) or Run(folder)
         except UserError:
@@ -190,8 +187,7 @@ def _summary(runs: Sequence[Run]) -> dict[str, Any]:
     metrics = {}
     for name in scores[0]:
         values = [one[name]["value"] for one in scores]
-        numbers = [float("nan") if value is None else float(value) for value in values]
-        found = spread(numbers, [one[name][0] for one in drawn])
+        found = spread(np.array(values, float).tolist(), [one[name][0] for one in drawn])
         metrics[name] = {"values": values, **spread_record(found)}
     return {
         "headline": headline["metric"] if headline else None,
@@ -206,9 +202,8 @@ def _summary(runs: Sequence[Run]) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if len(known) == len(values) else None
+def _mean(values: Sequence[float | None]) -> Any:
+    return finite(float(np.mean(np.array(values, float))))  # unknown where one is
 
 
 def _how_to_resume(found: SeedRuns) -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from toolkit.plugin import Plugin
     from toolkit.plugin_types import Prediction
-    from toolkit.recipe import Recipe
+    from toolkit.recipe.schema import Recipe
 
 
 #: Attribute of a plugin -> the file in the model's folder that keeps it.

@@ -23,7 +23,7 @@ from toolkit.utils.text import listing, printable_line
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import Prediction
-    from toolkit.recipe import Recipe
+    from toolkit.recipe.schema import Recipe
     from toolkit.training.checkpoints import ResumePoint
 
 

@@ -146,7 +146,7 @@ def repeats_and_resumes(subject: Subject) -> Iterator[str]:
     elif resumed.returncode:
         yield f"resuming fails: {resumed.stderr.strip()}"
     elif difference := _difference(subject.folder / "killed", whole):
-        subject.ended("again")
+        subject.ran("again")
         if repeated := _difference(subject.folder / "again", whole):
             yield f"the same seed gives another run: {repeated}"
         else:

@@ -45,25 +45,22 @@ def findings(seconds: float = isolation.SECONDS) -> Iterator[DoctorFinding]:
     yield from _recipes(working)
 
 
-def _requirements(distribution: str) -> Iterator[tuple[Requirement, str | None]]:
-    """Yield what a distribution requires without extras, and the version installed, or None."""
+def _requirements(distribution: str) -> Iterator[tuple[Requirement, str, bool]]:
+    """Yield what a distribution requires without extras, the version installed, if it fits."""
     for needed in map(Requirement, requires(distribution) or ()):
         if needed.marker is None or needed.marker.evaluate({"extra": ""}):
             try:
-                yield needed, version(needed.name)
+                found = version(needed.name)
+                yield needed, found, needed.specifier.contains(found, prereleases=True)
             except ImportError:
-                yield needed, None
+                yield needed, "", False
 
 
 def _packages() -> Iterator[DoctorFinding]:
-    for needed, found in _requirements("toolkit"):
-        if found is None:
-            yield DoctorFinding(needed.name, f"missing; pip install '{needed}'", good=False)
-        elif needed.specifier.contains(found, prereleases=True):
-            yield DoctorFinding(needed.name, found)
-        else:
-            what = f"{found}, but needed: {needed.specifier}"
-            yield DoctorFinding(needed.name, what, good=False)
+    for needed, found, fits in _requirements("toolkit"):
+        wrong = f"{found}, but needed: {needed.specifier}"
+        what = wrong if found else f"missing; pip install '{needed}'"
+        yield DoctorFinding(needed.name, found if fits else what, fits)
 
 
 def _hardware() -> DoctorFinding:
@@ -107,11 +104,10 @@ def _distributions() -> Iterator[DoctorFinding]:
 
 def _unmet(distribution: str) -> Iterator[str]:
     try:
-        for needed, found in _requirements(distribution):
-            if found is None:
-                yield f"requires {needed}, which is not installed"
-            elif not needed.specifier.contains(found, prereleases=True):
-                yield f"requires {needed}; installed is {found}"
+        for needed, found, fits in _requirements(distribution):
+            if not fits:
+                installed = f"; installed is {found}" if found else ", which is not installed"
+                yield f"requires {needed}{installed}"
     except Exception as error:  # its metadata may hold anything
         yield f"its requirements cannot be read: {error}"
 

@@ -35,7 +35,7 @@ def killed(moment: str, count: int, arguments: Sequence[str], number: int = sign
 
     Returns its exit code, negative for a signal.
     """
-    return _echo(process([moment, str(count), str(int(number)), "run", *arguments]))
+    return _echo(alone(arguments, None, moment, count, number))
 
 
 def undisturbed(arguments: Sequence[str]) -> int:
@@ -44,10 +44,14 @@ def undisturbed(arguments: Sequence[str]) -> int:
 
 
 def alone(
-    arguments: Sequence[str], environment: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    moment: str = "step",
+    count: int = 0,
+    number: int = signal.SIGKILL,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `toolkit run ...` in a process of its own, and return what it has printed, too."""
-    return process(["step", "0", "0", "run", *arguments], environment)
+    """Do as `killed` does (0: it gets no signal), and return what the process has printed, too."""
+    return process([moment, str(count), str(int(number)), "run", *arguments], environment)
 
 
 def assert_resumes(

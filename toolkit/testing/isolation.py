@@ -7,9 +7,9 @@ So one that hangs, exits or crashes at import is reported like any other, and di
 from __future__ import annotations
 
 import contextlib
-import importlib
 import json
 import os
+import pkgutil
 import signal
 import subprocess
 import sys
@@ -91,9 +91,8 @@ def everything(seconds: float = SECONDS) -> Iterator[ProbeResult]:
 
 def _probe(group: str, entry: Entry) -> tuple[bool, str]:
     """Return whether an entry works, and its description or what is wrong with it."""
-    module, _, function = DESCRIBED_BY[group].partition(":")
     try:
-        return True, str(getattr(importlib.import_module(module), function)(entry))
+        return True, str(pkgutil.resolve_name(DESCRIBED_BY[group])(entry))
     except ToolkitError as error:
         return False, str(error)
     except Exception as error:  # a stranger's object may do anything when it is looked at

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -17,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import ToolkitError
 from toolkit.plugin import get
 from toolkit.recipe.yaml_text import dump
-from toolkit.testing import network
-from toolkit.testing.forked_runs import ForkServer
+from toolkit.testing import interruptions, network
 
 if TYPE_CHECKING:
     import datasets
@@ -33,11 +31,11 @@ MOST_CLASSES = 10  # of a column that may be the target
 SEED = 7
 AT_ONCE = 2  # runs, beside the checks in the kit's own process
 #: Run -> for each of its processes: the step in which it is killed (0: none), further arguments.
-RUNS: Mapping[str, list[tuple[str, ...]]] = {
-    "run": [("0",)],
-    "killed": [("2",), ("0", "--resume")],
-    "shared": [("0", "--processes", "2")],
-    "again": [("0",)],
+RUNS: Mapping[str, list[tuple[int, list[str]]]] = {
+    "run": [(0, [])],
+    "killed": [(2, []), (0, ["--resume"])],
+    "shared": [(0, ["--processes", "2"])],
+    "again": [(0, [])],  # only where resuming fails
 }
 
 Ended = subprocess.CompletedProcess[str]
@@ -68,18 +66,13 @@ class Subject:
     def small(self) -> Path:
         """A recipe of a few rows and steps."""
         from toolkit.data import load_splits
-        from toolkit.plugin_types import column_markers, columns
         from toolkit.recipe.library import find_recipe
         from toolkit.runner.prepare import import_libraries
-        from toolkit.runner.resolve import resolve_recipe
+        from toolkit.runner.resolve import marked_columns, resolve_recipe
 
         import_libraries()
         recipe, plugin = resolve_recipe(find_recipe(self.recipe))
-        markers = column_markers(type(plugin.options))
-        named = {
-            key: (column, markers[key.split(".")[0]])
-            for key, column in columns(plugin.options).items()
-        }
+        named = marked_columns(plugin)
         # Without the columns that `add_features` adds: the run adds them again.
         loaded = load_splits(recipe.data, named, recipe.seed, plugin=plugin, features=False)
         target = next((name for name, mark in named.values() if mark.role == "target"), None)
@@ -104,11 +97,6 @@ class Subject:
         path.write_text(dump(values), encoding="utf-8")
         return path
 
-    @property
-    def arguments(self) -> list[str]:
-        """Of `toolkit run`, but for --out."""
-        return [str(self.small), "--quiet", "--seed", str(SEED)]
-
     @cached_property
     def job(self) -> Job:
         """The small recipe, checked and ready to train."""
@@ -123,22 +111,22 @@ class Subject:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Start the runs beside the checks of this process, not each when it is asked for."""
+        import torch
+
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # more threads than cores slow the runs down many times
         try:
-            self._server.start()
-            with _one_thread():
-                with suppress(Exception):  # faults are found by the checks
-                    for name in RUNS:
-                        if name != "again":  # needed only where resuming fails
-                            self._start(name)
-                yield
+            with suppress(Exception):  # faults are found by the checks
+                self._started  # noqa: B018 - made here
+            yield
         finally:
-            self._server.close()
+            torch.set_num_threads(threads)
             self._workers.shutdown(cancel_futures=True)
 
     @cached_property
-    def _server(self) -> ForkServer:
+    def _environment(self) -> Mapping[str, str]:
         # One thread each, as several processes run side by side.
-        return ForkServer({"OMP_NUM_THREADS": "1", **network.without(self.folder / "no-network")})
+        return {"OMP_NUM_THREADS": "1", **network.without(self.folder / "no-network")}
 
     @cached_property
     def _workers(self) -> ThreadPoolExecutor:
@@ -146,24 +134,20 @@ class Subject:
 
     @cached_property
     def _started(self) -> dict[str, Future[list[Ended]]]:
-        return {}
+        self.small  # noqa: B018 - it is made once, by one thread
+        return {name: self._workers.submit(self.ran, name) for name in RUNS if name != "again"}
 
-    def _start(self, name: str) -> Future[list[Ended]]:
-        if name not in self._started:
-            self.small  # noqa: B018 - it is made once, by one thread
-            self._started[name] = self._workers.submit(self._ran, name)
-        return self._started[name]
-
-    def _ran(self, name: str) -> list[Ended]:
+    def ran(self, name: str) -> list[Ended]:
         """Run the small recipe without a network, once for each entry of RUNS."""
-        asked = ["run", *self.arguments, "--out", str(self.folder / name)]
-        signal_number = str(int(signal.SIGKILL))
-        return [self._server.run(["step", step, signal_number, *asked, *further])
-                for step, *further in RUNS[name]]  # fmt: skip
+        asked = [str(self.small), "--quiet", "--seed", str(SEED), "--out", str(self.folder / name)]
+        return [
+            interruptions.alone([*asked, *further], self._environment, "step", step)
+            for step, further in RUNS[name]
+        ]
 
     def ended(self, name: str) -> list[Ended]:
         """Wait for a run, and return how each of its processes ended."""
-        return self._start(name).result()
+        return self._started[name].result()
 
     @property
     def run(self) -> Path:
@@ -204,19 +188,6 @@ class Subject:
             raise
         except Exception as error:  # what is under test may raise anything
             raise NotReachedError(f"predicting fails: {type(error).__name__}: {error}") from error
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Leave cores to the runs: more threads than cores slow each other down many times."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def few(rows: datasets.Dataset, target: str | None, count: int) -> datasets.Dataset:

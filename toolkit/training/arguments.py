@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import Fault, RecipeError
 from toolkit.evaluation.predicting import evaluating
 from toolkit.plugin import Plugin
-from toolkit.recipe import Recipe
+from toolkit.recipe.schema import Recipe
 from toolkit.training import tracking
 from toolkit.utils.hardware import bf16_supported
 from toolkit.utils.text import listing, nearest

@@ -16,7 +16,7 @@ from toolkit.evaluation.scoring import score
 from toolkit.models import methods
 from toolkit.models.method import Method
 from toolkit.plugin import Plugin
-from toolkit.recipe import MethodSpec
+from toolkit.recipe.schema import MethodSpec
 from toolkit.training import checkpoints, memory
 from toolkit.training.train import unwrap_model
 from toolkit.utils import distributed

@@ -63,7 +63,7 @@ def test_help_lists_them_apart_with_their_distribution(speaking, capsys):
     assert ["fails", "from raising-dist 1.0"] in shown
     assert "\n  say" not in own
     flat = " ".join(others.split())
-    assert "run from speaking-dist 1.0 [never called: the toolkit has one of this name]" in flat
+    assert "run from speaking-dist 1.0 [never called: the toolkit has a command of this" in flat
     assert "twice from one-dist 1.0 and other-dist 1.0 [installed twice" in flat
     assert "speaking_commands" not in sys.modules
     assert "failing_commands" not in sys.modules

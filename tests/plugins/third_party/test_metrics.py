@@ -16,7 +16,7 @@ from toolkit.evaluation.bootstrap import interval, weights
 from toolkit.evaluation.metrics import plugin_metrics
 from toolkit.evaluation.scoring import score
 from toolkit.plugin import Plugin
-from toolkit.recipe import Recipe
+from toolkit.recipe.schema import Recipe
 
 MODULE = '''
 import datasets

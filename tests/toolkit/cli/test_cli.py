@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
+from toolkit.cli import COMMANDS
 from toolkit.cli.main import outcome
-from toolkit.cli.names import COMMANDS
 
 HEAVY = {"torch", "transformers", "datasets", "numpy", "sklearn", "pydantic", "evaluate", "peft"}
 

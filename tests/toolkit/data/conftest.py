@@ -10,7 +10,7 @@ import pytest
 
 from toolkit.data import LoadedData, load_splits
 from toolkit.plugin_types import Column
-from toolkit.recipe import DataSpec
+from toolkit.recipe.schema import DataSpec
 
 COLUMNS = {"text": ("text", Column("input", "text")), "label": ("label", Column("target", "text"))}
 

@@ -21,7 +21,7 @@ from toolkit.plugin_types import (
     column_markers,
     columns,
 )
-from toolkit.recipe import DataSpec
+from toolkit.recipe.schema import DataSpec
 
 HALF = {"test": 0.25, "validation": 0.25}
 

@@ -103,7 +103,7 @@ def test_a_column_that_one_split_lacks_names_that_split(write, door, rows):
 
 def test_columns_asked_for_by_the_report_are_checked_too(write, rows):
     from toolkit.data import load_splits
-    from toolkit.recipe import DataSpec
+    from toolkit.recipe.schema import DataSpec
 
     spec = DataSpec(source=str(write("a.csv", rows())))
     with pytest.raises(DataError, match=r"--set report\.slices=\[COLUMN, \.\.\.\]"):

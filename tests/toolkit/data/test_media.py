@@ -11,7 +11,7 @@ from toolkit.data import load_splits
 from toolkit.errors import DataError
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import Column, NoOptions, RowInspection
-from toolkit.recipe import DataSpec
+from toolkit.recipe.schema import DataSpec
 
 COLUMNS = {
     "sound": ("sound", Column("input", "text", files=(".wav", ".mp3"))),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from toolkit.data import splits
 from toolkit.errors import DataError
-from toolkit.recipe import SplitSpec
+from toolkit.recipe.schema import SplitSpec
 
 NAMES = ("train", "validation", "test")
 quick = settings(max_examples=60, deadline=None)

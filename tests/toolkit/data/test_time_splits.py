@@ -5,7 +5,7 @@ import json
 import pytest
 
 from toolkit.errors import DataError
-from toolkit.recipe import SplitSpec
+from toolkit.recipe.schema import SplitSpec
 
 DAYS = [f"2024-01-{day:02d}" for day in range(1, 31)]
 

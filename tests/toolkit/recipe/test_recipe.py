@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from toolkit.errors import RecipeError
-from toolkit.recipe import library, parse_override, read_draft, yaml_text
+from toolkit.recipe import library, yaml_text
+from toolkit.recipe.overrides import parse_override
+from toolkit.recipe.reading import read_draft
 
 BASE = "scenario: s\nmodel: owner/name\ndata: rows.csv\n"
 SHIPPED = sorted(library.core_folder().rglob("*.y*ml"))

@@ -6,7 +6,7 @@ import importlib
 
 from toolkit.errors import RecipeError
 from toolkit.models.method import Method
-from toolkit.recipe import MethodSpec
+from toolkit.recipe.schema import MethodSpec
 from toolkit.utils.text import listing, nearest
 
 #: Name -> module and class; listed without importing any.
