@@ -35,6 +35,7 @@ from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from toolkit.deployment.exporting import onnx_form
 from toolkit.deployment.exporting.smoothing import smooth
+from toolkit.deployment.exporting.verification import rows_of
 from toolkit.runs.folder import Run
 from toolkit.runs.onnx_model import FILE
 
@@ -44,12 +45,14 @@ OPS = [name for name in IntegerOpsRegistry if name != "Attention"]
 
 quiet()
 logging.disable(logging.WARNING)
-source = onnx_form._Source(Run(sys.argv[1]))
-calibration = source.like_those_to_come()
+run = Run(sys.argv[1])
+source = onnx_form.in_torch(run)
+splits = rows_of(run, source)
+calibration = onnx_form.calibration_batches(source, splits)
 place = tempfile.TemporaryDirectory()
 folder = Path(place.name)
-source.write(folder / "fp32", "onnx")
-fp32 = folder / "fp32" / FILE
+fp32 = folder / FILE
+onnx_form.write_graph(source, splits["test"], fp32)
 
 
 class Calibration(CalibrationDataReader):
@@ -118,7 +121,7 @@ with open(sys.argv[2], encoding="utf-8", newline="") as file:
 texts = sorted(np.random.default_rng(0).permutation(texts)[:600].tolist(), key=len)
 wanted = {given.name for given in sessions["fp32"].get_inputs()}
 batches = [
-    {name: value for name, value in source.restored.plugin.processor(
+    {name: value for name, value in source.plugin.processor(
         texts[start : start + 32], padding=True, truncation=True, max_length=128,
         return_tensors="np").items() if name in wanted}
     for start in range(0, len(texts), 32)

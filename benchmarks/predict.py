@@ -63,7 +63,7 @@ def bulk_of(
     restored = load_predictor(run.path, computing)
 
     def predict() -> list[str]:
-        predict_file.restore = lambda *_: restored  # type: ignore[attr-defined]  # once, as pipelines are
+        predict_file.load_predictor = lambda *_: restored  # type: ignore[attr-defined]  # once, as pipelines are
         out = folder / f"{time.monotonic_ns()}.csv"
         predict_file.predict(run, str(file), out)
         with out.open(encoding="utf-8", newline="") as lines:

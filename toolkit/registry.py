@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from importlib.metadata import Distribution, EntryPoint, distributions, entry_points
@@ -67,7 +68,7 @@ def _readable(group: str) -> list[EntryPoint]:
     except Exception:  # one damaged distribution breaks it for all: leave that one out
         found: dict[str, list[EntryPoint]] = {}
         for place, distribution in _metadata_folders():
-            if not _damage(distribution, entry_points_only=True):
+            with suppress(Exception):
                 found.setdefault(place, list(distribution.entry_points))
         return [point for same in found.values() for point in same if point.group == group]
 
@@ -78,20 +79,16 @@ def _metadata_folders() -> Iterator[tuple[str, Distribution]]:
         yield str(getattr(getattr(distribution, "_path", None), "name", "(unknown)")), distribution
 
 
-def _damage(distribution: Distribution, *, entry_points_only: bool = False) -> str:
-    try:
-        list(distribution.entry_points)
-        if not entry_points_only:
-            distribution.read_text("METADATA")
-    except Exception as error:  # whatever such files may hold
-        return f"its metadata cannot be read: {type(error).__name__}: {error}"
-    return ""
-
-
 def damaged() -> dict[str, str]:
     """Return the metadata folder of each distribution that cannot be read -> why."""
-    found = {place: _damage(distribution) for place, distribution in _metadata_folders()}
-    return {place: why for place, why in found.items() if why}
+    found = {}
+    for place, distribution in _metadata_folders():
+        try:
+            list(distribution.entry_points)
+            distribution.read_text("METADATA")
+        except Exception as error:  # whatever such files may hold
+            found[place] = f"its metadata cannot be read: {type(error).__name__}: {error}"
+    return found
 
 
 def entries(group: str = GROUP) -> list[Entry]:

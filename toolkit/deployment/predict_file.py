@@ -13,6 +13,7 @@ import tempfile
 from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -36,7 +37,6 @@ from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     import datasets
-    import pyarrow as pa
 
 STDIN = "-"
 LINES = (".jsonl", ".ndjson")
@@ -84,9 +84,10 @@ def predict(
         given = _Input.read(source, restored, Path(folder), split)
         head = {"model": weights_digest(run.path / "model"), "runtime": computing.runtime,
                 "dtype": computing.dtype, "input": given.digest}  # fmt: skip
-        _predict(restored, given, _Kept(kept, head, resume), console or Console(quiet=True))
+        done = _start(kept, head, resume)
+        _predict(restored, given, kept, done, console or Console(quiet=True))
         why = out.with_name(f"{out.name}.rejected.jsonl")
-        writers.write_rejected(why, given.rejected())
+        given.write_rejected(why)
         _join(given, kept, out, writer)
     kept.unlink()
     return PredictedFile(out, len(given.rows), len(given.wrong), why)
@@ -129,7 +130,9 @@ class _Input:
         path, numbers, wrong = source, None, dict[int, tuple[str, Any]]()
         if source == STDIN or source.lower().endswith(LINES):
             clean = folder / "rows.jsonl"
-            with sys.stdin.buffer if source == STDIN else _opened(Path(source)) as lines:
+            if source != STDIN:
+                sources.find_sources(source)  # names the nearest existing file
+            with sys.stdin.buffer if source == STDIN else Path(source).open("rb") as lines:
                 numbers, wrong = _copy_objects(lines, clean, named)
             path = str(clean)
         ragged = RaggedRows(folder / "csv")
@@ -152,25 +155,17 @@ class _Input:
         rows = plugin.add_features(raw.select(usable)) if len(usable) else raw.select(usable)
         return cls(rows, raw.column_names, wrong, digest)
 
-    def window(self, start: int, *, whole: bool) -> pa.Table:
-        """Return rows; whole: with the columns that the plugin has added."""
-        found = self.rows.with_format("arrow")[start : start + WINDOW]
-        return found if whole else writers.without_bytes(found.select(self.columns))
-
-    def rejected(self) -> list[dict[str, Any]]:
-        """Return the rejected rows, in their order."""
-        found = []
-        for number in sorted(self.wrong):
-            why, held = self.wrong[number]
-            text = isinstance(held, str)
-            cells = {"line": held} if text else writers.without_bytes(held).to_pylist()[0]
-            found.append({"row": number, "reason": why, **cells})
-        return found
-
-
-def _opened(path: Path) -> IO[bytes]:
-    sources.find_sources(str(path))  # names the nearest existing file
-    return path.open("rb")
+    def write_rejected(self, path: Path) -> None:
+        """Write the rejected rows with their reasons; no file if there are none."""
+        if not self.wrong:
+            path.unlink(missing_ok=True)  # of an earlier call
+            return
+        with path.open("w", encoding="utf-8", errors="replace") as file:
+            for number, (why, held) in sorted(self.wrong.items()):
+                text = isinstance(held, str)
+                cells = {"line": held} if text else writers.without_bytes(held).to_pylist()[0]
+                row = {"row": number, "reason": why, **cells}
+                file.write(jsonable.line(row) + "\n")
 
 
 def _copy_objects(
@@ -179,12 +174,12 @@ def _copy_objects(
     """Copy the lines that are JSON objects; return their numbers, and what is wrong with others."""
     texts = [name for name, mark in named.values() if mark.as_text and mark.role != "target"]
     numbers, wrong = array("q"), {}
-    with clean.open("w", encoding="utf-8") as file:
+    with clean.open("wb") as file:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                file.write(_normalized(json.loads(line), texts) + "\n")
+                file.write(_normalized(json.loads(line), texts))
                 numbers.append(number)
                 continue
             except RecursionError:
@@ -199,7 +194,7 @@ def _copy_objects(
     return np.array(numbers), wrong
 
 
-def _normalized(row: Any, texts: list[str]) -> str:
+def _normalized(row: Any, texts: list[str]) -> bytes:
     """Return a row as a line of JSON, numbers in columns of texts as text.
 
     Raises:
@@ -211,70 +206,53 @@ def _normalized(row: Any, texts: list[str]) -> str:
     if odd := [name for name in texts if isinstance(row.get(name), dict | list)]:
         raise DataError(f"{listing(odd)} is not text")
     row |= {name: str(row[name]) for name in texts if row.get(name) is not None}
-    found = json.dumps(row, ensure_ascii=False, allow_nan=False)
-    found.encode()
-    return found
+    return json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 
-class _Kept:
-    """Predictions kept beside the output: a line that identifies them, and one for each row.
+def _start(path: Path, head: Mapping[str, str], resume: bool) -> int:
+    """Start the file of predictions with a line that identifies them, or take up an earlier one.
 
-    Args:
-        head: the model and the input.
-        resume: whether to continue after the last complete line.
-
-    rows: how many there are already.
-
-    Raises:
-        UserError: the file belongs to another run or another input.
+    Return how many rows there are already; half a line at the end is cut off.
     """
-
-    def __init__(self, path: Path, head: Mapping[str, str], resume: bool) -> None:
-        self.path, self.rows, end = path, -1, 0
-        first = f"{json.dumps(head)}\n".encode()
-        path.open("ab" if resume else "wb").close()
-        with path.open("r+b") as file:
-            for line in file:
-                if self.rows < 0 and line.endswith(b"\n") and line != first:
-                    raise UserError(f"{path} belongs to another model or another input: delete it")
-                if line.endswith(b"\n"):
-                    self.rows, end = self.rows + 1, end + len(line)
-            file.truncate(end)
-            if not end:
-                file.seek(0)
-                file.write(first)
-                self.rows = 0
-
-    def add(self, predictions: list[Any], files: FileStore) -> None:
-        """Append the predictions of the next rows."""
-        with self.path.open("a", encoding="utf-8") as file:
-            for found in predictions:
-                file.write(jsonable.line(found, files.default) + "\n")
-                files.row += 1
-            file.flush()
-            os.fsync(file.fileno())
+    first, rows, end = f"{json.dumps(head)}\n".encode(), 0, 0
+    path.open("ab" if resume else "wb").close()
+    with path.open("r+b") as file:
+        for rows, line in enumerate(takewhile(lambda line: line.endswith(b"\n"), file)):
+            if not rows and line != first:
+                raise UserError(f"{path} belongs to another model or another input: delete it")
+            end += len(line)
+        file.truncate(end)
+        if not end:
+            file.seek(0)
+            file.write(first)
+    return rows
 
 
-def _predict(restored: Predictor, given: _Input, kept: _Kept, console: Console) -> None:
+def _predict(restored: Predictor, given: _Input, kept: Path, done: int, console: Console) -> None:
     import datasets
     from datasets.table import InMemoryTable
 
-    files = FileStore(
-        kept.path.parent, kept.path.name.removesuffix(".partial") + ".files", kept.rows
-    )
-    starts = range(kept.rows, len(given.rows), WINDOW)
-    for start in track(starts, "predicting", console=console, disable=not console.is_terminal):
-        table = InMemoryTable(given.window(start, whole=True))
-        kept.add(restored.predictions(datasets.Dataset(table, info=given.rows.info)), files)
+    starts = range(done, len(given.rows), WINDOW)
+    out = kept.with_suffix("")
+    files = FileStore(out.parent, f"{out.name}.files", done)
+    with kept.open("a", encoding="utf-8") as file:
+        for start in track(starts, "predicting", console=console, disable=not console.is_terminal):
+            table = InMemoryTable(given.rows.with_format("arrow")[start : start + WINDOW])
+            found = restored.predictions(datasets.Dataset(table, info=given.rows.info))
+            for files.row, one in enumerate(found, start):
+                file.write(jsonable.line(one, files.default) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def _join(given: _Input, kept: Path, out: Path, writer: writers.Writer) -> None:
     """Write rows and predictions together, under another name until the file is complete."""
     target = out.with_name(f"{out.name}.writing")
+    rows = given.rows.select_columns(given.columns).with_format("arrow")
     with kept.open(encoding="utf-8") as lines, writer(target) as add:
         next(lines)
-        for start in range(0, len(given.rows), WINDOW):
-            table = given.window(start, whole=False)
+        for start in range(0, len(rows), WINDOW):
+            table = writers.without_bytes(rows[start : start + WINDOW])
             add(table, [json.loads(next(lines)) for _ in range(len(table))])
     if target.exists():
         os.replace(target, out)

@@ -85,11 +85,11 @@ def writer_of(path: Path) -> Writer:
     Raises:
         UserError: an unknown suffix.
     """
-    found = WRITERS.get(path.suffix.lower())
-    if found is None:
-        hint = nearest(path.suffix.lower(), WRITERS)
+    suffix = path.suffix.lower()
+    if suffix not in WRITERS:
+        hint = nearest(suffix, WRITERS)
         raise UserError(f"{path} cannot be written: take {listing(WRITERS)} as its suffix.{hint}")
-    return found
+    return WRITERS[suffix]
 
 
 def columns(prediction: Any) -> dict[str, Any]:
@@ -111,12 +111,3 @@ def without_bytes(rows: pa.Table) -> pa.Table:
         if pa.types.is_struct(kind) and {"bytes", "path"} <= {part.name for part in kind}:
             rows = rows.set_column(place, field.name, pc.struct_field(rows[field.name], "path"))
     return rows
-
-
-def write_rejected(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rejected rows with their reasons; no file if there are none."""
-    if not rows:
-        path.unlink(missing_ok=True)  # of an earlier call
-        return
-    with path.open("w", encoding="utf-8", errors="replace") as file:
-        file.writelines(jsonable.line(row) + "\n" for row in rows)

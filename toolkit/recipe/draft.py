@@ -15,7 +15,7 @@ from toolkit.errors import NEVER_RUN, Fault, RecipeError
 from toolkit.recipe.faults import distinct_faults, format_fault
 from toolkit.recipe.schema import NAMED, Recipe
 from toolkit.recipe.yaml_text import NOT_TEXT
-from toolkit.utils.text import has_token
+from toolkit.utils.text import without_tokens
 
 M = TypeVar("M", bound=BaseModel)
 KeyPath = tuple[str, ...]
@@ -56,7 +56,7 @@ class Draft:
             if str(key).replace("-", "_").lower() == REMOTE_CODE:
                 del block[key]
                 what = NEVER_RUN
-            elif isinstance(value, str) and has_token(value):
+            elif isinstance(value, str) and without_tokens(value) != value:
                 what = HELD
             if what and (fault := Fault(self.where(path), what)) not in self.faults:
                 self.faults.append(fault)

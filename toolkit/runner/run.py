@@ -38,7 +38,7 @@ from toolkit.runner.resume import RunToResume, find_run_to_resume, reopen_run
 from toolkit.runs import verify
 from toolkit.runs.folder import Run, resume_command
 from toolkit.runs.predictor import KEPT
-from toolkit.runs.writer import RunWriter, SilentRunWriter
+from toolkit.runs.writer import RunWriter
 from toolkit.training import tracking
 from toolkit.utils import distributed, jsonable, resources, signals
 from toolkit.utils.distributed_errors import raise_on_all_ranks
@@ -182,7 +182,7 @@ def _open_folder(out: Path | None, job: Job, before: RunToResume | None) -> RunW
             path = folder.path
             mailbox.say_where(path)
     path = distributed.broadcast_object(path)
-    return folder or SilentRunWriter(path)
+    return folder or RunWriter(path, silent=True)
 
 
 @contextmanager

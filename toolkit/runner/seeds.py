@@ -20,14 +20,9 @@ from toolkit.runner.elastic import LaunchSpec
 from toolkit.runner.resolve import resolve_recipe
 from toolkit.runner.resume import changed_settings
 from toolkit.runs.compare import incomparable, resampled_scores
-from toolkit.runs.folder import Run
+from toolkit.runs.folder import Run, last_unfinished
 from toolkit.runs.record import SCHEMA_VERSION
-from toolkit.runs.seed_folder import (
-    FILE,
-    SeedRuns,
-    last_unfinished,
-    spread_record,
-)
+from toolkit.runs.seed_folder import FILE, SeedRuns
 from toolkit.runs.seed_folder import write as write_record
 from toolkit.runs.writer import RunWriter
 from toolkit.utils import distributed, locks
@@ -89,7 +84,7 @@ def _folder(
     title: str, recipe: Recipe, seeds: list[int], out: Path | None, resume: bool
 ) -> Iterator[SeedRuns]:
     """Make the folder, or open it again; hold its lock, and write into it how that ended."""
-    before = (out or last_unfinished(title)) if resume else None
+    before = (out or last_unfinished(title, SeedRuns, FILE)) if resume else None
     if before is None or not before.is_dir() or not any(before.iterdir()):
         folder = RunWriter.create(out, title)
         folder.write_recipe(recipe)
@@ -188,7 +183,7 @@ def _summary(runs: Sequence[Run]) -> dict[str, Any]:
     for name in scores[0]:
         values = [one[name]["value"] for one in scores]
         found = spread(np.array(values, float).tolist(), [one[name][0] for one in drawn])
-        metrics[name] = {"values": values, **spread_record(found)}
+        metrics[name] = {"values": values, **finite(vars(found)), "shares": found.shares}
     return {
         "headline": headline["metric"] if headline else None,
         "rows": runs[0].record["data"]["rows"]["test"],

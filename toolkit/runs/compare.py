@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -12,8 +13,8 @@ from toolkit.errors import Fault, UserError
 from toolkit.evaluation.bootstrap import interval, two_sided
 from toolkit.runs import changed_answers, seed_folder
 from toolkit.runs.changed_answers import Answers
-from toolkit.runs.folder import Run, read_groups, read_predictions
-from toolkit.utils.text import listing, nearest
+from toolkit.runs.folder import Run, beside, read_groups, read_predictions
+from toolkit.utils.text import listing
 
 SEED = 0  # of the draws, the same for all runs: that is what pairs them
 
@@ -57,32 +58,25 @@ def compare(paths: Sequence[str | Path]) -> list[Compared]:
         UserError: fewer than two, an unfinished one, or runs of other test rows.
     """
     runs = [Run(path) for path in paths]
-    _require_same_rows(runs)
-    baseline, draws = runs[0], resampled_scores(runs[0])
+    if len(runs) < 2:
+        raise UserError("comparing takes two runs or more")
+    if faults := [Fault(str(run.path), f"is {run.status}, not finished")
+                  for run in runs if run.status != "finished"]:  # fmt: skip
+        raise UserError(faults)
+    baseline = runs[0]
+    if faults := [Fault(str(run.path), f"cannot be compared with {baseline.path}: {why}")
+                  for run in runs[1:] if (why := incomparable(baseline, run))]:  # fmt: skip
+        raise UserError(faults)
+    draws = resampled_scores(baseline)
     found = []
     for run in runs[1:]:
         others = resampled_scores(run)
-        shared = {name: _difference(baseline, run, name, draws[name], others[name])
+        shared = {name: _difference([one.metrics["test"][name]["value"] for one in (baseline, run)],
+                                    draws[name], others[name][0])
                   for name in draws if name in others}  # fmt: skip
         answers = changed_answers.between(baseline, run)
         found.append(Compared(**vars(answers), run=run, differences=shared))
     return found
-
-
-def _require_same_rows(runs: Sequence[Run]) -> None:
-    if len(runs) < 2:
-        raise UserError("comparing takes two runs or more")
-    faults = [Fault(str(run.path), f"is {run.status}, not finished")
-              for run in runs if run.status != "finished"]  # fmt: skip
-    if faults:
-        raise UserError(faults)
-    first = runs[0]
-    for run in runs[1:]:
-        why = incomparable(first, run)
-        if why:
-            faults.append(Fault(str(run.path), f"cannot be compared with {first.path}: {why}"))
-    if faults:
-        raise UserError(faults)
 
 
 def incomparable(first: Run, other: Run) -> str | None:
@@ -104,18 +98,14 @@ def incomparable(first: Run, other: Run) -> str | None:
         if columns[0] == columns[1]:
             return f"its test rows have other groups in {columns[0]!r}"
         return f"its data.group is {columns[1] or 'not set'}, the other's {columns[0] or 'not set'}"
-    place = _first_other_reference(first, other)
-    if place is not None:
-        return f"row {place:,} of test has another label there"
+    pairs = zip_longest(changed_answers.rows(first), changed_answers.rows(other))
+    for place, (a, b) in enumerate(pairs):
+        if not a or not b or a[1] != b[1]:
+            return f"row {place:,} of test has another label there"
     if not set(one["metrics"]["test"]) & set(two["metrics"]["test"]):
         names = listing(two["metrics"]["test"])
         return f"its metrics are {names}, none of those of the other"
     return None
-
-
-def _first_other_reference(first: Run, other: Run) -> int | None:
-    pairs = zip_longest(changed_answers.rows(first), changed_answers.rows(other))
-    return next((n for n, (a, b) in enumerate(pairs) if not a or not b or a[1] != b[1]), None)
 
 
 def resampled_scores(run: Run) -> dict[str, tuple[list[float], bool]]:
@@ -134,23 +124,16 @@ def resampled_scores(run: Run) -> dict[str, tuple[list[float], bool]]:
 
 
 def _difference(
-    baseline: Run,
-    run: Run,
-    name: str,
-    first: tuple[list[float], bool],
-    second: tuple[list[float], bool],
+    values: Sequence[float | None], first: tuple[list[float], bool], second: list[float]
 ) -> Difference:
-    values = [_number(item.metrics["test"][name]["value"]) for item in (baseline, run)]
+    """Return the difference of a metric between two runs, by its values and resamples."""
+    reference, value = (math.nan if found is None else float(found) for found in values)
     low = high = p = None
-    if first[0] and len(first[0]) == len(second[0]):
-        apart = [b - a for a, b in zip(first[0], second[0], strict=True)]
+    if first[0] and len(first[0]) == len(second):
+        apart = [b - a for a, b in zip(first[0], second, strict=True)]
         low, high = interval(apart)
         p = two_sided(apart)
-    return Difference(values[0], values[1], low, high, p, first[1])
-
-
-def _number(value: float | None) -> float:
-    return float("nan") if value is None else float(value)
+    return Difference(reference, value, low, high, p, first[1])
 
 
 def find_runs(names: Sequence[str]) -> list[Path]:
@@ -162,21 +145,18 @@ def find_runs(names: Sequence[str]) -> list[Path]:
     found, faults = [], []
     for name in names:
         path = Path(name)
-        if (path / "run.json").is_file() or not path.is_dir():
-            if not path.is_dir():
-                beside = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
-                faults.append(Fault(name, f"is not there.{nearest(path.name, beside)}"))
+        if not path.is_dir():
+            faults.append(Fault(name, f"is not there.{beside(path)}"))
+        elif (path / "run.json").is_file():
             found.append(path)
-            continue
-        if seed_folder.holds(path):
+        elif (path / seed_folder.FILE).is_file():
             what = f"holds runs of several seeds: name one of them ({path}/seed-...)"
             faults.append(Fault(name, what))
-            continue
-        inside = sorted(file.parent for file in path.glob("*/run.json"))
-        done = [folder for folder in inside if Run(folder).status == "finished"]
-        if not done:
+        elif done := [file.parent for file in sorted(path.glob("*/run.json"))
+                      if Run(file.parent).status == "finished"]:  # fmt: skip
+            found.append(done[-1])
+        else:
             faults.append(Fault(name, "holds no finished run"))
-        found += done[-1:]
     if faults:
         raise UserError(faults)
     return found

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
 
 from toolkit.errors import Fault, UserError
+from toolkit.utils import hardware
 
 RUNTIMES = ("torch", "onnx", "int8")
 DTYPES = ("float32", "bfloat16")
@@ -41,8 +41,11 @@ class ComputeConfig:
         if self.runtime != "torch" and (self.dtype != "float32" or self.devices):
             faults.append(Fault(f"runtime {self.runtime}", "an export has its own numbers and "
                                 "device: dtype and device are for torch"))  # fmt: skip
-        elif self.dtype == "bfloat16":
-            faults += _slow_bfloat16(self.devices)
+        elif self.dtype == "bfloat16" and not hardware.bf16_supported(
+            on_cpu=any(name.startswith("cpu") for name in self.devices)
+        ):
+            faults.append(Fault("dtype bfloat16", "this machine has no instructions for it and "
+                                "would take many times as long: float32 is faster"))  # fmt: skip
         faults += [fault for name in dict.fromkeys(self.devices) for fault in _absent(name)]
         if faults:
             raise UserError(faults)
@@ -69,24 +72,13 @@ class ComputeConfig:
         return [models[device] for device in self.devices] or [model]
 
 
-def _slow_bfloat16(devices: Sequence[str]) -> list[Fault]:
-    from toolkit.utils.hardware import bf16_supported
-
-    if bf16_supported(on_cpu=any(name.startswith("cpu") for name in devices)):
-        return []
-    return [Fault("dtype bfloat16", "this machine has no instructions for it and would take "
-                  "many times as long: float32 is faster")]  # fmt: skip
-
-
 def _absent(name: str) -> list[Fault]:
     import torch
 
     try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.empty(0, device=name)
     except (RuntimeError, AssertionError, NotImplementedError):
-        count = torch.cuda.device_count()
-        there = ["cpu", *(f"cuda:{number}" for number in range(count))]
+        there = ["cpu", *(f"cuda:{number}" for number in range(torch.cuda.device_count()))]
         return [Fault(f"device {name}", f"is not here: there is {', '.join(there)}")]
     return []
 

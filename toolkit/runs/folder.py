@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,21 +21,6 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import Prediction
 
 BATCH = 1000
-
-
-def unfinished(path: Path) -> str | None:
-    """Return the status of a run that is not finished; None for anything else."""
-    try:
-        status = Run(path).status
-    except UserError:
-        return None
-    return None if status == "finished" else status
-
-
-def last_unfinished(name: str) -> Path | None:
-    """Return the newest folder under runs/<name> whose run is not finished."""
-    found = sorted(home(name).glob("*/run.json"), key=lambda file: file.parent.name)
-    return next((f.parent for f in reversed(found) if unfinished(f.parent)), None)
 
 
 def home(name: str) -> Path:
@@ -95,8 +82,7 @@ class Run:
         self.path = Path(path)
         file = self.path / "run.json"
         self.record: dict[str, Any] = read_json(file, lambda: _no_run(self.path))
-        wrong = faults(self.record, str(file))
-        if wrong:
+        if wrong := faults(self.record, str(file)):
             raise UserError(wrong)
 
     @property
@@ -118,12 +104,37 @@ class Run:
         return f"Run({str(self.path)!r}, status={self.status!r})"
 
 
+def last_unfinished(name: str, kind: type[Any] = Run, file: str = "run.json") -> Path | None:
+    """Return the newest folder under runs/<name> that is not finished.
+
+    Args:
+        kind, file: what reads such a folder, and the file it is known by; also of `SeedRuns`.
+    """
+    for record in sorted(home(name).glob(f"*/{file}"), reverse=True):
+        with suppress(UserError):
+            if kind(record.parent).status != "finished":
+                return record.parent
+    return None
+
+
+def links_out(folder: Path) -> list[Path]:
+    """Return the links in a folder that lead out of it, which others may have made."""
+    links = (path for path in sorted(folder.rglob("*")) if path.is_symlink())
+    root = folder.resolve()
+    return [link for link in links if not Path(os.path.realpath(link)).is_relative_to(root)]
+
+
+def beside(path: Path) -> str:
+    """Return " Did you mean 'x'?" for what stands beside a path under a similar name, or ""."""
+    names = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
+    return nearest(path.name, names)
+
+
 def _no_run(path: Path) -> str:
     if path.is_dir():
         return f"{path} is no run's folder: it holds no run.json"
-    beside = [item.name for item in path.parent.iterdir()] if path.parent.is_dir() else []
     kind = "a file" if path.exists() else "not there"
-    return f"{path} is no run's folder: it is {kind}.{nearest(path.name, beside)}"
+    return f"{path} is no run's folder: it is {kind}.{beside(path)}"
 
 
 def resume_command(path: Path) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers.utils.generic import ModelOutput
@@ -40,26 +40,21 @@ class OnnxModel(torch.nn.Module):
         self.session = onnxruntime.InferenceSession(
             str(folder / FILE), options, providers=wanted, disabled_optimizers=SLOWER
         )
-        self.inputs = {item.name: item for item in self.session.get_inputs()}
+        self.inputs = [item.name for item in self.session.get_inputs()]
         self.outputs = [item.name for item in self.session.get_outputs()]
         self.config = AutoConfig.from_pretrained(folder)
         # The device of a model is read from its parameters.
         self.none = torch.nn.Parameter(torch.empty(0), requires_grad=False)
-        self.forward = self._named_forward()
+        # Batches are reduced to the parameters of `forward`.
+        named = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in self.inputs]
+        self.forward = partial(self._outputs)
+        self.forward.__signature__ = inspect.Signature(named)  # type: ignore[attr-defined]  # read by inspect
 
-    def _named_forward(self) -> Any:
-        """Return `forward` with the inputs as its parameters: batches are reduced to these."""
-
-        def forward(**batch: torch.Tensor) -> ModelOutput:
-            given = {name: batch[name].cpu().numpy() for name in self.inputs}
-            found = self.session.run(self.outputs, given)
-            outputs = {n: torch.from_numpy(v) for n, v in zip(self.outputs, found, strict=True)}
-            return ModelOutput(outputs)  # type: ignore[no-untyped-call]  # untyped there
-
-        named = inspect.Parameter.KEYWORD_ONLY
-        parameters = [inspect.Parameter(name, named) for name in self.inputs]
-        forward.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        return forward
+    def _outputs(self, **batch: torch.Tensor) -> ModelOutput:
+        given = {name: batch[name].cpu().numpy() for name in self.inputs}
+        found = self.session.run(self.outputs, given)
+        outputs = {n: torch.from_numpy(v) for n, v in zip(self.outputs, found, strict=True)}
+        return ModelOutput(outputs)  # type: ignore[no-untyped-call]  # untyped there
 
 
 def require() -> None:

@@ -211,13 +211,11 @@ class SeedRecord(OpenModel):
     baselines: dict[str, dict[str, float | None]] = {}
 
 
-# Keys that a run has written when it is finished, and the splits and packages that are read of it.
+# Keys that a run has written when it is finished.
 FINISHED = (
     "recipe", "scenario", "model", "data", "devices", "headline", "seed", "environment",
     "metrics", "slices", "baselines", "baseline_rows", "reload", "speed",
 )  # fmt: skip
-SPLITS = ("train", "test")
-PACKAGES = ("toolkit", "torch", "transformers")
 
 
 def faults(record: Any, where: str) -> list[Fault]:
@@ -256,8 +254,9 @@ def _missing(record: Mapping[str, Any]) -> list[str]:
     scores = list(metrics.get("test", {}))
     wanted = [*scores, headline["metric"]] if headline else scores
     named: dict[str, tuple[Any, Any]] = {
-        "data.rows": (SPLITS, record["data"]["rows"]),
-        "environment.packages": (PACKAGES, record["environment"]["packages"]),
+        "data.rows": (("train", "test"), record["data"]["rows"]),
+        "environment.packages": (("toolkit", "torch", "transformers"),
+                                 record["environment"]["packages"]),
         "metrics": (["test"], metrics),
         **{f"metrics.{split}": (wanted, found) for split, found in metrics.items()},
         **{f"baselines.{name}": (wanted, found) for name, found in record["baselines"].items()},

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
 from toolkit.errors import UserError
-from toolkit.runs.folder import Run, home, read_json
+from toolkit.runs.folder import Run, read_json
 from toolkit.runs.record import SeedRecord, damage
 from toolkit.utils.files import write_atomically
-from toolkit.utils.jsonable import finite
 from toolkit.utils.text import listing
-
-if TYPE_CHECKING:
-    from toolkit.evaluation.seed_variance import Spread
 
 FILE = "seeds.json"
 SUMMED_UP = ("headline", "rows", "finished", "metrics", "baselines")  # when the runs are done
@@ -86,23 +81,3 @@ class SeedRuns:
 def write(folder: Path, record: Mapping[str, Any]) -> None:
     """Write seeds.json."""
     write_atomically(folder / FILE, json.dumps(record, indent=2) + "\n")
-
-
-def last_unfinished(name: str) -> Path | None:
-    """Return the recipe's newest folder of seeds that is not finished."""
-    for file in sorted(home(name).glob(f"*/{FILE}"), reverse=True):
-        with suppress(UserError):
-            if SeedRuns(file.parent).status != "finished":
-                return file.parent
-    return None
-
-
-def holds(path: Path) -> bool:
-    """Return whether a folder holds runs of several seeds."""
-    return (path / FILE).is_file()
-
-
-def spread_record(found: Spread) -> dict[str, Any]:
-    """Return a spread as JSON has it: what is undefined is null."""
-    values = {name: None if value is None else float(value) for name, value in vars(found).items()}
-    return {**finite(values), "shares": found.shares}

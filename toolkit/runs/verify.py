@@ -92,15 +92,15 @@ def main(run: Path, folder: Path) -> Comparison:
     import datasets
 
     from toolkit.evaluation.predicting import predict
-    from toolkit.runs.folder import read_predictions
+    from toolkit.runs.changed_answers import rows
+    from toolkit.runs.folder import Run
     from toolkit.runs.predictor import load_predictor
 
     predictor = load_predictor(run)
     plugin, raw = predictor.plugin, datasets.load_from_disk(str(folder))
     prepared = plugin.prepare(raw, "test")
     batches = predict(plugin, plugin.model, raw, prepared, predictor.batch_size)
-    saved = (p for predictions, _ in read_predictions(run / "predictions.jsonl")
-             for p in predictions)  # fmt: skip
+    saved = (prediction for prediction, _ in rows(Run(run)))
     return compare(plugin, saved, (p for batch in batches for p in batch.predictions))
 
 

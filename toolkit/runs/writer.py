@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import Fault, UserError
 from toolkit.recipe.yaml_text import dump
-from toolkit.runs.folder import Run, home, unfinished
+from toolkit.runs.folder import Run, home, links_out
 from toolkit.runs.prediction_files import FOLDER, FileStore
 from toolkit.runs.record import SCHEMA_VERSION
 from toolkit.training.checkpoints import SIDE
@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 class RunWriter:
     """The folder of one run, while it is being written.
 
-    record: what `run.json` holds after `write()`.
+    record: what `run.json` holds after `write()`. silent: on all ranks but 0, which know where the
+    folder is, and leave it to rank 0 to write.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, silent: bool = False) -> None:
+        self.path, self.silent = path, silent
         self.record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "status": "running"}
 
     @classmethod
@@ -62,7 +63,9 @@ class RunWriter:
         Raises:
             UserError: another process is writing to it, or it holds links that lead out of it.
         """
-        _refuse_links(path)
+        what = "is a link that leads out of the run's folder: nothing is written there"
+        if links := links_out(path):
+            raise UserError([Fault(str(link), what) for link in links])
         folder = cls(path.resolve())
         with _writable(path):
             locks.acquire(folder.path)
@@ -72,7 +75,8 @@ class RunWriter:
 
     def release(self) -> None:
         """Give up the lock."""
-        locks.release(self.path)
+        if not self.silent:
+            locks.release(self.path)
 
     @staticmethod
     def close(path: Path, status: str, error: str) -> None:
@@ -93,6 +97,8 @@ class RunWriter:
 
     def write(self, **values: Any) -> None:
         """Take values into the record and write run.json."""
+        if self.silent:
+            return
         self.record |= values
         write_atomically(self.path / "run.json", self._text())
 
@@ -101,6 +107,8 @@ class RunWriter:
 
     def fail(self, error: str) -> None:
         """Record that the run has failed, and why; on a full disk, too."""
+        if self.silent:
+            return
         # A half-written checkpoint is of no use, and its space may be needed.
         shutil.rmtree(self.path / "checkpoints" / SIDE, ignore_errors=True)
         try:
@@ -122,6 +130,8 @@ class RunWriter:
 
     def write_recipe(self, recipe: Recipe) -> None:
         """Write the resolved recipe, runnable again."""
+        if self.silent:
+            return
         text = dump(recipe.model_dump(mode="json"))
         path = self.path / "recipe.yaml"
         path.write_text(f"# toolkit run {printable_line(path)}\n{text}", encoding="utf-8")
@@ -152,22 +162,6 @@ class RunWriter:
             shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
 
-class SilentRunWriter(RunWriter):
-    """The run's folder as all ranks but 0 have it: they know where it is, and write nothing."""
-
-    def fail(self, error: str) -> None:
-        """Leave it to rank 0."""
-
-    def write(self, **values: Any) -> None:
-        """Leave it to rank 0."""
-
-    def write_recipe(self, recipe: Recipe) -> None:
-        """Leave it to rank 0."""
-
-    def release(self) -> None:
-        """Leave it to rank 0."""
-
-
 @contextmanager
 def _writable(path: Path) -> Iterator[None]:
     try:
@@ -177,29 +171,14 @@ def _writable(path: Path) -> Iterator[None]:
         raise UserError(f"--out {path} cannot be written: {why}") from None
 
 
-def _refuse_links(folder: Path) -> None:
-    """Raise UserError for links that lead out of a folder, which others may have made."""
-    what = "is a link that leads out of the run's folder: nothing is written there"
-    links = (path for path in sorted(folder.rglob("*")) if path.is_symlink())
-    found = [Fault(str(path), what) for path in links
-             if not _target(path).is_relative_to(folder.resolve())]  # fmt: skip
-    if found:
-        raise UserError(found)
-
-
-def _target(link: Path) -> Path:
-    try:
-        return link.resolve()
-    except (OSError, RuntimeError):  # a link to itself
-        return Path("/")
-
-
 def _occupied(path: Path) -> str:
     """Return why a new run cannot have a folder."""
     locks.refuse_held(path)
     there = listing(sorted(p.name for p in path.iterdir()), 5)
-    status = unfinished(path)
-    hint = f" (a run that is {status}: --resume goes on with it)" if status else ""
+    hint = ""
+    with suppress(UserError):  # it is no run
+        if (status := Run(path).status) != "finished":
+            hint = f" (a run that is {status}: --resume goes on with it)"
     return f"--out {path} is not empty ({there}){hint}; name a new or empty folder"
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.errors import UserError
 from toolkit.plugin_types import ReshapedRows, columns
 from toolkit.reporting import shown
 from toolkit.testing import interruptions
@@ -66,7 +65,7 @@ def rows_keep_their_shape(subject: Subject) -> Iterator[str]:
 
 def example_is_served(subject: Subject) -> Iterator[str]:
     """The example row of `toolkit serve` is valid, can be predicted and shown."""
-    from toolkit.deployment.serving.fields import Fields, InvalidRowsError
+    from toolkit.deployment.serving.fields import Fields
     from toolkit.runs.predictor import load_predictor
 
     predictor = load_predictor(subject.run)
@@ -76,10 +75,9 @@ def example_is_served(subject: Subject) -> Iterator[str]:
         (found,) = predictor.predict(rows)
         row = predictor.dataset(rows)[0]
         shown.stored(predictor.plugin.show(row, found, None))
-    except (InvalidRowsError, UserError) as error:
-        yield f"example() gives {fields.example!r:.200}: {error}"
     except Exception as error:  # what is under test may raise anything
-        yield f"the example {fields.example!r:.200} ends in {type(error).__name__}: {error}"
+        what = getattr(error, "detail", None) or f"{type(error).__name__}: {error}"
+        yield f"example() gives {fields.example!r:.200}: {what}"
 
 
 def scores_are_read_again(subject: Subject) -> Iterator[str]:

@@ -73,21 +73,22 @@ def join(backend: str | None = None, timeout: float | None = None) -> None:
     """
     if not launched() or _joined():
         return
-    share_cores(int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
     import torch
 
+    if "OMP_NUM_THREADS" not in os.environ:
+        # Ranks that each use every core slow each other down many times over.
+        threads = max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", 1)))
+        os.environ["OMP_NUM_THREADS"] = str(threads)
+        torch.set_num_threads(threads)
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]) % torch.cuda.device_count())
     distributed = _distributed()
     try:
         store, number, processes = _rendezvous()
         distributed.init_process_group(
-            backend,
-            store=store,
-            rank=number,
-            world_size=processes,
+            backend, store=store, rank=number, world_size=processes,
             timeout=None if timeout is None else timedelta(seconds=timeout),
-        )
+        )  # fmt: skip
         _object_group()
     except (distributed.DistError, RuntimeError, ValueError) as error:
         where = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
@@ -99,24 +100,9 @@ def join(backend: str | None = None, timeout: float | None = None) -> None:
     _on_terminate(_raise_on_signal)
 
 
-def share_cores(processes: int) -> None:
-    """Give this process its share of the cores, unless OMP_NUM_THREADS is set.
-
-    Ranks that each use every core slow each other down many times over.
-    """
-    import torch
-
-    if "OMP_NUM_THREADS" not in os.environ:
-        threads = max(1, cores() // processes)
-        os.environ["OMP_NUM_THREADS"] = str(threads)
-        torch.set_num_threads(threads)
-
-
 def cores() -> int:
     """Return the number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def broadcast_object(value: T) -> T:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
+from contextlib import suppress
+from importlib.metadata import version
 from typing import Any
 
 #: Packages whose versions can change the result of a run.
@@ -20,14 +21,8 @@ def describe() -> dict[str, Any]:
 
 
 def packages() -> dict[str, str]:
-    """Return the versions of `PACKAGES`; "missing" for one that is not installed."""
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "missing"
-    return found
+    """Return the versions of `PACKAGES`."""
+    return {name: version(name) for name in PACKAGES}
 
 
 def hardware() -> dict[str, Any]:
@@ -47,12 +42,11 @@ def hardware() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            names = [line.partition(":")[2].strip() for line in file if "model name" in line]
-    except OSError:
-        names = []
-    return names[0] if names else platform.processor() or platform.machine()
+    with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            if "model name" in line:
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def bf16_supported(*, on_cpu: bool = False) -> bool:

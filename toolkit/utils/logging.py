@@ -5,8 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
+
+#: Silences scikit-learn's warnings: a fit that stops at its iteration limit is still a fit.
+quiet_fit = partial(warnings.catch_warnings, action="ignore")
+#: Silences transformers' deprecation warning for a property that peft 0.21 uses.
+quiet_peft = partial(warnings.catch_warnings, action="ignore", category=FutureWarning)
 
 
 def quiet_loggers() -> None:
@@ -32,19 +36,3 @@ def quiet_libraries() -> None:
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # untyped there
     disable_progress_bars()
     hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # untyped there
-
-
-@contextmanager
-def quiet_fit() -> Iterator[None]:
-    """Silence scikit-learn's warnings: a fit that stops at its iteration limit is still a fit."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
-@contextmanager
-def quiet_peft() -> Iterator[None]:
-    """Silence transformers' deprecation warning for a property that peft 0.21 uses."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
-        yield

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 POWER = Path("/sys/class/powercap")
 
@@ -33,41 +32,33 @@ class Energy:
     """
 
     def __init__(self) -> None:
-        self.before = dict(_counters())
+        self.before = _counters()
 
     def spent(self) -> dict[str, float]:
         """Return part -> joules; empty where the hardware reports none."""
-        found = {}
-        for name, (value, limit) in _counters():
-            if name in self.before:
-                moved = value - self.before[name][0]
-                found[name] = moved if moved >= 0 else moved + limit  # the counter wrapped
-        return found
+        counters = _counters()
+        return {name: (counters[name][0] - value) % most  # the counter may have wrapped
+                for name, (value, most) in self.before.items() if name in counters}  # fmt: skip
 
 
-def _counters() -> Iterator[tuple[str, tuple[float, float]]]:
-    """Yield part -> its counter in joules, and the value at which it wraps."""
+def _counters() -> dict[str, tuple[float, float]]:
+    """Return part -> its counter in joules, and the value at which it wraps."""
+    found = {}
     for zone in sorted(POWER.glob("intel-rapl:[0-9]")):  # packages; their parts are nested
         with suppress(OSError, ValueError):
-            values = [float((zone / name).read_text()) / 1e6
-                      for name in ("energy_uj", "max_energy_range_uj")]  # fmt: skip
-            yield f"processor {zone.name.partition(':')[2]}", (values[0], values[1])
-    yield from _accelerators()
-
-
-def _accelerators() -> Iterator[tuple[str, tuple[float, float]]]:
+            used, most = (float((zone / name).read_text()) / 1e6
+                          for name in ("energy_uj", "max_energy_range_uj"))  # fmt: skip
+            found[f"processor {zone.name.partition(':')[2]}"] = used, most
     import torch
 
-    if not torch.cuda.is_available():
-        return
-    try:
+    with suppress(ImportError):
         import pynvml
-    except ImportError:
-        return
-    with suppress(pynvml.NVMLError):
-        pynvml.nvmlInit()
-        for place in range(torch.cuda.device_count()):
-            uuid = torch.cuda.get_device_properties(place).uuid
-            handle: Any = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
-            joules = pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000
-            yield f"accelerator {place}", (joules, 0.0)
+
+        with suppress(pynvml.NVMLError):
+            pynvml.nvmlInit()
+            for place in range(torch.cuda.device_count()):
+                uuid = torch.cuda.get_device_properties(place).uuid
+                handle = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{uuid}")
+                joules = pynvml.nvmlDeviceGetTotalEnergyConsumption(handle) / 1000
+                found[f"accelerator {place}"] = joules, math.inf
+    return found

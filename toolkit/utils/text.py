@@ -45,11 +45,6 @@ def print_text(console: Console, text: object, style: str | None = None) -> None
     console.print(printable(text), style=style, highlight=False, markup=False)
 
 
-def has_token(text: str) -> bool:
-    """Return whether a text contains what looks like a token of the Hub."""
-    return without_tokens(text) != text
-
-
 def without_tokens(text: str) -> str:
     """Return text with tokens of the Hub masked, and with those of the environment."""
     for name in _VARIABLES:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.deployment.exporting.merged import copy_beside, plain_model
 from toolkit.deployment.exporting.smoothing import smooth
-from toolkit.deployment.exporting.verification import ExportComparison, compare_export, rows_of
+from toolkit.deployment.exporting.verification import compare_export, rows_of, summary
 from toolkit.errors import ToolkitError, UserError
 from toolkit.models.find import weights_digest
 from toolkit.plugin import Plugin
@@ -23,86 +23,85 @@ from toolkit.utils import jsonable
 
 if TYPE_CHECKING:
     import datasets
+    import numpy as np
 
 OPSET = 23  # the first with an operator for attention: it took 4 ms where its parts took 35
 CALIBRATION_ROWS = 128  # by which the range of activations is estimated
 ROWS = ((0, 2), (2, 5))  # of two batches that show which sizes change
 
 
-def onnx(run: Run, folder: Path) -> str:
-    """Write model.onnx in fp32: its predictions of the test split are the run's."""
-    source = _Source(run)
-    facts = source.write(folder, "onnx")
-    found = compare_export(run, source.restored, source.splits["test"], folder)
-    if different := found.facts["different"]:
+def write(run: Run, folder: Path, form: str) -> str:
+    """Write the run's model as ONNX, and compare it with the run; return a summary.
+
+    Args:
+        form: "onnx" (fp32), or "int8": 8-bit weights, activations quantized dynamically.
+
+    Raises:
+        UserError: the rows are no longer available, or the scenario generates its predictions.
+        ToolkitError: torch cannot write it, or a prediction in fp32 differs from the run's.
+    """
+    restored = in_torch(run)
+    splits = rows_of(run, restored)
+    folder.mkdir(parents=True)
+    write_graph(restored, splits["test"], folder / FILE)
+    restored.plugin.model.config.save_pretrained(folder)
+    copy_beside(run.path / "model", folder)
+    if form == "int8":
+        _quantize(folder / FILE, calibration_batches(restored, splits))
+    found, examples = compare_export(run, restored, splits["test"], folder)
+    if form == "onnx" and found["different"]:
         raise ToolkitError(
-            f"the exported model predicts {different} of {found.facts['compared']} test rows "
-            f"differently:\n" + "\n".join(found.examples)
+            f"the exported model predicts {found['different']} of {found['compared']} test rows "
+            f"differently:\n" + "\n".join(examples)
         )
-    return _write_facts(folder, facts, found)
+    facts = {"form": form, "weights": weights_digest(run.path / "model"), **found}
+    text = json.dumps(jsonable.finite(facts), indent=2) + "\n"
+    (folder / FACTS).write_text(text, encoding="utf-8")
+    return summary(found)
 
 
-def int8(run: Run, folder: Path) -> str:
-    """Write model.onnx with 8-bit weights and dynamically quantized activations."""
-    source = _Source(run)
-    from onnxruntime.quantization import QuantType, quantize_dynamic  # known to be installed now
+def in_torch(run: Run) -> Predictor:
+    """Return the run's plugin with its model in float32 on the CPU, adapters merged."""
+    require()
+    restored = Predictor(plugin_of(run.path))
+    plugin = restored.plugin
+    if type(plugin).infer is not Plugin.infer:
+        what = f"{type(plugin).__name__} generates its predictions, and cannot be exported"
+        raise UserError(f"{run.path}: {what} to ONNX; --to merged gives plain weights")
+    plugin.model = plain_model(run).eval().cpu().float()
+    if not hasattr(plugin.model, "get_memory_footprint"):
+        what = f"ONNX is for models of transformers, and {type(plugin.model).__name__} is none"
+        raise UserError(f"{run.path}: {what}")
+    return restored
+
+
+def calibration_batches(
+    restored: Predictor, splits: datasets.DatasetDict
+) -> list[dict[str, np.ndarray[Any, Any]]]:
+    """Return batches of rows outside the test split where the export is verified."""
+    rows = splits.get("validation", splits["train"])
+    places = range(min(CALIBRATION_ROWS, len(rows)))
+    batches = (_batch(restored, rows.select(places[n : n + 32])) for n in places[::32])
+    return [{name: value.numpy() for name, value in batch.items()} for batch in batches]
+
+
+def _quantize(file: Path, batches: list[dict[str, np.ndarray[Any, Any]]]) -> None:
+    from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.registry import IntegerOpsRegistry
 
-    facts = source.write(folder, "int8")
-    smoothed = folder / "smoothed.onnx"
+    smoothed = file.with_name("smoothed.onnx")
     with _quiet():
-        smooth(folder / FILE, smoothed, source.calibration_batches())
+        smooth(file, smoothed, batches)
         quantize_dynamic(
-            smoothed, folder / FILE, weight_type=QuantType.QInt8, per_channel=True,
+            smoothed, file, weight_type=QuantType.QInt8, per_channel=True,
             reduce_range=True,  # 7 bits of weights: processors without VNNI saturate at 8
             # Its "Attention" is an operator of its own, older than ONNX's.
             op_types_to_quantize=[name for name in IntegerOpsRegistry if name != "Attention"],
         )  # fmt: skip
     smoothed.unlink()
-    return _write_facts(
-        folder, facts, compare_export(run, source.restored, source.splits["test"], folder)
-    )
 
 
-class _Source:
-    """The run's model in torch, and the splits of its data.
-
-    Raises:
-        UserError: the rows are no longer available, or the scenario generates its predictions.
-    """
-
-    def __init__(self, run: Run) -> None:
-        require()
-        self.folder = run.path / "model"
-        self.restored = Predictor(plugin_of(run.path))
-        plugin = self.restored.plugin
-        if type(plugin).infer is not Plugin.infer:
-            what = f"{type(plugin).__name__} generates its predictions, and cannot be exported"
-            raise UserError(f"{run.path}: {what} to ONNX; --to merged gives plain weights")
-        self.splits = rows_of(run, self.restored)
-        plugin.model = plain_model(run).eval().cpu().float()
-        if not hasattr(plugin.model, "get_memory_footprint"):
-            what = f"ONNX is for models of transformers, and {type(plugin.model).__name__} is none"
-            raise UserError(f"{run.path}: {what}")
-
-    def write(self, folder: Path, form: str) -> dict[str, Any]:
-        """Write model.onnx, config, tokenizer and so on; return facts for export.json."""
-        folder.mkdir(parents=True)
-        _write(self.restored, self.splits["test"], folder / FILE)
-        self.restored.plugin.model.config.save_pretrained(folder)
-        copy_beside(self.folder, folder)
-        return {"form": form, "weights": weights_digest(self.folder)}
-
-    def calibration_batches(self) -> list[dict[str, Any]]:
-        """Return batches of rows outside the test split where the export is verified."""
-        rows = self.splits.get("validation", self.splits["train"])
-        starts = range(0, min(CALIBRATION_ROWS, len(rows)), 32)
-        parts = (range(start, min(start + 32, len(rows))) for start in starts)
-        batches = (_batch(self.restored, rows.select(part)) for part in parts)
-        return [{k: v.numpy() for k, v in batch.items()} for batch in batches]
-
-
-def _write(restored: Predictor, rows: datasets.Dataset, file: Path) -> None:
+def write_graph(restored: Predictor, rows: datasets.Dataset, file: Path) -> None:
     """Trace the model with two rows, and write its graph.
 
     Raises:
@@ -155,13 +154,6 @@ def _changing(name: str, batches: list[dict[str, Any]]) -> dict[int, Any]:
         for place, (one, other) in enumerate(zip(first.shape, second.shape, strict=True))
         if not place or one != other or whole
     }
-
-
-def _write_facts(folder: Path, facts: dict[str, Any], compared: ExportComparison) -> str:
-    """Write export.json, and return the summary."""
-    text = json.dumps(jsonable.finite(facts | compared.facts), indent=2) + "\n"
-    (folder / FACTS).write_text(text, encoding="utf-8")
-    return compared.summary()
 
 
 @contextmanager

@@ -36,14 +36,17 @@ def smooth(file: Path, out: Path, batches: Sequence[Mapping[str, Array]]) -> Non
     for node in changed.nodes():
         if node.op_type == "MatMul" and node.input[1] in weights:
             users.setdefault(node.input[0], []).append(node)
-    largest = _largest(changed.model, list(users), batches)
+    largest = _largest(file, list(users), batches)
     # A weight that is multiplied with two activations can take the scales of only one.
     taken = [node.input[1] for nodes in users.values() for node in nodes]
     for name, nodes in users.items():
         if any(taken.count(node.input[1]) > 1 for node in nodes):
             continue
         arrays = [numpy_helper.to_array(weights[node.input[1]]) for node in nodes]
-        scale = _scale(largest[name], arrays)
+        weight = np.max([np.abs(array).max(axis=1) for array in arrays], axis=0)
+        scale = np.maximum(largest[name], SMALLEST) ** ALPHA
+        scale /= np.maximum(weight, SMALLEST) ** (1 - ALPHA)
+        scale = np.clip(scale, 1e-3, 1e3).astype(np.float32)
         for node, array in zip(nodes, arrays, strict=True):
             scaled = numpy_helper.from_array(array * scale[:, None], node.input[1])
             weights[node.input[1]].CopyFrom(scaled)
@@ -56,23 +59,14 @@ def smooth(file: Path, out: Path, batches: Sequence[Mapping[str, Array]]) -> Non
     onnx.save(changed.model, str(out))
 
 
-def _scale(activations: Array, weights: Sequence[Array]) -> Array:
-    """Return the scale of each channel: float32 of shape (channels,)."""
-    met = np.max([np.abs(array).max(axis=1) for array in weights], axis=0)
-    found = np.maximum(activations, SMALLEST) ** ALPHA / np.maximum(met, SMALLEST) ** (1 - ALPHA)
-    scale: Array = np.clip(found, 1e-3, 1e3).astype(np.float32)
-    return scale
-
-
 def _largest(
-    model: Any, names: Sequence[str], batches: Sequence[Mapping[str, Array]]
+    file: Path, names: Sequence[str], batches: Sequence[Mapping[str, Array]]
 ) -> dict[str, Array]:
     """Return the largest magnitude per channel of some tensors of the graph."""
     import onnx
     import onnxruntime
 
-    probe = onnx.ModelProto()
-    probe.CopyFrom(model)
+    probe = onnx.load(str(file))
     there = {output.name for output in probe.graph.output}
     for name in set(names) - there:
         kind = onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from timeit import timeit
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import Fault, UserError
-from toolkit.runs.folder import Run, read_predictions
+from toolkit.runs.folder import Run
 from toolkit.runs.onnx_model import FILE, OnnxModel
 from toolkit.runs.predictor import Predictor, recipe_of
 
@@ -20,29 +19,24 @@ SPEED_ROWS = 512
 ROUNDS = 3
 
 
-@dataclass(frozen=True)
-class ExportComparison:
-    """facts: as in export.json. examples: rows that the export predicts differently."""
-
-    facts: dict[str, Any]
-    examples: list[str]
-
-    def summary(self) -> str:
-        """Return sizes, speed and scores in a few lines."""
-        lines = [f"{self.facts['compared']:,} test rows"]
-        for name, both in self.facts["scores"].items():
-            run, export = both["run"], both["export"]
-            lines.append(f"{name} {export:.4f}, the run's model {run:.4f} ({export - run:+.4f})")
-        run, export = (self.facts["bytes"][name] / 1e6 for name in ("run", "export"))
-        lines.append(f"{export:,.1f} MB, the run's model {run:,.1f} MB")
-        lines.append(f"{self.facts['speedup']:.2f}x the speed of torch on this machine")
-        return "\n".join(lines)
+def summary(facts: Mapping[str, Any]) -> str:
+    """Return sizes, speed and scores in a few lines."""
+    lines = [f"{facts['compared']:,} test rows"]
+    for name, both in facts["scores"].items():
+        run, export = both["run"], both["export"]
+        lines.append(f"{name} {export:.4f}, the run's model {run:.4f} ({export - run:+.4f})")
+    run, export = (facts["bytes"][name] / 1e6 for name in ("run", "export"))
+    lines.append(f"{export:,.1f} MB, the run's model {run:,.1f} MB")
+    lines.append(f"{facts['speedup']:.2f}x the speed of torch on this machine")
+    return "\n".join(lines)
 
 
 def compare_export(
     run: Run, restored: Predictor, rows: datasets.Dataset, folder: Path
-) -> ExportComparison:
-    """Predict the run's test split with an export, and compare.
+) -> tuple[dict[str, Any], list[str]]:
+    """Predict the run's test split with an export.
+
+    Return facts for export.json, and rows that the export predicts differently.
 
     Args:
         restored: the run's plugin, with the model in torch that was exported.
@@ -51,14 +45,11 @@ def compare_export(
     """
     from toolkit.evaluation import run_metrics
     from toolkit.evaluation.scoring import score
-    from toolkit.runs import verify
+    from toolkit.runs import changed_answers, verify
 
     plugin = restored.plugin
     exported = OnnxModel(folder)
-    saved, references = [], []
-    for predictions, truths in read_predictions(run.path / "predictions.jsonl"):
-        saved += predictions
-        references += truths
+    saved, references = map(list, zip(*changed_answers.rows(run), strict=True))
     made = Predictor(plugin.with_(model=exported)).predictions(rows)
     compared = verify.compare(plugin, saved, made)
     before, after = (score(run_metrics.modules(plugin), [(p, references)]) for p in (saved, made))
@@ -69,7 +60,7 @@ def compare_export(
     sizes = {name: sum(file.stat().st_size for file in found) for name, found in files.items()}
     facts = {"compared": compared.compared, "different": compared.different, "scores": scores,
              "speedup": slower / faster, "bytes": sizes}  # fmt: skip
-    return ExportComparison(facts, compared.examples)
+    return facts, compared.examples
 
 
 def rows_of(run: Run, restored: Predictor) -> datasets.DatasetDict:
@@ -104,13 +95,9 @@ def _seconds(
     batches = [records(prepared, one) for one in by_length(prepared, rows, restored.batch_size)]
     pairs = [(model, list(map(batch_maker(plugin, model, False), batches)))
              for model in (plugin.model, exported)]  # fmt: skip
-
-    def run(model: Any, made: list[Any]) -> None:
-        for batch in made:
-            plugin.infer(model, batch)
-
     with evaluating(plugin.model), torch.inference_mode():
         # In turns, so that other load on the machine slows both.
-        times = [[timeit(partial(run, *pair), number=1) for pair in pairs] for _ in range(ROUNDS)]
+        times = [[timeit(lambda: [plugin.infer(model, one) for one in made], number=1)  # noqa: B023
+                  for model, made in pairs] for _ in range(ROUNDS)]  # fmt: skip
     slower, faster = map(min, zip(*times, strict=True))
     return slower, faster

@@ -16,7 +16,7 @@ from toolkit.errors import Fault, UserError
 from toolkit.models import adapters
 from toolkit.models.find import WANTED
 from toolkit.recipe.yaml_text import brief, construct, dump
-from toolkit.runs.folder import Run
+from toolkit.runs.folder import Run, links_out
 from toolkit.runs.record import RunRecord
 from toolkit.utils.text import listing, printable
 
@@ -71,11 +71,10 @@ def collect(run: Run, plan: UploadPlan, with_data: bool) -> None:
     Raises:
         UserError: the folder is incomplete or damaged, or has links that lead out of it.
     """
-    root, what = run.path.resolve(), "is a link that leads out of the run's folder"
-    if out := [file for file in sorted(run.path.rglob("*"))
-               if file.relative_to(run.path).parts[0] != "checkpoints"
-               and not file.resolve().is_relative_to(root)]:  # fmt: skip
-        raise UserError([Fault(str(file), f"{what}: remove it, or copy the file") for file in out])
+    what = "is a link that leads out of the run's folder: remove it, or copy the file"
+    if out := [Fault(str(link), what) for link in links_out(run.path)
+               if link.relative_to(run.path).parts[0] != "checkpoints"]:  # fmt: skip
+        raise UserError(out)
     collector = _Collector(run, plan, with_data)
     collector.model()
     collector.texts()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import glob
 import re
-import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.deployment.publishing.files import UploadPlan, collect
@@ -122,6 +119,8 @@ def send(plan: UploadPlan, progress: bool = False) -> Pushed:
 
 
 def _uploaded(api: HfApi, plan: UploadPlan) -> Pushed:
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
     repo, url, notes = plan.repo, f"{api.endpoint}/{plan.repo}", list[str]()
     private = bool(api.model_info(repo).private)
     if plan.private and not private:
@@ -138,53 +137,34 @@ def _uploaded(api: HfApi, plan: UploadPlan) -> Pushed:
     stale = sorted(file.rfilename for file in before.siblings or ()
                    if "/" not in file.rfilename and file.rfilename not in plan.files
                    and any(fnmatch(file.rfilename, kind) for kind in STALE))  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="toolkit-push-") as folder:
-        for path, content in plan.files.items():
-            place = Path(folder, path)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, bytes):
-                place.write_bytes(content)
-            else:  # weights may be too large to copy, and on another file system
-                place.symlink_to(content.resolve())
-        commit = api.upload_folder(
-            repo_id=repo, folder_path=folder, commit_message=plan.message, revision=plan.branch,
-            delete_patterns=list(map(glob.escape, stale)),
-        )  # fmt: skip
+    added = [CommitOperationAdd(path, content) for path, content in plan.files.items()]
+    commit = api.create_commit(
+        repo, [*added, *map(CommitOperationDelete, stale)],
+        commit_message=plan.message, revision=plan.branch,
+    )  # fmt: skip
     return Pushed(url, str(commit.oid), private, commit.oid != before.sha, stale, notes)
 
 
 def _wrong_repo(repo: str) -> Iterator[Fault]:
-    """Yield the fault of a repository's name, with the nearest valid one."""
-    if not _is_repo(repo):
-        # It may be a URL of a browser or of git.
-        path = re.sub(r"^\w+://[^/]*|^git@[^:]*:|\.git/?$", "", repo)
-        parts = [re.sub(r"[^\w.-]+|-{2,}|\.{2,}", "-", part, flags=re.ASCII).strip("-.")
-                 for part in re.split(r"[/\\]", path)]  # fmt: skip
-        near = "/".join([part for part in parts if part][:2])
-        what = "two names of letters, digits and . _ -, without -- and ..; at most 96 characters."
-        if _is_repo(f"owner/{repo}"):
-            what = "the owner is missing, your name there or an organisation's"
-        elif _is_repo(near):
-            what += f" Did you mean {near!r}?"
-        yield Fault(repo, f"is not an OWNER/NAME of the Hub: {what}")
-
-
-def _is_repo(name: str) -> bool:
+    """Yield the fault of a repository's name."""
     from huggingface_hub.errors import HFValidationError
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # no __all__
 
+    what = "two names of letters, digits and . _ -, without -- and ..; at most 96 characters"
     try:
-        validate_repo_id(name)
+        validate_repo_id(repo)
+        if "/" in repo:
+            return
+        what = "the owner is missing, your name there or an organisation's"
     except HFValidationError:
-        return False
-    return "/" in name
+        pass
+    yield Fault(repo, f"is not an OWNER/NAME of the Hub: {what}")
 
 
 def _explained(error: Exception, repo: str, endpoint: str, names: list[str]) -> ToolkitError:
     """Return an error of huggingface_hub as one of ours: its message, and what to do.
 
-    Args:
-        names: owners that the token can write as; empty if not known yet.
+    names: owners that the token can write as; empty if not known yet.
     """
     from huggingface_hub.errors import HfHubHTTPError
 

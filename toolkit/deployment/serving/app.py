@@ -13,16 +13,17 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI, HTTPException, Request, Response
+from prometheus_client import generate_latest
 from starlette.requests import ClientDisconnect
 from starlette.responses import FileResponse
 from starlette.routing import Route
 
-from toolkit.deployment.serving import page
-from toolkit.deployment.serving.batcher import Batcher, FullError, Rows
-from toolkit.deployment.serving.fields import InvalidRowsError, Problem
+from toolkit.deployment.serving.batcher import Batcher, Rows, later
+from toolkit.deployment.serving.fields import unprocessable
 from toolkit.deployment.serving.guard import REPORT, SECURE, Guard, body_of
 from toolkit.deployment.serving.measures import Measures
 from toolkit.deployment.serving.model import Rejected
+from toolkit.deployment.serving.page import asset, page
 from toolkit.deployment.serving.settings import ServerSettings
 from toolkit.errors import UserError
 from toolkit.runs.prediction_files import inline
@@ -41,12 +42,9 @@ def application(models: Sequence[Served], settings: ServerSettings) -> FastAPI:
     # One thread runs all models: several would compete for the same cores.
     executor = ThreadPoolExecutor(1, "models")
     batchers = {
-        model.name: Batcher(
-            model.name, model.answers, executor, measures, batch_rows=settings.batch_rows,
-            wait=settings.wait, queue_rows=settings.queue_rows,
-        )
+        model.name: Batcher(model.name, model.answers, executor, measures, settings)
         for model in models
-    }  # fmt: skip
+    }
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -121,11 +119,7 @@ class _Endpoints:
             self.measures.seconds.labels(name).observe(time.perf_counter() - start)
 
     async def _predicted(self, request: Request) -> tuple[Rows, list[Any], bool]:
-        """Return the rows of a request, an answer for each, and whether they are a list.
-
-        Raises:
-            HTTPException: with the reason; of rows where none could be predicted.
-        """
+        """Return the rows of a request, an answer for each, and whether they are a list."""
         settings, several = self.settings, True
         end = time.monotonic() + settings.timeout
         try:
@@ -135,39 +129,23 @@ class _Endpoints:
             for place in sorted(wrong):
                 found.insert(place, Rejected(wrong[place]))
             if all(isinstance(one, Rejected) for one in found):
-                raise InvalidRowsError([((str(n),), one.why) for n, one in enumerate(found[:20])])
+                raise unprocessable(((str(n),) if several else (), one.why)
+                                    for n, one in enumerate(found[:20]))  # fmt: skip
             return rows, found, several
         except HTTPException:
             raise
-        except InvalidRowsError as error:
-            # A single row has no number.
-            raise _unprocessable(
-                [(where[not several :], what) for where, what in error.problems]
-            ) from None
         except UserError as error:
-            raise _unprocessable(
-                [((f.where,) if f.where else (), f.what) for f in error.faults]
-            ) from None
-        except FullError as error:
-            raise _later(429, str(error), error.retry_after) from None
+            faults = (((f.where,) if f.where else (), f.what) for f in error.faults)
+            raise unprocessable(faults) from None
         except TimeoutError:
             what = f"no prediction within {settings.timeout:g} s"
-            raise _later(503, what, round(settings.timeout) or 1) from None
+            raise later(503, what, settings.timeout) from None
         except ClientDisconnect:
             raise HTTPException(499) from None  # nobody reads it; the code of nginx
         except Exception:
             log.exception("%s: a request could not be predicted", self.model.name)
             what = "the model failed on this request; the server's log has the reason"
             raise HTTPException(500, what) from None
-
-
-def _later(status: int, what: str, seconds: int) -> HTTPException:
-    return HTTPException(status, f"{what}: try again in {seconds} s", {"Retry-After": str(seconds)})
-
-
-def _unprocessable(problems: Sequence[Problem]) -> HTTPException:
-    """Return problems of rows in the form of FastAPI's own."""
-    return HTTPException(422, [{"loc": ["body", *where], "msg": what} for where, what in problems])
 
 
 def _common(app: FastAPI, models: Sequence[Served], measures: Measures) -> None:
@@ -179,13 +157,14 @@ def _common(app: FastAPI, models: Sequence[Served], measures: Measures) -> None:
 
     @app.get("/metrics", tags=["server"], summary="Counters and timings, for Prometheus")
     async def metrics() -> Response:
-        return Response(measures.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        kind = "text/plain; version=0.0.4; charset=utf-8"
+        return Response(generate_latest(measures.registry), media_type=kind)
 
     for path, text, kind in (
-        ("/", page.try_it(models), "text/html"),
-        ("/docs", page.api(models, app.openapi()), "text/html"),
-        ("/page.js", page.asset("page.js"), "text/javascript"),
-        ("/page.css", page.asset("page.css"), "text/css"),
+        ("/", page("try", models, app.openapi()), "text/html"),
+        ("/docs", page("api", models, app.openapi()), "text/html"),
+        ("/page.js", asset("page.js"), "text/javascript"),
+        ("/page.css", asset("page.css"), "text/css"),
     ):
         # A response is an ASGI application itself.
         app.router.routes.append(Route(path, Response(text, 200, SECURE, kind), methods=["GET"]))

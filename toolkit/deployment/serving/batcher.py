@@ -11,19 +11,20 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
 
+from fastapi import HTTPException
+
 from toolkit.deployment.serving.measures import Measures
+from toolkit.deployment.serving.settings import ServerSettings
 
 Rows = list[dict[str, Any]]
 #: From requests to the predictions of each, or its error.
 Work = Callable[[Sequence[Rows]], "list[list[Any] | Exception]"]
 
 
-class FullError(Exception):
-    """The queue is full. retry_after: seconds."""
-
-    def __init__(self, retry_after: int) -> None:
-        super().__init__("too many rows are waiting")
-        self.retry_after = retry_after
+def later(status: int, what: str, seconds: float) -> HTTPException:
+    """Return a refusal with the seconds after which the client may try again."""
+    wait = max(1, round(seconds))
+    return HTTPException(status, f"{what}: try again in {wait} s", {"Retry-After": str(wait)})
 
 
 @dataclass
@@ -37,25 +38,15 @@ class Batcher:
     """The queue of one model.
 
     Args:
-        work: predicts; called in `executor`, one batch at a time.
-        batch_rows: most rows of a batch; a request with more is a batch of its own.
-        wait: seconds that a batch which is not full waits for further requests.
-        queue_rows: most rows that wait.
+        work: predicts; called in `executor`, one batch at a time. A request with more rows than a
+            batch may have is a batch of its own.
     """
 
     def __init__(
-        self,
-        name: str,
-        work: Work,
-        executor: Executor,
-        measures: Measures,
-        *,
-        batch_rows: int,
-        wait: float,
-        queue_rows: int,
+        self, name: str, work: Work, executor: Executor, measures: Measures, limits: ServerSettings
     ) -> None:
-        self.name, self.work, self.executor, self.measures = name, work, executor, measures
-        self.batch_rows, self.wait, self.queue_rows = batch_rows, wait, queue_rows
+        self.name, self.work, self.executor = name, work, executor
+        self.measures, self.limits = measures, limits
         self._queue: deque[_Waiting] = deque()
         self._rows = 0  # in the queue
         self._arrived = asyncio.Event()
@@ -72,11 +63,11 @@ class Batcher:
         """Return one prediction per row.
 
         Raises:
-            FullError: too many rows are waiting.
+            HTTPException: too many rows are waiting.
             TimeoutError: it took more than `timeout` seconds.
         """
-        if self._rows and self._rows + len(rows) > self.queue_rows:
-            raise FullError(max(1, round(self._rows * self._row_seconds)))
+        if self._rows and self._rows + len(rows) > self.limits.queue_rows:
+            raise later(429, "too many rows are waiting", self._rows * self._row_seconds)
         loop = asyncio.get_running_loop()
         job = _Waiting(rows, loop.create_future(), loop.time())
         self._queue.append(job)
@@ -89,8 +80,8 @@ class Batcher:
     async def _work_off(self) -> None:
         while self._queue:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout_at(self._queue[0].since + self.wait):
-                    while self._rows < self.batch_rows:
+                async with asyncio.timeout_at(self._queue[0].since + self.limits.wait):
+                    while self._rows < self.limits.batch_rows:
                         self._arrived.clear()
                         await self._arrived.wait()
             if batch := self._next():
@@ -98,7 +89,7 @@ class Batcher:
 
     def _next(self) -> list[_Waiting]:
         """Take the next batch from the queue, without requests whose client has disconnected."""
-        batch, room = list[_Waiting](), self.batch_rows
+        batch, room = list[_Waiting](), self.limits.batch_rows
         while self._queue and (not batch or len(self._queue[0].rows) <= room):
             job = self._queue.popleft()
             self._rows -= len(job.rows)

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    StrictBool,
-    StringConstraints,
-    TypeAdapter,
-    ValidationError,
-    create_model,
-)
-from pydantic import Field as Declared
+import pydantic
+from fastapi import HTTPException
 
 from toolkit.plugin_types import column_markers, columns
 from toolkit.utils.text import nearest
@@ -40,14 +33,14 @@ def _bytes(text: str) -> bytes:
 
 #: Kind of a column -> type of its values: finite numbers, texts, bytes of files, and so on.
 KINDS: dict[str, Any] = {
-    "text": Annotated[str, Declared(coerce_numbers_to_str=True)],
-    "number": Annotated[float, Declared(allow_inf_nan=False)] | None,
-    "boolean": StrictBool,
+    "text": Annotated[str, pydantic.Field(coerce_numbers_to_str=True)],
+    "number": Annotated[float, pydantic.Field(allow_inf_nan=False)] | None,
+    "boolean": pydantic.StrictBool,
     "list": list[Any],
     "object": dict[str, Any],
     "file": Annotated[
-        str, StringConstraints(min_length=1), AfterValidator(_bytes),
-        Declared(json_schema_extra={"contentEncoding": "base64", "format": "byte"}),
+        str, pydantic.StringConstraints(min_length=1), pydantic.AfterValidator(_bytes),
+        pydantic.Field(json_schema_extra={"contentEncoding": "base64", "format": "byte"}),
     ],
 }  # fmt: skip
 
@@ -66,14 +59,6 @@ class Field:
     accepts: tuple[str, ...] = ()
 
 
-class InvalidRowsError(Exception):
-    """A body without rows that the model can process."""
-
-    def __init__(self, problems: Sequence[Problem]) -> None:
-        super().__init__("; ".join(f"{' '.join(where)}: {what}" for where, what in problems))
-        self.problems = problems
-
-
 class Fields:
     """The columns that a model reads, and rows of them read from JSON; other keys are ignored.
 
@@ -84,14 +69,15 @@ class Fields:
         self.fields = tuple(_fields(plugin))
         self.example = {field.name: field.example for field in self.fields}
         declared: dict[str, Any] = {  # a column's name need not be an identifier
-            f"field_{place}": (KINDS[field.kind], Declared(
+            f"field_{place}": (KINDS[field.kind], pydantic.Field(
                 alias=field.name, title=field.name, description=field.description or None,
                 examples=[field.example],
             ))
             for place, field in enumerate(self.fields)
         }  # fmt: skip
-        row = create_model("Row", **declared)
-        self._row, self._rows = TypeAdapter[Any](row), TypeAdapter[Any](list[row])  # type: ignore[valid-type]  # made at run time
+        row = pydantic.create_model("Row", **declared)
+        self._row = pydantic.TypeAdapter[Any](row)
+        self._rows = pydantic.TypeAdapter[Any](list[row])  # type: ignore[valid-type]  # made at run time
 
     def read(self, body: bytes, most: int) -> tuple[list[dict[str, Any]], bool, dict[int, str]]:
         """Return the rows of a body, whether it holds a list, and row -> why it is none.
@@ -99,13 +85,13 @@ class Fields:
         Malformed rows of a list are left out of the rows, unless all are malformed.
 
         Raises:
-            InvalidRowsError: it is not JSON, no row or rows, or has more than `most` of them.
+            HTTPException: it is not JSON, no row or rows, or has more than `most` of them.
         """
         several = body.lstrip(b" \t\r\n").startswith(b"[")
         wrong: dict[int, str] = {}
         try:
             found = (self._rows if several else self._row).validate_json(body)
-        except ValidationError as error:
+        except pydantic.ValidationError as error:
             problems = [_problem(one) for one in error.errors(include_url=False)]
             for where, what in problems:
                 if several and where and where[0].isdigit():
@@ -114,14 +100,13 @@ class Fields:
                     wrong[int(where[0])] = f"{known}; {text}" if known else text
             given = json.loads(body) if wrong else []
             if len(wrong) == len(given):
-                raise InvalidRowsError(problems[:20]) from None
+                raise unprocessable(problems[:20]) from None
             rest = [row for place, row in enumerate(given) if place not in wrong]
             found = self._rows.validate_json(json.dumps(rest))
         rows = found if several else [found]
-        if not 0 < len(rows) + len(wrong) <= most:
-            count = len(rows) + len(wrong)
+        if not 0 < (count := len(rows) + len(wrong)) <= most:
             what = f"holds {count:,} rows, of {most:,} at most" if count else "holds no row"
-            raise InvalidRowsError([((), what)])
+            raise unprocessable([((), what)])
         places = {field.name: f"field_{place}" for place, field in enumerate(self.fields)}
         read = [{name: getattr(row, place) for name, place in places.items()} for row in rows]
         return read, several, wrong
@@ -131,6 +116,11 @@ class Fields:
         row = self._row.json_schema() | {"example": self.example}
         rows = {"type": "array", "items": row, "minItems": 1, "maxItems": most, "title": "Rows"}
         return {"oneOf": [row, rows]}
+
+
+def unprocessable(problems: Iterable[Problem]) -> HTTPException:
+    """Return problems of rows in the form of FastAPI's own."""
+    return HTTPException(422, [{"loc": ["body", *where], "msg": what} for where, what in problems])
 
 
 def _problem(error: Mapping[str, Any]) -> Problem:

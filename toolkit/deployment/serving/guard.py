@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import base64
 import hmac
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from fastapi import HTTPException
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 
-from toolkit.deployment.serving.settings import LOOPBACK, ServerSettings
+from toolkit.deployment.serving.settings import ServerSettings
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import ASGIApp, Receive, Scope, Send
 
 OPEN = ("/health",)  # for monitoring
+LOCAL = re.compile(r"(127\.0\.0\.1|localhost|\[?::1\]?)(:\d+)?")  # a Host header
 SECURE = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "connect-src 'self'; img-src 'self' blob: data:; media-src data:; base-uri 'none'; "
@@ -50,7 +53,7 @@ class Guard:
 
     def _refused(self, scope: Scope) -> JSONResponse | None:
         headers, key = Headers(scope=scope), self.settings.api_key
-        if self.settings.on_loopback and _host(headers.get("host", "")) not in LOOPBACK:
+        if self.settings.on_loopback and not LOCAL.fullmatch(headers.get("host", "")):
             return JSONResponse({"detail": "this server accepts requests to localhost only"}, 421)
         if key is None or scope["path"] in OPEN:
             return None
@@ -59,23 +62,15 @@ class Guard:
         return JSONResponse({"detail": "API key required: Authorization: Bearer KEY"}, 401, ASK)
 
 
-def _host(header: str) -> str:
-    """Return the name in a Host header, without its port."""
-    if header.startswith("["):
-        return header[1:].partition("]")[0]
-    return header.rpartition(":")[0] if header.count(":") == 1 else header
-
-
 def _key(header: str) -> bytes:
     """Return the key of a header: a Bearer token, or the password of basic authentication."""
     kind, _, value = header.partition(" ")
     if kind.lower() == "bearer":
         return value.strip().encode()
-    try:
-        text = base64.b64decode(value.strip(), validate=True) if kind.lower() == "basic" else b""
-    except ValueError:
-        return b""
-    return text.partition(b":")[2]
+    with suppress(ValueError):
+        if kind.lower() == "basic":
+            return base64.b64decode(value.strip(), validate=True).partition(b":")[2]
+    return b""
 
 
 async def body_of(request: Request, most: int, seconds: float) -> bytes:

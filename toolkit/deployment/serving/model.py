@@ -55,12 +55,10 @@ class Served:
             "metrics": record.get("metrics", {}).get("test", {}),
             "baselines": record.get("baselines", {}),
             "rows": record.get("data", {}).get("rows", {}),
-            "columns": [
-                {"name": f.name, "kind": f.kind, "description": f.description}
-                for f in self.fields.fields
-            ],
+            "columns": [{name: getattr(field, name) for name in ("name", "kind", "description")}
+                        for field in self.fields.fields],
             "example": self.fields.example,
-        }
+        }  # fmt: skip
 
     def answers(self, requests: Sequence[Rows]) -> list[Answers | Exception]:
         """Return for each request its predictions, with `Rejected` for rows; or its error."""

@@ -6,10 +6,9 @@ import asyncio
 import contextlib
 import logging
 import re
-import signal
 import socket
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +43,7 @@ class Server:
 
         self._socket = _bound(self.settings)
         try:
-            models = _served(runs, self.settings.computing)
+            models = _served(runs, ComputeConfig(self.settings.runtime, self.settings.dtype))
             config = uvicorn.Config(
                 application(models, self.settings), log_level="warning", access_log=False,
                 timeout_graceful_shutdown=round(self.settings.timeout) + 1, server_header=False,
@@ -139,27 +138,13 @@ def _stopped_by_signals(config: uvicorn.Config) -> uvicorn.Server:
     import uvicorn
 
     class Stopped(uvicorn.Server):
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            log.disabled = False
-            if threading.current_thread() is not threading.main_thread():
-                yield  # signals are the main thread's
-                return
-            numbers = (signal.SIGINT, signal.SIGTERM)
-            before = {number: signal.signal(number, self.handle_exit) for number in numbers}
-            try:
-                yield
-            finally:
-                for number, handler in before.items():
-                    signal.signal(number, handler)
-
         def handle_exit(self, *_: Any) -> None:
             if self.should_exit:
-                log.disabled = True  # it would log tracebacks of aborted requests
+                # It would log tracebacks of aborted requests. The next server's Config undoes it.
+                logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
                 raise KeyboardInterrupt
             self.should_exit = True
 
-    log = logging.getLogger("uvicorn.error")
     return Stopped(config)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from toolkit.errors import UserError
-from toolkit.runs.compute import ComputeConfig
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SHORTEST_KEY = 16  # characters
@@ -37,11 +36,6 @@ class ServerSettings:
     def on_loopback(self) -> bool:
         """Whether only this machine can send requests."""
         return self.host in LOOPBACK
-
-    @property
-    def computing(self) -> ComputeConfig:
-        """How the models compute."""
-        return ComputeConfig(self.runtime, self.dtype)
 
     def check(self) -> None:
         """Raise UserError for an unsuitable key, or where other machines would need none."""

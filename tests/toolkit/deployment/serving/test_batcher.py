@@ -7,9 +7,11 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from fastapi import HTTPException
 
-from toolkit.deployment.serving.batcher import Batcher, FullError
+from toolkit.deployment.serving.batcher import Batcher
 from toolkit.deployment.serving.measures import Measures
+from toolkit.deployment.serving.settings import ServerSettings
 
 
 class Work:
@@ -37,7 +39,7 @@ def with_batcher(scenario, **limits):
         work = Work()
         with ThreadPoolExecutor(1) as executor:
             given = {"batch_rows": 4, "wait": 0.0, "queue_rows": 6, **limits}
-            batcher = Batcher("m", work, executor, Measures(), **given)
+            batcher = Batcher("m", work, executor, Measures(), ServerSettings(**given))
             try:
                 return await scenario(batcher, work)
             finally:
@@ -92,9 +94,9 @@ def test_a_request_larger_than_a_batch_is_one_of_its_own():
 def test_more_than_may_wait_is_refused_with_a_time_to_come_again():
     async def scenario(batcher, work):
         first, others = await behind_the_gate(batcher, work, rows(2, 3, 4), rows(5, 6))
-        with pytest.raises(FullError) as error:
+        with pytest.raises(HTTPException) as error:
             await batcher.predict(rows(7, 8), 5)
-        assert error.value.retry_after >= 1
+        assert int(error.value.headers["Retry-After"]) >= 1
         work.gate.set()
         assert [await first, *[await o for o in others]] == [[2], [4, 6, 8], [10, 12]]
 
