@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from markupsafe import Markup
 from rich import table as terminal_table
 from rich.console import Console
 
-from toolkit.reporting import templates
+from toolkit.reporting import examples, shown, templates
 from toolkit.reporting.formatting import cut, number, p_value, words
 from toolkit.reporting.html.parts import Table
 from toolkit.reporting.terminal import plain
@@ -42,7 +41,8 @@ def page(reference: Run, found: Sequence[Compared]) -> str:
     """Return the comparison as HTML: no script, no network, light and dark."""
     runs = [
         {"name": one.run.path, "facts": _facts(one.run), "scores": _scores(one),
-         "counts": _counts(one), "changes": _changes(one, len(one.changes))}
+         "counts": _counts(one), "changes": _changes(one, len(one.changes)),
+         "shown": list(_shown(reference, one))}
         for one in found
     ]  # fmt: skip
     described = {"name": reference.path, "facts": _facts(reference)}
@@ -114,12 +114,21 @@ def _changes(one: Compared, most: int) -> Table:
     return Table(f"The first {len(rows)} of them", CHANGES, rows)
 
 
+def _shown(reference: Run, one: Compared) -> Iterator[tuple[int, Markup, Markup]]:
+    """Yield what plugins show of changed rows, of those that both runs have kept for the report."""
+    kept = [examples.read_examples(run.path).rows for run in (reference, one.run)]
+    for change in one.changes:
+        parts = [rows[row].shown for rows in kept if (row := str(change.row)) in rows]
+        if len(parts) == 2 and all(parts):
+            first, second = (shown.html(p, f"{change.row} {n}") for n, p in enumerate(parts))
+            yield change.row, first, second
+
+
 def _label(value: Any) -> str:
-    """Return a label, that of a prediction, or a prediction without labels, in short."""
+    """Return a label, or what else a prediction or a reference holds, in short."""
     if isinstance(value, dict):
         value = value.get("label", value.get("labels", value))
-    text = json.dumps(value, ensure_ascii=False, default=lambda file: Path(file.path).name)
-    return cut(value if isinstance(value, str) else text)
+    return cut(value if isinstance(value, str) else examples.brief(value, lists=True))
 
 
 def _in_terminal(table: Table) -> terminal_table.Table:

@@ -157,22 +157,26 @@ def _lines(file: Path, wanted: set[int]) -> Iterator[dict[str, str]]:
         for row, text in enumerate(lines):
             if row in wanted:
                 line = json.loads(text)
-                yield {key: _brief(line[key]) for key in ("prediction", "reference")}
+                yield {key: brief(line[key]) for key in ("prediction", "reference")}
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any, lists: bool = False) -> str:
     """Return a prediction or a reference in short.
 
-    Of a mapping its plain values, or else its lists; of a list its items.
+    Of a mapping its plain values; where there are none, or with `lists`, its lists. Of a list its
+    items.
     """
     if isinstance(value, Mapping):
         plain: dict[Any, Any] = {
             k: v for k, v in value.items() if isinstance(v, str | int | float | None)
         }
-        parts = plain or {k: v for k, v in value.items() if isinstance(v, list)}
-        return cut("; ".join(f"{key}: {_brief(part)}" for key, part in parts.items()), LONGEST)
+        parts = {} if plain and not lists else {
+            k: v for k, v in value.items() if isinstance(v, list)
+        }  # fmt: skip
+        parts |= plain
+        return cut("; ".join(f"{key}: {brief(part)}" for key, part in parts.items()), LONGEST)
     if isinstance(value, list):
-        return cut(" | ".join(map(_brief, value[:20])) or "(none)", LONGEST)
+        return cut(" | ".join(map(brief, value[:20])) or "(none)", LONGEST)
     if isinstance(value, float):
         return f"{value:.4g}"
     return cut("(empty)" if value == "" else value, LONGEST)
