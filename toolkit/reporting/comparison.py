@@ -9,6 +9,7 @@ from markupsafe import Markup
 from rich import table as terminal_table
 from rich.console import Console
 
+from toolkit.plugin_types import sameness
 from toolkit.reporting import examples, shown, templates
 from toolkit.reporting.formatting import cut, number, p_value, words
 from toolkit.reporting.html.parts import Table
@@ -126,8 +127,7 @@ def _shown(reference: Run, one: Compared) -> Iterator[tuple[int, Markup, Markup]
 
 def _label(value: Any) -> str:
     """Return a label, or what else a prediction or a reference holds, in short."""
-    if isinstance(value, dict):
-        value = value.get("label", value.get("labels", value))
+    value = sameness.answer(value)
     return cut(value if isinstance(value, str) else examples.brief(value, lists=True))
 
 

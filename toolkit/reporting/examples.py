@@ -174,9 +174,11 @@ def brief(value: Any, lists: bool = False) -> str:
             k: v for k, v in value.items() if isinstance(v, list)
         }  # fmt: skip
         parts |= plain
-        return cut("; ".join(f"{key}: {brief(part)}" for key, part in parts.items()), LONGEST)
+        return cut(
+            "; ".join(f"{key}: {brief(part, lists)}" for key, part in parts.items()), LONGEST
+        )
     if isinstance(value, list):
-        return cut(" | ".join(map(brief, value[:20])) or "(none)", LONGEST)
+        return cut(" | ".join(brief(item, lists) for item in value[:20]) or "(none)", LONGEST)
     if isinstance(value, float):
         return f"{value:.4g}"
     return cut("(empty)" if value == "" else value, LONGEST)
