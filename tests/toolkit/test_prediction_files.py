@@ -155,6 +155,30 @@ def test_masks_are_files_wherever_predictions_go(grids, tmp_path):
         assert (tmp_path / line["prediction"]["mask"]["file"]).read_bytes() == one["mask"].read()
 
 
+def test_a_row_that_the_model_cannot_take_is_rejected_alone(grids, tmp_path):
+    rows = [[1, 3], [99, 3], [6, 3], None, [2, 3]]  # 99 is no token of the model
+    source = tmp_path / "new.jsonl"
+    source.write_text("".join(json.dumps({"dice": dice}) + "\n" for dice in rows))
+    found = predict_file.predict(Run(grids.path), str(source), tmp_path / "out.jsonl")
+    assert (found.rows, found.rejected) == (3, 2)
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [line["dice"] for line in lines] == [[1, 3], [6, 3], [2, 3]]
+    rejected = [json.loads(line) for line in found.rejected_path.read_text().splitlines()]
+    assert [row["row"] for row in rejected] == [2, 4]
+    assert rejected[0]["reason"].startswith("IndexError: ")
+    assert rejected[1]["reason"] == "empty dice"
+    alone = grids.predict([{"dice": [6, 3]}])
+    assert (tmp_path / lines[1]["prediction"]["mask"]["file"]).read_bytes() == alone[0][
+        "mask"
+    ].read()
+
+
+def test_a_file_without_any_row_that_can_be_predicted_is_an_error(grids, tmp_path):
+    (tmp_path / "new.jsonl").write_text('{"dice": [99, 3]}\n' * 3)
+    with pytest.raises(IndexError):
+        predict_file.predict(Run(grids.path), str(tmp_path / "new.jsonl"), tmp_path / "out.jsonl")
+
+
 def test_a_name_that_leads_out_of_the_folder_is_refused(grids):
     file = grids.path / "predictions.jsonl"
     file.write_text(file.read_text().replace("predictions/0000000.png", "predictions/../run.json"))

@@ -69,7 +69,7 @@ def read_prediction_rows(
     raw = with_paths(raw, [name for name, _ in inputs.values()])
     checks.require_columns({"rows": raw}, {f"options.{k}": n for k, (n, _) in inputs.items()})
     require_kinds({"rows": raw}, inputs)
-    for name in roles.files:
+    for name in (name for name, mark in inputs.values() if mark.files):
         raw, wrong = media.as_files(raw, name, Path(shown).parent, shown)
         kind = raw.features[name]
         if wrong and not (isinstance(kind, dict) and "digest" in kind):
@@ -85,6 +85,10 @@ def unusable_rows(
     if inputs:
         empty = checks.missing(raw, inputs)
         found = dict.fromkeys(np.flatnonzero(empty).tolist(), f"empty {', '.join(inputs)}")
+    for name in inputs:
+        if isinstance(raw.features[name], dict) and "digest" in raw.features[name]:
+            found |= {row: f"there is no file {cell['path']!r}" for row, cell in
+                      enumerate(raw[name]) if cell and cell["digest"] is None}  # fmt: skip
     for why, places in plugin.inspect_rows(raw, "predict").unusable.items():
         found |= dict.fromkeys(map(int, places), why)
     return found

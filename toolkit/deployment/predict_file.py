@@ -24,7 +24,7 @@ from rich.progress import track
 from toolkit.data import prediction_rows, sources
 from toolkit.data.reader import RaggedRows
 from toolkit.deployment import writers
-from toolkit.errors import DataError, Fault, UserError
+from toolkit.errors import DataError, Fault, ToolkitError, UserError
 from toolkit.models.find import weights_digest
 from toolkit.plugin_types import Column, column_markers, columns
 from toolkit.runs.compute import ComputeConfig
@@ -86,11 +86,13 @@ def predict(
                 "dtype": computing.dtype, "input": given.digest}  # fmt: skip
         done = _start(kept, head, resume)
         _predict(restored, given, kept, done, console or Console(quiet=True))
+        before = len(given.wrong)
+        _join(given, kept, out, writer)
         why = out.with_name(f"{out.name}.rejected.jsonl")
         given.write_rejected(why)
-        _join(given, kept, out, writer)
     kept.unlink()
-    return PredictedFile(out, len(given.rows), len(given.wrong), why)
+    rejected = len(given.wrong)
+    return PredictedFile(out, len(given.rows) - (rejected - before), rejected, why)
 
 
 def _check_paths(run: Run, out: Path, kept: Path, resume: bool) -> None:
@@ -108,12 +110,13 @@ def _check_paths(run: Run, out: Path, kept: Path, resume: bool) -> None:
 
 @dataclass
 class _Input:
-    """rows: those that can be predicted. columns: those of the input.
+    """rows: those that can be predicted. numbers: theirs in the input, from 1 on.
 
-    wrong: place of a row in the input, from 1 on -> why it is rejected, and its content.
+    columns: those of the input. wrong: number of a row -> why it is rejected, and its content.
     """
 
     rows: datasets.Dataset
+    numbers: Any
     columns: list[str]
     wrong: dict[int, tuple[str, Any]]
     digest: str
@@ -153,7 +156,7 @@ class _Input:
             wrong[int(numbers[row])] = why, raw.with_format("arrow")[row : row + 1]
         usable = np.setdiff1d(np.arange(len(raw)), list(unusable))
         rows = plugin.add_features(raw.select(usable)) if len(usable) else raw.select(usable)
-        return cls(rows, raw.column_names, wrong, digest)
+        return cls(rows, numbers[usable], raw.column_names, wrong, digest)
 
     def write_rejected(self, path: Path) -> None:
         """Write the rejected rows with their reasons; no file if there are none."""
@@ -238,11 +241,30 @@ def _predict(restored: Predictor, given: _Input, kept: Path, done: int, console:
     with kept.open("a", encoding="utf-8") as file:
         for start in track(starts, "predicting", console=console, disable=not console.is_terminal):
             table = InMemoryTable(given.rows.with_format("arrow")[start : start + WINDOW])
-            found = restored.predictions(datasets.Dataset(table, info=given.rows.info))
-            for files.row, one in enumerate(found, start):
+            whole = datasets.Dataset(table, info=given.rows.info)
+            for files.row, one in enumerate(_predictions(restored, whole), start):
                 file.write(jsonable.line(one, files.default) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def _predictions(restored: Predictor, rows: datasets.Dataset) -> list[Any]:
+    """Return a prediction for each row, or as a text why there is none; raise if there are none."""
+
+    def found(part: datasets.Dataset) -> list[Any]:
+        try:
+            return list(restored.predictions(part))
+        except Exception as error:  # what hooks and models raise over a row
+            if len(part) == 1:
+                known = isinstance(error, ToolkitError)
+                return [str(error) if known else f"{type(error).__name__}: {error}"]
+        half = len(part) // 2
+        return [*found(part.select(range(half))), *found(part.select(range(half, len(part))))]
+
+    predictions = found(rows)
+    if all(isinstance(one, str) for one in predictions):
+        return list(restored.predictions(rows))
+    return predictions
 
 
 def _join(given: _Input, kept: Path, out: Path, writer: writers.Writer) -> None:
@@ -253,7 +275,12 @@ def _join(given: _Input, kept: Path, out: Path, writer: writers.Writer) -> None:
         next(lines)
         for start in range(0, len(rows), WINDOW):
             table = writers.without_bytes(rows[start : start + WINDOW])
-            add(table, [json.loads(next(lines)) for _ in range(len(table))])
+            found = [json.loads(next(lines)) for _ in range(len(table))]
+            good = [place for place, one in enumerate(found) if not isinstance(one, str)]
+            for place in sorted({*range(len(found))} - {*good}):
+                row = table[place : place + 1]
+                given.wrong[int(given.numbers[start + place])] = found[place], row
+            add(table.take(good), [found[place] for place in good])
     if target.exists():
         os.replace(target, out)
     else:  # no row could be predicted

@@ -182,6 +182,26 @@ def test_wrong_rows_are_left_out_with_the_reason(run, tmp_path, monkeypatch, cap
     assert "nested too deeply" in reasons[12]
 
 
+def test_rows_of_a_csv_with_other_fields_are_left_out_one_by_one(run, tmp_path):
+    (tmp_path / "new.csv").write_text('text,n\none,1\ntwo,2,3\n"three",3\nfour\nfive,5\n')
+    found = predict_file.predict(Run(run.path), str(tmp_path / "new.csv"), tmp_path / "out.jsonl")
+    assert [line["n"] for line in lines_of(tmp_path / "out.jsonl")] == [1, 3, 5]
+    assert {row["row"]: row["line"] for row in lines_of(found.rejected_path)} == {
+        2: "two,2,3", 4: "four"
+    }  # fmt: skip
+
+
+def test_columns_that_are_not_read_come_back_as_they_were(run, tmp_path):
+    given = [{"text": "a", "x": 1}, {"text": "b", "x": "two"}, {"text": "c", "x": {"y": [1]}}]
+    given = [{**row, "label": n} for row, n in zip(given, (1, "odd", ["a"]), strict=True)]
+    (tmp_path / "new.jsonl").write_text("\n".join(map(json.dumps, given)))
+    predict_file.predict(Run(run.path), str(tmp_path / "new.jsonl"), tmp_path / "out.jsonl")
+    found = lines_of(tmp_path / "out.jsonl")
+    assert [{**line, "prediction": None} for line in found] == [
+        {**row, "prediction": None} for row in given
+    ]
+
+
 def test_what_was_ended_goes_on_behind_the_last_whole_line(run, tmp_path, monkeypatch):
     monkeypatch.setattr(predict_file, "WINDOW", 10)
     data, whole, out = str(run.path.parent / "test.csv"), tmp_path / "a.jsonl", tmp_path / "b.jsonl"
