@@ -26,7 +26,7 @@ from toolkit.data.reader import RaggedRows
 from toolkit.deployment import writers
 from toolkit.errors import DataError, Fault, ToolkitError, UserError
 from toolkit.models.find import weights_digest
-from toolkit.plugin_types import Column, column_markers, columns
+from toolkit.plugin_types.columns import Column, marked
 from toolkit.runs.compute import ComputeConfig
 from toolkit.runs.folder import Run
 from toolkit.runs.prediction_files import FileStore
@@ -127,9 +127,7 @@ class _Input:
     ) -> _Input:
         """Read a file, with the same checks of rows as before training."""
         plugin = restored.plugin
-        markers = column_markers(type(plugin.options))
-        named = {option: (name, markers[option.split(".")[0]])
-                 for option, name in columns(plugin.options).items()}  # fmt: skip
+        named = marked(plugin.options)
         path, numbers, wrong = source, None, dict[int, tuple[str, Any]]()
         if source == STDIN or source.lower().endswith(LINES):
             clean = folder / "rows.jsonl"

@@ -21,10 +21,10 @@ from toolkit.plugin_types import (
     Prediction,
     Row,
     RowInspection,
-    column_markers,
     columns,
     sameness,
 )
+from toolkit.plugin_types.columns import marked
 
 if TYPE_CHECKING:
     import datasets
@@ -108,13 +108,11 @@ class Plugin(ABC, Generic[OptionsT]):
 
         By default a value of each column's kind. Called on a saved model, after `load_processor`.
         """
-        markers = column_markers(type(self.options))
         values = {"number": 1.0, "boolean": True, "list": ["a", "list"], "object": {}}
         return {
-            column: b"" if (mark := markers[option.split(".")[0]]).files
-            else values.get(mark.kind, "a text")
-            for option, column in columns(self.options, "input").items()
-        }  # fmt: skip
+            column: b"" if mark.files else values.get(mark.kind, "a text")
+            for column, mark in marked(self.options, "input").values()
+        }
 
     def prepare(self, split: datasets.Dataset, name: str) -> datasets.Dataset:
         """Return model inputs for raw rows: same length, same order, with `labels` where known.

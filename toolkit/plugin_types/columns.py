@@ -65,15 +65,20 @@ def columns(options: BaseModel, role: str | None = None) -> dict[str, str]:
 
     An option that names several columns has a key for each: `entities.0`, `entities.1`.
     """
-    found: dict[str, str] = {}
+    return {option: column for option, (column, _) in marked(options, role).items()}
+
+
+def marked(options: BaseModel, role: str | None = None) -> dict[str, tuple[str, Column]]:
+    """Return what `columns` does, with the marker of each column."""
+    found: dict[str, tuple[str, Column]] = {}
     for name, marker in column_markers(type(options)).items():
         value = getattr(options, name)
         if value is None or role not in (None, marker.role):
             continue
         if isinstance(value, str):
-            found[name] = value
+            found[name] = value, marker
         else:
-            found |= {f"{name}.{place}": column for place, column in enumerate(value)}
+            found |= {f"{name}.{place}": (column, marker) for place, column in enumerate(value)}
     return found
 
 

@@ -200,12 +200,12 @@ def _shown(
 
 def _cells(plugin: Plugin[Any], split: datasets.Dataset, rows: list[int]) -> list[dict[str, Any]]:
     """Return, of test rows, what the columns that the plugin reads hold."""
-    from toolkit.plugin_types import column_markers, columns
+    from toolkit.plugin_types.columns import marked
 
-    options, markers = plugin.options, column_markers(type(plugin.options))
-    named, targets = columns(options), set(columns(options, "target").values())
-    files = {column for key, column in named.items() if markers[key.split(".")[0]].files}
-    others = [name for name in named.values() if name not in targets] or split.column_names
+    named = list(marked(plugin.options).values())
+    targets = {name for name, mark in named if mark.role == "target"}
+    files = {name for name, mark in named if mark.files}
+    others = [name for name, _ in named if name not in targets] or split.column_names
     there = [name for name in dict.fromkeys(others)
              if name in split.column_names and name not in targets][:COLUMNS]  # fmt: skip
     if not there or not rows:

@@ -25,7 +25,7 @@ from toolkit.training import cpu
 from toolkit.training.arguments import is_sharded, require_checkpointing, training_arguments
 from toolkit.utils import distributed, jsonable
 from toolkit.utils.distributed_errors import local_main_process_first
-from toolkit.utils.logging import quiet_libraries, quiet_loggers
+from toolkit.utils.logging import quiet_libraries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,9 +93,8 @@ def prepare(draft: Draft, before: Path | None = None) -> Job:
     """
     clock = Clock()
     with clock.phase("imports"):
-        quiet_loggers()
+        quiet_libraries()
         import_libraries()
-    quiet_libraries()
     recipe, plugin = resolve_recipe(draft)
     with blamed(plugin):
         return _prepare(draft.name, recipe, plugin, clock, before)

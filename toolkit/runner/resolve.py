@@ -9,7 +9,7 @@ from toolkit.errors import Fault, RecipeError, UserError
 from toolkit.evaluation import run_metrics
 from toolkit.models import methods
 from toolkit.plugin import Plugin, get
-from toolkit.plugin_types import Column, column_markers, columns
+from toolkit.plugin_types.columns import Column, marked
 from toolkit.recipe.draft import Draft
 from toolkit.recipe.schema import Recipe
 from toolkit.training.arguments import arguments_class, checked_settings
@@ -63,10 +63,7 @@ def marked_columns(plugin: Plugin[Any]) -> dict[str, tuple[str, Column]]:
     Raises:
         RecipeError: a column is both input and target: any score would be 1.
     """
-    markers = column_markers(type(plugin.options))
-    found = {
-        key: (column, markers[key.split(".")[0]]) for key, column in columns(plugin.options).items()
-    }
+    found = marked(plugin.options)
     targets = {column: key for key, (column, mark) in found.items() if mark.role == "target"}
     faults = [
         Fault(f"options.{key}", f"is the column {column!r}, as is options.{targets[column]}")

@@ -82,14 +82,10 @@ class Predictor:
         from toolkit.data.columns import with_paths
         from toolkit.data.load import reshaped
         from toolkit.data.reader import ColumnRoles
-        from toolkit.plugin_types import column_markers, columns
+        from toolkit.plugin_types.columns import columns, marked
 
-        inputs, markers = (
-            columns(self.plugin.options, "input"),
-            column_markers(type(self.plugin.options)),
-        )
-        marked = {key: (name, markers[key.split(".")[0]]) for key, name in inputs.items()}
-        roles, count = ColumnRoles.of(marked), len(raw)
+        inputs = columns(self.plugin.options, "input")
+        roles, count = ColumnRoles.of(marked(self.plugin.options, "input")), len(raw)
         raw = reshaped(self.plugin, raw, "predict", roles).rows
         if len(raw) != count:
             what = f"{count:,} became {len(raw):,} (reshape_rows): give them in their final shape"

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 from toolkit.errors import Fault, ToolkitError, UserError
 from toolkit.utils import distributed
@@ -44,31 +43,27 @@ def _exchange(failure: Exception | None) -> None:
     """Exchange failures between all ranks; raise the first of another rank."""
     if distributed.size() == 1:
         return
-    failures = distributed.all_gather_object(_portable(failure))
+    failures = distributed.all_gather_object(None if failure is None else _portable(failure))
     if failure is not None:
         setattr(failure, RAISED, True)
         return  # the caller raises it
     for number, other in enumerate(failures):
         if other is not None:
-            error = _restored(number, other)
+            error = _restored(number, *other)
             setattr(error, RAISED, True)
             raise error
 
 
-def _portable(failure: Exception | None) -> dict[str, Any] | None:
-    if failure is None:
-        return None
-    faults = [(f.where, f.what) for f in failure.faults] if isinstance(failure, UserError) else []
-    text = str(failure)
-    if not isinstance(failure, ToolkitError):
-        text = f"{type(failure).__name__}: {text}"
-    return {"host": socket.gethostname(), "faults": faults, "text": text}
+def _portable(failure: Exception) -> tuple[str, Sequence[Fault], str]:
+    """Return the machine, and what is wrong there: any error need not survive pickling."""
+    ours, faults = isinstance(failure, ToolkitError), getattr(failure, "faults", ())
+    text = str(failure) if ours else f"{type(failure).__name__}: {failure}"
+    return socket.gethostname(), faults if ours else (), text
 
 
-def _restored(number: int, failure: Mapping[str, Any]) -> ToolkitError:
-    host, faults = failure["host"], [Fault(where, what) for where, what in failure["faults"]]
+def _restored(number: int, host: str, faults: Sequence[Fault], text: str) -> ToolkitError:
     if not faults:
-        return ToolkitError(f"rank {number} on {host}: {failure['text']}")
+        return ToolkitError(f"rank {number} on {host}: {text}")
     if host != socket.gethostname():
         faults = [Fault(f"on {host}", str(fault)) for fault in faults]
     return UserError(faults)

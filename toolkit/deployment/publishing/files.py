@@ -104,24 +104,19 @@ class _Collector:
         known = RunRecord.model_fields
         found = {key: value for key, value in self.run.record.items() if key in known}
         if not self.with_data:
-            # Slices are named after values of a column.
-            found["slices"] = {}
-            figures = found.get("figures") or {}
-            found["figures"] = {n: p for n, p in figures.items() if p.endswith(".svg")}
-        for part, usage in self._usages():
-            found[part] = {**found[part], "usage": self._published(usage)}
+            found["slices"] = {}  # named after values of a column
+            figures = found.get("figures", {}).items()
+            found["figures"] = {name: path for name, path in figures if path.endswith(".svg")}
+        for part, _, published in self._usages():
+            found[part] = {**found[part], "usage": published}
         return found
 
-    def _usages(self) -> Iterator[tuple[str, str]]:
-        """Yield the parts of run.json with code that loads the model, and the code."""
+    def _usages(self) -> Iterator[tuple[str, str, str]]:
+        """Yield parts of run.json with code that loads the model; it, and by its Hub name."""
+        note = "  # of the run; where it is published, its name there"
         for part in ("card", "adapter"):
             if usage := (self.run.record.get(part) or {}).get("usage"):
-                yield part, usage
-
-    def _published(self, usage: str) -> str:
-        """Return the loading code with the model's name on the Hub instead of its folder."""
-        note = "  # of the run; where it is published, its name there"
-        return usage.replace(note, "").replace('"model"', f'"{self.plan.repo}"')
+                yield part, usage, usage.replace(note, "").replace('"model"', f'"{self.plan.repo}"')
 
     def model(self) -> None:
         """Add the files of `model/`, at the root."""
@@ -166,13 +161,13 @@ class _Collector:
         written = card.body(record, record.get("adapter")).splitlines()
         gone = set() if self.with_data else set(written) - set(kept)
         text = "\n".join(line for line in text.split("\n") if line not in gone)
-        for _, usage in self._usages():
-            text = text.replace(printable(usage), printable(self._published(usage)))
+        for _, usage, published in self._usages():
+            text = text.replace(printable(usage), printable(published))
         return self.clean.text(text)
 
     def figures(self) -> None:
         """Add curves with their points; images, which may show rows, only with the data."""
-        drawn = (self.run.record.get("figures") or {}).values()
+        drawn = self.run.record.get("figures", {}).values()
         curves = {Path(path).stem for path in drawn if path.endswith(".svg")}
         for file in sorted((self.run.path / "figures").glob("*")):
             sent = file.stem in curves and file.suffix in (".svg", ".json")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import pydantic
 from fastapi import HTTPException
 
-from toolkit.plugin_types import column_markers, columns
+from toolkit.plugin_types.columns import Column, marked
 from toolkit.utils.text import nearest
 
 if TYPE_CHECKING:
@@ -132,23 +132,16 @@ def _problem(error: Mapping[str, Any]) -> Problem:
 
 def _fields(plugin: Plugin[Any]) -> Iterator[Field]:
     """Yield a field for each marked input, and for further columns of the plugin's example."""
-    markers, declared = column_markers(type(plugin.options)), type(plugin.options).model_fields
-    marked = {column: option.split(".")[0]
-              for option, column in columns(plugin.options, "input").items()}  # fmt: skip
-    examples = {**dict.fromkeys(marked), **plugin.example()}
-    for name, value in examples.items():
-        option = marked.get(name)
-        kind = ("file" if markers[option].files else markers[option].kind) if option else ""
+    declared = type(plugin.options).model_fields
+    known = {name: (declared[option.split(".")[0]].description or "", mark)
+             for option, (name, mark) in marked(plugin.options, "input").items()}  # fmt: skip
+    for name, value in {**dict.fromkeys(known), **plugin.example()}.items():
+        description, mark = known.get(name, ("", Column("input")))
+        kind = "file" if mark.files or isinstance(value, bytes) else mark.kind
         if isinstance(value, bytes):
             value = base64.b64encode(value).decode()
-            kind = "file"
-        yield Field(
-            name,
-            kind or _kind_of(value),
-            (declared[option].description or "") if option else "",
-            value if value is not None else "",
-            markers[option].files if option else (),
-        )
+        example = "" if value is None else value
+        yield Field(name, kind or _kind_of(value), description, example, mark.files)
 
 
 def _kind_of(value: Any) -> str:
