@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def command() -> None:
     """List recipes, scenarios and metrics, and their packages."""
     from toolkit import registry
-    from toolkit.evaluation.metrics import plugin_metrics
+    from toolkit.evaluation import run_metrics
     from toolkit.recipe import library
 
     width = min(shutil.get_terminal_size().columns, 100)
@@ -33,11 +33,11 @@ def command() -> None:
         twice = " [installed twice: see toolkit doctor]" if entry.name in seen else ""
         echo(f"  {entry.name}{_by(entry.distribution)}{twice}{_state(entry)}")
         seen.add(entry.name)
-    metrics = registry.entries(plugin_metrics.GROUP)
+    metrics = registry.entries(run_metrics.GROUP)
     if metrics:
         echo("\nMetrics of installed packages (report: {metrics: [NAME]}):")
     for entry in metrics:
-        echo(f"  {plugin_metrics.full_name(entry.distribution, entry.name)}{_state(entry)}")
+        echo(f"  {run_metrics.full_name(entry.distribution, entry.name)}{_state(entry)}")
     echo("\ntoolkit show NAME prints a recipe; toolkit doctor checks every plugin.")
 
 

@@ -93,11 +93,13 @@ def joined(
             faults.append(Fault(str(path), f"differs from {name} in the columns {listing(odd)}"))
             continue
         for column, feature in part.features.items():
-            here, there = _classes(feature), _classes(common[column])
-            if here != there and "null" not in (_dtype(feature), _dtype(common[column])):
-                what = f"{column!r} has {_format_classes(here)}, in {name} {_format_classes(there)}"
+            kind, known = _dtype(feature), _dtype(common[column])
+            own, others = _classes(feature), _classes(common[column])
+            if own != others and "null" not in (kind, known):
+                what = f"{column!r} has {_format_classes(own)}, in {name} {_format_classes(others)}"
                 faults.append(Fault(str(path), what))
-            common[column] = _wider(common[column], feature)
+            if known == "null" or (known.startswith("int") and kind.startswith("float")):
+                common[column] = feature  # an earlier file is empty there, or has integers only
     if len(parts) == 1 or len(faults) > before:
         return first
     try:
@@ -105,14 +107,6 @@ def joined(
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
         faults.append(Fault(str(paths[-1]), f"does not fit {name}: {error}"))
         return first
-
-
-def _wider(first: Any, other: Any) -> Any:
-    """Return the type for a column that one file leaves empty, or fills with integers only."""
-    widens = _dtype(first) == "null" or (
-        _dtype(first).startswith("int") and _dtype(other).startswith("float")
-    )
-    return other if widens else first
 
 
 def _dtype(feature: Any) -> str:

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.data.checks import absent, column_values
+from toolkit.plugin_types import Ints
 
 if TYPE_CHECKING:
     import datasets
-
-Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def of_rows(split: datasets.Dataset, column: str) -> list[str | None]:
@@ -31,11 +30,6 @@ def codes(groups: Sequence[str | None]) -> Ints:
     found: dict[Any, int] = {}
     return np.array([found.setdefault((row,) if group is None else group, len(found))
                      for row, group in enumerate(groups)], np.int64)  # fmt: skip
-
-
-def by_split(splits: Mapping[Any, datasets.Dataset], column: str) -> dict[str, list[str | None]]:
-    """Return the group of each row of all splits."""
-    return {str(name): of_rows(rows, column) for name, rows in splits.items()}
 
 
 def notes(found: Mapping[str, list[str | None]], column: str) -> Iterator[str]:

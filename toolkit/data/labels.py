@@ -101,8 +101,9 @@ class ClassLabels:
         found = [dict(zip(self.names, map(float, row), strict=True)) for row in probabilities]
         return [{"label": max(row, key=row.__getitem__), "scores": row} for row in found]
 
-    def weights(self, wanted: Mapping[str, float] | str, split: datasets.Dataset, column: str,
-                key: str = "options.class_weights") -> list[float]:  # fmt: skip
+    def weights(
+        self, wanted: Mapping[str, float] | str, split: datasets.Dataset, column: str
+    ) -> list[float]:
         """Return a weight per class: as wanted (1 for those not named), or balanced.
 
         Balanced weights are scikit-learn's: labels / (classes * labels of the class).
@@ -110,7 +111,6 @@ class ClassLabels:
         Args:
             wanted: class -> weight, or "balanced".
             split: whose labels are counted, in `column`.
-            key: of the recipe, for messages.
 
         Raises:
             RecipeError: a weight for an unknown class.
@@ -118,7 +118,7 @@ class ClassLabels:
         if not isinstance(wanted, str):
             if unknown := sorted(set(wanted) - set(self.names)):
                 what = f"names {listing(unknown)}; the classes are {listing(self.names)}"
-                raise RecipeError(Fault(key, what))
+                raise RecipeError(Fault("options.class_weights", what))
             return [wanted.get(name, 1.0) for name in self.names]
         counts = Counter(text for value in _cells(split, column) for text in self.texts(value))
         return [counts.total() / (len(self.names) * max(counts[n], 1)) for n in self.names]

@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import Column
     from toolkit.recipe.schema import DataSpec
 
-LIKENESS = (
-    "__likeness__"  # a temporary column with what `Plugin.inspect_rows` returns for comparing
-)
+LIKENESS = "__likeness__"  # a temporary column: what `Plugin.inspect_rows` returns for comparing
 
 
 @dataclass(kw_only=True)
@@ -102,7 +100,8 @@ def load_splits(
     split_seed = seed if spec.split.seed is None else spec.split.seed
     way = json.dumps([split.model_dump(), split_seed, spec.on_missing, spec.rename])
     fingerprint = hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest()
-    units = groups.by_split(made, spec.group) if spec.group else {}
+    units = {str(name): groups.of_rows(rows, spec.group) for name, rows in made.items()
+             if spec.group}  # fmt: skip
     found.notes = [*notes, *more, *groups.notes(units, str(spec.group)), *found.notes]
     kept = {"skipped": skipped, "groups": units, **vars(found)}
     return LoadedData(splits=made, fingerprint=fingerprint, **kept)
@@ -140,7 +139,6 @@ def _check_columns(
     target: str | None,
     extra: Mapping[str, str],
 ) -> dict[str, datasets.Dataset]:
-    """Return the rows with the columns that paths name."""
     wanted = {f"options.{option}": name for option, (name, _) in columns.items()}
     by = {"data.group": spec.group, "data.split.group": spec.split.group,
           "data.split.time": spec.split.time}  # fmt: skip

@@ -13,13 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.data.sources import (
-    ALIASES,
-    describe_special,
-    format_of,
-    nearest_beside,
-    split_named,
-)
+from toolkit.data.sources import ALIASES, describe_special, format_of, nearest_beside, split_named
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing
 
@@ -74,14 +68,26 @@ def folder_of_files(
     Raises:
         DataError: no files in class folders, or no train among folders that name splits.
     """
+    import datasets
+
     there = class_folders(source)
     if there is None:
         return None
     roots, notes = there
     found, skipped = {}, 0
-    for split in (name for name in ALIASES if name in roots):
-        found[split], others = _labelled_files(roots[split], suffixes, column, target)
-        skipped += others
+    for split, root in ((name, roots[name]) for name in ALIASES if name in roots):
+        every = [(path, folder.name) for folder in _folders_in(root) for path in _files_in(folder)]
+        rows = [{column: str(path.absolute()), target: label}
+                for path, label in every if path.suffix.lower() in suffixes]  # fmt: skip
+        if not rows:
+            what = "holds no table and no folder a class with files in it"
+            if files := sum(path.is_file() for path in root.iterdir()):
+                what += (
+                    f", but {files:,} files side by side: put those of one class into one folder"
+                )
+            raise DataError(Fault(str(root), f"{what} (files that count: {listing(suffixes, 20)})"))
+        found[split] = _named_files(datasets.Dataset.from_list(rows), column, Path(), [])
+        skipped += len(every) - len(rows)
     if skipped:
         notes.append(f"{skipped:,} files skipped, which are none of {listing(suffixes, 20)}")
     return found, notes
@@ -149,25 +155,6 @@ def _split_folders(root: Path) -> tuple[dict[str, Path], list[str]]:
     return {split: p for p, split in named.items()}, notes
 
 
-def _labelled_files(
-    root: Path, suffixes: Sequence[str], column: str, target: str
-) -> tuple[datasets.Dataset, int]:
-    """Return the files below the class folders of a folder, sorted, and how many are no rows."""
-    import datasets
-
-    every = [(path, folder.name) for folder in _folders_in(root) for path in _files_in(folder)]
-    found = [(str(p.absolute()), label) for p, label in every if p.suffix.lower() in suffixes]
-    if not found:
-        what = "holds no table and no folder a class with files in it"
-        if files := sum(path.is_file() for path in root.iterdir()):
-            what += f", but {files:,} files side by side: put those of one class into one folder"
-        raise DataError(Fault(str(root), f"{what} (files that count: {listing(suffixes, 20)})"))
-    rows = datasets.Dataset.from_dict(
-        {column: [path for path, _ in found], target: [label for _, label in found]}
-    )
-    return _named_files(rows, column, Path(), []), len(every) - len(found)
-
-
 def as_files(
     rows: datasets.Dataset, column: str, base: Path, where: str
 ) -> tuple[datasets.Dataset, list[Fault]]:
@@ -178,6 +165,9 @@ def as_files(
         where: what the rows were read from, for the faults.
     """
     import datasets
+    import pyarrow as pa
+
+    from toolkit.data.checks import column_values
 
     feature = rows.features[column]
     if isinstance(feature, datasets.Image | datasets.Audio):
@@ -189,7 +179,10 @@ def as_files(
         faults: list[Fault] = []
         return _named_files(rows, column, base, faults, where), faults
     if kind in ("binary", "large_binary"):
-        return _embedded(rows, column), []
+        contents = pa.concat_arrays(column_values(rows, column).chunks)
+        parts = [contents, pa.nulls(len(contents), pa.string())]
+        cells = pa.StructArray.from_arrays(parts, ["bytes", "path"], mask=contents.is_null())
+        return _replaced(rows, column, cells), []
     if kind == "null":
         return rows, []
     if isinstance(feature, dict):
@@ -198,20 +191,7 @@ def as_files(
     return rows, [Fault(where, what)]
 
 
-def _embedded(rows: datasets.Dataset, column: str) -> datasets.Dataset:
-    """Return rows whose column of bytes holds files: {"bytes", "path"}, as `datasets` has them."""
-    import pyarrow as pa
-
-    from toolkit.data.checks import column_values
-
-    contents = pa.concat_arrays(column_values(rows, column).chunks)
-    parts = [contents, pa.nulls(len(contents), pa.string())]
-    cells = pa.StructArray.from_arrays(parts, ["bytes", "path"], mask=contents.is_null())
-    return _replaced(rows, column, cells)
-
-
 def _replaced(rows: datasets.Dataset, column: str, cells: Any) -> datasets.Dataset:
-    """Return rows with other values in a column."""
     import datasets
     import pyarrow as pa
 

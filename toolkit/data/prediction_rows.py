@@ -95,11 +95,6 @@ def unusable_rows(
 
 
 def _one_split(found: Mapping[str, T], split: str | None, shown: str) -> T:
-    """Return the split of that name, or the only one.
-
-    Raises:
-        DataError: no such split, or several and none is named.
-    """
     name = sources.split_named(split) if split else None
     there = listing(known for known in sources.ALIASES if known in found)
     if split and name not in found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,7 @@ from toolkit.data import groups, time_splits
 from toolkit.data.checks import absent, column_values
 from toolkit.data.sources import ALIASES
 from toolkit.errors import DataError, Fault
+from toolkit.plugin_types import Ints
 
 if TYPE_CHECKING:
     import datasets
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 # Texts that sort by time.
 DATED = r"^\s*\d{4}-\d{2}(-\d{2}([T ]\d{2}:.*)?)?\s*$"
-Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def make_splits(
@@ -65,22 +65,16 @@ def make_splits(
     empty = [name for name, part in parts.items() if not len(part)]
     if empty:
         what = f"leaves no row for {', '.join(empty)} ({way})"
-        raise DataError(Fault("data.split", what + _hint(whole, spec, target)))
+        if spec.stratify and not (spec.group or spec.time):
+            classes = len(np.unique(codes(whole, str(target))))
+            what += (f": {target!r} has {classes:,} different values in {len(whole):,} rows. Is it "
+                     "the label? If it is, --set data.split.stratify=false")  # fmt: skip
+        raise DataError(Fault("data.split", what))
     note = f"{' and '.join(sizes)} taken from train ({way})"
     merged = {**given, **parts}
     ordered = datasets.DatasetDict({name: merged[name] for name in ALIASES if name in merged})
     found, more = time_splits.apart(ordered, spec)
     return found, [note, *notes, *more]
-
-
-def _hint(whole: datasets.Dataset, spec: SplitSpec, target: str | None) -> str:
-    if not spec.stratify or spec.group or spec.time:
-        return ""
-    classes = len(np.unique(codes(whole, str(target))))
-    return (
-        f": {target!r} has {classes:,} different values in {len(whole):,} rows. Is it the label? "
-        "If it is, --set data.split.stratify=false"
-    )
 
 
 def _assign(
@@ -166,11 +160,7 @@ def codes(split: datasets.Dataset, column: str) -> Ints:
 
 
 def _sortable(split: datasets.Dataset, column: str) -> Ints:
-    """Return the rank of each row in time.
-
-    Raises:
-        DataError: rows without a time, or dates that do not sort by time (31/12/2024).
-    """
+    """Return the rank of each row in time, if its dates sort by time (not 31/12/2024)."""
     values = time_splits.time_values(split, column)
     if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
         odd = values.filter(pc.invert(pc.match_substring_regex(values, DATED)))

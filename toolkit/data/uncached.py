@@ -31,5 +31,4 @@ class UncachedDataset(datasets.Dataset):  # type: ignore[misc]  # untyped there
         return found.with_format(**rows.format) if rows.format["type"] else found
 
     def map(self, *args: Any, **settings: Any) -> datasets.Dataset:
-        """Do as `Dataset.map` does."""
         return super().map(*args, **{"new_fingerprint": generate_random_fingerprint(), **settings})

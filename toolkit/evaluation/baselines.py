@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toolkit.evaluation import chunks
-from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Prediction
+from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints, Prediction, Row
 
 if TYPE_CHECKING:
     import datasets
     import evaluate
 
-    from toolkit.data.groups import Ints
     from toolkit.evaluation.scoring import Scores
     from toolkit.plugin import Plugin
 
@@ -57,6 +56,12 @@ def fit_within(fit: Callable[[int], Any], rows: int, seconds: float) -> tuple[An
         # Without the fixed cost of a fit.
         per_row = max(spent - before[1], 0.0) / (count - before[0])
     return model, count
+
+
+def row_batches(split: datasets.Dataset) -> Iterator[list[Row]]:
+    """Yield all rows in order, some at a time."""
+    for start in range(0, len(split), BATCH):
+        yield split.select(range(start, min(start + BATCH, len(split)))).to_list()
 
 
 class FittedBaseline(Baseline):

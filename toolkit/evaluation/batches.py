@@ -26,7 +26,10 @@ def by_length(
     prepared: datasets.Dataset, rows: range, batch_size: int, *, tight: bool = False
 ) -> Iterator[list[int]]:
     """Yield batches of row numbers, sorted by falling length, so that little is padded."""
-    lengths = lengths_of(prepared, rows)
+    lengths = None
+    if "length" in prepared.column_names:
+        table = prepared.select_columns(["length"]).with_format("numpy")
+        lengths = table[rows.start : rows.stop]["length"]
     order = np.argsort(-lengths, kind="stable") if lengths is not None else np.arange(len(rows))
     for start in range(0, len(order), batch_size):
         places = order[start : start + batch_size]
@@ -51,15 +54,6 @@ def cuts(lengths: np.ndarray[Any, Any]) -> list[int]:
     while begins[ends[-1]]:
         ends.append(int(begins[ends[-1]]))
     return ends[::-1]
-
-
-def lengths_of(prepared: datasets.Dataset, rows: range) -> np.ndarray[Any, Any] | None:
-    """Return the `length` column of some rows, or None if there is none."""
-    if "length" not in prepared.column_names:
-        return None
-    table = prepared.select_columns(["length"]).with_format("numpy")
-    found: np.ndarray[Any, Any] = table[rows.start : rows.stop]["length"]
-    return found
 
 
 def records(split: datasets.Dataset, rows: Sequence[int]) -> list[dict[str, Any]]:

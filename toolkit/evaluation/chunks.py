@@ -7,16 +7,16 @@ row is a chunk by itself.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+
+from toolkit.plugin_types import Ints
 
 if TYPE_CHECKING:
     import datasets
 
 CHUNK_OF = "chunk_of"
-
-Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 def given(prepared: datasets.Dataset) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.evaluation.baselines import FittedBaseline, fit_within
+from toolkit.evaluation.baselines import FittedBaseline, fit_within, row_batches
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints
 from toolkit.utils.logging import quiet_fit
 
@@ -41,11 +41,11 @@ class Classification:
 
     @classmethod
     def of(cls, labels: ClassLabels, column: str) -> Classification:
-        """Return it for one label per row, where `labels` makes the predictions."""
+        """Return it for the labels in a column; of one label per row they make predictions."""
         return cls(
             len(labels.names),
-            multilabel=False,
-            targets=lambda rows: np.array(labels.ids(row[column] for row in rows)),
+            labels.multilabel,
+            targets=lambda rows: np.array(labels.ids(row[column] for row in rows)).astype(int),
             decode=lambda probabilities, rows: labels.predictions(probabilities),
         )
 
@@ -59,13 +59,12 @@ class Majority(Baseline):
         self.task = task
 
     def run(self, data: BaselineData, seconds: float) -> BaselineResult:
-        """Count the classes of train."""
         counts, predictions = np.zeros(self.task.classes), list[Any]()
-        for rows in _batches(data.train, np.arange(len(data.train))):
+        for rows in row_batches(data.train):
             targets, one = self.task.targets(rows), not self.task.multilabel
             counts += np.bincount(targets, None, len(counts)) if one else targets.sum(axis=0)
         shares = counts / max(len(data.train), 1)
-        for rows in _batches(data.test, np.arange(len(data.test))):
+        for rows in row_batches(data.test):
             predictions += self.task.decode(np.tile(shares, (len(rows), 1)), rows)
         return BaselineResult(predictions, np.arange(len(data.test)), len(data.train))
 
@@ -87,7 +86,6 @@ class Logistic(FittedBaseline):
         return StandardScaler()
 
     def fit(self, rows: datasets.Dataset, prepared: datasets.Dataset) -> Any:
-        """Fit first step and regression."""
         given = rows.to_list()
         inputs, targets = self.features(given), self.task.targets(given)
         return _fitted(self.task, self.first_step(), self.penalty, inputs, targets)
@@ -95,7 +93,6 @@ class Logistic(FittedBaseline):
     def predict(
         self, model: Any, rows: datasets.Dataset, prepared: datasets.Dataset
     ) -> list[Prediction]:
-        """Predict probabilities, and decode them as the scenario does."""
         given = rows.to_list()
         return self.task.decode(_probabilities(model, self.features(given), self.task), given)
 
@@ -109,7 +106,6 @@ class TfidfLogistic(Logistic):
         super().__init__(task, "tfidf_logistic_regression", texts)
 
     def first_step(self) -> Any:
-        """Return the TF-IDF vectorizer."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=100_000)
@@ -141,11 +137,6 @@ class FrozenLinear(Baseline):
         rows = data.test.select(tested).to_list()
         predictions = self.task.decode(_probabilities(model, test, self.task), rows)
         return BaselineResult(predictions, tested, count)
-
-
-def _batches(split: datasets.Dataset, order: Ints) -> Any:
-    for start in range(0, len(order), 1000):
-        yield split.select(order[start : start + 1000]).to_list()
 
 
 def _fitted(

@@ -13,7 +13,7 @@ from toolkit.evaluation.bootstrap import interval, weights
 if TYPE_CHECKING:
     import evaluate
 
-    from toolkit.data.groups import Ints
+    from toolkit.plugin_types import Ints
 
 Scores = dict[str, dict[str, float]]
 Pairs = Iterable[tuple[Sequence[Any], Sequence[Any]]]
@@ -34,19 +34,9 @@ def score(
             that intervals of different models on the same rows are paired.
         groups: an integer per row, equal within a group, where groups are resampled.
     """
-    foreign = _feed(modules, pairs)
-    scores: Scores = {}
-    for name, module in modules.items():
-        if name in foreign:
-            scores[name] = {"value": _first_number(module.compute())}
-            if seed is not None:
-                low, high = interval(_foreign_draws(module, foreign[name], seed, groups))
-                scores[name] |= {"low": low, "high": high}
-        else:
-            resamples = 0 if seed is None else None
-            found = module.compute(resamples=resamples, seed=seed or 0, groups=groups)
-            scores[name] = {"value" if k == module.name else k: float(v) for k, v in found.items()}
-    return scores
+    computed = _computed(modules, pairs, seed, groups)
+    return {name: {key: float(value) for key, value in found.items() if key != "draws"}
+            for name, found in computed.items()}  # fmt: skip
 
 
 def draws(
@@ -64,22 +54,17 @@ def draws(
     first = next(batches, None)
     if first is None:
         return {}
-    foreign = _feed(modules, itertools.chain([first], batches))
-    found: dict[str, list[float]] = {}
-    for name, module in modules.items():
-        if name in foreign:
-            module.compute()
-            found[name] = _foreign_draws(module, foreign[name], seed, groups)
-        else:
-            computed = module.compute(resamples=None, seed=seed, groups=groups, draws=True) or {}
-            found[name] = list(computed.get("draws", []))
-    return found
+    computed = _computed(modules, itertools.chain([first], batches), seed, groups)
+    return {name: list(found.get("draws", [])) for name, found in computed.items()}
 
 
-def _feed(
-    modules: Mapping[str, evaluate.EvaluationModule], pairs: Pairs
+def _computed(
+    modules: Mapping[str, evaluate.EvaluationModule],
+    pairs: Pairs,
+    seed: int | None,
+    groups: Ints | None,
 ) -> dict[str, dict[str, Any]]:
-    """Add batches to modules; return the inputs of foreign modules, which `compute` fills."""
+    """Return what each module computes: value and, with a seed, low, high and draws."""
     from toolkit.evaluation.metrics.base import RowMetric
 
     foreign = {name: _remembered(module) for name, module in modules.items()
@@ -88,7 +73,19 @@ def _feed(
         for name, module in modules.items():
             given = taken(module, predictions) if name in foreign else predictions
             module.add_batch(predictions=given, references=references)
-    return foreign
+    resampled = {"resamples": None, "seed": seed, "groups": groups, "draws": True}
+    computed: dict[str, dict[str, Any]] = {}
+    for name, module in modules.items():
+        if name not in foreign:
+            found = module.compute(**({} if seed is None else resampled))
+            computed[name] = {"value" if k == module.name else k: v for k, v in found.items()}
+            continue
+        computed[name] = {"value": _first_number(module.compute())}
+        if seed is not None:
+            values = _foreign_draws(module, foreign[name], seed, groups)
+            computed[name] |= zip(("low", "high"), interval(values), strict=True)
+            computed[name]["draws"] = values
+    return computed
 
 
 def _remembered(module: evaluate.EvaluationModule) -> dict[str, Any]:
@@ -168,7 +165,6 @@ def taken(module: evaluate.EvaluationModule, predictions: Sequence[Any]) -> Sequ
 
 
 def _first_number(result: Mapping[str, Any] | None) -> float:
-    """Return the first number of a module's result."""
     for value in (result or {}).values():
         if isinstance(value, int | float | np.number):
             return float(value)

@@ -1,72 +1,24 @@
 """Arguments and return values of the hooks of a plugin."""
 
-from toolkit.plugin_types.baselines import Baseline, BaselineData, BaselineResult, Ints
+# Several names a line.
+# isort: off
+# fmt: off
 from toolkit.plugin_types.columns import (
-    Column,
-    InputColumn,
-    LabelColumn,
-    ListColumn,
-    ListTargetColumn,
-    NoOptions,
-    NumberColumn,
-    ObjectColumn,
-    Options,
-    TargetColumn,
-    TextColumn,
-    column_markers,
-    columns,
+    Column, InputColumn, LabelColumn, ListColumn, ListTargetColumn, NoOptions, NumberColumn,
+    ObjectColumn, Options, TargetColumn, TextColumn, column_markers, columns,
 )
-from toolkit.plugin_types.files import PredictionFile, open_file
-from toolkit.plugin_types.rows import ReshapedRows, RowInspection
+from toolkit.plugin_types.rows import (
+    Baseline, BaselineData, BaselineResult, Ints, JsonValue, Prediction, PredictionFile,
+    ReshapedRows, Row, RowInspection, open_file,
+)
 from toolkit.plugin_types.shown import (
-    Box,
-    Curve,
-    Figure,
-    MarkedImage,
-    MarkedText,
-    Point,
-    Series,
-    Shown,
-    Sound,
-    Span,
-    Table,
+    Box, Curve, Figure, MarkedImage, MarkedText, Point, Series, Shown, Sound, Span, Table,
 )
-from toolkit.plugin_types.values import JsonValue, Prediction, Row
 
 __all__ = [
-    "Baseline",
-    "BaselineData",
-    "BaselineResult",
-    "Box",
-    "Column",
-    "Curve",
-    "Figure",
-    "InputColumn",
-    "Ints",
-    "JsonValue",
-    "LabelColumn",
-    "ListColumn",
-    "ListTargetColumn",
-    "MarkedImage",
-    "MarkedText",
-    "NoOptions",
-    "NumberColumn",
-    "ObjectColumn",
-    "Options",
-    "Point",
-    "Prediction",
-    "PredictionFile",
-    "ReshapedRows",
-    "Row",
-    "RowInspection",
-    "Series",
-    "Shown",
-    "Sound",
-    "Span",
-    "Table",
-    "TargetColumn",
-    "TextColumn",
-    "column_markers",
-    "columns",
-    "open_file",
+    "Baseline", "BaselineData", "BaselineResult", "Box", "Column", "Curve", "Figure", "InputColumn",
+    "Ints", "JsonValue", "LabelColumn", "ListColumn", "ListTargetColumn", "MarkedImage",
+    "MarkedText", "NoOptions", "NumberColumn", "ObjectColumn", "Options", "Point", "Prediction",
+    "PredictionFile", "ReshapedRows", "Row", "RowInspection", "Series", "Shown", "Sound", "Span",
+    "Table", "TargetColumn", "TextColumn", "column_markers", "columns", "open_file",
 ]

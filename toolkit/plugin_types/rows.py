@@ -1,15 +1,25 @@
-"""What hooks return of raw rows."""
+"""What goes in and out of hooks: rows, predictions, files, and the baselines to beat."""
 
 from __future__ import annotations
 
+import io
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     import datasets
 
     from toolkit.errors import Fault
+
+JsonValue = Any
+Prediction = dict[str, JsonValue]
+Row = Mapping[str, Any]
+Ints = np.ndarray[Any, np.dtype[np.int64]]
 
 
 @dataclass(frozen=True)
@@ -35,3 +45,88 @@ class RowInspection:
     unusable: Mapping[str, Sequence[int]] = field(default_factory=dict)
     fatal: Sequence[Fault] = ()
     likeness: Sequence[str] | None = None
+
+
+@dataclass(frozen=True)
+class BaselineData:
+    """Raw rows and prepared model inputs, and the orders in which baselines use them."""
+
+    train: datasets.Dataset
+    train_prepared: datasets.Dataset
+    test: datasets.Dataset
+    test_prepared: datasets.Dataset
+    train_order: Ints
+    test_order: Ints
+
+
+@dataclass(frozen=True)
+class BaselineResult:
+    """Predictions for some test rows (by number), and how many training rows were used."""
+
+    predictions: list[Prediction]
+    test_rows: Ints
+    train_rows: int
+
+
+class Baseline(ABC):
+    """A simple method that the model must beat."""
+
+    name: str
+
+    @abstractmethod
+    def run(self, data: BaselineData, seconds: float) -> BaselineResult:
+        """Fit on train and predict test within about `seconds`."""
+
+
+@dataclass(frozen=True, eq=False)
+class PredictionFile:
+    """A file as (part of) a prediction: a mask, an image, a sound.
+
+    A run stores it below `predictions/`, and predictions.jsonl names it; whoever reads the
+    predictions, metrics too, gets a `PredictionFile` again.
+
+    suffix: ".png", ".wav" and the like, which says what it is. content: its bytes; or
+    path: where they are.
+    """
+
+    suffix: str
+    content: bytes | None = None
+    path: Path | None = None
+
+    def read(self) -> bytes:
+        """Return the contents."""
+        if self.content is not None:
+            return self.content
+        if self.path is None:
+            raise ValueError("a PredictionFile has `content` or `path`")
+        return self.path.read_bytes()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PredictionFile):
+            return NotImplemented
+        return self.suffix == other.suffix and self.read() == other.read()
+
+    def __hash__(self) -> int:
+        return hash((self.suffix, self.read()))
+
+
+def open_file(cell: Any) -> IO[bytes]:
+    """Return the contents of the file in a cell of a file column, in whatever form it is there.
+
+    They are in memory: what is returned need not be closed.
+
+    Args:
+        cell: {"bytes", "path"} as `datasets` stores files, bytes, a path, or a `PredictionFile`.
+
+    Raises:
+        ValueError: the cell holds no file. OSError: the file cannot be read.
+    """
+    if isinstance(cell, PredictionFile):
+        return io.BytesIO(cell.read())
+    if isinstance(cell, Mapping):
+        cell = cell["path"] if cell.get("bytes") is None else cell["bytes"]
+    if isinstance(cell, str | Path):
+        return io.BytesIO(Path(cell).read_bytes())
+    if isinstance(cell, bytes | bytearray | memoryview):
+        return io.BytesIO(cell)
+    raise ValueError(f"no file but {type(cell).__name__}")

@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toolkit.plugin_types.files import PredictionFile
+from toolkit.plugin_types.rows import PredictionFile
 
 MARGIN = 1e-3  # a decision nearer than this (in probability) to another one may become it
 PROBABILITY = 1e-2  # by how much probabilities may differ
@@ -111,7 +111,6 @@ def _values(suffix: str, content: bytes) -> Any:
 
 
 def _is_distribution(values: Mapping[str, Any]) -> bool:
-    """Return whether a mapping holds probabilities that sum to 1."""
     numbers: Sequence[Any] = list(values.values())
     if len(numbers) < 2 or not all(isinstance(n, float) and 0 <= n <= 1 for n in numbers):
         return False

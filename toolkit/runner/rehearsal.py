@@ -19,7 +19,6 @@ from toolkit.errors import Fault, HookError, RecipeError, ToolkitError
 from toolkit.evaluation import chunks, run_metrics
 from toolkit.evaluation.baselines import score_baselines
 from toolkit.evaluation.batches import batch_maker, records
-from toolkit.evaluation.metrics import plugin_metrics
 from toolkit.evaluation.predicting import evaluating, loss_of, predict
 from toolkit.evaluation.scoring import score
 from toolkit.plugin import Plugin
@@ -179,7 +178,7 @@ def _check_metrics(plugin: Plugin[Any], predictions: list[Any], references: list
             what = (f"{name} does not take what {scenario} predicts: {type(error).__name__}: "
                     f"{reason} (a prediction is {predictions[0]!r:.200}, "
                     f"a reference {references[0]!r:.100})")  # fmt: skip
-            if not plugin_metrics.is_reference(name):
+            if not run_metrics.is_reference(name):
                 raise HookError(f"{type(plugin).__name__}.metrics: {what}") from error
             faults.append(Fault("report.metrics", what))
     if faults:

@@ -16,7 +16,7 @@ from toolkit.evaluation.calibration import Sample
 from toolkit.evaluation.predicting import predict
 from toolkit.evaluation.scoring import Scores, score
 from toolkit.plugin import Plugin
-from toolkit.plugin_types import Figure
+from toolkit.plugin_types import Figure, Ints
 from toolkit.runner.prepare import Job
 from toolkit.runs.folder import read_predictions
 from toolkit.runs.writer import RunWriter
@@ -68,7 +68,7 @@ def evaluate(job: Job, folder: RunWriter) -> tuple[dict[str, Scores], dict[str, 
     return metrics, slices
 
 
-def _groups(job: Job, split: str) -> groups.Ints | None:
+def _groups(job: Job, split: str) -> Ints | None:
     names = job.loaded.groups.get(split)
     return None if names is None else groups.codes(names)
 

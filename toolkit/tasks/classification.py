@@ -151,12 +151,10 @@ class ClassificationPlugin(TaskPlugin[OptionsT]):
     @property
     def baseline_task(self) -> classification_baselines.Classification:
         """What baselines need to know of the classes; they decode as the model does."""
-        return classification_baselines.Classification(
-            len(self.labels.names),
-            self.multi_label,
-            lambda rows: np.array(self.labels.ids(row[self.target] for row in rows)).astype(int),
-            # Not `decode`: what is calibrated on the model's validation scores is not theirs.
-            lambda probabilities, _: self.predictions(np.asarray(probabilities).tolist()),
+        found = classification_baselines.Classification.of(self.labels, self.target)
+        # Not `decode`: what is calibrated on the model's validation scores is not theirs.
+        return replace(
+            found, decode=lambda shares, _: self.predictions(np.asarray(shares).tolist())
         )
 
     def notes(self) -> list[str]:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
+import datasets
 import numpy as np
 
 from toolkit.errors import DataError, Fault, UserError
+from toolkit.evaluation.baselines import row_batches
+from toolkit.evaluation.metrics.base import Floats, RowMetric, as_array
 from toolkit.plugin_types import (
     Baseline,
     BaselineData,
@@ -24,11 +27,7 @@ from toolkit.plugin_types import (
     sameness,
 )
 from toolkit.tasks.base import Batch, Encoder, TaskPlugin
-from toolkit.tasks.regression_metrics import METRICS
 from toolkit.utils.text import nearest
-
-if TYPE_CHECKING:
-    import datasets
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 LossName = Literal["mse", "mae", "huber"]
@@ -144,11 +143,7 @@ def _encoded(target: str, mean: float, deviation: float, batch: Batch) -> dict[s
 def _targets(
     split: datasets.Dataset, references: Callable[[Sequence[Row]], list[float]]
 ) -> list[float]:
-    found: list[float] = []
-    for start in range(0, len(split), 1000):
-        rows = split.select(range(start, min(start + 1000, len(split))))
-        found += references(rows.to_list())
-    return found
+    return [target for rows in row_batches(split) for target in references(rows)]
 
 
 def loss(name: LossName = "mse") -> Callable[..., Any]:
@@ -185,7 +180,61 @@ class Constant(Baseline):
         self.name, self.references, self.statistic = name, references, statistic
 
     def run(self, data: BaselineData, seconds: float) -> BaselineResult:
-        """Read all targets of train."""
         values = _targets(data.train, self.references)
         found = [{"value": float(self.statistic(values))}] * len(data.test)
         return BaselineResult(found, np.arange(len(data.test)), len(values))
+
+
+class RegressionMetric(RowMetric):
+    """A metric of values: predictions are {"value": number} or numbers, references numbers."""
+
+    greater_is_better = False
+
+    def stored(self) -> datasets.Features:
+        number = datasets.Value("float64")
+        return datasets.Features(predictions=number, references=number)
+
+    def encode(self, predictions: Any, references: Any) -> tuple[Any, Any]:
+        return [p["value"] if isinstance(p, Mapping) else p for p in predictions], references
+
+    def rows(self, predictions: Any, references: Any) -> tuple[Floats, Floats]:
+        """Return predicted and actual values, each of shape (rows,)."""
+        return as_array(predictions).astype(np.float64), as_array(references).astype(np.float64)
+
+
+class MeanAbsoluteError(RegressionMetric):
+    """Mean absolute error, in the unit of the target."""
+
+    def statistic(self, rows: tuple[Floats, Floats], weights: Floats) -> float:
+        predicted, actual = rows
+        return float(np.average(np.abs(predicted - actual), weights=weights))
+
+
+class RootMeanSquaredError(RegressionMetric):
+    """Root of the mean squared error, in the unit of the target."""
+
+    def statistic(self, rows: tuple[Floats, Floats], weights: Floats) -> float:
+        predicted, actual = rows
+        return float(np.sqrt(np.average((predicted - actual) ** 2, weights=weights)))
+
+
+class R2(RegressionMetric):
+    """Coefficient of determination: the share of the targets' variance that is explained.
+
+    sklearn.metrics.r2_score; NaN where all targets are equal.
+    """
+
+    greater_is_better = True
+
+    def statistic(self, rows: tuple[Floats, Floats], weights: Floats) -> float:
+        predicted, actual = rows
+        spread = weights @ (actual - np.average(actual, weights=weights)) ** 2
+        left = weights @ (predicted - actual) ** 2
+        return float(1 - left / spread) if spread > 0 else float("nan")
+
+
+METRICS: Mapping[str, type[RegressionMetric]] = {
+    "mae": MeanAbsoluteError,
+    "rmse": RootMeanSquaredError,
+    "r2": R2,
+}

@@ -33,7 +33,7 @@ DESCRIBED_BY = {
     "toolkit.plugins": "toolkit.testing.isolation:describe_scenario",
     "toolkit.models": "toolkit.models.find:describe_mirror",
     "toolkit.data": "toolkit.data.plugin_source:describe_source",
-    "toolkit.metrics": "toolkit.evaluation.metrics.plugin_metrics:describe_metric",
+    "toolkit.metrics": "toolkit.evaluation.run_metrics:describe_metric",
     "toolkit.commands": "toolkit.cli.plugin_commands:describe_command",
 }
 

@@ -11,7 +11,7 @@ import pytest
 import toolkit
 from toolkit.cli.main import outcome
 from toolkit.errors import UserError
-from toolkit.evaluation.metrics import plugin_metrics
+from toolkit.evaluation import run_metrics
 from toolkit.registry import GROUP
 
 MODULE = '''
@@ -182,4 +182,4 @@ def test_it_is_named_by_what_it_brings(package, capsys):
     shown = capsys.readouterr().out
     assert "sums (from sums-dist)\n      Is a sum above nought?" in shown
     assert "their_sums" not in sys.modules
-    assert plugin_metrics.names() == []
+    assert run_metrics.names() == []

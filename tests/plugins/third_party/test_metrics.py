@@ -13,7 +13,6 @@ from toolkit.cli.main import outcome
 from toolkit.errors import UserError
 from toolkit.evaluation import run_metrics
 from toolkit.evaluation.bootstrap import interval, weights
-from toolkit.evaluation.metrics import plugin_metrics
 from toolkit.evaluation.scoring import score
 from toolkit.plugin import Plugin
 from toolkit.recipe.schema import Recipe
@@ -71,8 +70,8 @@ NAMES = ("Wrong", "OfText", "Nothing", "classes", "fails", "number", "gone")
 def package(site):
     """A package of metrics, good and bad, and one that cannot be imported."""
     points = {name.lower(): f"their_metrics:{name}" for name in NAMES}
-    site.add("My_Package", {plugin_metrics.GROUP: points}, {"their_metrics.py": MODULE})
-    site.add("absent", {plugin_metrics.GROUP: {"wrong": "no_such_metrics:Wrong"}}, {})
+    site.add("My_Package", {run_metrics.GROUP: points}, {"their_metrics.py": MODULE})
+    site.add("absent", {run_metrics.GROUP: {"wrong": "no_such_metrics:Wrong"}}, {})
     return site
 
 
@@ -151,9 +150,9 @@ def test_without_a_package_that_brings_one(settings, capsys):
 
 def test_each_is_tried(package):
     good = {}
-    for entry in registry.entries(plugin_metrics.GROUP):
+    for entry in registry.entries(run_metrics.GROUP):
         try:
-            good[entry.name] = plugin_metrics.describe_metric(entry)
+            good[entry.name] = run_metrics.describe_metric(entry)
         except UserError:
             assert entry.name in ("fails", "number", "gone", "wrong")
     assert good.keys() == {"wrong", "oftext", "nothing", "classes"}
@@ -164,7 +163,7 @@ def test_the_interval_is_that_of_rows_drawn_again(package):
     text, truth = ["a", "b", "a", "c", "b", "a"] * 8, ["a", "b", "b", "c", "a", "a"] * 8
     rows = [({"label": one, "score": 0.5}, other) for one, other in zip(text, truth, strict=True)]
     batches = [([p for p, _ in part], [r for _, r in part]) for part in (rows[:7], rows[7:])]
-    (found,) = score({"wrong": plugin_metrics.load("my-package:wrong")}, batches, seed=3).values()
+    (found,) = score({"wrong": run_metrics.load("my-package:wrong")}, batches, seed=3).values()
     wrong = np.array([prediction["label"] != other for prediction, other in rows], float)
     draws = [float(wrong @ counts) / len(rows) for counts in weights(len(rows), 200, 3)]
     assert found["value"] == pytest.approx(wrong.mean())

@@ -25,8 +25,8 @@ _AVERAGES = [f"{measure}_{average}" for measure in ("precision", "recall", "f1")
 _CLASSES = {
     "accuracy": "labels.Accuracy",
     "top5_accuracy": "probabilities.Top5Accuracy",
-    **dict.fromkeys(("sensitivity", "specificity", "precision", "recall", "f1"), "ratios.Binary"),
-    **dict.fromkeys(_AVERAGES, "ratios.Averaged"),
+    **dict.fromkeys(("sensitivity", "specificity", "precision", "recall", "f1"), "labels.Binary"),
+    **dict.fromkeys(_AVERAGES, "labels.Averaged"),
     "matthews_correlation": "labels.MatthewsCorrelation",
     "roc_auc": "ranking.RocAuc",
     "average_precision": "ranking.AveragePrecision",

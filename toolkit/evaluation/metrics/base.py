@@ -245,7 +245,6 @@ class ClassificationMetric(RowMetric):
         )
 
     def encode(self, predictions: Any, references: Any) -> tuple[Any, Any]:
-        """Return rows as numbers."""
         encode = self.encoding.scores if self.scored else self.encoding.predictions
         return encode(predictions), self.encoding.references(references)
 

@@ -2,16 +2,68 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from toolkit.errors import UserError
 from toolkit.evaluation.calibration import BINS, bin_of
-from toolkit.evaluation.metrics.base import Array, Floats, sums_by
-from toolkit.evaluation.metrics.score_base import ScoreMetric, is_true
+from toolkit.evaluation.metrics.base import Array, ClassificationMetric, Floats, as_array, sums_by
 
 SLACK = 1e-5  # rounding of probabilities in float32 or bfloat16
+
+
+@dataclass(frozen=True)
+class PreparedScores:
+    """The rows whose true class has a score: places, result of `prepare`, and excluded rows."""
+
+    places: Array
+    prepared: Any
+    left_out: int
+
+
+class ScoreMetric(ClassificationMetric):
+    """A metric of probabilities.
+
+    Rows of a class without a score are excluded, and counted as "left_out" in the result; with
+    `multilabel`, so are labels without a score (uncounted). The value is NaN if no row is left, or
+    a score is not finite.
+    """
+
+    scored = True
+
+    @abstractmethod
+    def prepare(self, scores: Floats, truth: Array) -> Any:
+        """Prepare scores (rows, classes) and true ids (rows,), or 0/1 (rows, classes)."""
+
+    def value(self, prepared: Any, weights: Floats) -> float:
+        """Return the value for rows of these weights, as `statistic` does."""
+        return super().statistic(prepared, weights)
+
+    def rows(self, predictions: Any, references: Any) -> PreparedScores:
+        scores, truth = as_array(predictions), as_array(references)
+        classes = scores.shape[1]
+        if self.multilabel:
+            if truth.shape[1] < classes:
+                raise UserError(f"{classes} scores, but only {truth.shape[1]} labels per row")
+            places, truth = np.arange(len(truth)), truth[:, :classes]
+        else:
+            places = np.flatnonzero(truth < classes)
+            scores, truth = scores[places], truth[places]
+        usable = len(places) > 0 and bool(np.isfinite(scores).all())
+        prepared = self.prepare(scores, truth) if usable else None
+        return PreparedScores(places, prepared, len(references) - len(places))
+
+    def statistic(self, rows: PreparedScores, weights: Floats) -> float:
+        weights = weights[rows.places]
+        if rows.prepared is None or not weights.any():
+            return float("nan")
+        return self.value(rows.prepared, weights)
+
+    def notes(self, rows: PreparedScores) -> dict[str, Any]:
+        return {"left_out": rows.left_out} if rows.left_out else {}
 
 
 class LogLoss(ScoreMetric):
@@ -27,7 +79,6 @@ class LogLoss(ScoreMetric):
     source = "Bishop (2006), Pattern Recognition and Machine Learning, p. 209"
 
     def prepare(self, scores: Floats, truth: Array) -> Floats:
-        """Return the loss of each row."""
         _check_probabilities(scores)
         if self.multilabel:
             right = np.where(truth.astype(bool), scores, 1 - scores)
@@ -50,7 +101,6 @@ class Top5Accuracy(ScoreMetric):
     k = 5
 
     def check_classes(self) -> None:
-        """Refuse several labels per row."""
         if self.multilabel:
             raise UserError(f"top{self.k}_accuracy is for one label per row")
 
@@ -77,11 +127,10 @@ class ExpectedCalibrationError(ScoreMetric):
     def prepare(self, scores: Floats, truth: Array) -> tuple[Floats, int]:
         """Return outcome minus confidence per row and bin, (rows, bins), and decisions per row."""
         _check_probabilities(scores)
-        right = is_true(truth, scores.shape[1])
+        right = truth.astype(bool)
         if not self.multilabel:
-            best = scores.argmax(axis=1)[:, None]
-            scores = np.take_along_axis(scores, best, axis=1)
-            right = np.take_along_axis(right, best, axis=1)
+            best = scores.argmax(axis=1)
+            scores, right = scores.max(axis=1)[:, None], (truth == best)[:, None]
         rows, decisions = scores.shape
         cells = np.arange(rows)[:, None] * BINS + bin_of(scores)
         sums = sums_by(cells.ravel(), (right - scores).ravel(), rows * BINS)

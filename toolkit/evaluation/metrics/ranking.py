@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from toolkit.evaluation.metrics.base import Array, Floats, sums_by
-from toolkit.evaluation.metrics.score_base import PreparedScores, ScoreMetric
+from toolkit.evaluation.metrics.probabilities import PreparedScores, ScoreMetric
 
 Places = npt.NDArray[np.intp]
 ROUNDING = 1e-12  # shares of the weight below it are what subtracting sums leaves of zero
@@ -82,7 +82,6 @@ class _RankingMetric(ScoreMetric):
         return rank(scores.T[wanted], truth == np.array(wanted)[:, None])
 
     def width(self, rows: PreparedScores) -> int:
-        """Return the number of classes that are ranked."""
         return 1 if rows.prepared is None else len(rows.prepared.order)
 
 
@@ -99,7 +98,6 @@ class RocAuc(_RankingMetric):
     source = "Hanley and McNeil (1982), Radiology 143:29-36"
 
     def value(self, prepared: Ranks, weights: Floats) -> float:
-        """Return the mean over classes."""
         total = float(weights.sum())
         above = prepared.cumulative(weights)
         own = weights[prepared.row]
@@ -125,7 +123,6 @@ class AveragePrecision(_RankingMetric):
     source = "https://scikit-learn.org/stable/modules/model_evaluation.html#average-precision"
 
     def value(self, prepared: Ranks, weights: Floats) -> float:
-        """Return the mean over classes."""
         own = weights[prepared.row]
         found = np.concatenate([[0.0], np.cumsum(own)])
         hits = found[prepared.upto] - found[prepared.before]

@@ -39,7 +39,6 @@ class SumMetric(RowMetric):
         return Features(predictions=List(Value("float64")), references=Value("bool"))
 
     def encode(self, predictions: Any, references: Any) -> tuple[Any, Any]:
-        """Return the counts of rows, and which have any."""
         found = [self.counts(*pair) for pair in zip(predictions, references, strict=True)]
         known = [counts is not None for counts in found]
         return [[float(n) for n in counts or ()] for counts in found], known
@@ -53,5 +52,4 @@ class SumMetric(RowMetric):
         return found
 
     def statistic(self, rows: Floats, weights: Floats) -> float:
-        """Return the value of the weighted sums."""
         return float(self.value(weights @ rows))
