@@ -84,8 +84,9 @@ def windows(
         for other, name in combinations(bounds, 2)
         if bounds[name][0] < bounds[other][1] and bounds[other][0] < bounds[name][1]
     ]
-    if "test" not in found and not faults:
-        faults.append(Fault("data.split.windows", "lacks one for test"))
+    lacking = [name for name in ALIASES if name not in found]
+    if lacking and not faults:
+        faults.append(Fault("data.split.windows", f"lacks one for {' and '.join(lacking)}"))
     if faults:
         raise DataError(faults)
     notes = [f"splits are windows of {column!r}"]

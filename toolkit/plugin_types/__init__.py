@@ -7,7 +7,7 @@ from toolkit.plugin_types.columns import (
     Column, InputColumn, LabelColumn, ListColumn, ListTargetColumn, NoOptions, NumberColumn,
     ObjectColumn, Options, TargetColumn, TextColumn, column_markers, columns,
 )
-from toolkit.plugin_types.rows import (
+from toolkit.plugin_types.values import (
     Baseline, BaselineData, BaselineResult, Ints, JsonValue, Prediction, PredictionFile,
     ReshapedRows, Row, RowInspection, open_file,
 )

@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from toolkit.plugin_types.rows import PredictionFile
+from toolkit.plugin_types.values import PredictionFile
 
 MARGIN = 1e-3  # a decision nearer than this (in probability) to another one may become it
 PROBABILITY = 1e-2  # by how much probabilities may differ
