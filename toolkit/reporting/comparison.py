@@ -19,9 +19,10 @@ from toolkit.runs.folder import Run
 from toolkit.utils.jsonable import finite
 
 VERDICTS = {True: "better", False: "worse", None: "no clear difference"}
-SCORES = ("metric", "reference", "run", "difference", "95% interval", "p", "verdict")
+SCORES = ("metric", "reference", "run", "change", "95% interval", "p", "verdict")
 CHANGES = ("row", "actual", "reference predicted", "run predicted")
 ROWS = 10  # changed rows in the terminal
+WORD = 10  # letters of a word that is not broken in the terminal
 
 
 def show(reference: Run, found: Sequence[Compared], console: Console) -> None:
@@ -31,11 +32,11 @@ def show(reference: Run, found: Sequence[Compared], console: Console) -> None:
     for one in found:
         path, facts = plain(one.run.path), plain(_facts(one.run))
         console.print(f"\n[bold]{path}[/]  {facts}", highlight=False)
-        console.print(_in_terminal(_scores(one)))
+        console.print(_in_terminal(_scores(one), console.width))
         if counts := _counts(one):
             console.print(counts, highlight=False)
         if one.changes:
-            console.print(_in_terminal(_changes(one, ROWS)))
+            console.print(_in_terminal(_changes(one, ROWS), console.width))
 
 
 def page(reference: Run, found: Sequence[Compared]) -> str:
@@ -131,10 +132,15 @@ def _label(value: Any) -> str:
     return cut(value if isinstance(value, str) else examples.brief(value, lists=True))
 
 
-def _in_terminal(table: Table) -> terminal_table.Table:
+def _in_terminal(table: Table, width: int) -> terminal_table.Table:
+    """Return a table whose lines break between words, where the window is wide enough for that."""
+    columns = [[word for cell in column for word in str(cell).split()]
+               for column in zip(table.head, *table.rows, strict=True)]  # fmt: skip
+    longest = [min(WORD, max(map(len, words), default=0)) for words in columns]
+    fits = sum(longest) + 3 * len(longest) <= width
     found = terminal_table.Table(show_edge=False)
-    for name in table.head:
-        found.add_column(name, overflow="fold")
+    for name, least in zip(table.head, longest, strict=True):
+        found.add_column(name, overflow="fold", min_width=least if fits else None)
     for row in table.rows:
         found.add_row(*map(plain, row))
     return found

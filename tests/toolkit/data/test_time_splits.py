@@ -50,7 +50,8 @@ def test_windows_choose_the_rows(dated, door):
         ({"time": "day", "windows": {"train": ["soon", "2025-02-01"],
                                      "test": ["2024-01-02", "2024-01-03"]}},
          "windows.train: 'day' cannot be read as times"),
-        ({"time": "day", "windows": {"train": ["2024-01-02", "2024-01-03"]}}, "lacks one for validation and test"),
+        ({"time": "day", "windows": {"train": ["2024-01-02", "2024-01-03"]}},
+         "lacks one for validation and test"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(dated, door, split, message):
