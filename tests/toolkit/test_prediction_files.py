@@ -156,17 +156,18 @@ def test_masks_are_files_wherever_predictions_go(grids, tmp_path):
 
 
 def test_a_row_that_the_model_cannot_take_is_rejected_alone(grids, tmp_path):
-    rows = [[1, 3], [99, 3], [6, 3], None, [2, 3]]  # 99 is no token of the model
+    rows = [[1, 3], [99, 3], [6, 3], None, [2, 3], "none"]  # 99 is no token of the model
     source = tmp_path / "new.jsonl"
     source.write_text("".join(json.dumps({"dice": dice}) + "\n" for dice in rows))
     found = predict_file.predict(Run(grids.path), str(source), tmp_path / "out.jsonl")
-    assert (found.rows, found.rejected) == (3, 2)
+    assert (found.rows, found.rejected) == (3, 3)
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
     assert [line["dice"] for line in lines] == [[1, 3], [6, 3], [2, 3]]
     rejected = [json.loads(line) for line in found.rejected_path.read_text().splitlines()]
-    assert [row["row"] for row in rejected] == [2, 4]
+    assert [row["row"] for row in rejected] == [2, 4, 6]
     assert rejected[0]["reason"].startswith("IndexError: ")
     assert rejected[1]["reason"] == "empty dice"
+    assert rejected[2]["reason"] == "dice is 'none': a list is expected"
     alone = grids.predict([{"dice": [6, 3]}])
     assert (tmp_path / lines[1]["prediction"]["mask"]["file"]).read_bytes() == alone[0][
         "mask"

@@ -125,11 +125,11 @@ def outcome(arguments: list[str] | None = None) -> int:
         if debug:
             traceback.print_exc()
         if mailbox.speaks(error):
-            click.echo(_message(error, debug), err=True)
+            click.echo(message(error, debug), err=True)
         return error.exit_code if isinstance(error, ToolkitError) else 1
 
 
-def _message(error: Exception, debug: bool) -> str:
+def message(error: Exception, debug: bool = False) -> str:
     """Return the message of an error; several faults are one per line."""
     if not isinstance(error, ToolkitError):  # a bug here or in a library
         text = _cut(printable(f"Failed: {type(error).__name__}: {str(error) or repr(error)}"))

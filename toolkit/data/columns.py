@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from toolkit.plugin_types import Column
 
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 DEEPEST = 4  # keys of a path that are searched for the nearest one
 KINDS = {  # of `Column` -> what may be in it, as `kind_of` names it, and in messages
     "text": ({"text", "number", "boolean", "other"}, "a text"),
@@ -34,6 +35,21 @@ def with_paths(rows: datasets.Dataset, names: Iterable[str]) -> datasets.Dataset
         found = None if name in rows.column_names else _resolved(rows, name)
         if found is not None:
             rows = rows.add_column(name, found[0], feature=found[1])
+    return rows
+
+
+def with_numbers(rows: datasets.Dataset, names: Iterable[str]) -> datasets.Dataset:
+    """Return rows whose columns of texts are numbers where most cells are; the others are null."""
+    from toolkit.data.checks import column_values
+
+    for name in names:
+        if kind_of(rows.features[name]) == "text":
+            texts = pc.utf8_trim_whitespace(pa.concat_arrays(column_values(rows, name).chunks))
+            known = pc.match_substring_regex(texts, NUMBER)
+            if 2 * (pc.sum(known).as_py() or 0) > len(texts):
+                values = pc.cast(pc.if_else(known, texts, None), pa.float64())
+                place = rows.column_names
+                rows = rows.remove_columns(name).add_column(name, values).select_columns(place)
     return rows
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from toolkit.data import checks, media, sources
-from toolkit.data.columns import require_kinds, with_paths
+from toolkit.data.columns import require_kinds, with_numbers, with_paths
 from toolkit.data.load import reshaped
 from toolkit.data.reader import ColumnRoles, RaggedRows, read_remote, read_tables
 from toolkit.errors import DataError, Fault
@@ -68,6 +68,8 @@ def read_prediction_rows(
         raw = reshaped(plugin, raw, "predict", roles).rows
     raw = with_paths(raw, [name for name, _ in inputs.values()])
     checks.require_columns({"rows": raw}, {f"options.{k}": n for k, (n, _) in inputs.items()})
+    numbers = [name for name, mark in inputs.values() if mark.kind == "number"]
+    raw = with_numbers(raw, numbers)
     require_kinds({"rows": raw}, inputs)
     for name in (name for name, mark in inputs.values() if mark.files):
         raw, wrong = media.as_files(raw, name, Path(shown).parent, shown)

@@ -33,13 +33,13 @@ from toolkit.runs.prediction_files import FileStore
 from toolkit.runs.predictor import Predictor, load_predictor
 from toolkit.utils import jsonable
 from toolkit.utils.logging import quiet_libraries
-from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     import datasets
 
 STDIN = "-"
 LINES = (".jsonl", ".ndjson")
+TYPES = {"list": list, "object": dict, "number": int | float, "boolean": bool}  # of JSON
 WINDOW = 4096  # rows that are prepared and predicted together
 
 
@@ -173,14 +173,14 @@ def _copy_objects(
     lines: IO[bytes], clean: Path, named: Mapping[str, tuple[str, Column]]
 ) -> tuple[Any, dict[int, tuple[str, Any]]]:
     """Copy the lines that are JSON objects; return their numbers, and what is wrong with others."""
-    texts = [name for name, mark in named.values() if mark.as_text and mark.role != "target"]
+    inputs = {name: mark for name, mark in named.values() if mark.role != "target"}
     numbers, wrong = array("q"), {}
     with clean.open("wb") as file:
         for number, line in enumerate(lines, 1):
             if not line.strip():
                 continue
             try:
-                file.write(_normalized(json.loads(line), texts))
+                file.write(_normalized(json.loads(line), inputs))
                 numbers.append(number)
                 continue
             except RecursionError:
@@ -195,18 +195,23 @@ def _copy_objects(
     return np.array(numbers), wrong
 
 
-def _normalized(row: Any, texts: list[str]) -> bytes:
+def _normalized(row: Any, inputs: Mapping[str, Column]) -> bytes:
     """Return a row as a line of JSON, numbers in columns of texts as text.
 
     Raises:
-        DataError: it is not an object, or has a list or an object in a column of texts.
+        DataError: it is not an object, or a column holds something else than its kind.
         ValueError: it cannot be written as JSON in UTF-8.
     """
     if not isinstance(row, dict):
         raise DataError("is not a JSON object")
-    if odd := [name for name in texts if isinstance(row.get(name), dict | list)]:
-        raise DataError(f"{listing(odd)} is not text")
-    row |= {name: str(row[name]) for name in texts if row.get(name) is not None}
+    there = {name: mark for name, mark in inputs.items() if row.get(name) is not None}
+    for name, mark in there.items():
+        if mark.as_text:
+            if isinstance(row[name], dict | list):
+                raise DataError(f"{name} is not text")
+            row[name] = str(row[name])
+        elif not isinstance(row[name], TYPES.get(mark.kind, object)):
+            raise DataError(f"{name} is {str(row[name])[:60]!r}: a {mark.kind} is expected")
     return json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
 
 

@@ -178,3 +178,15 @@ def test_markers_name_the_kinds():
     assert {k: m.kind for k, m in column_markers(Several).items()} == {
         "words": "list", "size": "number"
     }  # fmt: skip
+
+
+def test_a_cell_that_is_no_number_is_missing_where_the_others_are(write):
+    import datasets
+
+    from toolkit.data.columns import with_numbers
+
+    rows = datasets.Dataset.from_dict({"a": ["1", " 2.5e3 ", "n/a", None, "-.5"], "b": ["x"] * 5})
+    found = with_numbers(rows, ["a", "b"])
+    assert found["a"][:] == [1.0, 2500.0, None, None, -0.5]
+    assert found["b"][:] == ["x"] * 5  # told as what it is
+    assert found.column_names == ["a", "b"]
