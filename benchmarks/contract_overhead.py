@@ -33,19 +33,6 @@ HOOKS = {
 }
 WORDS = ["invoice", "parcel", "refund", "login", "error", "crash", "late", "price", "broken",
          "update", "order", "account"]  # fmt: skip
-    "invoice",
-    "parcel",
-    "refund",
-    "login",
-    "error",
-    "crash",
-    "late",
-    "price",
-    "broken",
-    "update",
-    "order",
-    "account",
-]
 
 
 def main(rows: int) -> None:

@@ -190,13 +190,11 @@ def missing(
 def absent(values: pa.ChunkedArray, empty_lists: bool = False) -> np.ndarray[Any, Any]:
     """Return one bool per value: true where it is null, NaN, only spaces, or an empty list."""
     if empty_lists and (pa.types.is_list(values.type) or pa.types.is_large_list(values.type)):
-        empty: np.ndarray[Any, Any] = pc.list_value_length(values).fill_null(0).to_numpy() == 0
-        return empty
+        return np.asarray(pc.list_value_length(values).fill_null(0).to_numpy() == 0)
     nothing = pc.is_null(values, nan_is_null=pa.types.is_floating(values.type))
     json = isinstance(values.type, pa.JsonType)  # a column of mixed types, as JSON texts
     if json or values.type in (pa.string(), pa.large_string(), pa.string_view()):
         texts = pc.utf8_trim_whitespace(values.cast(pa.large_string()))
         blank = pc.match_substring_regex(texts, r'^"\s*"$') if json else pc.equal(texts, "")
         nothing = pc.or_(nothing, blank.fill_null(True))
-    found: np.ndarray[Any, Any] = nothing.to_numpy()
-    return found
+    return np.asarray(nothing)

@@ -9,8 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
+import datasets
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
@@ -18,9 +19,6 @@ from toolkit.data.csv_dialect import Dialect, check_quotes, find_dialect
 from toolkit.data.text_files import check_encoding, convert_once, opened
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing
-
-if TYPE_CHECKING:
-    import datasets
 
 BLOCK = 1 << 23  # bytes parsed at a time; a single longer row gets a larger block
 LONGEST_ROW = 1 << 28
@@ -52,7 +50,6 @@ def read_csv(
         DataError: empty file, wrong encoding (with its line), duplicate columns, ragged rows, a
             quote that is not closed where it should be.
     """
-    import datasets
 
     def write(target: Path) -> None:
         check_encoding(path, encoding)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.data import checks, groups, media, splits
+from toolkit.data import checks, groups, splits
 from toolkit.data.columns import require_kinds, with_paths
 from toolkit.data.overlap import Overlap, measure_overlap
-from toolkit.data.reader import ColumnRoles, read_raw_splits
+from toolkit.data.reader import ColumnRoles, read_raw_splits, with_files
 from toolkit.errors import DataError, Fault, ToolkitError
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import ReshapedRows
@@ -87,7 +87,7 @@ def load_splits(
         if reasons:
             skipped[name] = {**reasons, **skipped.get(name, {})}
     if plugin is not None and features:
-        usable = _derived(usable, plugin.add_features)
+        usable = _derived(usable, plugin)
     split = spec.split
     if not (split.group or split.time):
         split = split.model_copy(update={"group": spec.group})
@@ -120,11 +120,7 @@ def reshaped(
     if found.rows is rows:
         return found
     faults, where = list[Fault](), f"{type(plugin).__name__}.reshape_rows, {split}"
-    whole = found.rows
-    for name in roles.files:
-        if name in whole.column_names:
-            whole, wrong = media.as_files(whole, name, Path(), where)
-            faults += wrong
+    whole = with_files(found.rows, roles.files, Path(), where, faults)
     if not len(whole):
         faults.append(Fault(where, f"makes no row of {len(rows):,}"))
     if faults:
@@ -142,8 +138,7 @@ def _check_columns(
     wanted = {f"options.{option}": name for option, (name, _) in columns.items()}
     by = {"data.group": spec.group, "data.split.group": spec.split.group,
           "data.split.time": spec.split.time}  # fmt: skip
-    wanted |= {key: name for key, name in by.items() if name is not None}
-    wanted |= extra
+    wanted |= {key: name for key, name in by.items() if name is not None} | dict(extra)
     found = {name: with_paths(rows, wanted.values()) for name, rows in raw.items()}
     checks.require_columns(found, wanted)
     require_kinds(found, columns)
@@ -171,12 +166,12 @@ def _inspected(
 
 
 def _derived(
-    given: dict[str, datasets.Dataset], add_features: Callable[[datasets.Dataset], datasets.Dataset]
+    given: dict[str, datasets.Dataset], plugin: Plugin[Any]
 ) -> dict[str, datasets.Dataset]:
     import datasets
 
     whole = datasets.concatenate_datasets(list(given.values()))
-    found = add_features(whole)
+    found = plugin.add_features(whole)
     if found is whole:
         return given
     if len(found) != len(whole):

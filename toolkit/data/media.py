@@ -13,6 +13,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+import xxhash
+
+from toolkit.data.checks import column_values
 from toolkit.data.sources import ALIASES, describe_special, format_of, nearest_beside, split_named
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing
@@ -25,8 +29,6 @@ SHOWN = 10  # missing files that are named
 
 def digest(value: Any) -> str:
     """Return a hash of the contents of a file, given as a value, bytes or a path."""
-    import xxhash
-
     if isinstance(value, Mapping):
         if value.get("digest"):
             return str(value["digest"])
@@ -39,8 +41,6 @@ def digest(value: Any) -> str:
 
 def fingerprint(splits: Mapping[str, datasets.Dataset], columns: Sequence[str]) -> str:
     """Return a hash of the contents of the files that rows name; empty if there are none."""
-    import xxhash
-
     total, empty = xxhash.xxh3_128(), True
     for split, rows in splits.items():
         for name in columns:
@@ -81,10 +81,8 @@ def folder_of_files(
                 for path, label in every if path.suffix.lower() in suffixes]  # fmt: skip
         if not rows:
             what = "holds no table and no folder a class with files in it"
-            if files := sum(path.is_file() for path in root.iterdir()):
-                what += (
-                    f", but {files:,} files side by side: put those of one class into one folder"
-                )
+            if n := sum(path.is_file() for path in root.iterdir()):
+                what += f", but {n:,} files side by side: put those of one class into one folder"
             raise DataError(Fault(str(root), f"{what} (files that count: {listing(suffixes, 20)})"))
         found[split] = _named_files(datasets.Dataset.from_list(rows), column, Path(), [])
         skipped += len(every) - len(rows)
@@ -165,9 +163,6 @@ def as_files(
         where: what the rows were read from, for the faults.
     """
     import datasets
-    import pyarrow as pa
-
-    from toolkit.data.checks import column_values
 
     feature = rows.features[column]
     if isinstance(feature, datasets.Image | datasets.Audio):
@@ -193,7 +188,6 @@ def as_files(
 
 def _replaced(rows: datasets.Dataset, column: str, cells: Any) -> datasets.Dataset:
     import datasets
-    import pyarrow as pa
 
     made = datasets.Dataset(pa.table({column: cells}))
     others = rows.remove_columns(column)
@@ -206,8 +200,6 @@ def _named_files(
     rows: datasets.Dataset, column: str, base: Path, faults: list[Fault], where: str = ""
 ) -> datasets.Dataset:
     """Replace paths by files with the digest of their contents; missing files become faults."""
-    import pyarrow as pa
-
     texts = rows[column][:]
     paths = [str(base / text.strip()) if text and text.strip() else None for text in texts]
     with ThreadPoolExecutor(os.cpu_count()) as pool:

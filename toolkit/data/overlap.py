@@ -15,7 +15,9 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xxhash
 
+from toolkit.data import media
 from toolkit.data.checks import BATCH
 from toolkit.data.splits import codes
 
@@ -65,8 +67,6 @@ def measure_overlap(
     "train-test" counts the rows of test whose inputs are also in train: "exact" as they are,
     "normalised" after `normalised`, or by the column `likeness` if there is one.
     """
-    import xxhash
-
     hashes = {name: _hashes(split, inputs, likeness) for name, split in splits.items()}
     found = Overlap()
     for first, second in combinations(hashes, 2):
@@ -114,15 +114,11 @@ def _hashes(
 
 def _content(value: Any) -> str:
     """Return what is compared: of an undecoded file only its bytes, whatever its name."""
-    from toolkit.data import media
-
     is_file = isinstance(value, Mapping) and {"bytes", "path"} <= set(value)
     return media.digest(value) if is_file or isinstance(value, bytes) else str(value)
 
 
 def _hash(texts: Sequence[str]) -> int:
-    import xxhash
-
     return int(xxhash.xxh3_64_intdigest("\x1f".join(texts).encode("utf-8", "surrogatepass")))
 
 

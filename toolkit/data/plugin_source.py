@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl
 
+import datasets
+import xxhash
 import yaml
 
 from toolkit import registry
+from toolkit.data.checks import tables
 from toolkit.data.sources import ALIASES
 from toolkit.errors import DataError, Fault, PluginError, UserError
 from toolkit.utils.text import listing, nearest
-
-if TYPE_CHECKING:
-    import datasets
 
 GROUP = "toolkit.data"
 PREFIX = "plugin:"
@@ -31,14 +31,16 @@ def read_plugin_source(source: str) -> tuple[dict[str, datasets.Dataset], str, l
     Raises:
         DataError: no such source, unknown arguments, or a function that fails.
     """
-    import datasets
-
     name, _, query = source.removeprefix(PREFIX).partition("?")
     try:
         make = registry.load(registry.resolve(GROUP, name))
     except UserError as error:
         raise DataError([Fault("data.source", fault.what) for fault in error.faults]) from error
-    given = _arguments(source, query)
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError:
+        raise DataError(Fault(source, "write plugin:NAME?key=value&key=value")) from None
+    given = {key: _value(text) for key, text in pairs}
     takes = inspect.signature(make).parameters
     faults = [
         Fault(source, f"takes no {key!r}.{nearest(key, takes)} It takes: {listing(takes)}.")
@@ -79,14 +81,6 @@ def describe_source(entry: registry.Entry) -> str:
     return f"{PREFIX}{entry.name} takes {listing(inspect.signature(found).parameters)}"
 
 
-def _arguments(source: str, query: str) -> dict[str, Any]:
-    try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query))
-    except ValueError:
-        raise DataError(Fault(source, "write plugin:NAME?key=value&key=value")) from None
-    return {key: _value(text) for key, text in pairs}
-
-
 def _value(text: str) -> Any:
     """Return a number, true or false where a text is one in YAML; otherwise the text."""
     try:
@@ -98,10 +92,6 @@ def _value(text: str) -> Any:
 
 def _digest(rows: datasets.Dataset) -> str:
     """Return a hash of column names, types and contents, the same however rows are chunked."""
-    import xxhash
-
-    from toolkit.data.checks import tables
-
     total = xxhash.xxh3_128(str(rows.features).encode())
     for table in tables(rows, rows.column_names):
         for batch in table.combine_chunks().to_batches():

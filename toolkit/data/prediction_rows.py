@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import datasets
 import numpy as np
 
 from toolkit.data import checks, media, sources
@@ -13,11 +14,10 @@ from toolkit.data.columns import require_kinds, with_numbers, with_paths
 from toolkit.data.load import reshaped
 from toolkit.data.reader import ColumnRoles, RaggedRows, read_remote, read_tables
 from toolkit.errors import DataError, Fault
+from toolkit.recipe.schema import DataSpec
 from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
-    import datasets
-
     from toolkit.plugin import Plugin
     from toolkit.plugin_types import Column
 
@@ -48,10 +48,6 @@ def read_prediction_rows(
     Raises:
         DataError: all faults of the path, file or columns.
     """
-    import datasets
-
-    from toolkit.recipe.schema import DataSpec
-
     datasets.disable_progress_bars()
     spec = DataSpec(source=source, rename=dict(rename))
     roles = ColumnRoles.of(columns)

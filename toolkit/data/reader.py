@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.data import checks, media, sources
 from toolkit.errors import DataError, Fault
+from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     import datasets
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Rows by split, a fingerprint of their contents, and notes for the reader of the report.
 RawSplits = tuple[dict[str, "datasets.Dataset"], str, list[str]]
+#: `hub:owner/name[:config][@revision]`: a dataset of the Hub, or of the local cache.
+HUB = re.compile(r"hub:(?P<name>[\w.-]+(?:/[\w.-]+)?)(?::(?P<config>[^@]+))?(?:@(?P<rev>.+))?")
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,7 @@ def read_raw_splits(spec: DataSpec, roles: ColumnRoles, own: Collection[str] = (
     raw, fingerprint, notes = remote
     faults: list[Fault] = []
     for name in raw:
-        raw[name] = _with_files(raw[name], list(roles.files), Path(), str(spec.source), faults)
+        raw[name] = with_files(raw[name], roles.files, Path(), str(spec.source), faults)
     if faults:
         raise DataError(faults)
     return raw, fingerprint + media.fingerprint(raw, list(roles.files)), notes
@@ -86,8 +90,6 @@ def read_remote(spec: DataSpec) -> RawSplits | None:
     """Return the splits that the Hub or a plugin provides; None where the source is a path."""
     source = spec.source if isinstance(spec.source, str) else ""
     if source.startswith("hub:"):
-        from toolkit.data.hub import read_hub
-
         raw, fingerprint, notes = read_hub(source)
     elif source.startswith("plugin:"):
         from toolkit.data.plugin_source import read_plugin_source
@@ -126,7 +128,7 @@ def read_tables(
         for path in paths:
             try:
                 table = _renamed(_table(path, spec, as_text, own, ragged), spec.rename)
-                parts.append(_with_files(table, file_columns, path.parent, str(path), faults))
+                parts.append(with_files(table, file_columns, path.parent, str(path), faults))
             except DataError as error:
                 faults += error.faults
         if len(parts) == len(paths):
@@ -139,9 +141,10 @@ def read_tables(
     return ordered, contents + media.fingerprint(ordered, there), notes
 
 
-def _with_files(
-    rows: datasets.Dataset, columns: Sequence[str], base: Path, where: str, faults: list[Fault]
+def with_files(
+    rows: datasets.Dataset, columns: Iterable[str], base: Path, where: str, faults: list[Fault]
 ) -> datasets.Dataset:
+    """Return rows whose columns hold undecoded files; what is wrong with them becomes faults."""
     for name in columns:
         if name in rows.column_names:
             rows, wrong = media.as_files(rows, name, base, where)
@@ -191,3 +194,39 @@ def _table(
         cache=ragged.cache if ragged else Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-csv",
         ragged=ragged.rows if ragged else None,
     )
+
+
+def read_hub(source: str) -> RawSplits:
+    """Return (splits, fingerprint, notes) of a dataset of the Hub.
+
+    Raises:
+        DataError: the address is malformed, or the dataset cannot be loaded (no network and not
+            in the cache, unknown name, one that needs code from the Hub).
+    """
+    import datasets
+
+    match = HUB.fullmatch(source)
+    if match is None:
+        what = f"write hub:owner/name[:config][@revision], not {source!r}"
+        raise DataError(Fault("data.source", what))
+    name, config, revision = match.group("name", "config", "rev")
+    try:
+        found = datasets.load_dataset(name, config, revision=revision)
+    except Exception as error:  # network, Hub and builder errors have no common base
+        what = (
+            f"cannot be loaded from the Hub or the local cache ({type(error).__name__}: "
+            f"{str(error).partition(chr(10))[0]}). Without a network, give local files with "
+            "--data FILE."
+        )
+        raise DataError(Fault(source, what)) from error
+    splits: dict[str, datasets.Dataset] = {}
+    for given, rows in found.items():
+        split = given if given in sources.ALIASES else sources.split_named(str(given))
+        if split is not None:
+            splits.setdefault(split, rows)
+    if "train" not in splits:
+        raise DataError(Fault(source, f"has no train split but {listing(found)}"))
+    skipped = [name for name in found if found[name] not in splits.values()]
+    notes = [f"{source}: skipped split(s) {listing(skipped)}"] if skipped else []
+    fingerprint = "".join(f"{split}:{splits[split]._fingerprint}" for split in sorted(splits))
+    return {name: splits[name] for name in sources.ALIASES if name in splits}, fingerprint, notes

@@ -141,8 +141,7 @@ def _by_group(groups: Ints, sizes: Mapping[str, int], rng: np.random.Generator) 
         if not filled and len(order):
             split[order[np.argmin(counts[order])]] = place
         order = order[split[order] == 0]
-    found: Ints = split[groups]
-    return found
+    return np.asarray(split[groups])
 
 
 def codes(split: datasets.Dataset, column: str) -> Ints:
@@ -172,5 +171,4 @@ def _sortable(split: datasets.Dataset, column: str) -> Ints:
     except pa.ArrowNotImplementedError:
         what = f"{column!r} holds {values.type}, which has no order in time"
         raise DataError(Fault("data.split.time", what)) from None
-    found: Ints = ranks.to_numpy().astype(np.int64)
-    return found
+    return np.asarray(ranks.to_numpy(), np.int64)

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from toolkit.data.checks import absent, column_values
 from toolkit.data.sources import ALIASES
 from toolkit.errors import DataError, Fault
+from toolkit.plugin_types import Ints
 from toolkit.recipe.schema import UNITS
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from toolkit.recipe.schema import SplitSpec
 
-Times = np.ndarray[Any, np.dtype[np.int64]]
 LAST = 253_402_300_800  # seconds from 1970 to the end of the year 9999
 
 
@@ -94,7 +94,7 @@ def windows(
     return datasets.DatasetDict({name: found[name] for name in ALIASES if name in found}), notes
 
 
-def milliseconds(rows: datasets.Dataset, column: str) -> Times:
+def milliseconds(rows: datasets.Dataset, column: str) -> Ints:
     """Return the times of rows as whole milliseconds since 1970; numbers are seconds.
 
     Raises:
@@ -116,7 +116,7 @@ def time_values(rows: datasets.Dataset, column: str) -> pa.ChunkedArray:
     return values
 
 
-def _as_times(values: pa.ChunkedArray, column: str) -> Times:
+def _as_times(values: pa.ChunkedArray, column: str) -> Ints:
     kind = values.type
     try:
         if pa.types.is_integer(kind) or pa.types.is_floating(kind):

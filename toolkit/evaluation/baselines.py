@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.evaluation import chunks
+from toolkit.evaluation.scoring import Scores, score
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints, Prediction, Row
 
 if TYPE_CHECKING:
     import datasets
     import evaluate
 
-    from toolkit.evaluation.scoring import Scores
     from toolkit.plugin import Plugin
 
 FIRST = 512  # rows of the first fit, whose time gives an estimate for more
@@ -38,24 +38,19 @@ def fit_within(fit: Callable[[int], Any], rows: int, seconds: float) -> tuple[An
     Returns the last result of `fit`, and the number of rows it was given.
     """
     count, end = min(rows, FIRST), time.monotonic() + seconds
-    start = time.monotonic()
-    model = fit(count)
-    spent = time.monotonic() - start
-    per_row = spent / count
-    while count < rows:
-        left = CAUTION * (end - time.monotonic())
-        affordable = count + int((left - spent) / max(per_row, 1e-9))
-        if left < spent or affordable < 2 * count:
-            break
-        # At most eight times as many: few rows predict the cost of very many poorly.
-        before = count, spent
-        count = min(rows, affordable, 8 * count)
+    fewer, spent_before = 0, 0.0
+    while True:
         start = time.monotonic()
         model = fit(count)
         spent = time.monotonic() - start
-        # Without the fixed cost of a fit.
-        per_row = max(spent - before[1], 0.0) / (count - before[0])
-    return model, count
+        # From the second fit on without the fixed cost of one.
+        per_row = max(spent - spent_before, 0.0) / (count - fewer)
+        left = CAUTION * (end - time.monotonic())
+        affordable = count + int((left - spent) / max(per_row, 1e-9))
+        if count == rows or left < spent or affordable < 2 * count:
+            return model, count
+        # At most eight times as many: few rows predict the cost of very many poorly.
+        fewer, spent_before, count = count, spent, min(rows, affordable, 8 * count)
 
 
 def row_batches(split: datasets.Dataset) -> Iterator[list[Row]]:
@@ -116,8 +111,6 @@ def score_baselines(
         groups: of the test rows, as `score` takes them. attempt: what each baseline runs in.
         rows: raw rows by split, those that are prepared; the plugin's data where not given.
     """
-    from toolkit.evaluation.scoring import score
-
     raw: Any = rows or plugin.data
     if raw is None:
         return {}, {}

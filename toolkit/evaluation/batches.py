@@ -26,14 +26,14 @@ def by_length(
     prepared: datasets.Dataset, rows: range, batch_size: int, *, tight: bool = False
 ) -> Iterator[list[int]]:
     """Yield batches of row numbers, sorted by falling length, so that little is padded."""
-    lengths = None
+    lengths = np.zeros(len(rows), np.int64)
     if "length" in prepared.column_names:
         table = prepared.select_columns(["length"]).with_format("numpy")
         lengths = table[rows.start : rows.stop]["length"]
-    order = np.argsort(-lengths, kind="stable") if lengths is not None else np.arange(len(rows))
+    order = np.argsort(-lengths, kind="stable")
     for start in range(0, len(order), batch_size):
         places = order[start : start + batch_size]
-        ends = cuts(lengths[places]) if tight and lengths is not None else [len(places)]
+        ends = cuts(lengths[places]) if tight else [len(places)]
         for first, last in pairwise([0, *ends]):
             yield [rows[place] for place in places[first:last]]
 

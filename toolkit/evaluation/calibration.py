@@ -83,21 +83,19 @@ class Sample:
         """Yield the same batches of (predictions, references)."""
         for predictions, references in pairs:
             if self.usable and predictions:
-                self._keep(predictions, references)
+                self.usable = self._keep(predictions, references)
             yield predictions, references
 
-    def _keep(self, predictions: list[Any], references: list[Any]) -> None:
+    def _keep(self, predictions: list[Any], references: list[Any]) -> bool:
         self.classes = self.classes or Encoding.of(predictions[0], references[0])
         if self.classes is None:
-            self.usable = False
-            return
+            return False
         step = max(1, -(-self.rows * self.classes.scored // CELLS))
         chosen = slice(-self.seen % step, None, step)
         self.seen += len(predictions)
         scores = self.classes.probabilities(predictions[chosen])
         if scores is None:
-            self.usable = False
-            return
+            return False
         truth = self.classes.references(list(map(truth_of, references[chosen])))
         if self.classes.multilabel:
             truth = truth[:, : self.classes.scored].astype(bool)
@@ -106,6 +104,7 @@ class Sample:
             scores, truth = scores[known], truth[known]
         self.truth.append(truth)
         self.scores.append(scores.astype(np.float32))
+        return True
 
     def fitted(self) -> dict[str, Any] | None:
         """Return the temperature and the number of rows it was fitted on; None without one."""

@@ -44,8 +44,7 @@ def bounds(prepared: datasets.Dataset, rows: int) -> Ints:
     whole = len(owners) and owners[0] == 0 and owners[-1] == rows - 1
     if rows and (not whole or (steps < 0).any() or (steps > 1).any()):
         raise ValueError(f"{len(owners)} rows for {rows}: it must keep every row, in order")
-    found: Ints = np.searchsorted(owners, np.arange(rows + 1))
-    return found
+    return np.asarray(np.searchsorted(owners, np.arange(rows + 1)))
 
 
 def windows(starts: Ints, most: int) -> Iterator[tuple[int, int]]:

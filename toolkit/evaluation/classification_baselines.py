@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.evaluation.baselines import FittedBaseline, fit_within, row_batches
+from toolkit.evaluation.batches import batch_maker, by_length, records
+from toolkit.evaluation.metrics.encoding import Floats
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints
 from toolkit.utils.logging import quiet_fit
 
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import Prediction, Row
 
 BATCH = 64
-
-Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,6 @@ def _probabilities(model: Any, inputs: Any, task: Classification) -> Floats:
 def _encoder(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Floats]:
     import torch
 
-    from toolkit.evaluation.batches import batch_maker
     from toolkit.utils.hardware import bf16_supported
 
     trained = next(plugin.model.parameters()).device
@@ -188,8 +187,7 @@ def _encoder(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Floats]:
             pooled = (states * weights).sum(1) / weights.sum(1).clamp(min=1)
         else:
             pooled = states.flatten(2).mean(-1) if states.ndim == 4 else states.mean(1)
-        found: Floats = pooled.cpu().numpy().astype(np.float64)
-        return found
+        return np.asarray(pooled.cpu().numpy(), np.float64)
 
     return encode
 
@@ -201,8 +199,6 @@ def _encode(
     deadline: float,
 ) -> tuple[Floats, Ints]:
     """Return features and numbers of the rows that were encoded before the deadline."""
-    from toolkit.evaluation.batches import by_length, records
-
     features: list[Floats] = []
     taken: list[int] = []
     for start in range(0, len(order), 16 * BATCH):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import cycle, islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import datasets
 
     from toolkit.plugin import Plugin
-    from toolkit.plugin_types import Prediction
+    from toolkit.plugin_types import Ints, Prediction
 
 WINDOW = 4096  # rows that are sorted by length together, and whose predictions are held at once
 AHEAD = 2  # batches that wait for each device
@@ -70,122 +70,108 @@ def predict(
     import torch
 
     tight = tight and next(model.parameters()).device.type == "cpu"
-
     lanes = [(one, batch_maker(plugin, one, with_loss)) for one in (model, *others)]
     starts = chunks.bounds(prepared, len(raw))
+    work = _Work(plugin, lanes, raw, prepared, starts)
     with evaluating(model), torch.inference_mode():
         for first, last in chunks.windows(starts, WINDOW):
             rows = range(int(starts[first]), int(starts[last]))
             batches = list(by_length(prepared, rows, batch_size, tight=tight))
             place = (0, 1) if alone else (distributed.rank(), distributed.size())
-            own = _window(plugin, lanes, raw, prepared, batches, *place)
+            own = work.share(batches, *place)
             shares = [own] if alone else distributed.gather_object(own)
             if shares is not None:
-                yield _joined(plugin, raw, prepared, starts[first : last + 1], first, shares)
+                yield work.joined(first, last, shares)
 
 
-def _window(
-    plugin: Plugin[Any],
-    lanes: Sequence[Lane],
-    raw: datasets.Dataset,
-    prepared: datasets.Dataset,
-    batches: Sequence[list[int]],
-    rank: int,
-    ranks: int,
-) -> Share:
-    """Return this rank's share of a window: predictions by row number, and sums of losses.
+@dataclass(frozen=True)
+class _Work:
+    """A split, what predicts it, and where the prepared chunks of each raw row start."""
 
-    For rows in chunks, what the plugin keeps of each chunk takes the place of the predictions.
-    """
-    found: dict[int, Any] = {}
-    in_chunks = chunks.given(prepared)
-    losses: list[float] = []
-    places = range(rank, len(batches) + rank, ranks)
-    # Past the end a batch is repeated, as a sharded model needs all ranks in step.
-    turns = [batches[min(place, len(batches) - 1)] for place in places]
-    given = (records(prepared, chosen) for chosen in turns)
-    for place, chosen, found_of in zip(places, turns, _outputs(plugin, lanes, given), strict=True):
-        inputs, batch, outputs = found_of
-        if place >= len(batches):
-            continue
-        loss = loss_of(plugin, outputs, batch) if "labels" in batch else None
-        if loss is not None:
-            losses.append(loss * len(chosen))
-        if in_chunks:
-            made = plugin.reduce_chunk(outputs, inputs)
-            _check_count(plugin, "reduce_chunk", made, len(chosen))
-        else:
-            made = plugin.decode(outputs, records(raw, chosen), inputs)
-            _check_count(plugin, "decode", made, len(chosen))
-        found.update(zip(chosen, made, strict=True))
-    return found, losses
+    plugin: Plugin[Any]
+    lanes: Sequence[Lane]
+    raw: datasets.Dataset
+    prepared: datasets.Dataset
+    starts: Ints
 
+    def share(self, batches: Sequence[list[int]], rank: int, ranks: int) -> Share:
+        """Return this rank's share of a window: predictions by row number, and sums of losses.
 
-def _outputs(
-    plugin: Plugin[Any], lanes: Sequence[Lane], given: Iterable[list[dict[str, Any]]]
-) -> Iterator[tuple[list[dict[str, Any]], Mapping[str, Any], Any]]:
-    """Yield prepared rows, their batch and the model's outputs, in order; lanes work at once.
+        For rows in chunks, what the plugin keeps of each takes the place of the predictions.
+        """
+        found: dict[int, Any] = {}
+        losses: list[float] = []
+        places = range(rank, len(batches) + rank, ranks)
+        # Past the end a batch is repeated, as a sharded model needs all ranks in step.
+        turns = [batches[min(place, len(batches) - 1)] for place in places]
+        outputs_of = self._outputs(records(self.prepared, chosen) for chosen in turns)
+        for place, chosen, (inputs, batch, outputs) in zip(places, turns, outputs_of, strict=True):
+            if place >= len(batches):
+                continue
+            loss = loss_of(self.plugin, outputs, batch) if "labels" in batch else None
+            if loss is not None:
+                losses.append(loss * len(chosen))
+            if chunks.given(self.prepared):
+                made = self.plugin.reduce_chunk(outputs, inputs)
+                self._check_count("reduce_chunk", made, len(chosen))
+            else:
+                made = self.plugin.decode(outputs, records(self.raw, chosen), inputs)
+                self._check_count("decode", made, len(chosen))
+            found.update(zip(chosen, made, strict=True))
+        return found, losses
 
-    Only `infer` is called in other threads.
-    """
-    import torch
+    def _outputs(
+        self, given: Iterable[list[dict[str, Any]]]
+    ) -> Iterator[tuple[list[dict[str, Any]], Mapping[str, Any], Any]]:
+        """Yield prepared rows, their batch and the model's outputs; lanes work at once.
 
-    def infer(model: Any, batch: Mapping[str, Any]) -> Any:
-        with torch.inference_mode():  # a thread's own
-            return plugin.infer(model, batch)
+        Only `infer` is called in other threads.
+        """
+        import torch
 
-    if len(lanes) == 1:
-        model, make = lanes[0]
-        for rows in given:
-            batch = make(rows)
-            yield rows, batch, infer(model, batch)
-        return
-    with ExitStack() as stack:
-        threads = [stack.enter_context(ThreadPoolExecutor(1, "device")) for _ in lanes]
-        waiting: deque[tuple[Any, Any, Future[Any]]] = deque()
-        for number, rows in enumerate(given):
-            model, make = lanes[number % len(lanes)]
-            batch = make(rows)
-            future = threads[number % len(lanes)].submit(infer, model, batch)
-            waiting.append((rows, batch, future))
-            if len(waiting) > AHEAD * len(lanes):
-                before, made, future = waiting.popleft()
+        def infer(model: Any, batch: Mapping[str, Any]) -> Any:
+            with torch.inference_mode():  # a thread's own
+                return self.plugin.infer(model, batch)
+
+        if len(self.lanes) == 1:
+            model, make = self.lanes[0]
+            for rows in given:
+                batch = make(rows)
+                yield rows, batch, infer(model, batch)
+            return
+        with ExitStack() as stack:
+            threads = [stack.enter_context(ThreadPoolExecutor(1, "device")) for _ in self.lanes]
+            waiting: deque[tuple[Any, Any, Future[Any]]] = deque()
+            turns = cycle(zip(self.lanes, threads, strict=True))
+            for rows, ((model, make), thread) in zip(given, turns, strict=False):
+                batch = make(rows)
+                waiting.append((rows, batch, thread.submit(infer, model, batch)))
+                if len(waiting) > AHEAD * len(self.lanes):
+                    before, made, future = waiting.popleft()
+                    yield before, made, future.result()
+            for before, made, future in waiting:
                 yield before, made, future.result()
-        for before, made, future in waiting:
-            yield before, made, future.result()
 
+    def _check_count(self, hook: str, made: Sequence[Any], rows: int) -> None:
+        if len(made) != rows:
+            name = type(self.plugin).__name__
+            raise HookError(f"{name}.{hook} gave {len(made)} predictions for {rows} rows")
 
-def _check_count(plugin: Plugin[Any], hook: str, made: Sequence[Any], rows: int) -> None:
-    if len(made) != rows:
-        raise HookError(
-            f"{type(plugin).__name__}.{hook} gave {len(made)} predictions for {rows} rows"
-        )
-
-
-def _joined(
-    plugin: Plugin[Any],
-    raw: datasets.Dataset,
-    prepared: datasets.Dataset,
-    starts: np.ndarray[Any, Any],
-    first: int,
-    shares: Sequence[Share],
-) -> Batch:
-    """Return the predictions of the raw rows from `first` on, whose chunks begin at `starts`."""
-    found = {row: made for share, _ in shares for row, made in share.items()}
-    losses = [loss for _, share in shares for loss in share]
-    total = float(np.nansum(losses)) if losses else None
-    if not chunks.given(prepared):
-        return Batch(first, [found[row] for row in range(starts[0], starts[-1])], total)
-    kept = [
-        [found[chunk] for chunk in range(start, end)]
-        for start, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
-    ]
-    rows = records(raw, range(first, first + len(kept)))
-    parts = iter(records(prepared, range(int(starts[0]), int(starts[-1]))))
-    prepared_rows = [list(islice(parts, len(chunks_of))) for chunks_of in kept]
-    predictions = plugin.decode(kept, rows, prepared_rows)
-    _check_count(plugin, "decode", predictions, len(kept))
-    return Batch(first, predictions, total)
+    def joined(self, first: int, last: int, shares: Sequence[Share]) -> Batch:
+        """Return the predictions of a range of raw rows."""
+        found = {row: made for share, _ in shares for row, made in share.items()}
+        losses = [loss for _, share in shares for loss in share]
+        total = float(np.nansum(losses)) if losses else None
+        starts = self.starts[first : last + 1].tolist()
+        if not chunks.given(self.prepared):
+            return Batch(first, [found[row] for row in range(starts[0], starts[-1])], total)
+        spans = [range(*span) for span in pairwise(starts)]
+        kept = [[found[chunk] for chunk in span] for span in spans]
+        parts = iter(records(self.prepared, range(starts[0], starts[-1])))
+        prepared = [list(islice(parts, len(span))) for span in spans]
+        predictions = self.plugin.decode(kept, records(self.raw, range(first, last)), prepared)
+        self._check_count("decode", predictions, len(kept))
+        return Batch(first, predictions, total)
 
 
 def loss_of(plugin: Plugin[Any], outputs: Any, batch: Mapping[str, Any]) -> float | None:

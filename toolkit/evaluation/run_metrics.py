@@ -49,9 +49,12 @@ def modules(plugin: Plugin[Any]) -> Mapping[str, evaluate.EvaluationModule]:
 
 
 def hints(plugin: Plugin[Any]) -> str:
-    """Return metrics of packages that may be meant by names unknown to the plugin."""
-    named = plugin.recipe.report.metrics if plugin.recipe else []
-    return "".join(hint(name) for name in named if not is_reference(name))
+    """Return the full names of metrics of packages, for bare names of them in the recipe."""
+    named, found = plugin.recipe.report.metrics if plugin.recipe else [], ""
+    for name in named:
+        whole = [reference for reference in names() if reference.partition(":")[2] == name]
+        found += f" Did you mean {listing(map(repr, whole))}?" if whole else ""
+    return found
 
 
 def is_reference(name: str) -> bool:
@@ -88,12 +91,6 @@ def load(reference: str, plugin: Plugin[Any] | None = None) -> evaluate.Evaluati
     if not isinstance(found, evaluate.EvaluationModule):
         raise PluginError(f"{what} does not return an evaluate.Metric but {found!r}.")
     return found
-
-
-def hint(name: str) -> str:
-    """Return a hint with the full name of another package's metric, for its bare name."""
-    whole = [reference for reference in names() if reference.partition(":")[2] == name]
-    return f" Did you mean {listing(map(repr, whole))}?" if whole else ""
 
 
 def _point(reference: str) -> EntryPoint:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.evaluation import metrics
 from toolkit.evaluation.bootstrap import interval, weights
 
 if TYPE_CHECKING:
@@ -65,10 +66,8 @@ def _computed(
     groups: Ints | None,
 ) -> dict[str, dict[str, Any]]:
     """Return what each module computes: value and, with a seed, low, high and draws."""
-    from toolkit.evaluation.metrics.base import RowMetric
-
     foreign = {name: _remembered(module) for name, module in modules.items()
-               if not isinstance(module, RowMetric)}  # fmt: skip
+               if not isinstance(module, metrics.RowMetric)}  # fmt: skip
     for predictions, references in pairs:
         for name, module in modules.items():
             given = taken(module, predictions) if name in foreign else predictions
@@ -131,9 +130,7 @@ def by_row(
 
     The cost grows with the square of the rows: it is for some hundreds of them.
     """
-    from toolkit.evaluation.metrics.base import RowMetric
-
-    if isinstance(module, RowMetric):
+    if isinstance(module, metrics.RowMetric):
         module.add_batch(predictions=predictions, references=references)
         return np.array((module.compute(by_row=True) or {}).get("by_row", []))
     inputs = _remembered(module)

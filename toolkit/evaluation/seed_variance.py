@@ -12,10 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from toolkit.evaluation.bootstrap import interval
 
@@ -69,7 +67,10 @@ def spread(values: Sequence[float], draws: Sequence[Sequence[float]] = ()) -> Sp
     found = np.asarray(values, np.float64)
     runs, mean, deviation = len(found), float(found.mean()), float(found.std(ddof=1))
     usual = Spread(mean, deviation, float(found.min()), float(found.max()))
-    matrix = _common(draws)
+    shortest = min(map(len, draws), default=0)  # fewer are the beginning of more
+    matrix = np.array([list(part)[:shortest] for part in draws], np.float64)
+    matrix = matrix.reshape(len(draws), shortest)
+    matrix = matrix[:, np.isfinite(matrix).all(axis=0)]  # the draws that all runs define
     if matrix.shape[0] != runs or matrix.shape[1] < 2 or not np.isfinite(found).all():
         return usual
     means = matrix.mean(axis=0)
@@ -85,11 +86,3 @@ def spread(values: Sequence[float], draws: Sequence[Sequence[float]] = ()) -> Sp
         rows=max(0.0, of_one - both) ** 0.5,
         both=both**0.5,
     )
-
-
-def _common(draws: Sequence[Sequence[float]]) -> npt.NDArray[Any]:
-    """Return the resamples that are defined in every run, shape (runs, n)."""
-    shortest = min(map(len, draws), default=0)  # fewer are the beginning of more
-    matrix = np.array([list(part)[:shortest] for part in draws], np.float64)
-    matrix = matrix.reshape(len(draws), shortest)
-    return matrix[:, np.isfinite(matrix).all(axis=0)]

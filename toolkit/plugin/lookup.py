@@ -44,10 +44,8 @@ def _refuse_other_versions(cls: type[Plugin[Any]], what: str, distribution: str)
     own = {name: cls.__dict__[name] for cls in reversed(cls.__mro__)
            if not issubclass(Plugin, cls) for name in cls.__dict__}  # fmt: skip
     old = [f"{name} is {RENAMED[name]} now" for name in RENAMED if name in own]
-    if (
-        inspect.isfunction(own.get("decode"))
-        and len(inspect.signature(own["decode"]).parameters) == 3
-    ):
+    decode = own.get("decode")
+    if inspect.isfunction(decode) and len(inspect.signature(decode).parameters) == 3:
         old.append("decode takes (outputs, rows, prepared)")
     if cls.api_version == API_VERSION and not old:
         return

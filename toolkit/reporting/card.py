@@ -95,10 +95,10 @@ def metadata(record: Mapping[str, Any], adapter: bool) -> ModelCardData:
 
 def _hub_dataset(record: Mapping[str, Any]) -> dict[str, Any]:
     """Return id, config and revision of data that comes from the Hub; {} of any other."""
-    from toolkit.data.hub import PATTERN
+    from toolkit.data.reader import HUB
 
     source = record["data"].get("source")
-    found = PATTERN.fullmatch(source) if isinstance(source, str) else None
+    found = HUB.fullmatch(source) if isinstance(source, str) else None
     if found is None:
         return {}
     keys = {"name": "dataset_type", "config": "dataset_config", "rev": "dataset_revision"}

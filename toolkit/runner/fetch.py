@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from toolkit.data.hub import read_hub
 from toolkit.data.plugin_source import PREFIX, read_plugin_source
+from toolkit.data.reader import read_hub
 from toolkit.data.sources import find_sources
 from toolkit.errors import DataError, UserError
 from toolkit.models import methods

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from toolkit.data import ClassLabels
-from toolkit.evaluation import classification_baselines
+from toolkit.evaluation import classification_baselines, metrics
 from toolkit.plugin_types import Baseline, Options, Prediction, Row
 from toolkit.tasks.base import Batch, Encoder, TaskPlugin
 
@@ -130,8 +130,6 @@ class ClassificationPlugin(TaskPlugin[OptionsT]):
 
     def metrics(self) -> Mapping[str, Any]:
         """Return the metrics that the recipe names, or the usual ones."""
-        from toolkit.evaluation import metrics
-
         names = (self.recipe.report.metrics if self.recipe else None) or self.usual_metrics()
         classes, several = self.labels.names, self.multi_label
         positive = self._option("positive", None)

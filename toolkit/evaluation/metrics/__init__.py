@@ -15,11 +15,9 @@ from toolkit.utils.text import nearest
 if TYPE_CHECKING:
     import evaluate
 
-    from toolkit.evaluation.metrics.base import RowMetric
-    from toolkit.evaluation.metrics.sums import SumMetric
+    from toolkit.evaluation.metrics.base import RowMetric, SumMetric
 
 __all__ = ["RowMetric", "SumMetric", "load", "names"]
-_BASES = {"RowMetric": "base", "SumMetric": "sums"}
 _AVERAGES = [f"{measure}_{average}" for measure in ("precision", "recall", "f1")
              for average in ("macro", "micro", "weighted")]  # fmt: skip
 _CLASSES = {
@@ -36,9 +34,9 @@ _CLASSES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _BASES:
+    if name not in ("RowMetric", "SumMetric"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_BASES[name]}"), name)
+    return getattr(import_module(f"{__name__}.base"), name)
 
 
 def names() -> list[str]:
@@ -56,7 +54,7 @@ def load(
     """Return a fresh metric module.
 
     Args:
-        labels, multilabel, pos_label: see `toolkit.evaluation.metrics.base.ClassificationMetric`.
+        labels, multilabel, pos_label: see `toolkit.evaluation.metrics.labels.ClassificationMetric`.
 
     Raises:
         UserError: an unknown name, or a metric that does not fit the classes.

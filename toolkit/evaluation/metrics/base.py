@@ -18,11 +18,11 @@ from uuid import uuid4
 import evaluate
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from datasets import Features, List, Value
 
 from toolkit.errors import UserError
 from toolkit.evaluation.bootstrap import interval, resamples_for, weights
-from toolkit.evaluation.metrics.encoding import Encoding
 
 Floats = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
@@ -194,59 +194,46 @@ def _remove(folder: str, owner: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-class ClassificationMetric(RowMetric):
-    """A metric of classes, fed with the toolkit's decoded predictions or with plain numbers.
+class SumMetric(RowMetric):
+    """A metric of sums over rows: a subclass gives `counts`, and `value` if it is no plain ratio.
 
-    `add_batch` and `compute` take, per row:
-        predictions: {"label": .., "scores": {label: p}}, or {"labels": [..], "scores": {..}} where
-            `multilabel`; or what scikit-learn takes: class ids or rows of 0/1 for metrics of
-            labels, rows of probabilities (or one score, of the positive of two classes) for
-            metrics of scores.
-        references: label texts, or lists of them where `multilabel`; or class ids, or rows of 0/1.
-
-    Args:
-        labels: the classes that the model knows, in the order of their ids; None for plain numbers.
-        pos_label: the positive one of two classes; by default the last.
-        name: of the result; by default the class's.
-
-    Raises:
-        UserError: values of another form, or a `pos_label` that is not a label.
+    Counts are all that is kept of a row, so that predictions may be of any form.
     """
 
-    scored = False  # whether it takes probabilities rather than labels
+    @abstractmethod
+    def counts(self, prediction: Any, reference: Any) -> Sequence[float] | None:
+        """Return the numbers of a row that are summed, as many for each; None if it has no value.
 
-    def __init__(
-        self,
-        labels: Sequence[str] | None = None,
-        multilabel: bool = False,
-        pos_label: str | None = None,
-        name: str | None = None,
-        **evaluate_kwargs: Any,
-    ) -> None:
-        self._name = name
-        self.encoding = Encoding(labels, multilabel, pos_label)
-        self.multilabel = multilabel
-        self.check_classes()
-        super().__init__(**evaluate_kwargs)
+        A mean is the ratio of [value, 1], a weighted one that of [weight * value, weight].
+        """
 
-    @property
-    def name(self) -> str:
-        """The name of the result."""
-        return self._name or str(super().name)
+    def value(self, sums: Floats) -> float:
+        """Return the value for the sums of all rows: by default the first over the second.
 
-    def check_classes(self) -> None:
-        """Raise a UserError if the metric does not fit the classes."""
+        NaN where that is undefined.
+        """
+        over, under = sums
+        return float(over / under) if under else float("nan")
 
     def stored(self) -> Features:
-        """Return ids, or rows of 0 and 1; of predictions also probabilities."""
-        truth = List(Value("int8")) if self.multilabel else Value("int32")
-        return Features(
-            predictions=List(Value("float64")) if self.scored else truth, references=truth
-        )
+        """Return the features of counts, which have no width where the row has no value."""
+        return Features(predictions=List(Value("float64")), references=Value("bool"))
 
     def encode(self, predictions: Any, references: Any) -> tuple[Any, Any]:
-        encode = self.encoding.scores if self.scored else self.encoding.predictions
-        return encode(predictions), self.encoding.references(references)
+        found = [self.counts(*pair) for pair in zip(predictions, references, strict=True)]
+        known = [counts is not None for counts in found]
+        return [[float(n) for n in counts or ()] for counts in found], known
+
+    def rows(self, predictions: Any, references: Any) -> Floats:
+        """Return the counts, shape (rows, counts), NaN where a row has no value."""
+        known = as_array(references)
+        values = as_array(predictions.filter(pa.array(known))) if known.any() else np.zeros((0, 1))
+        found: Floats = np.full((len(known), values.shape[1]), np.nan)
+        found[known] = values
+        return found
+
+    def statistic(self, rows: Floats, weights: Floats) -> float:
+        return float(self.value(weights @ rows))
 
 
 def as_array(column: Any) -> Array:

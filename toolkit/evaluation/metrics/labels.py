@@ -1,19 +1,77 @@
-"""Metrics of predicted labels: accuracy, precision, recall, F1, and Matthews correlation.
+"""Metrics of classes, and of predicted labels: accuracy, precision, recall, F1, correlation.
 
-They follow from three sums per class: the weight of the rows where it is true, where it is
-predicted, and where it is both.
+Those of labels follow from three sums per class: the weight of the rows where it is true, where it
+is predicted, and where it is both.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from datasets import Features, List, Value
 from scipy import sparse
 
 from toolkit.errors import UserError
-from toolkit.evaluation.metrics.base import Array, ClassificationMetric, Floats, as_array
+from toolkit.evaluation.metrics.base import Array, Floats, RowMetric, as_array
+from toolkit.evaluation.metrics.encoding import Encoding
+
+
+class ClassificationMetric(RowMetric):
+    """A metric of classes, fed with the toolkit's decoded predictions or with plain numbers.
+
+    `add_batch` and `compute` take, per row:
+        predictions: {"label": .., "scores": {label: p}}, or {"labels": [..], "scores": {..}} where
+            `multilabel`; or what scikit-learn takes: class ids or rows of 0/1 for metrics of
+            labels, rows of probabilities (or one score, of the positive of two classes) for
+            metrics of scores.
+        references: label texts, or lists of them where `multilabel`; or class ids, or rows of 0/1.
+
+    Args:
+        labels: the classes that the model knows, in the order of their ids; None for plain numbers.
+        pos_label: the positive one of two classes; by default the last.
+        name: of the result; by default the class's.
+
+    Raises:
+        UserError: values of another form, or a `pos_label` that is not a label.
+    """
+
+    scored = False  # whether it takes probabilities rather than labels
+
+    def __init__(
+        self,
+        labels: Sequence[str] | None = None,
+        multilabel: bool = False,
+        pos_label: str | None = None,
+        name: str | None = None,
+        **evaluate_kwargs: Any,
+    ) -> None:
+        self._name = name
+        self.encoding = Encoding(labels, multilabel, pos_label)
+        self.multilabel = multilabel
+        self.check_classes()
+        super().__init__(**evaluate_kwargs)
+
+    @property
+    def name(self) -> str:
+        """The name of the result."""
+        return self._name or str(super().name)
+
+    def check_classes(self) -> None:
+        """Raise a UserError if the metric does not fit the classes."""
+
+    def stored(self) -> Features:
+        """Return ids, or rows of 0 and 1; of predictions also probabilities."""
+        truth = List(Value("int8")) if self.multilabel else Value("int32")
+        return Features(
+            predictions=List(Value("float64")) if self.scored else truth, references=truth
+        )
+
+    def encode(self, predictions: Any, references: Any) -> tuple[Any, Any]:
+        encode = self.encoding.scores if self.scored else self.encoding.predictions
+        return encode(predictions), self.encoding.references(references)
 
 
 @dataclass(frozen=True)
@@ -31,8 +89,7 @@ class Outcomes:
 
     def sums(self, weights: Floats) -> Floats:
         """Return the weight of hits, truth and predictions per class, shape (3, width)."""
-        found: Floats = (self.cells @ weights).reshape(3, self.width)
-        return found
+        return np.asarray(self.cells @ weights).reshape(3, self.width)
 
 
 class LabelMetric(ClassificationMetric):
@@ -124,8 +181,7 @@ def ratio(measure: str, hits: Floats, truth: Floats, predicted: Floats) -> Float
         "recall": (hits, truth),
         "f1": (2 * hits, truth + predicted),
     }[measure]
-    found: Floats = np.divide(over, under, out=np.zeros_like(under), where=under > 0)
-    return found
+    return np.asarray(np.divide(over, under, out=np.zeros_like(under), where=under > 0))
 
 
 class Binary(LabelMetric):
@@ -138,8 +194,8 @@ class Binary(LabelMetric):
     def check_classes(self) -> None:
         if self.multilabel:
             raise self._unfit("several labels per row")
-        if len(self.encoding.labels or ()) > 2:
-            raise self._unfit(f"{len(self.encoding.labels or ())} classes")
+        if (classes := len(self.encoding.labels or ())) > 2:
+            raise self._unfit(f"{classes} classes")
 
     @property
     def measure(self) -> str:

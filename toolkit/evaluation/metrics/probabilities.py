@@ -10,7 +10,8 @@ import numpy as np
 
 from toolkit.errors import UserError
 from toolkit.evaluation.calibration import BINS, bin_of
-from toolkit.evaluation.metrics.base import Array, ClassificationMetric, Floats, as_array, sums_by
+from toolkit.evaluation.metrics.base import Array, Floats, as_array, sums_by
+from toolkit.evaluation.metrics.labels import ClassificationMetric
 
 SLACK = 1e-5  # rounding of probabilities in float32 or bfloat16
 
@@ -87,8 +88,7 @@ class LogLoss(ScoreMetric):
             right = scores[np.arange(len(truth)), truth] / np.where(total > 0, total, 1.0)
             right = right[:, None]
         eps = np.finfo(np.float64).eps
-        losses: Floats = -np.log(np.clip(right, eps, 1 - eps)).mean(axis=1)
-        return losses
+        return np.asarray(-np.log(np.clip(right, eps, 1 - eps)).mean(axis=1))
 
 
 class Top5Accuracy(ScoreMetric):
@@ -107,8 +107,7 @@ class Top5Accuracy(ScoreMetric):
     def prepare(self, scores: Floats, truth: Array) -> Floats:
         """Return 1 for each row that is right, else 0."""
         best = np.argsort(scores, axis=1, kind="stable")[:, -self.k :]
-        found: Floats = (best == truth[:, None]).any(axis=1).astype(np.float64)
-        return found
+        return np.asarray((best == truth[:, None]).any(axis=1), np.float64)
 
 
 class ExpectedCalibrationError(ScoreMetric):
