@@ -137,6 +137,10 @@ def test_masks_are_files_wherever_predictions_go(grids, tmp_path):
     assert record["tables"] == {
         "Rows by mask": {"columns": ["mask", "rows"], "rows": [["all", 12]]}
     }
+    wrong = [row for row, (one, other) in enumerate(zip(predictions, references, strict=True))
+             if one["mask"] != other]  # fmt: skip
+    kept = json.loads((path / "logs" / "examples.json").read_text())
+    assert sorted(kept["kinds"].get("worst", [])) == wrong  # and none that is right
     report = (path / "report.html").read_text()
     assert "Rows by mask" in report
     assert 'alt="the image with predicted' in report

@@ -130,7 +130,8 @@ class Plugin(ABC, Generic[OptionsT]):
     def load_model(self) -> transformers.PreTrainedModel:
         """Return the pretrained model from `self.model_path`, with a head that fits the data.
 
-        Any torch module with `save_pretrained` (safetensors) and without another kind of `config`.
+        Any torch module will do whose `save_pretrained` writes safetensors and whose `config`, if
+        it has one, is a PreTrainedConfig.
         """
 
     def load_saved(self, dtype: torch.dtype) -> Any:
