@@ -56,6 +56,7 @@ def out(name: str, at: str, place: str, *says: str, **files: Content) -> Case:
 
 
 BAD_RECORDS: list[tuple[str, Content, tuple[str, ...]]] = [
+    ("tables that are none", record(tables={"a": {"columns": 3}}), ("tables.a", "damaged")),
     ("empty", "", ("damaged",)),
     ("half of it", record()[:99], ("damaged",)),
     ("no JSON", "status: finished\n", ("damaged",)),

@@ -152,6 +152,10 @@ class RunRecord(OpenModel):
         name: str
         reason: str
 
+    class Table(OpenModel):
+        columns: list[str]
+        rows: list[list[str | float | int | None]]
+
     class Resources(OpenModel):
         peak_memory_bytes: Counts = {}
         energy_joules: dict[str, float] = {}
@@ -180,6 +184,7 @@ class RunRecord(OpenModel):
     resources: Resources | None = None
     figures: dict[str, str] = {}
     resumed: list[dict[str, Any]] = []
+    tables: dict[str, Table] = {}
     failed_parts: list[FailedPart] = []
 
 
