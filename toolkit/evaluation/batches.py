@@ -108,8 +108,11 @@ def collator(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Mapping[st
         own = [name for name in PRIVATE if name in rows[0]]
         if not own:
             return collate(rows)
-        values = {name: torch.tensor([row[name] for row in rows]) for name in own}
-        return {**collate([{k: v for k, v in r.items() if k not in own} for r in rows]), **values}
+        values = {name: [row[name] for row in rows] for name in own}
+        rest = collate([{k: v for k, v in row.items() if k not in own} for row in rows])
+        # A split in the format of numpy has arrays here, which torch takes together alone.
+        return {**rest, **{name: torch.tensor(np.stack(v) if isinstance(v[0], np.ndarray) else v)
+                           for name, v in values.items()}}  # fmt: skip
 
     return make
 
