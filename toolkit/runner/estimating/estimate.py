@@ -133,18 +133,15 @@ def _fixed(job: Job, measured: StepTimings) -> float:
 
 def _baselines(job: Job, train_seconds: float) -> float:
     """Return the seconds of the baselines: what some rows took, up to their share of training."""
-    import datasets
-
     raw, prepared = job.loaded.splits, job.prepared
     start = time.monotonic()
     some = {n: chunks.select(raw[n], prepared[n], range(min(len(raw[n]), ROWS))) for n in raw}
-    data = datasets.DatasetDict({n: rows for n, (rows, _) in some.items()})
+    data = {n: rows for n, (rows, _) in some.items()}
     inputs = {n: made for n, (_, made) in some.items()}
-    plugin = job.plugin.with_(data=data)
-    modules = partial(run_metrics.modules, plugin)
     score_baselines(
-        plugin, inputs, modules, SECONDS / 4, job.recipe.seed,
+        job.plugin, inputs, partial(run_metrics.modules, job.plugin), SECONDS / 4, job.recipe.seed,
         attempt=lambda *what: suppress(Exception),  # which does not fail the run either
+        rows=data,
     )  # fmt: skip
     seconds = time.monotonic() - start
     seconds *= sum(len(raw[n]) for n in ("train", "test"))
