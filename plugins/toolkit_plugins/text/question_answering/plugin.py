@@ -129,11 +129,15 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         golds = list(self._golds("validation"))
         return {"no_answer_threshold": Sweep(predictions, golds).choose()}
 
+    def training_statistics(self) -> Mapping[str, Any]:
+        """Return whether there are questions without an answer, which decides on the metrics."""
+        return {"some_unanswerable": self.some_unanswerable}
+
     def metrics(self) -> Mapping[str, Any]:
         """Return the metrics that the recipe names, or the usual ones."""
         from toolkit_plugins.text.question_answering import metrics
 
-        second = self.some_unanswerable
+        second = bool(self.statistics.get("some_unanswerable")) or self.some_unanswerable
         names = (self.recipe.report.metrics if self.recipe else None) or (
             list(metrics.CLASSES) if second else ["f1", "exact_match"]
         )
