@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,25 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.data.columns import paths_of
+from toolkit.data.columns import paths_of, tables
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing, nearest
 
 if TYPE_CHECKING:
     import datasets
 
-BATCH = 10_000
 SHOWN = 5
-
-
-def tables(split: datasets.Dataset, columns: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield the rows of some columns as Arrow tables of up to 10,000 rows, in order."""
-    yield from split.select_columns(list(columns)).with_format("arrow").iter(BATCH)
-
-
-def column_values(split: datasets.Dataset, column: str) -> pa.ChunkedArray:
-    """Return the values of a column, a chunk for each table of `tables`."""
-    return pa.chunked_array([t[column].combine_chunks() for t in tables(split, [column])])
 
 
 def require_columns(splits: Mapping[str, datasets.Dataset], wanted: Mapping[str, str]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from toolkit.plugin_types import Column
 
+BATCH = 10_000  # rows of a table
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 DEEPEST = 4  # keys of a path that are searched for the nearest one
 KINDS = {  # of `Column` -> what may be in it, as `kind_of` names it, and in messages
@@ -24,6 +25,16 @@ KINDS = {  # of `Column` -> what may be in it, as `kind_of` names it, and in mes
     "list": ({"list"}, "a list"),
     "object": ({"object"}, "an object"),
 }
+
+
+def tables(split: datasets.Dataset, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield the rows of some columns as Arrow tables of up to 10,000 rows, in order."""
+    yield from split.select_columns(list(columns)).with_format("arrow").iter(BATCH)
+
+
+def column_values(split: datasets.Dataset, column: str) -> pa.ChunkedArray:
+    """Return the values of a column, a chunk for each table of `tables`."""
+    return pa.chunked_array([t[column].combine_chunks() for t in tables(split, [column])])
 
 
 def with_paths(rows: datasets.Dataset, names: Iterable[str]) -> datasets.Dataset:
@@ -40,8 +51,6 @@ def with_paths(rows: datasets.Dataset, names: Iterable[str]) -> datasets.Dataset
 
 def with_numbers(rows: datasets.Dataset, names: Iterable[str]) -> datasets.Dataset:
     """Return rows whose columns of texts are numbers where most cells are; the others are null."""
-    from toolkit.data.checks import column_values
-
     for name in names:
         if kind_of(rows.features[name]) == "text":
             texts = pc.utf8_trim_whitespace(pa.concat_arrays(column_values(rows, name).chunks))
@@ -55,8 +64,6 @@ def with_numbers(rows: datasets.Dataset, names: Iterable[str]) -> datasets.Datas
 
 def _resolved(rows: datasets.Dataset, name: str) -> tuple[pa.Array, Any] | None:
     """Return the values at a path and their feature; None where it leads nowhere."""
-    from toolkit.data.checks import column_values
-
     keys = name.split(".")
     for count in range(len(keys) - 1, 0, -1):
         head = ".".join(keys[:count])

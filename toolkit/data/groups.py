@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.data.checks import absent, column_values
+from toolkit.data.checks import absent
+from toolkit.data.columns import column_values
 from toolkit.plugin_types import Ints
 
 if TYPE_CHECKING:

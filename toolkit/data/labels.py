@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.data.checks import BATCH
+from toolkit.data.columns import BATCH
 from toolkit.errors import DataError, Fault, RecipeError
 from toolkit.utils.text import listing
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import xxhash
 
-from toolkit.data.checks import column_values
+from toolkit.data.columns import column_values
 from toolkit.data.sources import ALIASES, describe_special, format_of, nearest_beside, split_named
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing

@@ -18,7 +18,7 @@ import numpy as np
 import xxhash
 
 from toolkit.data import media
-from toolkit.data.checks import BATCH
+from toolkit.data.columns import BATCH
 from toolkit.data.splits import codes
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import xxhash
 import yaml
 
 from toolkit import registry
-from toolkit.data.checks import tables
+from toolkit.data.columns import tables
 from toolkit.data.sources import ALIASES
 from toolkit.errors import DataError, Fault, PluginError, UserError
 from toolkit.utils.text import listing, nearest

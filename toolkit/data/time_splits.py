@@ -10,7 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.data.checks import absent, column_values
+from toolkit.data.checks import absent
+from toolkit.data.columns import column_values
 from toolkit.data.sources import ALIASES
 from toolkit.errors import DataError, Fault
 from toolkit.plugin_types import Ints

@@ -85,7 +85,7 @@ def collect(
 
 def _class_rows(split: datasets.Dataset, column: str, known: set[str]) -> dict[str, int]:
     """Return class -> rows, for a column of classes that the model knows; otherwise {}."""
-    from toolkit.data.checks import tables
+    from toolkit.data.columns import tables
 
     if column not in split.column_names or not 1 < len(known) <= MOST_CLASSES:
         return {}
