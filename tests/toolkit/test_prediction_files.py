@@ -94,6 +94,7 @@ class Grids(Plugin[GridOptions]):
         return [Nothing()]
 
     def show(self, row, prediction, reference):
+        _, _ = row["dice"]
         return [str(row["dice"]), MarkedImage(prediction["mask"], mask=reference)]
 
     def tables(self, pairs):
@@ -152,9 +153,13 @@ def test_masks_are_files_wherever_predictions_go(grids, tmp_path):
     found = grids.predict([{"dice": [1, 3]}, {"dice": [6, 3]}])
     with grids.serve(block=False, port=0) as server:
         told = ask(server.url + "/predict?show", {"dice": [1, 3]})
+        # The number of dice is what `show` fails at: the prediction is there all the same.
+        failed = ask(server.url + "/predict?show", {"dice": [1, 3, 3]})
     data = base64.b64encode(found[0]["mask"].read()).decode()
     assert told["prediction"]["mask"] == {"file": f"data:image/png;base64,{data}"}
     assert "[1, 3]</p><img src=" in told["html"]
+    assert failed["html"] == ""
+    assert failed["prediction"]["mask"]["file"].startswith("data:image/png;")
     for line, one in zip(lines, found, strict=True):
         assert (tmp_path / line["prediction"]["mask"]["file"]).read_bytes() == one["mask"].read()
 
@@ -178,10 +183,56 @@ def test_a_row_that_the_model_cannot_take_is_rejected_alone(grids, tmp_path):
     ].read()
 
 
+def test_a_window_without_any_row_that_can_be_predicted_does_not_end_the_file(
+    grids, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(predict_file, "WINDOW", 2)
+    (tmp_path / "new.jsonl").write_text("".join(f'{{"dice": [{n}, 3]}}\n' for n in (1, 2, 99)))
+    found = predict_file.predict(Run(grids.path), str(tmp_path / "new.jsonl"), tmp_path / "o.jsonl")
+    assert (found.rows, found.rejected) == (2, 1)
+    assert len((tmp_path / "o.jsonl").read_text().splitlines()) == 2
+
+
 def test_a_file_without_any_row_that_can_be_predicted_is_an_error(grids, tmp_path):
     (tmp_path / "new.jsonl").write_text('{"dice": [99, 3]}\n' * 3)
     with pytest.raises(IndexError):
         predict_file.predict(Run(grids.path), str(tmp_path / "new.jsonl"), tmp_path / "out.jsonl")
+
+
+RESHAPED = PLUGIN.replace(
+    "    def prepare(",
+    """    def reshape_rows(self, rows, split):
+        if "rolls" not in rows.column_names:
+            return rows
+        pairs = [list(dice) for rolls in rows["rolls"] for dice in zip(rolls[::2], rolls[1::2])]
+        odd = sum(len(rolls) % 2 for rolls in rows["rolls"])
+        made = {"dice": pairs}
+        if split != "predict":
+            made["label"] = [int(dice[0] > 3) for dice in pairs]
+        return ReshapedRows(datasets.Dataset.from_dict(made), {"half a roll": odd} if odd else {})
+
+    def prepare(""",
+).replace("import PredictionFile,", "import PredictionFile, ReshapedRows,")
+
+
+def test_rows_in_another_shape_are_numbered_and_what_was_dropped_is_counted(scenario, tmp_path):
+    rows = [{"rolls": [n % 6 + 1, 3, 6 - n % 6, 2, 1][: 4 + n % 2]} for n in range(30)]
+    recipe = scenario("grids", RESHAPED, "Grids", rows, model={"from_config": TINY},
+                      training={"max_steps": 2})  # fmt: skip
+    run = toolkit.run(recipe, out=tmp_path / "run")
+    assert run.record["data"]["skipped"] == {"train": {"half a roll": 15}}
+    assert sum(run.record["data"]["rows"].values()) == 60
+    lines = ['{"rolls": [1, 3, 99, 3, 5]}', "no JSON", '{"rolls": [2, 3]}']
+    (tmp_path / "new.jsonl").write_text("\n".join(lines))
+    found = predict_file.predict(Run(run.path), str(tmp_path / "new.jsonl"), tmp_path / "o.jsonl")
+    assert (found.rows, found.rejected) == (2, 3)
+    out = [json.loads(line) for line in (tmp_path / "o.jsonl").read_text().splitlines()]
+    assert [line["dice"] for line in out] == [[1, 3], [2, 3]]
+    told = [json.loads(line) for line in found.rejected_path.read_text().splitlines()]
+    assert told[0] == {"row": None, "reason": "half a roll", "rows": 1}
+    assert [(line["row"], line["reason"].partition(":")[0]) for line in told[1:]] == [
+        (2, "is not JSON"), (2, "IndexError")
+    ]  # fmt: skip
 
 
 def test_a_name_that_leads_out_of_the_folder_is_refused(grids):

@@ -49,17 +49,36 @@ def with_paths(rows: datasets.Dataset, names: Iterable[str]) -> datasets.Dataset
     return rows
 
 
-def with_numbers(rows: datasets.Dataset, names: Iterable[str]) -> datasets.Dataset:
-    """Return rows whose columns of texts are numbers where most cells are; the others are null."""
+def with_numbers(
+    rows: datasets.Dataset, names: Iterable[str]
+) -> tuple[datasets.Dataset, dict[int, str]]:
+    """Return rows with numbers in columns of texts where most cells are such, and what is none.
+
+    One cell that is no number makes a csv column one of texts. The result is as if that row were
+    not there: row -> why.
+    """
+    from pyarrow.csv import ConvertOptions
+
+    wrong: dict[int, str] = {}
     for name in names:
-        if kind_of(rows.features[name]) == "text":
-            texts = pc.utf8_trim_whitespace(pa.concat_arrays(column_values(rows, name).chunks))
-            known = pc.match_substring_regex(texts, NUMBER)
-            if 2 * (pc.sum(known).as_py() or 0) > len(texts):
-                values = pc.cast(pc.if_else(known, texts, None), pa.float64())
-                place = rows.column_names
-                rows = rows.remove_columns(name).add_column(name, values).select_columns(place)
-    return rows
+        if kind_of(rows.features[name]) != "text":
+            continue
+        texts = pc.utf8_trim_whitespace(pa.concat_arrays(column_values(rows, name).chunks))
+        known = pc.match_substring_regex(texts, NUMBER).fill_null(False)
+        absent = pc.is_in(texts, value_set=pa.array([*ConvertOptions().null_values, None]))
+        if 2 * known.true_count <= len(texts) - absent.true_count:
+            continue
+        odd = pc.indices_nonzero(pc.invert(pc.or_(known, absent)))
+        wrong |= {row: f"{name} is {texts[row].as_py()[:60]!r}: a number is expected"
+                  for row in odd.to_pylist()}  # fmt: skip
+        values = pc.if_else(known, texts, None)
+        try:
+            values = pc.cast(values, pa.int64())
+        except pa.ArrowInvalid:  # a fraction, or beyond 64 bits
+            values = pc.cast(values, pa.float64())
+        place = rows.column_names
+        rows = rows.remove_columns(name).add_column(name, values).select_columns(place)
+    return rows, wrong
 
 
 def _resolved(rows: datasets.Dataset, name: str) -> tuple[pa.Array, Any] | None:

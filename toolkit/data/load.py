@@ -66,14 +66,7 @@ def load_splits(
 
     datasets.disable_progress_bars()
     roles = ColumnRoles.of(columns)
-    own = plugin.file_formats if plugin else ()
-    raw, fingerprint, notes = read_raw_splits(spec, roles, own)
-    dropped: dict[str, dict[str, int]] = {}
-    if plugin is not None:
-        for name, rows in raw.items():
-            made = reshaped(plugin, rows, name, roles)
-            raw[name], dropped[name] = made.rows, dict(made.dropped)
-            notes += made.notes
+    raw, fingerprint, notes, dropped = _read(spec, roles, plugin)
     raw = _check_columns(raw, spec, columns, roles.target, extra_columns or {})
     raw, unusable = _inspected(raw, plugin if features else None)
     usable, skipped = checks.skip_rows(
@@ -83,9 +76,7 @@ def load_splits(
         if name not in usable:
             count = sum(skipped[name].values())
             notes.append(f"split {name!r} has no usable row ({count:,} skipped) and is left out")
-    for name, reasons in dropped.items():
-        if reasons:
-            skipped[name] = {**reasons, **skipped.get(name, {})}
+    skipped |= {name: {**reasons, **skipped.get(name, {})} for name, reasons in dropped.items()}
     if plugin is not None and features:
         usable = _derived(usable, plugin)
     split = spec.split
@@ -105,6 +96,22 @@ def load_splits(
     found.notes = [*notes, *more, *groups.notes(units, str(spec.group)), *found.notes]
     kept = {"skipped": skipped, "groups": units, **vars(found)}
     return LoadedData(splits=made, fingerprint=fingerprint, **kept)
+
+
+def _read(
+    spec: DataSpec, roles: ColumnRoles, plugin: Plugin[Any] | None
+) -> tuple[dict[str, datasets.Dataset], str, list[str], dict[str, dict[str, int]]]:
+    """Return the splits in the plugin's shape, fingerprint and notes, and what was dropped."""
+    raw, fingerprint, notes = read_raw_splits(spec, roles, plugin.file_formats if plugin else ())
+    dropped: dict[str, dict[str, int]] = {}
+    if plugin is None:
+        return raw, fingerprint, notes, dropped
+    for name, rows in raw.items():
+        made = reshaped(plugin, rows, name, roles)
+        raw[name], notes = made.rows, [*notes, *made.notes]
+        if made.dropped:
+            dropped[name] = dict(made.dropped)
+    return raw, fingerprint, notes, dropped
 
 
 def reshaped(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -12,67 +13,93 @@ import numpy as np
 from toolkit.data import checks, media, sources
 from toolkit.data.columns import require_kinds, with_numbers, with_paths
 from toolkit.data.load import reshaped
-from toolkit.data.reader import ColumnRoles, RaggedRows, read_remote, read_tables
+from toolkit.data.reader import ColumnRoles, RaggedRows, read_remote, read_tables, with_files
 from toolkit.errors import DataError, Fault
+from toolkit.plugin_types.columns import marked
 from toolkit.recipe.schema import DataSpec
 from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     from toolkit.plugin import Plugin
-    from toolkit.plugin_types import Column
 
 T = TypeVar("T")
 
 
+@dataclass(frozen=True)
+class PredictionRows:
+    """Rows to predict, and the digest of their contents.
+
+    wrong: row -> why it cannot be predicted. dropped: reason -> rows that `reshape_rows` dropped.
+    """
+
+    rows: datasets.Dataset
+    digest: str
+    wrong: dict[int, str]
+    dropped: Mapping[str, int]
+
+
 def read_prediction_rows(
     source: str,
-    columns: Mapping[str, tuple[str, Column]],
-    rename: Mapping[str, str],
+    plugin: Plugin[Any],
     shown: str,
-    split: str | None = None,
-    plugin: Plugin[Any] | None = None,
-    ragged: RaggedRows | None = None,
-) -> tuple[datasets.Dataset, str]:
-    """Return the rows of one table and the digest of their contents; no splits are made.
+    split: str | None,
+    ragged: RaggedRows,
+) -> PredictionRows:
+    """Return the rows of one table; no splits are made.
 
-    A missing file that a row names is no error here: the plugin reports it for that row alone.
+    A missing file that a row names is no error here: it is told for that row alone.
 
     Args:
         source: a path, hub: or plugin:; for scenarios that read files also a folder of them.
-        columns, rename: as `load_splits` and its spec take them.
         shown: the source's name in messages; paths in rows are relative to its folder.
         split: which one, of a source that has several.
-        plugin: which may have file formats of its own, and reshape rows.
         ragged: takes the rows of a csv file that do not fit its header.
 
     Raises:
         DataError: all faults of the path, file or columns.
     """
     datasets.disable_progress_bars()
+    rename = plugin.recipe.data.rename if plugin.recipe else {}
     spec = DataSpec(source=source, rename=dict(rename))
-    roles = ColumnRoles.of(columns)
+    roles = ColumnRoles.of(marked(plugin.options))
     folders = media.class_folders(source) if len(roles.files) == 1 else None
     if folders is not None:
         ((column, suffixes),) = roles.files.items()
         raw = media.files_below(_one_split(folders[0], split, shown), suffixes, column)
-        return raw, media.fingerprint({"rows": raw}, [column])
-    own = plugin.file_formats if plugin else ()
+        return PredictionRows(raw, media.fingerprint({"rows": raw}, [column]), {}, {})
+    own = plugin.file_formats
     found, contents, _ = read_remote(spec) or read_tables(spec, roles.as_text, [], own, ragged)
+    faults: list[Fault] = []
     raw = _one_split(found, split, shown)
-    inputs = {key: (n, mark) for key, (n, mark) in columns.items() if mark.role != "target"}
-    if plugin is not None:
-        raw = reshaped(plugin, raw, "predict", roles).rows
-    raw = with_paths(raw, [name for name, _ in inputs.values()])
-    checks.require_columns({"rows": raw}, {f"options.{k}": n for k, (n, _) in inputs.items()})
+    raw, wrong, dropped = in_shape(raw, plugin, Path(shown).parent, shown, faults)
+    files = [name for name, mark in marked(plugin.options, "input").values() if mark.files]
+    if faults and not all(_are_named(raw, name) for name in files):
+        raise DataError(faults)
+    digest = f"{split}:{contents}" if split else contents
+    return PredictionRows(raw, digest, wrong, dropped)
+
+
+def in_shape(
+    raw: datasets.Dataset, plugin: Plugin[Any], base: Path, where: str, faults: list[Fault]
+) -> tuple[datasets.Dataset, dict[int, str], Mapping[str, int]]:
+    """Return rows as hooks expect them, row -> why it is none, and reason -> rows dropped.
+
+    Args:
+        base, where: of files that rows name, as `media.as_files` takes them. faults: takes theirs.
+
+    Raises:
+        DataError: a column is missing, or holds something else than its kind.
+    """
+    inputs = marked(plugin.options, "input")
+    names = [name for name, _ in inputs.values()]
+    made = reshaped(plugin, raw, "predict", ColumnRoles.of(inputs))
+    rows = with_paths(made.rows, names)
+    checks.require_columns({"rows": rows}, {f"options.{k}": n for k, (n, _) in inputs.items()})
     numbers = [name for name, mark in inputs.values() if mark.kind == "number"]
-    raw = with_numbers(raw, numbers)
-    require_kinds({"rows": raw}, inputs)
-    for name in (name for name, mark in inputs.values() if mark.files):
-        raw, wrong = media.as_files(raw, name, Path(shown).parent, shown)
-        kind = raw.features[name]
-        if wrong and not (isinstance(kind, dict) and "digest" in kind):
-            raise DataError(wrong)
-    return raw, f"{split}:{contents}" if split else contents
+    rows, wrong = with_numbers(rows, numbers)
+    require_kinds({"rows": rows}, inputs)
+    files = [name for name, mark in inputs.values() if mark.files]
+    return with_files(rows, files, base, where, faults), wrong, made.dropped
 
 
 def unusable_rows(
@@ -84,12 +111,18 @@ def unusable_rows(
         empty = checks.missing(raw, inputs)
         found = dict.fromkeys(np.flatnonzero(empty).tolist(), f"empty {', '.join(inputs)}")
     for name in inputs:
-        if isinstance(raw.features[name], dict) and "digest" in raw.features[name]:
+        if _are_named(raw, name):
             found |= {row: f"there is no file {cell['path']!r}" for row, cell in
                       enumerate(raw[name]) if cell and cell["digest"] is None}  # fmt: skip
     for why, places in plugin.inspect_rows(raw, "predict").unusable.items():
         found |= dict.fromkeys(map(int, places), why)
     return found
+
+
+def _are_named(rows: datasets.Dataset, column: str) -> bool:
+    """Return whether a column's files are named by path; those that are missing lack a digest."""
+    kind = rows.features[column]
+    return isinstance(kind, dict) and "digest" in kind
 
 
 def _one_split(found: Mapping[str, T], split: str | None, shown: str) -> T:

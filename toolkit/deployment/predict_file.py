@@ -10,12 +10,12 @@ import json
 import os
 import sys
 import tempfile
-from array import array
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import takewhile
+from operator import itemgetter
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from rich.console import Console
@@ -24,22 +24,23 @@ from rich.progress import track
 from toolkit.data import prediction_rows, sources
 from toolkit.data.reader import RaggedRows
 from toolkit.deployment import writers
+from toolkit.deployment.json_rows import copy_objects
 from toolkit.errors import DataError, Fault, ToolkitError, UserError
 from toolkit.models.find import weights_digest
-from toolkit.plugin_types.columns import Column, marked
+from toolkit.plugin_types.columns import marked
 from toolkit.runs.compute import ComputeConfig
 from toolkit.runs.folder import Run
 from toolkit.runs.prediction_files import FileStore
 from toolkit.runs.predictor import Predictor, load_predictor
 from toolkit.utils import jsonable
 from toolkit.utils.logging import quiet_libraries
+from toolkit.utils.text import error_line
 
 if TYPE_CHECKING:
     import datasets
 
 STDIN = "-"
 LINES = (".jsonl", ".ndjson")
-TYPES = {"list": list, "object": dict, "number": int | float, "boolean": bool}  # of JSON
 WINDOW = 4096  # rows that are prepared and predicted together
 
 
@@ -86,13 +87,11 @@ def predict(
                 "dtype": computing.dtype, "input": given.digest}  # fmt: skip
         done = _start(kept, head, resume)
         _predict(restored, given, kept, done, console or Console(quiet=True))
-        before = len(given.wrong)
-        _join(given, kept, out, writer)
+        predicted = _join(given, kept, out, writer)
         why = out.with_name(f"{out.name}.rejected.jsonl")
-        given.write_rejected(why)
+        rejected = given.write_rejected(why)
     kept.unlink()
-    rejected = len(given.wrong)
-    return PredictedFile(out, len(given.rows) - (rejected - before), rejected, why)
+    return PredictedFile(out, predicted, rejected, why)
 
 
 def _check_paths(run: Run, out: Path, kept: Path, resume: bool) -> None:
@@ -112,13 +111,15 @@ def _check_paths(run: Run, out: Path, kept: Path, resume: bool) -> None:
 class _Input:
     """rows: those that can be predicted. numbers: theirs in the input, from 1 on.
 
-    columns: those of the input. wrong: number of a row -> why it is rejected, and its content.
+    columns: those of the input. wrong: number of a rejected row, why, and its content. dropped:
+    reason -> rows that the plugin has dropped.
     """
 
     rows: datasets.Dataset
     numbers: Any
     columns: list[str]
-    wrong: dict[int, tuple[str, Any]]
+    wrong: list[tuple[int, str, Any]]
+    dropped: Mapping[str, int]
     digest: str
 
     @classmethod
@@ -128,91 +129,49 @@ class _Input:
         """Read a file, with the same checks of rows as before training."""
         plugin = restored.plugin
         named = marked(plugin.options)
-        path, numbers, wrong = source, None, dict[int, tuple[str, Any]]()
+        path, numbers, wrong = source, None, list[tuple[int, str, Any]]()
         if source == STDIN or source.lower().endswith(LINES):
             clean = folder / "rows.jsonl"
             if source != STDIN:
                 sources.find_sources(source)  # names the nearest existing file
             with sys.stdin.buffer if source == STDIN else Path(source).open("rb") as lines:
-                numbers, wrong = _copy_objects(lines, clean, named)
+                numbers, wrong = copy_objects(lines, clean, named)
             path = str(clean)
         ragged = RaggedRows(folder / "csv")
-        rename = plugin.recipe.data.rename if plugin.recipe else {}
-        raw, digest = prediction_rows.read_prediction_rows(
-            path, named, rename, source, split, plugin, ragged
-        )
-        for number, text in ragged.rows:
-            wrong[number] = "has another number of fields than the header", text[:1000]
+        found = prediction_rows.read_prediction_rows(path, plugin, source, split, ragged)
+        raw, fields = found.rows, "has another number of fields than the header"
+        wrong += [(number, fields, text[:1000]) for number, text in ragged.rows]
         if writers.COLUMN in raw.column_names:
             what = f"has a column {writers.COLUMN!r}, which is reserved for the output"
             raise DataError(Fault(source, what))
         if numbers is None:
-            numbers = np.setdiff1d(np.arange(1, len(raw) + len(wrong) + 1), list(wrong))
+            known = [number for number, _, _ in wrong]
+            numbers = np.setdiff1d(np.arange(1, len(raw) + len(known) + 1), known)
+        if len(numbers) != len(raw):  # reshaped: these rows are no longer those of the input
+            numbers = np.arange(1, len(raw) + 1)
         inputs = [name for name, mark in named.values() if mark.role == "input"]
-        unusable = prediction_rows.unusable_rows(raw, inputs, plugin)
-        for row, why in unusable.items():
-            wrong[int(numbers[row])] = why, raw.with_format("arrow")[row : row + 1]
+        unusable = prediction_rows.unusable_rows(raw, inputs, plugin) | found.wrong
+        wrong += [(int(numbers[row]), why, raw.with_format("arrow")[row : row + 1])
+                  for row, why in unusable.items()]  # fmt: skip
         usable = np.setdiff1d(np.arange(len(raw)), list(unusable))
         rows = plugin.add_features(raw.select(usable)) if len(usable) else raw.select(usable)
-        return cls(rows, numbers[usable], raw.column_names, wrong, digest)
+        return cls(rows, numbers[usable], raw.column_names, wrong, found.dropped, found.digest)
 
-    def write_rejected(self, path: Path) -> None:
-        """Write the rejected rows with their reasons; no file if there are none."""
-        if not self.wrong:
-            path.unlink(missing_ok=True)  # of an earlier call
-            return
-        with path.open("w", encoding="utf-8", errors="replace") as file:
-            for number, (why, held) in sorted(self.wrong.items()):
-                text = isinstance(held, str)
-                cells = {"line": held} if text else writers.without_bytes(held).to_pylist()[0]
-                row = {"row": number, "reason": why, **cells}
-                file.write(jsonable.line(row) + "\n")
+    def write_rejected(self, path: Path) -> int:
+        """Write the rejected rows with their reasons, and return how many there are.
 
-
-def _copy_objects(
-    lines: IO[bytes], clean: Path, named: Mapping[str, tuple[str, Column]]
-) -> tuple[Any, dict[int, tuple[str, Any]]]:
-    """Copy the lines that are JSON objects; return their numbers, and what is wrong with others."""
-    inputs = {name: mark for name, mark in named.values() if mark.role != "target"}
-    numbers, wrong = array("q"), {}
-    with clean.open("wb") as file:
-        for number, line in enumerate(lines, 1):
-            if not line.strip():
-                continue
-            try:
-                file.write(_normalized(json.loads(line), inputs))
-                numbers.append(number)
-                continue
-            except RecursionError:
-                why = "is nested too deeply"
-            except DataError as error:
-                why = str(error)
-            except ValueError as error:  # also NaN, or half a character
-                why = f"is not JSON: {error}"
-            wrong[number] = why, line[:1000].decode("utf-8", "replace").strip()
-    if not numbers:
-        raise DataError(Fault("the input", f"holds no JSON object in its {len(wrong):,} lines"))
-    return np.array(numbers), wrong
-
-
-def _normalized(row: Any, inputs: Mapping[str, Column]) -> bytes:
-    """Return a row as a line of JSON, numbers in columns of texts as text.
-
-    Raises:
-        DataError: it is not an object, or a column holds something else than its kind.
-        ValueError: it cannot be written as JSON in UTF-8.
-    """
-    if not isinstance(row, dict):
-        raise DataError("is not a JSON object")
-    there = {name: mark for name, mark in inputs.items() if row.get(name) is not None}
-    for name, mark in there.items():
-        if mark.as_text:
-            if isinstance(row[name], dict | list):
-                raise DataError(f"{name} is not text")
-            row[name] = str(row[name])
-        elif not isinstance(row[name], TYPES.get(mark.kind, object)):
-            raise DataError(f"{name} is {str(row[name])[:60]!r}: a {mark.kind} is expected")
-    return json.dumps(row, ensure_ascii=False, allow_nan=False).encode() + b"\n"
+        There is no file if there are none.
+        """
+        lines = [{"row": None, "reason": why, "rows": count} for why, count in self.dropped.items()]
+        for number, why, held in sorted(self.wrong, key=itemgetter(0)):
+            text = isinstance(held, str)
+            cells = {"line": held} if text else writers.without_bytes(held).to_pylist()[0]
+            lines.append({"row": number, "reason": why, **cells})
+        path.unlink(missing_ok=True)  # of an earlier call
+        if lines:
+            with path.open("w", encoding="utf-8", errors="replace") as file:
+                file.writelines(jsonable.line(line) + "\n" for line in lines)
+        return len(self.wrong) + sum(self.dropped.values())
 
 
 def _start(path: Path, head: Mapping[str, str], resume: bool) -> int:
@@ -245,34 +204,39 @@ def _predict(restored: Predictor, given: _Input, kept: Path, done: int, console:
         for start in track(starts, "predicting", console=console, disable=not console.is_terminal):
             table = InMemoryTable(given.rows.with_format("arrow")[start : start + WINDOW])
             whole = datasets.Dataset(table, info=given.rows.info)
-            for files.row, one in enumerate(_predictions(restored, whole), start):
+            for files.row, one in enumerate(_predictions(restored, whole, start == 0), start):
                 file.write(jsonable.line(one, files.default) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
 
-def _predictions(restored: Predictor, rows: datasets.Dataset) -> list[Any]:
-    """Return a prediction for each row, or as a text why there is none; raise if there are none."""
+def _predictions(restored: Predictor, rows: datasets.Dataset, first: bool) -> list[Any]:
+    """Return a prediction for each row, or as a text why there is none.
+
+    Where no row of the first window has one, the fault is not the rows': its error is raised.
+    """
 
     def found(part: datasets.Dataset) -> list[Any]:
         try:
             return list(restored.predictions(part))
         except Exception as error:  # what hooks and models raise over a row
             if len(part) == 1:
-                known = isinstance(error, ToolkitError)
-                return [str(error) if known else f"{type(error).__name__}: {error}"]
+                return [str(error) if isinstance(error, ToolkitError) else error_line(error)]
         half = len(part) // 2
         return [*found(part.select(range(half))), *found(part.select(range(half, len(part))))]
 
     predictions = found(rows)
-    if all(isinstance(one, str) for one in predictions):
+    if first and all(isinstance(one, str) for one in predictions):
         return list(restored.predictions(rows))
     return predictions
 
 
-def _join(given: _Input, kept: Path, out: Path, writer: writers.Writer) -> None:
-    """Write rows and predictions together, under another name until the file is complete."""
-    target = out.with_name(f"{out.name}.writing")
+def _join(given: _Input, kept: Path, out: Path, writer: writers.Writer) -> int:
+    """Write rows and predictions together, and return how many there are.
+
+    The file has another name until it is complete.
+    """
+    predicted, target = 0, out.with_name(f"{out.name}.writing")
     rows = given.rows.select_columns(given.columns).with_format("arrow")
     with kept.open(encoding="utf-8") as lines, writer(target) as add:
         next(lines)
@@ -280,11 +244,13 @@ def _join(given: _Input, kept: Path, out: Path, writer: writers.Writer) -> None:
             table = writers.without_bytes(rows[start : start + WINDOW])
             found = [json.loads(next(lines)) for _ in range(len(table))]
             good = [place for place, one in enumerate(found) if not isinstance(one, str)]
-            for place in sorted({*range(len(found))} - {*good}):
-                row = table[place : place + 1]
-                given.wrong[int(given.numbers[start + place])] = found[place], row
-            add(table.take(good), [found[place] for place in good])
+            given.wrong += [(int(given.numbers[start + place]), one, table[place : place + 1])
+                            for place, one in enumerate(found) if isinstance(one, str)]  # fmt: skip
+            predicted += len(good)
+            if good:
+                add(table.take(good), [found[place] for place in good])
     if target.exists():
         os.replace(target, out)
     else:  # no row could be predicted
         out.touch()
+    return predicted

@@ -77,28 +77,17 @@ class Predictor:
 
     def _checked(self, raw: datasets.Dataset) -> datasets.Dataset:
         """Return rows in the shape that the plugin's hooks expect."""
-        from toolkit.data import media
-        from toolkit.data.checks import require_columns
-        from toolkit.data.columns import with_paths
-        from toolkit.data.load import reshaped
-        from toolkit.data.reader import ColumnRoles
-        from toolkit.plugin_types.columns import columns, marked
+        from toolkit.data.prediction_rows import in_shape
 
-        inputs = columns(self.plugin.options, "input")
-        roles, count = ColumnRoles.of(marked(self.plugin.options, "input")), len(raw)
-        raw = reshaped(self.plugin, raw, "predict", roles).rows
-        if len(raw) != count:
-            what = f"{count:,} became {len(raw):,} (reshape_rows): give them in their final shape"
-            raise DataError(Fault("rows", what))
-        raw = with_paths(raw, inputs.values())
-        require_columns({"rows": raw}, {f"options.{k}": v for k, v in inputs.items()})
         faults: list[Fault] = []
-        for name in roles.files:
-            raw, wrong = media.as_files(raw, name, Path(), "rows")
-            faults += wrong
+        rows, wrong, _ = in_shape(raw, self.plugin, Path(), "rows", faults)
+        if len(rows) != len(raw):
+            counts = f"{len(raw):,} became {len(rows):,} (reshape_rows)"
+            raise DataError(Fault("rows", f"{counts}: give them in their final shape"))
+        faults += [Fault(f"rows row {row + 1}", why) for row, why in sorted(wrong.items())]
         if faults:
             raise DataError(faults)
-        return raw
+        return rows
 
     def predictions(self, raw: datasets.Dataset) -> list[Prediction]:
         """Return one prediction per row of checked rows, with the plugin's features added."""

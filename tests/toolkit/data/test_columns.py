@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import importlib
 import json
+from typing import Annotated
 
+import datasets
 import pytest
 from walkthrough import page_file
 
 from toolkit.data import load_splits
+from toolkit.data.columns import with_numbers
 from toolkit.errors import DataError
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import (
@@ -180,13 +183,43 @@ def test_markers_name_the_kinds():
     }  # fmt: skip
 
 
-def test_a_cell_that_is_no_number_is_missing_where_the_others_are(write):
-    import datasets
-
-    from toolkit.data.columns import with_numbers
-
-    rows = datasets.Dataset.from_dict({"a": ["1", " 2.5e3 ", "n/a", None, "-.5"], "b": ["x"] * 5})
-    found = with_numbers(rows, ["a", "b"])
-    assert found["a"][:] == [1.0, 2500.0, None, None, -0.5]
-    assert found["b"][:] == ["x"] * 5  # told as what it is
+@pytest.mark.parametrize(
+    ("cells", "values", "wrong"),
+    [
+        (["1", " 25 ", "abc", None, "NA", "-5"], [1, 25, None, None, None, -5], {2: "abc"}),
+        (["1", "2.5e3", "x", "-.5"], [1.0, 2500.0, None, -0.5], {2: "x"}),
+        (["1", "9" * 30, "x"], [1.0, 1e30, None], {2: "x"}),
+    ],
+)
+def test_a_row_whose_cell_is_no_number_is_told_and_the_others_are_read(cells, values, wrong):
+    rows = datasets.Dataset.from_dict({"a": cells, "b": ["x"] * len(cells)})
+    found, told = with_numbers(rows, ["a", "b"])
+    assert found["a"][:] == values
+    assert told == {row: f"a is {cell!r}: a number is expected" for row, cell in wrong.items()}
+    assert found["b"][:] == rows["b"][:]  # not one number: the column is another
     assert found.column_names == ["a", "b"]
+
+
+def test_a_missing_file_is_told_for_its_row_and_a_targets_file_is_not_looked_for(write, tmp_path):
+    from toolkit.data.prediction_rows import read_prediction_rows, unusable_rows
+    from toolkit.data.reader import RaggedRows
+
+    class PairOptions(Options):
+        image: Annotated[str, Column("input", files=(".png",))] = "image"
+        mask: Annotated[str, Column("target", files=(".png",))] = "mask"
+
+    class Pairs(Windows):
+        Options = PairOptions
+
+        def reshape_rows(self, rows, split):
+            return rows
+
+    plugin = Pairs()
+    plugin.options = PairOptions()
+    (tmp_path / "a.png").write_bytes(b"image")
+    path = write([{"image": name, "mask": "no.png"} for name in ("a.png", "b.png")])
+    found = read_prediction_rows(str(path), plugin, str(path), None, RaggedRows(tmp_path / "csv"))
+    assert found.rows[0]["image"]["path"] == str(tmp_path / "a.png")
+    assert unusable_rows(found.rows, ["image"], plugin) == {
+        1: f"there is no file '{tmp_path / 'b.png'}'"
+    }

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
@@ -108,7 +109,9 @@ class _Endpoints:
                 return _json([{"error": one.why} if isinstance(one, Rejected) else one
                               for one in found])  # fmt: skip
             if SHOW in request.query_params:
-                html = await asyncio.to_thread(self.model.shown, rows[0], found[0])
+                work = partial(self.model.shown, rows[0], found[0])
+                loop = asyncio.get_running_loop()  # in the one thread that runs all models
+                html = await loop.run_in_executor(self.batcher.executor, work)
                 return _json({"prediction": found[0], "html": html})
             return _json(found[0])
         except HTTPException as refused:

@@ -76,10 +76,16 @@ class Served:
                      for one in alone]]  # fmt: skip
 
     def shown(self, row: Mapping[str, Any], prediction: Prediction) -> str:
-        """Return the HTML of what the plugin shows of a row; "" for nothing."""
-        cells = self.restored.dataset([row])[0]
-        parts = self.restored.plugin.show(cells, prediction, None)
-        return shown.html(shown.stored(parts), "shown", page=False)
+        """Return the HTML of what the plugin shows of a row; "" for nothing, or where it fails."""
+        plugin = self.restored.plugin
+        if type(plugin).show is Plugin.show:
+            return ""
+        try:
+            parts = plugin.show(self.restored.dataset([row])[0], prediction, None)
+            return shown.html(shown.stored(parts), "shown", page=False)
+        except Exception:  # the prediction is there all the same
+            log.exception("%s: a prediction could not be shown", self.name)
+            return ""
 
     def _together(self, requests: Sequence[Rows]) -> Iterator[Answers]:
         import datasets
