@@ -9,7 +9,10 @@ NONE = "n/a"  # no value, or an undefined one
 
 
 def number(value: Any, digits: int = 3) -> str:
-    """Return a number with so many decimals, or significant digits below 0.01."""
+    """Return a number with so many decimals, or significant digits below 0.01.
+
+    What is left of 0 by rounding in 64 bits is 0.
+    """
     if value is None or value != value:
         return NONE
     if isinstance(value, bool | str):
@@ -17,9 +20,11 @@ def number(value: Any, digits: int = 3) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     size = abs(value)
+    if size < 1e-15:
+        return f"{0:.{digits}f}"
     if size >= 1000:
         return f"{value:,.0f}"
-    return f"{value:.{digits}g}" if 0 < size < 0.01 else f"{value:.{digits}f}"
+    return f"{value:.{digits}g}" if size < 0.01 else f"{value:.{digits}f}"
 
 
 def score(found: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from hostile import COLUMN, LABEL, NAME, OBEYED
 from report_folders import SCORE, classified, folder
 
 from toolkit.reporting.display import headline
+from toolkit.reporting.formatting import number
 from toolkit.runs.writer import RunWriter
 
 
@@ -87,3 +88,18 @@ def test_the_best_baseline_is_the_one_that_is_hardest_to_beat():
     assert said(True, none=None).endswith("no baseline to compare it with")
     assert headline({"headline": None, "metrics": {"test": {"loss": SCORE}}}) == ""
     assert headline({}) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (1.39e-17, "0.000"),
+        (-2e-16, "0.000"),
+        (0.0, "0.000"),
+        (0.00952, "0.00952"),
+        (3e-9, "3e-09"),
+        (0.5, "0.500"),
+    ],
+)
+def test_what_rounding_leaves_of_nothing_is_shown_as_nothing(value, shown):
+    assert number(value) == shown
