@@ -6,13 +6,13 @@ import codecs
 import gzip
 import hashlib
 import io
-import os
 import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, cast
 
 from toolkit.errors import DataError, Fault
+from toolkit.utils.files import placing
 
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -37,12 +37,8 @@ def convert_once(
     target = cache / f"{hashlib.sha256(key).hexdigest()[:32]}{suffix}"
     if not target.exists():
         cache.mkdir(parents=True, exist_ok=True)
-        partial = target.with_suffix(f".{os.getpid()}.partial")
-        try:
+        with placing(target) as partial:
             write(partial)
-            os.replace(partial, target)
-        finally:
-            partial.unlink(missing_ok=True)
     return target
 
 

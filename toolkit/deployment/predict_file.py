@@ -33,6 +33,7 @@ from toolkit.runs.folder import Run
 from toolkit.runs.prediction_files import FileStore
 from toolkit.runs.predictor import Predictor, load_predictor
 from toolkit.utils import jsonable
+from toolkit.utils.files import writing
 from toolkit.utils.logging import quiet_libraries
 from toolkit.utils.text import error_line
 
@@ -73,8 +74,8 @@ def predict(
         split: which one, where the source has several.
 
     Raises:
-        UserError: the run is not finished, the input cannot be read or lacks a column, `out`
-            exists, or this machine cannot compute as `computing` says.
+        UserError: the run is not finished, the input cannot be read, lacks a column or has no row
+            that can be predicted, `out` exists, or this machine cannot compute as `computing` says.
     """
     computing = computing or ComputeConfig()
     writer, kept = writers.writer_of(out), out.with_name(f"{out.name}.partial")
@@ -83,12 +84,14 @@ def predict(
     restored = load_predictor(run.path, computing.on_all_devices())
     with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
         given = _Input.read(source, restored, Path(folder), split)
+        why = out.with_name(f"{out.name}.rejected.jsonl")
+        if not len(given.rows):
+            raise _none_left(source, given.write_rejected(why), why)
         head = {"model": weights_digest(run.path / "model"), "runtime": computing.runtime,
                 "dtype": computing.dtype, "input": given.digest}  # fmt: skip
         done = _start(kept, head, resume)
         _predict(restored, given, kept, done, console or Console(quiet=True))
         predicted = _join(given, kept, out, writer)
-        why = out.with_name(f"{out.name}.rejected.jsonl")
         rejected = given.write_rejected(why)
     kept.unlink()
     return PredictedFile(out, predicted, rejected, why)
@@ -102,9 +105,15 @@ def _check_paths(run: Run, out: Path, kept: Path, resume: bool) -> None:
         raise UserError(f"{out} exists already; name a new file")
     if not out.parent.is_dir():
         raise UserError(f"{out} cannot be written: {out.parent} is not a folder")
-    if kept.exists() and not resume:
+    if os.path.lexists(kept) and (not resume or kept.is_symlink()):
         raise UserError(f"{kept} is left from an earlier call: continue it with --resume, or "
                         "delete it")  # fmt: skip
+
+
+def _none_left(source: str, rejected: int, why: Path) -> DataError:
+    name = "stdin" if source == STDIN else source
+    return DataError(Fault(name, f"none of its {rejected:,} rows can be predicted; the reasons are "
+                                 f"in {why}"))  # fmt: skip
 
 
 @dataclass
@@ -169,7 +178,7 @@ class _Input:
             lines.append({"row": number, "reason": why, **cells})
         path.unlink(missing_ok=True)  # of an earlier call
         if lines:
-            with path.open("w", encoding="utf-8", errors="replace") as file:
+            with writing(path) as file:
                 file.writelines(jsonable.line(line) + "\n" for line in lines)
         return len(self.wrong) + sum(self.dropped.values())
 
@@ -232,13 +241,10 @@ def _predictions(restored: Predictor, rows: datasets.Dataset, first: bool) -> li
 
 
 def _join(given: _Input, kept: Path, out: Path, writer: writers.Writer) -> int:
-    """Write rows and predictions together, and return how many there are.
-
-    The file has another name until it is complete.
-    """
-    predicted, target = 0, out.with_name(f"{out.name}.writing")
+    """Write rows and predictions together, and return how many there are."""
+    predicted = 0
     rows = given.rows.select_columns(given.columns).with_format("arrow")
-    with kept.open(encoding="utf-8") as lines, writer(target) as add:
+    with kept.open(encoding="utf-8") as lines, writing(out, "wb") as file, writer(file) as add:
         next(lines)
         for start in range(0, len(rows), WINDOW):
             table = writers.without_bytes(rows[start : start + WINDOW])
@@ -249,8 +255,4 @@ def _join(given: _Input, kept: Path, out: Path, writer: writers.Writer) -> int:
             predicted += len(good)
             if good:
                 add(table.take(good), [found[place] for place in good])
-    if target.exists():
-        os.replace(target, out)
-    else:  # no row could be predicted
-        out.touch()
     return predicted

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,13 +21,13 @@ from toolkit.utils.text import listing, nearest
 COLUMN = "prediction"
 #: Appends rows, and one prediction for each.
 Add = Callable[[pa.Table, Sequence[Any]], None]
-Writer = Callable[[Path], AbstractContextManager[Add]]
+Writer = Callable[[IO[bytes]], AbstractContextManager[Add]]
 
 
 @contextmanager
-def json_lines(path: Path) -> Iterator[Add]:
+def json_lines(out: IO[bytes]) -> Iterator[Add]:
     """Write the input's columns, and `prediction` as it is."""
-    with path.open("w", encoding="utf-8", errors="replace") as file:
+    with _text(out) as file:
 
         def add(rows: pa.Table, predictions: Sequence[Any]) -> None:
             mixed = [f.name for f in rows.schema if isinstance(f.type, pa.JsonType)]
@@ -39,9 +40,9 @@ def json_lines(path: Path) -> Iterator[Add]:
 
 
 @contextmanager
-def csv_file(path: Path) -> Iterator[Add]:
+def csv_file(out: IO[bytes]) -> Iterator[Add]:
     """Write the input's columns, and `prediction.label` and so on; nested values are JSON."""
-    with path.open("w", encoding="utf-8", errors="replace", newline="") as file:
+    with _text(out) as file:
         table: csv.DictWriter[str] = csv.DictWriter(file, [], restval="")
 
         def add(rows: pa.Table, predictions: Sequence[Any]) -> None:
@@ -56,7 +57,7 @@ def csv_file(path: Path) -> Iterator[Add]:
 
 
 @contextmanager
-def parquet(path: Path) -> Iterator[Add]:
+def parquet(out: IO[bytes]) -> Iterator[Add]:
     """Write the input's columns in their types, and those of csv; the first rows define them."""
     with ExitStack() as stack:
         files, types = list[pq.ParquetWriter](), dict[str, pa.DataType]()
@@ -70,10 +71,18 @@ def parquet(path: Path) -> Iterator[Add]:
                     types[name] = pa.string() if pa.types.is_null(found) else found
                 rows = rows.append_column(name, pa.array(values, types[name]))
             if not files:
-                files.append(stack.enter_context(pq.ParquetWriter(path, rows.schema)))
+                files.append(stack.enter_context(pq.ParquetWriter(out, rows.schema)))
             files[0].write_table(rows)
 
         yield add
+
+
+@contextmanager
+def _text(out: IO[bytes]) -> Iterator[io.TextIOWrapper]:
+    """Yield a file of bytes as one of text, which is left open."""
+    file = io.TextIOWrapper(out, encoding="utf-8", errors="replace", newline="")
+    yield file
+    file.detach()
 
 
 WRITERS: dict[str, Writer] = {".jsonl": json_lines, ".csv": csv_file, ".parquet": parquet}

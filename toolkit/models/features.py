@@ -7,7 +7,6 @@ model.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from toolkit.evaluation.batches import batch_maker, by_length, records
 from toolkit.evaluation.predicting import evaluating
 from toolkit.models.method import MethodContext
 from toolkit.plugin import Plugin
+from toolkit.utils.files import placing
 from toolkit.utils.hardware import bf16_supported, packages
 
 if TYPE_CHECKING:
@@ -106,12 +106,8 @@ def cached_features(
     if not cached:
         context.say(f"encoding {len(split):,} rows with the frozen model")
         folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
+        with placing(path) as partial:
             _write(partial, _encode(plugin, model, split, tap, window))
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
     schema = pa.ipc.open_stream(pa.memory_map(str(path))).schema
     return Features(path, int(schema.metadata[b"width"]), cached)
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import inspect
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from toolkit.errors import Fault, RecipeError
 from toolkit.models.find import ModelFiles
+from toolkit.utils.files import write_atomically
 from toolkit.utils.text import nearest
 
 
@@ -56,7 +56,5 @@ def from_config(fields: Mapping[str, Any]) -> ModelFiles:
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in (("generation_config.json", more), ("config.json", text)):
         if content:
-            partial = folder / f"{name}.{os.getpid()}.partial"
-            partial.write_text(content, encoding="utf-8")
-            os.replace(partial, folder / name)
+            write_atomically(folder / name, content)
     return ModelFiles(folder, f"{model_type} from scratch", f"sha256:{digest}", "config")

@@ -13,6 +13,7 @@ from toolkit.reporting.formatting import score
 from toolkit.reporting.templates import environment
 from toolkit.reporting.terminal import run_facts, score_rows, units
 from toolkit.runs.record import Card
+from toolkit.utils.files import write_atomically
 from toolkit.utils.text import listing, printable, printable_line
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ FILE = "README.md"
 def write(folder: RunWriter) -> None:
     """Write README.md of a run beside the model's folder, and the same into it."""
     text = card(folder.record)
-    (folder.path / FILE).write_text(text, encoding="utf-8")
-    (folder.path / "model" / FILE).write_text(text, encoding="utf-8")
+    write_atomically(folder.path / FILE, text)
+    write_atomically(folder.path / "model" / FILE, text)
 
 
 def card(record: Mapping[str, Any], merged: bool = False) -> str:

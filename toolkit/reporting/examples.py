@@ -20,6 +20,7 @@ from toolkit.reporting.formatting import cut
 from toolkit.reporting.images import small_image
 from toolkit.reporting.shown import Part, stored
 from toolkit.runs.folder import read_predictions
+from toolkit.utils.files import write_atomically
 
 if TYPE_CHECKING:
     import datasets
@@ -80,7 +81,7 @@ def write_examples(
         )
     }
     (run / FILE).parent.mkdir(exist_ok=True)
-    (run / FILE).write_text(json.dumps(found, default=str) + "\n", encoding="utf-8")
+    write_atomically(run / FILE, json.dumps(found, default=str) + "\n")
 
 
 class StoredExamples(BaseModel):

@@ -12,6 +12,7 @@ from pathlib import Path
 from toolkit.evaluation.baselines import Attempt
 from toolkit.plugin_types import Curve, Figure
 from toolkit.reporting import charts
+from toolkit.utils.files import write_atomically, writing
 
 
 def write(
@@ -28,11 +29,12 @@ def write(
         path.parent.mkdir(exist_ok=True)
         with attempt("figure", name):
             if isinstance(figure, Curve):
-                path.write_text(svg(figure), encoding="utf-8")
+                write_atomically(path, svg(figure))
                 points = json.dumps(asdict(figure), default=float)
-                path.with_suffix(".json").write_text(points + "\n", encoding="utf-8")
+                write_atomically(path.with_suffix(".json"), points + "\n")
             else:
-                figure.save(path)
+                with writing(path, "wb") as file:
+                    figure.save(file, "png")
             found[name] = path.relative_to(run).as_posix()
     return found
 

@@ -13,6 +13,7 @@ from toolkit.reporting.formatting import number, words
 from toolkit.reporting.formatting import score as with_interval
 from toolkit.reporting.terminal import plain, print_facts
 from toolkit.runs.seed_folder import SeedRuns
+from toolkit.utils.files import write_atomically
 
 FILES = ("README.md", "seeds.json")
 PARTS = ("seeds", "rows", "both")
@@ -54,7 +55,7 @@ def headline(found: SeedRuns) -> str:
 
 def write(found: SeedRuns) -> None:
     """Write README.md."""
-    (found.path / "README.md").write_text("\n".join(_page(found)) + "\n", encoding="utf-8")
+    write_atomically(found.path / "README.md", "\n".join(_page(found)) + "\n")
 
 
 def _page(found: SeedRuns) -> Iterator[str]:

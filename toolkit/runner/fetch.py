@@ -17,6 +17,7 @@ from toolkit.models.find import find_model
 from toolkit.recipe.draft import Draft
 from toolkit.recipe.schema import Recipe
 from toolkit.recipe.yaml_text import dump
+from toolkit.utils.files import write_atomically
 from toolkit.utils.text import printable_line
 
 MODEL, DATA, RECIPE = "model", "data", "recipe.yaml"
@@ -60,7 +61,7 @@ def fetch(draft: Draft, folder: Path | None = None) -> list[Fetched]:
         where = str(folder / DATA)
     path = folder / RECIPE
     text = f"# toolkit run {printable_line(path)} --offline\n{dump(values)}"
-    path.write_text(text, encoding="utf-8")
+    write_atomically(path, text)
     rows, own = Fetched("rows", source, where), Fetched("recipe", draft.asked, str(path))
     return [*found, rows, own]
 

@@ -10,9 +10,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import UserError
+from toolkit.errors import Fault, UserError
 from toolkit.runs.prediction_files import restoring
 from toolkit.runs.record import faults
+from toolkit.utils.files import not_own
 from toolkit.utils.text import nearest
 
 if TYPE_CHECKING:
@@ -54,11 +55,14 @@ def read_groups(run: Run) -> list[str | None] | None:
 
 
 def read_json(file: Path, absent: Callable[[], str]) -> Any:
-    """Return what a JSON file holds.
+    """Return what a JSON file of a run's folder holds, which may be a stranger's.
 
     Raises:
-        UserError: the file is damaged, or there is none, in the words of `absent`.
+        UserError: the file is damaged, or there is none, in the words of `absent`; or the folder
+            has links that lead out of it.
     """
+    if os.path.lexists(file):
+        require_own(file.parent)
     try:
         if not file.is_file():
             raise UserError(absent())
@@ -117,11 +121,20 @@ def last_unfinished(name: str, kind: type[Any] = Run, file: str = "run.json") ->
     return None
 
 
-def links_out(folder: Path) -> list[Path]:
-    """Return the links in a folder that lead out of it, which others may have made."""
-    links = (path for path in sorted(folder.rglob("*")) if path.is_symlink())
-    root = folder.resolve()
-    return [link for link in links if not Path(os.path.realpath(link)).is_relative_to(root)]
+def require_own(folder: Path, *, checkpoints: bool = False) -> None:
+    """Refuse a folder with links that lead out of it, or pipes and devices, which others may make.
+
+    Args:
+        checkpoints: whether those are looked at, too; they are read and written by a run alone.
+
+    Raises:
+        UserError: all that is found.
+    """
+    what = ": nothing is read or written there"
+    faults = [Fault(str(path), f"{kind}{what}") for path, kind in not_own(folder)
+              if checkpoints or path.relative_to(folder).parts[0] != "checkpoints"]  # fmt: skip
+    if faults:
+        raise UserError(faults)
 
 
 def beside(path: Path) -> str:

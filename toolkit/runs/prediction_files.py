@@ -11,6 +11,7 @@ from typing import Any
 from toolkit.errors import UserError
 from toolkit.plugin_types import PredictionFile
 from toolkit.utils import jsonable
+from toolkit.utils.files import writing
 
 FOLDER = "predictions"  # within a run's folder
 KEY = "file"
@@ -38,7 +39,10 @@ class FileStore:
         number = f"-{self._count}" if self._count else ""
         name = f"{self.folder}/{self.row:07}{number}{value.suffix}"
         (self.base / self.folder).mkdir(exist_ok=True)
-        (self.base / name).write_bytes(value.read())
+        if (self.base / self.folder).is_symlink():
+            raise UserError(f"{self.base / self.folder} is a link: nothing is written there")
+        with writing(self.base / name, "wb") as file:
+            file.write(value.read())
         return {KEY: name}
 
 

@@ -11,9 +11,9 @@ from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import Fault, UserError
+from toolkit.errors import UserError
 from toolkit.recipe.yaml_text import dump
-from toolkit.runs.folder import Run, home, links_out
+from toolkit.runs.folder import Run, home, require_own
 from toolkit.runs.prediction_files import FOLDER, FileStore
 from toolkit.runs.record import SCHEMA_VERSION
 from toolkit.training.checkpoints import SIDE
@@ -63,9 +63,7 @@ class RunWriter:
         Raises:
             UserError: another process is writing to it, or it holds links that lead out of it.
         """
-        what = "is a link that leads out of the run's folder: nothing is written there"
-        if links := links_out(path):
-            raise UserError([Fault(str(link), what) for link in links])
+        require_own(path, checkpoints=True)
         folder = cls(path.resolve())
         with _writable(path):
             locks.acquire(folder.path)

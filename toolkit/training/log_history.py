@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+from toolkit.utils.files import write_atomically
+
 FILE = Path("logs", "history.json")  # within a run's folder
 
 
 def write(run: Path, history: list[dict[str, Any]]) -> None:
     """Write the log into a run's folder."""
     (run / FILE).parent.mkdir(exist_ok=True)
-    (run / FILE).write_text(json.dumps(history, default=float) + "\n", encoding="utf-8")
+    write_atomically(run / FILE, json.dumps(history, default=float) + "\n")
 
 
 def read(run: Path) -> list[dict[str, Any]]:

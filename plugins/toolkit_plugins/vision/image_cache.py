@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from functools import lru_cache
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.utils.files import placing
 from toolkit_plugins.vision.images import in_threads
 
 if TYPE_CHECKING:
@@ -53,12 +53,8 @@ def keep(split: datasets.Dataset, column: str, view: View) -> Path:
     path = folder / f"{key.hexdigest()}.npy"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.partial")
-        try:
+        with placing(path) as partial:
             _write(partial, split, column, view)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
     return path
 
 

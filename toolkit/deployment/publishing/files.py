@@ -12,11 +12,11 @@ from typing import Any
 import yaml
 
 from toolkit.deployment.publishing.paths import LocalPaths
-from toolkit.errors import Fault, UserError
+from toolkit.errors import UserError
 from toolkit.models import adapters
 from toolkit.models.find import WANTED
 from toolkit.recipe.yaml_text import brief, construct, dump
-from toolkit.runs.folder import Run, links_out
+from toolkit.runs.folder import Run, require_own
 from toolkit.runs.record import RunRecord
 from toolkit.utils.text import listing, printable
 
@@ -71,10 +71,7 @@ def collect(run: Run, plan: UploadPlan, with_data: bool) -> None:
     Raises:
         UserError: the folder is incomplete or damaged, or has links that lead out of it.
     """
-    what = "is a link that leads out of the run's folder: remove it, or copy the file"
-    if out := [Fault(str(link), what) for link in links_out(run.path)
-               if link.relative_to(run.path).parts[0] != "checkpoints"]:  # fmt: skip
-        raise UserError(out)
+    require_own(run.path)
     collector = _Collector(run, plan, with_data)
     collector.model()
     collector.texts()
