@@ -87,7 +87,8 @@ def predict(
         why = out.with_name(f"{out.name}.rejected.jsonl")
         if not len(given.rows):
             raise _none_left(source, given.write_rejected(why), why)
-        head = {"model": weights_digest(run.path / "model"), "runtime": computing.runtime,
+        head = {"model": run.record.get("model_files") or weights_digest(run.path / "model"),
+                "runtime": computing.runtime,
                 "dtype": computing.dtype, "input": given.digest}  # fmt: skip
         done = _start(kept, head, resume)
         _predict(restored, given, kept, done, console or Console(quiet=True))

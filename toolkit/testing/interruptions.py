@@ -19,6 +19,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from toolkit.utils.processes import python
+
 #: Moment -> module, class (or none) and function that begins then.
 MOMENTS = {
     "step": ("transformers.trainer_callback", "CallbackHandler", "on_step_end"),
@@ -104,7 +106,7 @@ def process(
     arguments: Sequence[str], environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run this module as a script."""
-    command = [sys.executable, "-m", "toolkit.testing.interruptions", *arguments]
+    command = python("-m", "toolkit.testing.interruptions", *arguments)
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 

@@ -130,7 +130,7 @@ def test_a_run_is_not_taken_up_through_links(what, tmp_path):
     run = tmp_path / "run"
     (run / what).parent.mkdir(parents=True, exist_ok=True)
     (run / what).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="leads out of the run's folder"):
+    with pytest.raises(UserError, match="leads out of the folder"):
         RunWriter.reopen(run)
     assert not (tmp_path / "elsewhere").exists()
 

@@ -18,6 +18,7 @@ from toolkit.models.find import WANTED
 from toolkit.recipe.yaml_text import brief, construct, dump
 from toolkit.runs.folder import Run, require_own
 from toolkit.runs.record import RunRecord
+from toolkit.runs.saved_model import require_unchanged
 from toolkit.utils.text import listing, printable
 
 PARTS = ("model", "README.md", "recipe.yaml", "run.json", "report.html", "figures",
@@ -118,6 +119,7 @@ class _Collector:
     def model(self) -> None:
         """Add the files of `model/`, at the root."""
         folder, record = self.run.path / "model", self.run.record["model"]
+        require_unchanged(folder, self.run.record.get("model_files", {}))
         if not any(folder.glob("*.safetensors")):
             raise UserError(f"{self.run.path} holds no model: {folder} has no safetensors weights")
         for file in sorted(filter(Path.is_file, folder.rglob("*"))):
