@@ -107,7 +107,7 @@ def refuse_other_end(before: RunToResume, draft: Draft) -> None:
         raise UserError(faults)
     if any((before.path / name).exists() for name in unneeded(recipe)):  # it was stopped at that
         with suppress(UserError), RunWriter.held(before.path) as folder:
-            folder.remove(*unneeded(recipe))
+            folder.tidy(*unneeded(recipe))
 
 
 def go_on(folder: RunWriter, job: Job) -> None:

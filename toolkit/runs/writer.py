@@ -154,6 +154,10 @@ class RunWriter:
             if path.is_file() or path.is_dir():
                 flush(path)
         self.write(status="finished")
+        self.tidy(*unneeded)
+
+    def tidy(self, *unneeded: str) -> None:
+        """Remove what a finished run does not need."""
         self.remove(*unneeded)
 
     def remove(self, *names: str) -> None:

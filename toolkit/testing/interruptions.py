@@ -31,6 +31,7 @@ MOMENTS = {
     "rename": ("toolkit.training.checkpoints", None, "_move"),  # written, not under its final name
     "save": ("toolkit.runner.run", None, "save"),
     "reload": ("toolkit.runs.verify", None, "check"),
+    "tidy": ("toolkit.runs.writer", "RunWriter", "tidy"),  # finished, checkpoints still there
 }
 
 
@@ -68,7 +69,8 @@ def assert_resumes(
     Args:
         arguments: of `toolkit run`, but for --out and --resume.
         folder: where the runs go.
-        moments: a key of MOMENTS, or FILE -> the process is killed at this occurrence of it, from 1 on.
+        moments: a key of MOMENTS, or FILE -> the process is killed at this occurrence of it, from
+            1 on.
 
     Raises:
         AssertionError: the ends differ, and how; or a run was not killed, as it has fewer such
