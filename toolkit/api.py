@@ -130,10 +130,13 @@ def run(
     from toolkit.recipe.overrides import overrides
     from toolkit.runner import launch
     from toolkit.runner.elastic import LaunchSpec
+    from toolkit.runs.restore import restore_named
     from toolkit.utils import offline as network
 
     if offline:
         network.go()
+    if resume:
+        restore_named(recipe)
     changes = overrides(data, model, method, (), seed)
     changes += [(tuple(key.split(".")), value) for key, value in (settings or {}).items()]
     draft, target = find_recipe(recipe, changes), None if out is None else Path(out)

@@ -34,6 +34,10 @@ def command(
     **processes: Any,
 ) -> None:
     """Fine-tune a model, evaluate it, save it and write a report."""
+    if resume:  # the recipe may be the run's own
+        from toolkit.runs.restore import restore_named
+
+        restore_named(choice.recipe)
     draft = choice.draft()
     from rich.console import Console
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.reporting.formatting import cut
-from toolkit.utils.pictures import room_for
+from toolkit.utils.pictures import FORMATS, room_for
 
 SIDE = 160  # pixels of a cell's image
 LONGEST = 600  # characters of a name
@@ -23,7 +23,7 @@ def small_image(value: Any) -> Any:
     given = value.get("bytes") if isinstance(value, Mapping) else value
     try:
         file = io.BytesIO(given) if isinstance(given, bytes) else str(name)
-        with Image.open(file) as image, room_for(image, (SIDE, SIDE)):
+        with Image.open(file, formats=FORMATS) as image, room_for(image, (SIDE, SIDE)):
             ImageOps.exif_transpose(image, in_place=True)
             small = image.convert("RGB")
             small.thumbnail((SIDE, SIDE))

@@ -25,7 +25,7 @@ from toolkit.plugin_types import (
 from toolkit.reporting import charts
 from toolkit.reporting.formatting import cut
 from toolkit.reporting.images import as_jpeg
-from toolkit.utils.pictures import resized, room_for
+from toolkit.utils.pictures import FORMATS, resized, room_for
 
 LONGEST = 2000  # characters of a text
 SIDE = 320  # pixels of an image
@@ -121,8 +121,9 @@ def _drawn(marked: MarkedImage) -> str:
     """Return an image with boxes and masks drawn in; the actual mask stands beside."""
     from PIL import Image, ImageOps
 
-    given = marked.image
-    image = given if isinstance(given, Image.Image) else Image.open(open_file(given))
+    image = marked.image
+    if not isinstance(image, Image.Image):
+        image = Image.open(open_file(image), formats=FORMATS)
     with room_for(image):
         whole = ImageOps.exif_transpose(image).convert("RGB")
         scale = min(1.0, SIDE / max(whole.size))
@@ -142,7 +143,7 @@ def _masked(image: Any, mask: Any) -> Any:
     from PIL import Image
 
     if isinstance(mask, PredictionFile):
-        opened = Image.open(open_file(mask))
+        opened = Image.open(open_file(mask), formats=FORMATS)
         with room_for(opened):
             mask = resized(opened, image.size, Image.Resampling.NEAREST)
     classes = np.asarray(mask).astype(int)

@@ -51,9 +51,8 @@ def fit(job: Job, folder: RunWriter, console: Console, shutdown: ShutdownSignal)
             smaller = error.smaller
         print_text(console, smaller["text"], "yellow")
         job.take_smaller_batches(smaller)
-        folder.clear_checkpoints(keep=False)
-        folder.write_recipe(job.recipe)
-        folder.write(devices=facts.devices(job))
+        folder.remove("checkpoints")
+        folder.write_recipe(job.recipe, devices=facts.devices(job))
 
 
 def _fit(job: Job, folder: RunWriter, console: Console, shutdown: ShutdownSignal) -> Trained:
@@ -61,6 +60,7 @@ def _fit(job: Job, folder: RunWriter, console: Console, shutdown: ShutdownSignal
     from toolkit.training.callbacks.divergence import DivergenceCallback
     from toolkit.training.callbacks.pause import PauseCallback
     from toolkit.training.callbacks.progress import LogTimesCallback, RichProgressCallback
+    from toolkit.training.callbacks.record import RecordCallback
 
     plugin, best = job.plugin, headline(job.plugin)
     with raise_on_all_ranks(), local_main_process_first():
@@ -75,7 +75,8 @@ def _fit(job: Job, folder: RunWriter, console: Console, shutdown: ShutdownSignal
         print_text(console, f"skipped {reason}", "yellow")
     device = job.arguments.device.type
     with closing(progress), method.while_training(plugin.model), cheap_dropout(device):
-        own = (DivergenceCallback(), progress, pause, LogTimesCallback())
+        keeper = RecordCallback(folder.text)
+        own = (DivergenceCallback(), progress, pause, LogTimesCallback(), keeper)
         trainer = make_trainer(job, folder, *own, after=start.step)
         with shutdown.while_training():
             trained = train(trainer, report, start)

@@ -17,6 +17,7 @@ from typing import Any
 
 from toolkit.errors import BatchSizeError, Fault, ToolkitError, UserError
 from toolkit.utils import distributed
+from toolkit.utils.files import write_atomically
 
 VARIABLE = "TOOLKIT_LAUNCHER"
 #: What torch says on a rank whose neighbour is gone: a consequence, never the cause.
@@ -87,7 +88,7 @@ class Mailbox:
         notes = [*reductions(self.folder), {k: v for k, v in smaller.items() if k != "settings"}]
         for path in self.folder.iterdir():
             path.unlink()
-        (self.folder / "reduced").write_text(json.dumps(notes), encoding="utf-8")
+        write_atomically(self.folder / "reduced", json.dumps(notes))
 
 
 def reductions(folder: Path | None = None) -> list[dict[str, Any]]:
@@ -106,7 +107,7 @@ def say_where(path: Path) -> None:
     """Tell the launcher of the run's folder."""
     folder = _folder()
     if folder is not None:
-        (folder / "run").write_text(str(path), encoding="utf-8")
+        write_atomically(folder / "run", str(path))
 
 
 def speaks(error: BaseException) -> bool:
@@ -128,10 +129,7 @@ def speaks(error: BaseException) -> bool:
         "lost": not isinstance(error, UserError | BatchSizeError) and bool(LOST.search(text)),
         "smaller": error.smaller if isinstance(error, BatchSizeError) else None,
     }
-    target = folder / f"rank-{os.environ['RANK']}"
-    partial = folder / f".{target.name}"
-    partial.write_text(json.dumps(note), encoding="utf-8")
-    os.replace(partial, target)
+    write_atomically(folder / f"rank-{os.environ['RANK']}", json.dumps(note))
     return False
 
 

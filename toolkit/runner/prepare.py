@@ -108,7 +108,7 @@ def _prepare(
     with clock.phase("data"), local_main_process_first():
         loaded = load_rows(recipe, plugin)
     with clock.phase("model"), local_main_process_first():
-        files = _find_model(recipe)
+        files = find_base(recipe)
         plugin.model_path, plugin.data = files.path, loaded.splits
         loaded.notes += plugin.notes()
         set_seed(recipe.seed)
@@ -143,8 +143,12 @@ def load_rows(recipe: Recipe, plugin: Plugin[Any]) -> LoadedData:
     return load_splits(recipe.data, marked_columns(plugin), recipe.seed, slices, plugin)
 
 
-def _find_model(recipe: Recipe) -> ModelFiles:
-    """Find the recipe's model; one that is made from a config has nothing to build upon."""
+def find_base(recipe: Recipe) -> ModelFiles:
+    """Find the recipe's model; one that is made from a config has nothing to build upon.
+
+    Raises:
+        UserError: there is no such model, or the method needs one that is pretrained.
+    """
     if recipe.model.id is not None:
         return find_model(recipe.model.id, recipe.model.revision)
     if not methods.method_for(recipe.method).from_scratch:

@@ -9,14 +9,19 @@ import os
 from pathlib import Path
 from typing import Any
 
+from toolkit.utils.files import flush
+
 FOLDER = "processor"
 
 
 def keep(processor: Any, run: Path) -> None:
     """Save a processor in a run's folder, unless one is there; removed when the run has ended."""
     if processor is not None and not (run / FOLDER).exists():
-        processor.save_pretrained(run / f"{FOLDER}.partial")
-        os.replace(run / f"{FOLDER}.partial", run / FOLDER)
+        partial = run / f"{FOLDER}.partial"
+        processor.save_pretrained(partial)
+        for path in (*partial.rglob("*"), partial):
+            flush(path)
+        os.replace(partial, run / FOLDER)
 
 
 def kept(run: Path | None) -> Any:

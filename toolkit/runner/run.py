@@ -15,9 +15,8 @@ report     report.html, model card, trackers
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -34,7 +33,13 @@ from toolkit.runner import facts, failures, mailbox, processors, score
 from toolkit.runner.fit import fit
 from toolkit.runner.join import join
 from toolkit.runner.prepare import Job, prepare
-from toolkit.runner.resume import RunToResume, find_run_to_resume, reopen_run
+from toolkit.runner.resume import (
+    RunToResume,
+    go_on,
+    refuse_other_end,
+    run_to_resume,
+    unneeded,
+)
 from toolkit.runs import verify
 from toolkit.runs.folder import Run, resume_command
 from toolkit.runs.predictor import KEPT
@@ -67,19 +72,18 @@ def run(
     """
     join(draft)
     console = console if console and distributed.is_main() else Console(quiet=True)
-    with signals.watching() as shutdown:
+    with signals.watching() as shutdown, _before(draft, out, resume) as (before, locked):
+        if before is not None and before.finished:
+            return _already_finished(before, draft, console)
         with raise_on_all_ranks():
-            before = find_run_to_resume(draft, out) if resume else None
-            before = distributed.broadcast_object(before)
-            if before is not None and before.finished:
-                return Run(before.path) if before.path.is_dir() else None
             draft = draft.changed(before.overrides) if before else draft
             job = prepare(draft, before.path if before else None)
             job.reductions += mailbox.reductions()
-        folder = _open_folder(out, job, before)
+        folder = _open_folder(out, job, locked)
         with _end_recorded(folder), blamed(job.plugin):
-            folder.write_recipe(job.recipe)
-            folder.write(**facts.before_training(job))
+            for note in folder.mended:
+                print_text(console, note, "yellow")
+            folder.write_recipe(job.recipe, **facts.before_training(job))
             if distributed.is_main() and job.files.source == "config":
                 processors.keep(job.plugin.processor, folder.path)
             for note in folder.record["devices"]["notes"] if distributed.is_main() else ():
@@ -91,9 +95,7 @@ def run(
                 _train_and_report(job, folder, console, shutdown)
                 if distributed.is_main():
                     trackers.report(console, folder.record, folder.path)
-                    shutil.rmtree(folder.path / processors.FOLDER, ignore_errors=True)
-                    folder.clear_checkpoints(keep="save_total_limit" in job.recipe.training)
-                    folder.write(status="finished")
+                    folder.finish(*unneeded(job.recipe))
             if distributed.is_main():
                 _note_failed_trackers(folder, trackers.notes)
     distributed.barrier()
@@ -173,12 +175,31 @@ def save(plugin: Plugin[Any], folder: Path, **weights: Any) -> None:
             (folder / name).write_text(text + "\n", encoding="utf-8")
 
 
-def _open_folder(out: Path | None, job: Job, before: RunToResume | None) -> RunWriter:
-    """Make the run's folder on rank 0, or open it again; every rank learns where it is."""
-    folder, path = None, Path()
+def _before(
+    draft: Draft, out: Path | None, resume: bool
+) -> AbstractContextManager[tuple[RunToResume | None, RunWriter | None]]:
+    return run_to_resume(draft, out) if resume else nullcontext((None, None))
+
+
+def _already_finished(before: RunToResume, draft: Draft, console: Console) -> Run | None:
+    """Return a finished run, if it is what is asked for."""
     with raise_on_all_ranks():
         if distributed.is_main():
-            folder = reopen_run(before, job) if before else RunWriter.create(out, job.name)
+            refuse_other_end(before, draft)
+            mailbox.say_where(before.path)
+            print_text(console, f"{before.path} is finished: nothing was run")
+    return Run(before.path) if before.path.is_dir() else None
+
+
+def _open_folder(out: Path | None, job: Job, locked: RunWriter | None) -> RunWriter:
+    """Make the run's folder on rank 0, or go on with it; every rank learns where it is."""
+    folder, path = locked, Path()
+    with raise_on_all_ranks():
+        if distributed.is_main():
+            if folder is None:
+                folder = RunWriter.create(out, job.name)
+            elif not folder.new:
+                go_on(folder, job)
             path = folder.path
             mailbox.say_where(path)
     path = distributed.broadcast_object(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,16 @@ from toolkit.errors import Fault, Interrupted, ToolkitError, UserError
 from toolkit.evaluation.seed_variance import spread
 from toolkit.recipe.draft import Draft
 from toolkit.recipe.schema import Recipe
+from toolkit.recipe.yaml_text import dump
 from toolkit.reporting import seed_report
 from toolkit.runner import launch
 from toolkit.runner.elastic import LaunchSpec
 from toolkit.runner.resolve import resolve_recipe
-from toolkit.runner.resume import changed_settings
+from toolkit.runner.resume import changed_settings, settings_of
 from toolkit.runs.compare import incomparable, resampled_scores
-from toolkit.runs.folder import Run, last_unfinished
+from toolkit.runs.folder import Run, last_unfinished, readable
 from toolkit.runs.record import SCHEMA_VERSION
+from toolkit.runs.restore import RECIPE, SETTINGS, restore
 from toolkit.runs.seed_folder import FILE, SeedRuns
 from toolkit.runs.seed_folder import write as write_record
 from toolkit.runs.writer import RunWriter
@@ -76,6 +78,8 @@ def run(
     with _folder(draft.name, recipe, seeds, out, resume) as found:
         if found.status != "finished":
             _sum_up(found, _run_all(found, draft, console, spec, resume))
+        else:  # rows, model and packages are compared as the first run does it
+            _run_one(found, found.seeds[0], draft, None, spec, resume=True)
     return found
 
 
@@ -85,42 +89,64 @@ def _folder(
 ) -> Iterator[SeedRuns]:
     """Make the folder, or open it again; hold its lock, and write into it how that ended."""
     before = (out or last_unfinished(title, SeedRuns, FILE)) if resume else None
-    if before is None or not before.is_dir() or not any(before.iterdir()):
-        folder = RunWriter.create(out, title)
-        folder.write_recipe(recipe)
-        write_record(folder.path, {
+    with ExitStack() as stack:
+        if before is None:
+            folder = RunWriter.create(out, title)
+            stack.callback(folder.release)
+        else:
+            folder = stack.enter_context(RunWriter.held(before))
+        found = _opened(folder, title, recipe, seeds)
+        with _end_recorded(found):
+            yield found
+
+
+def _opened(folder: RunWriter, title: str, recipe: Recipe, seeds: list[int]) -> SeedRuns:
+    """Return the runs in a folder; where nothing says what they are, they are those asked for."""
+    path = folder.path
+    if readable(path / FILE) is None:
+        theirs = {locks.NAME, RECIPE, *seed_report.FILES, *(f"seed-{seed}" for seed in seeds)}
+        if others := sorted(item.name for item in path.iterdir() if item.name not in theirs):
+            what = f"no {FILE} that can be read, but {listing(others, 5)}"
+            raise UserError(f"{path} holds no runs of these seeds: {what}")
+        settings = dump(recipe.model_dump(mode="json"))
+        write_record(path, {
             "schema_version": SCHEMA_VERSION, "status": "running", "recipe": title,
-            "seeds": seeds, "split_seed": recipe.data.split.seed,
+            "seeds": seeds, "split_seed": recipe.data.split.seed, SETTINGS: settings,
         })  # fmt: skip
-    else:
-        _require_same(SeedRuns(before), recipe, seeds)
-        folder = RunWriter.reopen(before)
-    found = SeedRuns(folder.path)
+        restore(path)
+    found = SeedRuns(path)
+    _require_same(found, recipe, seeds)
     if seeds != found.seeds:
         found.write(seeds=seeds, status="running")
+    return found
+
+
+@contextmanager
+def _end_recorded(found: SeedRuns) -> Iterator[None]:
+    """Write into the folder how runs ended that were interrupted or failed."""
     try:
-        yield found
+        yield
     except KeyboardInterrupt as error:
         found.write(status="interrupted")
         reason = str(error).partition("go on with:")[0].rstrip("; ")  # what follows is of one run
         raise Interrupted(f"{reason or 'stopped'}; {_how_to_resume(found)}") from None
     except BaseException:
+        if found.status == "finished":  # another recipe was asked for
+            raise
         if any(found.folder_of(seed).exists() for seed in found.seeds):
             found.write(status="failed")
         else:  # what is wrong was seen before anything was run
-            for name in (FILE, "recipe.yaml", locks.NAME):
+            for name in (FILE, RECIPE, locks.NAME):
                 (found.path / name).unlink(missing_ok=True)
             if not any(found.path.iterdir()):
                 found.path.rmdir()
         raise
-    finally:
-        locks.release(folder.path)
 
 
 def _require_same(found: SeedRuns, recipe: Recipe, seeds: Sequence[int]) -> None:
     """Raise UserError where the runs in a folder were begun with another recipe or other seeds."""
     where = f"of the runs in {found.path}"
-    faults = changed_settings(found.path, recipe, where)
+    faults = changed_settings(settings_of(found.path, found.record), recipe, where)
     if not faults and found.seeds != list(seeds[: len(found.seeds)]):
         asked = f"asks for {listing(seeds)}; those {where} are {listing(found.seeds)}"
         faults = [Fault("--seeds", f"{asked}: more may be added, none left out")]
@@ -141,9 +167,8 @@ def _run_all(
     for number, seed in enumerate(found.seeds, start=1):
         if console is not None:
             console.print(f"\n[bold]seed {seed}[/] ({number} of {len(found.seeds)})")
-        changed, folder = draft.changed([(("seed",), seed)]), found.folder_of(seed)
         try:
-            done = launch.run(changed, folder, console, spec, resume) or Run(folder)
+            done = _run_one(found, seed, draft, console, spec, resume)
         except UserError:
             raise
         except ToolkitError as error:
@@ -155,6 +180,14 @@ def _run_all(
         if why := incomparable(first, done):
             raise UserError(Fault(str(done.path), f"differs from {first.path}: {why}"))
     return failed
+
+
+def _run_one(
+    found: SeedRuns, seed: int, draft: Draft, console: Console | None, spec: LaunchSpec,
+    resume: bool,
+) -> Run:  # fmt: skip
+    changed, folder = draft.changed([(("seed",), seed)]), found.folder_of(seed)
+    return launch.run(changed, folder, console, spec, resume) or Run(folder)
 
 
 def _sum_up(found: SeedRuns, failed: dict[str, str]) -> None:

@@ -73,6 +73,15 @@ def read_json(file: Path, absent: Callable[[], str]) -> Any:
         raise UserError(f"{file} is damaged: {error}") from None
 
 
+def readable(file: Path) -> dict[str, Any] | None:
+    """Return the object that a JSON file holds; None where it is absent, empty or torn."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 class Run:
     """A run read back from its folder.
 
@@ -109,15 +118,20 @@ class Run:
 
 
 def last_unfinished(name: str, kind: type[Any] = Run, file: str = "run.json") -> Path | None:
-    """Return the newest folder under runs/<name> that is not finished.
+    """Return the newest folder under runs/<name> that is not finished, or whose record is lost.
 
     Args:
         kind, file: what reads such a folder, and the file it is known by; also of `SeedRuns`.
     """
-    for record in sorted(home(name).glob(f"*/{file}"), reverse=True):
+    known = {path.parent for path in home(name).glob(f"*/{file}")}
+    if kind is Run:
+        known |= {path.parent for path in home(name).glob("*/checkpoints")}
+    for folder in sorted(known, reverse=True):
+        if readable(folder / file) is None:
+            return folder
         with suppress(UserError):
-            if kind(record.parent).status != "finished":
-                return record.parent
+            if kind(folder).status != "finished":
+                return folder
     return None
 
 

@@ -13,29 +13,33 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import UserError
 from toolkit.recipe.yaml_text import dump
-from toolkit.runs.folder import Run, home, require_own
+from toolkit.runs.folder import Run, home, readable, require_own
 from toolkit.runs.prediction_files import FOLDER, FileStore
 from toolkit.runs.record import SCHEMA_VERSION
+from toolkit.runs.restore import RECIPE, SETTINGS, recipe_text, restore
 from toolkit.training.checkpoints import SIDE
 from toolkit.utils import jsonable, locks
-from toolkit.utils.files import write_atomically
-from toolkit.utils.text import listing, printable_line
+from toolkit.utils.files import PARTIAL, flush, write_atomically, writing
+from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import Prediction
     from toolkit.recipe.schema import Recipe
     from toolkit.training.checkpoints import ResumePoint
 
+RELOAD = "logs/reload"  # the test rows, for the process that loads the saved model again
+
 
 class RunWriter:
     """The folder of one run, while it is being written.
 
-    record: what `run.json` holds after `write()`. silent: on all ranks but 0, which know where the
-    folder is, and leave it to rank 0 to write.
+    record: what `run.json` holds after `write()`. new: whether no run has begun in it. mended: what
+    was written anew as it was opened. silent: on all ranks but 0, which know where the folder is,
+    and leave it to rank 0 to write.
     """
 
     def __init__(self, path: Path, silent: bool = False) -> None:
-        self.path, self.silent = path, silent
+        self.path, self.silent, self.new, self.mended = path, silent, True, list[str]()
         self.record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "status": "running"}
 
     @classmethod
@@ -57,34 +61,58 @@ class RunWriter:
         return folder
 
     @classmethod
-    def reopen(cls, path: Path) -> RunWriter:
-        """Open the folder of an unfinished run again.
+    @contextmanager
+    def held(cls, path: Path) -> Iterator[RunWriter]:
+        """Open a run's folder again, or make it, and hold its lock; a folder left empty goes again.
+
+        What is missing, empty or torn of its record and recipe is written anew.
 
         Raises:
             UserError: another process is writing to it, or it holds links that lead out of it.
         """
+        new = [folder for folder in (path, *path.parents) if not folder.exists()]
+        with _writable(path):
+            if path.exists() and not path.is_dir():
+                raise UserError(f"--out {path} is a file; name a new or empty folder")
+            path.mkdir(parents=True, exist_ok=True)
         require_own(path, checkpoints=True)
         folder = cls(path.resolve())
         with _writable(path):
             locks.acquire(folder.path)
-        if (path / "run.json").exists():
-            folder.record = Run(path).record
-        return folder
+        try:
+            with _writable(path):
+                folder._mend()
+            yield folder
+        finally:
+            folder.release()
+            with suppress(OSError):  # the first that is not empty
+                for made in new:
+                    made.rmdir()
+
+    def _mend(self) -> None:
+        """Read the record, made whole again; remove what a killed process has left half-written."""
+        for partial in self.path.rglob(f".*{PARTIAL}"):
+            if partial.is_file():
+                partial.unlink()
+        self.new = not any(path.name != locks.NAME for path in self.path.iterdir())
+        self.mended = restore(self.path)
+        file = self.path / "run.json"
+        if readable(file) is not None:
+            self.record = Run(self.path).record
+        elif file.exists():
+            self.mended = ["run.json was damaged, and no checkpoint has a copy: begun anew"]
 
     def release(self) -> None:
         """Give up the lock."""
         if not self.silent:
             locks.release(self.path)
 
-    @staticmethod
-    def close(path: Path, status: str, error: str) -> None:
-        """Record how a run ended whose own process could not, and give up its lock."""
-        folder, record = RunWriter(path), path / "run.json"
-        if record.exists():
-            folder.record = json.loads(record.read_text(encoding="utf-8"))
-            if folder.record["status"] != "finished":
+    @classmethod
+    def close(cls, path: Path, status: str, error: str) -> None:
+        """Record how a run ended whose own process could not, unless another has taken it up."""
+        with suppress(UserError), cls.held(path) as folder:
+            if "recipe" in folder.record and folder.record["status"] != "finished":
                 folder.write(status=status, error=error)
-        folder.release()
 
     @staticmethod
     def add(path: Path, **values: Any) -> None:
@@ -98,9 +126,10 @@ class RunWriter:
         if self.silent:
             return
         self.record |= values
-        write_atomically(self.path / "run.json", self._text())
+        write_atomically(self.path / "run.json", self.text())
 
-    def _text(self) -> str:
+    def text(self) -> str:
+        """Return the record as run.json holds it."""
         return json.dumps(jsonable.finite(self.record), indent=2, default=jsonable.plain) + "\n"
 
     def fail(self, error: str) -> None:
@@ -108,16 +137,33 @@ class RunWriter:
         if self.silent:
             return
         # A half-written checkpoint is of no use, and its space may be needed.
-        shutil.rmtree(self.path / "checkpoints" / SIDE, ignore_errors=True)
-        try:
+        self.remove(f"checkpoints/{SIDE}", RELOAD)
+        locks.give_room(self.path)
+        with suppress(OSError):  # the first error is the one to report
             self.write(status="failed", error=error)
-        except OSError:
-            # Into the space that run.json has already. If that fails too, the first error is the
-            # one to report.
-            (self.path / "run.json.partial").unlink(missing_ok=True)
-            with suppress(OSError), (self.path / "run.json").open("r+", encoding="utf-8") as file:
-                file.write(self._text())
-                file.truncate()
+
+    def finish(self, *unneeded: str) -> None:
+        """Record that the run is finished, once all of it is on the disk; then remove some parts.
+
+        In this order a machine that stops in between costs nothing.
+        """
+        if self.silent:
+            return
+        self.remove(RELOAD)
+        for path in (*self.path.rglob("*"), self.path):
+            if path.is_file() or path.is_dir():
+                flush(path)
+        self.write(status="finished")
+        self.tidy(*unneeded)
+
+    def tidy(self, *unneeded: str) -> None:
+        """Remove what a finished run does not need."""
+        self.remove(*unneeded)
+
+    def remove(self, *names: str) -> None:
+        """Remove folders of the run."""
+        for name in () if self.silent else names:
+            shutil.rmtree(self.path / name, ignore_errors=True)
 
     def note_start(self, start: ResumePoint) -> None:
         """Record from which step a resumed run goes on."""
@@ -126,13 +172,17 @@ class RunWriter:
             self.record["resumed"][-1] |= last
             self.write()
 
-    def write_recipe(self, recipe: Recipe) -> None:
-        """Write the resolved recipe, runnable again."""
+    def write_recipe(self, recipe: Recipe, /, **values: Any) -> None:
+        """Write the resolved recipe, runnable again: into the record, with values, then beside.
+
+        Whoever is stopped in between finds in the record what recipe.yaml lacks.
+        """
         if self.silent:
             return
-        text = dump(recipe.model_dump(mode="json"))
-        path = self.path / "recipe.yaml"
-        path.write_text(f"# toolkit run {printable_line(path)}\n{text}", encoding="utf-8")
+        settings = dump(recipe.model_dump(mode="json"))
+        self.write(**{SETTINGS: settings}, **values)
+        path = self.path / RECIPE
+        write_atomically(path, recipe_text(path, settings))
 
     def write_predictions(
         self,
@@ -146,18 +196,12 @@ class RunWriter:
         shutil.rmtree(self.path / FOLDER, ignore_errors=True)  # of an attempt before
         files = FileStore(self.path)
         rows = chain.from_iterable(zip(*batch, strict=True) for batch in batches)
-        with (self.path / "predictions.jsonl").open("w", encoding="utf-8") as file:
+        with writing(self.path / "predictions.jsonl") as file:
             for row, (prediction, reference) in enumerate(rows):
                 line = {"row": row, **({} if groups is None else {"group": groups[row]}),
                         "reference": reference, "prediction": prediction}  # fmt: skip
                 files.row = row
                 file.write(json.dumps(line, ensure_ascii=False, default=files.default) + "\n")
-
-    def clear_checkpoints(self, keep: bool) -> None:
-        """Remove what a finished run no longer needs: its model is saved and verified."""
-        shutil.rmtree(self.path / "logs" / "reload", ignore_errors=True)
-        if not keep:
-            shutil.rmtree(self.path / "checkpoints", ignore_errors=True)
 
 
 @contextmanager

@@ -21,7 +21,11 @@ from typing import Any
 
 from toolkit.utils.processes import python
 
-#: Moment -> module, class (or none) and function that begins then.
+FILE = "file"  # the moment before something changes in the folder of --out
+#: What Python tells of before it does so -> the places of paths and their folders' handles.
+CHANGES = {"open": (0, None), "os.mkdir": (0, 2), "os.rename": (1, 3), "os.remove": (0, 1),
+           "os.rmdir": (0, 1), "os.truncate": (0, None)}  # fmt: skip
+#: Moment -> module, class (or none) and function that begins then; and FILE.
 MOMENTS = {
     "step": ("transformers.trainer_callback", "CallbackHandler", "on_step_end"),
     "evaluation": ("toolkit.evaluation.predicting", None, "_window"),
@@ -29,6 +33,7 @@ MOMENTS = {
     "rename": ("toolkit.training.checkpoints", None, "_move"),  # written, not under its final name
     "save": ("toolkit.runner.run", None, "save"),
     "reload": ("toolkit.runs.verify", None, "check"),
+    "tidy": ("toolkit.runs.writer", "RunWriter", "tidy"),  # finished, checkpoints still there
 }
 
 
@@ -66,7 +71,8 @@ def assert_resumes(
     Args:
         arguments: of `toolkit run`, but for --out and --resume.
         folder: where the runs go.
-        moments: a key of MOMENTS -> the process is killed at this occurrence of it, from 1 on.
+        moments: a key of MOMENTS, or FILE -> the process is killed at this occurrence of it, from
+            1 on.
 
     Raises:
         AssertionError: the ends differ, and how; or a run was not killed, as it has fewer such
@@ -128,6 +134,8 @@ def arm(moment: str, count: int, number: int = signal.SIGKILL) -> None:
 
 def watch(moment: str, call: Callable[[int], None]) -> None:
     """Call a function with 1, 2, ... whenever such a moment comes in this process."""
+    if moment == FILE:
+        return _watch_files(call)
     module, owner, name = MOMENTS[moment]
     place: Any = importlib.import_module(module)
     place = getattr(place, owner) if owner else place
@@ -140,8 +148,28 @@ def watch(moment: str, call: Callable[[int], None]) -> None:
     setattr(place, name, counted)
 
 
+def _watch_files(call: Callable[[int], None]) -> None:
+    """Call a function before each change of a file in the folder that the command line names."""
+    folder = os.path.realpath(sys.argv[sys.argv.index("--out") + 1])
+    calls = itertools.count(1)
+
+    def heard(event: str, details: tuple[Any, ...]) -> None:
+        if event not in CHANGES or (event == "open" and not details[2] & (os.O_WRONLY | os.O_RDWR)):
+            return
+        at, below = CHANGES[event]
+        path, handle = details[at], -1 if below is None else details[below]
+        if handle != -1:  # as shutil.rmtree names what it removes
+            path = os.path.join(os.readlink(f"/proc/self/fd/{handle}"), os.fsdecode(path))
+        if isinstance(path, str | bytes | os.PathLike):
+            path = os.path.abspath(os.fsdecode(path))
+            if path == folder or path.startswith(f"{folder}{os.sep}"):
+                call(next(calls))
+
+    sys.addaudithook(heard)
+
+
 if __name__ == "__main__":
-    if sys.argv[2] != "0":
-        arm(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
-    sys.argv[1:] = sys.argv[4:]
+    asked, sys.argv[1:] = sys.argv[1:4], sys.argv[4:]
+    if asked[1] != "0":
+        arm(asked[0], int(asked[1]), int(asked[2]))
     runpy.run_module("toolkit", run_name="__main__")

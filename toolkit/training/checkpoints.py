@@ -21,7 +21,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import xxhash
 
+from toolkit.utils.files import flush
+
 MANIFEST = "complete.json"
+RECORD = "began.json"  # the run's record, by which its folder can be made whole
+STATE = "trainer_state.json"
 SIDE = ".partial"  # the folder, within that of the checkpoints, where they are written
 UNFINISHED = "was not written to its end"
 NAME = re.compile(r"checkpoint-(\d+)")
@@ -57,8 +61,8 @@ def commit(written: Path, folder: Path) -> Path:
     files = [path for path in sorted(written.rglob("*")) if path.is_file()]
     manifest = {str(p.relative_to(written)): [p.stat().st_size, _digest(p)] for p in files}
     (written / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-    for path in (*files, written / MANIFEST, written):
-        _flush(path)
+    for path in (written, *written.rglob("*")):
+        flush(path)
     return _move(written, folder)
 
 
@@ -69,7 +73,8 @@ def _move(written: Path, folder: Path) -> Path:
         if _step(other) >= _step(final):
             shutil.rmtree(other, ignore_errors=True)
     os.replace(written, final)
-    _flush(folder)
+    for path in (folder, folder.parent):  # the first one has made the folder
+        flush(path)
     return final
 
 
@@ -109,6 +114,8 @@ def fault(checkpoint: Path) -> str | None:
     """Return what is wrong with a checkpoint, or None where it is what was written."""
     try:
         manifest = json.loads((checkpoint / MANIFEST).read_text(encoding="utf-8"))
+        if STATE not in manifest:
+            return f"{MANIFEST} names no {STATE}"
         for name, (size, digest) in manifest.items():
             path = checkpoint / name
             if not path.is_file():
@@ -119,7 +126,7 @@ def fault(checkpoint: Path) -> str | None:
                 return f"{name} is damaged"
     except FileNotFoundError:
         return UNFINISHED
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         return f"{MANIFEST} cannot be read: {error}"
     return None
 
@@ -133,7 +140,7 @@ def point_to_best(state: Any, folder: Path) -> None:
 
 def _best_lacks(checkpoint: Path, faults: Mapping[Path, str | None]) -> str | None:
     """Return what is wrong with the best checkpoint that a checkpoint's state names, or None."""
-    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    state = json.loads((checkpoint / STATE).read_text(encoding="utf-8"))
     best = checkpoint.with_name(f"checkpoint-{state.get('best_global_step')}")
     if not state.get("best_global_step") or best == checkpoint:
         return None
@@ -150,12 +157,3 @@ def _step(path: Path) -> int:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, xxhash.xxh3_128).hexdigest()
-
-
-def _flush(path: Path) -> None:
-    """Have the system write a file, or the names in a folder, to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -88,7 +88,7 @@ class DecodedEvaluationMixin:
         distributed.barrier()  # every rank has written its random state
         if self.args.should_save:
             written = side / f"checkpoint-{self.state.global_step}"
-            self.state.save_to_json(str(written / "trainer_state.json"))
+            self.state.save_to_json(str(written / checkpoints.STATE))
             for callback in self.callback_handler.callbacks:
                 if isinstance(callback, checkpoints.Keeper):
                     callback.keep(written, self.model)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from toolkit.errors import DataError, UserError
-from toolkit.utils.pictures import resized, room_for
+from toolkit.utils.pictures import FORMATS, resized, room_for
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -84,7 +84,7 @@ def use(value: Any, mode: str, about: tuple[int, int] | None, action: Callable[[
     with ExitStack() as opened:  # a decoder that fails would leave the file open
         try:
             if not isinstance(value, Image.Image):
-                value = Image.open(opened.enter_context(_stream(value)))
+                value = Image.open(opened.enter_context(_stream(value)), formats=FORMATS)
             opened.enter_context(room_for(value, about))
             value.load()
             if given is not value:

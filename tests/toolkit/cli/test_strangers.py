@@ -130,15 +130,16 @@ def test_a_run_is_not_taken_up_through_links(what, tmp_path):
     run = tmp_path / "run"
     (run / what).parent.mkdir(parents=True, exist_ok=True)
     (run / what).symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match="leads out of the folder"):
-        RunWriter.reopen(run)
+    with pytest.raises(UserError, match="leads out of the folder"), RunWriter.held(run):
+        pass
     assert not (tmp_path / "elsewhere").exists()
 
 
 def test_links_within_a_run_are_as_good_as_files(tmp_path):
     (tmp_path / "run" / "big").mkdir(parents=True)
     (tmp_path / "run" / "checkpoints").symlink_to(tmp_path / "run" / "big")
-    RunWriter.reopen(tmp_path / "run").release()
+    with RunWriter.held(tmp_path / "run") as folder:
+        assert (folder.path / "run.lock").exists()
 
 
 def test_every_training_setting_that_names_a_place_or_a_service_is_refused():

@@ -1,0 +1,111 @@
+"""--resume of a finished run: what is asked for is compared with what it was made of."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from contextlib import contextmanager
+
+import pytest
+from attacks.small import record, rows, words
+
+from toolkit.cli.main import outcome
+from toolkit.testing.interruptions import undisturbed
+from toolkit.utils import locks
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory, tiny_model):
+    """The folder of rows and a finished run, and the words that it was begun with."""
+    folder = tmp_path_factory.mktemp("made")
+    asked = words(rows(folder), tiny_model)
+    assert undisturbed([*asked, "--quiet", "--out", str(folder / "run")]) == 0
+    return folder, asked
+
+
+@contextmanager
+def untouched(run):
+    """Nothing in the folder changes meanwhile."""
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    yield
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_the_same_again_shows_its_scores(made, capsys):
+    folder, asked = made
+    for recipe in (asked, [str(folder / "run" / "recipe.yaml")]):
+        with untouched(folder / "run"):
+            assert outcome(["run", *recipe, "--out", str(folder / "run"), "--resume"]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+        assert "run is finished: nothing was run" in said
+        assert "accuracy" in said
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (["--set", "training.learning_rate=0.5"], ["training.learning_rate: is 0.5, but 0.001"]),
+        (["--seed", "9", "--method", "head"], ["seed: is 9", "method.name: is 'head'"]),
+        (["--set", "report.metrics=[f1]"], ["report.metrics: is ['f1'], but ['accuracy']"]),
+        (["--set", "options.text=txt"], ["options.text: is 'txt'"]),
+    ],
+)
+def test_another_recipe_is_told_key_by_key(made, capsys, more, says):
+    folder, asked = made
+    with untouched(folder / "run"):
+        assert outcome(["run", *asked, *more, "--out", str(folder / "run"), "--resume"]) == 2
+    said = capsys.readouterr()
+    assert all(part in said.err for part in says), said.err
+    assert "Traceback" not in said.err
+    assert "accuracy" not in said.out
+
+
+@pytest.fixture
+def copied(made, tmp_path):
+    """A copy of the finished run."""
+    shutil.copytree(made[0] / "run", tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_other_rows_and_another_model_are_told_together(made, copied, tmp_path, capsys):
+    _, asked = made
+    there = record(copied)
+    there["data"]["fingerprint"], there["model"]["revision"] = "other", "other"
+    (copied / "run.json").write_text(json.dumps(there))
+    assert outcome(["run", *asked, "--out", str(copied), "--resume"]) == 2
+    said = capsys.readouterr().err
+    assert "data.source: the rows have changed since the start of the run" in said
+    assert "model: has changed since the start of the run" in said
+
+
+@pytest.mark.parametrize("status", ["finished", "interrupted"])
+def test_other_versions_of_packages_are_told(made, copied, capsys, status):
+    _, asked = made
+    there = record(copied)
+    there["status"] = status
+    there["environment"]["packages"] |= {"torch": "1.0", "numpy": "1.1"}
+    (copied / "run.json").write_text(json.dumps(there))
+    assert outcome(["run", *asked, "--out", str(copied), "--resume"]) == 2
+    said = capsys.readouterr().err
+    assert "package torch: is " in said
+    assert "but 1.0 in the environment of the run" in said
+    assert "pip install numpy==1.1" in said
+    assert record(copied)["status"] == status
+
+
+def test_who_gets_the_lock_late_sees_that_it_is_finished(made, copied, capsys, monkeypatch):
+    """The one that held it ends the run between the look from outside and the lock."""
+    _, asked = made
+    end = (copied / "run.json").read_text()
+    (copied / "run.json").write_text(json.dumps({**json.loads(end), "status": "running"}))
+    usual = locks.acquire
+
+    def late(folder):
+        (copied / "run.json").write_text(end)
+        usual(folder)
+
+    monkeypatch.setattr(locks, "acquire", late)
+    assert outcome(["run", *asked, "--out", str(copied), "--resume"]) == 0
+    assert "is finished: nothing" in " ".join(capsys.readouterr().out.split())
+    assert record(copied) == json.loads(end)
+    assert not (copied / locks.NAME).exists()
