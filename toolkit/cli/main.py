@@ -17,7 +17,7 @@ from toolkit.cli import COMMANDS, plugin_commands
 from toolkit.errors import NEVER_RUN, ToolkitError, UserError
 from toolkit.runner import mailbox
 from toolkit.utils import distributed
-from toolkit.utils.text import nearest, printable, printable_line
+from toolkit.utils.text import MaskedStream, nearest, printable, printable_line
 
 INTERRUPTED = 130
 LONGEST = 2000  # characters of one fault: a value may be as long as its file
@@ -94,6 +94,8 @@ def main() -> None:
         # A label that the terminal cannot encode must not fail a finished run.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    if "--debug" in sys.argv or os.environ.get("TOOLKIT_DEBUG"):  # which ranks inherit
+        sys.stderr = MaskedStream(sys.stderr)
     code = outcome()
     if code and distributed.launched():
         # Threads of gloo that still wait for other ranks would abort the interpreter's own exit.
@@ -123,7 +125,7 @@ def outcome(arguments: list[str] | None = None) -> int:
     except Exception as error:
         debug = "--debug" in given
         if debug:
-            traceback.print_exc()
+            click.echo(printable(traceback.format_exc()), err=True)
         if mailbox.speaks(error):
             click.echo(message(error, debug), err=True)
         return error.exit_code if isinstance(error, ToolkitError) else 1

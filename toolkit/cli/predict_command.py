@@ -32,6 +32,8 @@ dtype_option = click.option(
 @click.option("--device", "devices", multiple=True, metavar="NAME",
               help="Torch device (cpu, cuda:1); repeat it to share the rows. Default: all GPUs, "
               "or the CPU.")  # fmt: skip
+@click.option("--raw", is_flag=True, help="In csv, keep texts that a spreadsheet would execute "
+              "(=HYPERLINK(...)); an apostrophe is put before them else.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(
     run: Path,
@@ -40,6 +42,7 @@ def command(
     split: str | None,
     resume: bool,
     quiet: bool,
+    raw: bool,
     **computing: Any,
 ) -> None:
     """Predict the rows of a table with a run's model.
@@ -55,7 +58,7 @@ def command(
 
     console = Console(stderr=True, quiet=quiet)
     how = ComputeConfig(**computing)
-    found = predict_file.predict(Run(run), source, out, resume, console, how, split)
+    found = predict_file.predict(Run(run), source, out, resume, console, how, split, raw)
     echo(f"wrote {found.rows:,} rows to {found.path}")
     if found.rejected:
         echo(f"skipped {found.rejected:,} rows, with the reasons in {found.rejected_path}")

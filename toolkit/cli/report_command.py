@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from toolkit.cli.echo import echo
+
 
 @click.command("report")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -18,6 +20,6 @@ def command(run: Path, out: Path | None, show: bool) -> None:
     from toolkit.runs.folder import Run
 
     written = html.write(Run(run), out)
-    click.echo(click.format_filename(written))
+    echo(written)
     if show:
         click.launch(str(written.resolve()))

@@ -63,6 +63,7 @@ def predict(
     console: Console | None = None,
     computing: ComputeConfig | None = None,
     split: str | None = None,
+    raw: bool = False,
 ) -> PredictedFile:
     """Predict the rows of a file, and write them with all their columns.
 
@@ -72,13 +73,14 @@ def predict(
         resume: continue an interrupted call with the same arguments.
         computing: otherwise in float32, on all GPUs or the processor.
         split: which one, where the source has several.
+        raw: keep texts in csv that a spreadsheet would execute.
 
     Raises:
         UserError: the run is not finished, the input cannot be read, lacks a column or has no row
             that can be predicted, `out` exists, or this machine cannot compute as `computing` says.
     """
     computing = computing or ComputeConfig()
-    writer, kept = writers.writer_of(out), out.with_name(f"{out.name}.partial")
+    writer, kept = writers.writer_of(out, raw), out.with_name(f"{out.name}.partial")
     _check_paths(run, out, kept, resume)
     quiet_libraries()
     restored = load_predictor(run.path, computing.on_all_devices())
@@ -87,7 +89,8 @@ def predict(
         why = out.with_name(f"{out.name}.rejected.jsonl")
         if not len(given.rows):
             raise _none_left(source, given.write_rejected(why), why)
-        head = {"model": weights_digest(run.path / "model"), "runtime": computing.runtime,
+        head = {"model": run.record.get("model_files") or weights_digest(run.path / "model"),
+                "runtime": computing.runtime,
                 "dtype": computing.dtype, "input": given.digest}  # fmt: skip
         done = _start(kept, head, resume)
         _predict(restored, given, kept, done, console or Console(quiet=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from toolkit.utils import jsonable
 from toolkit.utils.text import listing, nearest
 
 COLUMN = "prediction"
+_NUMBER = re.compile(r"[+-]?[\d.,\s]*\d[\d.,]*(?:[eE][+-]?\d+)?%?")
 #: Appends rows, and one prediction for each.
 Add = Callable[[pa.Table, Sequence[Any]], None]
 Writer = Callable[[IO[bytes]], AbstractContextManager[Add]]
@@ -41,13 +43,27 @@ def json_lines(out: IO[bytes]) -> Iterator[Add]:
 
 @contextmanager
 def csv_file(out: IO[bytes]) -> Iterator[Add]:
-    """Write the input's columns, and `prediction.label` and so on; nested values are JSON."""
+    """Write the input's columns, and `prediction.label` and so on; nested values are JSON.
+
+    Texts that a spreadsheet would execute are quoted.
+    """
+    yield from _csv(out, quoted)
+
+
+@contextmanager
+def raw_csv(out: IO[bytes]) -> Iterator[Add]:
+    """Write as `csv_file` does, texts as they are."""
+    yield from _csv(out, lambda value: value)
+
+
+def _csv(out: IO[bytes], cell: Callable[[Any], Any]) -> Iterator[Add]:
     with _text(out) as file:
         table: csv.DictWriter[str] = csv.DictWriter(file, [], restval="")
 
         def add(rows: pa.Table, predictions: Sequence[Any]) -> None:
             for row, prediction in zip(rows.to_pylist(), predictions, strict=True):
                 cells = {name: flat(value) for name, value in row.items()} | columns(prediction)
+                cells = {cell(name): cell(value) for name, value in cells.items()}
                 if not table.fieldnames:
                     table.fieldnames = list(cells)
                     table.writeheader()
@@ -88,8 +104,11 @@ def _text(out: IO[bytes]) -> Iterator[io.TextIOWrapper]:
 WRITERS: dict[str, Writer] = {".jsonl": json_lines, ".csv": csv_file, ".parquet": parquet}
 
 
-def writer_of(path: Path) -> Writer:
+def writer_of(path: Path, raw: bool = False) -> Writer:
     """Return the writer for a file name.
+
+    Args:
+        raw: keep texts in csv that a spreadsheet would execute.
 
     Raises:
         UserError: an unknown suffix.
@@ -98,7 +117,16 @@ def writer_of(path: Path) -> Writer:
     if suffix not in WRITERS:
         hint = nearest(suffix, WRITERS)
         raise UserError(f"{path} cannot be written: take {listing(WRITERS)} as its suffix.{hint}")
-    return WRITERS[suffix]
+    return raw_csv if raw and suffix == ".csv" else WRITERS[suffix]
+
+
+def quoted(value: Any) -> Any:
+    """Return a text that a spreadsheet would take for a formula with an apostrophe before it.
+
+    Numbers are none. See OWASP, "CSV Injection".
+    """
+    formula = isinstance(value, str) and value.lstrip(" ")[:1] in tuple("=+-@\t\r\n")
+    return f"'{value}" if formula and not _NUMBER.fullmatch(value.strip()) else value
 
 
 def columns(prediction: Any) -> dict[str, Any]:

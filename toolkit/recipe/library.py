@@ -73,7 +73,7 @@ def _is_file_name(name: str) -> bool:
 
 
 def locate(name: str) -> Path:
-    """Return the file of a recipe, given by name or path.
+    """Return the file of a recipe, given by name or path; no package takes a name of the toolkit's.
 
     Raises:
         RecipeError: no such recipe (with the nearest and all names), or two of that name.
@@ -96,6 +96,7 @@ def locate(name: str) -> Path:
             f"there is no recipe {name!r}.{nearest(name, names)} "
             f"Recipes: {listing(names, 40)}; or give the path of a .yaml file."
         )
+    same = [item for item in same if item.distribution == "toolkit"] or same
     if len(same) > 1:
         sides = " and ".join(f"{item.distribution} ({item.path})" for item in same)
         raise RecipeError(f"recipe {name!r} is installed twice, by {sides}: give the path of one.")

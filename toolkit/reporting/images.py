@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.reporting.formatting import cut
+from toolkit.utils.pictures import FORMATS, room_for
 
 SIDE = 160  # pixels of a cell's image
 LONGEST = 600  # characters of a name
@@ -21,9 +22,10 @@ def small_image(value: Any) -> Any:
     name = value.get("path") if isinstance(value, Mapping) else None
     given = value.get("bytes") if isinstance(value, Mapping) else value
     try:
-        with Image.open(io.BytesIO(given) if isinstance(given, bytes) else str(name)) as image:
-            image.draft("RGB", (2 * SIDE, 2 * SIDE))
-            small = ImageOps.exif_transpose(image).convert("RGB")
+        file = io.BytesIO(given) if isinstance(given, bytes) else str(name)
+        with Image.open(file, formats=FORMATS) as image, room_for(image, (SIDE, SIDE)):
+            ImageOps.exif_transpose(image, in_place=True)
+            small = image.convert("RGB")
             small.thumbnail((SIDE, SIDE))
     except Exception:  # decoders raise whatever their formats raise, and the name is all there is
         return cut(Path(name).name if name else "(a file)", LONGEST)

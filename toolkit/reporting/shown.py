@@ -25,6 +25,7 @@ from toolkit.plugin_types import (
 from toolkit.reporting import charts
 from toolkit.reporting.formatting import cut
 from toolkit.reporting.images import as_jpeg
+from toolkit.utils.pictures import FORMATS, resized, room_for
 
 LONGEST = 2000  # characters of a text
 SIDE = 320  # pixels of an image
@@ -120,13 +121,16 @@ def _drawn(marked: MarkedImage) -> str:
     """Return an image with boxes and masks drawn in; the actual mask stands beside."""
     from PIL import Image, ImageOps
 
-    given = marked.image
-    image = given if isinstance(given, Image.Image) else Image.open(open_file(given))
-    whole = ImageOps.exif_transpose(image).convert("RGB")
-    scale = min(1.0, SIDE / max(whole.size))
-    size = max(1, round(whole.width * scale)), max(1, round(whole.height * scale))
+    image = marked.image
+    if not isinstance(image, Image.Image):
+        image = Image.open(open_file(image), formats=FORMATS)
+    with room_for(image):
+        whole = ImageOps.exif_transpose(image).convert("RGB")
+        scale = min(1.0, SIDE / max(whole.size))
+        size = max(1, round(whole.width * scale)), max(1, round(whole.height * scale))
+        small = resized(whole, size, None)
     masks = [mask for mask in (marked.mask, marked.actual_mask) if mask is not None]
-    panels = [_masked(whole.resize(size), mask) for mask in masks] or [whole.resize(size)]
+    panels = [_masked(small.copy(), mask) for mask in masks] or [small]
     for panel in panels:
         _draw_boxes(panel, marked.boxes, scale)
     joined = Image.new("RGB", (sum(p.width for p in panels) + 4 * len(panels) - 4, size[1]))
@@ -139,7 +143,9 @@ def _masked(image: Any, mask: Any) -> Any:
     from PIL import Image
 
     if isinstance(mask, PredictionFile):
-        mask = Image.open(open_file(mask))
+        opened = Image.open(open_file(mask), formats=FORMATS)
+        with room_for(opened):
+            mask = resized(opened, image.size, Image.Resampling.NEAREST)
     classes = np.asarray(mask).astype(int)
     palette = np.array([tuple(bytes.fromhex(c[1:])) for c in (PREDICTED, *charts.COLOURS)])
     colours = Image.fromarray(palette[(classes - 1) % len(palette)].astype(np.uint8))

@@ -11,7 +11,6 @@ import os
 import re
 import shutil
 import signal
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from toolkit.recipe.draft import Draft
 from toolkit.runner import mailbox
 from toolkit.runs.folder import Run, resume_command
 from toolkit.utils import distributed
+from toolkit.utils.processes import python
 from toolkit.utils.text import print_text
 
 JOIN_SECONDS = 900  # in which all machines must have been started
@@ -77,10 +77,7 @@ class ElasticLaunch:
     resume: bool = False
 
     def __post_init__(self) -> None:
-        # With the current folder on the path only if it is on ours: `-m` puts it first, and a
-        # folder of the user's named `datasets` would hide the library.
-        safe = [] if os.getcwd() in sys.path else ["-P"]
-        self.command = [sys.executable, *safe, "-m", "toolkit", "run", self.draft.asked]
+        self.command = python("-m", "toolkit", "run", self.draft.asked)
         for keys, value in self.draft.overrides:
             self.command += ["--set", f"{'.'.join(keys)}={json.dumps(value, default=str)}"]
         quiet = self.console is None or self.console.quiet

@@ -12,6 +12,7 @@ from toolkit.reporting import card_facts
 from toolkit.runner.join import lone_process_note
 from toolkit.runner.prepare import Job
 from toolkit.runner.resolve import headline
+from toolkit.runs.saved_model import digests
 from toolkit.training.train import Trained
 from toolkit.utils import distributed, hardware
 
@@ -55,6 +56,7 @@ def after_training(job: Job, trained: Trained, saved: Path) -> dict[str, Any]:
         "all": sum(p.numel() for p in weights),
     }
     found: dict[str, Any] = {
+        "model_files": digests(saved),
         "method": trained.report,
         "parameters": {**parameters, **trained.report.get("parameters", {})},
         "card": card_facts.collect(job.plugin, job.loaded.splits["train"], job.files.path, saved),

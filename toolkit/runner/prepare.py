@@ -12,7 +12,7 @@ from toolkit.data import LoadedData, load_splits
 from toolkit.data.caches import writing_cache
 from toolkit.errors import Fault, RecipeError, ToolkitError
 from toolkit.evaluation import chunks
-from toolkit.models import methods, pretrained, scratch
+from toolkit.models import methods, outside, scratch
 from toolkit.models.auto import loading
 from toolkit.models.find import ModelFiles, find_model
 from toolkit.plugin import Plugin
@@ -212,4 +212,4 @@ def import_libraries() -> None:
     import transformers
 
     transformers.Trainer  # noqa: B018 - transformers imports it when it is first named
-    pretrained.refuse_remote_code()
+    outside.switch_off()

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import DataError, Fault, UserError
-from toolkit.models import adapters, methods, pretrained
+from toolkit.models import adapters, methods
 from toolkit.models.auto import load_saved
+from toolkit.models.outside import require_inert
 from toolkit.plugin import get
 from toolkit.plugin.blame import blamed
 from toolkit.recipe import library
 from toolkit.runs.compute import ComputeConfig
 from toolkit.runs.folder import Run
+from toolkit.runs.saved_model import require_unchanged
 
 if TYPE_CHECKING:
     import datasets
@@ -128,7 +130,7 @@ def plugin_of(run: Path) -> Plugin[Any]:
     """Return the plugin of a run as it was when the test split was scored, without the model.
 
     Raises:
-        UserError: the folder holds no recipe.yaml or no model.
+        UserError: the folder holds no recipe.yaml or no model, or another than the run has saved.
     """
     for needed in ("recipe.yaml", "model"):
         if not (run / needed).exists():
@@ -138,7 +140,8 @@ def plugin_of(run: Path) -> Plugin[Any]:
     plugin.options = type(plugin).Options.model_validate(recipe.options)
     plugin.recipe = recipe
     plugin.model_path = run / "model"
-    pretrained.refuse_remote_code()
+    require_unchanged(plugin.model_path, _record(run).get("model_files", {}))
+    require_inert(plugin.model_path)
     with blamed(plugin, own_lines=True):
         plugin.processor = plugin.load_processor()
     for attribute, name in KEPT.items():
@@ -158,5 +161,9 @@ def recipe_of(run: Path) -> Recipe:
 
 def trained_on(run: Path) -> str | None:
     """Return the revision of the pretrained model, as run.json has it; None where there is none."""
-    record = Run(run).record if (run / "run.json").is_file() else {}
-    return str(record["model"]["revision"]) if record.get("model") else None
+    model = _record(run).get("model")
+    return str(model["revision"]) if model else None
+
+
+def _record(run: Path) -> dict[str, Any]:
+    return Run(run).record if (run / "run.json").is_file() else {}

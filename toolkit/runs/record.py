@@ -110,6 +110,8 @@ class Speed(OpenModel):
 class RunRecord(OpenModel):
     """The whole file; what a run has not come to yet is absent."""
 
+    model_files: dict[str, str] = {}  # of model/, with their SHA-256
+
     class Model(OpenModel):
         id: str
         revision: str

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ReloadError
 from toolkit.utils import distributed
+from toolkit.utils.processes import python
 
 if TYPE_CHECKING:
     import datasets
@@ -60,7 +61,7 @@ def check(run: Path, rows: datasets.Dataset) -> Comparison:
 def in_a_fresh_process(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
     """Run this module as a script."""
     return subprocess.run(
-        [sys.executable, "-m", "toolkit.runs.verify", *arguments],
+        python("-m", "toolkit.runs.verify", *arguments),
         capture_output=True, text=True, check=False, env=distributed.alone_environment(),
     )  # fmt: skip
 

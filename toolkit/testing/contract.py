@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import inspect
 import subprocess
-import sys
 from collections.abc import Iterator
 
 from toolkit.errors import ToolkitError, UserError
 from toolkit.testing.subject import Subject
+from toolkit.utils.processes import python
 from toolkit.utils.text import listing, nearest
 
 TYPO = 0.8  # how similar to a hook's name another one must be to count as misspelt
@@ -24,7 +24,7 @@ print(",".join(name for name in {heavy!r} if name in sys.modules))
 
 def listed_without_imports(subject: Subject) -> Iterator[str]:
     """Listing what is installed imports nothing that is slow."""
-    command = [sys.executable, "-c", _LISTS.format(heavy=HEAVY)]
+    command = python("-c", _LISTS.format(heavy=HEAVY))
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         yield f"listing fails: {done.stderr.strip().splitlines()[-1]}"

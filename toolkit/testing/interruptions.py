@@ -19,6 +19,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from toolkit.utils.processes import python
+
 FILE = "file"  # the moment before something changes in the folder of --out
 #: What Python tells of before it does so -> the places of paths and their folders' handles.
 CHANGES = {"open": (0, None), "os.mkdir": (0, 2), "os.rename": (1, 3), "os.remove": (0, 1),
@@ -110,7 +112,7 @@ def process(
     arguments: Sequence[str], environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run this module as a script."""
-    command = [sys.executable, "-m", "toolkit.testing.interruptions", *arguments]
+    command = python("-m", "toolkit.testing.interruptions", *arguments)
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 

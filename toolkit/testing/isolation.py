@@ -24,6 +24,7 @@ from toolkit import registry
 from toolkit.errors import ToolkitError
 from toolkit.plugin import get
 from toolkit.registry import Entry
+from toolkit.utils.processes import python
 
 SECONDS = 60.0  # torch and transformers take ten, and more from a cold disk
 POLLED = 0.1
@@ -102,7 +103,7 @@ def _probe(group: str, entry: Entry) -> tuple[bool, str]:
 def _in_a_process(
     group: str, entry: Entry, seconds: float, ended: threading.Event
 ) -> tuple[bool, str]:
-    command = [sys.executable, "-m", "toolkit.testing.isolation", group, json.dumps(asdict(entry))]
+    command = python("-m", "toolkit.testing.isolation", group, json.dumps(asdict(entry)))
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         # Files and not pipes: what an import leaves running would hold those open.
         process = subprocess.Popen(

@@ -7,10 +7,11 @@ does (`\\x1b`), and tokens of the Hub are masked.
 from __future__ import annotations
 
 import difflib
+import io
 import os
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,6 +53,35 @@ def without_tokens(text: str) -> str:
         if len(value) >= 8:  # shorter values are no tokens, and would mask ordinary words
             text = text.replace(value, "hf_***")
     return _TOKEN.sub("hf_***", text)
+
+
+class MaskedStream(io.TextIOBase):
+    """A stream of text in which tokens are masked, also those in messages of libraries."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write text without tokens."""
+        self._stream.write(without_tokens(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what is below."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Return whether it is a terminal."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Return the number of the file below."""
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # typeshed has a plain attribute
+        """Return the encoding below."""
+        return self._stream.encoding
 
 
 def nearest(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import ModelError
-from toolkit_plugins.vision.images import decode_all, in_threads
+from toolkit.utils.pictures import SMALL, resized
+from toolkit_plugins.vision.images import use_all
 
 Array = np.ndarray[Any, Any]
 
 PROBES = ((301, 417), (417, 301), (64, 64))
+NARROW = 64  # how many times as long as it is wide an image may be before a processor resizes it
 
 
 def processor_of(folder: Path, size: int | None) -> Any:
@@ -131,25 +133,35 @@ class View:
     def describe(self) -> str:
         """Return everything that the canvas of an image depends on."""
         settings = self.processor.to_json_string() if self.own else self.processor.resample
-        return repr((1, self.mode, self.canvas, self.shortest, self.own, str(settings)))
+        return repr((2, self.mode, self.canvas, self.shortest, self.own, str(settings)))
 
     def on_canvas(self, image: Any) -> Array:
         """Return an image as uint8 of shape (height, width, channels)."""
         if self.own:
-            return _unscaled(self.processor, image)
+            return _unscaled(self.processor, self._bounded(image))
         height, width = self.canvas
         resample = self.processor.resample
         if self.shortest:
-            scale = height / min(image.size)
-            size = tuple(height if side == min(image.size) else int(side * scale)
-                         for side in image.size)  # fmt: skip
-            image = image if image.size == size else image.resize(size, resample)
-            left, top = (image.width - width) // 2, (image.height - height) // 2
-            image = image.crop((left, top, left + width, top + height))
+            image = _middle_at(image, height, width, resample)
         elif image.size != (width, height):
-            image = image.resize((width, height), resample)
+            image = resized(image, (width, height), resample)
         found = np.asarray(image)
         return found if found.ndim == 3 else found[:, :, None]
+
+    def _bounded(self, image: Any) -> Any:
+        """Return an image that becomes no large one within the processor."""
+        factor = min(
+            side // (2 * edge) for side, edge in zip(image.size, self.canvas[::-1], strict=True)
+        )
+        if factor > 1 and image.width * image.height > SMALL:
+            image = image.reduce(factor)  # as large jpegs are decoded
+        width, height = (min(side, NARROW * min(image.size)) for side in image.size)
+        if (width, height) == image.size:
+            return image
+        if (getattr(self.processor, "size", None) or {}).get("shortest_edge"):  # cut out of it
+            left, top = (image.width - width) // 2, (image.height - height) // 2
+            return image.crop((left, top, left + width, top + height))
+        return resized(image, (width, height), self.processor.resample)
 
     def canvases(self, values: Sequence[Any]) -> Array:
         """Return files as uint8 of shape (files, height, width, channels).
@@ -158,8 +170,7 @@ class View:
             DataError: some cannot be read.
         """
         about = (self.canvas[1], self.canvas[0])
-        images = decode_all(values, self.mode, about)
-        return np.stack(in_threads(self.on_canvas, images))
+        return np.stack(use_all(values, self.mode, about, self.on_canvas))
 
     def middle(self, canvases: Array) -> Array:
         """Return the part of canvases that the model sees when nothing is left to chance."""
@@ -174,6 +185,20 @@ class View:
         shape = (1, -1, 1, 1)
         slope = torch.from_numpy(self.slope).to(values.device).view(shape)
         return values * slope + torch.from_numpy(self.offset).to(values.device).view(shape)
+
+
+def _middle_at(image: Any, height: int, width: int, resample: Any) -> Any:
+    """Return the middle, of the given size, of an image whose shorter edge has become `height`."""
+    short = min(image.size)
+    scale = height / short
+    size = tuple(height if side == short else int(side * scale) for side in image.size)
+    left, top = (size[0] - width) // 2, (size[1] - height) // 2
+    if size[0] * size[1] > SMALL:  # a long, narrow one: only what is cut out is made
+        x, y = image.width / size[0], image.height / size[1]
+        box = (left * x, top * y, (left + width) * x, (top + height) * y)
+        return resized(image, (width, height), resample, box)
+    image = image if image.size == size else resized(image, size, resample)
+    return image.crop((left, top, left + width, top + height))
 
 
 def _as_image(values: Array) -> Any:

@@ -15,15 +15,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from toolkit.errors import DataError, UserError
+from toolkit.utils.pictures import FORMATS, resized, room_for
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
-MOST_PIXELS = 89_478_485  # Pillow's own limit, a quarter of a gigabyte in colours
 CLEAR = ("RGBA", "LA", "PA", "La", "RGBa")  # modes with transparency
 LIKE = 16  # pixels a side of the grey image by which duplicates are found
 LEVELS = 8  # grey values that count as one there
+STRIP = 1 << 20  # pixels whose colours are converted together
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -57,13 +58,14 @@ def name_of(value: Any, otherwise: str) -> str:
     return path if isinstance(path, str) and path else otherwise
 
 
-def decode(value: Any, mode: str, about: tuple[int, int] | None = None) -> Image:
-    """Return a Pillow image, upright and without transparency, in mode "RGB" or "L".
+def use(value: Any, mode: str, about: tuple[int, int] | None, action: Callable[[Image], T]) -> T:
+    """Return what an action makes of an image: upright, without transparency, in "RGB" or "L".
+
+    Decoding, and the action, are within the process's budget of pixels.
 
     Args:
         value: a path, bytes, a Pillow image, or a mapping with one of the first two.
-        about: (width, height) that is wanted: a larger jpeg is decoded to the nearest eighth of its
-            size that is at least double that, which is several times faster.
+        about: (width, height) that is wanted, as `decoded_pixels` takes it.
 
     Raises:
         UnreadableError: it is no image, truncated, or larger than MOST_PIXELS.
@@ -79,20 +81,20 @@ def decode(value: Any, mode: str, about: tuple[int, int] | None = None) -> Image
         raise UnreadableError(
             f"a path, bytes or a Pillow image is expected, not {type(value).__name__}"
         )
-    try:
-        with ExitStack() as opened:  # a decoder that fails would leave the file open
+    with ExitStack() as opened:  # a decoder that fails would leave the file open
+        try:
             if not isinstance(value, Image.Image):
-                value = Image.open(opened.enter_context(_stream(value)))
-            if value.width * value.height > MOST_PIXELS:
-                raise UnreadableError(f"{value.width} x {value.height} pixels are too many")
-            if about is not None and value.format == "JPEG":
-                value.draft(None, (2 * about[0], 2 * about[1]))
+                value = Image.open(opened.enter_context(_stream(value)), formats=FORMATS)
+            opened.enter_context(room_for(value, about))
             value.load()
-            return _plain(ImageOps.exif_transpose(value), mode)
-    except UnreadableError:
-        raise
-    except Exception as error:  # Pillow's decoders raise whatever their formats raise
-        raise UnreadableError(_in_words(error, given)) from error
+            if given is not value:
+                ImageOps.exif_transpose(value, in_place=True)  # else it makes a copy
+            image = _plain(value if given is not value else ImageOps.exif_transpose(value), mode)
+        except UnreadableError:
+            raise
+        except Exception as error:  # Pillow's decoders raise whatever their formats raise
+            raise UnreadableError(_in_words(error, given)) from error
+        return action(image)
 
 
 def _stream(value: str | Path | bytes) -> Any:
@@ -117,16 +119,38 @@ def _in_words(error: Exception, value: Any) -> str:
 
 def _plain(image: Image, mode: str) -> Image:
     """Return 8-bit colours or greys: 16 bits are scaled, what is transparent lies on white."""
+    if image.mode.startswith("I") or image.mode == "F":
+        top = _top(image.mode, float(np.asarray(image).max()))
+        return _in_strips(image, mode, lambda strip: _scaled(strip, 255 / top))
+    if image.mode in CLEAR or "transparency" in image.info:
+        return _in_strips(image, mode, _on_white)
+    return image if image.mode == mode else image.convert(mode)
+
+
+def _in_strips(image: Image, mode: str, change: Callable[[Image], Image]) -> Image:
+    """Change an image a strip at a time, as what stands between takes several times its memory."""
     from PIL import Image
 
-    if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, np.float32)
-        scale = 255 / _top(image.mode, float(values.max()))
-        image = Image.fromarray(np.clip(values * scale, 0, 255).round().astype(np.uint8))
-    elif image.mode in CLEAR or "transparency" in image.info:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image if image.mode == mode else image.convert(mode)
+    found, lines = Image.new(mode, image.size), max(1, STRIP // image.width)
+    for top in range(0, image.height, lines):
+        strip = image.crop((0, top, image.width, min(top + lines, image.height)))
+        strip = change(strip)
+        found.paste(strip if strip.mode == mode else strip.convert(mode), (0, top))
+    return found
+
+
+def _scaled(image: Image, scale: float) -> Image:
+    from PIL import Image
+
+    values = np.asarray(image, np.float32)
+    return Image.fromarray(np.clip(values * scale, 0, 255).round().astype(np.uint8))
+
+
+def _on_white(image: Image) -> Image:
+    from PIL import Image
+
+    image = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
 def _top(mode: str, largest: float) -> float:
@@ -153,12 +177,15 @@ def look_at(value: Any) -> Look:
 
     if value is None:
         return Look(None)
+
+    def look(image: Image.Image) -> Look:
+        small = np.asarray(resized(image, (LIKE, LIKE), Image.Resampling.BOX))
+        return Look(None, xxhash.xxh3_64_hexdigest((small // LEVELS).tobytes()), *image.size)
+
     try:
-        image = decode(value, "L", (2 * LIKE, 2 * LIKE))
+        return use(value, "L", (2 * LIKE, 2 * LIKE), look)
     except UnreadableError as error:
         return Look(str(error))
-    small = np.asarray(image.resize((LIKE, LIKE), Image.Resampling.BOX))
-    return Look(None, xxhash.xxh3_64_hexdigest((small // LEVELS).tobytes()), *image.size)
 
 
 def in_threads(function: Callable[[T], U], values: Iterable[T]) -> list[U]:
@@ -167,10 +194,10 @@ def in_threads(function: Callable[[T], U], values: Iterable[T]) -> list[U]:
         return list(pool.map(function, values))
 
 
-def decode_all(
-    values: Iterable[Any], mode: str, about: tuple[int, int] | None = None
-) -> list[Image]:
-    """Decode images.
+def use_all(
+    values: Iterable[Any], mode: str, about: tuple[int, int] | None, action: Callable[[Any], T]
+) -> list[T]:
+    """Return what an action makes of each image, as `use` does, in threads.
 
     Raises:
         DataError: one cannot be read; all of them are named.
@@ -179,7 +206,7 @@ def decode_all(
 
     def one(numbered: tuple[int, Any]) -> Any:
         try:
-            return decode(numbered[1], mode, about)
+            return use(numbered[1], mode, about, action)
         except UnreadableError as error:
             return Fault(name_of(numbered[1], f"image {numbered[0] + 1}"), str(error))
 

@@ -12,10 +12,10 @@ from image_rows import as_bytes, bar
 from PIL import Image
 from toolkit_plugins.vision.images import (
     UnreadableError,
-    decode,
-    decode_all,
     look_at,
     require_pillow,
+    use,
+    use_all,
 )
 
 from toolkit.errors import DataError, UserError
@@ -25,7 +25,7 @@ COLOURS = RNG.integers(0, 256, (20, 30, 3), np.uint8)
 
 
 def pixels(value, mode="RGB", about=None):
-    return np.asarray(decode(value, mode, about)).astype(int)
+    return use(value, mode, about, np.asarray).astype(int)
 
 
 @pytest.mark.parametrize("form", ["png", "bmp", "tiff", "webp", "gif", "jpeg"])
@@ -108,9 +108,9 @@ def test_paths_bytes_mappings_and_pictures_are_the_same(tmp_path):
 def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same():
     large = Image.fromarray(RNG.integers(0, 256, (8, 8, 3), np.uint8)).resize((1600, 1200))
     data = as_bytes(large, "jpeg", quality=95)
-    small = decode(data, "RGB", (100, 100))
+    small = use(data, "RGB", (100, 100), lambda image: image)
     assert small.size == (400, 300)
-    whole = decode(data, "RGB")
+    whole = use(data, "RGB", None, lambda image: image)
     assert whole.size == (1600, 1200)
     difference = np.asarray(small.resize((100, 75)), int) - np.asarray(whole.resize((100, 75)), int)
     assert np.abs(difference).mean() < 2
@@ -128,7 +128,7 @@ def test_a_large_jpeg_is_decoded_smaller_and_looks_the_same():
 )
 def test_what_is_no_whole_picture_says_why(data, why):
     with pytest.raises(UnreadableError, match=why):
-        decode(data, "RGB")
+        use(data, "RGB", None, np.asarray)
     assert why in str(look_at(data).fault)
 
 
@@ -156,8 +156,9 @@ def test_likeness_is_of_what_is_seen():
 
 def test_unreadable_ones_of_a_batch_are_all_named():
     good = as_bytes(bar("lying", RNG))
+    given = [good, {"bytes": b"", "path": "x.png"}, good, b"no"]
     with pytest.raises(DataError) as caught:
-        decode_all([good, {"bytes": b"", "path": "x.png"}, good, b"no"], "RGB")
+        use_all(given, "RGB", None, np.asarray)
     assert str(caught.value).count("\n") >= 1
     assert "x.png: the file is empty" in str(caught.value)
     assert "image 4: not a readable image" in str(caught.value)

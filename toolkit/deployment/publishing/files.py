@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from toolkit.models.find import WANTED
 from toolkit.recipe.yaml_text import brief, construct, dump
 from toolkit.runs.folder import Run, require_own
 from toolkit.runs.record import RunRecord
+from toolkit.runs.saved_model import require_unchanged
 from toolkit.utils.text import listing, printable
 
 PARTS = ("model", "README.md", "recipe.yaml", "run.json", "report.html", "figures",
@@ -36,7 +37,8 @@ class UploadPlan:
 
     private: visibility of a new repository; a public one is refused then. files: path in the
     repository -> content, or the file with it. left_out: path in the run's folder -> why it is not
-    sent. paths: local path -> what is written instead. notes: for whoever publishes.
+    sent. paths: local path -> what is written instead. texts: key of the recipe -> what somebody
+    wrote there in words. notes: for whoever publishes.
     """
 
     repo: str
@@ -46,6 +48,7 @@ class UploadPlan:
     files: dict[str, Path | bytes] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     paths: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def summary(self) -> Iterator[str]:
@@ -59,6 +62,7 @@ class UploadPlan:
             reasons.setdefault(why, []).append(path)
         yield from (f"not sent: {listing(paths, 8)}: {why}" for why, paths in reasons.items())
         yield from (f"written as {name}: {path}" for path, name in sorted(self.paths.items()))
+        yield from (f"sent with the recipe: {key}: {text}" for key, text in self.texts.items())
         yield from (f"note: {note}" for note in self.notes)
 
 
@@ -94,7 +98,9 @@ class _Collector:
         self.clean = LocalPaths.of_run(run.path, run.record, recipe)
         plan.paths = self.clean.replaced
         self.record = self.clean.values(self._record())
-        self.recipe = f"# toolkit run recipe.yaml\n{dump(self.clean.values(recipe))}"
+        recipe = self.clean.values(recipe)
+        self.recipe = f"# toolkit run recipe.yaml\n{dump(recipe)}"
+        plan.texts = dict(_free_texts(recipe))
 
     def _record(self) -> dict[str, Any]:
         """Return the known keys of run.json: others may be private (a tracker's address)."""
@@ -118,6 +124,7 @@ class _Collector:
     def model(self) -> None:
         """Add the files of `model/`, at the root."""
         folder, record = self.run.path / "model", self.run.record["model"]
+        require_unchanged(folder, self.run.record.get("model_files", {}))
         if not any(folder.glob("*.safetensors")):
             raise UserError(f"{self.run.path} holds no model: {folder} has no safetensors weights")
         for file in sorted(filter(Path.is_file, folder.rglob("*"))):
@@ -190,6 +197,15 @@ class _Collector:
             self.plan.left_out[html.FILE] = f"rewritten for publication from {rows.name}, {why}"
         else:
             self.plan.files[html.FILE] = _encoded(page)
+
+
+def _free_texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the texts in a recipe that hold blanks, and so are words of somebody's."""
+    if isinstance(value, Mapping | list):
+        for name, inner in value.items() if isinstance(value, Mapping) else enumerate(value):
+            yield from _free_texts(inner, f"{key}.{name}".lstrip("."))
+    elif isinstance(value, str) and (" " in value.strip() or key == "description"):
+        yield key, value
 
 
 def _encoded(text: str) -> bytes:

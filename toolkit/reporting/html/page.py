@@ -18,6 +18,7 @@ from toolkit.reporting.html.parts import Picture
 from toolkit.runs.folder import Run
 from toolkit.training import log_history
 from toolkit.utils.files import write_atomically
+from toolkit.utils.pictures import FORMATS
 
 if TYPE_CHECKING:
     import datasets
@@ -139,7 +140,7 @@ def _pictures(run: Path, record: Mapping[str, Any]) -> Iterator[Picture]:
         if not file.is_file():
             continue
         try:
-            with Image.open(file) as image:
+            with Image.open(file, formats=FORMATS) as image:
                 small = image.convert("RGB")
         except (OSError, ValueError, SyntaxError) as error:
             raise UserError(f"{file} is damaged: {error}") from None

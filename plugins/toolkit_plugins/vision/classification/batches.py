@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.utils.pictures import resized
 from toolkit_plugins.vision import augment, image_cache
-from toolkit_plugins.vision.images import decode_all
+from toolkit_plugins.vision.images import use_all
 
 if TYPE_CHECKING:
     import datasets
@@ -108,5 +109,8 @@ def training_inputs(wanted: Augment | None, view: View, classes: int) -> Callabl
 
 def grey_pixels(values: Sequence[Any]) -> Any:
     """Return files as rows of GREY x GREY grey pixels from 0 to 1, for a linear baseline."""
-    images = decode_all(values, "L", (2 * GREY, 2 * GREY))
-    return np.stack([np.asarray(i.resize((GREY, GREY))).ravel() / 255.0 for i in images])
+
+    def small(image: Any) -> Any:
+        return np.asarray(resized(image, (GREY, GREY), None)).ravel() / 255.0
+
+    return np.stack(use_all(values, "L", (2 * GREY, 2 * GREY), small))

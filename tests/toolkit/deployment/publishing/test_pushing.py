@@ -347,6 +347,7 @@ def test_links_out_and_what_is_no_part_of_a_model_stay_here(run, tmp_path):
 
 
 def test_an_adapter_is_sent_as_one(light):
+    RunWriter.add(light, model_files={})  # as runs of before have it
     (light / "model/adapter_config.json").write_text(
         json.dumps({"base_model_name_or_path": "/home/ann smith/bert", "r": 8, "target": "/a/b"})
     )
