@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -119,6 +120,25 @@ def table(tmp_path) -> Path:
     path = tmp_path / "things.csv"
     path.write_text(csv_of(sentences(160)), encoding="utf-8")
     return path
+
+
+@pytest.fixture
+def mounted(tmp_path) -> Iterator[Callable[[str], Path]]:
+    """Return a function: options -> a folder on a file system of its own, in memory."""
+    made, mounts = [], shutil.which("mount")
+
+    def mount(options: str) -> Path:
+        folder = tmp_path / f"mounted-{len(made)}"
+        folder.mkdir()
+        command = [mounts, "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
+        if mounts is None or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("mounting a file system needs root")
+        made.append(folder)
+        return folder
+
+    yield mount
+    for folder in made:
+        subprocess.run([shutil.which("umount") or "umount", "-l", str(folder)], check=True)
 
 
 @pytest.fixture

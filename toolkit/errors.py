@@ -2,6 +2,7 @@
 
 ToolkitError                 exit code 1: the run failed, and the input was valid
 ├── ReloadError              the saved model, reloaded, does not give the same predictions
+├── CacheError               a cache is full, or may not be written
 ├── HookError                a hook of a plugin raised what it should not
 ├── TrainingError            training cannot go on (loss is NaN, ...)
 │   └── BatchSizeError       a step does not fit into memory; a smaller one may
@@ -16,7 +17,7 @@ Interrupted (a KeyboardInterrupt, exit code 130): ended by Ctrl-C or SIGTERM; ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,10 @@ class Interrupted(KeyboardInterrupt):
 
 class ReloadError(ToolkitError):
     """The saved model, reloaded in a fresh process, does not give the same predictions."""
+
+
+class CacheError(ToolkitError):
+    """A cache of converted data cannot be written: its disk is full, or read-only."""
 
 
 class HookError(ToolkitError):
@@ -97,6 +102,15 @@ class ModelError(UserError):
 
 class PluginError(UserError):
     """A plugin is unknown, broken, a duplicate, or made for another version of the contract."""
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it came from."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 #: Why there is no option to run code from the Hub, and what to use instead.

@@ -15,6 +15,7 @@ import datasets
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
+from toolkit.data.caches import drop_torn
 from toolkit.data.csv_dialect import Dialect, check_quotes, find_dialect
 from toolkit.data.text_files import check_encoding, convert_once, opened
 from toolkit.errors import DataError, Fault
@@ -61,6 +62,7 @@ def read_csv(
         if ragged is not None:
             ragged.extend((row.number - 1, row.text) for row in found)
 
+    drop_torn(cache)
     form = (sorted(as_text), encoding, delimiter, quote)
     target = convert_once(path, cache, ".arrow", form, write)
     return cast("datasets.Dataset", datasets.Dataset.from_file(str(target)))

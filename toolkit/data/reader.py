@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.data import checks, media, sources
-from toolkit.errors import DataError, Fault
+from toolkit.data import caches, checks, media, sources
+from toolkit.errors import CacheError, DataError, Fault
 from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
@@ -203,15 +203,15 @@ def read_hub(source: str) -> RawSplits:
         DataError: the address is malformed, or the dataset cannot be loaded (no network and not
             in the cache, unknown name, one that needs code from the Hub).
     """
-    import datasets
-
     match = HUB.fullmatch(source)
     if match is None:
         what = f"write hub:owner/name[:config][@revision], not {source!r}"
         raise DataError(Fault("data.source", what))
     name, config, revision = match.group("name", "config", "rev")
     try:
-        found = datasets.load_dataset(name, config, revision=revision)
+        found = caches.load_dataset(name, config, revision=revision)
+    except CacheError:
+        raise
     except Exception as error:  # network, Hub and builder errors have no common base
         what = (
             f"cannot be loaded from the Hub or the local cache ({type(error).__name__}: "

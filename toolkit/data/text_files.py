@@ -11,8 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, cast
 
+from toolkit.data.caches import kept
 from toolkit.errors import DataError, Fault
-from toolkit.utils.files import placing
 
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
@@ -31,15 +31,14 @@ def lines(path: Path, encoding: str) -> io.TextIOWrapper:
 def convert_once(
     path: Path, cache: Path, suffix: str, form: object, write: Callable[[Path], None]
 ) -> Path:
-    """Return what `write` makes of a file, kept in `cache` until the file or `form` changes."""
+    """Return what `write` makes of a file, kept in `cache` until the file or `form` changes.
+
+    Raises:
+        CacheError: the cache cannot be written.
+    """
     stat = path.stat()
     key = repr((str(path), stat.st_size, stat.st_mtime_ns, form)).encode("utf-8", "surrogatepass")
-    target = cache / f"{hashlib.sha256(key).hexdigest()[:32]}{suffix}"
-    if not target.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        with placing(target) as partial:
-            write(partial)
-    return target
+    return kept(cache, hashlib.sha256(key).hexdigest()[:32], suffix, write)[0]
 
 
 def check_encoding(path: Path, encoding: str) -> None:

@@ -10,9 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from toolkit.data.caches import load_dataset
 from toolkit.data.sources import format_of
 from toolkit.data.text_files import check_encoding, convert_once, lines, opened
-from toolkit.errors import DataError, Fault
+from toolkit.errors import CacheError, DataError, Fault
 from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
@@ -45,9 +46,9 @@ def read_typed(path: Path, encoding: str = "utf-8") -> datasets.Dataset:
     try:
         extra = {"encoding": encoding} if form == "json" else {}
         # `datasets` takes a path for a pattern: brackets and stars must stand for themselves.
-        table = datasets.load_dataset(
-            form, data_files=[glob.escape(str(plain))], split="train", **extra
-        )
+        table = load_dataset(form, data_files=[glob.escape(str(plain))], split="train", **extra)
+    except CacheError:
+        raise
     except Exception as error:  # the builders raise whatever their parsers raise
         raise DataError(_builder_fault(path, form, encoding, error)) from error
     if not len(table) or not table.column_names:

@@ -17,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 import xxhash
 
+from toolkit.data.caches import kept
 from toolkit.evaluation.batches import batch_maker, by_length, records
 from toolkit.evaluation.predicting import evaluating
 from toolkit.models.method import MethodContext
 from toolkit.plugin import Plugin
-from toolkit.utils.files import placing
 from toolkit.utils.hardware import bf16_supported, packages
 
 if TYPE_CHECKING:
@@ -101,13 +101,13 @@ def cached_features(
 
     plugin = plugin or context.plugin
     folder = (context.cache or Path(datasets.config.HF_DATASETS_CACHE)) / "toolkit-features"
-    path = folder / f"{_key(plugin, model, split, kind, excluded)}.arrow"
-    cached = path.exists()
-    if not cached:
+    key = _key(plugin, model, split, kind, excluded)
+
+    def write(path: Path) -> None:
         context.say(f"encoding {len(split):,} rows with the frozen model")
-        folder.mkdir(parents=True, exist_ok=True)
-        with placing(path) as partial:
-            _write(partial, _encode(plugin, model, split, tap, window))
+        _write(path, _encode(plugin, model, split, tap, window))
+
+    path, cached = kept(folder, key, ".arrow", write)
     schema = pa.ipc.open_stream(pa.memory_map(str(path))).schema
     return Features(path, int(schema.metadata[b"width"]), cached)
 

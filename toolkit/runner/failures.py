@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from toolkit.errors import ToolkitError
+from toolkit.errors import CacheError, ToolkitError, causes
 from toolkit.runs.folder import resume_command
 from toolkit.runs.writer import RunWriter
 from toolkit.utils.text import error_line
@@ -49,7 +49,9 @@ def add_failed(folder: RunWriter, part: str, name: str, reason: str) -> None:
 
 def explain(error: BaseException, path: Path) -> ToolkitError | None:
     """Return what has ended the run in `path`; None where the error is of another kind."""
-    messages = [(e, str(e)) for e in _causes(error)]
+    if isinstance(error, CacheError):  # which is not in the run's folder
+        return None
+    messages = [(e, str(e)) for e in causes(error)]
     for number, text in WRITING.items():
         if any(getattr(e, "errno", None) == number or text in message for e, message in messages):
             return ToolkitError(
@@ -69,12 +71,3 @@ def explain(error: BaseException, path: Path) -> ToolkitError | None:
             f"{resume_command(path)}"
         )
     return None
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and what it came from."""
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from toolkit.data import LoadedData, load_splits
+from toolkit.data.caches import writing_cache
 from toolkit.errors import Fault, RecipeError, ToolkitError
 from toolkit.evaluation import chunks
 from toolkit.models import methods, outside, scratch
@@ -90,13 +91,14 @@ def prepare(draft: Draft, before: Path | None = None) -> Job:
     Raises:
         UserError: the user's input is wrong.
         HookError: a hook of the plugin fails.
+        CacheError: a cache is full, or may not be written.
     """
     clock = Clock()
     with clock.phase("imports"):
         quiet_libraries()
         import_libraries()
     recipe, plugin = resolve_recipe(draft)
-    with blamed(plugin):
+    with writing_cache(), blamed(plugin):
         return _prepare(draft.name, recipe, plugin, clock, before)
 
 

@@ -28,7 +28,7 @@ CHANGES = {"open": (0, None), "os.mkdir": (0, 2), "os.rename": (1, 3), "os.remov
 #: Moment -> module, class (or none) and function that begins then; and FILE.
 MOMENTS = {
     "step": ("transformers.trainer_callback", "CallbackHandler", "on_step_end"),
-    "evaluation": ("toolkit.evaluation.predicting", None, "_window"),
+    "evaluation": ("toolkit.evaluation.predicting", "_Work", "share"),
     "checkpoint": ("transformers", "Trainer", "_save_rng_state"),  # weights written, state not
     "rename": ("toolkit.training.checkpoints", None, "_move"),  # written, not under its final name
     "save": ("toolkit.runner.run", None, "save"),

@@ -17,7 +17,7 @@ from toolkit.cli.main import outcome
 from toolkit.testing.interruptions import assert_same_end, undisturbed
 from toolkit.training import checkpoints
 
-MOUNT, UMOUNT = shutil.which("mount"), shutil.which("umount")
+MOUNT = shutil.which("mount")
 
 
 @pytest.fixture(scope="module")
@@ -35,25 +35,6 @@ def asked(tmp_path_factory, tiny_model):
         ]  # fmt: skip
 
     return arguments
-
-
-@pytest.fixture
-def mounted(tmp_path):
-    """Return a function: options -> a folder on a file system of its own, in memory."""
-    made = []
-
-    def mount(options):
-        folder = tmp_path / f"mounted-{len(made)}"
-        folder.mkdir()
-        command = [MOUNT, "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-        if MOUNT is None or subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("mounting a file system needs root")
-        made.append(folder)
-        return folder
-
-    yield mount
-    for folder in made:
-        subprocess.run([UMOUNT, "-l", str(folder)], check=True)
 
 
 def record(out):

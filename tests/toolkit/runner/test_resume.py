@@ -1,5 +1,6 @@
 """A run that was ended anywhere, and resumed, ends where it would have ended."""
 
+import importlib
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ from text_rows import sentences
 
 import toolkit
 from toolkit.errors import UserError
-from toolkit.testing.interruptions import assert_same_end, killed, undisturbed
+from toolkit.testing.interruptions import MOMENTS, assert_same_end, killed, undisturbed
 from toolkit.training import checkpoints
 from toolkit.utils import locks
 
@@ -71,6 +72,14 @@ def test_killed_in_the_midst_of_an_epoch(asked, whole, tmp_path):
     assert losses[0] == losses[1]
     seconds = [line["seconds"] for line in logs[0]]
     assert seconds == sorted(seconds)  # the clock goes on where the checkpoint's stood
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_every_moment_is_one_of_the_code(moment):
+    """The nightly kills would find none, and lose nothing."""
+    module, owner, name = MOMENTS[moment]
+    place = importlib.import_module(module)
+    assert callable(getattr(getattr(place, owner) if owner else place, name))
 
 
 @pytest.mark.nightly

@@ -180,6 +180,31 @@ def test_a_damaged_folder_is_told(copy):
         SeedRuns(copy.path)
 
 
+@pytest.mark.parametrize("content", [None, "", '{"schema_version": 1, "sta'])
+def test_a_record_that_is_gone_or_torn_is_written_anew(copy, asked, content):
+    file = copy.path / "seeds.json"
+    file.unlink()
+    if content is not None:
+        file.write_text(content)
+    (copy.path / "recipe.yaml").write_text("# toolkit run recipe.yaml\nscen")
+    before = [(run.path / "run.json").read_bytes() for run in copy.runs]
+    again = [*asked, "--seed", "7", "--seeds", "2", "--out", str(copy.path), "--resume"]
+    assert outcome(["run", *again]) == 0
+    found = SeedRuns(copy.path)
+    assert (found.status, found.metrics) == ("finished", copy.metrics)
+    assert [(run.path / "run.json").read_bytes() for run in found.runs] == before
+    assert outcome(["check", str(copy.path / "recipe.yaml"), "--no-estimate"]) == 0
+
+
+def test_other_rows_of_finished_runs_are_told(copy, asked, capsys):
+    changed(copy.folder_of(7) / "run.json", lambda r: r["data"].update(fingerprint="other"))
+    before = (copy.path / "seeds.json").read_bytes()
+    again = [*asked, "--seed", "7", "--seeds", "2", "--out", str(copy.path), "--resume"]
+    assert outcome(["run", *again]) == 2
+    assert "data.source: the rows have changed" in capsys.readouterr().err
+    assert (copy.path / "seeds.json").read_bytes() == before
+
+
 def crossed(rng, runs, rows, seeds=0.0, shared=0.0, own=0.0):
     """Return runs x rows of numbers whose mean is the score."""
     return (
