@@ -101,7 +101,8 @@ class DataSpec(Part):
     split: how missing splits are made; its `group` is that of the data unless it has one, or time.
     encoding: of text files. delimiter: of csv files; by default detected from the first rows.
     quote: encloses csv fields that contain the delimiter or a line end; null if nothing is quoted
-        (stored as "", so that it is written out with the recipe).
+        (stored as "", so that it is written out with the recipe). escape: the mark before a quote
+        within quotes; by default quotes are doubled there, or a backslash is detected.
     rename: old column name -> new one; names that a source lacks are ignored.
     on_missing: rows without a target or without any input are skipped and counted ("drop"), or
         stop the run ("error").
@@ -113,6 +114,7 @@ class DataSpec(Part):
     encoding: str = "utf-8"
     delimiter: Mark | None = None
     quote: Annotated[Mark | Literal[""], BeforeValidator(lambda q: "" if q is None else q)] = '"'
+    escape: Mark | None = None
     rename: dict[str, str] = {}
     on_missing: Literal["drop", "error"] = "drop"
 
