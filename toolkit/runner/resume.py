@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from toolkit.errors import Fault, UserError
 from toolkit.plugin.blame import blamed
 from toolkit.recipe import library
@@ -155,11 +157,21 @@ def _other_contents(
 
 
 def settings_of(path: Path, record: Mapping[str, Any]) -> Recipe:
-    """Return the recipe that a run began with, as its record has it, or its recipe.yaml."""
-    text = record.get(SETTINGS)
-    if text is None:
+    """Return the recipe that a run began with, as its record has it, or its recipe.yaml.
+
+    Raises:
+        UserError: it is none.
+    """
+    if SETTINGS not in record:
         return library.find_recipe(str(path / RECIPE)).checked()
-    return Draft(f"{path / 'run.json'} {SETTINGS}", construct(text)).checked()
+    where, text = f"{path} {SETTINGS} of the record", record[SETTINGS]
+    try:
+        values = construct(text) if isinstance(text, str) else None
+    except yaml.YAMLError:
+        values = None
+    if not isinstance(values, dict):
+        raise UserError(Fault(where, "is damaged: it is no recipe"))
+    return Draft(where, values).checked()
 
 
 def changed_settings(before: Recipe, now: Recipe, where: str) -> list[Fault]:
