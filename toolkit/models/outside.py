@@ -97,9 +97,9 @@ def _leads_out(text: str, folder: Path, key: str) -> bool:
         return False
     path = Path(os.path.expanduser(text.removeprefix("file://")))
     try:
-        return os.path.lexists(path) and not (
-            path.is_absolute() and path.resolve().is_relative_to(folder.resolve()))  # fmt: skip
-    except (OSError, RuntimeError):
+        there = [place for place in (path, folder / path) if os.path.lexists(place)]
+        return any(not place.resolve().is_relative_to(folder.resolve()) for place in there)
+    except (OSError, RuntimeError):  # a name that no file can have, a circle of links
         return True
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ from hostile import (
 )
 from text_rows import sentences
 
-from toolkit.cli.main import outcome
+from toolkit.cli.main import main, outcome
 from toolkit.errors import UserError
 from toolkit.plugin_types import Curve
 from toolkit.reporting import figures
@@ -172,3 +173,18 @@ def test_figures_stay_in_their_folder_whatever_they_are_called(tmp_path):
 def test_a_figure_is_xml_whatever_the_classes_are_called():
     curve = Curve(LABEL, COLUMN, NAME, {LABEL: [(0, 0), (1, 1)]}, {COLUMN: (0.5, 0.5)})
     assert_plain_picture(figures.svg(curve))
+
+
+def test_a_traceback_and_the_logs_of_libraries_hold_no_token(monkeypatch, capfd):
+    import logging
+
+    monkeypatch.setattr(sys, "argv", ["toolkit", "--debug", "check", f"{TOKEN}.yaml"])
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    handler = logging.StreamHandler()  # writes to the stderr of now, as those of libraries do
+    handler.emit(logging.LogRecord("hub", 40, "", 0, "sent %s", (f"Bearer {TOKEN}",), None))
+    said = capfd.readouterr().err
+    assert "Traceback" in said
+    assert "sent Bearer hf_***" in said
+    assert TOKEN not in said

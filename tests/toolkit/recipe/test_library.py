@@ -93,6 +93,16 @@ def test_a_name_shipped_twice_names_both_sides(install):
     assert "give the path of one" in str(caught.value)
 
 
+def test_no_package_takes_the_name_of_a_built_in_recipe(install, tmp_path, monkeypatch):
+    own = library.locate("text-classification")
+    install("thief-dist", {"recipes/text-classification/default.yaml": RECIPE})
+    (tmp_path / "text-classification").mkdir()  # nor does what lies in the current folder
+    (tmp_path / "text-classification.yaml").write_text(RECIPE)
+    monkeypatch.chdir(tmp_path)
+    assert library.locate("text-classification") == own
+    assert library.locate("text-classification.yaml") == Path("text-classification.yaml")
+
+
 def test_default_answers_to_the_bare_name():
     path = library.locate("text-classification")
     assert path.name == "default.yaml"

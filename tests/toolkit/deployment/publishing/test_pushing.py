@@ -381,3 +381,10 @@ def test_without_predictions_there_is_no_report(light):
 def test_paths_within_texts(text, left):
     clean = LocalPaths(["/home/ann smith/my rows.csv", "/data/my_rows.csv"])
     assert clean.text(text) == (text if left is None else left)
+
+
+def test_texts_of_a_recipe_are_shown_before_they_go_out(light, capsys):
+    recipe = light / "recipe.yaml"
+    recipe.write_text(f"{recipe.read_text()}\ndescription: Tickets of ACME Ltd., see Ann.\n")
+    assert outcome(["push", str(light), "acme/things", "--dry-run"]) == 0
+    assert "recipe: description: Tickets of ACME Ltd., see Ann." in capsys.readouterr().out
