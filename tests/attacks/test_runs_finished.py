@@ -81,6 +81,13 @@ def test_other_versions_of_packages_are_told(small_words, copied, capsys, status
     assert record(copied)["status"] == status
 
 
+def test_what_a_killed_one_has_left_is_tidied_up(small_words, copied):
+    (copied / "checkpoints" / "checkpoint-2").mkdir(parents=True)
+    (copied / locks.NAME).write_text("1\nelsewhere\n")
+    assert outcome(["run", *small_words, "--quiet", "--out", str(copied), "--resume"]) == 0
+    assert not {locks.NAME, "checkpoints"} & {path.name for path in copied.iterdir()}
+
+
 def test_who_gets_the_lock_late_sees_that_it_is_finished(small_words, copied, capsys, monkeypatch):
     """The one that held it ends the run between the look from outside and the lock."""
     end = (copied / "run.json").read_text()

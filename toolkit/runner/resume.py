@@ -24,7 +24,7 @@ from toolkit.runs.folder import Run, last_unfinished, readable
 from toolkit.runs.restore import RECIPE, SETTINGS
 from toolkit.runs.writer import RunWriter
 from toolkit.training import checkpoints
-from toolkit.utils import distributed, hardware
+from toolkit.utils import distributed, hardware, locks
 from toolkit.utils.distributed_errors import raise_on_all_ranks
 
 REDUCED = ("per_device_train_batch_size", "gradient_accumulation_steps")  # where memory was short
@@ -107,7 +107,8 @@ def refuse_other_end(before: RunToResume, draft: Draft) -> None:
         faults = list(_other_contents(before.path, record, rows, find_base(recipe).revision))
     if faults:
         raise UserError(faults)
-    if any((before.path / name).exists() for name in unneeded(recipe)):  # it was stopped at that
+    left = (*unneeded(recipe), locks.NAME)
+    if any((before.path / name).exists() for name in left):  # it was stopped as it tidied up
         with suppress(UserError), RunWriter.held(before.path) as folder:
             folder.tidy(*unneeded(recipe))
 
