@@ -7,20 +7,10 @@ import shutil
 from contextlib import contextmanager
 
 import pytest
-from attacks.small import record, rows, words
+from attacks.small import record
 
 from toolkit.cli.main import outcome
-from toolkit.testing.interruptions import undisturbed
 from toolkit.utils import locks
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory, tiny_model):
-    """The folder of rows and a finished run, and the words that it was begun with."""
-    folder = tmp_path_factory.mktemp("made")
-    asked = words(rows(folder), tiny_model)
-    assert undisturbed([*asked, "--quiet", "--out", str(folder / "run")]) == 0
-    return folder, asked
 
 
 @contextmanager
@@ -31,13 +21,13 @@ def untouched(run):
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
-def test_the_same_again_shows_its_scores(made, capsys):
-    folder, asked = made
-    for recipe in (asked, [str(folder / "run" / "recipe.yaml")]):
-        with untouched(folder / "run"):
-            assert outcome(["run", *recipe, "--out", str(folder / "run"), "--resume"]) == 0
+def test_the_same_again_shows_its_scores(small_runs, small_words, capsys):
+    run = small_runs / "whole"
+    for recipe in (small_words, [str(run / "recipe.yaml")]):
+        with untouched(run):
+            assert outcome(["run", *recipe, "--out", str(run), "--resume"]) == 0
         said = " ".join(capsys.readouterr().out.split())
-        assert "run is finished: nothing was run" in said
+        assert "whole is finished: nothing was run" in said
         assert "accuracy" in said
 
 
@@ -50,10 +40,10 @@ def test_the_same_again_shows_its_scores(made, capsys):
         (["--set", "options.text=txt"], ["options.text: is 'txt'"]),
     ],
 )
-def test_another_recipe_is_told_key_by_key(made, capsys, more, says):
-    folder, asked = made
-    with untouched(folder / "run"):
-        assert outcome(["run", *asked, *more, "--out", str(folder / "run"), "--resume"]) == 2
+def test_another_recipe_is_told_key_by_key(small_runs, small_words, capsys, more, says):
+    run = small_runs / "whole"
+    with untouched(run):
+        assert outcome(["run", *small_words, *more, "--out", str(run), "--resume"]) == 2
     said = capsys.readouterr()
     assert all(part in said.err for part in says), said.err
     assert "Traceback" not in said.err
@@ -61,31 +51,29 @@ def test_another_recipe_is_told_key_by_key(made, capsys, more, says):
 
 
 @pytest.fixture
-def copied(made, tmp_path):
+def copied(small_runs, tmp_path):
     """A copy of the finished run."""
-    shutil.copytree(made[0] / "run", tmp_path / "run")
+    shutil.copytree(small_runs / "whole", tmp_path / "run")
     return tmp_path / "run"
 
 
-def test_other_rows_and_another_model_are_told_together(made, copied, tmp_path, capsys):
-    _, asked = made
+def test_other_rows_and_another_model_are_told_together(small_words, copied, capsys):
     there = record(copied)
     there["data"]["fingerprint"], there["model"]["revision"] = "other", "other"
     (copied / "run.json").write_text(json.dumps(there))
-    assert outcome(["run", *asked, "--out", str(copied), "--resume"]) == 2
+    assert outcome(["run", *small_words, "--out", str(copied), "--resume"]) == 2
     said = capsys.readouterr().err
     assert "data.source: the rows have changed since the start of the run" in said
     assert "model: has changed since the start of the run" in said
 
 
 @pytest.mark.parametrize("status", ["finished", "interrupted"])
-def test_other_versions_of_packages_are_told(made, copied, capsys, status):
-    _, asked = made
+def test_other_versions_of_packages_are_told(small_words, copied, capsys, status):
     there = record(copied)
     there["status"] = status
     there["environment"]["packages"] |= {"torch": "1.0", "numpy": "1.1"}
     (copied / "run.json").write_text(json.dumps(there))
-    assert outcome(["run", *asked, "--out", str(copied), "--resume"]) == 2
+    assert outcome(["run", *small_words, "--out", str(copied), "--resume"]) == 2
     said = capsys.readouterr().err
     assert "package torch: is " in said
     assert "but 1.0 in the environment of the run" in said
@@ -93,9 +81,15 @@ def test_other_versions_of_packages_are_told(made, copied, capsys, status):
     assert record(copied)["status"] == status
 
 
-def test_who_gets_the_lock_late_sees_that_it_is_finished(made, copied, capsys, monkeypatch):
+def test_what_a_killed_one_has_left_is_tidied_up(small_words, copied):
+    (copied / "checkpoints" / "checkpoint-2").mkdir(parents=True)
+    (copied / locks.NAME).write_text("1\nelsewhere\n")
+    assert outcome(["run", *small_words, "--quiet", "--out", str(copied), "--resume"]) == 0
+    assert not {locks.NAME, "checkpoints"} & {path.name for path in copied.iterdir()}
+
+
+def test_who_gets_the_lock_late_sees_that_it_is_finished(small_words, copied, capsys, monkeypatch):
     """The one that held it ends the run between the look from outside and the lock."""
-    _, asked = made
     end = (copied / "run.json").read_text()
     (copied / "run.json").write_text(json.dumps({**json.loads(end), "status": "running"}))
     usual = locks.acquire
@@ -105,7 +99,7 @@ def test_who_gets_the_lock_late_sees_that_it_is_finished(made, copied, capsys, m
         usual(folder)
 
     monkeypatch.setattr(locks, "acquire", late)
-    assert outcome(["run", *asked, "--out", str(copied), "--resume"]) == 0
+    assert outcome(["run", *small_words, "--out", str(copied), "--resume"]) == 0
     assert "is finished: nothing" in " ".join(capsys.readouterr().out.split())
     assert record(copied) == json.loads(end)
     assert not (copied / locks.NAME).exists()

@@ -7,28 +7,25 @@ import shutil
 import signal
 
 import pytest
-from attacks.small import record, rows, words
+from attacks.small import record, words
 
 from toolkit.testing.interruptions import FILE, assert_same_end, killed, undisturbed
 
 
-@pytest.fixture(scope="module")
-def asked(tmp_path_factory, tiny_model):
+@pytest.fixture
+def asked(small_runs, tiny_model):
     """Return a function: method -> the arguments of a small run, but for --out."""
-    data = rows(tmp_path_factory.mktemp("rows"))
-    return lambda method="full": ["--quiet", *words(data, tiny_model, method)]
+    return lambda method="full": ["--quiet", *words(small_runs / "rows.csv", tiny_model, method)]
 
 
-@pytest.fixture(scope="module")
-def whole(asked, tmp_path_factory):
+@pytest.fixture
+def whole(asked, small_runs, tmp_path):
     """Return a function: method -> the folder of a run that nothing disturbed."""
-    made = {}
 
     def get(method="full"):
-        if method not in made:
-            made[method] = tmp_path_factory.mktemp("whole") / method
-            assert undisturbed([*asked(method), "--out", str(made[method])]) == 0
-        return made[method]
+        made = small_runs / "whole" if method == "full" else tmp_path / "whole"
+        assert made.exists() or undisturbed([*asked(method), "--out", str(made)]) == 0
+        return made
 
     return get
 
@@ -48,8 +45,8 @@ def kill_at_and_resume(arguments, count, out, whole):
     return True
 
 
-# While the folder is opened, a checkpoint is written, the model is saved, the end is written down.
-@pytest.mark.parametrize("count", [5, 27, 85])
+# While a checkpoint is written, and while the end is.
+@pytest.mark.parametrize("count", [27, 85])
 def test_killed_before_a_change_of_its_folder(asked, whole, tmp_path, count):
     assert kill_at_and_resume(asked(), count, tmp_path / "run", whole())
 
@@ -67,9 +64,13 @@ def test_killed_before_every_change_of_its_folder(asked, whole, tmp_path, method
     assert count > 50
 
 
-def test_killed_when_it_is_finished_it_is_not_run_again(asked, whole, tmp_path):
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.nightly)]
+)
+def test_killed_when_it_is_finished_it_is_not_run_again(asked, whole, tmp_path, number):
     out = tmp_path / "run"
-    assert killed("tidy", 1, [*asked(), "--out", str(out)]) == -signal.SIGKILL
+    code = killed("tidy", 1, [*asked(), "--out", str(out)], number)
+    assert code == (130 if number == signal.SIGINT else -signal.SIGKILL)
     before = record(out)
     assert before["status"] == "finished"
     assert (out / "checkpoints").exists()

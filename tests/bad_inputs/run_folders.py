@@ -168,6 +168,12 @@ RESUMED = [
     resume("no recipe", {"run.json": record(status="failed")}, "recipe.yaml", "no such file"),
     resume("a recipe that is none", {**UNFINISHED, "recipe.yaml": "- a\n"}, "recipe.yaml",
            "mapping"),
+    *(resume(f"a record whose recipe is {name}",
+             {**UNFINISHED, "run.json": record(status="failed", settings=settings)},
+             "settings of the record", *says)
+      for name, settings, says in (("a list", [1], ("is damaged",)), ("no YAML", "a: [", ("is",)),
+                                   ("none", "- a", ("no recipe",)),
+                                   ("another's", "scenario: x\nmodle: y", ("modle",)))),
     resume("a recipe elsewhere", {**UNFINISHED, "recipe.yaml": link("../other.yaml")},
            "run/recipe.yaml", "link"),
     resume("a model that is elsewhere", {**UNFINISHED, "model": link("../elsewhere")},

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from toolkit.errors import Fault, UserError
 from toolkit.plugin.blame import blamed
 from toolkit.recipe import library
@@ -22,7 +24,7 @@ from toolkit.runs.folder import Run, last_unfinished, readable
 from toolkit.runs.restore import RECIPE, SETTINGS
 from toolkit.runs.writer import RunWriter
 from toolkit.training import checkpoints
-from toolkit.utils import distributed, hardware
+from toolkit.utils import distributed, hardware, locks
 from toolkit.utils.distributed_errors import raise_on_all_ranks
 
 REDUCED = ("per_device_train_batch_size", "gradient_accumulation_steps")  # where memory was short
@@ -105,7 +107,8 @@ def refuse_other_end(before: RunToResume, draft: Draft) -> None:
         faults = list(_other_contents(before.path, record, rows, find_base(recipe).revision))
     if faults:
         raise UserError(faults)
-    if any((before.path / name).exists() for name in unneeded(recipe)):  # it was stopped at that
+    left = (*unneeded(recipe), locks.NAME)
+    if any((before.path / name).exists() for name in left):  # it was stopped as it tidied up
         with suppress(UserError), RunWriter.held(before.path) as folder:
             folder.tidy(*unneeded(recipe))
 
@@ -155,11 +158,21 @@ def _other_contents(
 
 
 def settings_of(path: Path, record: Mapping[str, Any]) -> Recipe:
-    """Return the recipe that a run began with, as its record has it, or its recipe.yaml."""
-    text = record.get(SETTINGS)
-    if text is None:
+    """Return the recipe that a run began with, as its record has it, or its recipe.yaml.
+
+    Raises:
+        UserError: it is none.
+    """
+    if SETTINGS not in record:
         return library.find_recipe(str(path / RECIPE)).checked()
-    return Draft(f"{path / 'run.json'} {SETTINGS}", construct(text)).checked()
+    where, text = f"{path} {SETTINGS} of the record", record[SETTINGS]
+    try:
+        values = construct(text) if isinstance(text, str) else None
+    except yaml.YAMLError:
+        values = None
+    if not isinstance(values, dict):
+        raise UserError(Fault(where, "is damaged: it is no recipe"))
+    return Draft(where, values).checked()
 
 
 def changed_settings(before: Recipe, now: Recipe, where: str) -> list[Fault]:

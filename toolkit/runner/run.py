@@ -212,7 +212,7 @@ def _end_recorded(folder: RunWriter) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
-        folder.write(status="interrupted", error=str(error) or None)
+        folder.interrupt(str(error) or None)
         raise Interrupted(f"{error or 'stopped'}; {resume_command(folder.path)}") from None
     except BaseException as error:
         known = failures.explain(error, folder.path)

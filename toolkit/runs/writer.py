@@ -40,6 +40,7 @@ class RunWriter:
 
     def __init__(self, path: Path, silent: bool = False) -> None:
         self.path, self.silent, self.new, self.mended = path, silent, True, list[str]()
+        self.ended = False  # then nothing that befalls the process makes it another end
         self.record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "status": "running"}
 
     @classmethod
@@ -134,13 +135,18 @@ class RunWriter:
 
     def fail(self, error: str) -> None:
         """Record that the run has failed, and why; on a full disk, too."""
-        if self.silent:
+        if self.silent or self.ended:
             return
         # A half-written checkpoint is of no use, and its space may be needed.
         self.remove(f"checkpoints/{SIDE}", RELOAD)
         locks.give_room(self.path)
         with suppress(OSError):  # the first error is the one to report
             self.write(status="failed", error=error)
+
+    def interrupt(self, reason: str | None) -> None:
+        """Record that the run was interrupted, and by what."""
+        if not self.ended:
+            self.write(status="interrupted", error=reason)
 
     def finish(self, *unneeded: str) -> None:
         """Record that the run is finished, once all of it is on the disk; then remove some parts.
@@ -154,6 +160,7 @@ class RunWriter:
             if path.is_file() or path.is_dir():
                 flush(path)
         self.write(status="finished")
+        self.ended = True
         self.tidy(*unneeded)
 
     def tidy(self, *unneeded: str) -> None:
