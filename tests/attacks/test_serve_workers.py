@@ -117,7 +117,7 @@ def test_health_says_when_a_model_cannot_be_had_again(run, encode, tmp_path):
         until(lambda: is_well(server))
 
 
-def test_one_that_hangs_is_left_behind_and_a_second_is_told(run, encode):
+def test_one_that_hangs_is_left_behind_and_a_second_is_told(run, encode, caplog):
     gate = threading.Event()
 
     def hangs(plugin, texts):
@@ -130,6 +130,7 @@ def test_one_that_hangs_is_left_behind_and_a_second_is_told(run, encode):
             assert ask(server, "wait").status == 503
             until(lambda: ask(server, "a heron").status == 200)
             until(lambda: is_well(server))
+            assert "could not be restored" not in caplog.text
             assert ask(server, "wait").status == 503  # now none may be left behind
             until(lambda: health(server).status == 503)
             assert ask(server, "a heron").status in (500, 503)

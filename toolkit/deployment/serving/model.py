@@ -6,6 +6,7 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastapi import HTTPException
@@ -39,6 +40,10 @@ class Rejected(NamedTuple):
 Answers = list["Prediction | Rejected"]
 
 
+#: Whether anybody waits for what this thread predicts; one that was left behind has its own.
+_wanted: ContextVar[Callable[[], bool]] = ContextVar("wanted", default=lambda: True)
+
+
 class UnwantedError(Exception):
     """Nobody waits for the predictions any more."""
 
@@ -55,7 +60,6 @@ class Served:
 
     def __init__(self, name: str, run: Run, load: Callable[[], Predictor]) -> None:
         self.name, self.run, self._load = name, run, load
-        self._wanted: Callable[[], bool] = _always
         self._use(load())
         self.fields = Fields(self.restored.plugin)
         plugin = type(self.restored.plugin)
@@ -85,11 +89,11 @@ class Served:
         Args:
             wanted: is asked before each pass of the model; where it is False, the work is given up.
         """
-        self._wanted = wanted
+        token = _wanted.set(wanted)
         try:
             return self._answers(requests)
         finally:
-            self._wanted = _always
+            _wanted.reset(token)
 
     def restore(self, afresh: bool) -> None:
         """Load the model again, where it is to be or cannot predict its example.
@@ -105,11 +109,7 @@ class Served:
     def _use(self, restored: Predictor) -> None:
         self.restored = restored
         for model in (restored.plugin.model, *restored.others):
-            model.register_forward_pre_hook(self._before_pass)
-
-    def _before_pass(self, *_: Any) -> None:
-        if not self._wanted():
-            raise UnwantedError
+            model.register_forward_pre_hook(_give_up_unwanted)
 
     def _fails(self) -> Exception | None:
         """Return why the example cannot be predicted; a refusal of it is no failure."""
@@ -122,8 +122,7 @@ class Served:
         return found if isinstance(found, Exception) and not isinstance(found, UserError) else None
 
     def _answers(self, requests: Sequence[Rows]) -> list[Answers | Exception]:
-        if not self._wanted():
-            raise UnwantedError
+        _give_up_unwanted()
         try:
             return list(self._together(requests))
         except BaseException as raised:  # a panic of a library in Rust is no Exception
@@ -184,5 +183,6 @@ def _reason(error: Exception) -> str:
     return "the model failed on this row; the server's log has the reason"
 
 
-def _always() -> bool:
-    return True
+def _give_up_unwanted(*_: Any) -> None:
+    if not _wanted.get()():
+        raise UnwantedError

@@ -59,11 +59,14 @@ class Worker:
                 raise HungError("an earlier prediction does not end")
             future: Future[T] = Future()
             self._jobs.put((future, job))
-            done, _ = await asyncio.wait([asyncio.wrap_future(future)], timeout=patience)
+            ended = asyncio.wrap_future(future)
+            # asyncio would log the error of a job that ends after it was left behind.
+            ended.add_done_callback(lambda one: one.cancelled() or one.exception())
+            done, _ = await asyncio.wait([ended], timeout=patience)
             if not done:
                 self._leave(future)
                 raise HungError(f"a prediction has not ended after {patience:g} s")
-            return future.result()
+            return ended.result()
 
     def close(self) -> bool:
         """End the thread; return whether it still runs, as nothing can stop it."""
