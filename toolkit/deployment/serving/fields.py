@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
-import json
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from itertools import islice
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import pydantic
+import pydantic_core
 from fastapi import HTTPException
 
 from toolkit.plugin_types.columns import Column, marked
+from toolkit.utils.pictures import MOST_PIXELS, pixels_of
 from toolkit.utils.text import nearest
 
 if TYPE_CHECKING:
@@ -21,12 +24,19 @@ if TYPE_CHECKING:
 Problem = tuple[tuple[str, ...], str]
 
 
+BOM = b"\xef\xbb\xbf"
+STRING = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+MOST_VALUES = 1_000_000  # of one body: a list of one million numbers takes some 30 MB when read
+SHOWN = 20  # rows that are malformed, where all are
+KEYS = 100  # of a row, that are compared with one that is missing
+
+
 def _bytes(text: str) -> bytes:
-    """Decode base64, or a data URL."""
+    """Decode base64, in one line or several, or a data URL."""
     if text.startswith("data:"):
         text = text.partition(",")[2]
     try:
-        return base64.b64decode(text, validate=True)
+        return base64.b64decode("".join(text.split()), validate=True)
     except ValueError:
         raise ValueError("is not base64") from None
 
@@ -59,6 +69,18 @@ class Field:
     accepts: tuple[str, ...] = ()
 
 
+class Body(NamedTuple):
+    """The rows of a body, without those that are none.
+
+    several: whether it holds a list. wrong: row -> why it is none. pixels: of all images.
+    """
+
+    rows: list[dict[str, Any]]
+    several: bool
+    wrong: dict[int, str]
+    pixels: int
+
+
 class Fields:
     """The columns that a model reads, and rows of them read from JSON; other keys are ignored.
 
@@ -75,41 +97,61 @@ class Fields:
             ))
             for place, field in enumerate(self.fields)
         }  # fmt: skip
-        row = pydantic.create_model("Row", **declared)
-        self._row = pydantic.TypeAdapter[Any](row)
-        self._rows = pydantic.TypeAdapter[Any](list[row])  # type: ignore[valid-type]  # made at run time
+        self._places = {field.name: f"field_{n}" for n, field in enumerate(self.fields)}
+        self._row = pydantic.TypeAdapter[Any](pydantic.create_model("Row", **declared))
 
-    def read(self, body: bytes, most: int) -> tuple[list[dict[str, Any]], bool, dict[int, str]]:
-        """Return the rows of a body, whether it holds a list, and row -> why it is none.
+    def read(self, body: bytes, rows: int, pixels: int = MOST_PIXELS) -> Body:
+        """Return what a body holds.
 
         Malformed rows of a list are left out of the rows, unless all are malformed.
 
+        Args:
+            rows, pixels: most of them.
+
         Raises:
-            HTTPException: it is not JSON, no row or rows, or has more than `most` of them.
+            HTTPException: it is not JSON, no row or rows, or has more than it may of something.
         """
-        several = body.lstrip(b" \t\r\n").startswith(b"[")
-        wrong: dict[int, str] = {}
-        try:
-            found = (self._rows if several else self._row).validate_json(body)
-        except pydantic.ValidationError as error:
-            problems = [_problem(one) for one in error.errors(include_url=False)]
-            for where, what in problems:
-                if several and where and where[0].isdigit():
-                    known = wrong.get(int(where[0]))
-                    text = f"{' '.join(where[1:])} {what}".strip()
-                    wrong[int(where[0])] = f"{known}; {text}" if known else text
-            given = json.loads(body) if wrong else []
-            if len(wrong) == len(given):
-                raise unprocessable(problems[:20]) from None
-            rest = [row for place, row in enumerate(given) if place not in wrong]
-            found = self._rows.validate_json(json.dumps(rest))
-        rows = found if several else [found]
-        if not 0 < (count := len(rows) + len(wrong)) <= most:
-            what = f"holds {count:,} rows, of {most:,} at most" if count else "holds no row"
+        found = _json(body.removeprefix(BOM))
+        several = isinstance(found, list)
+        given = found if isinstance(found, list) else [found]
+        if not 0 < len(given) <= rows:
+            what = f"holds {len(given):,} rows, of {rows:,} at most" if given else "holds no row"
             raise unprocessable([((), what)])
-        places = {field.name: f"field_{place}" for place, field in enumerate(self.fields)}
-        read = [{name: getattr(row, place) for name, place in places.items()} for row in rows]
-        return read, several, wrong
+        read, problems = list[dict[str, Any]](), dict[int, list[Problem]]()
+        for place, row in enumerate(given):
+            faults = problems[place] = list[Problem]()
+            if (values := self._values(row, faults)) is not None:
+                read.append(values)
+        if not read:
+            raise unprocessable(
+                ((str(place), *where) if several else where, what)
+                for place, faults in islice(problems.items(), SHOWN) for where, what in faults
+            )  # fmt: skip
+        wrong = {place: "; ".join(" ".join((*where, what)) for where, what in faults)
+                 for place, faults in problems.items() if faults}  # fmt: skip
+        return Body(read, several, wrong, self._pixels(read, pixels))
+
+    def _values(self, row: Any, problems: list[Problem]) -> dict[str, Any] | None:
+        """Return column -> value of a row, or None, with the reasons added to `problems`."""
+        if not isinstance(row, dict):
+            problems.append(((), "Input should be an object"))
+            return None
+        try:
+            values = self._row.validate_python(row)
+        except pydantic.ValidationError as error:
+            found = error.errors(include_url=False, include_input=False)
+            problems += [_problem(dict(one), row) for one in found]
+            return None
+        return {name: getattr(values, place) for name, place in self._places.items()}
+
+    def _pixels(self, rows: list[dict[str, Any]], most: int) -> int:
+        """Return the pixels of all images; raise HTTPException for more than `most`."""
+        found = sum(pixels_of(value) for row in rows for value in row.values()
+                    if isinstance(value, bytes))  # fmt: skip
+        if found > most:
+            what = f"holds images of {found:,} pixels, of {most:,} at most"
+            raise unprocessable([((), what)])
+        return found
 
     def schema(self, most: int) -> dict[str, Any]:
         """Return the JSON schema of a body: one row, or a list of rows."""
@@ -123,10 +165,24 @@ def unprocessable(problems: Iterable[Problem]) -> HTTPException:
     return HTTPException(422, [{"loc": ["body", *where], "msg": what} for where, what in problems])
 
 
-def _problem(error: Mapping[str, Any]) -> Problem:
+def _json(body: bytes) -> Any:
+    """Return what a body holds; what it would take is seen before it is read."""
+    if _values_in(body) > MOST_VALUES and _values_in(STRING.sub(b"", body)) > MOST_VALUES:
+        raise unprocessable([((), f"holds more than {MOST_VALUES:,} values")])
+    try:
+        return pydantic_core.from_json(body)
+    except ValueError as error:
+        raise unprocessable([((), f"Invalid JSON: {error}")]) from None
+
+
+def _values_in(body: bytes) -> int:
+    return sum(map(body.count, (b",", b"[", b"{")))
+
+
+def _problem(error: dict[str, Any], row: dict[str, Any]) -> Problem:
     what = str(error["msg"])
     if error["type"] == "missing":
-        what = f"is missing.{nearest(str(error['loc'][-1]), map(str, error['input']))}"
+        what = f"is missing.{nearest(str(error['loc'][-1]), map(str, islice(row, KEYS)))}"
     return tuple(map(str, error["loc"])), what
 
 

@@ -52,8 +52,10 @@ def test_requests_that_share_a_batch_do_not_know_each_other(run):
 
     row = {"customer": "c1", "terminal": "t1", "amount": 30.0, "channel": "chip"}
     first, second = ({**row, "time": f"2024-05-01T{hour:02d}:00:00"} for hour in (8, 9))
-    served = Served("payments", run, load_predictor(run.path))
-    (_, known), (alone,), (again,) = served.answers([[first, second], [second], [first]])
+    served = Served("payments", run, lambda: load_predictor(run.path))
+    (_, known), (alone,), (again,) = served.answers(
+        [[first, second], [second], [first]], lambda: True
+    )
     assert known["score"] == pytest.approx(run.predict([first, second])[1]["score"], abs=1e-6)
     assert alone["score"] == pytest.approx(run.predict([second])[0]["score"], abs=1e-6)
     assert again["score"] == pytest.approx(run.predict([first])[0]["score"], abs=1e-6)
