@@ -96,7 +96,7 @@ def fitted(
     Raises:
         DataError: the model would have nothing to read.
     """
-    names = [*([schema.amount] if schema.amount else []), *schema.numeric, *history]
+    names = [*([schema.money] if schema.money else []), *schema.numeric, *history]
     if not (names or schema.categorical):
         raise DataError(Fault("options", "no column is left for the model to read"))
     frame = to_frame(rows, [*names, *schema.categorical])
@@ -112,7 +112,7 @@ def fitted(
 
 def amounts(rows: datasets.Dataset, schema: Schema) -> Array:
     """Return the amount of each row; 1 where the table has none."""
-    name = schema.amount
+    name = schema.money
     return finite_of(to_frame(rows, [name])[name]) if name else np.ones(len(rows))
 
 

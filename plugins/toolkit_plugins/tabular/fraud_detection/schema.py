@@ -16,12 +16,19 @@ if TYPE_CHECKING:
     import datasets
     import polars as pl
 
+    from toolkit_plugins.tabular.money import Mark
+
 Array = np.ndarray[Any, Any]
+AMOUNT = "amount_number"  # what amounts that are texts say
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a table of transactions, and the two values of its label."""
+    """The columns of a table of transactions, and the two values of its label.
+
+    decimal: the decimal mark of amounts that are texts. day_first: of times that begin with day
+    or month.
+    """
 
     time: str | None
     amount: str | None
@@ -31,6 +38,13 @@ class Schema:
     label: str | None
     labels: tuple[str, str] = ("0", "1")
     proposed: tuple[str, ...] = field(default=(), compare=False)
+    decimal: Mark | None = None
+    day_first: bool | None = None
+
+    @property
+    def money(self) -> str | None:
+        """The column of the amounts as numbers."""
+        return AMOUNT if self.amount and self.decimal else self.amount
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
