@@ -115,7 +115,7 @@ class Plugin(ABC, Generic[OptionsT]):
     def example(self) -> Row:
         """Return an example row with the columns that the model reads, shown by `toolkit serve`.
 
-        By default a value of each column's kind. Called on a saved model, after `load_processor`.
+        By default a value of each kind; None: rows may lack it. Called after `load_processor`.
         """
         values = {"number": 1.0, "boolean": True, "list": ["a", "list"], "object": {}}
         return {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -31,11 +32,22 @@ def _bytes(text: str) -> bytes:
         raise ValueError("is not base64") from None
 
 
+def _plain(value: Any) -> Any:
+    """Refuse what no cell of a table holds."""
+    if isinstance(value, list | dict) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError("takes a text, a number, true, false or null")
+    return value
+
+
 #: Kind of a column -> type of its values: finite numbers, texts, bytes of files, and so on.
 KINDS: dict[str, Any] = {
     "text": Annotated[str, pydantic.Field(coerce_numbers_to_str=True)],
     "number": Annotated[float, pydantic.Field(allow_inf_nan=False)] | None,
     "boolean": pydantic.StrictBool,
+    "any": Annotated[
+        Any, pydantic.AfterValidator(_plain),
+        pydantic.WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
+    ],
     "list": list[Any],
     "object": dict[str, Any],
     "file": Annotated[
@@ -49,7 +61,8 @@ KINDS: dict[str, Any] = {
 class Field:
     """A column of the rows.
 
-    kind: a key of KINDS. example: as in a request. accepts: suffixes of files.
+    kind: a key of KINDS. example: as in a request. accepts: suffixes of files. optional: a row
+    may lack it.
     """
 
     name: str
@@ -57,6 +70,7 @@ class Field:
     description: str
     example: Any
     accepts: tuple[str, ...] = ()
+    optional: bool = False
 
 
 class Fields:
@@ -67,10 +81,11 @@ class Fields:
 
     def __init__(self, plugin: Plugin[Any]) -> None:
         self.fields = tuple(_fields(plugin))
-        self.example = {field.name: field.example for field in self.fields}
+        self.example = {field.name: field.example for field in self.fields if not field.optional}
         declared: dict[str, Any] = {  # a column's name need not be an identifier
             f"field_{place}": (KINDS[field.kind], pydantic.Field(
-                alias=field.name, title=field.name, description=field.description or None,
+                None if field.optional else ..., alias=field.name, title=field.name,
+                description=field.description or None,
                 examples=[field.example],
             ))
             for place, field in enumerate(self.fields)
@@ -107,15 +122,34 @@ class Fields:
         if not 0 < (count := len(rows) + len(wrong)) <= most:
             what = f"holds {count:,} rows, of {most:,} at most" if count else "holds no row"
             raise unprocessable([((), what)])
-        places = {field.name: f"field_{place}" for place, field in enumerate(self.fields)}
-        read = [{name: getattr(row, place) for name, place in places.items()} for row in rows]
+        read = [self._cells(row) for row in rows]
+        for field in self.fields:
+            if field.kind == "any":
+                _make_alike(read, field.name)
         return read, several, wrong
+
+    def _cells(self, row: Any) -> dict[str, Any]:
+        """Return column -> value; optional ones where the row has them."""
+        return {
+            field.name: getattr(row, f"field_{place}")
+            for place, field in enumerate(self.fields)
+            if not field.optional or f"field_{place}" in row.model_fields_set
+        }
 
     def schema(self, most: int) -> dict[str, Any]:
         """Return the JSON schema of a body: one row, or a list of rows."""
         row = self._row.json_schema() | {"example": self.example}
         rows = {"type": "array", "items": row, "minItems": 1, "maxItems": most, "title": "Rows"}
         return {"oneOf": [row, rows]}
+
+
+def _make_alike(rows: Sequence[dict[str, Any]], name: str) -> None:
+    """Write the values of a column as texts where the rows have it in several types."""
+    kinds = {type(row[name]) for row in rows if row.get(name) is not None}
+    if len(kinds) > 1 and not kinds <= {int, float}:
+        for row in rows:
+            if row.get(name) is not None:
+                row[name] = str(row[name])
 
 
 def unprocessable(problems: Iterable[Problem]) -> HTTPException:
@@ -131,7 +165,10 @@ def _problem(error: Mapping[str, Any]) -> Problem:
 
 
 def _fields(plugin: Plugin[Any]) -> Iterator[Field]:
-    """Yield a field for each marked input, and for further columns of the plugin's example."""
+    """Yield a field for each marked input, and for further columns of the plugin's example.
+
+    What the example alone names takes any value that a cell of the training table may have had.
+    """
     declared = type(plugin.options).model_fields
     known = {name: (declared[option.split(".")[0]].description or "", mark)
              for option, (name, mark) in marked(plugin.options, "input").items()}  # fmt: skip
@@ -141,9 +178,11 @@ def _fields(plugin: Plugin[Any]) -> Iterator[Field]:
         if isinstance(value, bytes):
             value = base64.b64encode(value).decode()
         example = "" if value is None else value
-        yield Field(name, kind or _kind_of(value), description, example, mark.files)
+        optional = value is None and name not in known
+        shown = kind or _kind_of(value, "text" if name in known else "any")
+        yield Field(name, shown, description, example, mark.files, optional)
 
 
-def _kind_of(value: Any) -> str:
+def _kind_of(value: Any, otherwise: str) -> str:
     kinds = {bool: "boolean", int: "number", float: "number", list: "list", dict: "object"}
-    return kinds.get(type(value), "text")
+    return kinds.get(type(value), otherwise)

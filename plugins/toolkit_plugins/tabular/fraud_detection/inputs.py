@@ -39,12 +39,16 @@ def example(processor: TransactionProcessor) -> dict[str, Any]:
     if schema.time is not None:
         found[schema.time] = "2026-01-31 12:00:00"
     if schema.amount is not None:
-        found[schema.amount] = usual.get(schema.amount, 10.0)
+        amount = usual.get(str(schema.money), 10.0)
+        written = f"{amount:.2f}".replace(".", schema.decimal or ".")
+        found[schema.amount] = written if schema.decimal else amount
     found |= dict.fromkeys(schema.entities, "1")
     found |= {name: usual.get(name, 0.0) for name in schema.numeric}
     for name in schema.categorical:
         values = processor.vocabularies.get(name)
         found[name] = values[0] if values else ""
+    if schema.label is not None and schema.time is not None and schema.entities:
+        found[schema.label] = None  # of earlier rows, where it is known
     return found
 
 

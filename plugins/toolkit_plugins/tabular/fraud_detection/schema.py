@@ -74,12 +74,12 @@ def frauds_of(column: pl.Series, schema: Schema) -> Array:
     Raises:
         DataError: values that are neither of the two.
     """
-    values = column.unique().to_list()
-    odd = [v for v in values if v is not None and as_label(v) not in schema.labels]
+    values = [v for v in column.unique().to_list() if v is not None and as_label(v)]
+    odd = [v for v in values if as_label(v) not in schema.labels]
     if odd:
         what = f"holds {listing([repr(v) for v in odd], 5)}; the two values are "
         raise DataError(Fault(str(schema.label), what + listing(schema.labels)))
-    positive = [v for v in values if v is not None and as_label(v) == schema.labels[1]]
+    positive = [v for v in values if as_label(v) == schema.labels[1]]
     found: Array = column.is_in(positive).fill_null(False).to_numpy().astype(np.int8)
     return found
 

@@ -238,3 +238,43 @@ def test_a_run_on_amounts_as_texts_is_that_on_numbers(tmp_path):
     out = tmp_path / "out.jsonl"
     assert outcome(["predict", str(run.path), data, "-o", str(out), "--quiet"]) == 0
     assert json.loads(out.read_text().splitlines()[0])["amount"] == euros(900.5)  # as it was
+
+
+@pytest.mark.allow_hosts(["127.0.0.1"])
+def test_serve_takes_rows_as_the_table_has_them(tmp_path):
+    pytest.importorskip("fastapi", reason="extra `serve` is not installed")
+    import urllib.error
+    import urllib.request
+
+    from toolkit.deployment.serving import Server, ServerSettings
+
+    def seconds(row, n):
+        chip = None if n % 9 == 0 else bool(n % 2)
+        card = None if n % 11 == 0 else n % 7
+        return {**row, "time": 1_700_000_000 + 10_800 * n, "chip": chip, "card": card}
+
+    settings = {**SMALL, "options.label_delay": "1d", "training.max_steps": 2}
+    data = written(tmp_path, payments(seconds), "rows.jsonl")
+    run = toolkit.run("fraud-detection", data=data, out=tmp_path / "run", settings=settings)
+    first = {"time": 1_702_000_000, "card": 3, "amount": 20, "kind": "a", "chip": True}
+    later = {**first, "time": 1_702_400_000, "chip": "true"}
+    known = [{**first, "fraud": 1}, later]
+    with Server({"payments": run}, ServerSettings(port=0)) as server:
+
+        def ask(body):
+            request = urllib.request.Request(  # noqa: S310 - our own address
+                server.url + "/predict", json.dumps(body).encode(),
+                {"Content-Type": "application/json"},
+            )  # fmt: skip
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - as above
+                return [one["score"] for one in json.load(answer)]
+
+        scores = ask(known)
+        plain = run.predict([known[0], {**later, "chip": True}])
+        assert scores == pytest.approx([p["score"] for p in plain], abs=1e-6)
+        assert abs(scores[1] - ask([first, later])[1]) > 1e-7  # what is known of the first counts
+        same = {**later, "chip": True}
+        assert ask([first, later]) == pytest.approx(ask([first, same]), abs=1e-6)
+        assert len(ask([{**first, "card": None, "kind": None, "chip": None}])) == 1
+        with pytest.raises(urllib.error.HTTPError, match="422"):
+            ask([{**first, "card": [1]}])
