@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import ModelError
-from toolkit_plugins.vision.images import decode_all, in_threads
+from toolkit_plugins.vision.images import Levels, decode_all, in_threads
 
 Array = np.ndarray[Any, Any]
 
+LEVELS = "toolkit_levels"  # attribute of an image processor, saved with it
 PROBES = ((301, 417), (417, 301), (64, 64))
 
 
@@ -131,7 +132,14 @@ class View:
     def describe(self) -> str:
         """Return everything that the canvas of an image depends on."""
         settings = self.processor.to_json_string() if self.own else self.processor.resample
-        return repr((1, self.mode, self.canvas, self.shortest, self.own, str(settings)))
+        facts = (1, self.mode, self.canvas, self.shortest, self.own, str(settings))
+        return repr((*facts, self.levels) if self.levels else facts)
+
+    @property
+    def levels(self) -> Levels | None:
+        """The values that are black and white in images of more than 8 bits, where it is known."""
+        found = getattr(self.processor, LEVELS, None)
+        return (float(found[0]), float(found[1])) if found else None
 
     def on_canvas(self, image: Any) -> Array:
         """Return an image as uint8 of shape (height, width, channels)."""
@@ -158,7 +166,7 @@ class View:
             DataError: some cannot be read.
         """
         about = (self.canvas[1], self.canvas[0])
-        images = decode_all(values, self.mode, about)
+        images = decode_all(values, self.mode, about, self.levels)
         return np.stack(in_threads(self.on_canvas, images))
 
     def middle(self, canvases: Array) -> Array:

@@ -23,7 +23,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 MOST_PIXELS = 89_478_485  # Pillow's own limit, a quarter of a gigabyte in colours
 CLEAR = ("RGBA", "LA", "PA", "La", "RGBa")  # modes with transparency
 LIKE = 16  # pixels a side of the grey image by which duplicates are found
-LEVELS = 8  # grey values that count as one there
+LIKENESS = 8  # grey values that count as one there
+Levels = tuple[float, float]  # the values that are black and white
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -57,18 +58,25 @@ def name_of(value: Any, otherwise: str) -> str:
     return path if isinstance(path, str) and path else otherwise
 
 
-def decode(value: Any, mode: str, about: tuple[int, int] | None = None) -> Image:
+def decode(
+    value: Any, mode: str, about: tuple[int, int] | None = None, levels: Levels | None = None
+) -> Image:
     """Return a Pillow image, upright and without transparency, in mode "RGB" or "L".
+
+    Of an image of more than 8 bits, `info["deep"]` has its least and largest value, and whether
+    they are floating-point numbers.
 
     Args:
         value: a path, bytes, a Pillow image, or a mapping with one of the first two.
         about: (width, height) that is wanted: a larger jpeg is decoded to the nearest eighth of its
             size that is at least double that, which is several times faster.
+        levels: values that are black and white in images of more than 8 bits; by default those of
+            each image.
 
     Raises:
         UnreadableError: it is no image, truncated, or larger than MOST_PIXELS.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     if isinstance(value, Mapping):
         value = value["path"] if value.get("bytes") is None else value["bytes"]
@@ -88,7 +96,7 @@ def decode(value: Any, mode: str, about: tuple[int, int] | None = None) -> Image
             if about is not None and value.format == "JPEG":
                 value.draft(None, (2 * about[0], 2 * about[1]))
             value.load()
-            return _plain(ImageOps.exif_transpose(value), mode)
+            return _plain(_upright(value), mode, levels)
     except UnreadableError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever their formats raise
@@ -115,35 +123,61 @@ def _in_words(error: Exception, value: Any) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _plain(image: Image, mode: str) -> Image:
-    """Return 8-bit colours or greys: 16 bits are scaled, what is transparent lies on white."""
+def _upright(image: Image) -> Image:
+    """Return an image turned as its EXIF says; one whose EXIF cannot be read as it is."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # whatever the parsers of EXIF raise: the pixels are whole
+        return image
+
+
+def _plain(image: Image, mode: str, levels: Levels | None) -> Image:
+    """Return 8-bit colours or greys: more bits are scaled, what is transparent lies on white."""
     from PIL import Image
 
     if image.mode.startswith("I") or image.mode == "F":
-        values = np.asarray(image, np.float32)
-        scale = 255 / _top(image.mode, float(values.max()))
-        image = Image.fromarray(np.clip(values * scale, 0, 255).round().astype(np.uint8))
+        values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
+        deep = float(values.min()), float(values.max()), image.mode == "F"
+        low, high = levels or usual_levels(*deep)
+        scaled = (values - low) * (255 / (high - low))
+        image = Image.fromarray(np.clip(scaled, 0, 255).round().astype(np.uint8))
+        image.info["deep"] = deep
     elif image.mode in CLEAR or "transparency" in image.info:
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
     return image if image.mode == mode else image.convert(mode)
 
 
-def _top(mode: str, largest: float) -> float:
-    """Return the value that is white: of 16 bits, unless a wider mode holds no more than 8."""
-    if mode == "F":
-        return 1.0 if largest <= 1 else 255.0
-    return 255.0 if mode == "I" and largest <= 255 else 65535.0
+def usual_levels(least: float, largest: float, real: bool) -> Levels:
+    """Return the values that are black and white where images hold values in this range.
+
+    Whole numbers have 8, 10, 12, 14, 16 or 32 bits, and floating-point ones go to 1 or 255; the
+    range itself is taken where numbers are below 0, or floating-point and larger.
+
+    Args:
+        real: whether they are floating-point numbers.
+    """
+    if least < 0 or (real and largest > 255):
+        return least, max(largest, least + 1)
+    if real:
+        return 0.0, 1.0 if largest <= 1 else 255.0
+    return 0.0, float(2 ** next(bits for bits in (8, 10, 12, 14, 16, 32) if largest < 2**bits) - 1)
 
 
 @dataclass(frozen=True)
 class Look:
-    """Why an image cannot be read, or a fingerprint (equal for duplicates) and its size."""
+    """Why an image cannot be read, or a fingerprint (equal for duplicates) and its size.
+
+    deep: of more than 8 bits: its least and largest value, and whether they are floating-point.
+    """
 
     fault: str | None
     likeness: str = ""
     width: int = 0
     height: int = 0
+    deep: tuple[float, float, bool] | None = None
 
 
 def look_at(value: Any) -> Look:
@@ -158,7 +192,8 @@ def look_at(value: Any) -> Look:
     except UnreadableError as error:
         return Look(str(error))
     small = np.asarray(image.resize((LIKE, LIKE), Image.Resampling.BOX))
-    return Look(None, xxhash.xxh3_64_hexdigest((small // LEVELS).tobytes()), *image.size)
+    return Look(None, xxhash.xxh3_64_hexdigest((small // LIKENESS).tobytes()), *image.size,
+                image.info.get("deep"))  # fmt: skip
 
 
 def in_threads(function: Callable[[T], U], values: Iterable[T]) -> list[U]:
@@ -168,9 +203,12 @@ def in_threads(function: Callable[[T], U], values: Iterable[T]) -> list[U]:
 
 
 def decode_all(
-    values: Iterable[Any], mode: str, about: tuple[int, int] | None = None
+    values: Iterable[Any],
+    mode: str,
+    about: tuple[int, int] | None = None,
+    levels: Levels | None = None,
 ) -> list[Image]:
-    """Decode images.
+    """Decode images; the arguments are those of `decode`.
 
     Raises:
         DataError: one cannot be read; all of them are named.
@@ -179,7 +217,7 @@ def decode_all(
 
     def one(numbered: tuple[int, Any]) -> Any:
         try:
-            return decode(numbered[1], mode, about)
+            return decode(numbered[1], mode, about, levels)
         except UnreadableError as error:
             return Fault(name_of(numbered[1], f"image {numbered[0] + 1}"), str(error))
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import DataError, Fault, ModelError
+from toolkit.models import truncation
 from toolkit.utils.text import listing
 from toolkit_plugins.tabular.batches import as_text
 from toolkit_plugins.tabular.frame import finite_of, numbers_of, to_frame
@@ -70,15 +71,19 @@ def continued(
     return replace(before, schema=now.schema, label_delay=now.label_delay)
 
 
-def tokens(processor: TransactionProcessor, rows: datasets.Dataset, longest: int) -> dict[str, Any]:
-    """Return token ids of rows written as text, and their number."""
+def tokens(
+    processor: TransactionProcessor, rows: datasets.Dataset, limit: int
+) -> tuple[dict[str, Any], int]:
+    """Return token ids of rows written as text and their number, and how many rows are cut."""
     names = [*processor.numeric, *processor.vocabularies]
     frame = to_frame(rows, names)
     texts = [as_text(row) for row in frame.iter_rows(named=True)]
-    limit = min(longest, processor.tokenizer.model_max_length)
     found = dict(processor.tokenizer(texts, truncation=True, max_length=limit))
     found["length"] = [len(ids) for ids in found["input_ids"]]
-    return found
+    cut = truncation.count_cut(
+        processor.tokenizer, found["length"], limit, lambda rows: ([texts[n] for n in rows], None)
+    )
+    return found, cut
 
 
 def features(processor: TransactionProcessor, rows: datasets.Dataset) -> tuple[Array, Array]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import DataError, Fault, RecipeError
-from toolkit.models import pretrained
+from toolkit.models import pretrained, truncation
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import Baseline, Prediction, Row
 from toolkit_plugins.tabular import batches
@@ -80,7 +80,7 @@ class FraudDetection(Plugin[FraudOptions]):
         numbers, kinds = inputs.features(self.processor, split)
         columns: dict[str, Any] = {"numbers": numbers}
         if model.reads_text(self.options, self.model_path):
-            columns = inputs.tokens(self.processor, split, self.options.max_length)
+            columns, self._cut[name] = inputs.tokens(self.processor, split, self._longest)
         elif kinds.shape[1]:
             columns["kinds"] = kinds
         if self.options.task == "pretrain":
@@ -224,6 +224,10 @@ class FraudDetection(Plugin[FraudOptions]):
     def notes(self) -> list[str]:
         """Report which role each column was given, and what is unusual about them."""
         found = split_checks.notes(self.data, self._schema, self.options.task == "detect")
+        if self._cut:
+            found += truncation.notes(
+                self._cut, self.data or {}, self._longest, "options.max_length", "every baseline"
+            )
         if self.recipe is not None and model.needs_import(self.options, self.recipe.model):
             found.append(
                 "the saved model is of a class of this plugin: AutoModel loads it after "
@@ -239,6 +243,15 @@ class FraudDetection(Plugin[FraudOptions]):
         """Return the numbers of the training rows whose label is used."""
         seed = self.recipe.seed if self.recipe else 0
         return inputs.labelled(self.truth(rows), self.options.label_share, seed)
+
+    @property
+    def _longest(self) -> int:
+        return int(min(self.options.max_length, self.processor.tokenizer.model_max_length))
+
+    @cached_property
+    def _cut(self) -> dict[str, int]:
+        """How many rows of a split are cut as texts, as `prepare` has found it."""
+        return {}
 
     @property
     def _schema(self) -> Schema:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit_plugins.vision import augment, image_cache
-from toolkit_plugins.vision.images import decode_all
+from toolkit_plugins.vision.images import Levels, decode_all
 
 if TYPE_CHECKING:
     import datasets
@@ -106,7 +106,7 @@ def training_inputs(wanted: Augment | None, view: View, classes: int) -> Callabl
     return changed
 
 
-def grey_pixels(values: Sequence[Any]) -> Any:
+def grey_pixels(values: Sequence[Any], levels: Levels | None = None) -> Any:
     """Return files as rows of GREY x GREY grey pixels from 0 to 1, for a linear baseline."""
-    images = decode_all(values, "L", (2 * GREY, 2 * GREY))
+    images = decode_all(values, "L", (2 * GREY, 2 * GREY), levels)
     return np.stack([np.asarray(i.resize((GREY, GREY))).ravel() / 255.0 for i in images])
