@@ -52,8 +52,8 @@ def plan(
     as far apart as labels are late; without times, rows are drawn so that each split has its
     share of frauds.
     """
-    said, label = spec.model_fields_set, schema.label
-    if spec.group or spec.stratify or (spec.time is None and said & {"time", "stratify"}):
+    label = schema.label
+    if spec.group or (spec.stratify and not spec.time):
         return spec, label, []
     if schema.time is None:
         if spec.gap or spec.windows:
@@ -61,7 +61,7 @@ def plan(
         note = "no column of times was found: no history features, and splits are drawn at random"
         return spec.model_copy(update={"stratify": label is not None}), label, [note]
     found = {"time": features.SECONDS if schema.day_first is not None else schema.time}
-    if not spec.windows and "gap" not in said and milliseconds(label_delay):
+    if not (spec.windows or spec.gap) and milliseconds(label_delay):
         found["gap"] = label_delay
     return spec.model_copy(update=found), label, []
 

@@ -76,8 +76,10 @@ class DeepImages:
         if not self.range or not found:
             return []
         least, largest, _ = self.range
-        return [f"{self.count:,} images have more than 8 bits a pixel, values from {least:g} to "
-                f"{largest:g}: {found[0]:g} is black and {found[1]:g} is white (options.levels)"]  # fmt: skip
+        values = (
+            f"{self.count:,} images have more than 8 bits a pixel, from {least:g} to {largest:g}"
+        )
+        return [f"{values}: {found[0]:g} is black and {found[1]:g} white (options.levels)"]
 
 
 def widest(one: Deep | None, other: Deep | None) -> Deep | None:
