@@ -25,7 +25,7 @@ def require_columns(splits: Mapping[str, datasets.Dataset], wanted: Mapping[str,
 
     A column that all splits lack is one fault, not three.
     """
-    faults = []
+    faults, told = [], []
     for key, name in wanted.items():
         lacking = [split for split in splits if name not in splits[split].column_names]
         if lacking:
@@ -34,10 +34,11 @@ def require_columns(splits: Mapping[str, datasets.Dataset], wanted: Mapping[str,
             where = "" if len(lacking) == len(splits) else f" in {listing(lacking)}"
             block, _, last = key.rpartition(".")
             setting = f"{block}=[COLUMN, ...]" if last.isdigit() else f"{key}=COLUMN"
-            what = (
-                f"there is no column {name!r}{where}.{nearest(name, paths)} Columns found: "
-                f"{listing(there, 40)}. Name the right one with --set {setting}."
-            )
+            what = f"there is no column {name!r}{where}.{nearest(name, paths)}"
+            if there not in told:  # once for all faults
+                told.append(there)
+                what += f" Columns found: {listing(there, 40)}."
+            what += f" Name the right one with --set {setting}."
             faults.append(Fault(key, what))
     if faults:
         raise DataError(faults)

@@ -82,10 +82,12 @@ def load_splits(
     skipped |= {name: {**reasons, **skipped.get(name, {})} for name, reasons in dropped.items()}
     if plugin is not None and features:
         usable = _derived(usable, plugin)
-    split = spec.split
+    split, target, planned = spec.split, roles.target, list[str]()
     if not (split.group or split.time):
         split = split.model_copy(update={"group": spec.group})
-    made, more = splits.make_splits(usable, split, roles.target, seed, split.group == spec.group)
+    if plugin is not None and features:
+        split, target, planned[:] = plugin.plan_split(split, target)
+    made, more = splits.make_splits(usable, split, target, seed, split.group == spec.group)
     found = Overlap()
     if roles.inputs:
         found = measure_overlap(made, roles.inputs, roles.target, LIKENESS)
@@ -96,7 +98,7 @@ def load_splits(
     fingerprint = hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest()
     units = {str(name): groups.of_rows(rows, spec.group) for name, rows in made.items()
              if spec.group}  # fmt: skip
-    found.notes = [*notes, *more, *groups.notes(units, str(spec.group)), *found.notes]
+    found.notes = [*notes, *planned, *more, *groups.notes(units, str(spec.group)), *found.notes]
     kept = {"skipped": skipped, "groups": units, **vars(found)}
     return LoadedData(splits=made, fingerprint=fingerprint, **kept)
 

@@ -83,8 +83,6 @@ class SplitSpec(Part):
     def _one_way(self) -> SplitSpec:
         if self.group and self.time:
             raise ValueError("give `group` or `time`, not both")
-        if (self.gap or self.windows) and not self.time:
-            raise ValueError("`gap` and `windows` need `time`, the column that they are of")
         if self.windows is not None and "train" not in self.windows:
             raise ValueError("`windows` lacks one for train")
         return self
@@ -199,6 +197,11 @@ class Recipe(Part):
     training: dict[str, Any] = {}
     report: ReportSpec = ReportSpec()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+
+    @property
+    def label_smoothing(self) -> float:
+        """`label_smoothing_factor` of the training arguments, for losses of a plugin's own."""
+        return float(self.training.get("label_smoothing_factor", 0.0))
 
     @field_validator("model", "method", mode="before")
     @classmethod

@@ -35,9 +35,14 @@ def vocabulary(values: Sequence[Any]) -> list[str]:
 
 
 def as_kind(value: Any) -> str:
-    """Return a categorical value as text; a missing one is a category of its own."""
+    """Return a categorical value as text; a missing one is a category of its own.
+
+    A number is one category in every form, and so is true, whether a text or not.
+    """
     if value is None:
         return ""
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.title()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)

@@ -86,9 +86,9 @@ def test_a_wrong_column_names_the_nearest_and_all(write, door):
     assert said == [
         "options.text: there is no column 'text'. Did you mean 'txt'? Columns found: txt, lable. "
         "Name the right one with --set options.text=COLUMN.",
-        "options.label: there is no column 'label'. Did you mean 'lable'? Columns found: txt, "
-        "lable. Name the right one with --set options.label=COLUMN.",
-        "data.split.group: there is no column 'who'. Columns found: txt, lable. "
+        "options.label: there is no column 'label'. Did you mean 'lable'? "
+        "Name the right one with --set options.label=COLUMN.",
+        "data.split.group: there is no column 'who'. "
         "Name the right one with --set data.split.group=COLUMN.",
     ]
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
@@ -41,11 +42,22 @@ def _bytes(text: str) -> bytes:
         raise ValueError("is not base64") from None
 
 
+def _plain(value: Any) -> Any:
+    """Refuse what no cell of a table holds."""
+    if isinstance(value, list | dict) or (isinstance(value, float) and not math.isfinite(value)):
+        raise ValueError("takes a text, a number, true, false or null")
+    return value
+
+
 #: Kind of a column -> type of its values: finite numbers, texts, bytes of files, and so on.
 KINDS: dict[str, Any] = {
     "text": Annotated[str, pydantic.Field(coerce_numbers_to_str=True)],
     "number": Annotated[float, pydantic.Field(allow_inf_nan=False)] | None,
     "boolean": pydantic.StrictBool,
+    "any": Annotated[
+        Any, pydantic.AfterValidator(_plain),
+        pydantic.WithJsonSchema({"type": ["string", "number", "boolean", "null"]}),
+    ],
     "list": list[Any],
     "object": dict[str, Any],
     "file": Annotated[
@@ -59,7 +71,8 @@ KINDS: dict[str, Any] = {
 class Field:
     """A column of the rows.
 
-    kind: a key of KINDS. example: as in a request. accepts: suffixes of files.
+    kind: a key of KINDS. example: as in a request. accepts: suffixes of files. optional: a row
+    may lack it.
     """
 
     name: str
@@ -67,6 +80,7 @@ class Field:
     description: str
     example: Any
     accepts: tuple[str, ...] = ()
+    optional: bool = False
 
 
 class Body(NamedTuple):
@@ -89,15 +103,15 @@ class Fields:
 
     def __init__(self, plugin: Plugin[Any]) -> None:
         self.fields = tuple(_fields(plugin))
-        self.example = {field.name: field.example for field in self.fields}
+        self.example = {field.name: field.example for field in self.fields if not field.optional}
         declared: dict[str, Any] = {  # a column's name need not be an identifier
             f"field_{place}": (KINDS[field.kind], pydantic.Field(
-                alias=field.name, title=field.name, description=field.description or None,
+                None if field.optional else ..., alias=field.name, title=field.name,
+                description=field.description or None,
                 examples=[field.example],
             ))
             for place, field in enumerate(self.fields)
         }  # fmt: skip
-        self._places = {field.name: f"field_{n}" for n, field in enumerate(self.fields)}
         self._row = pydantic.TypeAdapter[Any](pydantic.create_model("Row", **declared))
 
     def read(self, body: bytes, rows: int, pixels: int = MOST_PIXELS) -> Body:
@@ -129,6 +143,9 @@ class Fields:
             )  # fmt: skip
         wrong = {place: "; ".join(" ".join((*where, what)) for where, what in faults)
                  for place, faults in problems.items() if faults}  # fmt: skip
+        for field in self.fields:
+            if field.kind == "any":
+                _make_alike(read, field.name)
         return Body(read, several, wrong, self._pixels(read, pixels))
 
     def _values(self, row: Any, problems: list[Problem]) -> dict[str, Any] | None:
@@ -142,7 +159,7 @@ class Fields:
             found = error.errors(include_url=False, include_input=False)
             problems += [_problem(dict(one), row) for one in found]
             return None
-        return {name: getattr(values, place) for name, place in self._places.items()}
+        return self._cells(values)
 
     def _pixels(self, rows: list[dict[str, Any]], most: int) -> int:
         """Return the pixels of all images; raise HTTPException for more than `most`."""
@@ -153,11 +170,28 @@ class Fields:
             raise unprocessable([((), what)])
         return found
 
+    def _cells(self, row: Any) -> dict[str, Any]:
+        """Return column -> value; optional ones where the row has them."""
+        return {
+            field.name: getattr(row, f"field_{place}")
+            for place, field in enumerate(self.fields)
+            if not field.optional or f"field_{place}" in row.model_fields_set
+        }
+
     def schema(self, most: int) -> dict[str, Any]:
         """Return the JSON schema of a body: one row, or a list of rows."""
         row = self._row.json_schema() | {"example": self.example}
         rows = {"type": "array", "items": row, "minItems": 1, "maxItems": most, "title": "Rows"}
         return {"oneOf": [row, rows]}
+
+
+def _make_alike(rows: Sequence[dict[str, Any]], name: str) -> None:
+    """Write the values of a column as texts where the rows have it in several types."""
+    kinds = {type(row[name]) for row in rows if row.get(name) is not None}
+    if len(kinds) > 1 and not kinds <= {int, float}:
+        for row in rows:
+            if row.get(name) is not None:
+                row[name] = str(row[name])
 
 
 def unprocessable(problems: Iterable[Problem]) -> HTTPException:
@@ -187,7 +221,10 @@ def _problem(error: dict[str, Any], row: dict[str, Any]) -> Problem:
 
 
 def _fields(plugin: Plugin[Any]) -> Iterator[Field]:
-    """Yield a field for each marked input, and for further columns of the plugin's example."""
+    """Yield a field for each marked input, and for further columns of the plugin's example.
+
+    What the example alone names takes any value that a cell of the training table may have had.
+    """
     declared = type(plugin.options).model_fields
     known = {name: (declared[option.split(".")[0]].description or "", mark)
              for option, (name, mark) in marked(plugin.options, "input").items()}  # fmt: skip
@@ -197,9 +234,11 @@ def _fields(plugin: Plugin[Any]) -> Iterator[Field]:
         if isinstance(value, bytes):
             value = base64.b64encode(value).decode()
         example = "" if value is None else value
-        yield Field(name, kind or _kind_of(value), description, example, mark.files)
+        optional = value is None and name not in known
+        shown = kind or _kind_of(value, "text" if name in known else "any")
+        yield Field(name, shown, description, example, mark.files, optional)
 
 
-def _kind_of(value: Any) -> str:
+def _kind_of(value: Any, otherwise: str) -> str:
     kinds = {bool: "boolean", int: "number", float: "number", list: "list", dict: "object"}
-    return kinds.get(type(value), "text")
+    return kinds.get(type(value), otherwise)

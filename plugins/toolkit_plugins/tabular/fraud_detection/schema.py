@@ -16,12 +16,19 @@ if TYPE_CHECKING:
     import datasets
     import polars as pl
 
+    from toolkit_plugins.tabular.money import Mark
+
 Array = np.ndarray[Any, Any]
+AMOUNT = "amount_number"  # what amounts that are texts say
 
 
 @dataclass(frozen=True)
 class Schema:
-    """The columns of a table of transactions, and the two values of its label."""
+    """The columns of a table of transactions, and the two values of its label.
+
+    decimal: the decimal mark of amounts that are texts. day_first: of times that begin with day
+    or month.
+    """
 
     time: str | None
     amount: str | None
@@ -31,6 +38,13 @@ class Schema:
     label: str | None
     labels: tuple[str, str] = ("0", "1")
     proposed: tuple[str, ...] = field(default=(), compare=False)
+    decimal: Mark | None = None
+    day_first: bool | None = None
+
+    @property
+    def money(self) -> str | None:
+        """The column of the amounts as numbers."""
+        return AMOUNT if self.amount and self.decimal else self.amount
 
     def to_dict(self) -> dict[str, Any]:
         """Return what JSON can hold."""
@@ -60,12 +74,12 @@ def frauds_of(column: pl.Series, schema: Schema) -> Array:
     Raises:
         DataError: values that are neither of the two.
     """
-    values = column.unique().to_list()
-    odd = [v for v in values if v is not None and as_label(v) not in schema.labels]
+    values = [v for v in column.unique().to_list() if v is not None and as_label(v)]
+    odd = [v for v in values if as_label(v) not in schema.labels]
     if odd:
         what = f"holds {listing([repr(v) for v in odd], 5)}; the two values are "
         raise DataError(Fault(str(schema.label), what + listing(schema.labels)))
-    positive = [v for v in values if v is not None and as_label(v) == schema.labels[1]]
+    positive = [v for v in values if as_label(v) == schema.labels[1]]
     found: Array = column.is_in(positive).fill_null(False).to_numpy().astype(np.int8)
     return found
 

@@ -87,7 +87,9 @@ def test_rows_as_texts_for_any_encoder(tiny_model, tmp_path):
                  "data.split.gap": "1d", "options.label_delay": "1d"}  # fmt: skip
     run = toolkit.run("fraud-detection", model=tiny_model, out=tmp_path / "r", settings=settings)
     assert run.record["reload"]["different"] == 0
-    assert "toolkit_plugins" not in " ".join(run.record["data"]["notes"])
+    notes = " ".join(run.record["data"]["notes"])
+    assert "toolkit_plugins" not in notes
+    assert "longer than 32 tokens and are cut (options.max_length); every baseline reads" in notes
 
 
 ROWS = [
