@@ -148,7 +148,7 @@ def _cast(
         cells = column_values(rows, name).to_pylist()
         if isinstance(have, pa.JsonType):  # a column of mixed types
             cells = [None if cell is None else json.loads(cell) for cell in cells]
-        return replaced(rows, name, pa.array(map(as_text, cells), pa.string()))
+        return replaced(rows, {name: pa.array(map(as_text, cells), pa.string())})
     if pa.types.is_integer(have) and pa.types.is_floating(kind):
         values = column_values(rows, name)
         if pc.any(pc.greater(pc.abs_checked(values), EXACT)).as_py():

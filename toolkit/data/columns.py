@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 BATCH = 10_000  # rows of a table
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-PLAIN = r"^-?(0|[1-9]\d{0,14})(\.\d{1,14})?$"  # not 007, nor more digits than a float has
+# Not 007, which is a code, 1e5, which may be, nor whole numbers of more digits than a float has.
+PLAIN = r"^-?(0|[1-9]\d{0,14})(\.\d+([eE][+-]?\d+)?|[eE]-\d+)?$"
 PATTERNS = {"": PLAIN, "number": NUMBER, "boolean": "^(true|false|0|1)$"}  # of texts, by kind
 ABSENT = pa.array(
     ["", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "null", "NULL", "None", "#N/A", None]
@@ -63,12 +64,13 @@ def with_values(
     told: split -> row -> why. A column of any kind gets numbers where every cell of every split is
     one that says the same as a text; a code such as 007 stays as it is.
     """
-    found, wrong = dict(splits), dict[str, dict[int, str]]()
+    made: dict[str, dict[str, Any]] = {split: {} for split in splits}
+    wrong = dict[str, dict[int, str]]()
     for name, mark in columns:
         if mark.files or mark.role not in ("input", "target") or mark.kind not in PATTERNS:
             continue
         texts = {
-            split: trimmed(rows, name) for split, rows in found.items()
+            split: trimmed(rows, name) for split, rows in splits.items()
             if name in rows.column_names and kind_of(rows.features[name]) == "text"
         }  # fmt: skip
         known = {split: pc.match_substring_regex(cells, PATTERNS[mark.kind], ignore_case=True)
@@ -84,8 +86,8 @@ def with_values(
             told = {row: f"{name} is {texts[split][row].as_py()[:60]!r}: {KINDS[mark.kind][1]} is "
                          "expected" for row in odd}  # fmt: skip
             wrong[split] = wrong.get(split, {}) | told
-            found[split] = replaced(found[split], name, cells)
-    return found, wrong
+            made[split][name] = cells
+    return {split: replaced(rows, made[split]) for split, rows in splits.items()}, wrong
 
 
 def _converted(values: Mapping[str, Any], kind: str) -> dict[str, Any]:
@@ -104,14 +106,17 @@ def trimmed(rows: datasets.Dataset, name: str) -> Any:
     return pc.utf8_trim_whitespace(pa.concat_arrays(column_values(rows, name).chunks))
 
 
-def replaced(rows: datasets.Dataset, name: str, values: pa.Array) -> datasets.Dataset:
-    """Return rows with other values in a column, in its place."""
-    order = rows.column_names
-    if len(order) == 1:  # a dataset without columns forgets how many rows it has
-        import datasets
+def replaced(rows: datasets.Dataset, columns: Mapping[str, pa.Array]) -> datasets.Dataset:
+    """Return rows with other values in some columns, in their places."""
+    import datasets
 
-        return datasets.Dataset(pa.table({name: values}))
-    return rows.remove_columns(name).add_column(name, values).select_columns(order)
+    if not columns:
+        return rows
+    made = datasets.Dataset(pa.table(dict(columns)))
+    others = rows.remove_columns(list(columns))
+    if not others.column_names:
+        return made.select_columns(rows.column_names)
+    return datasets.concatenate_datasets([others, made], axis=1).select_columns(rows.column_names)
 
 
 def _resolved(rows: datasets.Dataset, name: str) -> tuple[pa.Array, Any] | None:

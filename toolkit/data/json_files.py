@@ -57,9 +57,7 @@ def as_written(table: datasets.Dataset, path: Path, encoding: str) -> datasets.D
         for name in wanted:
             value = row.get(name)
             cells[name].append(value if value is None or isinstance(value, str) else str(value))
-    for name in wanted:
-        table = replaced(table, name, pa.array(cells[name], pa.string()))
-    return table
+    return replaced(table, {name: pa.array(cells[name], pa.string()) for name in wanted})
 
 
 def _beyond_floats(table: datasets.Dataset, name: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 
+WHOLE = re.compile(r"^(-?\d+)\.0+$")
 MOST_VALUES = 200  # of a vocabulary; rarer ones are "other"
 
 
@@ -45,4 +47,4 @@ def as_kind(value: Any) -> str:
         return value.title()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    return WHOLE.sub(r"\1", str(value))

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.data.columns import with_values
 from toolkit.errors import DataError, Fault
+from toolkit.plugin_types import Column
 from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
@@ -27,6 +29,15 @@ def to_frame(rows: datasets.Dataset, names: list[str] | None = None) -> pl.DataF
     found = pl.from_arrow(table)
     assert isinstance(found, pl.DataFrame)  # noqa: S101 - a table gives a frame
     return found
+
+
+def with_numbers(rows: datasets.Dataset) -> datasets.Dataset:
+    """Return rows with numbers in the columns of texts where every cell is one, as in csv.
+
+    A code such as 007, and one of twenty digits, stay texts.
+    """
+    found, _ = with_values({"rows": rows}, [(n, Column("input")) for n in rows.column_names])
+    return found["rows"]
 
 
 def finite_of(column: pl.Series) -> Array:

@@ -30,6 +30,13 @@ def is_written_out(column: pl.Series) -> bool:
     return 2 * int(dates.sum()) > len(texts)
 
 
+def is_iso(column: pl.Series) -> bool:
+    """Return whether all texts of a column begin as ISO dates do."""
+    texts = column.drop_nulls().head(1000).str.strip_chars()
+    texts = texts.filter(texts != "")
+    return bool(len(texts)) and bool(texts.str.contains(YEAR_FIRST).all())
+
+
 def day_first(column: pl.Series, given: bool | None) -> bool | None:
     """Return whether days stand before months, going by all rows; None where years come first.
 

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from toolkit_plugins.tabular.money import UNITS
-from toolkit_plugins.tabular.times import is_written_out
+from toolkit_plugins.tabular.times import is_iso, is_written_out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -73,6 +73,8 @@ def _is_time(column: pl.Series) -> bool:
 
     if column.dtype.is_temporal():
         return column.dtype in (pl.Date, pl.Datetime)
+    if column.dtype == pl.String and is_iso(column):
+        return True
     lowered = column.name.lower()
     if not (set(TIMES) & set(words(column.name)) or lowered.endswith(TIMES[:3])):
         return False

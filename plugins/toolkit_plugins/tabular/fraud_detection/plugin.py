@@ -13,7 +13,7 @@ from toolkit.models import pretrained, truncation
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import Baseline, Prediction, Row
 from toolkit_plugins.tabular import batches
-from toolkit_plugins.tabular.frame import to_frame
+from toolkit_plugins.tabular.frame import to_frame, with_numbers
 from toolkit_plugins.tabular.fraud_detection import features, inputs, model, records, split_checks
 from toolkit_plugins.tabular.fraud_detection.options import FraudOptions
 from toolkit_plugins.tabular.fraud_detection.processor import FILE, TransactionProcessor
@@ -36,6 +36,7 @@ class FraudDetection(Plugin[FraudOptions]):
 
     def add_features(self, rows: Any) -> Any:
         """Return the rows with the history of each: see `history`."""
+        rows = with_numbers(rows)
         if self.processor is not None:  # a saved model knows its columns
             self.schema = self.processor.schema
             inputs.require(rows, self.schema)

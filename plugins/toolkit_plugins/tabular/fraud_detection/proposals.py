@@ -161,6 +161,8 @@ def _role(frame: pl.DataFrame, name: str, schema: Schema) -> str:
     different = column.n_unique()
     if different < 2:
         return "always the same"
+    if column.dtype == pl.String and times.is_iso(column):
+        return "dates"
     text = column.dtype in (pl.String, pl.Boolean, pl.Categorical)
     if text and different > MOST_CATEGORIES:
         return f"{different:,} different texts"

@@ -10,6 +10,7 @@ import numpy as np
 
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing
+from toolkit_plugins.tabular.encoding import WHOLE
 from toolkit_plugins.tabular.frame import to_frame
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def as_label(value: Any) -> str:
         return str(int(value))
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value).strip()
+    return WHOLE.sub(r"\1", str(value).strip())
 
 
 def frauds_of(column: pl.Series, schema: Schema) -> Array:
