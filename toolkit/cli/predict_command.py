@@ -32,6 +32,16 @@ dtype_option = click.option(
 @click.option("--device", "devices", multiple=True, metavar="NAME",
               help="Torch device (cpu, cuda:1); repeat it to share the rows. Default: all GPUs, "
               "or the CPU.")  # fmt: skip
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME=COLUMN",
+    help="COLUMN of the input is what the model knows as NAME; repeatable.",
+)
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
+              help="How the input is read, where not as the run's own data was: data.encoding, "
+              "data.delimiter, data.quote, data.escape.")  # fmt: skip
 @click.option("--raw", is_flag=True, help="In csv, keep texts that a spreadsheet would execute "
               "(=HYPERLINK(...)); an apostrophe is put before them else.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -43,6 +53,8 @@ def command(
     resume: bool,
     quiet: bool,
     raw: bool,
+    columns: tuple[str, ...],
+    settings: tuple[str, ...],
     **computing: Any,
 ) -> None:
     """Predict the rows of a table with a run's model.
@@ -54,11 +66,20 @@ def command(
     from rich.console import Console
 
     from toolkit.deployment import predict_file
+    from toolkit.recipe.overrides import overrides
     from toolkit.runs.folder import Run
 
+    changes = [*overrides(settings=settings), *map(_renaming, columns)]
     console = Console(stderr=True, quiet=quiet)
     how = ComputeConfig(**computing)
-    found = predict_file.predict(Run(run), source, out, resume, console, how, split, raw)
+    found = predict_file.predict(Run(run), source, out, resume, console, how, split, raw, changes)
     echo(f"wrote {found.rows:,} rows to {found.path}")
     if found.rejected:
         echo(f"skipped {found.rejected:,} rows, with the reasons in {found.rejected_path}")
+
+
+def _renaming(text: str) -> tuple[tuple[str, ...], str]:
+    name, equals, column = text.partition("=")
+    if not (name and equals and column):
+        raise click.BadParameter(f"{text!r}: write it as NAME=COLUMN", param_hint="--column")
+    return ("data", "rename", column), name

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.data.alignment import classes_of, format_classes
-from toolkit.data.columns import paths_of, tables
+from toolkit.data.columns import column_values, kind_of, paths_of, tables
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing, nearest
 
@@ -18,12 +18,20 @@ if TYPE_CHECKING:
     import datasets
 
 SHOWN = 5
+UNKNOWN = {"-1", "-1.0"}
 
 
-def require_columns(splits: Mapping[str, datasets.Dataset], wanted: Mapping[str, str]) -> None:
+def require_columns(
+    splits: Mapping[str, datasets.Dataset],
+    wanted: Mapping[str, str],
+    advice: str = "--set {setting}",
+) -> None:
     """Raise DataError for every wanted column (key path -> name) that a split lacks.
 
     A column that all splits lack is one fault, not three.
+
+    Args:
+        advice: how another column is named.
     """
     faults, told = [], []
     for key, name in wanted.items():
@@ -38,7 +46,7 @@ def require_columns(splits: Mapping[str, datasets.Dataset], wanted: Mapping[str,
             if there not in told:  # once for all faults
                 told.append(there)
                 what += f" Columns found: {listing(there, 40)}."
-            what += f" Name the right one with --set {setting}."
+            what += f" Name the right one with {advice.format(setting=setting, name=name)}."
             faults.append(Fault(key, what))
     if faults:
         raise DataError(faults)
@@ -62,6 +70,20 @@ def require_same_classes(splits: Mapping[str, datasets.Dataset], target: str) ->
 
 def _dtype(feature: Any) -> str:
     return str(getattr(feature, "dtype", ""))
+
+
+def unlabelled(splits: Mapping[str, datasets.Dataset], target: str) -> list[str]:
+    """Return the splits but train whose labels are all -1, as benchmarks mark what is not known."""
+    found = [name for name, rows in splits.items() if name != "train"
+             and str(next(iter(rows[target]), None)) in UNKNOWN
+             and _values(rows, target) <= UNKNOWN]  # fmt: skip
+    return [] if found and UNKNOWN & _values(splits["train"], target) else found
+
+
+def _values(rows: datasets.Dataset, name: str) -> set[str]:
+    if kind_of(rows.features[name]) not in ("text", "number"):
+        return {""}
+    return {str(cell) for cell in pc.unique(column_values(rows, name)).to_pylist()}
 
 
 def skip_rows(

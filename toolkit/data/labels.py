@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import math
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +21,7 @@ from toolkit.utils.text import listing
 if TYPE_CHECKING:
     import datasets
 
+WHOLE = re.compile(r"^(-?\d+)\.0+$")
 IGNORED = -100  # the class id that torch's losses ignore: a class that is missing from train
 
 
@@ -24,13 +30,18 @@ class ClassLabels:
     """The classes of a target column, in order of their ids.
 
     names: one text per class. multilabel: rows hold lists of classes. coded: the column holds ids
-    into `names` (a ClassLabel feature). separator: splits one text into several labels.
+    into `names` (a ClassLabel feature). separator: splits one text into several labels. hot: rows
+    hold a 0 or 1 for each class. written: rows hold lists that are written out as texts.
+    whole: numbers such as 1.0 are the class 1.
     """
 
     names: tuple[str, ...]
     multilabel: bool = False
     coded: bool = False
     separator: str | None = None
+    hot: bool = False
+    written: bool = False
+    whole: bool = False
 
     @classmethod
     def of(
@@ -55,11 +66,19 @@ class ClassLabels:
             _check_lists(column, feature is not inner, multilabel)
             return cls(tuple(inner.names), multilabel, coded=True)
         first = next(_cells(train, column))
-        _check_lists(column, isinstance(first, list) or separator is not None, multilabel)
-        draft = cls((), multilabel, False, separator)
+        written = separator is None and _all_written_lists(_cells(train, column))
+        lists = isinstance(first, list) or separator is not None or written
+        _check_lists(column, lists, multilabel)
+        draft = cls((), multilabel, False, separator, written=written)
+        if multilabel and (places := _places(map(draft._parts, _cells(train, column)))):
+            draft = replace(draft, hot=True)
+            return replace(draft, names=tuple(map(str, range(places))))
         seen = {text for value in _cells(train, column) for text in draft.texts(value, column)}
+        if not multilabel and _all_whole(seen):
+            draft = replace(draft, whole=True)
+            seen = {WHOLE.sub(r"\1", text) for text in seen}
         _check_classes(column, seen, len(train), multilabel)
-        return cls(tuple(sorted(seen, key=_order)), multilabel, False, separator)
+        return replace(draft, names=tuple(sorted(seen, key=_order)))
 
     @classmethod
     def saved(cls, folder: Path) -> ClassLabels:
@@ -71,10 +90,19 @@ class ClassLabels:
 
     def texts(self, value: Any, column: str = "label") -> list[str]:
         """Return the label texts of one cell: one for a single label, any number for several."""
+        cells = self._parts(value)
+        if self.hot:
+            return [str(place) for place, cell in enumerate(cells) if float(cell)]
+        found = [self.names[cell] if self.coded else _text(cell, column) for cell in cells]
+        return [WHOLE.sub(r"\1", text) for text in found] if self.whole else found
+
+    def _parts(self, value: Any) -> Sequence[Any]:
+        """Return what one cell holds."""
         if isinstance(value, str) and self.separator is not None:
             return [part.strip() for part in value.split(self.separator) if part.strip()]
-        cells = value if isinstance(value, list | tuple) else [value]
-        return [self.names[cell] if self.coded else _text(cell, column) for cell in cells]
+        if isinstance(value, str) and self.written:
+            return _written_list(value) or []
+        return value if isinstance(value, list | tuple) else [value]
 
     def ids(self, values: Iterable[Any]) -> list[Any]:
         """Return class ids of cells (IGNORED for a class that train lacks), or 0/1 float vectors.
@@ -124,19 +152,81 @@ class ClassLabels:
         return [counts.total() / (len(self.names) * max(counts[n], 1)) for n in self.names]
 
     def notes(self, splits: Mapping[str, datasets.Dataset] | None, column: str) -> list[str]:
-        """Return a line for each of validation and test that has classes missing from train."""
+        """Return a line for each of validation and test that has classes missing from train.
+
+        Lines before tell what else a reader must know of the classes.
+
+        Raises:
+            DataError: a split has no class of train at all.
+        """
         found = []
+        if self.hot:
+            last = len(self.names) - 1
+            what = f"{column} holds a 0 or 1 for each class"
+            found.append(f"{what}: their places, 0 to {last}, name them")
+        found += self._alike(splits["train"], column) if splits else []
         for name in ("validation", "test"):
-            unseen = self.unseen(_cells(splits[name], column)) if splits and name in splits else {}
+            if not splits or name not in splits:
+                continue
+            unseen = self.unseen(_cells(splits[name], column))
+            labels = (text for value in _cells(splits[name], column) for text in self.texts(value))
+            if unseen and not any(text in self.names for text in labels):
+                what = f"no label is a class of train: {listing(unseen, 5)}; the classes are "
+                raise DataError(Fault(f"{name} {column}", what + listing(self.names)))
             if unseen:
                 classes = listing(f"{label!r} ({count})" for label, count in unseen.items())
                 found.append(f"{name} has classes that train lacks, counted as wrong: {classes}")
         return found
 
+    def _alike(self, train: datasets.Dataset, column: str) -> Iterator[str]:
+        """Yield a line for classes whose names differ in case, accents' form or blanks only."""
+        kinds: dict[str, list[str]] = {}
+        for name in self.names:
+            key = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+            kinds.setdefault(key, []).append(name)
+        if not (alike := [names for names in kinds.values() if len(names) > 1]):
+            return
+        counts = Counter(text for value in _cells(train, column) for text in self.texts(value))
+        for names in alike:
+            shown = listing(f"{name!a} ({counts[name]:,} rows)" for name in names)
+            yield f"classes differ in case, blanks or the form of accents only: {shown}"
+
     def unseen(self, values: Iterable[Any]) -> dict[str, int]:
         """Count the labels among cells that are no known class."""
         counts = Counter(text for value in values for text in self.texts(value))
         return {text: count for text, count in counts.items() if text not in self.names}
+
+
+def _places(cells: Iterable[Sequence[Any]]) -> int:
+    """Return how many places lists of 0 and 1 have, where all are such, and as long; else 0."""
+    length = 0
+    for values in cells:
+        if len(values) < 2 or (length and len(values) != length):
+            return 0
+        if not all(isinstance(v, int | float) and v in (0, 1) for v in values):
+            return 0
+        length = len(values)
+    return length
+
+
+def _written_list(text: str) -> list[Any] | None:
+    """Return the list that a text is, as JSON or Python write it; None for another text."""
+    if not (text.strip().startswith("[") and text.strip().endswith("]")):
+        return None
+    for read in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            found = read(text.strip())
+            return found if isinstance(found, list) else None
+    return None
+
+
+def _all_written_lists(cells: Iterable[Any]) -> bool:
+    return all(isinstance(cell, str) and _written_list(cell) is not None for cell in cells)
+
+
+def _all_whole(names: Collection[str]) -> bool:
+    """Return whether all labels are whole numbers, which may be written as 1.0 somewhere."""
+    return all(re.fullmatch(r"-?(0|[1-9]\d*)(\.0+)?", name) for name in names)
 
 
 def _cells(split: datasets.Dataset, column: str) -> Iterator[Any]:

@@ -71,6 +71,9 @@ def load_splits(
     raw, fingerprint, notes, dropped = _read(spec, roles, plugin)
     raw, more = _check_columns(raw, spec, columns, roles.target, extra_columns or {})
     notes += more
+    for name in checks.unlabelled(raw, roles.required_target) if roles.required_target else ():
+        notes.append(f"split {name!r} has no labels (all are -1) and is left out")
+        raw.pop(name)
     raw, unusable = _inspected(raw, plugin if features else None)
     usable, skipped = checks.skip_rows(
         raw, roles.inputs, roles.required_target, spec.on_missing, unusable

@@ -134,14 +134,25 @@ def _folders_in(root: Path) -> list[Path]:
 
 
 def _files_in(root: Path) -> list[Path]:
-    return [p for p in sorted(root.rglob("*")) if p.is_file() and not p.name.startswith(".")]
+    """Return the files in a folder, its folders and linked ones; those hidden are left out."""
+    found, seen = list[Path](), set[str]()
+    for top, folders, files in os.walk(root, followlinks=True):
+        place = os.path.realpath(top)
+        hidden = place in seen  # a link that leads back
+        seen.add(place)
+        folders[:] = [] if hidden else sorted(name for name in folders if not name.startswith("."))
+        found += [Path(top, name) for name in files if not hidden and not name.startswith(".")]
+    return sorted(path for path in found if path.is_file())
 
 
 def _split_folders(root: Path) -> tuple[dict[str, Path], list[str]]:
     folders = _folders_in(root)
-    named = {p: split for p in folders for split, known in ALIASES.items()
+    exact = {p: split for p in folders for split, known in ALIASES.items()
              if p.name.lower() in known and any(q.is_dir() for q in p.iterdir())}  # fmt: skip
-    if not named:
+    named = {p: split for p in folders if (split := split_named(p.name))
+             and any(q.is_dir() for q in p.iterdir())}  # fmt: skip
+    # Of names that hold more words, as seg_train does, two or more make splits: one is a class.
+    if not exact and not {"train", "test"} <= set(named.values()):
         return {"train": root}, []
     names = listing(p.name for p in named)
     if "train" not in named.values():
@@ -150,7 +161,14 @@ def _split_folders(root: Path) -> tuple[dict[str, Path], list[str]]:
         raise DataError(Fault(str(root), f"has several folders for one split among {names}"))
     others = [p.name for p in folders if p not in named]
     notes = [f"{root}: skipped {listing(others)} (no split in the name)"] if others else []
-    return {split: p for p, split in named.items()}, notes
+    return {split: _within(p) for p, split in named.items()}, notes
+
+
+def _within(folder: Path) -> Path:
+    """Return the folder that holds the classes: seg_train/seg_train has one folder alone."""
+    inner = [p for p in folder.iterdir() if not p.name.startswith(".")]
+    again = len(inner) == 1 and inner[0].is_dir() and split_named(inner[0].name)
+    return inner[0] if again and again == split_named(folder.name) else folder
 
 
 def as_files(

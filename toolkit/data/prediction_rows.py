@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import datasets
 import numpy as np
+from pydantic import ValidationError
 
 from toolkit.data import checks, media, sources
 from toolkit.data.columns import require_kinds, with_paths, with_values
 from toolkit.data.load import reshaped
-from toolkit.data.reader import ColumnRoles, RaggedRows, read_remote, read_tables, with_files
-from toolkit.errors import DataError, Fault
+from toolkit.data.reader import (
+    ColumnRoles,
+    RaggedRows,
+    read_remote,
+    read_tables,
+    renamed,
+    with_files,
+)
+from toolkit.errors import DataError, Fault, RecipeError
 from toolkit.plugin_types.columns import marked
 from toolkit.recipe.schema import DataSpec
-from toolkit.utils.text import listing
+from toolkit.utils.text import listing, nearest
 
 if TYPE_CHECKING:
     from toolkit.plugin import Plugin
+    from toolkit.recipe.draft import KeyPath
 
+#: What a recipe's `data` says of how files are read.
+READING = ("encoding", "delimiter", "quote", "escape", "rename")
 T = TypeVar("T")
 
 
@@ -29,17 +40,19 @@ T = TypeVar("T")
 class PredictionRows:
     """Rows to predict, and the digest of their contents.
 
-    wrong: row -> why it cannot be predicted. dropped: reason -> rows that `reshape_rows` dropped.
+    given: the same rows as the file has them, where they are as many. wrong: row -> why it cannot
+    be predicted. dropped: reason -> rows that `reshape_rows` dropped.
     """
 
     rows: datasets.Dataset
+    given: datasets.Dataset
     digest: str
     wrong: dict[int, str]
     dropped: Mapping[str, int]
 
 
 def read_prediction_rows(
-    source: str,
+    spec: DataSpec,
     plugin: Plugin[Any],
     shown: str,
     split: str | None,
@@ -50,7 +63,8 @@ def read_prediction_rows(
     A missing file that a row names is no error here: it is told for that row alone.
 
     Args:
-        source: a path, hub: or plugin:; for scenarios that read files also a folder of them.
+        spec: a path, hub: or plugin:; for scenarios that read files also a folder of them; how it
+            is read, and which columns have other names than the model's.
         shown: the source's name in messages; paths in rows are relative to its folder.
         split: which one, of a source that has several.
         ragged: takes the rows of a csv file that do not fit its header.
@@ -59,24 +73,62 @@ def read_prediction_rows(
         DataError: all faults of the path, file or columns.
     """
     datasets.disable_progress_bars()
-    rename = plugin.recipe.data.rename if plugin.recipe else {}
-    spec = DataSpec(source=source, rename=dict(rename))
     roles = ColumnRoles.of(marked(plugin.options))
-    folders = media.class_folders(source) if len(roles.files) == 1 else None
+    folders = media.class_folders(spec.source) if len(roles.files) == 1 else None
     if folders is not None:
         ((column, suffixes),) = roles.files.items()
         raw = media.files_below(_one_split(folders[0], split, shown), suffixes, column)
-        return PredictionRows(raw, media.fingerprint({"rows": raw}, [column]), {}, {})
+        return PredictionRows(raw, raw, media.fingerprint({"rows": raw}, [column]), {}, {})
     own = plugin.file_formats
-    found, contents, _ = read_remote(spec) or read_tables(spec, [], own, ragged)
+    plain = spec.model_copy(update={"rename": {}})
+    found, contents, _ = read_remote(plain) or read_tables(plain, [], own, ragged)
     faults: list[Fault] = []
-    raw = _one_split(found, split, shown)
+    given = _one_split(found, split, shown)
+    raw = renamed(given, spec.rename)
     raw, wrong, dropped = in_shape(raw, plugin, Path(shown).parent, shown, faults)
     files = [name for name, mark in marked(plugin.options, "input").values() if mark.files]
     if faults and not all(_are_named(raw, name) for name in files):
         raise DataError(faults)
     digest = f"{split}:{contents}" if split else contents
-    return PredictionRows(raw, digest, wrong, dropped)
+    same = len(given) == len(raw) and not dropped
+    return PredictionRows(raw, given if same else raw, digest, wrong, dropped)
+
+
+def spec_of(source: str, plugin: Plugin[Any], settings: Iterable[tuple[KeyPath, Any]]) -> DataSpec:
+    """Return how a source is read: as the run's own data was, but for what is set.
+
+    Args:
+        settings: key paths and values, as of `--set`: data.encoding, .delimiter, .quote, .escape,
+            and .rename.
+
+    Raises:
+        RecipeError: another key, or a value that it does not take.
+    """
+    data = plugin.recipe.data if plugin.recipe else DataSpec(source=source)
+    values: dict[str, Any] = {key: getattr(data, key) for key in READING}
+    inputs = {name for name, _ in marked(plugin.options).values()}
+    faults = []
+    for keys, value in settings:
+        block, key, *inner = (*keys, "")
+        if block != "data" or key not in READING or len(inner) > 2:
+            what = f"is not read here: {listing(f'data.{name}' for name in READING)} are"
+            faults.append(Fault(f"--set {'.'.join(keys)}", what))
+        elif key == "rename" and len(keys) == 3:
+            values["rename"] = {k: v for k, v in values["rename"].items() if v != value}
+            values["rename"][keys[2]] = value
+            if value not in inputs:
+                hint = nearest(str(value), inputs)
+                what = f"the model reads no column {value!r}.{hint} It reads {listing(inputs)}"
+                faults.append(Fault("--column", what))
+        else:
+            values[key] = value
+    if faults:
+        raise RecipeError(faults)
+    try:
+        return DataSpec(source=source, **values)
+    except ValidationError as error:
+        raise RecipeError([Fault(f"--set data.{one['loc'][0]}", one["msg"])
+                           for one in error.errors()]) from None  # fmt: skip
 
 
 def in_shape(
@@ -94,7 +146,8 @@ def in_shape(
     names = [name for name, _ in inputs.values()]
     made = reshaped(plugin, raw, "predict", ColumnRoles.of(inputs))
     rows = with_paths(made.rows, names)
-    checks.require_columns({"rows": rows}, {f"options.{k}": n for k, (n, _) in inputs.items()})
+    wanted = {f"options.{k}": n for k, (n, _) in inputs.items()}
+    checks.require_columns({"rows": rows}, wanted, "--column {name}=COLUMN")
     found, wrong = with_values({"rows": rows}, inputs.values())
     require_kinds(found, inputs)
     files = [name for name, mark in inputs.values() if mark.files]

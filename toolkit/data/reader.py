@@ -96,7 +96,7 @@ def read_remote(spec: DataSpec) -> RawSplits | None:
         raw, fingerprint, notes = read_plugin_source(source)
     else:
         return None
-    return {name: _renamed(rows, spec.rename) for name, rows in raw.items()}, fingerprint, notes
+    return {name: renamed(rows, spec.rename) for name, rows in raw.items()}, fingerprint, notes
 
 
 def read_tables(
@@ -126,7 +126,7 @@ def read_tables(
             try:
                 table, more = _table(path, spec, own, ragged)
                 notes += more
-                table = _renamed(table, spec.rename)
+                table = renamed(table, spec.rename)
                 parts.append(with_files(table, file_columns, path.parent, str(path), faults))
             except DataError as error:
                 faults += error.faults
@@ -151,7 +151,12 @@ def with_files(
     return rows
 
 
-def _renamed(split: datasets.Dataset, names: Mapping[str, str]) -> datasets.Dataset:
+def renamed(split: datasets.Dataset, names: Mapping[str, str]) -> datasets.Dataset:
+    """Return rows with columns under other names (old -> new), where these are free.
+
+    Raises:
+        DataError: two columns would have one name.
+    """
     there = split.column_names
     found = {old: new for old, new in names.items() if old in there and new not in there}
     new = list(found.values())

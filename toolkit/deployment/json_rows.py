@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from array import array
 from collections.abc import Mapping
@@ -12,18 +13,26 @@ import numpy as np
 
 from toolkit.errors import DataError, Fault
 from toolkit.plugin_types.columns import Column
+from toolkit.recipe.schema import DataSpec
 
 TYPES = {"list": list, "object": dict, "number": int | float, "boolean": bool}  # of JSON
 
 
 def copy_objects(
-    lines: IO[bytes], clean: Path, named: Mapping[str, tuple[str, Column]]
+    lines: IO[bytes], clean: Path, named: Mapping[str, tuple[str, Column]], spec: DataSpec
 ) -> tuple[Any, list[tuple[int, str, Any]]]:
-    """Copy the lines that are JSON objects; return their numbers, and what is wrong with others."""
-    inputs = {name: mark for name, mark in named.values() if mark.role != "target"}
+    """Copy the lines that are JSON objects; return their numbers, and what is wrong with others.
+
+    Args:
+        spec: which encoding the lines have, and which columns other names than the model's.
+    """
+    old = {new: name for name, new in spec.rename.items()}
+    inputs = {old.get(name, name): mark for name, mark in named.values() if mark.role != "target"}
     numbers, wrong = array("q"), list[tuple[int, str, Any]]()
+    text = io.TextIOWrapper(lines, spec.encoding, errors="surrogateescape", newline="\n")
     with clean.open("wb") as file:
-        for number, line in enumerate(lines, 1):
+        for number, read in enumerate(text, 1):
+            line = read.removeprefix("\ufeff")
             if not line.strip():
                 continue
             try:
@@ -36,7 +45,8 @@ def copy_objects(
                 why = str(error)
             except ValueError as error:  # also NaN, or half a character
                 why = f"is not JSON: {error}"
-            wrong.append((number, why, line[:1000].decode("utf-8", "replace").strip()))
+            wrong.append((number, why, line[:1000].encode("utf-8", "replace").decode().strip()))
+    text.detach()  # whoever opened the bytes closes them
     if not numbers:
         raise DataError(Fault("the input", f"holds no JSON object in its {len(wrong):,} lines"))
     return np.array(numbers), wrong

@@ -10,7 +10,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
 from operator import itemgetter
@@ -40,6 +40,8 @@ from toolkit.utils.text import error_line
 if TYPE_CHECKING:
     import datasets
 
+    from toolkit.recipe.draft import KeyPath
+
 STDIN = "-"
 LINES = (".jsonl", ".ndjson")
 WINDOW = 4096  # rows that are prepared and predicted together
@@ -64,6 +66,7 @@ def predict(
     computing: ComputeConfig | None = None,
     split: str | None = None,
     raw: bool = False,
+    settings: Iterable[tuple[KeyPath, Any]] = (),
 ) -> PredictedFile:
     """Predict the rows of a file, and write them with all their columns.
 
@@ -74,6 +77,7 @@ def predict(
         computing: otherwise in float32, on all GPUs or the processor.
         split: which one, where the source has several.
         raw: keep texts in csv that a spreadsheet would execute.
+        settings: what is read otherwise than the run's data was, as `spec_of` takes it.
 
     Raises:
         UserError: the run is not finished, the input cannot be read, lacks a column or has no row
@@ -85,7 +89,7 @@ def predict(
     quiet_libraries()
     restored = load_predictor(run.path, computing.on_all_devices())
     with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
-        given = _Input.read(source, restored, Path(folder), split)
+        given = _Input.read(source, restored, Path(folder), split, settings)
         why = out.with_name(f"{out.name}.rejected.jsonl")
         if not len(given.rows):
             raise _none_left(source, given.write_rejected(why), why)
@@ -123,37 +127,43 @@ def _none_left(source: str, rejected: int, why: Path) -> DataError:
 class _Input:
     """rows: those that can be predicted. numbers: theirs in the input, from 1 on.
 
-    columns: those of the input. wrong: number of a rejected row, why, and its content. dropped:
-    reason -> rows that the plugin has dropped.
+    given: the same rows as the input has them. wrong: number of a rejected row, why, and its
+    content. dropped: reason -> rows that the plugin has dropped.
     """
 
     rows: datasets.Dataset
     numbers: Any
-    columns: list[str]
+    given: datasets.Dataset
     wrong: list[tuple[int, str, Any]]
     dropped: Mapping[str, int]
     digest: str
 
     @classmethod
     def read(
-        cls, source: str, restored: Predictor, folder: Path, split: str | None = None
+        cls,
+        source: str,
+        restored: Predictor,
+        folder: Path,
+        split: str | None,
+        settings: Iterable[tuple[KeyPath, Any]],
     ) -> _Input:
         """Read a file, with the same checks of rows as before training."""
         plugin = restored.plugin
+        spec = prediction_rows.spec_of(source, plugin, settings)
         named = marked(plugin.options)
-        path, numbers, wrong = source, None, list[tuple[int, str, Any]]()
+        numbers, wrong = None, list[tuple[int, str, Any]]()
         if source == STDIN or source.lower().endswith(LINES):
             clean = folder / "rows.jsonl"
             if source != STDIN:
                 sources.find_sources(source)  # names the nearest existing file
             with sys.stdin.buffer if source == STDIN else Path(source).open("rb") as lines:
-                numbers, wrong = copy_objects(lines, clean, named)
-            path = str(clean)
+                numbers, wrong = copy_objects(lines, clean, named, spec)
+            spec = spec.model_copy(update={"source": str(clean), "encoding": "utf-8"})
         ragged = RaggedRows(folder / "csv")
-        found = prediction_rows.read_prediction_rows(path, plugin, source, split, ragged)
-        raw, fields = found.rows, "has another number of fields than the header"
+        found = prediction_rows.read_prediction_rows(spec, plugin, source, split, ragged)
+        raw, given, fields = found.rows, found.given, "has another number of fields than the header"
         wrong += [(number, fields, text[:1000]) for number, text in ragged.rows]
-        if writers.COLUMN in raw.column_names:
+        if writers.COLUMN in given.column_names:
             what = f"has a column {writers.COLUMN!r}, which is reserved for the output"
             raise DataError(Fault(source, what))
         if numbers is None:
@@ -163,11 +173,12 @@ class _Input:
             numbers = np.arange(1, len(raw) + 1)
         inputs = [name for name, mark in named.values() if mark.role == "input"]
         unusable = prediction_rows.unusable_rows(raw, inputs, plugin) | found.wrong
-        wrong += [(int(numbers[row]), why, raw.with_format("arrow")[row : row + 1])
+        wrong += [(int(numbers[row]), why, given.with_format("arrow")[row : row + 1])
                   for row, why in unusable.items()]  # fmt: skip
         usable = np.setdiff1d(np.arange(len(raw)), list(unusable))
         rows = plugin.add_features(raw.select(usable)) if len(usable) else raw.select(usable)
-        return cls(rows, numbers[usable], raw.column_names, wrong, found.dropped, found.digest)
+        given = given.select(usable)
+        return cls(rows, numbers[usable], given, wrong, found.dropped, found.digest)
 
     def write_rejected(self, path: Path) -> int:
         """Write the rejected rows with their reasons, and return how many there are.
@@ -246,7 +257,7 @@ def _predictions(restored: Predictor, rows: datasets.Dataset, first: bool) -> li
 def _join(given: _Input, kept: Path, out: Path, writer: writers.Writer) -> int:
     """Write rows and predictions together, and return how many there are."""
     predicted = 0
-    rows = given.rows.select_columns(given.columns).with_format("arrow")
+    rows = given.given.with_format("arrow")
     with kept.open(encoding="utf-8") as lines, writing(out, "wb") as file, writer(file) as add:
         next(lines)
         for start in range(0, len(rows), WINDOW):

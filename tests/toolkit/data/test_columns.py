@@ -240,7 +240,8 @@ def test_a_missing_file_is_told_for_its_row_and_a_targets_file_is_not_looked_for
     plugin.options = PairOptions()
     (tmp_path / "a.png").write_bytes(b"image")
     path = write([{"image": name, "mask": "no.png"} for name in ("a.png", "b.png")])
-    found = read_prediction_rows(str(path), plugin, str(path), None, RaggedRows(tmp_path / "csv"))
+    found = read_prediction_rows(DataSpec(source=str(path)), plugin, str(path), None,
+                                 RaggedRows(tmp_path / "csv"))  # fmt: skip
     assert found.rows[0]["image"]["path"] == str(tmp_path / "a.png")
     assert unusable_rows(found.rows, ["image"], plugin) == {
         1: f"there is no file '{tmp_path / 'b.png'}'"

@@ -102,3 +102,58 @@ def test_what_is_no_label_is_told(values, how, what):
         of(values, **how)
     assert caught.value.faults[0].where == "y"
     assert what in caught.value.faults[0].what
+
+
+@pytest.mark.parametrize(
+    ("cells", "names", "first"),
+    [
+        ([[0, 1, 1], [1, 0, 0]], ("0", "1", "2"), ["1", "2"]),
+        ([[0.0, 1.0], [0.0, 0.0]], ("0", "1"), ["1"]),
+        (["[0, 1, 1]", "[1, 0, 0]"], ("0", "1", "2"), ["1", "2"]),
+        (["['a', 'b']", "['b']", "[]"], ("a", "b"), ["a", "b"]),
+        (['["a", "b"]', '["c"]'], ("a", "b", "c"), ["a", "b"]),
+        ([["0", "1"], ["1"]], ("0", "1"), ["0", "1"]),
+        ([[0, 2], [1, 2]], ("0", "1", "2"), ["0", "2"]),
+    ],
+)
+def test_labels_of_several_forms_are_recognised(cells, names, first):
+    found = of(cells, multilabel=True)
+    assert found.names == names
+    assert found.texts(cells[0]) == first
+    assert sum(found.ids(cells)[0]) == len(first)
+
+
+def test_lists_written_out_are_no_single_classes():
+    with pytest.raises(DataError, match="options.multi_label=true"):
+        of(["['a', 'b']", "['a']"])
+
+
+@pytest.mark.parametrize(
+    "cells", [["1", "2"], ["1.0", "2"], ["1", "2.0"], [1.0, 2.0], ["1.00", "2"]]
+)
+def test_a_whole_number_is_one_class_however_it_is_written(cells):
+    found = of(cells)
+    assert found.names == ("1", "2")
+    assert found.ids(["1", "1.0", 1, 1.0, "2.0"]) == [0, 0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("cells", [["007", "7"], ["1.0", "1.5"], ["1.0", "beta"]])
+def test_codes_and_versions_stay_as_they_are(cells):
+    assert set(of(cells).names) == set(cells)
+
+
+def test_spellings_that_differ_a_little_are_told_with_their_counts():
+    cells = ["Café", "Cafe\u0301", "café", "tea", "Tea ", "x", "x"]
+    rows = {"train": datasets.Dataset.from_dict({"label": cells})}
+    told = "classes differ in case, blanks or the form of accents only: "
+    assert of(cells).notes(rows, "label") == [
+        rf"{told}'Cafe\u0301' (1 rows), 'Caf\xe9' (1 rows), 'caf\xe9' (1 rows)",
+        f"{told}'Tea' (1 rows), 'tea' (1 rows)",
+    ]
+
+
+def test_a_split_of_other_classes_is_refused():
+    rows = {name: datasets.Dataset.from_dict({"label": cells}) for name, cells in
+            {"train": ["0", "1"], "test": ["True", "False"]}.items()}  # fmt: skip
+    with pytest.raises(DataError, match="test label: no label is a class of train: True, False"):
+        of(["0", "1"]).notes(rows, "label")

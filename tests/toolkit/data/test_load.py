@@ -289,3 +289,15 @@ def test_a_column_that_is_used_must_fit(write, door):
     write("d/test.jsonl", lines([{"text": {"deep": 1}, "label": "x"}] * 4))
     with pytest.raises(DataError, match="a text is expected"):
         door(folder.parent)
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_split_without_labels_is_left_out_and_told(write, door, form):
+    parts = {"train": [0, 1] * 20, "test": [-1] * 8}
+    for name, labels in parts.items():
+        rows = [{"text": f"{name} {n}", "label": label} for n, label in enumerate(labels)]
+        body = "text,label\n" + "".join(f"{r['text']},{r['label']}\n" for r in rows)
+        folder = write(f"d/{name}.{form}", body if form == "csv" else lines(rows)).parent
+    found = door(folder)
+    assert "split 'test' has no labels (all are -1) and is left out" in found.notes
+    assert sum(map(len, found.splits.values())) == 40

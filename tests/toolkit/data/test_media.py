@@ -7,7 +7,7 @@ import json
 import datasets
 import pytest
 
-from toolkit.data import load_splits
+from toolkit.data import load_splits, media
 from toolkit.errors import DataError
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import Column, NoOptions, RowInspection
@@ -202,3 +202,41 @@ def test_what_a_scenario_calls_fatal_ends_the_run(classes):
     fatal = inspecting(lambda rows, _: RowInspection(fatal=[Fault("a.wav", "is silent")]))
     with pytest.raises(DataError, match="a.wav: is silent"):
         load_splits(spec, COLUMNS, 0, plugin=fatal)
+
+
+def placed(root, *names):
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_bytes(name.encode())
+    return root
+
+
+@pytest.mark.parametrize("names", [("train_set", "test_set"), ("seg_train", "seg_test"),
+                                   ("training_data", "testing_data")])  # fmt: skip
+@pytest.mark.parametrize("again", [False, True])
+def test_folders_whose_names_hold_a_split_are_splits(tmp_path, names, again):
+    inner = [f"{name}/{name}" if again else name for name in names]
+    placed(tmp_path, *(f"{top}/{kind}/{n}.jpg" for top in inner for kind in "ab" for n in range(3)))
+    found, _ = media.folder_of_files(str(tmp_path), (".jpg",), "image", "label")
+    assert {split: sorted(set(rows["label"])) for split, rows in found.items()} == {
+        "train": ["a", "b"], "test": ["a", "b"]
+    }  # fmt: skip
+
+
+def test_a_class_may_have_a_word_of_a_split_in_its_name(tmp_path):
+    placed(tmp_path, "test tube/deep/1.jpg", "flask/2.jpg", "burner/deep/3.jpg")
+    found, _ = media.folder_of_files(str(tmp_path), (".jpg",), "image", "label")
+    assert sorted(found["train"]["label"]) == ["burner", "flask", "test tube"]
+
+
+def test_hidden_folders_are_left_out_and_linked_ones_followed(tmp_path):
+    root = placed(tmp_path / "p", "a/1.jpg", "b/2.jpg", "a/.ipynb_checkpoints/1-checkpoint.jpg",
+                  ".ipynb_checkpoints/3.jpg", "b/.4.jpg")  # fmt: skip
+    placed(tmp_path / "elsewhere", "5.jpg")
+    (root / "a" / "more").symlink_to(tmp_path / "elsewhere")
+    (root / "a" / "circle").symlink_to(root / "a")
+    found, _ = media.folder_of_files(str(root), (".jpg",), "image", "label")
+    names = [cell["path"].rpartition("/")[2] for cell in found["train"]["image"]]
+    assert sorted(names) == ["1.jpg", "2.jpg", "5.jpg"]
+    below = media.files_below(root, (".jpg",), "image")
+    assert len(below) == 3

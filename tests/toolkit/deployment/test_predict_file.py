@@ -49,7 +49,7 @@ def test_the_test_split_is_predicted_as_in_the_run(run, tmp_path, monkeypatch, c
     )
     assert "wrote 24 rows" in capsys.readouterr().out
     found = lines_of(out)
-    assert [row["id"] for row in found] == list(range(24))
+    assert [row["id"] for row in found] == list(map(str, range(24)))
     before = [p for said, _ in read_predictions(run.path / "predictions.jsonl") for p in said]
     assert [row["prediction"]["label"] for row in found] == [p["label"] for p in before]
     for row, prediction in zip(found, before, strict=True):
