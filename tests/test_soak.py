@@ -1,4 +1,7 @@
-"""Kills at random moments, and fuzzing for a while: `tests/soak.py` and `tests/fuzz.py`."""
+"""Kills at random moments, hostile clients, and fuzzing for a while.
+
+`tests/soak.py`, `tests/soak_serve.py` and `tests/fuzz.py`.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +38,14 @@ def test_no_run_is_lost_when_it_is_killed_at_random(scenario):
     assert said["lost"] == []
     assert said["survived"] == said["kills"] >= 5
     assert said["most_steps_lost"] <= said["steps_between_checkpoints"]
+
+
+def test_no_good_request_fails_beside_hostile_ones_and_memory_stays():
+    said = line_of("soak_serve.py", "60", "7")
+    assert (said["failed"], said["exit_code"]) == ({}, 0)
+    assert said["good"] > said["hostile"] > 0
+    before, after = said["megabytes"]
+    assert after < 1.1 * before
 
 
 @pytest.mark.skipif(find_spec("atheris") is None, reason="the extra fuzz is not installed")

@@ -35,13 +35,18 @@ PRIMITIVES = "128"
               help="Maximum rows per request.")  # fmt: skip
 @click.option("--body-mb", type=click.FloatRange(0, min_open=True), default=10.0,
               show_default=True, help="Maximum size of a request.")  # fmt: skip
+@click.option("--request-megapixels", type=click.FloatRange(0, min_open=True), default=100.0,
+              show_default=True, help="Maximum pixels of all images of a request.")  # fmt: skip
+@click.option("--connections", type=click.IntRange(1), default=512, show_default=True,
+              help="Maximum open connections.")  # fmt: skip
 @click.option("--timeout", type=click.FloatRange(0, min_open=True), default=30.0,
               show_default=True, help="Seconds until a request fails.")  # fmt: skip
 @runtime_option
 @dtype_option
 def command(
-    runs: tuple[str, ...], api_key_file: Path | None, wait_ms: float, body_mb: float, **options: Any
-) -> None:
+    runs: tuple[str, ...], api_key_file: Path | None, wait_ms: float, body_mb: float,
+    request_megapixels: float, **options: Any,
+) -> None:  # fmt: skip
     """Serve a model over HTTP, with a web page to try it.
 
     Several runs are served as NAME=RUN at /models/NAME/predict; the first also at /predict. After
@@ -60,12 +65,16 @@ def command(
         except (OSError, UnicodeDecodeError) as error:
             raise UserError(f"--api-key-file {api_key_file} cannot be read: {error}") from None
     settings = ServerSettings(
-        api_key=key, wait=wait_ms / 1000, body_bytes=round(body_mb * 1_000_000), **options
-    )
+        api_key=key, wait=wait_ms / 1000, body_bytes=round(body_mb * 1_000_000),
+        request_pixels=round(request_megapixels * 1_000_000), **options,
+    )  # fmt: skip
     server = Server(named(runs), settings)
     echo(f"serving at {server.url} (Ctrl-C ends it)")
     try:
         server.run()
+        if server.hangs:
+            click.echo("a prediction did not end, and was dropped", err=True)
+            os._exit(0)  # its thread may be in a library that crashes when Python ends
     except KeyboardInterrupt:
         click.echo("interrupted", err=True)
         os._exit(INTERRUPTED)  # Python would wait for the thread that predicts

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from toolkit.data.alignment import classes_of, format_classes
 from toolkit.data.columns import paths_of, tables
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing, nearest
@@ -25,7 +25,7 @@ def require_columns(splits: Mapping[str, datasets.Dataset], wanted: Mapping[str,
 
     A column that all splits lack is one fault, not three.
     """
-    faults = []
+    faults, told = [], []
     for key, name in wanted.items():
         lacking = [split for split in splits if name not in splits[split].column_names]
         if lacking:
@@ -34,10 +34,11 @@ def require_columns(splits: Mapping[str, datasets.Dataset], wanted: Mapping[str,
             where = "" if len(lacking) == len(splits) else f" in {listing(lacking)}"
             block, _, last = key.rpartition(".")
             setting = f"{block}=[COLUMN, ...]" if last.isdigit() else f"{key}=COLUMN"
-            what = (
-                f"there is no column {name!r}{where}.{nearest(name, paths)} Columns found: "
-                f"{listing(there, 40)}. Name the right one with --set {setting}."
-            )
+            what = f"there is no column {name!r}{where}.{nearest(name, paths)}"
+            if there not in told:  # once for all faults
+                told.append(there)
+                what += f" Columns found: {listing(there, 40)}."
+            what += f" Name the right one with --set {setting}."
             faults.append(Fault(key, what))
     if faults:
         raise DataError(faults)
@@ -48,54 +49,15 @@ def require_same_classes(splits: Mapping[str, datasets.Dataset], target: str) ->
 
     Otherwise one id would stand for different classes, or for none.
     """
-    classes = {name: _classes(split.features[target]) for name, split in splits.items()}
-    train = _format_classes(classes["train"])
+    classes = {name: classes_of(split.features[target]) for name, split in splits.items()}
+    train = format_classes(classes["train"])
     faults = [
-        Fault(name, f"{target!r} has {_format_classes(found)}, in train {train}")
+        Fault(name, f"{target!r} has {format_classes(found)}, in train {train}")
         for name, found in classes.items()
         if found != classes["train"] and _dtype(splits[name].features[target]) != "null"
     ]
     if faults:
         raise DataError(faults)
-
-
-def _classes(feature: Any) -> tuple[str, ...] | None:
-    names = getattr(getattr(feature, "feature", feature), "names", None)
-    return None if names is None else tuple(names)
-
-
-def _format_classes(classes: tuple[str, ...] | None) -> str:
-    return "no class names" if classes is None else f"the classes {listing(classes)}"
-
-
-def joined(
-    parts: Sequence[datasets.Dataset], paths: Sequence[Path], faults: list[Fault]
-) -> datasets.Dataset:
-    """Return the files of one split as one Dataset; files that do not agree become faults."""
-    import datasets
-
-    first, name = parts[0], paths[0].name
-    common, before = first.features.copy(), len(faults)
-    for part, path in zip(parts[1:], paths[1:], strict=True):
-        odd = sorted(set(part.column_names) ^ set(first.column_names))
-        if odd:
-            faults.append(Fault(str(path), f"differs from {name} in the columns {listing(odd)}"))
-            continue
-        for column, feature in part.features.items():
-            kind, known = _dtype(feature), _dtype(common[column])
-            own, others = _classes(feature), _classes(common[column])
-            if own != others and "null" not in (kind, known):
-                what = f"{column!r} has {_format_classes(own)}, in {name} {_format_classes(others)}"
-                faults.append(Fault(str(path), what))
-            if known == "null" or (known.startswith("int") and kind.startswith("float")):
-                common[column] = feature  # an earlier file is empty there, or has integers only
-    if len(parts) == 1 or len(faults) > before:
-        return first
-    try:
-        return datasets.concatenate_datasets([part.cast(common) for part in parts])
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, TypeError, ValueError) as error:
-        faults.append(Fault(str(paths[-1]), f"does not fit {name}: {error}"))
-        return first
 
 
 def _dtype(feature: Any) -> str:

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 
 BATCH = 10_000  # rows of a table
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+# Not 007, which is a code, 1e5, which may be, nor whole numbers of more digits than a float has.
+PLAIN = r"^-?(0|[1-9]\d{0,14})(\.\d+([eE][+-]?\d+)?|[eE]-\d+)?$"
+PATTERNS = {"": PLAIN, "number": NUMBER, "boolean": "^(true|false|0|1)$"}  # of texts, by kind
+ABSENT = pa.array(
+    ["", "NA", "N/A", "n/a", "<NA>", "NaN", "nan", "null", "NULL", "None", "#N/A", None]
+)
 DEEPEST = 4  # keys of a path that are searched for the nearest one
 KINDS = {  # of `Column` -> what may be in it, as `kind_of` names it, and in messages
     "text": ({"text", "number", "boolean", "other"}, "a text"),
@@ -49,36 +55,68 @@ def with_paths(rows: datasets.Dataset, names: Iterable[str]) -> datasets.Dataset
     return rows
 
 
-def with_numbers(
-    rows: datasets.Dataset, names: Iterable[str]
-) -> tuple[datasets.Dataset, dict[int, str]]:
-    """Return rows with numbers in columns of texts where most cells are such, and what is none.
+def with_values(
+    splits: Mapping[str, datasets.Dataset], columns: Iterable[tuple[str, Column]]
+) -> tuple[dict[str, datasets.Dataset], dict[str, dict[int, str]]]:
+    """Return the splits with texts as the numbers or booleans that an option wants of a column.
 
-    One cell that is no number makes a csv column one of texts. The result is as if that row were
-    not there: row -> why.
+    Of "number" and "boolean" most cells must be such; the others are as if they were not there, and
+    told: split -> row -> why. A column of any kind gets numbers where every cell of every split is
+    one that says the same as a text; a code such as 007 stays as it is.
     """
-    from pyarrow.csv import ConvertOptions
+    made: dict[str, dict[str, Any]] = {split: {} for split in splits}
+    wrong = dict[str, dict[int, str]]()
+    for name, mark in columns:
+        if mark.files or mark.role not in ("input", "target") or mark.kind not in PATTERNS:
+            continue
+        texts = {
+            split: trimmed(rows, name) for split, rows in splits.items()
+            if name in rows.column_names and kind_of(rows.features[name]) == "text"
+        }  # fmt: skip
+        known = {split: pc.match_substring_regex(cells, PATTERNS[mark.kind], ignore_case=True)
+                 .fill_null(False) for split, cells in texts.items()}  # fmt: skip
+        absent = {split: pc.is_in(cells, value_set=ABSENT) for split, cells in texts.items()}
+        good = sum(cells.true_count for cells in known.values())
+        there = sum(len(cells) - absent[split].true_count for split, cells in texts.items())
+        if not good or (2 * good <= there if mark.kind else good < there):
+            continue
+        values = {split: pc.if_else(known[split], cells, None) for split, cells in texts.items()}
+        for split, cells in _converted(values, mark.kind).items():
+            odd = pc.indices_nonzero(pc.invert(pc.or_(known[split], absent[split]))).to_pylist()
+            told = {row: f"{name} is {texts[split][row].as_py()[:60]!r}: {KINDS[mark.kind][1]} is "
+                         "expected" for row in odd}  # fmt: skip
+            wrong[split] = wrong.get(split, {}) | told
+            made[split][name] = cells
+    return {split: replaced(rows, made[split]) for split, rows in splits.items()}, wrong
 
-    wrong: dict[int, str] = {}
-    for name in names:
-        if kind_of(rows.features[name]) != "text":
-            continue
-        texts = pc.utf8_trim_whitespace(pa.concat_arrays(column_values(rows, name).chunks))
-        known = pc.match_substring_regex(texts, NUMBER).fill_null(False)
-        absent = pc.is_in(texts, value_set=pa.array([*ConvertOptions().null_values, None]))
-        if 2 * known.true_count <= len(texts) - absent.true_count:
-            continue
-        odd = pc.indices_nonzero(pc.invert(pc.or_(known, absent)))
-        wrong |= {row: f"{name} is {texts[row].as_py()[:60]!r}: a number is expected"
-                  for row in odd.to_pylist()}  # fmt: skip
-        values = pc.if_else(known, texts, None)
-        try:
-            values = pc.cast(values, pa.int64())
-        except pa.ArrowInvalid:  # a fraction, or beyond 64 bits
-            values = pc.cast(values, pa.float64())
-        place = rows.column_names
-        rows = rows.remove_columns(name).add_column(name, values).select_columns(place)
-    return rows, wrong
+
+def _converted(values: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    if kind == "boolean":
+        true = pa.array(["true", "1"])
+        return {split: pc.if_else(pc.is_valid(cells), pc.is_in(pc.utf8_lower(cells), true), None)
+                for split, cells in values.items()}  # fmt: skip
+    try:
+        return {split: pc.cast(cells, pa.int64()) for split, cells in values.items()}
+    except pa.ArrowInvalid:  # a fraction, or beyond 64 bits
+        return {split: pc.cast(cells, pa.float64()) for split, cells in values.items()}
+
+
+def trimmed(rows: datasets.Dataset, name: str) -> Any:
+    """Return a column of texts as one array, without blanks around them."""
+    return pc.utf8_trim_whitespace(pa.concat_arrays(column_values(rows, name).chunks))
+
+
+def replaced(rows: datasets.Dataset, columns: Mapping[str, pa.Array]) -> datasets.Dataset:
+    """Return rows with other values in some columns, in their places."""
+    import datasets
+
+    if not columns:
+        return rows
+    made = datasets.Dataset(pa.table(dict(columns)))
+    others = rows.remove_columns(list(columns))
+    if not others.column_names:
+        return made.select_columns(rows.column_names)
+    return datasets.concatenate_datasets([others, made], axis=1).select_columns(rows.column_names)
 
 
 def _resolved(rows: datasets.Dataset, name: str) -> tuple[pa.Array, Any] | None:

@@ -1,4 +1,4 @@
-"""csv and tsv to a memory-mapped Arrow file; ragged rows are reported by number.
+"""csv and tsv to a memory-mapped Arrow file of texts; ragged rows are reported by number.
 
 Uses pyarrow's streaming reader, not the csv builder of `datasets` (pandas), which fills short rows
 silently, reads a label 007 as 7 and "None" as missing.
@@ -6,8 +6,6 @@ silently, reads a label 007 as 7 and "None" as missing.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -29,73 +27,64 @@ SHOWN = 5
 def read_csv(
     path: Path,
     *,
-    as_text: Sequence[str],
     encoding: str,
     delimiter: str | None,
     cache: Path,
     quote: str | None = '"',
+    escape: str | None = None,
     ragged: list[tuple[int, str]] | None = None,
-) -> datasets.Dataset:
-    """Return a csv or tsv file as a memory-mapped Dataset, converted once.
+) -> tuple[datasets.Dataset, list[str]]:
+    """Return a csv or tsv file as a memory-mapped Dataset of texts, converted once, and notes.
+
+    Cells stay as they are written: who uses a column as numbers or times converts it.
 
     Args:
         path: the file, plain or `.gz`.
-        as_text: columns that are never read as numbers, dates or booleans.
         encoding: of the text. delimiter: None detects it from the first rows.
         cache: folder for the converted file.
         quote: encloses fields that hold delimiters or line ends; None if nothing is quoted.
+        escape: the mark before a quote within a quoted field; None detects it.
         ragged: takes number (from 1, without the header) and text of the rows with another number
             of fields, which are left out then; `cache` must be empty.
 
     Raises:
-        DataError: empty file, wrong encoding (with its line), duplicate columns, ragged rows, a
-            quote that is not closed where it should be.
+        DataError: empty file, wrong encoding (with its line), ragged rows, a quote that is not
+            closed where it should be.
     """
+    dialect: Dialect | None = None
 
     def write(target: Path) -> None:
+        nonlocal dialect
         check_encoding(path, encoding)
-        dialect = find_dialect(path, encoding, delimiter, quote)
+        dialect = find_dialect(path, encoding, delimiter, quote, escape)
         check_quotes(path, dialect)
-        found = _convert(path, target, dialect, as_text)
+        found = _convert(path, target, dialect)
         if ragged is None and found:
             raise DataError(_ragged(path, len(dialect.columns), found))
         if ragged is not None:
             ragged.extend((row.number - 1, row.text) for row in found)
 
     drop_torn(cache)
-    form = (sorted(as_text), encoding, delimiter, quote)
+    form = ("texts", encoding, delimiter, quote, escape)
     target = convert_once(path, cache, ".arrow", form, write)
-    return cast("datasets.Dataset", datasets.Dataset.from_file(str(target)))
+    dialect = dialect or find_dialect(path, encoding, delimiter, quote, escape)
+    notes = [f"{path}: {note}" for note in dialect.notes]
+    return cast("datasets.Dataset", datasets.Dataset.from_file(str(target))), notes
 
 
-def _convert(path: Path, target: Path, dialect: Dialect, as_text: Sequence[str]) -> list[Any]:
-    """Write the file as Arrow, and return its ragged rows.
-
-    A column gets a wider type if later rows do not fit the first.
-    """
-    columns = dialect.columns
-    types: dict[str, pa.DataType] = {name: pa.string() for name in as_text if name in columns}
+def _convert(path: Path, target: Path, dialect: Dialect) -> list[Any]:
+    """Write the file as Arrow, and return its ragged rows."""
     block = BLOCK
     while True:
         try:
-            return _stream(path, target, dialect, types, block)
+            return _stream(path, target, dialect, block)
         except pa.ArrowInvalid as error:
-            message = str(error)
-            column = re.search(
-                r"column #(\d+): (?:Row #\d+: )?CSV conversion error to (\w+)", message
-            )
-            if column and types.get(columns[int(column[1])]) != pa.string():
-                integer = column[2].startswith("int") and columns[int(column[1])] not in types
-                types[columns[int(column[1])]] = pa.float64() if integer else pa.string()
-            elif "straddling" in message and block < LONGEST_ROW:
-                block *= 8
-            else:
-                raise DataError(Fault(str(path), f"cannot be read as csv: {message}")) from None
+            if "straddling" not in str(error) or block >= LONGEST_ROW:
+                raise DataError(Fault(str(path), f"cannot be read as csv: {error}")) from None
+            block *= 8
 
 
-def _stream(
-    path: Path, target: Path, dialect: Dialect, types: dict[str, pa.DataType], block: int
-) -> list[Any]:
+def _stream(path: Path, target: Path, dialect: Dialect, block: int) -> list[Any]:
     ragged: list[Any] = []
 
     def note(row: Any) -> str:
@@ -115,10 +104,13 @@ def _stream(
             parse_options=pacsv.ParseOptions(
                 delimiter=dialect.delimiter,
                 quote_char=dialect.quote or False,
+                escape_char=dialect.escape or False,
                 newlines_in_values=dialect.quote is not None,
                 invalid_row_handler=note,
             ),
-            convert_options=pacsv.ConvertOptions(column_types=types),
+            convert_options=pacsv.ConvertOptions(
+                column_types=dict.fromkeys(dialect.columns, pa.string()), check_utf8=False
+            ),
         )
         rows = 0
         with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_stream(sink, reader.schema) as out:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.data import checks, groups, splits
-from toolkit.data.columns import require_kinds, with_paths
+from toolkit.data.alignment import aligned
+from toolkit.data.columns import require_kinds, with_paths, with_values
 from toolkit.data.overlap import Overlap, measure_overlap
 from toolkit.data.reader import ColumnRoles, read_raw_splits, with_files
 from toolkit.errors import DataError, Fault, ToolkitError
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import Column
     from toolkit.recipe.schema import DataSpec
 
+SHOWN = 5  # cells of a kind that are named
 LIKENESS = "__likeness__"  # a temporary column: what `Plugin.inspect_rows` returns for comparing
 
 
@@ -67,7 +69,8 @@ def load_splits(
     datasets.disable_progress_bars()
     roles = ColumnRoles.of(columns)
     raw, fingerprint, notes, dropped = _read(spec, roles, plugin)
-    raw = _check_columns(raw, spec, columns, roles.target, extra_columns or {})
+    raw, more = _check_columns(raw, spec, columns, roles.target, extra_columns or {})
+    notes += more
     raw, unusable = _inspected(raw, plugin if features else None)
     usable, skipped = checks.skip_rows(
         raw, roles.inputs, roles.required_target, spec.on_missing, unusable
@@ -79,10 +82,12 @@ def load_splits(
     skipped |= {name: {**reasons, **skipped.get(name, {})} for name, reasons in dropped.items()}
     if plugin is not None and features:
         usable = _derived(usable, plugin)
-    split = spec.split
+    split, target, planned = spec.split, roles.target, list[str]()
     if not (split.group or split.time):
         split = split.model_copy(update={"group": spec.group})
-    made, more = splits.make_splits(usable, split, roles.target, seed, split.group == spec.group)
+    if plugin is not None and features:
+        split, target, planned[:] = plugin.plan_split(split, target)
+    made, more = splits.make_splits(usable, split, target, seed, split.group == spec.group)
     found = Overlap()
     if roles.inputs:
         found = measure_overlap(made, roles.inputs, roles.target, LIKENESS)
@@ -93,7 +98,7 @@ def load_splits(
     fingerprint = hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest()
     units = {str(name): groups.of_rows(rows, spec.group) for name, rows in made.items()
              if spec.group}  # fmt: skip
-    found.notes = [*notes, *more, *groups.notes(units, str(spec.group)), *found.notes]
+    found.notes = [*notes, *planned, *more, *groups.notes(units, str(spec.group)), *found.notes]
     kept = {"skipped": skipped, "groups": units, **vars(found)}
     return LoadedData(splits=made, fingerprint=fingerprint, **kept)
 
@@ -141,17 +146,25 @@ def _check_columns(
     columns: Mapping[str, tuple[str, Column]],
     target: str | None,
     extra: Mapping[str, str],
-) -> dict[str, datasets.Dataset]:
+) -> tuple[dict[str, datasets.Dataset], list[str]]:
+    """Return the splits with the columns that are used in the types that are wanted; and notes."""
     wanted = {f"options.{option}": name for option, (name, _) in columns.items()}
     by = {"data.group": spec.group, "data.split.group": spec.split.group,
           "data.split.time": spec.split.time}  # fmt: skip
     wanted |= {key: name for key, name in by.items() if name is not None} | dict(extra)
     found = {name: with_paths(rows, wanted.values()) for name, rows in raw.items()}
     checks.require_columns(found, wanted)
+    found, wrong = with_values(found, columns.values())
+    faults = [Fault(f"{split} row {row + 1}", why) for split, rows in wrong.items()
+              for row, why in list(rows.items())[:SHOWN]]  # fmt: skip
+    faults += [Fault(split, f"and {len(rows) - SHOWN:,} more such cells")
+               for split, rows in wrong.items() if len(rows) > SHOWN]  # fmt: skip
+    if faults:
+        raise DataError(faults)
     require_kinds(found, columns)
     if target is not None:
         checks.require_same_classes(found, target)
-    return found
+    return aligned(found, set(wanted.values()))
 
 
 def _inspected(

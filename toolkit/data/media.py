@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import xxhash
 
-from toolkit.data.columns import column_values
+from toolkit.data.columns import column_values, replaced
 from toolkit.data.sources import ALIASES, describe_special, format_of, nearest_beside, split_named
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing
@@ -177,23 +177,13 @@ def as_files(
         contents = pa.concat_arrays(column_values(rows, column).chunks)
         parts = [contents, pa.nulls(len(contents), pa.string())]
         cells = pa.StructArray.from_arrays(parts, ["bytes", "path"], mask=contents.is_null())
-        return _replaced(rows, column, cells), []
+        return replaced(rows, {column: cells}), []
     if kind == "null":
         return rows, []
     if isinstance(feature, dict):
         kind = f"objects ({listing(feature, 5)})"
     what = f"{column!r} holds {kind}: files are expected, as paths or as their bytes"
     return rows, [Fault(where, what)]
-
-
-def _replaced(rows: datasets.Dataset, column: str, cells: Any) -> datasets.Dataset:
-    import datasets
-
-    made = datasets.Dataset(pa.table({column: cells}))
-    others = rows.remove_columns(column)
-    if not others.column_names:
-        return made
-    return datasets.concatenate_datasets([others, made], axis=1).select_columns(rows.column_names)
 
 
 def _named_files(
@@ -210,7 +200,7 @@ def _named_files(
     values = [None if p is None else {"bytes": None, "path": p, "digest": d}
               for p, d in zip(paths, hashes, strict=True)]  # fmt: skip
     kind = pa.struct({"bytes": pa.binary(), "path": pa.string(), "digest": pa.string()})
-    return _replaced(rows, column, pa.array(values, kind))
+    return replaced(rows, {column: pa.array(values, kind)})
 
 
 def _digest_or_none(path: str | None) -> str | None:

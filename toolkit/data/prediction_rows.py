@@ -11,7 +11,7 @@ import datasets
 import numpy as np
 
 from toolkit.data import checks, media, sources
-from toolkit.data.columns import require_kinds, with_numbers, with_paths
+from toolkit.data.columns import require_kinds, with_paths, with_values
 from toolkit.data.load import reshaped
 from toolkit.data.reader import ColumnRoles, RaggedRows, read_remote, read_tables, with_files
 from toolkit.errors import DataError, Fault
@@ -68,7 +68,7 @@ def read_prediction_rows(
         raw = media.files_below(_one_split(folders[0], split, shown), suffixes, column)
         return PredictionRows(raw, media.fingerprint({"rows": raw}, [column]), {}, {})
     own = plugin.file_formats
-    found, contents, _ = read_remote(spec) or read_tables(spec, roles.as_text, [], own, ragged)
+    found, contents, _ = read_remote(spec) or read_tables(spec, [], own, ragged)
     faults: list[Fault] = []
     raw = _one_split(found, split, shown)
     raw, wrong, dropped = in_shape(raw, plugin, Path(shown).parent, shown, faults)
@@ -95,11 +95,11 @@ def in_shape(
     made = reshaped(plugin, raw, "predict", ColumnRoles.of(inputs))
     rows = with_paths(made.rows, names)
     checks.require_columns({"rows": rows}, {f"options.{k}": n for k, (n, _) in inputs.items()})
-    numbers = [name for name, mark in inputs.values() if mark.kind == "number"]
-    rows, wrong = with_numbers(rows, numbers)
-    require_kinds({"rows": rows}, inputs)
+    found, wrong = with_values({"rows": rows}, inputs.values())
+    require_kinds(found, inputs)
     files = [name for name, mark in inputs.values() if mark.files]
-    return with_files(rows, files, base, where, faults), wrong, made.dropped
+    shaped = with_files(found["rows"], files, base, where, faults)
+    return shaped, wrong.get("rows", {}), made.dropped
 
 
 def unusable_rows(

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from toolkit.data import caches, checks, media, sources
+from toolkit.data import caches, media, sources
+from toolkit.data.alignment import joined
 from toolkit.errors import CacheError, DataError, Fault
 from toolkit.utils.text import listing
 
@@ -43,7 +44,6 @@ class ColumnRoles:
     inputs: tuple[str, ...]
     target: str | None
     required_target: str | None
-    as_text: frozenset[str]
     files: Mapping[str, Sequence[str]]
 
     @classmethod
@@ -56,7 +56,6 @@ class ColumnRoles:
             inputs=tuple(name for name, mark in named if mark.role == "input"),
             target=target,
             required_target=None if mark and mark.may_be_empty else target,
-            as_text=frozenset(name for name, mark in named if mark.as_text),
             files={name: mark.files for name, mark in named if mark.files},
         )
 
@@ -76,7 +75,7 @@ def read_raw_splits(spec: DataSpec, roles: ColumnRoles, own: Collection[str] = (
             return folders[0], media.fingerprint(folders[0], [column]), folders[1]
     remote = read_remote(spec)
     if remote is None:
-        return read_tables(spec, roles.as_text, list(roles.files), own)
+        return read_tables(spec, list(roles.files), own)
     raw, fingerprint, notes = remote
     faults: list[Fault] = []
     for name in raw:
@@ -102,7 +101,6 @@ def read_remote(spec: DataSpec) -> RawSplits | None:
 
 def read_tables(
     spec: DataSpec,
-    as_text: frozenset[str],
     file_columns: Sequence[str],
     own: Collection[str] = (),
     ragged: RaggedRows | None = None,
@@ -110,7 +108,6 @@ def read_tables(
     """Return the splits of local tables.
 
     Args:
-        as_text: columns that csv files give as text.
         file_columns: the columns that hold files or name them; they become undecoded files.
         own: suffixes of files that are a row with their `path`.
         ragged: takes the csv rows with too many or too few fields, which are faults otherwise.
@@ -127,12 +124,14 @@ def read_tables(
         parts = []
         for path in paths:
             try:
-                table = _renamed(_table(path, spec, as_text, own, ragged), spec.rename)
+                table, more = _table(path, spec, own, ragged)
+                notes += more
+                table = _renamed(table, spec.rename)
                 parts.append(with_files(table, file_columns, path.parent, str(path), faults))
             except DataError as error:
                 faults += error.faults
         if len(parts) == len(paths):
-            raw[split] = checks.joined(parts, paths, faults)
+            raw[split] = joined(parts, paths, faults)
     if faults:
         raise DataError(faults)
     ordered = {name: raw[name] for name in sources.ALIASES if name in raw}
@@ -167,30 +166,25 @@ def _renamed(split: datasets.Dataset, names: Mapping[str, str]) -> datasets.Data
 
 
 def _table(
-    path: Path,
-    spec: DataSpec,
-    as_text: frozenset[str],
-    own: Collection[str],
-    ragged: RaggedRows | None,
-) -> datasets.Dataset:
+    path: Path, spec: DataSpec, own: Collection[str], ragged: RaggedRows | None
+) -> tuple[datasets.Dataset, list[str]]:
     import datasets
 
     form = sources.format_of(path, own)
     if form == "plugin":
-        return datasets.Dataset.from_dict({"path": [str(path.absolute())]})
+        return datasets.Dataset.from_dict({"path": [str(path.absolute())]}), []
     if form != "csv":
         from toolkit.data.typed_files import read_typed
 
-        return read_typed(path, spec.encoding)
+        return read_typed(path, spec.encoding), []
     from toolkit.data.csv_files import read_csv
 
     return read_csv(
         path,
-        # Columns have their old names in the file.
-        as_text=sorted(as_text | {old for old, new in spec.rename.items() if new in as_text}),
         encoding=spec.encoding,
         delimiter=spec.delimiter,
         quote=spec.quote or None,
+        escape=spec.escape,
         cache=ragged.cache if ragged else Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-csv",
         ragged=ragged.rows if ragged else None,
     )

@@ -40,10 +40,14 @@ def make_splits(
         units: whether `spec.group` names the data's units, so that a row without one is its own.
 
     Raises:
-        DataError: train is too small for the splits, or stratifying has no target.
+        DataError: train is too small for the splits, or stratifying has no target; a gap or
+            windows without a time.
     """
     import datasets
 
+    if (spec.gap or spec.windows) and not spec.time:
+        key = "gap" if spec.gap else "windows"
+        raise DataError(Fault(f"data.split.{key}", "needs `time`, the column that it is of"))
     if spec.windows:
         return time_splits.windows(given, str(spec.time), spec.windows)
     whole = given["train"]

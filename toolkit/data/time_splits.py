@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.data.checks import absent
-from toolkit.data.columns import column_values
+from toolkit.data.columns import NUMBER, column_values
 from toolkit.data.sources import ALIASES
 from toolkit.errors import DataError, Fault
 from toolkit.plugin_types import Ints
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from toolkit.recipe.schema import SplitSpec
 
+ZONE = r":\d.*([Zz]|[+-]\d{2}(:?\d{2})?)$"
 LAST = 253_402_300_800  # seconds from 1970 to the end of the year 9999
 
 
@@ -117,8 +118,19 @@ def time_values(rows: datasets.Dataset, column: str) -> pa.ChunkedArray:
     return values
 
 
+def _parsed(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return texts as times; those that name no zone are UTC."""
+    zoned = pc.match_substring_regex(texts, ZONE)
+    parts = [pc.cast(pc.if_else(chosen, texts, None), pa.timestamp("ms", zone))
+             for chosen, zone in ((zoned, "UTC"), (pc.invert(zoned), None))]  # fmt: skip
+    return pc.coalesce(parts[0], pc.assume_timezone(parts[1], "UTC"))
+
+
 def _as_times(values: pa.ChunkedArray, column: str) -> Ints:
     kind = values.type
+    if pa.types.is_string(kind) and pc.all(pc.match_substring_regex(values, NUMBER)).as_py():
+        values = pc.cast(pc.utf8_trim_whitespace(values), pa.float64())
+        kind = values.type
     try:
         if pa.types.is_integer(kind) or pa.types.is_floating(kind):
             seconds = np.asarray(pc.cast(values, pa.float64()), np.float64)
@@ -128,9 +140,7 @@ def _as_times(values: pa.ChunkedArray, column: str) -> Ints:
                 raise DataError(Fault("data.split.time", what))
             return np.rint(seconds * 1000).astype(np.int64)
         if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            values = pc.utf8_trim_whitespace(values)
-            zoned = values[0].as_py()[-1:] in "Zz" or "+" in values[0].as_py()
-            values = pc.cast(values, pa.timestamp("ms", "UTC" if zoned else None))
+            values = _parsed(pc.utf8_trim_whitespace(values))
         found = pc.cast(pc.cast(values, pa.timestamp("ms", getattr(values.type, "tz", None)),
                                 safe=False), pa.int64())  # fmt: skip
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

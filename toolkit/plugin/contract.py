@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import transformers
 
     from toolkit.plugin_types import Baseline, Figure, ReshapedRows, Shown, Table
-    from toolkit.recipe.schema import Recipe
+    from toolkit.recipe.schema import Recipe, SplitSpec
 
 API_VERSION = 2
 
@@ -94,10 +94,19 @@ class Plugin(ABC, Generic[OptionsT]):
     def add_features(self, rows: datasets.Dataset) -> datasets.Dataset:
         """Return the same rows in the same order, with columns computed from other rows.
 
-        Called before the splits are made, with the rows of all splits together. To avoid leakage,
-        a row must only use information that was available at its own time.
+        Called with the rows of all splits, before others are made. To avoid leakage, a row must
+        only use information that was available at its own time.
         """
         return rows
+
+    def plan_split(
+        self, spec: SplitSpec, target: str | None
+    ) -> tuple[SplitSpec, str | None, Sequence[str]]:
+        """Return how missing splits are made, the column to stratify by, and notes.
+
+        Called after `add_features`. What the recipe sets has to stay.
+        """
+        return spec, target, ()
 
     def load_processor(self) -> Any:
         """Return the tokenizer, image processor or feature extractor; saved beside the model."""
@@ -106,7 +115,7 @@ class Plugin(ABC, Generic[OptionsT]):
     def example(self) -> Row:
         """Return an example row with the columns that the model reads, shown by `toolkit serve`.
 
-        By default a value of each column's kind. Called on a saved model, after `load_processor`.
+        By default a value of each kind; None: rows may lack it. Called after `load_processor`.
         """
         values = {"number": 1.0, "boolean": True, "list": ["a", "list"], "object": {}}
         return {
@@ -197,18 +206,11 @@ class Plugin(ABC, Generic[OptionsT]):
     def decision_margin(self, prediction: Prediction) -> float | Mapping[str, float]:
         """Return the decision margin of a prediction, as a difference in probability.
 
-        A smaller change of probabilities does not change the label. By default the difference of
-        the two largest values in the first mapping of numbers; infinite if there is none, so that
-        every change counts. Keys of a prediction may have margins of their own: key -> margin,
-        and "" -> the margin of all other keys.
+        A smaller change does not change the label. By default the difference of the two largest
+        values in the first mapping of numbers; infinite if there is none. Keys of a prediction may
+        have margins of their own: key -> margin, and "" -> the margin of all other keys.
         """
-        for value in prediction.values():
-            if isinstance(value, Mapping) and len(value) > 1:
-                numbers = [v for v in value.values() if isinstance(v, int | float)]
-                if len(numbers) == len(value):
-                    first, second, *_ = sorted(numbers, reverse=True)
-                    return float(first - second)
-        return float("inf")
+        return sameness.usual_margin(prediction)
 
     def same(self, one: Prediction, other: Prediction) -> bool:
         """Return whether two predictions of one row are the same, but for rounding.

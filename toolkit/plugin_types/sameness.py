@@ -116,3 +116,14 @@ def _is_distribution(values: Mapping[str, Any]) -> bool:
     if len(numbers) < 2 or not all(isinstance(n, float) and 0 <= n <= 1 for n in numbers):
         return False
     return bool(abs(sum(numbers) - 1) <= PROBABILITY)
+
+
+def usual_margin(prediction: Mapping[str, Any]) -> float:
+    """Return the difference of the two largest values in the first mapping of numbers, or inf."""
+    for value in prediction.values():
+        if isinstance(value, Mapping) and len(value) > 1:
+            numbers = [v for v in value.values() if isinstance(v, int | float)]
+            if len(numbers) == len(value):
+                first, second, *_ = sorted(numbers, reverse=True)
+                return float(first - second)
+    return float("inf")

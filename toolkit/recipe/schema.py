@@ -83,8 +83,6 @@ class SplitSpec(Part):
     def _one_way(self) -> SplitSpec:
         if self.group and self.time:
             raise ValueError("give `group` or `time`, not both")
-        if (self.gap or self.windows) and not self.time:
-            raise ValueError("`gap` and `windows` need `time`, the column that they are of")
         if self.windows is not None and "train" not in self.windows:
             raise ValueError("`windows` lacks one for train")
         return self
@@ -101,7 +99,8 @@ class DataSpec(Part):
     split: how missing splits are made; its `group` is that of the data unless it has one, or time.
     encoding: of text files. delimiter: of csv files; by default detected from the first rows.
     quote: encloses csv fields that contain the delimiter or a line end; null if nothing is quoted
-        (stored as "", so that it is written out with the recipe).
+        (stored as "", so that it is written out with the recipe). escape: the mark before a quote
+        within quotes; by default quotes are doubled there, or a backslash is detected.
     rename: old column name -> new one; names that a source lacks are ignored.
     on_missing: rows without a target or without any input are skipped and counted ("drop"), or
         stop the run ("error").
@@ -113,6 +112,7 @@ class DataSpec(Part):
     encoding: str = "utf-8"
     delimiter: Mark | None = None
     quote: Annotated[Mark | Literal[""], BeforeValidator(lambda q: "" if q is None else q)] = '"'
+    escape: Mark | None = None
     rename: dict[str, str] = {}
     on_missing: Literal["drop", "error"] = "drop"
 
@@ -197,6 +197,11 @@ class Recipe(Part):
     training: dict[str, Any] = {}
     report: ReportSpec = ReportSpec()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
+
+    @property
+    def label_smoothing(self) -> float:
+        """`label_smoothing_factor` of the training arguments, for losses of a plugin's own."""
+        return float(self.training.get("label_smoothing_factor", 0.0))
 
     @field_validator("model", "method", mode="before")
     @classmethod

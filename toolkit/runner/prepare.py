@@ -112,7 +112,6 @@ def _prepare(
     with clock.phase("model"), local_main_process_first():
         files = find_base(recipe)
         plugin.model_path, plugin.data = files.path, loaded.splits
-        loaded.notes += plugin.notes()
         set_seed(recipe.seed)
         with loading(_what_fails(files, recipe)), blamed(plugin, own_lines=True):
             plugin.processor = processors.kept(before) or plugin.load_processor()
@@ -122,6 +121,7 @@ def _prepare(
     plugin.statistics = jsonable.parsed(plugin.training_statistics())
     with clock.phase("prepare"), local_main_process_first():
         prepared = {str(name): _model_inputs(plugin, loaded, str(name)) for name in loaded.splits}
+        loaded.notes += plugin.notes()  # on what was cut, too
     with clock.phase("model"):
         arguments = _load_model(plugin, recipe, prepared, files)
     plugin.loss()  # raises for wrong settings: now, not after an hour

@@ -76,8 +76,7 @@ class ClassificationPlugin(TaskPlugin[OptionsT]):
     @property
     def label_smoothing(self) -> float:
         """`label_smoothing_factor` of the recipe's training arguments."""
-        settings = self.recipe.training if self.recipe else {}
-        return float(settings.get("label_smoothing_factor", 0.0))
+        return self.recipe.label_smoothing if self.recipe else 0.0
 
     def loss(self) -> Callable[..., Any] | None:
         """Return cross-entropy with class weights; None (the model's own) without weights."""

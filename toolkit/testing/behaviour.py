@@ -71,7 +71,7 @@ def example_is_served(subject: Subject) -> Iterator[str]:
     predictor = load_predictor(subject.run)
     fields = Fields(predictor.plugin)
     try:
-        rows, _, _ = fields.read(json.dumps(fields.example).encode(), 1)
+        rows = fields.read(json.dumps(fields.example).encode(), 1).rows
         (found,) = predictor.predict(rows)
         row = predictor.dataset(rows)[0]
         shown.stored(predictor.plugin.show(row, found, None))

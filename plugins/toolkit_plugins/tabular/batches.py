@@ -83,10 +83,14 @@ class Collator:
 
 @dataclass
 class Loss:
-    """Focal loss (cross-entropy where gamma is 0) with a weight per class; -100 is ignored."""
+    """Focal loss (cross-entropy where gamma is 0) with a weight per class; -100 is ignored.
+
+    smoothing: label smoothing, 0 to 1, of cross-entropy.
+    """
 
     weights: Sequence[float]
     gamma: float
+    smoothing: float = 0.0
 
     def __call__(self, outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
         """Return the sum over rows divided by their number."""
@@ -95,7 +99,9 @@ class Loss:
 
         known = labels >= 0
         logits, labels = outputs.logits.float()[known], labels[known]
-        losses = functional.cross_entropy(logits, labels, reduction="none")
+        losses = functional.cross_entropy(
+            logits, labels, reduction="none", label_smoothing=self.smoothing
+        )
         if self.gamma:
             losses = losses * (1 - torch.exp(-losses)) ** self.gamma
         losses = losses * torch.tensor(self.weights, device=labels.device)[labels]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 
 
+WHOLE = re.compile(r"^(-?\d+)\.0+$")
 MOST_VALUES = 200  # of a vocabulary; rarer ones are "other"
 
 
@@ -35,9 +37,14 @@ def vocabulary(values: Sequence[Any]) -> list[str]:
 
 
 def as_kind(value: Any) -> str:
-    """Return a categorical value as text; a missing one is a category of its own."""
+    """Return a categorical value as text; a missing one is a category of its own.
+
+    A number is one category in every form, and so is true, whether a text or not.
+    """
     if value is None:
         return ""
+    if isinstance(value, str) and value.lower() in ("true", "false"):
+        return value.title()
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    return WHOLE.sub(r"\1", str(value))

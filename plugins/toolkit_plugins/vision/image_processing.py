@@ -16,10 +16,11 @@ import numpy as np
 
 from toolkit.errors import ModelError
 from toolkit.utils.pictures import SMALL, resized
-from toolkit_plugins.vision.images import use_all
+from toolkit_plugins.vision.images import Levels, use_all
 
 Array = np.ndarray[Any, Any]
 
+LEVELS = "toolkit_levels"  # attribute of an image processor, saved with it
 PROBES = ((301, 417), (417, 301), (64, 64))
 NARROW = 64  # how many times as long as it is wide an image may be before a processor resizes it
 
@@ -133,7 +134,14 @@ class View:
     def describe(self) -> str:
         """Return everything that the canvas of an image depends on."""
         settings = self.processor.to_json_string() if self.own else self.processor.resample
-        return repr((2, self.mode, self.canvas, self.shortest, self.own, str(settings)))
+        facts = (2, self.mode, self.canvas, self.shortest, self.own, str(settings))
+        return repr((*facts, self.levels) if self.levels else facts)
+
+    @property
+    def levels(self) -> Levels | None:
+        """The values that are black and white in images of more than 8 bits, where it is known."""
+        found = getattr(self.processor, LEVELS, None)
+        return (float(found[0]), float(found[1])) if found else None
 
     def on_canvas(self, image: Any) -> Array:
         """Return an image as uint8 of shape (height, width, channels)."""
@@ -170,7 +178,7 @@ class View:
             DataError: some cannot be read.
         """
         about = (self.canvas[1], self.canvas[0])
-        return np.stack(use_all(values, self.mode, about, self.on_canvas))
+        return np.stack(use_all(values, self.mode, about, self.on_canvas, self.levels))
 
     def middle(self, canvases: Array) -> Array:
         """Return the part of canvases that the model sees when nothing is left to chance."""

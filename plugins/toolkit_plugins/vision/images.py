@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 CLEAR = ("RGBA", "LA", "PA", "La", "RGBa")  # modes with transparency
 LIKE = 16  # pixels a side of the grey image by which duplicates are found
-LEVELS = 8  # grey values that count as one there
+LIKENESS = 8  # grey values that count as one there
+Levels = tuple[float, float]  # the values that are black and white
 STRIP = 1 << 20  # pixels whose colours are converted together
 
 T = TypeVar("T")
@@ -58,19 +59,30 @@ def name_of(value: Any, otherwise: str) -> str:
     return path if isinstance(path, str) and path else otherwise
 
 
-def use(value: Any, mode: str, about: tuple[int, int] | None, action: Callable[[Image], T]) -> T:
+def use(
+    value: Any,
+    mode: str,
+    about: tuple[int, int] | None,
+    action: Callable[[Image], T],
+    levels: Levels | None = None,
+) -> T:
     """Return what an action makes of an image: upright, without transparency, in "RGB" or "L".
 
     Decoding, and the action, are within the process's budget of pixels.
 
+    Of an image of more than 8 bits, `info["deep"]` has its least and largest value, and whether
+    they are floating-point numbers.
+
     Args:
         value: a path, bytes, a Pillow image, or a mapping with one of the first two.
         about: (width, height) that is wanted, as `decoded_pixels` takes it.
+        levels: values that are black and white in images of more than 8 bits; by default those of
+            each image.
 
     Raises:
         UnreadableError: it is no image, truncated, or larger than MOST_PIXELS.
     """
-    from PIL import Image, ImageOps
+    from PIL import Image
 
     if isinstance(value, Mapping):
         value = value["path"] if value.get("bytes") is None else value["bytes"]
@@ -87,9 +99,7 @@ def use(value: Any, mode: str, about: tuple[int, int] | None, action: Callable[[
                 value = Image.open(opened.enter_context(_stream(value)), formats=FORMATS)
             opened.enter_context(room_for(value, about))
             value.load()
-            if given is not value:
-                ImageOps.exif_transpose(value, in_place=True)  # else it makes a copy
-            image = _plain(value if given is not value else ImageOps.exif_transpose(value), mode)
+            image = _plain(_upright(value, given is not value), mode, levels)
         except UnreadableError:
             raise
         except Exception as error:  # Pillow's decoders raise whatever their formats raise
@@ -117,11 +127,34 @@ def _in_words(error: Exception, value: Any) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _plain(image: Image, mode: str) -> Image:
-    """Return 8-bit colours or greys: 16 bits are scaled, what is transparent lies on white."""
+def _upright(image: Image, ours: bool) -> Image:
+    """Return an image turned as its EXIF says; one whose EXIF cannot be read as it is.
+
+    Args:
+        ours: whether it may be changed, which saves a copy.
+    """
+    from PIL import ImageOps
+
+    try:
+        if not ours:
+            return ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
+    except Exception:  # whatever the parsers of EXIF raise: the pixels are whole
+        return image
+    return image
+
+
+def _plain(image: Image, mode: str, levels: Levels | None) -> Image:
+    """Return 8-bit colours or greys: more bits are scaled, what is transparent lies on white."""
     if image.mode.startswith("I") or image.mode == "F":
-        top = _top(image.mode, float(np.asarray(image).max()))
-        return _in_strips(image, mode, lambda strip: _scaled(strip, 255 / top))
+        values = np.asarray(image, np.float32)
+        values = values[np.isfinite(values)]
+        deep = (float(values.min()), float(values.max())) if len(values) else (0.0, 0.0)
+        real = image.mode == "F"
+        low, high = levels or usual_levels(*deep, real)
+        found = _in_strips(image, mode, lambda strip: _scaled(strip, low, 255 / (high - low)))
+        found.info["deep"] = (*deep, real)
+        return found
     if image.mode in CLEAR or "transparency" in image.info:
         return _in_strips(image, mode, _on_white)
     return image if image.mode == mode else image.convert(mode)
@@ -139,11 +172,11 @@ def _in_strips(image: Image, mode: str, change: Callable[[Image], Image]) -> Ima
     return found
 
 
-def _scaled(image: Image, scale: float) -> Image:
+def _scaled(image: Image, low: float, scale: float) -> Image:
     from PIL import Image
 
-    values = np.asarray(image, np.float32)
-    return Image.fromarray(np.clip(values * scale, 0, 255).round().astype(np.uint8))
+    values = np.nan_to_num(np.asarray(image, np.float32), posinf=0, neginf=0)
+    return Image.fromarray(np.clip((values - low) * scale, 0, 255).round().astype(np.uint8))
 
 
 def _on_white(image: Image) -> Image:
@@ -153,21 +186,34 @@ def _on_white(image: Image) -> Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
 
 
-def _top(mode: str, largest: float) -> float:
-    """Return the value that is white: of 16 bits, unless a wider mode holds no more than 8."""
-    if mode == "F":
-        return 1.0 if largest <= 1 else 255.0
-    return 255.0 if mode == "I" and largest <= 255 else 65535.0
+def usual_levels(least: float, largest: float, real: bool) -> Levels:
+    """Return the values that are black and white where images hold values in this range.
+
+    Whole numbers have 8, 10, 12, 14, 16 or 32 bits, and floating-point ones go to 1 or 255; the
+    range itself is taken where numbers are below 0, or floating-point and larger.
+
+    Args:
+        real: whether they are floating-point numbers.
+    """
+    if least < 0 or (real and largest > 255):
+        return least, max(largest, least + 1)
+    if real:
+        return 0.0, 1.0 if largest <= 1 else 255.0
+    return 0.0, float(2 ** next(bits for bits in (8, 10, 12, 14, 16, 32) if largest < 2**bits) - 1)
 
 
 @dataclass(frozen=True)
 class Look:
-    """Why an image cannot be read, or a fingerprint (equal for duplicates) and its size."""
+    """Why an image cannot be read, or a fingerprint (equal for duplicates) and its size.
+
+    deep: of more than 8 bits: its least and largest value, and whether they are floating-point.
+    """
 
     fault: str | None
     likeness: str = ""
     width: int = 0
     height: int = 0
+    deep: tuple[float, float, bool] | None = None
 
 
 def look_at(value: Any) -> Look:
@@ -180,7 +226,8 @@ def look_at(value: Any) -> Look:
 
     def look(image: Image.Image) -> Look:
         small = np.asarray(resized(image, (LIKE, LIKE), Image.Resampling.BOX))
-        return Look(None, xxhash.xxh3_64_hexdigest((small // LEVELS).tobytes()), *image.size)
+        like = xxhash.xxh3_64_hexdigest((small // LIKENESS).tobytes())
+        return Look(None, like, *image.size, image.info.get("deep"))
 
     try:
         return use(value, "L", (2 * LIKE, 2 * LIKE), look)
@@ -195,7 +242,11 @@ def in_threads(function: Callable[[T], U], values: Iterable[T]) -> list[U]:
 
 
 def use_all(
-    values: Iterable[Any], mode: str, about: tuple[int, int] | None, action: Callable[[Any], T]
+    values: Iterable[Any],
+    mode: str,
+    about: tuple[int, int] | None,
+    action: Callable[[Any], T],
+    levels: Levels | None = None,
 ) -> list[T]:
     """Return what an action makes of each image, as `use` does, in threads.
 
@@ -206,7 +257,7 @@ def use_all(
 
     def one(numbered: tuple[int, Any]) -> Any:
         try:
-            return use(numbered[1], mode, about, action)
+            return use(numbered[1], mode, about, action, levels)
         except UnreadableError as error:
             return Fault(name_of(numbered[1], f"image {numbered[0] + 1}"), str(error))
 

@@ -11,7 +11,7 @@ import pytest
 from walkthrough import page_file
 
 from toolkit.data import load_splits
-from toolkit.data.columns import with_numbers
+from toolkit.data.columns import with_values
 from toolkit.errors import DataError
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import (
@@ -80,7 +80,7 @@ def test_a_wrong_path_is_told_with_the_nearest(write):
     [
         ("list", "a", "holds a: a list is expected"),
         ("object", [1], "holds \\[1\\]: an object is expected"),
-        ("number", "7", "holds 7: a number is expected"),
+        ("number", "seven", "holds seven: a number is expected"),
         ("text", {"a": 1}, "holds {'a': 1}: a text is expected"),
         ("list", [], None),
         ("number", 3, None),
@@ -193,11 +193,33 @@ def test_markers_name_the_kinds():
 )
 def test_a_row_whose_cell_is_no_number_is_told_and_the_others_are_read(cells, values, wrong):
     rows = datasets.Dataset.from_dict({"a": cells, "b": ["x"] * len(cells)})
-    found, told = with_numbers(rows, ["a", "b"])
+    number = Column("input", "number")
+    made, wrong_cells = with_values({"rows": rows}, [("a", number), ("b", number)])
+    found, told = made["rows"], wrong_cells.get("rows")
     assert found["a"][:] == values
     assert told == {row: f"a is {cell!r}: a number is expected" for row, cell in wrong.items()}
     assert found["b"][:] == rows["b"][:]  # not one number: the column is another
     assert found.column_names == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "train", "test", "values"),
+    [
+        ("", ["1", "2"], ["3", "4.5"], ([1.0, 2.0], [3.0, 4.5])),
+        ("", ["1", "2"], ["3", "T4"], (["1", "2"], ["3", "T4"])),
+        ("", ["1", "2"], ["3", "007"], (["1", "2"], ["3", "007"])),
+        ("", ["1", "2"], ["3", "9" * 20], (["1", "2"], ["3", "9" * 20])),
+        ("boolean", ["0", "1"], ["True", "false"], ([False, True], [True, False])),
+        ("number", ["1", "2"], ["0.5", ""], ([1.0, 2.0], [0.5, None])),
+        ("text", ["1", "2"], ["3", "4"], (["1", "2"], ["3", "4"])),
+    ],
+)
+def test_what_texts_are_is_decided_over_all_splits(kind, train, test, values):
+    rows = {"train": datasets.Dataset.from_dict({"a": train}),
+            "test": datasets.Dataset.from_dict({"a": test})}  # fmt: skip
+    found, wrong = with_values(rows, [("a", Column("input", kind))])
+    assert (found["train"]["a"][:], found["test"]["a"][:]) == values
+    assert not any(wrong.values())
 
 
 def test_a_missing_file_is_told_for_its_row_and_a_targets_file_is_not_looked_for(write, tmp_path):

@@ -50,14 +50,15 @@ def test_files_of_one_split_are_joined_and_may_differ_in_form(write, door):
     train = door([str(p) for p in (first, second, third)], split={"test": 1, "validation": 1})
     assert sum(len(part) for part in train.splits.values()) == 13
     assert train.splits["train"].features["note"].dtype == "string"
-    assert train.splits["train"].features["n"].dtype == "float64"
+    assert train.splits["train"].features["n"].dtype == "string"
+    cells = [cell for part in train.splits.values() for cell in part["n"]]
+    assert sorted(cells) == ["1", "1.5", "2", "2", *["3"] * 9]
 
 
 @pytest.mark.parametrize(
     ("second", "what"),
     [
         ("text,label\nc,x\n", "differs from a.csv in the columns n"),
-        ("text,label,n\nc,x,word\n", "does not fit a.csv"),
     ],
 )
 def test_files_of_one_split_that_do_not_fit(write, door, second, what):
@@ -85,9 +86,9 @@ def test_a_wrong_column_names_the_nearest_and_all(write, door):
     assert said == [
         "options.text: there is no column 'text'. Did you mean 'txt'? Columns found: txt, lable. "
         "Name the right one with --set options.text=COLUMN.",
-        "options.label: there is no column 'label'. Did you mean 'lable'? Columns found: txt, "
-        "lable. Name the right one with --set options.label=COLUMN.",
-        "data.split.group: there is no column 'who'. Columns found: txt, lable. "
+        "options.label: there is no column 'label'. Did you mean 'lable'? "
+        "Name the right one with --set options.label=COLUMN.",
+        "data.split.group: there is no column 'who'. "
         "Name the right one with --set data.split.group=COLUMN.",
     ]
 
@@ -252,3 +253,39 @@ def test_columns_without_a_target_need_no_label(write, door):
     columns = {"text": ("text", Column("input", "text"))}
     found = door(write("a.csv", "text\n" + "".join(f"t{n}\n" for n in range(10))), columns)
     assert len(found.splits["train"]) == 7
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_splits_may_differ_in_what_is_not_used(write, door, form):
+    rows = {
+        "train": [{"text": f"a {n}", "label": "xy"[n % 2], "id": n, "when": "2024-01-05", "only": 1,
+                   "part": n, "deep": [1]} for n in range(8)],
+        "test": [{"text": f"b {n}", "label": "xy"[n % 2], "id": f"T{n}", "when": "soon",
+                  "part": n / 2, "deep": {"k": 1}} for n in range(4)],
+    }  # fmt: skip
+    folder = None
+    for name, part in rows.items():
+        if form == "csv":
+            names = [k for k in part[0] if k != "deep"]
+            body = "".join(",".join(str(row[k]) for k in names) + "\n" for row in part)
+            text = ",".join(names) + "\n" + body
+        else:
+            text = lines(part)
+        folder = write(f"d/{name}.{form}", text).parent
+    found = door(folder)
+    train, test = found.splits["train"], found.splits["test"]
+    assert train.features == test.features
+    assert set(train["id"]) <= {str(n) for n in range(8)}
+    assert test["id"][:2] == ["T0", "T1"]
+    assert test["when"][0] == "soon"
+    assert "column 'only' is not used: only train has it" in found.notes
+    if form == "jsonl":
+        assert any(note.startswith("column 'deep' is not used") for note in found.notes)
+        assert test["part"][1] == 0.5
+
+
+def test_a_column_that_is_used_must_fit(write, door):
+    folder = write("d/train.jsonl", lines([{"text": "a", "label": "xy"[n % 2]} for n in range(8)]))
+    write("d/test.jsonl", lines([{"text": {"deep": 1}, "label": "x"}] * 4))
+    with pytest.raises(DataError, match="a text is expected"):
+        door(folder.parent)

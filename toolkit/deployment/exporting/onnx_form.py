@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.deployment.exporting.merged import copy_beside, plain_model
-from toolkit.deployment.exporting.smoothing import smooth
+from toolkit.deployment.exporting.quantizing import quantize, quiet
 from toolkit.deployment.exporting.verification import compare_export, rows_of, summary
 from toolkit.errors import ToolkitError, UserError
 from toolkit.models.find import weights_digest
@@ -34,7 +30,7 @@ def write(run: Run, folder: Path, form: str) -> str:
     """Write the run's model as ONNX, and compare it with the run; return a summary.
 
     Args:
-        form: "onnx" (fp32), or "int8": 8-bit weights, activations quantized dynamically.
+        form: "onnx" (fp32), or "int8": 8-bit weights and activations, see `quantizing`.
 
     Raises:
         UserError: the rows are no longer available, or the scenario generates its predictions.
@@ -47,7 +43,7 @@ def write(run: Run, folder: Path, form: str) -> str:
     restored.plugin.model.config.save_pretrained(folder)
     copy_beside(run.path / "model", folder)
     if form == "int8":
-        _quantize(folder / FILE, calibration_batches(restored, splits))
+        quantize(folder / FILE, calibration_batches(restored, splits))
     found, examples = compare_export(run, restored, splits["test"], folder)
     if form == "onnx" and found["different"]:
         raise ToolkitError(
@@ -85,22 +81,6 @@ def calibration_batches(
     return [{name: value.numpy() for name, value in batch.items()} for batch in batches]
 
 
-def _quantize(file: Path, batches: list[dict[str, np.ndarray[Any, Any]]]) -> None:
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.quantization.registry import IntegerOpsRegistry
-
-    smoothed = file.with_name("smoothed.onnx")
-    with _quiet():
-        smooth(file, smoothed, batches)
-        quantize_dynamic(
-            smoothed, file, weight_type=QuantType.QInt8, per_channel=True,
-            reduce_range=True,  # 7 bits of weights: processors without VNNI saturate at 8
-            # Its "Attention" is an operator of its own, older than ONNX's.
-            op_types_to_quantize=[name for name in IntegerOpsRegistry if name != "Attention"],
-        )  # fmt: skip
-    smoothed.unlink()
-
-
 def write_graph(restored: Predictor, rows: datasets.Dataset, file: Path) -> None:
     """Trace the model with two rows, and write its graph.
 
@@ -117,7 +97,7 @@ def write_graph(restored: Predictor, rows: datasets.Dataset, file: Path) -> None
             setattr(model.config, name, False)
     sizes = {name: _changing(name, batches) for name in batches[0]}
     try:
-        with _quiet(), torch.inference_mode():
+        with quiet(), torch.inference_mode():
             outputs = model(**batches[0])
             program = torch.onnx.export(
                 model, (), kwargs=batches[0], dynamo=True, verbose=False, opset_version=OPSET,
@@ -154,15 +134,3 @@ def _changing(name: str, batches: list[dict[str, Any]]) -> dict[int, Any]:
         for place, (one, other) in enumerate(zip(first.shape, second.shape, strict=True))
         if not place or one != other or whole
     }
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence warnings of exporter and quantizer about versions and missing operators."""
-    before = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            yield
-    finally:
-        logging.disable(before)

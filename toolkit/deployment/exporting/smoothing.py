@@ -36,7 +36,7 @@ def smooth(file: Path, out: Path, batches: Sequence[Mapping[str, Array]]) -> Non
     for node in changed.nodes():
         if node.op_type == "MatMul" and node.input[1] in weights:
             users.setdefault(node.input[0], []).append(node)
-    largest = _largest(file, list(users), batches)
+    largest = _largest(file, list(users), batches) if users else {}
     # A weight that is multiplied with two activations can take the scales of only one.
     taken = [node.input[1] for nodes in users.values() for node in nodes]
     for name, nodes in users.items():

@@ -6,61 +6,59 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Request, Response
 from prometheus_client import generate_latest
 from starlette.requests import ClientDisconnect
-from starlette.responses import FileResponse
+from starlette.responses import FileResponse, JSONResponse
 from starlette.routing import Route
 
 from toolkit.deployment.serving.batcher import Batcher, Rows, later
+from toolkit.deployment.serving.bodies import Bodies
 from toolkit.deployment.serving.fields import unprocessable
-from toolkit.deployment.serving.guard import REPORT, SECURE, Guard, body_of
+from toolkit.deployment.serving.guard import REPORT, SECURE, Guard
 from toolkit.deployment.serving.measures import Measures
 from toolkit.deployment.serving.model import Rejected
 from toolkit.deployment.serving.page import asset, page
 from toolkit.deployment.serving.settings import ServerSettings
-from toolkit.errors import UserError
+from toolkit.deployment.serving.worker import Worker
+from toolkit.errors import ToolkitError, UserError
 from toolkit.runs.prediction_files import inline
 from toolkit.utils import jsonable
 
 if TYPE_CHECKING:
     from toolkit.deployment.serving.model import Served
 
+T = TypeVar("T")
 SHOW = "show"  # in the query of the page's requests: HTML of what the plugin shows
 log = logging.getLogger("toolkit.deployment.serving")
 
 
 def application(models: Sequence[Served], settings: ServerSettings) -> FastAPI:
     """Return the ASGI application that serves models; `/predict` is the first of them."""
-    measures = Measures()
-    # One thread runs all models: several would compete for the same cores.
-    executor = ThreadPoolExecutor(1, "models")
-    batchers = {
-        model.name: Batcher(model.name, model.answers, executor, measures, settings)
-        for model in models
-    }
+    measures, worker, bodies = Measures(), Worker(), Bodies(settings)
+    batchers = {model.name: Batcher(model, worker, measures, settings) for model in models}
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         for batcher in batchers.values():
             await batcher.stop()
-        executor.shutdown()
+        bodies.close()
+        app.state.hangs = worker.close()
 
     app = FastAPI(
         title="toolkit", version=version("toolkit"), lifespan=lifespan, docs_url=None,
         redoc_url=None, description="Fine-tuned models: rows in, predictions out.",
     )  # fmt: skip
     for prefix, model in (("", models[0]), *((f"/models/{model.name}", model) for model in models)):
-        _Endpoints(model, batchers[model.name], measures, settings).add_to(app, prefix)
-    _common(app, models, measures)
+        _Endpoints(model, batchers[model.name], bodies, measures, settings).add_to(app, prefix)
+    _common(app, models, batchers, measures)
     app.add_middleware(Guard, settings=settings)
     return app
 
@@ -71,6 +69,7 @@ class _Endpoints:
 
     model: Served
     batcher: Batcher
+    bodies: Bodies
     measures: Measures
     settings: ServerSettings
 
@@ -109,9 +108,7 @@ class _Endpoints:
                 return _json([{"error": one.why} if isinstance(one, Rejected) else one
                               for one in found])  # fmt: skip
             if SHOW in request.query_params:
-                work = partial(self.model.shown, rows[0], found[0])
-                loop = asyncio.get_running_loop()  # in the one thread that runs all models
-                html = await loop.run_in_executor(self.batcher.executor, work)
+                html = await self._shown(rows[0], found[0])
                 return _json({"prediction": found[0], "html": html})
             return _json(found[0])
         except HTTPException as refused:
@@ -121,14 +118,26 @@ class _Endpoints:
             self.measures.requests.labels(name, str(status)).inc()
             self.measures.seconds.labels(name).observe(time.perf_counter() - start)
 
+    async def _shown(self, row: Mapping[str, Any], prediction: Any) -> str:
+        """Return the HTML of what the plugin shows of a row; "" where that fails or takes long."""
+        seconds = self.settings.timeout
+        work = self.batcher.worker.run(partial(self.model.shown, row, prediction), 2 * seconds)
+        try:  # what has begun is not cancelled, as the next job would begin beside it
+            return await asyncio.wait_for(asyncio.shield(work), seconds)
+        except (TimeoutError, ToolkitError):
+            return ""
+
     async def _predicted(self, request: Request) -> tuple[Rows, list[Any], bool]:
         """Return the rows of a request, an answer for each, and whether they are a list."""
-        settings, several = self.settings, True
+        settings = self.settings
         end = time.monotonic() + settings.timeout
         try:
-            body = await body_of(request, settings.body_bytes, settings.timeout)
-            rows, several, wrong = self.model.fields.read(body, settings.request_rows)
-            found = await self.batcher.predict(rows, end - time.monotonic())
+            async with self.bodies.of(request) as body:
+                reader = partial(self.model.fields.read, rows=settings.request_rows,
+                                 pixels=settings.request_pixels)  # fmt: skip
+                rows, several, wrong, pixels = await self.bodies.read(body, reader)
+                work = self.batcher.predict(rows, end - time.monotonic(), pixels)
+                found = await _while_connected(request, work)
             for place in sorted(wrong):
                 found.insert(place, Rejected(wrong[place]))
             if all(isinstance(one, Rejected) for one in found):
@@ -151,12 +160,36 @@ class _Endpoints:
             raise HTTPException(500, what) from None
 
 
-def _common(app: FastAPI, models: Sequence[Served], measures: Measures) -> None:
+async def _while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of work, which is given up where the client disconnects."""
+
+    async def gone() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+
+    tasks = asyncio.ensure_future(work), asyncio.ensure_future(gone())
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if tasks[0].done():
+            return tasks[0].result()
+        raise ClientDisconnect
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _common(
+    app: FastAPI, models: Sequence[Served], batchers: Mapping[str, Batcher], measures: Measures
+) -> None:
     """Add the routes of the server itself."""
 
-    @app.get("/health", tags=["server"], summary="Whether the server accepts requests")
-    async def health() -> Any:
-        return {"status": "ok", "models": [model.name for model in models]}
+    @app.get("/health", tags=["server"], summary="Whether the server can predict",
+             responses={503: {"description": "a model cannot predict at present"}})  # fmt: skip
+    async def health() -> Response:
+        faults = {name: one.fault for name, one in batchers.items() if one.fault}
+        told = {"status": "failing", "faults": faults} if faults else {"status": "ok"}
+        names = [model.name for model in models]
+        return JSONResponse({**told, "models": names}, 503 if faults else 200)
 
     @app.get("/metrics", tags=["server"], summary="Counters and timings, for Prometheus")
     async def metrics() -> Response:
@@ -180,12 +213,13 @@ def _json(value: Any) -> Response:
 def _errors(settings: ServerSettings) -> dict[int | str, dict[str, Any]]:
     """Return the error codes of `/predict`, for the OpenAPI schema."""
     found = {
-        408: "the body arrived too slowly",
+        408: "the headers or the body arrived too slowly",
         413: f"the body is larger than {settings.body_bytes:,} bytes",
-        415: "the content type is not JSON",
+        415: "the content type is not JSON, or the body is compressed",
         422: "rows that the model cannot process, each with the reason",
         429: "too many rows are waiting: Retry-After gives the seconds to wait",
-        503: f"no prediction within {settings.timeout:g} s",
+        431: "too many or too large headers",
+        503: f"no prediction within {settings.timeout:g} s, or too many large requests",
     }
     if settings.api_key is not None:
         found[401] = "missing or wrong API key: send Authorization: Bearer KEY"

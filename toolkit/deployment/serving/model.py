@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fastapi import HTTPException
 
 from toolkit.data import prediction_rows
 from toolkit.deployment.serving.batcher import Rows
 from toolkit.deployment.serving.fields import Fields
+from toolkit.deployment.serving.worker import DiedError, as_error
 from toolkit.errors import UserError
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import columns
@@ -35,13 +40,29 @@ class Rejected(NamedTuple):
 Answers = list["Prediction | Rejected"]
 
 
-class Served:
-    """A model under a name."""
+#: Whether anybody waits for what this thread predicts; one that was left behind has its own.
+_wanted: ContextVar[Callable[[], bool]] = ContextVar("wanted", default=lambda: True)
 
-    def __init__(self, name: str, run: Run, restored: Predictor) -> None:
-        self.name, self.run, self.restored = name, run, restored
-        self.fields = Fields(restored.plugin)
-        plugin = type(restored.plugin)
+
+class UnwantedError(Exception):
+    """Nobody waits for the predictions any more."""
+
+
+class Served:
+    """A model under a name.
+
+    Args:
+        load: loads the model of the run, again where it has failed.
+
+    Raises:
+        UserError: as `load` does.
+    """
+
+    def __init__(self, name: str, run: Run, load: Callable[[], Predictor]) -> None:
+        self.name, self.run, self._load = name, run, load
+        self._use(load())
+        self.fields = Fields(self.restored.plugin)
+        plugin = type(self.restored.plugin)
         # A plugin that derives columns from other rows must not see those of other requests.
         self._apart = plugin.add_features is not Plugin.add_features
 
@@ -60,16 +81,57 @@ class Served:
             "example": self.fields.example,
         }  # fmt: skip
 
-    def answers(self, requests: Sequence[Rows]) -> list[Answers | Exception]:
-        """Return for each request its predictions, with `Rejected` for rows; or its error."""
+    def answers(
+        self, requests: Sequence[Rows], wanted: Callable[[], bool]
+    ) -> list[Answers | Exception]:
+        """Return for each request its predictions, with `Rejected` for rows; or its error.
+
+        Args:
+            wanted: is asked before each pass of the model; where it is False, the work is given up.
+        """
+        token = _wanted.set(wanted)
+        try:
+            return self._answers(requests)
+        finally:
+            _wanted.reset(token)
+
+    def restore(self, afresh: bool) -> None:
+        """Load the model again, where it is to be or cannot predict its example.
+
+        Raises:
+            Exception: whatever its loading, or its prediction, raises.
+        """
+        if afresh or self._fails() is not None:
+            self._use(self._load())
+            if fault := self._fails():
+                raise fault
+
+    def _use(self, restored: Predictor) -> None:
+        self.restored = restored
+        for model in (restored.plugin.model, *restored.others):
+            model.register_forward_pre_hook(_give_up_unwanted)
+
+    def _fails(self) -> Exception | None:
+        """Return why the example cannot be predicted; a refusal of it is no failure."""
+        try:
+            body = json.dumps(self.fields.example).encode()
+            rows = self.fields.read(body, 1).rows
+        except HTTPException:  # then there is nothing to try it with
+            return None
+        (found,) = self._answers([rows])
+        return found if isinstance(found, Exception) and not isinstance(found, UserError) else None
+
+    def _answers(self, requests: Sequence[Rows]) -> list[Answers | Exception]:
+        _give_up_unwanted()
         try:
             return list(self._together(requests))
-        except Exception as error:
+        except BaseException as raised:  # a panic of a library in Rust is no Exception
+            error = as_error(raised)
             if len(requests) > 1:  # one faulty request must not affect the others
-                return [self.answers([rows])[0] for rows in requests]
-            if self._apart or len(requests[0]) == 1:
+                return [self._answers([rows])[0] for rows in requests]
+            if self._apart or len(requests[0]) == 1 or isinstance(error, DiedError):
                 return [error]
-            alone = [self.answers([[row]])[0] for row in requests[0]]
+            alone = [self._answers([[row]])[0] for row in requests[0]]
             if all(isinstance(one, Exception) for one in alone):
                 return [error]
             return [[Rejected(_reason(one)) if isinstance(one, Exception) else one[0]
@@ -119,3 +181,8 @@ def _reason(error: Exception) -> str:
         return str(error)
     log.error("a row could not be predicted", exc_info=error)
     return "the model failed on this row; the server's log has the reason"
+
+
+def _give_up_unwanted(*_: Any) -> None:
+    if not _wanted.get()():
+        raise UnwantedError

@@ -27,6 +27,7 @@ async function rowOf(form) {
     else if (kind === "boolean") row[name] = input.checked;
     else if (kind === "list" || kind === "object") row[name] = JSON.parse(input.value);
     else if (kind === "number") row[name] = input.value === "" ? null : Number(input.value);
+    else if (kind === "any") row[name] = input.value === "" ? null : input.value;
     else row[name] = input.value;
   }
   return row;

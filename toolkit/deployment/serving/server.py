@@ -9,6 +9,7 @@ import re
 import socket
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,21 +39,30 @@ class Server:
             import uvicorn
 
             from toolkit.deployment.serving.app import application
+            from toolkit.deployment.serving.connection import limited
         except ImportError as error:
             raise UserError(f"serving needs {error.name}: pip install 'toolkit[serve]'") from None
 
         self._socket = _bound(self.settings)
         try:
             models = _served(runs, ComputeConfig(self.settings.runtime, self.settings.dtype))
+            self._app = application(models, self.settings)
+            # Malformed requests are warnings of its logger, and anybody may send them.
             config = uvicorn.Config(
-                application(models, self.settings), log_level="warning", access_log=False,
+                self._app, http=limited(self.settings), ws="none", log_level="error",
                 timeout_graceful_shutdown=round(self.settings.timeout) + 1, server_header=False,
+                access_log=False,
             )  # fmt: skip
         except BaseException:
             self._socket.close()
             raise
         self._uvicorn = _stopped_by_signals(config)
         self._thread: threading.Thread | None = None
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a prediction still runs in a server that has stopped: nothing can end it."""
+        return bool(getattr(self._app.state, "hangs", False))
 
     @property
     def url(self) -> str:
@@ -116,7 +126,8 @@ def _served(runs: Mapping[str, Run], computing: ComputeConfig) -> list[Any]:
         raise UserError(faults)
     quiet_loggers()
     quiet_libraries()
-    return [Served(name, run, load_predictor(run.path, computing)) for name, run in runs.items()]
+    return [Served(name, run, partial(load_predictor, run.path, computing))
+            for name, run in runs.items()]  # fmt: skip
 
 
 def _bound(settings: ServerSettings) -> socket.socket:

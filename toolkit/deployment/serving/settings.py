@@ -16,7 +16,9 @@ class ServerSettings:
 
     port: 0 takes a free one. api_key: required for any host but loopback. batch_rows: most rows of
     a batch. wait: seconds that a batch waits for further requests. queue_rows: most rows that wait.
-    request_rows, body_bytes: limits of one request. timeout: of a request, in seconds.
+    request_rows, body_bytes, request_pixels: limits of one request. timeout: of a request, in
+    seconds. connections: that are open at the same time. head_seconds: from a connection, or a
+    request's first byte, to the end of its headers.
     runtime, dtype: as of `toolkit.runs.compute.ComputeConfig`.
     """
 
@@ -28,9 +30,22 @@ class ServerSettings:
     queue_rows: int = 2048
     request_rows: int = 256
     body_bytes: int = 10_000_000
+    request_pixels: int = 100_000_000
     timeout: float = 30.0
+    connections: int = 512
+    head_seconds: float = 10.0
     runtime: str = "torch"
     dtype: str = "float32"
+
+    @property
+    def queue_pixels(self) -> int:
+        """Most pixels of images that wait."""
+        return 4 * self.request_pixels
+
+    @property
+    def body_room(self) -> int:
+        """Most bytes that the bodies of all requests may have together."""
+        return 8 * self.body_bytes
 
     @property
     def on_loopback(self) -> bool:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit_plugins.tabular.frame import finite_of, milliseconds_of, to_frame
+from toolkit_plugins.tabular.frame import finite_of, to_frame
 from toolkit_plugins.tabular.fraud_detection import history
 from toolkit_plugins.tabular.fraud_detection.history import DAY, Windows
-from toolkit_plugins.tabular.fraud_detection.schema import frauds_of
+from toolkit_plugins.tabular.fraud_detection.schema import AMOUNT, frauds_of
+from toolkit_plugins.tabular.money import values_of
+from toolkit_plugins.tabular.times import milliseconds_of
 
 if TYPE_CHECKING:
     import datasets
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 TIME = "time_ms"  # the time of a row in milliseconds
+SECONDS = "time_seconds"  # the same, for splits, where the table's own times do not sort as texts
 # The time of the last fraud of its card that was known when the row's day began, or -1.
 KNOWN = "card_fraud_ms"
 
@@ -37,17 +40,17 @@ def names(schema: Schema, windows: Windows) -> list[str]:
 def with_history(rows: datasets.Dataset, schema: Schema, windows: Windows) -> datasets.Dataset:
     """Return the rows with the columns of their history; those that they bring are kept.
 
+    Amounts that are texts come as numbers, too, and times that begin with days or months in
+    seconds, by which splits can be made.
+
     Raises:
         DataError: times, amounts or labels that cannot be used.
     """
-    if schema.time is None:
-        return rows
     import datasets
     import pyarrow as pa
 
-    wanted = [*names(schema, windows), TIME, KNOWN]
     there = set(rows.column_names)
-    if set(wanted) <= there:
+    if set(_wanted(schema, windows)) <= there:
         return rows
     columns = {
         name: pa.array(values)
@@ -58,15 +61,31 @@ def with_history(rows: datasets.Dataset, schema: Schema, windows: Windows) -> da
     return datasets.concatenate_datasets([rows, made], axis=1)
 
 
+def _wanted(schema: Schema, windows: Windows) -> list[str]:
+    history = [] if schema.time is None else [*names(schema, windows), TIME, KNOWN]
+    seconds = [SECONDS] if schema.day_first is not None else []
+    return [*([AMOUNT] if schema.decimal else []), *seconds, *history]
+
+
 def _columns(
     rows: datasets.Dataset, schema: Schema, windows: Windows
 ) -> Iterator[tuple[str, Array]]:
+    import polars as pl
+
     there = rows.column_names
     needed = [schema.time, schema.amount, *schema.entities]
     label = schema.label if schema.label in there else None
     chosen = [name for name in (*needed, label) if name is not None]
     frame = to_frame(rows, chosen)
-    times = milliseconds_of(frame[str(schema.time)])
+    if schema.amount and schema.decimal:
+        texts = frame[schema.amount].cast(pl.String)
+        frame = frame.with_columns(values_of(texts, schema.decimal))
+        yield AMOUNT, frame[schema.amount].to_numpy()
+    if schema.time is None:
+        return
+    times = milliseconds_of(frame[str(schema.time)], schema.day_first)
+    if schema.day_first is not None:
+        yield SECONDS, times / 1000
     yield TIME, times
     yield f"{schema.time}_hour", ((times % DAY) / (DAY / 24)).astype(np.float32)
     # 1970-01-01 was a Thursday.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import DataError, Fault, ModelError
+from toolkit.models import truncation
 from toolkit.utils.text import listing
 from toolkit_plugins.tabular.batches import as_text
 from toolkit_plugins.tabular.frame import finite_of, numbers_of, to_frame
@@ -39,12 +40,16 @@ def example(processor: TransactionProcessor) -> dict[str, Any]:
     if schema.time is not None:
         found[schema.time] = "2026-01-31 12:00:00"
     if schema.amount is not None:
-        found[schema.amount] = usual.get(schema.amount, 10.0)
+        amount = usual.get(str(schema.money), 10.0)
+        written = f"{amount:.2f}".replace(".", schema.decimal or ".")
+        found[schema.amount] = written if schema.decimal else amount
     found |= dict.fromkeys(schema.entities, "1")
     found |= {name: usual.get(name, 0.0) for name in schema.numeric}
     for name in schema.categorical:
         values = processor.vocabularies.get(name)
         found[name] = values[0] if values else ""
+    if schema.label is not None and schema.time is not None and schema.entities:
+        found[schema.label] = None  # of earlier rows, where it is known
     return found
 
 
@@ -66,15 +71,19 @@ def continued(
     return replace(before, schema=now.schema, label_delay=now.label_delay)
 
 
-def tokens(processor: TransactionProcessor, rows: datasets.Dataset, longest: int) -> dict[str, Any]:
-    """Return token ids of rows written as text, and their number."""
+def tokens(
+    processor: TransactionProcessor, rows: datasets.Dataset, limit: int
+) -> tuple[dict[str, Any], int]:
+    """Return token ids of rows written as text and their number, and how many rows are cut."""
     names = [*processor.numeric, *processor.vocabularies]
     frame = to_frame(rows, names)
     texts = [as_text(row) for row in frame.iter_rows(named=True)]
-    limit = min(longest, processor.tokenizer.model_max_length)
     found = dict(processor.tokenizer(texts, truncation=True, max_length=limit))
     found["length"] = [len(ids) for ids in found["input_ids"]]
-    return found
+    cut = truncation.count_cut(
+        processor.tokenizer, found["length"], limit, lambda rows: ([texts[n] for n in rows], None)
+    )
+    return found, cut
 
 
 def features(processor: TransactionProcessor, rows: datasets.Dataset) -> tuple[Array, Array]:
@@ -96,7 +105,7 @@ def fitted(
     Raises:
         DataError: the model would have nothing to read.
     """
-    names = [*([schema.amount] if schema.amount else []), *schema.numeric, *history]
+    names = [*([schema.money] if schema.money else []), *schema.numeric, *history]
     if not (names or schema.categorical):
         raise DataError(Fault("options", "no column is left for the model to read"))
     frame = to_frame(rows, [*names, *schema.categorical])
@@ -112,7 +121,7 @@ def fitted(
 
 def amounts(rows: datasets.Dataset, schema: Schema) -> Array:
     """Return the amount of each row; 1 where the table has none."""
-    name = schema.amount
+    name = schema.money
     return finite_of(to_frame(rows, [name])[name]) if name else np.ones(len(rows))
 
 

@@ -47,6 +47,9 @@ class FraudOptions(Options):
     time: FieldColumn | None = Field(
         None, description="column of the time (UTC where it names no zone)"
     )
+    day_first: bool | None = Field(
+        None, description="whether 03/11/2024 is 3 November; by default as other rows show"
+    )
     amount: FieldColumn | None = Field(None, description="column of the amount")
     entities: list[FieldColumn] | None = Field(
         None, description="columns of card, customer, terminal, ...; the first is the card"

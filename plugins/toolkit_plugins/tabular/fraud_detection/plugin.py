@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toolkit.errors import DataError, Fault, RecipeError
-from toolkit.models import pretrained
+from toolkit.models import pretrained, truncation
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import Baseline, Prediction, Row
 from toolkit_plugins.tabular import batches
-from toolkit_plugins.tabular.frame import to_frame
+from toolkit_plugins.tabular.frame import to_frame, with_numbers
 from toolkit_plugins.tabular.fraud_detection import features, inputs, model, records, split_checks
 from toolkit_plugins.tabular.fraud_detection.options import FraudOptions
 from toolkit_plugins.tabular.fraud_detection.processor import FILE, TransactionProcessor
 from toolkit_plugins.tabular.fraud_detection.proposals import resolve
 from toolkit_plugins.tabular.fraud_detection.schema import Schema, truth_of
-from toolkit_plugins.tabular.fraud_detection.threshold import cheapest, logit, platt
+from toolkit_plugins.tabular.fraud_detection.threshold import at_rate, cheapest, logit, platt
+
+if TYPE_CHECKING:
+    from toolkit.recipe.schema import SplitSpec
 
 Array = np.ndarray[Any, Any]
 
@@ -33,6 +36,7 @@ class FraudDetection(Plugin[FraudOptions]):
 
     def add_features(self, rows: Any) -> Any:
         """Return the rows with the history of each: see `history`."""
+        rows = with_numbers(rows)
         if self.processor is not None:  # a saved model knows its columns
             self.schema = self.processor.schema
             inputs.require(rows, self.schema)
@@ -40,6 +44,12 @@ class FraudDetection(Plugin[FraudOptions]):
             split_time = self.recipe.data.split.time if self.recipe else None
             self.schema = resolve(to_frame(rows), self.options, split_time)
         return features.with_history(rows, self.schema, self.options.history)
+
+    def plan_split(
+        self, spec: SplitSpec, target: str | None
+    ) -> tuple[SplitSpec, str | None, Sequence[str]]:
+        """Return splits by time where rows have one, else at random: see `split_checks.plan`."""
+        return split_checks.plan(spec, self._schema, self.options.label_delay)
 
     def load_processor(self) -> Any:
         """Return the processor: fitted on train, or that of the checkpoint."""
@@ -71,7 +81,7 @@ class FraudDetection(Plugin[FraudOptions]):
         numbers, kinds = inputs.features(self.processor, split)
         columns: dict[str, Any] = {"numbers": numbers}
         if model.reads_text(self.options, self.model_path):
-            columns = inputs.tokens(self.processor, split, self.options.max_length)
+            columns, self._cut[name] = inputs.tokens(self.processor, split, self._longest)
         elif kinds.shape[1]:
             columns["kinds"] = kinds
         if self.options.task == "pretrain":
@@ -94,6 +104,10 @@ class FraudDetection(Plugin[FraudOptions]):
 
     def loss(self) -> Callable[..., Any] | None:
         """Return cross-entropy or focal loss (Lin et al. 2017), with the weight of frauds."""
+        smoothing = self.recipe.label_smoothing if self.recipe else 0.0
+        if smoothing and (self.options.task == "pretrain" or self.options.loss == "focal"):
+            what = "is for options.loss cross_entropy; masked fields and focal loss know none"
+            raise RecipeError(Fault("training.label_smoothing_factor", what))
         if self.options.task == "pretrain":
             return None
         weights = (1.0, 1.0)
@@ -101,7 +115,7 @@ class FraudDetection(Plugin[FraudOptions]):
             truth = self.truth(self.data["train"])
             weights = inputs.class_weights(truth, self.options.fraud_weight)
         gamma = 0.0 if self.options.loss == "cross_entropy" else self.options.focal_gamma
-        return batches.Loss(weights, gamma)
+        return batches.Loss(weights, gamma, smoothing)
 
     def trainer(self, **parts: Any) -> Any:
         """Return the Trainer, on the rows whose label is used: others teach nothing."""
@@ -142,7 +156,7 @@ class FraudDetection(Plugin[FraudOptions]):
         return abs(float(prediction["score"]) - float(self.calibration.get("threshold", 0.5)))
 
     def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, Any]:
-        """Return slope and shift of the log odds (Platt), and the threshold of least cost."""
+        """Return slope and shift of the log odds (Platt), and the threshold: see `choose`."""
         if self.options.task == "pretrain" or self.data is None:
             return {}
         rows = self.data["validation"]
@@ -152,10 +166,12 @@ class FraudDetection(Plugin[FraudOptions]):
         return {"slope": slope, "shift": shift, "threshold": self.choose(scores, rows)}
 
     def choose(self, scores: Array, rows: Any) -> float:
-        """Return the threshold of least cost on labelled rows."""
+        """Return the threshold of least cost on labelled rows; of a rate without amounts."""
         truth, options = self.truth(rows), self.options
         if not truth.any():
             return 0.5
+        if self._schema.money is None:
+            return at_rate(scores, truth, max(options.false_positive_rates, default=0.0))
         amounts = inputs.amounts(rows, self._schema)
         return cheapest(scores, truth, amounts, options.cost_alarm, options.cost_missed)[0]
 
@@ -190,7 +206,7 @@ class FraudDetection(Plugin[FraudOptions]):
         ]
 
     def figures(self, predictions: Iterable[Prediction]) -> Mapping[str, Any]:
-        """Return the precision-recall curve and cost by threshold, of the scored test rows."""
+        """Return the precision-recall curve, and cost by threshold, of the scored test rows."""
         from toolkit_plugins.tabular.fraud_detection import scoring
 
         if self.options.task == "pretrain" or self.data is None:
@@ -200,14 +216,19 @@ class FraudDetection(Plugin[FraudOptions]):
         kept = np.ones(len(rows), bool)
         if self._known_from is not None:
             kept = np.asarray(rows.with_format("numpy")[features.KNOWN][:]) < self._known_from
+        amounts = inputs.amounts(rows, self._schema)[kept] if self._schema.money else None
         return scoring.curves(
-            scores[kept], self.truth(rows)[kept], inputs.amounts(rows, self._schema)[kept],
-            self.options, self.calibration.get("threshold", 0.5),
+            scores[kept], self.truth(rows)[kept], amounts, self.options,
+            self.calibration.get("threshold", 0.5),
         )  # fmt: skip
 
     def notes(self) -> list[str]:
         """Report which role each column was given, and what is unusual about them."""
         found = split_checks.notes(self.data, self._schema, self.options.task == "detect")
+        if self._cut:
+            found += truncation.notes(
+                self._cut, self.data or {}, self._longest, "options.max_length", "every baseline"
+            )
         if self.recipe is not None and model.needs_import(self.options, self.recipe.model):
             found.append(
                 "the saved model is of a class of this plugin: AutoModel loads it after "
@@ -223,6 +244,15 @@ class FraudDetection(Plugin[FraudOptions]):
         """Return the numbers of the training rows whose label is used."""
         seed = self.recipe.seed if self.recipe else 0
         return inputs.labelled(self.truth(rows), self.options.label_share, seed)
+
+    @property
+    def _longest(self) -> int:
+        return int(min(self.options.max_length, self.processor.tokenizer.model_max_length))
+
+    @cached_property
+    def _cut(self) -> dict[str, int]:
+        """How many rows of a split are cut as texts, as `prepare` has found it."""
+        return {}
 
     @property
     def _schema(self) -> Schema:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -11,6 +10,8 @@ import numpy as np
 
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing
+from toolkit_plugins.tabular import money, times
+from toolkit_plugins.tabular.fraud_detection import naming
 from toolkit_plugins.tabular.fraud_detection.schema import Schema, as_label
 
 if TYPE_CHECKING:
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
     from toolkit_plugins.tabular.fraud_detection.options import FraudOptions
 
-LABELS = ("fraud", "label", "class", "target", "default", "y")
-AMOUNTS = ("amount", "amt", "price", "value", "sum")
-TIMES = ("time", "date", "timestamp")
-ENTITIES = ("card", "customer", "client", "account", "user", "terminal", "merchant", "device", "id")
 POSITIVE = ("1", "true", "yes", "fraud", "fraudulent", "y")
 MOST_CATEGORIES = 100  # different values of a proposed categorical column
 SAMPLE = 100_000  # rows that a proposal looks at
@@ -44,7 +41,7 @@ def resolve(frame: pl.DataFrame, options: FraudOptions, split_time: str | None) 
     if twice:
         raise DataError(Fault("options", f"{listing(twice)} is named twice"))
     _check_plain(frame, used)
-    label = options.label or _label(frame, set(used))
+    label = options.label or naming.label(frame, set(used))
     start = Schema(
         options.time or split_time,
         options.amount,
@@ -52,6 +49,7 @@ def resolve(frame: pl.DataFrame, options: FraudOptions, split_time: str | None) 
         tuple(options.numeric or ()),
         tuple(options.categorical or ()),
         label,
+        day_first=options.day_first,
     )
     if options.task == "detect" and label is None:
         raise DataError(
@@ -74,15 +72,6 @@ def _check_plain(frame: pl.DataFrame, names: list[str]) -> None:
         raise DataError(faults)
 
 
-def _label(frame: pl.DataFrame, used: set[str]) -> str | None:
-    for word in LABELS:
-        for name in frame.columns:
-            parts = re.split(r"[^a-z]+", name.lower())
-            if word in parts and name not in used and frame[name].drop_nulls().n_unique() == 2:
-                return name
-    return None
-
-
 def _values(frame: pl.DataFrame, label: str, fraud: str | None) -> tuple[str, str]:
     values = frame[label].drop_nulls()
     counts = {as_label(row[label]): int(row["count"])
@@ -100,19 +89,11 @@ def _values(frame: pl.DataFrame, label: str, fraud: str | None) -> tuple[str, st
 
 def _proposed(frame: pl.DataFrame, schema: Schema, options: FraudOptions) -> Schema:
     """Propose roles for the columns that the options leave open."""
-    left = [n for n in frame.columns if n not in _used(schema)]
     notes: list[str] = [] if options.label else [f"label={schema.label}"]
-    nothing_given = options.entities is None and options.time is None and schema.time is None
-    if schema.time is None and (found := next(filter(lambda n: _is_time(frame[n]), left), None)):
-        schema = replace(schema, time=found)
-    if options.time is None and schema.time:
-        notes.append(f"time={schema.time}")
-    if schema.amount is None and (found := _named(frame, left, AMOUNTS)):
-        schema = replace(schema, amount=found)
-        notes.append(f"amount={found}")
-    left = [n for n in left if n not in _used(schema)]
+    schema = _amount(frame, _time(frame, schema, notes), options, notes)
+    left = [n for n in frame.columns if n not in _used(schema)]
     if options.entities is None and schema.time is not None:
-        schema = replace(schema, entities=tuple(n for n in left if _is_entity(frame[n])))
+        schema = replace(schema, entities=tuple(n for n in left if naming.is_entity(frame[n])))
         notes.append(f"entities=[{', '.join(schema.entities)}]")
     if options.numeric is None and options.categorical is None:
         passed, numeric, categorical = [], [], []
@@ -124,44 +105,52 @@ def _proposed(frame: pl.DataFrame, schema: Schema, options: FraudOptions) -> Sch
         schema = replace(schema, numeric=tuple(numeric), categorical=tuple(categorical))
         notes += [f"numeric=[{', '.join(numeric)}]", f"categorical=[{', '.join(categorical)}]"]
         notes += [f"left out: {', '.join(passed)}"] if passed else []
-    if nothing_given and schema.time is None:
-        notes.append("no time, so no history")
     return replace(schema, proposed=tuple(notes))
+
+
+def _time(frame: pl.DataFrame, schema: Schema, notes: list[str]) -> Schema:
+    """Propose the time, and find out in which order its days and months are."""
+    left = [n for n in frame.columns if n not in _used(schema)]
+    if schema.time is None:
+        found, others = naming.time(frame, left)
+        clocks = [n for n in left if naming.counts_from_a_start(frame[n])]
+        if found is not None:
+            schema = replace(schema, time=found)
+            notes.append(f"time={found}" + (f" (not {listing(others)})" if others else ""))
+        else:
+            notes += [f"{n} holds no dates: a number like others; to split by it and to use the "
+                      f"history, set options.time={n}" for n in clocks[:1]]  # fmt: skip
+    if schema.time is None:
+        return schema
+    return replace(schema, day_first=times.day_first(frame[schema.time], schema.day_first))
+
+
+def _amount(frame: pl.DataFrame, schema: Schema, options: FraudOptions, notes: list[str]) -> Schema:
+    """Propose the amount; without a history, which needs all of them, only one without gaps."""
+    import polars as pl
+
+    if schema.amount is None:
+        left = [n for n in frame.columns if n not in _used(schema)]
+        found, several = naming.amount(frame, left)
+        if several:
+            notes.append(f"no amount: it may be {listing(several)} (options.amount)")
+        nulls = 0 if found is None else frame[found].null_count()
+        if nulls and schema.time is None:
+            notes.append(f"{found} is not used as the amount: {nulls:,} rows have none")
+        elif found is not None:
+            schema = replace(schema, amount=found)
+            notes.append(f"amount={found}")
+    if schema.amount is None or frame[schema.amount].dtype != pl.String:
+        return schema
+    mark = money.decimal_mark(frame[schema.amount])
+    name = {".": "point", ",": "comma"}[mark]
+    notes.append(f"{schema.amount} is read as amounts with a decimal {name}")
+    return replace(schema, decimal=mark)
 
 
 def _used(schema: Schema) -> set[str | None]:
     return {schema.time, schema.amount, schema.label, *schema.entities, *schema.numeric,
             *schema.categorical}  # fmt: skip
-
-
-def _named(frame: pl.DataFrame, names: list[str], words: tuple[str, ...]) -> str | None:
-    for word in words:
-        for name in names:
-            if word in re.split(r"[^a-z]+", name.lower()) and frame[name].dtype.is_numeric():
-                return name
-    return None
-
-
-def _is_time(column: pl.Series) -> bool:
-    import polars as pl
-
-    if column.dtype.is_temporal():
-        return True
-    text = column.dtype == pl.String and bool(
-        column.drop_nulls().head(100).str.contains(r"^\s*\d{4}-\d{2}-\d{2}").all()
-    )
-    words = re.split(r"[^a-z]+", column.name.lower())
-    return text and any(word in words or column.name.lower().endswith(word) for word in TIMES)
-
-
-def _is_entity(column: pl.Series) -> bool:
-    """Return whether name and values are an entity's: values recur, unlike a row number."""
-    import polars as pl
-
-    words = re.split(r"[^a-z]+", column.name.lower())
-    named = any(word in words for word in ENTITIES) or column.name.lower().endswith("id")
-    codes = column.dtype.is_integer() or column.dtype == pl.String
-    return named and codes and 2 < column.n_unique() < 0.5 * len(column)
 
 
 def _role(frame: pl.DataFrame, name: str, schema: Schema) -> str:
@@ -172,19 +161,30 @@ def _role(frame: pl.DataFrame, name: str, schema: Schema) -> str:
     different = column.n_unique()
     if different < 2:
         return "always the same"
+    if column.dtype == pl.String and times.is_iso(column):
+        return "dates"
     text = column.dtype in (pl.String, pl.Boolean, pl.Categorical)
     if text and different > MOST_CATEGORIES:
         return f"{different:,} different texts"
     if not text and not column.dtype.is_numeric():
         return str(column.dtype)
-    if not text and different == len(column):
+    if column.dtype.is_integer() and different == len(column):
         return "a row number"
     if schema.label is not None and gives_away(frame, name, schema) > GIVES_AWAY:
         return "nearly determines the label (leakage?)"
-    if schema.time is not None and not text and _goes_with(column, frame[schema.time]):
+    if schema.time is not None and not text and _goes_with(column, _clock(frame, schema)):
         return f"goes with {schema.time}"
     # Codes of few values are categories; counts and codes of many may be ordered.
     return "categorical" if text or (column.dtype.is_integer() and different <= 12) else "numeric"
+
+
+def _clock(frame: pl.DataFrame, schema: Schema) -> pl.Series:
+    import polars as pl
+
+    column = frame[str(schema.time)]
+    if schema.day_first is None:
+        return column
+    return pl.Series(times.milliseconds_of(column, schema.day_first))
 
 
 def _goes_with(column: pl.Series, time: pl.Series) -> bool:
@@ -222,7 +222,7 @@ def leaks(frame: pl.DataFrame, schema: Schema) -> Iterator[str]:
     """Yield columns in use that nearly determine the label (leakage)."""
     if schema.label is None:
         return
-    own = (schema.amount,) if schema.amount else ()
+    own = (schema.money,) if schema.money else ()
     for name in (*own, *schema.numeric, *schema.categorical):
         if name in frame.columns and gives_away(frame, name, schema) > GIVES_AWAY:
             yield name

@@ -48,7 +48,7 @@ def references(rows: Sequence[Row], schema: Schema, known_from: int | None) -> l
             "fraud": int(as_label(row[label]) == schema.labels[1]),
             "day": row[features.TIME] // DAY if schema.time else 0,
             "card": batches.number_of(row[schema.entities[0]] if schema.entities else place),
-            "amount": row[schema.amount] if schema.amount else 1.0,
+            "amount": row[schema.money] if schema.money else 1.0,
             "scored": known_from is None or row[features.KNOWN] < known_from,
         }
         for place, row in enumerate(rows)

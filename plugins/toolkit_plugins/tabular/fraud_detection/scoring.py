@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.errors import UserError
+from toolkit.errors import Fault, UserError
 from toolkit.plugin_types import Curve
 from toolkit.utils.text import nearest
 from toolkit_plugins.tabular.fraud_detection import metrics
@@ -30,6 +30,8 @@ def modules(options: FraudOptions, schema: Schema, wanted: list[str]) -> Mapping
         makers: dict[str, Any] = {"masked_field_loss": metrics.MaskedFieldLoss}
     else:
         makers = _detecting(options, schema)
+    if "expected_cost" in wanted and "expected_cost" not in makers and options.task == "detect":
+        raise UserError(Fault("report.metrics", "expected_cost weighs amounts: set options.amount"))
     unknown = [name for name in wanted if name not in makers]
     if unknown:
         name = unknown[0]
@@ -49,33 +51,43 @@ def _detecting(options: FraudOptions, schema: Schema) -> dict[str, Any]:
         found[f"recall_at_fpr_{rate:g}"] = lambda rate=rate: metrics.RecallAtFalsePositiveRate(rate)
     if schema.time is not None and schema.entities:
         found[f"card_precision_{options.cards}"] = lambda: metrics.CardPrecision(options.cards)
-    found["expected_cost"] = lambda: metrics.ExpectedCost(options.cost_alarm, options.cost_missed)
+    if schema.money is not None:
+        costs = options.cost_alarm, options.cost_missed
+        found["expected_cost"] = lambda: metrics.ExpectedCost(*costs)
     return found
 
 
 def curves(
-    scores: Array, truth: Array, amounts: Array, options: FraudOptions, threshold: float
+    scores: Array, truth: Array, amounts: Array | None, options: FraudOptions, threshold: float
 ) -> Mapping[str, Curve]:
-    """Return the precision-recall curve and cost by threshold, the chosen threshold marked."""
+    """Return the precision-recall curve and, with amounts, cost; the chosen threshold marked."""
     alerts = scores >= threshold
     caught, frauds = float(truth[alerts].sum()), max(float(truth.sum()), 1.0)
     at = (caught / frauds, caught / max(float(alerts.sum()), 1.0))
-    _, bounds, costs = cheapest(scores, truth, amounts, options.cost_alarm, options.cost_missed)
-    cost = float(costs[np.abs(bounds - min(threshold, 1.0)).argmin()])
-    rising = np.argsort(bounds)
-    places = np.searchsorted(bounds[rising], np.linspace(0, 1, CURVE))
-    places = rising[np.unique(places.clip(max=len(rising) - 1))]
-    cost_line = [(float(bounds[place]), float(costs[place])) for place in places]
-    return {
+    found = {
         "precision_recall": Curve(
             "Precision-recall curve", "recall", "precision",
             {"model": _precision_recall(scores, truth)}, {"current threshold": at},
-        ),
-        "cost": Curve(
-            "Cost by threshold", "threshold", "mean cost per transaction",
-            {"model": cost_line}, {"current threshold": (min(threshold, 1.0), cost)},
-        ),
+        )
     }  # fmt: skip
+    if amounts is not None:
+        found["cost"] = _costs(scores, truth, amounts, options, threshold)
+    return found
+
+
+def _costs(
+    scores: Array, truth: Array, amounts: Array, options: FraudOptions, threshold: float
+) -> Curve:
+    _, bounds, costs = cheapest(scores, truth, amounts, options.cost_alarm, options.cost_missed)
+    cost = float(costs[np.abs(bounds - threshold).argmin()])
+    rising = np.argsort(bounds)
+    places = np.searchsorted(bounds[rising], np.linspace(0, 1, CURVE))
+    places = rising[np.unique(places.clip(max=len(rising) - 1))]
+    line = [(float(bounds[place]), float(costs[place])) for place in places]
+    return Curve(
+        "Cost by threshold", "threshold", "mean cost per transaction",
+        {"model": line}, {"current threshold": (threshold, cost)},
+    )  # fmt: skip
 
 
 def _precision_recall(scores: Array, truth: Array) -> list[tuple[float, float]]:

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toolkit.errors import DataError, Fault
 from toolkit_plugins.tabular.frame import to_frame
-from toolkit_plugins.tabular.fraud_detection import features
+from toolkit_plugins.tabular.fraud_detection import features, inputs
 from toolkit_plugins.tabular.fraud_detection.options import milliseconds
 from toolkit_plugins.tabular.fraud_detection.proposals import leaks
 from toolkit_plugins.tabular.fraud_detection.schema import Schema, truth_of
+
+if TYPE_CHECKING:
+    from toolkit.recipe.schema import SplitSpec
 
 
 def notes(data: Mapping[Any, Any] | None, schema: Schema, with_labels: bool) -> list[str]:
     """Return the proposed roles, leaks, unusual amounts, and splits without frauds."""
     found = [f"taken from the data: {what}" for what in schema.proposed]
+    if with_labels and schema.money is None:
+        found.append("no amount, so costs cannot be weighed: the alert threshold keeps the largest "
+                     "of options.false_positive_rates on validation")  # fmt: skip
     if data is None:
         return found
     frame = to_frame(data["train"])
@@ -25,7 +31,7 @@ def notes(data: Mapping[Any, Any] | None, schema: Schema, with_labels: bool) -> 
         f"{name!r} nearly determines the label (leakage?): is it known when the transaction comes?"
         for name in leaks(frame, schema)
     ]
-    if schema.amount and (negative := int((frame[schema.amount] < 0).sum())):
+    if schema.money and (negative := int((frame[schema.money] < 0).sum())):
         found.append(f"{negative:,} amounts of train are below 0 and kept as they are")
     for name in schema.entities:
         if nulls := frame[name].null_count():
@@ -35,6 +41,29 @@ def notes(data: Mapping[Any, Any] | None, schema: Schema, with_labels: bool) -> 
                   for name in ("validation", "test")
                   if name in data and not truth_of(data[name], schema).any()]  # fmt: skip
     return found
+
+
+def plan(
+    spec: SplitSpec, schema: Schema, label_delay: str
+) -> tuple[SplitSpec, str | None, list[str]]:
+    """Return how splits are made, the column they are stratified by, and notes.
+
+    What the recipe says holds. Where it leaves the way open, the latest rows are the test split,
+    as far apart as labels are late; without times, rows are drawn so that each split has its
+    share of frauds.
+    """
+    label = schema.label
+    if spec.group or (spec.stratify and not spec.time):
+        return spec, label, []
+    if schema.time is None:
+        if spec.gap or spec.windows:
+            return spec, label, []  # refused: they need times
+        note = "no column of times was found: no history features, and splits are drawn at random"
+        return spec.model_copy(update={"stratify": label is not None}), label, [note]
+    found = {"time": features.SECONDS if schema.day_first is not None else schema.time}
+    if not (spec.windows or spec.gap) and milliseconds(label_delay):
+        found["gap"] = label_delay
+    return spec.model_copy(update=found), label, []
 
 
 def check_splits(data: Mapping[Any, Any], schema: Schema, label_delay: str) -> None:
@@ -48,6 +77,10 @@ def check_splits(data: Mapping[Any, Any], schema: Schema, label_delay: str) -> N
         if nulls := to_frame(rows, [label])[label].null_count():
             what = f"{nulls:,} rows have no {label!r}: set options.label to leave them out"
             faults.append(Fault(str(name), what))
+        try:
+            inputs.amounts(rows, schema)
+        except DataError as error:
+            faults += [Fault(f"{name} {fault.where}", fault.what) for fault in error.faults]
     counts = np.bincount(truth_of(data["train"], schema), minlength=2)
     if not counts.all():
         only = schema.labels[int(counts[0] == 0)]

@@ -50,5 +50,18 @@ def cheapest(
     real = np.concatenate([[True], falling[1:] != falling[:-1], [True]])
     bounds, total = bounds[real], total[real] / max(len(order), 1)
     best = int(np.argmin(total))
-    # Without any alert the threshold is above every score.
-    return (float(bounds[best]) if best else 1.1), bounds, total
+    return float(bounds[best]), bounds, total  # 1: it costs least to alert nobody
+
+
+def at_rate(probability: Array, fraud: Array, rate: float) -> float:
+    """Return the lowest threshold that keeps a false positive rate; 0.5 where none catches any."""
+    order = np.argsort(-probability, kind="stable")
+    falling, caught = probability[order], np.cumsum(fraud[order])
+    wrong = np.cumsum(1 - fraud[order])
+    ends = np.append(falling[1:] != falling[:-1], True)
+    right = ends & (wrong <= rate * wrong[-1] * (1 + 1e-12)) & (caught > 0)
+    if not right.any():
+        return 0.5
+    last = int(np.flatnonzero(right)[-1])
+    below = falling[last + 1] if last + 1 < len(falling) else 0.0
+    return float((falling[last] + below) / 2)

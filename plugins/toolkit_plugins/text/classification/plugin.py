@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field
 
 from toolkit.evaluation import classification_baselines
-from toolkit.models import pretrained
+from toolkit.models import pretrained, truncation
 from toolkit.plugin_types import Baseline, LabelColumn, Options, Row, TextColumn
 from toolkit.tasks.base import Batch
 from toolkit.tasks.classification import ClassificationPlugin, ClassWeights
@@ -53,6 +53,29 @@ class TextClassification(ClassificationPlugin[TextOptions]):
         )
         return found
 
+    def prepare(self, split: Any, name: str) -> Any:
+        """Return token ids and labels; the texts that are cut are counted."""
+        found = super().prepare(split, name)
+        if name in (self.data or ()):
+            lengths = found.select_columns(["length"]).with_format("numpy")["length"][:]
+            names = [c for c in (self.options.text, self.options.text_pair) if c is not None]
+
+            def texts(rows: Sequence[int]) -> truncation.Texts:
+                chosen = split.select(rows).select_columns(names)[:]
+                first, *second = ([text_of(v, n) for v in chosen[n]] for n in names)
+                return first, second[0] if second else None
+
+            self._cut[name] = truncation.count_cut(self.processor, lengths, self.limit, texts)
+        return found
+
+    def notes(self) -> list[str]:
+        """Report texts that are cut, and which labels the training rows lack."""
+        reader = "the baseline on TF-IDF"
+        found = truncation.notes(
+            self._cut, self.data or {}, self.limit, "options.max_length", reader
+        )
+        return [*found, *super().notes()]
+
     def example(self) -> Row:
         """Return a text, or two."""
         found = {self.options.text: "The parcel has not come yet, and it was due on Monday."}
@@ -83,6 +106,11 @@ class TextClassification(ClassificationPlugin[TextOptions]):
         """Tokens of the longest input: as the options say, or what the model takes."""
         longest = pretrained.longest_input(self.model_path, self.processor)
         return min(self.options.max_length, longest or self.options.max_length)
+
+    @cached_property
+    def _cut(self) -> dict[str, int]:
+        """How many texts of a split are cut, as `prepare` has found it."""
+        return {}
 
     def _texts(self, rows: Sequence[Row]) -> list[str]:
         names = [c for c in (self.options.text, self.options.text_pair) if c is not None]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from toolkit.errors import DataError, Fault
 from toolkit_plugins.text.cells import text_of
+from toolkit_plugins.text.question_answering import offsets
 
 REACH = 100  # characters by which an offset may be off, where the answer occurs more than once
 AROUND = 100  # characters on both sides of an answer that are compared with the question
@@ -93,8 +95,8 @@ def place(text: str, start: int | None, context: str, question: str) -> Place:
 
     An offset that fits is taken as it is. One that does not is repaired where the text occurs once
     in the context, or where one place is nearest and within REACH. Without an offset, the one of
-    several places is taken whose surroundings share most words with the question. Case and spaces
-    may differ.
+    several places is taken whose surroundings share most words with the question. Case, spaces and
+    the Unicode form may differ.
     """
     if start is not None and start >= 0 and context.startswith(text, start):
         return Place(start, start + len(text), "right")
@@ -114,13 +116,32 @@ def place(text: str, start: int | None, context: str, question: str) -> Place:
     return Place(0, 0, "not found")
 
 
+def _at(context: str, start: int | None, unit: str) -> int | None:
+    found = None if start is None else offsets.place(context, start, unit)
+    return start if found is None else found
+
+
 def _spans(text: str, context: str) -> list[tuple[int, int]]:
-    """Return all spans of a text: exact ones, or else those that differ in case and spaces."""
+    """Return all spans of a text: exact ones, or those that differ in case, spaces and form."""
     exact = [m.span() for m in re.finditer(re.escape(text), context)]
     if exact:
         return exact
     loose = r"\s+".join(re.escape(word) for word in text.split())
-    return [m.span() for m in re.finditer(loose, context, re.IGNORECASE)]
+    found = [m.span() for m in re.finditer(loose, context, re.IGNORECASE)]
+    return found or ([] if text.isascii() and context.isascii() else _decomposed(text, context))
+
+
+def _decomposed(text: str, context: str) -> list[tuple[int, int]]:
+    """Return the spans of a text after canonical decomposition of both (NFD)."""
+    parts = [unicodedata.normalize("NFD", character) for character in context]
+    whole = "".join(parts)
+    owner = [place for place, part in enumerate(parts) for _ in part]
+    words = unicodedata.normalize("NFD", text).split()
+    loose = r"\s+".join(re.escape(word) for word in words)
+    # Neither an accent nor a last consonant (Hangul) is left behind.
+    found = re.finditer(rf"{loose}(?![\u0300-\u036f\u1160-\u11ff])", whole, re.IGNORECASE)
+    spans = [(owner[m.start()], owner[m.end() - 1] + 1) for m in found]
+    return [span for span in spans if not unicodedata.combining(context[span[0]])]
 
 
 def _words(text: str) -> list[str]:
@@ -152,16 +173,33 @@ class Layout:
         """Return question and context of a row."""
         return text_of(row[self.question], self.question), text_of(row[self.context], self.context)
 
-    def places(self, row: Mapping[str, Any]) -> list[Place]:
-        """Return the spans of the answers of a row."""
-        question, context = self.texts(row)
-        return [place(text, start, context, question) for text, start in self.gold(row)]
+    def places(self, row: Mapping[str, Any], unit: str = offsets.CHARACTERS) -> list[Place]:
+        """Return the spans of the answers of a row.
 
-    def states(self, rows: Iterable[Mapping[str, Any]]) -> Counter[str]:
+        Args:
+            unit: what offsets count, as `unit` says of the split.
+        """
+        question, context = self.texts(row)
+        return [
+            place(text, _at(context, start, unit),
+                  context, question)
+            for text, start in self.gold(row)
+        ]  # fmt: skip
+
+    def unit(self, rows: Callable[[], Iterable[Mapping[str, Any]]]) -> str:
+        """Return what the offsets of the rows count: see `offsets.unit_of`."""
+        return offsets.unit_of(lambda: (
+            (text, start, self.texts(row)[1])
+            for row in rows() for text, start in self.gold(row) if start is not None
+        ))  # fmt: skip
+
+    def states(
+        self, rows: Iterable[Mapping[str, Any]], unit: str = offsets.CHARACTERS
+    ) -> Counter[str]:
         """Count, over the rows, how answers were found, and questions without any."""
         counts: Counter[str] = Counter()
         for row in rows:
-            places = self.places(row)
+            places = self.places(row, unit)
             counts.update(place.state for place in places)
             counts["rows"] += 1
             counts["unanswerable"] += not places
@@ -169,9 +207,11 @@ class Layout:
         return counts
 
 
-def in_words(name: str, counts: Mapping[str, int]) -> Sequence[str]:
+def in_words(name: str, counts: Mapping[str, int], unit: str = offsets.CHARACTERS) -> Sequence[str]:
     """Return notes on how the answers of a split were located."""
     found = []
+    if unit != offsets.CHARACTERS:
+        found.append(f"offsets of answers count {unit}, and are read so")
     if counts["unanswerable"]:
         found.append(f"{counts['unanswerable']:,} of {counts['rows']:,} questions have no answer")
     if counts["repaired"]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import string
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -25,7 +26,11 @@ _ARTICLES = re.compile(r"\b(a|an|the)\b")
 
 
 def normalised(text: str) -> str:
-    """Return text in lower case, without ASCII punctuation, articles and extra spaces."""
+    """Return text in lower case, without ASCII punctuation, articles and extra spaces.
+
+    Composed (NFC), which SQuAD's scripts leave open: an answer is the same in both forms.
+    """
+    text = unicodedata.normalize("NFC", text)
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 

@@ -13,7 +13,7 @@ from toolkit.models import pretrained
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import Baseline, Curve, Figure, Prediction, Row
 from toolkit_plugins.text.cells import text_of
-from toolkit_plugins.text.question_answering import answers, spans
+from toolkit_plugins.text.question_answering import answers, offsets, reach, spans
 from toolkit_plugins.text.question_answering.answers import Layout
 from toolkit_plugins.text.question_answering.options import AnswerOptions
 from toolkit_plugins.text.question_answering.windows import Windows, collate
@@ -41,11 +41,12 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         """Return windows of question and context, with the answer's span where rows have one."""
         layout, options, windows = self.layout, self.options, self.windows
         labelled = options.answers in split.column_names
+        unit = self.units.get(name, offsets.CHARACTERS)
 
         def encode(batch: dict[str, list[Any]], numbers: list[int]) -> dict[str, list[Any]]:
             rows = [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
             texts = [layout.texts(row) for row in rows]
-            places = [layout.places(row) for row in rows] if labelled else None
+            places = [layout.places(row, unit) for row in rows] if labelled else None
             found: dict[str, list[Any]] = {}
             questions, contexts = zip(*texts, strict=True)
             for window in windows.of(questions, contexts, places):
@@ -54,7 +55,15 @@ class QuestionAnswering(Plugin[AnswerOptions]):
                     found.setdefault(key, []).append(value)
             return found
 
-        return split.map(encode, batched=True, with_indices=True, remove_columns=split.column_names)
+        found = split.map(
+            encode, batched=True, with_indices=True, remove_columns=split.column_names
+        )
+        if name in self.counts and "labels" in found.column_names:
+            counts = self.counts[name]
+            placed = counts["rows"] - counts["unanswerable"] - counts["lost"]
+            self._reached[name] = reach.count(found, options.max_answer_length, placed)
+            self._reached[name]["cut"] = reach.longer(windows, split, options.question)
+        return found
 
     def example(self) -> Row:
         """Return a question and a text that answers it."""
@@ -88,7 +97,8 @@ class QuestionAnswering(Plugin[AnswerOptions]):
 
     def loss(self) -> Callable[..., Any]:
         """Return the cross-entropy of start and end among the tokens that may be either."""
-        return spans.loss
+        smoothing = self.recipe.label_smoothing if self.recipe else 0.0
+        return partial(spans.loss, smoothing=smoothing)
 
     def reduce_chunk(self, outputs: Any, parts: Sequence[Row]) -> list[spans.Kept]:
         """Return the best spans of each window."""
@@ -173,9 +183,11 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         return drawn
 
     def notes(self) -> list[str]:
-        """Report how answers were located, and which contexts occur in two splits."""
+        """Report how answers were located, what is out of reach, and shared contexts."""
         found = [line for name, counts in self.counts.items()
-                 for line in answers.in_words(name, counts)]  # fmt: skip
+                 for line in answers.in_words(name, counts, self.units[name])]  # fmt: skip
+        if self._reached:
+            found += reach.in_words(self._reached, self.windows, self.options)
         seen = {name: set(self._column(name, self.options.context)) for name in self.counts}
         for name in seen:
             shared = len(seen[name] & seen["train"]) if name != "train" else 0
@@ -199,8 +211,9 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         longest = pretrained.longest_input(self.model_path, self.processor)
         limit = min(options.max_length, longest or options.max_length)
         return Windows.fitting(
-            self.processor, limit, options.doc_stride, options.max_question_length
-        )
+            self.processor, limit, options.doc_stride, options.max_question_length,
+            options.max_answer_length,
+        )  # fmt: skip
 
     @property
     def threshold(self) -> float:
@@ -215,8 +228,19 @@ class QuestionAnswering(Plugin[AnswerOptions]):
     @cached_property
     def counts(self) -> dict[str, Counter[str]]:
         """How answers were found, by split."""
+        layout = self.layout
+        return {name: layout.states(self._rows(name), unit) for name, unit in self.units.items()}
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """What the offsets of answers count, by split."""
         names = [] if self.data is None else list(self.data)
-        return {str(name): self.layout.states(self._rows(name)) for name in names}
+        return {str(name): self.layout.unit(partial(self._rows, name)) for name in names}
+
+    @cached_property
+    def _reached(self) -> dict[str, Counter[str]]:
+        """What is cut or out of reach, by split, as `prepare` has found it."""
+        return {}
 
     def _check_answers(self) -> None:
         """Refuse a train split none of whose answers occurs in its context."""

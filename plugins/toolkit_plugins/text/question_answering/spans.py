@@ -20,7 +20,9 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 CELLS = 1 << 23  # values of a block of spans: 32 MiB
 
 
-def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+def loss(
+    outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None, smoothing: float = 0.0
+) -> torch.Tensor:
     """Return the mean cross-entropy of start and end, over the context and the place of no answer.
 
     Tokens of the question and of padding are no candidates, here and in `best`; so a window's
@@ -29,6 +31,7 @@ def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> 
     Args:
         labels: as `Windows.of` makes them, shape (windows, 5).
         num_items_in_batch: labels of all windows of a step, five of each, those ignored left out.
+        smoothing: label smoothing, spread over the places that may be start or end.
     """
     import torch
     from torch.nn import functional
@@ -40,7 +43,12 @@ def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> 
     total = torch.zeros((), device=labels.device)
     for side, logits in enumerate((outputs.start_logits, outputs.end_logits)):
         open_ = logits.float().masked_fill(~inside, -1e4)
-        total = total + functional.cross_entropy(open_, labels[:, side], reduction="sum")
+        exact = functional.cross_entropy(open_, labels[:, side], reduction="sum")
+        total = total + (1 - smoothing) * exact
+        if smoothing:
+            known = labels[:, side] != IGNORED
+            even = (open_.log_softmax(1) * inside).sum(1) / inside.sum(1)
+            total = total - smoothing * even[known].sum()
     return total / (2 * torch.as_tensor(count, device=labels.device).clamp(min=1) / 5)
 
 

@@ -22,19 +22,24 @@ class Windows:
     """How contexts are split into windows.
 
     limit: tokens of a window. stride: tokens that neighbours share. question: tokens of it at most.
+    longest: tokens of an answer, for which a window has room behind the tokens that it owns, as far
+    as the stride allows.
     """
 
     tokenizer: Any
     limit: int
     stride: int
     question: int
+    longest: int = 0
 
     @classmethod
-    def fitting(cls, tokenizer: Any, limit: int, stride: int, question: int) -> Windows:
+    def fitting(
+        cls, tokenizer: Any, limit: int, stride: int, question: int, longest: int = 0
+    ) -> Windows:
         """Return windows in which half of the tokens at least are the context's."""
         room = limit - tokenizer.num_special_tokens_to_add(pair=True)
         question = max(1, min(question, room // 2))
-        return cls(tokenizer, limit, min(stride, (room - question) // 2), question)
+        return cls(tokenizer, limit, min(stride, (room - question) // 2), question, longest)
 
     def of(
         self,
@@ -100,9 +105,10 @@ class Windows:
     def _own(self, count: int, before: bool, after: bool) -> list[int]:
         """Return from where to where answers may start here.
 
-        Of two windows that share tokens, the one that shows more on both sides of a token owns it.
+        Of two windows that share tokens, the one that shows more on both sides of a token owns it,
+        unless an answer that starts there would not fit into it.
         """
-        half = self.stride // 2
+        half = min(self.stride // 2, max(self.stride - self.longest, 0))
         return [half if before else 0, count - (self.stride - half) if after else count]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from toolkit.utils.pictures import resized
 from toolkit_plugins.vision import augment, image_cache
-from toolkit_plugins.vision.images import use_all
+from toolkit_plugins.vision.images import Levels, use_all
 
 if TYPE_CHECKING:
     import datasets
@@ -107,10 +107,10 @@ def training_inputs(wanted: Augment | None, view: View, classes: int) -> Callabl
     return changed
 
 
-def grey_pixels(values: Sequence[Any]) -> Any:
+def grey_pixels(values: Sequence[Any], levels: Levels | None = None) -> Any:
     """Return files as rows of GREY x GREY grey pixels from 0 to 1, for a linear baseline."""
 
     def small(image: Any) -> Any:
         return np.asarray(resized(image, (GREY, GREY), None)).ravel() / 255.0
 
-    return np.stack(use_all(values, "L", (2 * GREY, 2 * GREY), small))
+    return np.stack(use_all(values, "L", (2 * GREY, 2 * GREY), small, levels))

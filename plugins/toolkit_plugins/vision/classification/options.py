@@ -26,6 +26,11 @@ class ImageOptions(Options):
     size: int | None = Field(
         None, ge=8, le=4096, description="pixels a side; by default that of the image processor"
     )
+    levels: tuple[float, float] | None = Field(
+        None,
+        description="values that are black and white in images of more than 8 bits; by default "
+        "by the least and largest of all of them",
+    )
     augment: Augment | None = Field(
         Augment(crop=0.5, flip="horizontal"), description="data augmentation; null turns it off"
     )
@@ -49,6 +54,13 @@ class ImageOptions(Options):
         description="how the threshold for the positive class is chosen on validation: 'youden', "
         "'sensitivity >= 0.95' or 'specificity >= 0.9'; by default the likelier class is predicted",
     )
+
+    @field_validator("levels")
+    @classmethod
+    def _rising(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not value[0] < value[1]:
+            raise ValueError("are two numbers, of which the second is larger: [0, 4095]")
+        return value
 
     @field_validator("operating_point")
     @classmethod

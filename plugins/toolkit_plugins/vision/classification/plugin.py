@@ -35,6 +35,8 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         require_pillow()
         found = inspection.check(rows, self.options.image, split)
         self._tiny[split] = self._tiny.get(split, 0) + found.tiny
+        if split != "predict":
+            self._deep.add(found)
         if self.options.on_corrupt == "error" and split != "predict":
             return RowInspection(
                 fatal=inspection.capped(found.faults, split), likeness=found.likeness
@@ -46,13 +48,17 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         """Return the image processor (Pillow backend), made for the config of a new model."""
         require_pillow()
         check_two_classes(self.options, self.labels.names)
-        from toolkit_plugins.vision.image_processing import processor_of
+        from toolkit_plugins.vision.image_processing import LEVELS, processor_of
 
         if self.options.augment is not None:
             from toolkit_plugins.vision.augment import require_kornia
 
             require_kornia()
-        return processor_of(self.model_path, self.options.size)
+        processor = processor_of(self.model_path, self.options.size)
+        levels = self._deep.levels(self.options.levels)
+        if levels is not None:
+            setattr(processor, LEVELS, list(levels))
+        return processor
 
     def prepare(self, split: Any, name: str) -> Any:
         """Return class ids, and where images are: in the cache, or still in their files.
@@ -168,7 +174,7 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         name, column = "grey_pixels_logistic_regression", self.options.image
 
         def greys(rows: Sequence[Row]) -> Any:
-            return batches.grey_pixels([row[column] for row in rows])
+            return batches.grey_pixels([row[column] for row in rows], self.view.levels)
 
         grey = classification_baselines.Logistic(self.baseline_task, name, greys)
         # Features of random weights are no baseline for a pretrained model.
@@ -197,7 +203,7 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         found = [f"skipped: {fault}" for fault in self._unreadable]
         found += [f"{split}: {count:,} images have fewer than {inspection.TINY} pixels a side"
                   for split, count in self._tiny.items() if count]  # fmt: skip
-        return found + super().notes()
+        return [*found, *self._deep.notes(self.options.levels), *super().notes()]
 
     @cached_property
     def view(self) -> Any:
@@ -217,6 +223,10 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
     @cached_property
     def _tiny(self) -> dict[str, int]:
         return {}
+
+    @cached_property
+    def _deep(self) -> inspection.DeepImages:
+        return inspection.DeepImages()
 
     @cached_property
     def _unreadable(self) -> list[Fault]:

@@ -52,8 +52,10 @@ def test_requests_that_share_a_batch_do_not_know_each_other(run):
 
     row = {"customer": "c1", "terminal": "t1", "amount": 30.0, "channel": "chip"}
     first, second = ({**row, "time": f"2024-05-01T{hour:02d}:00:00"} for hour in (8, 9))
-    served = Served("payments", run, load_predictor(run.path))
-    (_, known), (alone,), (again,) = served.answers([[first, second], [second], [first]])
+    served = Served("payments", run, lambda: load_predictor(run.path))
+    (_, known), (alone,), (again,) = served.answers(
+        [[first, second], [second], [first]], lambda: True
+    )
     assert known["score"] == pytest.approx(run.predict([first, second])[1]["score"], abs=1e-6)
     assert alone["score"] == pytest.approx(run.predict([second])[0]["score"], abs=1e-6)
     assert again["score"] == pytest.approx(run.predict([first])[0]["score"], abs=1e-6)
@@ -85,7 +87,9 @@ def test_rows_as_texts_for_any_encoder(tiny_model, tmp_path):
                  "data.split.gap": "1d", "options.label_delay": "1d"}  # fmt: skip
     run = toolkit.run("fraud-detection", model=tiny_model, out=tmp_path / "r", settings=settings)
     assert run.record["reload"]["different"] == 0
-    assert "toolkit_plugins" not in " ".join(run.record["data"]["notes"])
+    notes = " ".join(run.record["data"]["notes"])
+    assert "toolkit_plugins" not in notes
+    assert "longer than 32 tokens and are cut (options.max_length); every baseline reads" in notes
 
 
 ROWS = [

@@ -82,3 +82,20 @@ def test_a_class_that_train_lacks_is_counted_as_wrong(tmp_path, tiny_model):
     )
     assert any("'mineral' (1)" in note for note in run.record["data"]["notes"])
     assert run.metrics["test"]["log_loss"]["left_out"] == 1
+
+
+def test_texts_that_are_cut_are_counted_and_told(tmp_path, tiny_model):
+    rows = sentences(60)
+    lines = [f"{'is here ' * (20 * (n % 3 == 0))}{text},{label}"
+             for n, (text, label) in enumerate(rows)]  # fmt: skip
+    (tmp_path / "rows.csv").write_text("\n".join(["text,label", *lines]))
+    settings = {**QUICK, "options.max_length": 16, "training.max_steps": 1}
+    run = toolkit.run("text-classification", data=tmp_path / "rows.csv", model=tiny_model,
+                      out=tmp_path / "run", settings=settings)  # fmt: skip
+    notes = [note for note in run.record["data"]["notes"] if "tokens and are cut" in note]
+    counts = [int(note.split(": ")[1].split(" of ")[0]) for note in notes]
+    assert sum(counts) == 20
+    assert "longer than 16 tokens" in notes[0]
+    assert "the baseline on TF-IDF reads them whole" in notes[0]
+    for page in ("README.md", "report.html"):
+        assert "longer than 16 tokens" in (run.path / page).read_text(encoding="utf-8")

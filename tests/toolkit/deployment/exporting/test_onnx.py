@@ -107,6 +107,21 @@ def test_two_forms_at_once_are_refused(run, capsys):
     assert "one at a time" in capsys.readouterr().err
 
 
+def test_int8_of_convolutions_is_calibrated(finished, tmp_path, capsys):
+    run = finished("image-classification")
+    assert outcome(["export", str(run.path), "--to", "int8", "-o", str(tmp_path / "int8")]) == 0
+    facts = json.loads((tmp_path / "int8" / "export.json").read_text())
+    accuracy = facts["scores"]["accuracy"]
+    assert accuracy["run"] > 0.9
+    assert accuracy["export"] > accuracy["run"] - 0.05
+    import onnx
+
+    kinds = [node.op_type for node in onnx.load(str(tmp_path / "int8" / "model.onnx")).graph.node]
+    assert "QuantizeLinear" in kinds
+    assert "BatchNormalization" not in kinds
+    assert [p.name for p in (tmp_path / "int8").glob("*.onnx")] == ["model.onnx"]
+
+
 @pytest.mark.slow
 def test_an_adapter_is_exported_with_its_base(tmp_path, capsys):
     run = made(tmp_path, "text-classification", "lora", max_steps=10)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fastapi import HTTPException
@@ -12,15 +11,21 @@ from fastapi import HTTPException
 from toolkit.deployment.serving.batcher import Batcher
 from toolkit.deployment.serving.measures import Measures
 from toolkit.deployment.serving.settings import ServerSettings
+from toolkit.deployment.serving.worker import Worker
 
 
 class Work:
     """Doubles numbers; waits at a gate, and remembers the sizes of its batches."""
 
+    name = "m"
+
     def __init__(self):
         self.gate, self.entered, self.sizes = threading.Event(), threading.Event(), []
 
-    def __call__(self, requests):
+    def restore(self, afresh):
+        """Nothing is to be loaded."""
+
+    def answers(self, requests, wanted):
         self.entered.set()
         self.gate.wait(10)
         self.sizes.append([len(rows) for rows in requests])
@@ -36,15 +41,15 @@ def rows(*numbers):
 
 def with_batcher(scenario, **limits):
     async def main():
-        work = Work()
-        with ThreadPoolExecutor(1) as executor:
-            given = {"batch_rows": 4, "wait": 0.0, "queue_rows": 6, **limits}
-            batcher = Batcher("m", work, executor, Measures(), ServerSettings(**given))
-            try:
-                return await scenario(batcher, work)
-            finally:
-                work.gate.set()
-                await batcher.stop()
+        work, worker = Work(), Worker()
+        given = {"batch_rows": 4, "wait": 0.0, "queue_rows": 6, **limits}
+        batcher = Batcher(work, worker, Measures(), ServerSettings(**given))
+        try:
+            return await scenario(batcher, work)
+        finally:
+            work.gate.set()
+            await batcher.stop()
+            assert not worker.close()
 
     return asyncio.run(main())
 

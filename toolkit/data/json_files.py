@@ -1,0 +1,195 @@
+"""JSON: checked line by line, its types decided by the whole file, its texts as written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from toolkit.data.columns import column_values, replaced
+from toolkit.data.text_files import lines
+from toolkit.errors import DataError, Fault
+from toolkit.utils.text import listing
+
+if TYPE_CHECKING:
+    import datasets
+
+DEEPEST = 500  # nested brackets; pyarrow's parser can take some thousands
+DEEP = "is nested too deeply"
+CHUNK = 10 << 20  # bytes by whose types `datasets` goes
+LARGEST = (1 << 31) - 1 - CHUNK
+BLANK = "\ufeff \t\r\n"
+
+
+def load_json(load: Callable[..., Any], path: Path, encoding: str) -> datasets.Dataset:
+    """Return JSON whose types are decided by the whole file, not by its first ten megabytes."""
+    import datasets
+
+    try:
+        return cast("datasets.Dataset", load(encoding=encoding))
+    except (datasets.exceptions.DatasetGenerationError, ValueError, TypeError):
+        if (size := path.stat().st_size) <= CHUNK and path.suffix.lower() != ".gz":
+            raise
+        whole = min(LARGEST, 40 * size if path.suffix.lower() == ".gz" else size + 1)
+        return cast("datasets.Dataset", load(encoding=encoding, chunksize=whole))
+
+
+def as_written(table: datasets.Dataset, path: Path, encoding: str) -> datasets.Dataset:
+    """Return rows with the texts that pyarrow took for times, and whole numbers beyond 2^53.
+
+    Who uses a column as times converts it; of an account of twenty digits a float keeps sixteen.
+    """
+    schema = table.features.arrow_schema
+    wanted = [field.name for field in schema if pa.types.is_temporal(field.type)]
+    wanted += [
+        field.name
+        for field in schema
+        if pa.types.is_floating(field.type) and _beyond_floats(table, field.name)
+    ]
+    if not wanted:
+        return table
+    cells: dict[str, list[str | None]] = {name: [] for name in wanted}
+    for row in _json_rows(path, encoding):
+        for name in wanted:
+            value = row.get(name)
+            cells[name].append(value if value is None or isinstance(value, str) else str(value))
+    return replaced(table, {name: pa.array(cells[name], pa.string()) for name in wanted})
+
+
+def _beyond_floats(table: datasets.Dataset, name: str) -> bool:
+    """Return whether a column holds whole numbers alone, one of which no float is exact for."""
+    values = column_values(table, name)
+    top = pc.max(pc.abs(values)).as_py()
+    return bool(
+        top is not None and top >= 1 << 53 and pc.all(pc.equal(pc.floor(values), values)).as_py()
+    )
+
+
+def _json_rows(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
+    with lines(path, encoding) as file:
+        first = file.read(1 << 10).lstrip(BLANK)[:1]
+        file.seek(0)
+        if first == "[":
+            yield from json.loads(file.read().removeprefix("\ufeff"))
+            return
+        for line in file:
+            if line.strip(BLANK):
+                yield json.loads(line.removeprefix("\ufeff"))
+
+
+def check_rows(path: Path, encoding: str) -> None:
+    """Raise DataError for rows that crash pyarrow: null, or nested too deeply."""
+    with lines(path, encoding) as file:
+        started, level = False, 0
+        for number, line in enumerate(file, start=1):
+            text = line.removeprefix("\ufeff").strip()
+            if not started and text.startswith("["):
+                file.seek(0)
+                return _check_array(path, file.read().removeprefix("\ufeff"))
+            started = started or bool(text)
+            level = _level(text, level)
+            if text == "null" or level > DEEPEST:
+                what = DEEP if level > DEEPEST else "a row is an object, not null"
+                raise DataError(Fault(f"{path}:{number}", what))
+    if not started:
+        raise DataError(Fault(str(path), "has no rows"))
+
+
+def _check_array(path: Path, text: str) -> None:
+    """Raise DataError for a file that is no JSON array of objects."""
+    where, what = "", ""
+    try:
+        rows = json.loads(text)  # `datasets` reads it whole, too
+        what = "" if rows else "has no rows"
+        for number, row in enumerate(rows, start=1):
+            if not isinstance(row, dict):
+                where, what = f" row {number}", f"a row is an object, not {_type_name(row)}"
+                break
+    except json.JSONDecodeError as error:
+        where, what = f":{error.lineno}", error.msg
+    except RecursionError:
+        what = DEEP
+    except ValueError as error:  # a number of thousands of digits
+        what = str(error)
+    if what:
+        raise DataError(Fault(f"{path}{where}", what))
+
+
+def _level(text: str, level: int) -> int:
+    """Return the nesting of brackets after a line, ignoring those in strings."""
+    opened = text.count("[") + text.count("{")
+    behind = level + opened - text.count("]") - text.count("}")
+    if opened <= DEEPEST and behind == level:
+        return level
+    try:
+        json.loads(text)
+    except ValueError:  # a part of an object over many lines, or no JSON
+        return max(0, behind)
+    except RecursionError:
+        return DEEPEST + 1
+    return level
+
+
+def fault_in(path: Path, encoding: str) -> tuple[str, str] | None:
+    """Find the first line that is no JSON object, or a value of another type than before."""
+    kinds: dict[str, tuple[str, int]] = {}
+    with lines(path, encoding) as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            if not kinds and line.strip().startswith("["):
+                return None  # an array of objects, as `_check_array` has seen
+            try:
+                row = json.loads(line.removeprefix("\ufeff"), object_pairs_hook=_once)
+                json.dumps(row, ensure_ascii=False).encode()
+            except RecursionError:
+                return f":{number}", DEEP
+            except ValueError as error:
+                return f":{number}", str(error)
+            if not isinstance(row, dict):
+                return f":{number}", f"a row is an object, not {_type_name(row)}"
+            for key, value in row.items():
+                kind = type(value).__name__
+                first, where = kinds.setdefault(key, (kind, number))
+                if kind != first and value is not None and first != "NoneType":
+                    what = f"column {key!r} holds {kind} here and {first} in line {where}"
+                    return f":{number}", what
+    return None
+
+
+def refuse_whole_table(path: Path, row: dict[str, Any]) -> None:
+    """Raise DataError for one object that holds all rows: as columns (pandas), or under a key."""
+    from toolkit.data.plugin_source import source_names
+
+    one = f"is one object ({listing(row, 5)})"
+    if all(isinstance(value, list | dict) for value in row.values()):
+        what = (
+            f"{one}, not a list of rows: write [{{...}}, {{...}}], or an object a line (pandas: "
+            "to_json(orient='records'))"
+        )
+        raise DataError(Fault(str(path), what))
+    inside = [n for n, v in row.items() if isinstance(v, list) and v and isinstance(v[0], dict)]
+    others = [n for n in row if n not in inside]  # a version, say
+    if inside and len(others) <= 1 and not any(isinstance(row[n], list | dict) for n in others):
+        what = (
+            f"{one}, whose rows seem to be under {inside[0]!r} ({len(row[inside[0]]):,} there): "
+            "write them as [{...}, {...}], or an object a line. A published format may be read by "
+            f"data.source: plugin:NAME?...; NAMEs here: {listing(source_names()) or 'none'}"
+        )
+        raise DataError(Fault(str(path), what))
+
+
+def _type_name(value: Any) -> str:
+    return "null" if value is None else type(value).__name__
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(f"duplicate key {next(n for n in names if names.count(n) > 1)!r}")
+    return row
