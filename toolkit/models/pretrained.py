@@ -8,7 +8,9 @@ wastes hours without a warning.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,10 @@ MOST_LACKING = 0.1  # of the body's tensors: some checkpoints come without a poo
 def tokenizer(folder: Path) -> Any:
     """Return a folder's tokenizer; one without a pad token pads with its end token.
 
+    Texts are text: "</s>" or "[SEP]" in one is read by its letters and never as the token, in the
+    saved tokenizer as well. Whoever writes control tokens into texts himself (by a chat template)
+    says so in the call: `tokenizer(text, split_special_tokens=False)`.
+
     Raises:
         ModelError: the folder holds no vocabulary, or the tokenizer nothing to pad with.
     """
@@ -28,7 +34,7 @@ def tokenizer(folder: Path) -> Any:
 
     config = AutoConfig.from_pretrained(folder)  # what is wrong with it shows here, not at the rows
     try:
-        found = AutoTokenizer.from_pretrained(folder)
+        found = AutoTokenizer.from_pretrained(folder, split_special_tokens=True)
         names = [name for name in found.vocab_files_names.values() if isinstance(name, str)]
         missing = bool(names) and not any((folder / name).is_file() for name in names)
     except ValueError:  # a folder without one, of a model whose tokenizer is not known
@@ -48,7 +54,29 @@ def tokenizer(folder: Path) -> Any:
             f"the tokenizer of {folder} has no pad, end or unknown token to pad texts with: set "
             "tokenizer.pad_token and save it beside the model."
         )
+    _split_names(found)
     return found
+
+
+def _split_names(tokenizer: Any) -> None:
+    """Split the names of control tokens in texts where the vocabulary itself holds them.
+
+    A unigram vocabulary does, as one piece, which is taken whatever `split_special_tokens` says.
+    """
+    from tokenizers import Regex, pre_tokenizers
+
+    if not tokenizer.is_fast:
+        return
+    backend, whole = tokenizer.backend_tokenizer, []
+    for name, token in zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True):
+        read = backend.encode(name, add_special_tokens=False)
+        spans = [b - a for (a, b), one in zip(read.offsets, read.ids, strict=True) if one == token]
+        whole += [name] if len(name) > 1 and len(name) in spans else []
+    if whole:
+        first = "|".join(f"{re.escape(name[0])}(?={re.escape(name[1:])})" for name in whole)
+        split = pre_tokenizers.Split(Regex(first), "isolated")
+        before = [backend.pre_tokenizer] if backend.pre_tokenizer else []
+        backend.pre_tokenizer = pre_tokenizers.Sequence([*before, split])
 
 
 def longest_input(folder: Path, tokenizer: Any) -> int | None:
@@ -56,14 +84,34 @@ def longest_input(folder: Path, tokenizer: Any) -> int | None:
 
     Tokenizers without one give 10^30.
     """
-    from transformers import AutoConfig
+    known = [n for n in (tokenizer.model_max_length, _positions(folder)) if n and n < 10**9]
+    return int(min(known)) if known else None
+
+
+@cache
+def _positions(folder: Path) -> int | None:
+    """Return how many positions a model has: by its config, and by the tables it would make.
+
+    Positions of a table with a padding id are counted from behind that id.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModel
 
     config = AutoConfig.from_pretrained(folder)
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is not None and "roberta" in config.model_type:
-        positions -= (config.pad_token_id or 0) + 1  # its positions start behind the padding id
-    known = [n for n in (tokenizer.model_max_length, positions) if n is not None and n < 10**9]
-    return int(min(known)) if known else None
+    limit = getattr(config, "max_position_embeddings", None)  # XLNet says -1: it has none
+    found = [limit] if limit and limit > 0 else []
+    try:
+        with torch.device("meta"):
+            auto: Any = AutoModel
+            model = auto.from_config(config)
+    except Exception:  # a class that is no Auto class's, or does not build without weights
+        return min(found, default=None)
+    for name, module in model.named_modules():
+        weight: Any = getattr(module, "weight", None)
+        if "position" in name.rpartition(".")[2] and getattr(weight, "ndim", 0) == 2:
+            padding = getattr(module, "padding_idx", None)
+            found.append(weight.shape[0] - (0 if padding is None else padding + 1))
+    return min(found, default=None)
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int = 8000, **settings: Any) -> Any:
@@ -99,7 +147,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 8000, **settings: An
         f"{name}_token": token for name, token in (special | {"cls": start, "sep": end}).items()
     }
     found: Any = PreTrainedTokenizerFast
-    return found(tokenizer_object=made, **names, **settings)
+    return found(tokenizer_object=made, split_special_tokens=True, **names, **settings)
 
 
 def model(auto: Any, folder: Path, tokenizer: Any = None, **settings: Any) -> Any:
@@ -127,10 +175,11 @@ def model(auto: Any, folder: Path, tokenizer: Any = None, **settings: Any) -> An
         _check_body(found, info, folder)
     if tokenizer is not None:
         known = found.get_input_embeddings().weight.shape[0]
-        if len(tokenizer) > known:
+        tokens = max(tokenizer.get_vocab().values(), default=-1) + 1  # numbers may have gaps
+        if tokens > known:
             raise ModelError(
-                f"{folder}: its tokenizer knows {len(tokenizer):,} tokens, its model {known:,}: "
-                "call model.resize_token_embeddings(len(tokenizer)) and save it again"
+                f"{folder}: its tokenizer knows {tokens:,} tokens, its model {known:,}: "
+                f"call model.resize_token_embeddings({tokens}) and save it again"
             )
     return found
 

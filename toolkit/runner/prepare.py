@@ -21,8 +21,8 @@ from toolkit.recipe.draft import Draft
 from toolkit.recipe.schema import Recipe
 from toolkit.runner import processors
 from toolkit.runner.rehearsal import rehearse
-from toolkit.runner.resolve import check_metrics, headline, marked_columns, resolve_recipe
-from toolkit.training import cpu
+from toolkit.runner.resolve import check_metrics, directions, marked_columns, resolve_recipe
+from toolkit.training import best, cpu
 from toolkit.training.arguments import is_sharded, require_checkpointing, training_arguments
 from toolkit.utils import distributed, jsonable
 from toolkit.utils.distributed_errors import local_main_process_first
@@ -124,6 +124,7 @@ def _prepare(
         loaded.notes += plugin.notes()  # on what was cut, too
     with clock.phase("model"):
         arguments = _load_model(plugin, recipe, prepared, files)
+    loaded.notes += best.notes(recipe.training, arguments, directions(plugin))
     plugin.loss()  # raises for wrong settings: now, not after an hour
     methods.method_for(recipe.method).check(plugin.model)
     require_checkpointing(arguments, plugin.model)
@@ -178,7 +179,7 @@ def _load_model(
 ) -> transformers.TrainingArguments:
     """Return the training arguments; make the model on their device."""
     has_lengths = "length" in prepared["train"].column_names
-    arguments = training_arguments(plugin, recipe, headline(plugin), has_lengths=has_lengths)
+    arguments = training_arguments(plugin, recipe, directions(plugin), has_lengths=has_lengths)
     with loading(_what_fails(files, recipe)), blamed(plugin, own_lines=True):
         make_model(plugin, recipe.seed, arguments, prepared["train"])
     return arguments

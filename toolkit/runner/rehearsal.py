@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.errors import Fault, HookError, RecipeError, ToolkitError
+from toolkit.errors import Fault, HookError, ModelError, RecipeError, ToolkitError
 from toolkit.evaluation import chunks, run_metrics
 from toolkit.evaluation.baselines import score_baselines
 from toolkit.evaluation.batches import batch_maker, records
 from toolkit.evaluation.predicting import evaluating, loss_of, predict
 from toolkit.evaluation.scoring import score
+from toolkit.models.tables import CheckedTables
 from toolkit.plugin import Plugin
 from toolkit.plugin.blame import blame
 from toolkit.plugin_types import PredictionFile
@@ -40,17 +41,22 @@ Splits = Mapping[str, "datasets.Dataset"]
 def rehearse(plugin: Plugin[Any], raw: Splits, prepared: Splits) -> list[str]:
     """Predict, score and show a few rows with the untrained model; random states stay.
 
+    The longest row is predicted, too, and what its length alone breaks is said to be that.
+
     Returns notes on what failed and does not stop a run: baselines.
 
     Raises:
         HookError: a hook failed, or gave what cannot be used.
+        ModelError: the longest row, or a row's words, positions or token types do not fit.
         RecipeError: a metric of another package does not take this scenario's predictions.
     """
     from datasets.utils.py_utils import temp_seed
 
     state = random.getstate()
-    with temp_seed(0, set_pytorch=True):
+    with temp_seed(0, set_pytorch=True), CheckedTables(plugin.model):
         failure = _tried(_rehearse, plugin, raw, prepared)
+        if not isinstance(failure, ToolkitError):
+            failure = _too_long(plugin, raw, prepared) or failure
         baseline = None if failure else _tried(_run_baselines, plugin, raw, prepared)
     random.setstate(state)
     if isinstance(failure, ToolkitError):
@@ -119,6 +125,33 @@ def _rehearse(plugin: Plugin[Any], raw: Splits, inputs: Splits) -> None:
     shown.stored(plugin.show(rows[0], predictions[0], references[0]))
     dict(plugin.tables(zip(predictions, references, strict=True)))
     dict(plugin.figures(iter(predictions)))
+
+
+def _too_long(plugin: Plugin[Any], raw: Splits, prepared: Splits) -> Exception | None:
+    """Return what the longest row raises, where lengths are known and the shortest passes."""
+    found: list[tuple[int, str, int]] = []
+    for name, split in prepared.items():
+        if "length" in split.column_names and len(split):
+            lengths = split.with_format("numpy")["length"][:]
+            found += [(int(lengths[i]), name, i) for i in (lengths.argmax(), lengths.argmin())]
+    if not found:
+        return None
+    failures = []
+    for _, name, place in (max(found), min(found)):
+        rows = chunks.rows_of(prepared[name], [place])
+        try:
+            list(predict(plugin, plugin.model, *chunks.select(raw[name], prepared[name], rows), 1))
+        except ToolkitError as error:
+            return error
+        except Exception as error:  # whatever a model does with more than it takes
+            failures.append(error)
+    if len(failures) != 1 or memory.is_out(failures[0]):
+        return None
+    length, name, _ = max(found)
+    what = (
+        f"the longest row ({length:,} tokens, in {name}) does not fit {type(plugin.model).__name__}"
+    )
+    return ModelError(f"{what}: {failures[0]}. Lower max_length, if the scenario has one.")
 
 
 def _run_baselines(plugin: Plugin[Any], raw: Splits, inputs: Splits) -> None:

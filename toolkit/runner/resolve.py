@@ -94,8 +94,12 @@ def check_metrics(plugin: Plugin[Any]) -> None:
         )
 
 
+def directions(plugin: Plugin[Any]) -> dict[str, bool | None]:
+    """Return each metric and whether more of it is better; None where it does not say."""
+    modules = run_metrics.modules(plugin)
+    return {name: getattr(module, "greater_is_better", None) for name, module in modules.items()}
+
+
 def headline(plugin: Plugin[Any]) -> tuple[str, bool] | None:
     """Return the first metric and whether more of it is better."""
-    for name, module in run_metrics.modules(plugin).items():
-        return name, bool(getattr(module, "greater_is_better", True))
-    return None
+    return next(((name, more is not False) for name, more in directions(plugin).items()), None)

@@ -15,7 +15,7 @@ from toolkit.errors import Fault, RecipeError
 from toolkit.evaluation.predicting import evaluating
 from toolkit.plugin import Plugin
 from toolkit.recipe.schema import Recipe
-from toolkit.training import tracking
+from toolkit.training import best, tracking
 from toolkit.utils.hardware import bf16_supported
 from toolkit.utils.text import listing, nearest
 
@@ -137,14 +137,14 @@ def _choices(hint: Any, metadata: Mapping[str, Any]) -> list[str]:
 
 
 def training_arguments(
-    plugin: Plugin[Any], recipe: Recipe, headline: tuple[str, bool] | None, *, has_lengths: bool
+    plugin: Plugin[Any], recipe: Recipe, directions: best.Directions, *, has_lengths: bool
 ) -> transformers.TrainingArguments:
     """Return the training arguments: the recipe's, over defaults that suit most runs.
 
     The folder of the checkpoints is set when the run's folder is known.
 
     Args:
-        headline: (metric that chooses the checkpoint, whether more is better), or None.
+        directions: metric -> whether more is better; the first chooses the checkpoint.
         has_lengths: rows have a `length` column, by which batches are grouped.
 
     Raises:
@@ -152,19 +152,21 @@ def training_arguments(
     """
     cls = arguments_class(type(plugin))
     given, faults = checked_settings(cls, recipe.training)
-    if faults:
+    if faults := faults + best.faults(given, directions):
         raise RecipeError(faults)
-    own = {name: value for name, value in given.items() if name not in EARLY_STOPPING}
+    unset = [name for name in (best.METRIC, best.MORE) if given.get(name) is None]
+    own = {n: value for n, value in given.items() if n not in EARLY_STOPPING and n not in unset}
     known = {field.name for field in dataclasses.fields(cls)}
     if own.get("report_to", "") is None:
         own["report_to"] = "none"
-    defaults = _defaults(own, headline, has_lengths)
+    defaults = _defaults(own, directions, has_lengths)
     if "early_stopping_patience" in given and str(defaults["eval_strategy"]) == "no":
         what = "needs validation while training, but eval_strategy is no"
         raise RecipeError(Fault("training.early_stopping_patience", what))
     settings = {name: value for name, value in defaults.items() if name in known} | own
+    settings |= {"output_dir": "checkpoints", "seed": recipe.seed, **best.schedule(settings)}
     try:
-        made = cls(output_dir="checkpoints", seed=recipe.seed, **settings)
+        made = _made(cls, settings, best.LOAD_BEST in own)
     except (ValueError, TypeError, ImportError) as error:
         raise RecipeError(Fault("training", str(error))) from error
     if made.n_gpu > 1:
@@ -172,23 +174,35 @@ def training_arguments(
     return made
 
 
+def _made(cls: Any, settings: dict[str, Any], asked: bool) -> transformers.TrainingArguments:
+    """Return the arguments; our default of keeping the best checkpoint gives way to the rest.
+
+    Args:
+        asked: the recipe itself sets whether the best one is kept.
+    """
+    try:
+        found: transformers.TrainingArguments = cls(**settings)
+    except ValueError:
+        if not settings.get(best.LOAD_BEST):
+            raise
+        found = cls(**settings | {best.LOAD_BEST: False})  # raises again what is not about that
+        if asked:
+            raise RecipeError(best.apart(settings)) from None
+    return found
+
+
 def _defaults(
-    own: Mapping[str, Any], headline: tuple[str, bool] | None, has_lengths: bool
+    own: Mapping[str, Any], directions: best.Directions, has_lengths: bool
 ) -> dict[str, Any]:
     """Return what suits most runs, where the recipe has no setting of its own."""
     import torch
 
-    strategy = own.get("eval_strategy", "epoch" if headline else "no")
-    metric, more = headline if headline and str(strategy) != "no" else (None, None)
     return {
         "per_device_train_batch_size": 32,
         "per_device_eval_batch_size": 64,
         "warmup_steps": 0.1,
         "logging_steps": 0.02,  # of all steps
         "logging_nan_inf_filter": False,  # a loss that is NaN must be seen: DivergenceCallback
-        "eval_strategy": strategy,
-        "save_strategy": strategy,
-        "save_steps": own.get("eval_steps", 500),
         # As the contract calls them, whatever the model's own forward does.
         "label_names": ["labels"],
         "save_total_limit": 2,  # the newest, to go on from, and the best
@@ -199,9 +213,7 @@ def _defaults(
         "dataloader_pin_memory": torch.cuda.is_available(),
         "disable_tqdm": True,
         "report_to": tracking.default_tracker(),
-        "load_best_model_at_end": metric is not None,
-        "metric_for_best_model": metric,
-        "greater_is_better": more,
+        **best.defaults(own, directions),
     }
 
 

@@ -70,7 +70,10 @@ def test_any_field_of_training_arguments_is_taken(run):
         ({"output_dir": "x"}, "--out"),
         ({"seed": 3}, "top of the recipe"),
         ({"optim": "adamm"}, "training"),
-        ({"eval_strategy": "steps", "save_strategy": "epoch"}, "strateg"),
+        (
+            {"eval_strategy": "steps", "save_strategy": "epoch", "load_best_model_at_end": True},
+            "load_best_model_at_end: needs a checkpoint at each validation",
+        ),
     ],
 )
 def test_wrong_settings_are_refused_before_anything_is_loaded(run, tmp_path, settings, message):
