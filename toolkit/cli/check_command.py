@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from toolkit.cli.recipe_arguments import RecipeChoice, offline_option, takes_recipe
+from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rich.console import Console
 
     from toolkit.runner.estimating.estimate import Estimate
@@ -50,6 +53,7 @@ def _show_job(job: Job, console: Console) -> None:
     lines = [
         f"model: {job.files.id} ({job.files.source}, {job.files.revision[:19]})",
         "rows: " + ", ".join(f"{name} {len(rows):,}" for name, rows in loaded.splits.items()),
+        *_classes(job),
         "overlap: " + overlap(loaded.overlap),
         *(f"{split}: {count:,} rows skipped ({reason})"
           for split, reasons in loaded.skipped.items() for reason, count in reasons.items()),
@@ -57,6 +61,19 @@ def _show_job(job: Job, console: Console) -> None:
     ]  # fmt: skip
     for line in lines:
         console.print(f"  {plain(line)}", highlight=False)
+
+
+def _classes(job: Job) -> Iterator[str]:
+    """Yield how many training rows each class has, where the target has few values."""
+    from toolkit.data.labels import value_counts
+    from toolkit.plugin_types.columns import columns
+
+    for name in columns(job.plugin.options, "target").values():
+        rows = job.loaded.splits["train"]
+        counts = value_counts(rows, name) if name in rows.column_names else {}
+        if len(counts) > 1:
+            there = listing((f"{value} {n:,}" for value, n in counts.items()), 20)
+            yield f"{name} in train: {there}"
 
 
 def _show_estimate(found: Estimate, console: Console) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import datasets
 
 WHOLE = re.compile(r"^(-?\d+)\.0+$")
+MOST_COUNTED = 1000  # different values of a column
 IGNORED = -100  # the class id that torch's losses ignore: a class that is missing from train
 
 
@@ -195,6 +196,21 @@ class ClassLabels:
         """Count the labels among cells that are no known class."""
         counts = Counter(text for value in values for text in self.texts(value))
         return {text: count for text, count in counts.items() if text not in self.names}
+
+
+def value_counts(rows: datasets.Dataset, column: str) -> dict[str, int]:
+    """Return value -> rows that have it, the most frequent first; of lists their parts.
+
+    It is empty where there are more values than classes there ever are.
+    """
+    names = getattr(rows.features[column], "names", None)
+    counts: Counter[str] = Counter()
+    for value in _cells(rows, column):
+        cells = value if isinstance(value, list) else [value]
+        counts.update(names[cell] if names else str(cell) for cell in cells if cell is not None)
+        if len(counts) > MOST_COUNTED:
+            return {}
+    return dict(counts.most_common())
 
 
 def _places(cells: Iterable[Sequence[Any]]) -> int:

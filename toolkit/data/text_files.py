@@ -9,18 +9,47 @@ import io
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Any
 
 from toolkit.data.caches import kept
 from toolkit.errors import DataError, Fault
 
+UNPACKED = 1 << 28  # bytes that any .gz file may hold
+MOST_TIMES = 300  # as many bytes as a larger one has; of real tables it is less than 100
 UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 def opened(path: Path) -> IO[bytes]:
     """Open a file for reading bytes, unpacking .gz."""
     packed = path.suffix.lower() == ".gz"
-    return cast(IO[bytes], gzip.open(path) if packed else path.open("rb"))
+    return io.BufferedReader(_Unpacked(path), 1 << 20) if packed else path.open("rb")
+
+
+class _Unpacked(io.RawIOBase):
+    """A .gz file as it is unpacked, up to a size that tables have: some kilobytes may hold more."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = gzip.GzipFile(path)
+        self._most = max(UNPACKED, MOST_TIMES * path.stat().st_size)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def readinto(self, buffer: Any) -> int:
+        if self._file.tell() > self._most:
+            what = f"it unpacks to more than {MOST_TIMES} times its size"
+            raise OSError(f"{what}: unpack it yourself, if that is right")
+        return self._file.readinto(buffer)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 def lines(path: Path, encoding: str) -> io.TextIOWrapper:

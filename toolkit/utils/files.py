@@ -6,6 +6,7 @@ can guess until it is complete; what is read is a plain file within the folder.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
@@ -103,6 +104,19 @@ def not_own(folder: Path) -> Iterator[tuple[Path, str]]:
                 yield path, "is a link that leads out of the folder"
         elif not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
             yield path, "is a pipe, a socket or a device"
+
+
+def read_own(path: Path) -> bytes:
+    """Return what a plain file holds; a link is not followed, and a pipe not waited for.
+
+    Raises:
+        OSError: it is none, or cannot be read.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    with os.fdopen(os.open(path, flags | getattr(os, "O_BINARY", 0)), "rb") as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "is no plain file", str(path))
+        return file.read()
 
 
 def digest(path: Path) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from fastapi import FastAPI, HTTPException, Request, Response
 from prometheus_client import generate_latest
 from starlette.requests import ClientDisconnect
-from starlette.responses import FileResponse, JSONResponse
+from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from toolkit.deployment.serving.batcher import Batcher, Rows, later
@@ -30,6 +30,7 @@ from toolkit.deployment.serving.worker import Worker
 from toolkit.errors import ToolkitError, UserError
 from toolkit.runs.prediction_files import inline
 from toolkit.utils import jsonable
+from toolkit.utils.files import read_own
 
 if TYPE_CHECKING:
     from toolkit.deployment.serving.model import Served
@@ -95,8 +96,13 @@ class _Endpoints:
     async def info(self) -> Response:
         return _json(self.model.info())
 
-    async def report(self) -> Response:
-        return FileResponse(self.model.run.report, headers=REPORT, media_type="text/html")
+    def report(self) -> Response:
+        """Return the report as it is now; it may have been replaced since the server started."""
+        try:
+            content = read_own(self.model.run.report)
+        except OSError:
+            raise HTTPException(404) from None
+        return Response(content, headers=REPORT, media_type="text/html")
 
     async def predict(self, request: Request) -> Response:
         start, status, name = time.perf_counter(), 500, self.model.name
