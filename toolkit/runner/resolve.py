@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from toolkit.errors import Fault, RecipeError, UserError
+from toolkit.errors import DataError, Fault, RecipeError, UserError
 from toolkit.evaluation import run_metrics
 from toolkit.models import methods
 from toolkit.plugin import Plugin, get
@@ -83,6 +83,8 @@ def check_metrics(plugin: Plugin[Any]) -> None:
     """
     try:
         names = list(run_metrics.modules(plugin))
+    except DataError:  # of the labels, whose classes metrics need
+        raise
     except UserError as error:
         hint = run_metrics.hints(plugin)
         raise RecipeError([Fault("report.metrics", f.what + hint) for f in error.faults]) from error
