@@ -111,7 +111,7 @@ TIMES = [
 AMOUNTS = [
     cell("one amount that is null", "amount", None, "amount rows 4", "no finite number"),
     cell("one amount that is NaN", "amount", float("nan"), "amount rows 4", "no finite number"),
-    cell("one amount without an end", "amount", float("inf"), "amount", "no amount"),
+    cell("one amount without an end", "amount", float("inf"), "amount rows 4", "no finite number"),
     column("one amount that is a text", "amount", lambda n: n + 0.5 if n != 3 else "10 EUR",
            "amount", sets=("options.amount=amount",)),
     cell("one amount beyond all money", "amount", 1e300, "amount"),

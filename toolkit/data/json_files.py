@@ -44,29 +44,27 @@ def as_written(table: datasets.Dataset, path: Path, encoding: str) -> datasets.D
     Who uses a column as times converts it; of an account of twenty digits a float keeps sixteen.
     """
     schema = table.features.arrow_schema
-    wanted = [field.name for field in schema if pa.types.is_temporal(field.type)]
-    wanted += [
-        field.name
-        for field in schema
-        if pa.types.is_floating(field.type) and _beyond_floats(table, field.name)
-    ]
-    if not wanted:
+    times = [field.name for field in schema if pa.types.is_temporal(field.type)]
+    large = [field.name for field in schema
+             if pa.types.is_floating(field.type) and _beyond_floats(table, field.name)]  # fmt: skip
+    if not times and not large:
         return table
-    cells: dict[str, list[str | None]] = {name: [] for name in wanted}
+    cells: dict[str, list[Any]] = {name: [] for name in (*times, *large)}
     for row in _json_rows(path, encoding):
-        for name in wanted:
-            value = row.get(name)
-            cells[name].append(value if value is None or isinstance(value, str) else str(value))
-    return replaced(table, {name: pa.array(cells[name], pa.string()) for name in wanted})
+        for name, values in cells.items():
+            values.append(row.get(name))
+    codes = {name for name in large if not any(isinstance(v, float) for v in cells[name])}
+    return replaced(table, {
+        name: pa.array([None if v is None else str(v) for v in values], pa.string())
+        for name, values in cells.items() if name in codes or name in times
+    })  # fmt: skip
 
 
 def _beyond_floats(table: datasets.Dataset, name: str) -> bool:
     """Return whether a column holds whole numbers alone, one of which no float is exact for."""
-    values = column_values(table, name)
-    top = pc.max(pc.abs(values)).as_py()
-    return bool(
-        top is not None and top >= 1 << 53 and pc.all(pc.equal(pc.floor(values), values)).as_py()
-    )
+    values = column_values(table, name).drop_null()
+    whole = pc.all(pc.equal(pc.floor(values), values)).as_py() and len(values)
+    return bool(whole and pc.max(pc.abs(values)).as_py() >= 1 << 53)
 
 
 def _json_rows(path: Path, encoding: str) -> Iterator[dict[str, Any]]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from toolkit.data import text_files
 from toolkit.data.typed_files import read_typed
 from toolkit.errors import DataError
 
@@ -111,3 +112,60 @@ def test_rows_are_mapped_from_disk(write):
     found = read_typed(write("a.jsonl", LINES * 1000))
     assert found.cache_files
     assert len(found) == 2000
+
+
+LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("first", "late", "kinds"),
+    [
+        ({"n": 1, "o": None}, {"n": 1.5, "o": "s"}, {"n": "float64", "o": "string"}),
+        ({"n": 1, "o": None}, {"n": 2, "o": {"a": 1}}, {"n": "int64"}),
+        ({"n": 1}, {"n": 3, "more": "seen"}, {"n": "int64", "more": "string"}),
+    ],
+)
+def test_types_of_json_are_decided_by_the_whole_file(tmp_path, monkeypatch, first, late, kinds):
+    rows = [{"text": LONG, **first}] * 40_000 + [{"text": "y", **late}]
+    path = tmp_path / "a.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert path.stat().st_size > 10 << 20
+    found = read_typed(path)
+    assert len(found) == len(rows)
+    assert {name: found.features[name].dtype for name in kinds} == kinds
+    assert {key: found[-1][key] for key in late} == late
+
+
+def test_times_and_long_numbers_of_json_stay_as_they_are_written(tmp_path):
+    rows = [{"at": "2024-01-05T00:00:00Z", "day": "2024-01-05", "id": 12345678901234567890,
+             "big": 1e300, "n": 2.5},
+            {"at": "2024-01-05T00:00:00+02:00", "day": "2024-01-06", "id": 7, "big": 1.0,
+             "n": None}]  # fmt: skip
+    lines = "\n".join(map(json.dumps, rows))
+    for name, text in {"a.jsonl": lines, "b.json": json.dumps(rows)}.items():
+        (tmp_path / name).write_text(text)
+        found = read_typed(tmp_path / name).to_list()
+        assert found == [{**row, "id": str(row["id"])} for row in rows]
+
+
+@pytest.mark.parametrize("form", ["parquet", "arrow"])
+def test_texts_that_are_no_utf8_are_told_with_column_and_row(tmp_path, form):
+    cells = pa.array([b"fine", b"caf\xe9", None], pa.binary())
+    broken = pa.Array.from_buffers(pa.string(), 3, cells.buffers())
+    table = pa.table({"text": broken, "label": ["a", "b", "c"]})
+    path = tmp_path / f"a.{form}"
+    if form == "parquet":
+        pq.write_table(table, path)
+    else:
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, table.schema) as out:
+            out.write_table(table)
+    with pytest.raises(DataError, match=r"row 2: text holds bytes that are no UTF-8"):
+        read_typed(path)
+
+
+def test_a_bomb_of_gzip_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_files, "UNPACKED", 1 << 20)
+    path = tmp_path / "a.csv.gz"
+    path.write_bytes(gzip.compress(b"text,label\n" + b"a,b\n" * 2_000_000))
+    with pytest.raises(DataError, match=r"a\.csv\.gz: .*unpacks to more than 300 times its size"):
+        text_files.check_encoding(path, "utf-8")
