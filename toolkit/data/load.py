@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from toolkit.data.reader import ColumnRoles, read_raw_splits, with_files
 from toolkit.errors import DataError, Fault, ToolkitError
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import ReshapedRows
+from toolkit.plugin_types.columns import marked
 
 if TYPE_CHECKING:
     import datasets
@@ -114,12 +115,32 @@ def _read(
     dropped: dict[str, dict[str, int]] = {}
     if plugin is None:
         return raw, fingerprint, notes, dropped
+    if type(plugin).reshape_rows is not Plugin.reshape_rows:
+        raw = valued(raw, marked(plugin.options).values())
     for name, rows in raw.items():
         made = reshaped(plugin, rows, name, roles)
         raw[name], notes = made.rows, [*notes, *made.notes]
         if made.dropped:
             dropped[name] = dict(made.dropped)
     return raw, fingerprint, notes, dropped
+
+
+def valued(
+    splits: Mapping[str, datasets.Dataset], columns: Iterable[tuple[str, Column]]
+) -> dict[str, datasets.Dataset]:
+    """Return splits with texts as the values that columns are marked for: see `with_values`.
+
+    Raises:
+        DataError: the first cells that are none, and how many more there are.
+    """
+    found, wrong = with_values(splits, columns)
+    faults = [Fault(f"{split} row {row + 1}", why) for split, rows in wrong.items()
+              for row, why in list(rows.items())[:SHOWN]]  # fmt: skip
+    faults += [Fault(split, f"and {len(rows) - SHOWN:,} more such cells")
+               for split, rows in wrong.items() if len(rows) > SHOWN]  # fmt: skip
+    if faults:
+        raise DataError(faults)
+    return found
 
 
 def reshaped(
@@ -157,13 +178,7 @@ def _check_columns(
     wanted |= {key: name for key, name in by.items() if name is not None} | dict(extra)
     found = {name: with_paths(rows, wanted.values()) for name, rows in raw.items()}
     checks.require_columns(found, wanted)
-    found, wrong = with_values(found, columns.values())
-    faults = [Fault(f"{split} row {row + 1}", why) for split, rows in wrong.items()
-              for row, why in list(rows.items())[:SHOWN]]  # fmt: skip
-    faults += [Fault(split, f"and {len(rows) - SHOWN:,} more such cells")
-               for split, rows in wrong.items() if len(rows) > SHOWN]  # fmt: skip
-    if faults:
-        raise DataError(faults)
+    found = valued(found, columns.values())
     require_kinds(found, columns)
     if target is not None:
         checks.require_same_classes(found, target)

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from toolkit.data import checks, media, sources
 from toolkit.data.columns import require_kinds, with_paths, with_values
-from toolkit.data.load import reshaped
+from toolkit.data.load import reshaped, valued
 from toolkit.data.reader import (
     ColumnRoles,
     RaggedRows,
@@ -23,12 +23,12 @@ from toolkit.data.reader import (
     with_files,
 )
 from toolkit.errors import DataError, Fault, RecipeError
+from toolkit.plugin import Plugin
 from toolkit.plugin_types.columns import marked
 from toolkit.recipe.schema import DataSpec
 from toolkit.utils.text import listing, nearest
 
 if TYPE_CHECKING:
-    from toolkit.plugin import Plugin
     from toolkit.recipe.draft import KeyPath
 
 #: What a recipe's `data` says of how files are read.
@@ -144,6 +144,8 @@ def in_shape(
     """
     inputs = marked(plugin.options, "input")
     names = [name for name, _ in inputs.values()]
+    if type(plugin).reshape_rows is not Plugin.reshape_rows:
+        raw = valued({where: raw}, inputs.values())[where]
     made = reshaped(plugin, raw, "predict", ColumnRoles.of(inputs))
     rows = with_paths(made.rows, names)
     wanted = {f"options.{k}": n for k, (n, _) in inputs.items()}

@@ -20,9 +20,9 @@ class Column:
 
     Args:
         role: "input" (read by the model; compared between splits) or "target" (to be predicted).
-        kind: of the values, checked before any hook is called, and shown by `toolkit serve`. With
-            "text", a column is read as text where the file format has no types (csv), so that a
-            label 007 stays 007. Any kind where not given.
+        kind: of the values, checked before any hook is called, and shown by `toolkit serve`. Cells
+            of csv are texts: with "number" or "boolean" they come as such; any kind (where not
+            given) makes numbers of them where every cell is one that is no code such as 007.
         files: suffixes (".wav") of an input that is a file. Rows name the file (relative to their
             table), contain it, or are the files of class folders. The contents are compared and
             fingerprinted; `toolkit.open_file` opens a cell.
@@ -36,7 +36,7 @@ class Column:
 
     @property
     def as_text(self) -> bool:
-        """Whether the column is read as text where the file format has no types."""
+        """Whether the column holds texts, as which numbers of JSON are taken, too."""
         return self.kind == "text" or bool(self.files)
 
 
