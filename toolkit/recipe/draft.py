@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from toolkit.errors import NEVER_RUN, Fault, RecipeError
+from toolkit.recipe import own
 from toolkit.recipe.faults import distinct_faults, format_fault
 from toolkit.recipe.schema import NAMED, Recipe
 from toolkit.recipe.yaml_text import NOT_TEXT
@@ -30,7 +31,7 @@ class Draft:
 
     name: as its runs' folders are called. origins: key path -> "file:line" or "--set".
     asked: the name or path that a user gave. overrides: key paths and values that replaced those
-    of the file.
+    of the file. notes: what was left out as it suits other data or another model.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Draft:
     faults: list[Fault] = field(default_factory=list)
     asked: str = ""
     overrides: list[tuple[KeyPath, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def changed(self, overrides: Overrides) -> Draft:
         """Return a copy with further overrides."""
@@ -48,9 +50,16 @@ class Draft:
 
     def override(self, overrides: Overrides) -> None:
         """Apply overrides; tokens and keys that would run code become faults."""
+        before = {kind: copy.deepcopy(own.place_of(self.values, kind)) for kind in own.KINDS}
         for keys, value in overrides:
             self._set(keys, value)
         self.overrides += overrides
+        for kind, place in before.items():
+            if own.is_another(kind, place, own.place_of(self.values, kind)):
+                self._leave_out(kind)
+        if overrides and own.KEY in self.values:
+            names = {kind: own.names_in(self.values, kind) for kind in own.KINDS}
+            own.keep(self.values, names, self.origins)
         for block, key, path, value in list(_walked(self.values)):
             what = ""
             if str(key).replace("-", "_").lower() == REMOTE_CODE:
@@ -60,6 +69,11 @@ class Draft:
                 what = HELD
             if what and (fault := Fault(self.where(path), what)) not in self.faults:
                 self.faults.append(fault)
+
+    def _leave_out(self, kind: str) -> None:
+        if gone := own.leave_out(self.values, kind, self.origins):
+            what = f"left out, as fit for the recipe's own {kind} only: {', '.join(gone)}"
+            self.notes.append(f"{what} (--set keeps a value)")
 
     def _set(self, keys: KeyPath, value: Any) -> None:
         block = self.values

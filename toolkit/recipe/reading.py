@@ -10,6 +10,7 @@ import yaml
 
 from toolkit.errors import Fault, RecipeError
 from toolkit.recipe.draft import Draft, KeyPath, Overrides, root_paths
+from toolkit.recipe.own import KEY, KINDS, inherited, is_another, keep, leave_out, place_of, unknown
 from toolkit.recipe.schema import NAMED
 from toolkit.recipe.yaml_text import MOST_BYTES, Loader, brief, construct, line_of
 from toolkit.utils.text import nearest
@@ -36,11 +37,25 @@ def read_draft(
             what = "an included recipe includes another; one level is all there is"
             raise RecipeError(Fault(own.where(("include",)), what))
         base.origins.pop((), None)
-        own.values = _merged(base.values, own.values)
+        own.values = _included_values(base.values, own.values)
         own.origins = {**base.origins, **own.origins}
         own.faults = base.faults + own.faults
+    for kind, name in unknown(own.values):
+        what = f"names {name!r}, which this recipe does not set"
+        own.faults.append(Fault(own.where((KEY, kind)), what))
     own.override(overrides)
     return own
+
+
+def _included_values(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """Return a recipe's values over those of the one it includes, without what suits that alone."""
+    found = _merged(base, own)
+    for kind in KINDS:
+        if is_another(kind, place_of(base, kind), place_of(found, kind)):
+            leave_out(base, kind, {})
+    names, found = inherited(base, own), _merged(base, own)
+    keep(found, names)
+    return found
 
 
 def _read(path: Path) -> Draft:

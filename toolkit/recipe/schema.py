@@ -181,9 +181,21 @@ class ReportSpec(Part):
     slices: list[str] = []
 
 
+class OwnSettings(Part):
+    """Keys (`options.size`, `description`) of a recipe that suit its own data, or model, alone.
+
+    They are left out, with a note, where another is given, and by recipes that include this one
+    for other data or another model. Who sets such a key himself keeps his value.
+    """
+
+    data: list[str] = []
+    model: list[str] = []
+
+
 class Recipe(Part):
     """Scenario, model, data and settings of a run.
 
+    only_for: which of the settings suit the recipe's own data or model alone.
     options: of the plugin. training: any field of the plugin's Arguments class, and
     `early_stopping_patience` / `early_stopping_threshold`. seed: of every random generator.
     """
@@ -196,6 +208,7 @@ class Recipe(Part):
     method: MethodSpec = MethodSpec()
     training: dict[str, Any] = {}
     report: ReportSpec = ReportSpec()
+    only_for: OwnSettings = OwnSettings()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
 
     @property

@@ -99,7 +99,9 @@ def prepare(draft: Draft, before: Path | None = None) -> Job:
         import_libraries()
     recipe, plugin = resolve_recipe(draft)
     with writing_cache(), blamed(plugin):
-        return _prepare(draft.name, recipe, plugin, clock, before)
+        job = _prepare(draft.name, recipe, plugin, clock, before)
+    job.loaded.notes = [*draft.notes, *job.loaded.notes]
+    return job
 
 
 def _prepare(

@@ -132,7 +132,7 @@ def test_all_faults_stand_with_their_line_at_once(faults):
         [
             "recipe.yaml:5 seed: duplicate key",
             "recipe.yaml:2 modell: unknown key. Did you mean 'model'? Known: data, description, "
-            "method, model, options, report, scenario, seed, training.",
+            "method, model, only_for, options, report, scenario, seed, training.",
             "recipe.yaml:3 model.revison: unknown key. Did you mean 'revision'? "
             "Known: from_config, id, revision.",
             "recipe.yaml:5 seed: should be a valid integer, got a number with a fractional part, "
