@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from attacks.small import record
 
 from toolkit.cli.main import outcome
+from toolkit.runs.folder import last_unfinished
+from toolkit.runs.record import SCHEMA_VERSION
 from toolkit.utils import locks
 
 
@@ -103,3 +106,17 @@ def test_who_gets_the_lock_late_sees_that_it_is_finished(small_words, copied, ca
     assert "is finished: nothing" in " ".join(capsys.readouterr().out.split())
     assert record(copied) == json.loads(end)
     assert not (copied / locks.NAME).exists()
+
+
+def test_a_run_of_another_scenario_under_a_built_ins_name_is_not_gone_on_with(
+    tmp_path, monkeypatch
+):
+
+    monkeypatch.chdir(tmp_path)
+    for number, scenario in enumerate(("text-classification", "other")):
+        folder = tmp_path / "runs" / "text-classification" / f"2026-01-0{number + 1}"
+        folder.mkdir(parents=True)
+        record = {"schema_version": SCHEMA_VERSION, "status": "interrupted", "scenario": scenario}
+        (folder / "run.json").write_text(json.dumps(record))
+    found = last_unfinished("text-classification", "text-classification")
+    assert found == Path("runs/text-classification/2026-01-01")

@@ -85,6 +85,8 @@ def folder_of_files(
                 what += f", but {n:,} files side by side: put those of one class into one folder"
             raise DataError(Fault(str(root), f"{what} (files that count: {listing(suffixes, 20)})"))
         found[split] = _named_files(datasets.Dataset.from_list(rows), column, Path(), [])
+        if empty := [p.name for p in _folders_in(root) if p.name not in {r[target] for r in rows}]:
+            notes.append(f"{root}: no class, as they hold no such file: {listing(empty)}")
         skipped += len(every) - len(rows)
     if skipped:
         notes.append(f"{skipped:,} files skipped, which are none of {listing(suffixes, 20)}")
@@ -241,6 +243,8 @@ def _missing_faults(
             what = f"{texts[place]!r} cannot be read"
         elif special := describe_special(path):
             what = f"{texts[place]!r} {special}"
+        elif "\\" in texts[place] and (base / texts[place].replace("\\", "/").strip()).is_file():
+            what = f"{texts[place]!r} is written as on Windows: the file is there with / for \\"
         else:
             hint = nearest_beside(path) if place == missing[0] else ""
             what = f"there is no file {texts[place]!r}.{hint}"

@@ -53,7 +53,7 @@ def run_to_resume(
     with ExitStack() as stack:
         with raise_on_all_ranks():
             before, folder = None, None
-            path = (out or last_unfinished(draft.name)) if distributed.is_main() else None
+            path = (out or _last(draft)) if distributed.is_main() else None
             if path is not None and not _is_finished(path):
                 _refuse_others(path)
                 folder = stack.enter_context(RunWriter.held(path))
@@ -63,6 +63,10 @@ def run_to_resume(
                 before = RunToResume(path, finished, _overrides(path, record))
             before = distributed.broadcast_object(before)
         yield before, folder
+
+
+def _last(draft: Draft) -> Path | None:
+    return last_unfinished(draft.name, draft.values.get("scenario"))
 
 
 def _is_finished(path: Path) -> bool:

@@ -88,7 +88,7 @@ def _folder(
     title: str, recipe: Recipe, seeds: list[int], out: Path | None, resume: bool
 ) -> Iterator[SeedRuns]:
     """Make the folder, or open it again; hold its lock, and write into it how that ended."""
-    before = (out or last_unfinished(title, SeedRuns, FILE)) if resume else None
+    before = (out or last_unfinished(title, kind=SeedRuns, file=FILE)) if resume else None
     with ExitStack() as stack:
         if before is None:
             folder = RunWriter.create(out, title)

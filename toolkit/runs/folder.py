@@ -117,10 +117,13 @@ class Run:
         return f"Run({str(self.path)!r}, status={self.status!r})"
 
 
-def last_unfinished(name: str, kind: type[Any] = Run, file: str = "run.json") -> Path | None:
+def last_unfinished(
+    name: str, scenario: Any = None, kind: type[Any] = Run, file: str = "run.json"
+) -> Path | None:
     """Return the newest folder under runs/<name> that is not finished, or whose record is lost.
 
     Args:
+        scenario: of the run, where it is known: another recipe may have the same name.
         kind, file: what reads such a folder, and the file it is known by; also of `SeedRuns`.
     """
     known = {path.parent for path in home(name).glob(f"*/{file}")}
@@ -130,7 +133,8 @@ def last_unfinished(name: str, kind: type[Any] = Run, file: str = "run.json") ->
         if readable(folder / file) is None:
             return folder
         with suppress(UserError):
-            if kind(folder).status != "finished":
+            found = kind(folder)
+            if found.status != "finished" and found.record.get("scenario", scenario) == scenario:
                 return folder
     return None
 

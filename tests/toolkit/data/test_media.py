@@ -240,3 +240,17 @@ def test_hidden_folders_are_left_out_and_linked_ones_followed(tmp_path):
     assert sorted(names) == ["1.jpg", "2.jpg", "5.jpg"]
     below = media.files_below(root, (".jpg",), "image")
     assert len(below) == 3
+
+
+def test_class_folders_without_a_picture_are_named(tmp_path):
+    root = placed(tmp_path, "a/1.jpg", "b/2.jpg", "fox/3.heic")
+    (root / "empty").mkdir()
+    _, notes = media.folder_of_files(str(root), (".jpg",), "image", "label")
+    assert f"{root}: no class, as they hold no such file: empty, fox" in notes
+
+
+def test_paths_written_on_windows_are_told_as_such(tmp_path):
+    placed(tmp_path, "photos/a/1.jpg")
+    rows = datasets.Dataset.from_dict({"image": [r"photos\a\1.jpg"]})
+    _, (fault,) = media.as_files(rows, "image", tmp_path, "list.csv")
+    assert str(fault).startswith("list.csv row 1: 'photos\\\\a\\\\1.jpg' is written as on Windows")
