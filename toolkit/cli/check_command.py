@@ -64,15 +64,15 @@ def _show_job(job: Job, console: Console) -> None:
 
 
 def _classes(job: Job) -> Iterator[str]:
-    """Yield how many training rows each class has, where the target has few values."""
-    from toolkit.data.labels import value_counts
+    """Yield how many training rows each class has."""
+    from toolkit.data import ClassLabels
     from toolkit.plugin_types.columns import columns
 
+    labels = getattr(job.plugin, "labels", None)
     for name in columns(job.plugin.options, "target").values():
-        rows = job.loaded.splits["train"]
-        counts = value_counts(rows, name) if name in rows.column_names else {}
-        if len(counts) > 1:
-            there = listing((f"{value} {n:,}" for value, n in counts.items()), 20)
+        if isinstance(labels, ClassLabels):
+            counts = labels.counts(job.loaded.splits["train"], name).most_common()
+            there = listing((f"{label} {n:,}" for label, n in counts), 20)
             yield f"{name} in train: {there}"
 
 

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import datasets
 
 WHOLE = re.compile(r"^(-?\d+)\.0+$")
-MOST_COUNTED = 1000  # different values of a column
 IGNORED = -100  # the class id that torch's losses ignore: a class that is missing from train
 
 
@@ -149,8 +148,12 @@ class ClassLabels:
                 what = f"names {listing(unknown)}; the classes are {listing(self.names)}"
                 raise RecipeError(Fault("options.class_weights", what))
             return [wanted.get(name, 1.0) for name in self.names]
-        counts = Counter(text for value in _cells(split, column) for text in self.texts(value))
+        counts = self.counts(split, column)
         return [counts.total() / (len(self.names) * max(counts[n], 1)) for n in self.names]
+
+    def counts(self, split: datasets.Dataset, column: str) -> Counter[str]:
+        """Return label -> how many rows have it."""
+        return Counter(text for value in _cells(split, column) for text in self.texts(value))
 
     def notes(self, splits: Mapping[str, datasets.Dataset] | None, column: str) -> list[str]:
         """Return a line for each of validation and test that has classes missing from train.
@@ -187,7 +190,7 @@ class ClassLabels:
             kinds.setdefault(key, []).append(name)
         if not (alike := [names for names in kinds.values() if len(names) > 1]):
             return
-        counts = Counter(text for value in _cells(train, column) for text in self.texts(value))
+        counts = self.counts(train, column)
         for names in alike:
             shown = listing(f"{name!a} ({counts[name]:,} rows)" for name in names)
             yield f"classes differ in case, blanks or the form of accents only: {shown}"
@@ -196,21 +199,6 @@ class ClassLabels:
         """Count the labels among cells that are no known class."""
         counts = Counter(text for value in values for text in self.texts(value))
         return {text: count for text, count in counts.items() if text not in self.names}
-
-
-def value_counts(rows: datasets.Dataset, column: str) -> dict[str, int]:
-    """Return value -> rows that have it, the most frequent first; of lists their parts.
-
-    It is empty where there are more values than classes there ever are.
-    """
-    names = getattr(rows.features[column], "names", None)
-    counts: Counter[str] = Counter()
-    for value in _cells(rows, column):
-        cells = value if isinstance(value, list) else [value]
-        counts.update(names[cell] if names else str(cell) for cell in cells if cell is not None)
-        if len(counts) > MOST_COUNTED:
-            return {}
-    return dict(counts.most_common())
 
 
 def _places(cells: Iterable[Sequence[Any]]) -> int:

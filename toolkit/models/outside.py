@@ -52,7 +52,6 @@ def switch_off() -> None:
     answer it raises ValueError at once. With the package `kernels` installed it replaces attention
     and layers by compiled code of the Hub, also where a config does not name it.
     """
-    os.environ["USE_HUB_KERNELS"] = "NO"  # read when transformers is imported
     from transformers import dynamic_module_utils
     from transformers.integrations import hub_kernels
 
