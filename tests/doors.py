@@ -71,7 +71,7 @@ def run(data: bytes, folder: Path) -> None:
     from toolkit import Run
     from toolkit.recipe.library import find_recipe
     from toolkit.reporting import card, terminal
-    from toolkit.runner.resume import find_run_to_resume
+    from toolkit.runner.resume import run_to_resume
 
     (folder / "run.json").write_bytes(data)
 
@@ -80,7 +80,8 @@ def run(data: bytes, folder: Path) -> None:
         if found.status == "finished":
             terminal.summary(found, Console(file=io.StringIO()))
             card.card(found.record)
-        find_run_to_resume(find_recipe("text-classification"), folder)
+        with run_to_resume(find_recipe("text-classification"), folder):
+            pass
 
     _own_words_only(read)
 

@@ -79,6 +79,7 @@ def test_pretraining_and_what_it_gives(tmp_path):
     assert after.record["reload"]["different"] == 0
 
 
+@pytest.mark.slow
 def test_rows_as_texts_for_any_encoder(tiny_model, tmp_path):
     settings = {k: v for k, v in TINY.items() if "from_config" not in k}
     source = "plugin:card-payments?customers=30&terminals=20&days=40"
