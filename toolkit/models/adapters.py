@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import ModelError
+from toolkit.models import find
 from toolkit.models.auto import auto_class_of, loading
 from toolkit.models.find import ModelFiles, find_model
 from toolkit.models.method import Method
 
-CONFIG = "adapter_config.json"
+CONFIG = find.ADAPTER
 
 
 def is_adapter(model: Any) -> bool:
@@ -83,7 +84,13 @@ def _base(folder: Path, expected: str | None) -> Any:
     import transformers
 
     given = _adapter_config(folder)
-    files = find_model(given.base_model_name_or_path, given.revision)
+    where = f"base_model_name_or_path in {folder / CONFIG}"
+    files = find_model(
+        given.base_model_name_or_path,
+        given.revision,
+        f"It is the base model of the adapter in {folder}. Where it has moved, write its folder "
+        f"as {where}: its weights are compared with those that the adapter was trained on.",
+    )
     if expected is not None and files.revision != expected:
         raise ModelError(
             f"{folder} is an adapter of {files.id!r} at {expected}; {files.path} holds "

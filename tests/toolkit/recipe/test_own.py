@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-import toolkit
 from image_rows import CLASSES, folder, tiny_vit
+
+import toolkit
 from toolkit.cli.main import outcome
 from toolkit.errors import RecipeError
 from toolkit.recipe.library import find_recipe
@@ -58,7 +59,9 @@ def test_another_model_keeps_what_is_of_the_data(recipe):
 
 
 def test_what_is_set_stays(recipe, tmp_path):
-    found = recipe(data=tmp_path, model="m", settings=["options.size=48", "options.augment.rotate=9"])
+    found = recipe(
+        data=tmp_path, model="m", settings=["options.size=48", "options.augment.rotate=9"]
+    )
     assert found.values["options"] == {"size": 48, "augment": {"rotate": 9}, "positive": "one"}
     assert "options.augment.shift=0.1" in found.notes[0]
     assert "size" not in str(found.notes)
@@ -87,7 +90,10 @@ def test_the_recipe_of_a_run_is_read_again(recipe, tmp_path):
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        ({"data": ["options.sise"]}, r"only_for.data: names 'options.sise', which this recipe does"),
+        (
+            {"data": ["options.sise"]},
+            "only_for.data: names 'options.sise', which this recipe",
+        ),
         ({"date": ["options.size"]}, "only_for.date.*Did you mean 'data'"),
         ({"data": "options.size"}, "only_for.data.*list"),
         ("options.size", "only_for"),

@@ -112,3 +112,14 @@ def test_what_the_user_asks_for_is_refused_with_the_key(job):
                                           "each validation: give save_strategy.*here save_strategy"
                                           "=no, eval_strategy=epoch"):  # fmt: skip
         job(chosen({"save_strategy": "no", "load_best_model_at_end": True}))
+
+
+@pytest.mark.parametrize("size", [113, 64, 112])
+def test_rows_that_make_no_whole_batch(job, size):
+    given = {"dataloader_drop_last": True, "per_device_train_batch_size": size, "max_steps": -1}
+    if size <= 112:
+        assert len(job(chosen(given)).prepared["train"]) == 112
+        return
+    what = "train has 112 rows, which make no whole batch of 113: leave it out, or set training.per"
+    with pytest.raises(RecipeError, match=f"training.dataloader_drop_last: {what}"):
+        job(chosen(given))

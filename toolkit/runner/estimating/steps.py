@@ -82,7 +82,7 @@ def _batches(
         width = 1 if lengths is None else step * math.ceil(float(lengths[rows].max()) / step)
         found.append((rows, float(len(rows) * width)))
     whole = [batch for batch in found if len(batch[0]) == size]
-    return whole if arguments.dataloader_drop_last and whole else found
+    return whole if arguments.dataloader_drop_last else found
 
 
 def sample_steps(plan: StepPlan) -> tuple[list[int], Ints]:
