@@ -92,7 +92,7 @@ def test_the_recipe_of_a_run_is_read_again(recipe, tmp_path):
     [
         (
             {"data": ["options.sise"]},
-            r"only_for.data: names .options.sise., which this recipe",
+            "only_for.data: names 'options.sise', which this recipe",
         ),
         ({"date": ["options.size"]}, "only_for.date.*Did you mean 'data'"),
         ({"data": "options.size"}, "only_for.data.*list"),
