@@ -101,7 +101,8 @@ class ClassLabels:
         if isinstance(value, str) and self.separator is not None:
             return [part.strip() for part in value.split(self.separator) if part.strip()]
         if isinstance(value, str) and self.written:
-            return _written_list(value) or []
+            found = _written_list(value)
+            return [value] if found is None else found
         return value if isinstance(value, list | tuple) else [value]
 
     def ids(self, values: Iterable[Any]) -> list[Any]:

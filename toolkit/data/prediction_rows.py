@@ -38,10 +38,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class PredictionRows:
-    """Rows to predict, and the digest of their contents.
+    """Rows to predict.
 
-    given: the same rows as the file has them, where they are as many. wrong: row -> why it cannot
-    be predicted. dropped: reason -> rows that `reshape_rows` dropped.
+    given: the same rows as the file has them, where the plugin does not reshape them. digest: of
+    what was read, and how. wrong: row -> why it cannot be predicted. dropped: reason -> rows that
+    `reshape_rows` dropped.
     """
 
     rows: datasets.Dataset
@@ -90,8 +91,10 @@ def read_prediction_rows(
     if faults and not all(_are_named(raw, name) for name in files):
         raise DataError(faults)
     digest = f"{split}:{contents}" if split else contents
-    same = len(given) == len(raw) and not dropped
-    return PredictionRows(raw, given if same else raw, digest, wrong, dropped)
+    # Rows that a plugin reshapes may come in another order, or be others, as many as they are.
+    same = type(plugin).reshape_rows is Plugin.reshape_rows
+    reading = spec.model_dump_json(include=set(READING))
+    return PredictionRows(raw, given if same else raw, f"{digest}:{reading}", wrong, dropped)
 
 
 def spec_of(source: str, plugin: Plugin[Any], settings: Iterable[tuple[KeyPath, Any]]) -> DataSpec:

@@ -111,13 +111,15 @@ def writer_of(path: Path, raw: bool = False) -> Writer:
         raw: keep texts in csv that a spreadsheet would execute.
 
     Raises:
-        UserError: an unknown suffix.
+        UserError: an unknown suffix, or `raw` for another form than csv.
     """
     suffix = path.suffix.lower()
     if suffix not in WRITERS:
         hint = nearest(suffix, WRITERS)
         raise UserError(f"{path} cannot be written: take {listing(WRITERS)} as its suffix.{hint}")
-    return raw_csv if raw and suffix == ".csv" else WRITERS[suffix]
+    if raw and suffix != ".csv":
+        raise UserError(f"--raw is for csv; {path} keeps all texts as they are without it")
+    return raw_csv if raw else WRITERS[suffix]
 
 
 def quoted(value: Any) -> Any:

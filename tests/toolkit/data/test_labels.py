@@ -157,3 +157,10 @@ def test_a_split_of_other_classes_is_refused():
             {"train": ["0", "1"], "test": ["True", "False"]}.items()}  # fmt: skip
     with pytest.raises(DataError, match="test label: no label is a class of train: True, False"):
         of(["0", "1"]).notes(rows, "label")
+
+
+def test_a_cell_that_is_no_list_among_written_ones_is_a_class_of_its_own():
+    labels = of(["['a', 'b']", "['b']"], multilabel=True)
+    assert labels.texts("['b']") == ["b"]
+    assert labels.texts("[]") == []
+    assert labels.unseen(["['a']", "c"]) == {"c": 1}

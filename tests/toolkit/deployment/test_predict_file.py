@@ -319,3 +319,32 @@ def test_answers_are_predicted_as_in_the_run(tmp_path):
     given = lines_of(tmp_path / "data" / "rows.jsonl")
     assert [row["question"] for row in found] == [row["question"] for row in given]
     assert all(row["prediction"]["answer"] in row["context"] for row in found)
+
+
+def test_another_reading_is_not_gone_on_with(run, tmp_path, monkeypatch, capsys):
+    (tmp_path / "a.csv").write_text("one,two\nsome text,another\nmore text,others\n")
+    words = ["predict", str(run.path), str(tmp_path / "a.csv"), "-o", str(tmp_path / "out.csv")]
+    with monkeypatch.context() as patch:
+        patch.setattr(predict_file, "_join", lambda *_: 1 / 0)  # ends before the output is written
+        assert outcome([*words, "--column", "text=one"]) == 1
+    assert outcome([*words, "--column", "text=two", "--resume"]) == 2
+    assert "another input" in capsys.readouterr().err
+    assert outcome([*words, "--column", "text=one", "--resume"]) == 0
+
+
+def test_raw_is_for_csv(run, tmp_path, capsys):
+    (tmp_path / "a.csv").write_text("text\na text\n")
+    words = ["predict", str(run.path), str(tmp_path / "a.csv"), "-o", str(tmp_path / "out.jsonl")]
+    assert outcome([*words, "--raw"]) == 2
+    assert "--raw is for csv" in capsys.readouterr().err
+
+
+def test_rows_in_another_order_come_with_their_own_cells(run, tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_text("text,n\nb text,1\na text,2\nc text,3\n")
+    cls = type(predict_file.load_predictor(run.path).plugin)
+    monkeypatch.setattr(cls, "reshape_rows", lambda self, rows, split: rows.select([1, 0, 2]))
+    predict_file.predict(run, str(tmp_path / "a.csv"), tmp_path / "out.jsonl")
+    found = lines_of(tmp_path / "out.jsonl")
+    assert [(row["text"], row["n"]) for row in found] == [
+        ("a text", "2"), ("b text", "1"), ("c text", "3")
+    ]  # fmt: skip
