@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,17 +70,23 @@ def command(
     from toolkit.recipe.overrides import overrides
     from toolkit.runs.folder import Run
 
-    changes = [*overrides(settings=settings), *map(_renaming, columns)]
+    changes, names = overrides(settings=settings), _pairs(columns)
     console = Console(stderr=True, quiet=quiet)
     how = ComputeConfig(**computing)
-    found = predict_file.predict(Run(run), source, out, resume, console, how, split, raw, changes)
+    found = predict_file.predict(
+        Run(run), source, out, resume, console, how, split, raw, changes, names
+    )
     echo(f"wrote {found.rows:,} rows to {found.path}")
     if found.rejected:
         echo(f"skipped {found.rejected:,} rows, with the reasons in {found.rejected_path}")
 
 
-def _renaming(text: str) -> tuple[tuple[str, ...], str]:
-    name, equals, column = text.partition("=")
-    if not (name and equals and column):
-        raise click.BadParameter(f"{text!r}: write it as NAME=COLUMN", param_hint="--column")
-    return ("data", "rename", column), name
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, column = text.partition("=")
+        if not (name and equals and column) or name in found:
+            why = "is given twice" if name in found else "write it as NAME=COLUMN"
+            raise click.BadParameter(f"{text!r}: {why}", param_hint="--column")
+        found[name] = column
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import datasets
@@ -58,6 +59,7 @@ def read_prediction_rows(
     shown: str,
     split: str | None,
     ragged: RaggedRows,
+    columns: Mapping[str, str] = MappingProxyType({}),
 ) -> PredictionRows:
     """Return the rows of one table; no splits are made.
 
@@ -69,6 +71,7 @@ def read_prediction_rows(
         shown: the source's name in messages; paths in rows are relative to its folder.
         split: which one, of a source that has several.
         ragged: takes the rows of a csv file that do not fit its header.
+        columns: the model's name of a column -> what it is called here.
 
     Raises:
         DataError: all faults of the path, file or columns.
@@ -85,7 +88,7 @@ def read_prediction_rows(
     found, contents, _ = read_remote(plain) or read_tables(plain, [], own, ragged)
     faults: list[Fault] = []
     given = _one_split(found, split, shown)
-    raw = renamed(given, spec.rename)
+    raw = renamed(_chosen(given, columns, shown), spec.rename)
     raw, wrong, dropped = in_shape(raw, plugin, Path(shown).parent, shown, faults)
     files = [name for name, mark in marked(plugin.options, "input").values() if mark.files]
     if faults and not all(_are_named(raw, name) for name in files):
@@ -93,8 +96,35 @@ def read_prediction_rows(
     digest = f"{split}:{contents}" if split else contents
     # Rows that a plugin reshapes may come in another order, or be others, as many as they are.
     same = type(plugin).reshape_rows is Plugin.reshape_rows
-    reading = spec.model_dump_json(include=set(READING))
+    reading = f"{spec.model_dump_json(include=set(READING))}{sorted(columns.items())}"
     return PredictionRows(raw, given if same else raw, f"{digest}:{reading}", wrong, dropped)
+
+
+def _chosen(rows: datasets.Dataset, columns: Mapping[str, str], shown: str) -> datasets.Dataset:
+    """Return rows with the chosen columns under the model's names, which none else has then."""
+    there = rows.column_names
+    lacking = [name for name in columns.values() if name not in there]
+    if lacking:
+        found = f"Columns found: {listing(there, 40)}"
+        raise DataError([
+            Fault("--column", f"{shown} has no column {name!r}.{nearest(name, there)} {found}")
+            for name in lacking
+        ])  # fmt: skip
+    others = [name for name in columns if name in there and name not in columns.values()]
+    return rows.remove_columns(others).rename_columns({old: new for new, old in columns.items()})
+
+
+def require_read(columns: Mapping[str, str], plugin: Plugin[Any]) -> None:
+    """Raise RecipeError for names that the model does not read, or a column of two names."""
+    reads = sorted({name for name, _ in marked(plugin.options).values()})
+    reading = f"It reads {listing(reads)}"
+    faults = [Fault("--column", f"the model reads no column {name!r}.{nearest(name, reads)} "
+                    f"{reading}") for name in columns if name not in reads]  # fmt: skip
+    chosen = list(columns.values())
+    faults += [Fault("--column", f"{name!r} is given for several columns")
+               for name in sorted({name for name in chosen if chosen.count(name) > 1})]  # fmt: skip
+    if faults:
+        raise RecipeError(faults)
 
 
 def spec_of(source: str, plugin: Plugin[Any], settings: Iterable[tuple[KeyPath, Any]]) -> DataSpec:
@@ -109,20 +139,12 @@ def spec_of(source: str, plugin: Plugin[Any], settings: Iterable[tuple[KeyPath, 
     """
     data = plugin.recipe.data if plugin.recipe else DataSpec(source=source)
     values: dict[str, Any] = {key: getattr(data, key) for key in READING}
-    inputs = {name for name, _ in marked(plugin.options).values()}
     faults = []
     for keys, value in settings:
-        block, key, *inner = (*keys, "")
-        if block != "data" or key not in READING or len(inner) > 2:
+        key = keys[-1]
+        if keys[:-1] != ("data",) or key not in READING:
             what = f"is not read here: {listing(f'data.{name}' for name in READING)} are"
             faults.append(Fault(f"--set {'.'.join(keys)}", what))
-        elif key == "rename" and len(keys) == 3:
-            values["rename"] = {k: v for k, v in values["rename"].items() if v != value}
-            values["rename"][keys[2]] = value
-            if value not in inputs:
-                hint = nearest(str(value), inputs)
-                what = f"the model reads no column {value!r}.{hint} It reads {listing(inputs)}"
-                faults.append(Fault("--column", what))
         else:
             values[key] = value
     if faults:

@@ -13,23 +13,25 @@ import numpy as np
 
 from toolkit.errors import DataError, Fault
 from toolkit.plugin_types.columns import Column
-from toolkit.recipe.schema import DataSpec
 
 TYPES = {"list": list, "object": dict, "number": int | float, "boolean": bool}  # of JSON
 
 
 def copy_objects(
-    lines: IO[bytes], clean: Path, named: Mapping[str, tuple[str, Column]], spec: DataSpec
+    lines: IO[bytes],
+    clean: Path,
+    named: Mapping[str, tuple[str, Column]],
+    encoding: str,
+    old: Mapping[str, str],
 ) -> tuple[Any, list[tuple[int, str, Any]]]:
     """Copy the lines that are JSON objects; return their numbers, and what is wrong with others.
 
     Args:
-        spec: which encoding the lines have, and which columns other names than the model's.
+        encoding: of the lines. old: the model's name of a column -> another one in the lines.
     """
-    old = {new: name for name, new in spec.rename.items()}
     inputs = {old.get(name, name): mark for name, mark in named.values() if mark.role != "target"}
     numbers, wrong = array("q"), list[tuple[int, str, Any]]()
-    text = io.TextIOWrapper(lines, spec.encoding, errors="surrogateescape", newline="\n")
+    text = io.TextIOWrapper(lines, encoding, errors="surrogateescape", newline="\n")
     with clean.open("wb") as file:
         for number, read in enumerate(text, 1):
             line = read.removeprefix("\ufeff")

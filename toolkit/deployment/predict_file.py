@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from operator import itemgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -67,6 +68,7 @@ def predict(
     split: str | None = None,
     raw: bool = False,
     settings: Iterable[tuple[KeyPath, Any]] = (),
+    columns: Mapping[str, str] = MappingProxyType({}),
 ) -> PredictedFile:
     """Predict the rows of a file, and write them with all their columns.
 
@@ -78,6 +80,7 @@ def predict(
         split: which one, where the source has several.
         raw: keep texts in csv that a spreadsheet would execute.
         settings: what is read otherwise than the run's data was, as `spec_of` takes it.
+        columns: the model's name of a column -> what it is called in the source.
 
     Raises:
         UserError: the run is not finished, the input cannot be read, lacks a column or has no row
@@ -89,7 +92,7 @@ def predict(
     quiet_libraries()
     restored = load_predictor(run.path, computing.on_all_devices())
     with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
-        given = _Input.read(source, restored, Path(folder), split, settings)
+        given = _Input.read(source, restored, Path(folder), split, settings, columns)
         why = out.with_name(f"{out.name}.rejected.jsonl")
         if not len(given.rows):
             raise _none_left(source, given.write_rejected(why), why)
@@ -146,10 +149,12 @@ class _Input:
         folder: Path,
         split: str | None,
         settings: Iterable[tuple[KeyPath, Any]],
+        columns: Mapping[str, str],
     ) -> _Input:
         """Read a file, with the same checks of rows as before training."""
         plugin = restored.plugin
         spec = prediction_rows.spec_of(source, plugin, settings)
+        prediction_rows.require_read(columns, plugin)
         named = marked(plugin.options)
         numbers, wrong = None, list[tuple[int, str, Any]]()
         if source == STDIN or source.lower().endswith(LINES):
@@ -157,10 +162,11 @@ class _Input:
             if source != STDIN:
                 sources.find_sources(source)  # names the nearest existing file
             with sys.stdin.buffer if source == STDIN else Path(source).open("rb") as lines:
-                numbers, wrong = copy_objects(lines, clean, named, spec)
+                old = {new: name for name, new in spec.rename.items()} | dict(columns)
+                numbers, wrong = copy_objects(lines, clean, named, spec.encoding, old)
             spec = spec.model_copy(update={"source": str(clean), "encoding": "utf-8"})
         ragged = RaggedRows(folder / "csv")
-        found = prediction_rows.read_prediction_rows(spec, plugin, source, split, ragged)
+        found = prediction_rows.read_prediction_rows(spec, plugin, source, split, ragged, columns)
         raw, given, fields = found.rows, found.given, "has another number of fields than the header"
         wrong += [(number, fields, text[:1000]) for number, text in ragged.rows]
         if writers.COLUMN in given.column_names:

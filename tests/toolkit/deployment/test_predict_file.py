@@ -348,3 +348,38 @@ def test_rows_in_another_order_come_with_their_own_cells(run, tmp_path, monkeypa
     assert [(row["text"], row["n"]) for row in found] == [
         ("a text", "2"), ("b text", "1"), ("c text", "3")
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("columns", "said"),
+    [
+        (["text=mesage"], "has no column 'mesage'. Did you mean 'message'?"),
+        (["txt=message"], "the model reads no column 'txt'. Did you mean 'text'?"),
+        (["text=message", "label=message"], "'message' is given for several columns"),
+        (["text=message", "text=label"], "is given twice"),
+        (["text"], "write it as NAME=COLUMN"),
+    ],
+)
+def test_a_column_that_is_named_must_be_there(run, tmp_path, capsys, columns, said):
+    (tmp_path / "a.csv").write_text("text,message,label\nmine,theirs,x\n")
+    words = ["predict", str(run.path), str(tmp_path / "a.csv"), "-o", str(tmp_path / "out.csv")]
+    assert outcome([*words, *(part for one in columns for part in ("--column", one))]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_a_column_that_is_named_goes_before_one_of_the_models_name(run, tmp_path, form):
+    texts = [text for text, _ in sentences(6)]
+    rows = [{"text": "other", "message": text} for text in texts]
+    body = "text,message\n" + "".join(f"other,{text}\n" for text in texts)
+    body = body if form == "csv" else "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / f"a.{form}").write_text(body)
+    (tmp_path / "plain.jsonl").write_text("".join(json.dumps({"text": t}) + "\n" for t in texts))
+    predict_file.predict(run, str(tmp_path / f"a.{form}"), tmp_path / "out.jsonl",
+                         columns={"text": "message"})  # fmt: skip
+    predict_file.predict(run, str(tmp_path / "plain.jsonl"), tmp_path / "plain-out.jsonl")
+    found, plain = (lines_of(tmp_path / name) for name in ("out.jsonl", "plain-out.jsonl"))
+    assert [{key: row[key] for key in rows[0]} for row in found] == rows
+    for one, other in zip(found, plain, strict=True):
+        assert one["prediction"]["score"] == pytest.approx(other["prediction"]["score"], abs=1e-5)
