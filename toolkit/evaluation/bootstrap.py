@@ -104,7 +104,8 @@ def interval(
     """
     found = np.asarray(draws, np.float64)
     found = found[~np.isnan(found)]
-    least = FEWEST_UNBOUNDED if bounds is not None and math.isinf(bounds[1]) else FEWEST
+    open_ended = bounds is not None and math.isinf(bounds[0]) != math.isinf(bounds[1])
+    least = FEWEST_UNBOUNDED if open_ended else FEWEST
     if math.isnan(value) or not len(found):
         return Interval.none("the score is undefined")
     if units < least:

@@ -46,7 +46,7 @@ class Difference:
         """Return it as run.json has it."""
         difference = self.value - self.reference
         return {"difference": difference, "low": self.low, "high": self.high, "p": self.p,
-                "verdict": self.verdict}  # fmt: skip
+                "greater_is_better": self.greater_is_better, "verdict": self.verdict}  # fmt: skip
 
 
 Draws = Mapping[str, Sequence[float]]

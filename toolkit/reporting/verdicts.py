@@ -6,9 +6,17 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from toolkit.evaluation.differences import BETTER, FEWER_ROWS, SAME_MODEL, UNCLEAR, WORSE
+from toolkit.evaluation.differences import (
+    BETTER,
+    FEWER_ROWS,
+    NO_VERDICT,
+    SAME_MODEL,
+    UNCLEAR,
+    WORSE,
+)
 from toolkit.reporting.display import best_baseline
 from toolkit.reporting.formatting import number, p_value, words
+from toolkit.utils.text import listing
 
 FEW_ROWS = 100  # of test, or groups of them
 #: Share of the rows that only one of two models has right, and the sum of the quantiles of a
@@ -26,27 +34,31 @@ def visible(units: int) -> float:
 
 
 def sentences(record: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
-    """Yield (whether it is a warning, sentence) for each baseline, the best one first."""
+    """Yield (whether it is a warning, sentence) on the best baseline, then on the others."""
     headline, verdicts = record.get("headline"), record.get("verdicts") or {}
     if not headline:
         return
     metric, more = headline["metric"], headline["greater_is_better"]
+    own, baselines = record["metrics"]["test"], record["baselines"]
+    found = {name: scores for name, scores in verdicts.items()
+             if metric in scores and name in baselines}  # fmt: skip
     best = best_baseline(record, metric, more)
-    for baseline in sorted(verdicts, key=lambda name: name != best):
-        found = verdicts[baseline]
-        if metric not in found or baseline not in record["baselines"]:
-            continue
-        own, other = record["metrics"]["test"], record["baselines"][baseline]
-        name = f"the {'best ' if baseline == best else ''}baseline {words(baseline)}"
-        yield _sentence(metric, found[metric], own, other, name)
-        if found[metric]["verdict"] in (BETTER, WORSE, UNCLEAR):
-            yield from _disagreeing(metric, found, own, other, words(baseline))
+    if best is not None and best in found:
+        verdict = found.pop(best)
+        yield _sentence(metric, verdict[metric], own, baselines[best], "best baseline", best)
+        if verdict[metric]["verdict"] not in NO_VERDICT:
+            yield from _disagreeing(metric, verdict, own, baselines[best])
+    beaten = [name for name, one in found.items() if one[metric]["verdict"] == BETTER]
+    if beaten:
+        yield False, f"{words(metric)} is better than that of {listing(map(words, beaten))}"
+    for name in (name for name in found if name not in beaten):
+        yield _sentence(metric, found[name][metric], own, baselines[name], "baseline", name)
 
 
 def _sentence(
-    metric: str, found: Mapping[str, Any], own: Any, other: Any, baseline: str
+    metric: str, found: Mapping[str, Any], own: Any, other: Any, kind: str, name: str
 ) -> tuple[bool, str]:
-    verdict, what = found["verdict"], words(metric)
+    verdict, what, baseline = found["verdict"], words(metric), f"the {kind} {words(name)}"
     if verdict == SAME_MODEL:
         return False, f"{baseline} is what this method trains: it is nothing to beat"
     values = f"{number(own[metric]['value'])} against {number(other[metric]['value'])}"
@@ -64,17 +76,24 @@ def _sentence(
 
 
 def _disagreeing(
-    metric: str, found: Mapping[str, Any], own: Any, other: Any, baseline: str
+    metric: str, found: Mapping[str, Any], own: Any, other: Any
 ) -> Iterator[tuple[bool, str]]:
-    """Yield in which metrics the rows clearly say something else than in the headline."""
+    """Yield which scores point another way than the headline does, and how surely."""
+    ahead = {name: _is_ahead(one) for name, one in found.items()}
     apart = [
-        f"{words(name)} is {one['verdict']} ({number(own[name]['value'])} against "
-        f"{number(other[name]['value'])})"
-        for name, one in found.items()
-        if one["verdict"] in (BETTER, WORSE) and one["verdict"] != found[metric]["verdict"]
-    ]
+        f"{words(name)} {number(own[name]['value'])} against {number(other[name]['value'])} "
+        f"({found[name]['verdict']})"
+        for name, leads in ahead.items() if None not in (leads, ahead[metric])
+        and leads != ahead[metric]
+    ]  # fmt: skip
     if apart:
-        yield True, f"other scores say otherwise of {baseline}: {', '.join(apart)}"
+        yield True, f"against the best baseline other scores point another way: {listing(apart)}"
+
+
+def _is_ahead(found: Mapping[str, Any]) -> bool | None:
+    """Return whether the model's score is the better one, by chance or not; None if equal."""
+    difference = found["difference"]
+    return (difference > 0) == found["greater_is_better"] if difference else None
 
 
 def few(record: Mapping[str, Any]) -> Iterator[str]:

@@ -86,6 +86,7 @@ class Verdict(OpenModel):
     low: float | None
     high: float | None
     p: float | None
+    greater_is_better: bool
     verdict: str
 
 

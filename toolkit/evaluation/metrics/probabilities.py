@@ -19,11 +19,21 @@ SLACK = 1e-5  # rounding of probabilities in float32 or bfloat16
 
 @dataclass(frozen=True)
 class PreparedScores:
-    """The rows whose true class has a score: places, result of `prepare`, and excluded rows."""
+    """The rows whose true class has a score: places, result of `prepare`, and excluded rows.
+
+    positive: which of those rows are of the second of two classes; None where there are not two.
+    """
 
     places: Array
     prepared: Any
     left_out: int
+    positive: Array | None = None
+
+    def whole(self, parts: Array) -> Array:
+        """Return values of the rows, shape (parts, those rows), as those of all rows; else 0."""
+        found = np.zeros((len(parts), len(self.places) + self.left_out), parts.dtype)
+        found[:, self.places] = parts
+        return found
 
 
 class ScoreMetric(ClassificationMetric):
@@ -56,7 +66,8 @@ class ScoreMetric(ClassificationMetric):
             scores, truth = scores[places], truth[places]
         usable = len(places) > 0 and bool(np.isfinite(scores).all())
         prepared = self.prepare(scores, truth) if usable else None
-        return PreparedScores(places, prepared, len(references) - len(places))
+        positive = truth == 1 if classes == 2 and not self.multilabel else None
+        return PreparedScores(places, prepared, len(references) - len(places), positive)
 
     def statistic(self, rows: PreparedScores, weights: Floats) -> float:
         weights = weights[rows.places]
@@ -92,6 +103,12 @@ class LogLoss(ScoreMetric):
         eps = np.finfo(np.float64).eps
         return np.asarray(-np.log(np.clip(right, eps, 1 - eps)).mean(axis=1))
 
+    def classes(self, rows: PreparedScores) -> Array | None:
+        """Return the rows of each of two classes: few rows of a rare one decide the mean."""
+        if rows.positive is None:
+            return None
+        return rows.whole(np.stack([rows.positive, ~rows.positive]))
+
 
 class Top5Accuracy(ScoreMetric):
     """Share of the rows whose true class is among the five with the largest probabilities.
@@ -114,9 +131,8 @@ class Top5Accuracy(ScoreMetric):
     def share(self, rows: PreparedScores) -> tuple[Array, Array] | None:
         if rows.prepared is None:
             return None
-        found = np.zeros((2, len(rows.places) + rows.left_out))
-        found[:, rows.places] = rows.prepared, np.ones(len(rows.places))
-        return found[0], found[1]
+        hits, among = rows.whole(np.stack([rows.prepared, np.ones(len(rows.places))]))
+        return hits, among
 
 
 class ExpectedCalibrationError(ScoreMetric):

@@ -92,9 +92,7 @@ class _RankingMetric(ScoreMetric):
         positive = np.zeros(found.order.shape, bool)
         positive[found.column, found.row] = True
         both = positive.any(axis=1) & ~positive.all(axis=1)
-        own = np.zeros((2 * int(both.sum()), len(rows.places) + rows.left_out), bool)
-        own[:, rows.places] = np.concatenate([positive[both], ~positive[both]])
-        return own
+        return rows.whole(np.concatenate([positive[both], ~positive[both]]))
 
     def width(self, rows: PreparedScores) -> int:
         return 1 if rows.prepared is None else len(rows.prepared.order)
