@@ -217,23 +217,25 @@ def false_verdicts(
     }  # fmt: skip
 
 
-def main() -> None:
-    """Print all figures."""
-    worlds, seed = (int(text) for text in [*sys.argv[1:], *["300", "0"][len(sys.argv) - 1 :]])
+def lines(worlds: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Yield all figures."""
     for name in WORLDS:
-        for line in coverage(name, worlds, seed):
-            print(json.dumps(line), flush=True)
+        yield from coverage(name, worlds, seed)
+    pairs = ((1.5, 0.3, False), (1.5, 0.9, False), (3.5, 0.5, False), (1.5, 0.3, True))
     for rows in SIZES:
-        for apart, alike, grouped in ((1.5, 0.3, False), (1.5, 0.9, False), (3.5, 0.5, False),
-                                      (1.5, 0.3, True)):  # fmt: skip
+        for apart, alike, grouped in pairs:
             found = false_verdicts(worlds, rows, apart, alike, grouped, seed)
-            print(json.dumps({"equal models": found, "rows": rows, "apart": apart, "alike": alike,
-                              "grouped": grouped}), flush=True)  # fmt: skip
+            for score, told in found.items():
+                yield {"equal models": score, "rows": rows, "apart": apart, "alike": alike,
+                       "grouped": grouped, **told}  # fmt: skip
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as folder:
-        import evaluate
+    import evaluate
 
+    given = [int(text) for text in sys.argv[1:]]
+    with tempfile.TemporaryDirectory() as folder:
         evaluate.config.HF_METRICS_CACHE = folder
-        main()
+        for line in lines(*given, *(300, 0)[len(given) :]):
+            sys.stdout.write(json.dumps(line) + "\n")
+            sys.stdout.flush()
