@@ -140,8 +140,9 @@ def test_few_rows_and_scores_without_an_interval_are_told():
 
 
 def test_check_says_what_the_test_split_can_show(run, tiny_model):
-    words = ["check", "text-classification", "--data", str(run.path.parent / "rows.csv"),
-             "--model", str(tiny_model), "--no-estimate", "--set", "data.split.test=20"]  # fmt: skip
+    rows = str(run.path.parent / "rows.csv")
+    words = ["check", "text-classification", "--data", rows, "--model", str(tiny_model)]
+    words += ["--no-estimate", "--set", "data.split.test=20"]
     said = " ".join(CliRunner().invoke(cli, words).output.split())
     assert "with 20 test rows a difference between two models will mostly show from" in said
     assert "test is small for its classes: 3 of 3 have under 10 rows" in said
