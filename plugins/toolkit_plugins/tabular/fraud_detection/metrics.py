@@ -118,12 +118,14 @@ class RecallAtFalsePositiveRate(FraudMetric):
 
 @dataclass(frozen=True)
 class _Cards:
-    """Day after day, its cards in falling order of score: best row, whether defrauded, card.
+    """Day after day, its cards in falling order of their best rows: whether defrauded, and card.
 
+    place: of each row, which card of a day it is of. counts: rows of each card of a day.
     starts: where each day begins, and the end. cards: how many there are in all.
     """
 
-    best: Array
+    place: Array
+    counts: Array
     hit: Array
     card: Array
     starts: Array
@@ -152,21 +154,27 @@ class CardPrecision(FraudMetric):
         """Sort the rows, and number the cards of each day."""
         order = np.lexsort((-scores, truth["day"]))
         pairs = np.stack([truth["day"], truth["card"]], 1)[order]
-        _, best, place = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
-        hit = np.bincount(place.ravel(), truth["fraud"][order]) > 0
+        _, best, own = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
         falling = np.argsort(best, kind="stable")  # rows are in order of day and score
+        place = np.empty(len(order), np.int64)
+        place[order] = np.argsort(falling)[own.ravel()]
         found = pairs[best[falling]]
+        hit = np.bincount(place, truth["fraud"]) > 0
         cards, card = np.unique(found[:, 1], return_inverse=True)
         starts = np.flatnonzero(np.diff(found[:, 0], prepend=np.nan, append=np.nan))
-        return _Cards(order[best[falling]], hit[falling], card.ravel(), starts, len(cards))
+        return _Cards(place, np.bincount(place), hit, card.ravel(), starts, len(cards))
 
     def statistic(self, rows: _Cards, weights: Floats) -> float:
-        """Return the mean over days; a card counts as often as its best row was drawn."""
+        """Return the mean over days.
+
+        A card stays what it is, whichever of its rows were drawn, and counts as often as they were
+        on average: units are cards, and a card that loses its best row is another one.
+        """
+        counted = np.bincount(rows.place, weights) / rows.counts
         blocked = np.zeros(rows.cards, bool)
         found = []
         for start, end in pairwise(rows.starts):
-            card, hit = rows.card[start:end], rows.hit[start:end]
-            drawn = weights[rows.best[start:end]]
+            card, hit, drawn = rows.card[start:end], rows.hit[start:end], counted[start:end]
             if not drawn.any():
                 continue
             drawn = np.where(blocked[card], 0, drawn)
