@@ -60,6 +60,10 @@ class FraudDetection(Plugin[FraudOptions]):
         """Return splits by time where rows have one, else at random: see `split_checks.plan`."""
         return split_checks.plan(spec, self._schema, self.options.label_delay)
 
+    def clusters(self) -> Sequence[str]:
+        """Return the entities: rows of one card, or at one terminal, tell much the same."""
+        return self._schema.entities if self.options.task == "detect" else ()
+
     def load_processor(self) -> Any:
         """Return the processor: fitted on train, or that of the checkpoint."""
         saved = (self.model_path / FILE).is_file()
