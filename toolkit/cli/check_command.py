@@ -47,6 +47,7 @@ def command(choice: RecipeChoice, price: float | None, estimate: bool) -> None:
 def _show_job(job: Job, console: Console) -> None:
     """Print the model and rows that a run would use."""
     from toolkit.reporting.terminal import overlap, plain
+    from toolkit.reporting.verdicts import visible
 
     loaded = job.loaded
     console.print(f"[bold]{plain(job.name)}[/]: ready to train", highlight=False)
@@ -54,6 +55,8 @@ def _show_job(job: Job, console: Console) -> None:
         f"model: {job.files.id} ({job.files.source}, {job.files.revision[:19]})",
         "rows: " + ", ".join(f"{name} {len(rows):,}" for name, rows in loaded.splits.items()),
         *_classes(job),
+        f"with {_units(job)} test {'groups' if job.loaded.groups else 'rows'} a difference between "
+        f"two models will mostly show from about {visible(_units(job)):.2f} on",
         "overlap: " + overlap(loaded.overlap),
         *(f"{split}: {count:,} rows skipped ({reason})"
           for split, reasons in loaded.skipped.items() for reason, count in reasons.items()),
@@ -66,6 +69,7 @@ def _show_job(job: Job, console: Console) -> None:
 def _classes(job: Job) -> Iterator[str]:
     """Yield how many training rows each class has."""
     from toolkit.data import ClassLabels
+    from toolkit.evaluation.bootstrap import FEWEST
     from toolkit.plugin_types.columns import columns
 
     labels = getattr(job.plugin, "labels", None)
@@ -74,6 +78,21 @@ def _classes(job: Job) -> Iterator[str]:
             counts = labels.counts(job.loaded.splits["train"], name).most_common()
             there = listing((f"{label} {n:,}" for label, n in counts), 20)
             yield f"{name} in train: {there}"
+            tested = labels.counts(job.loaded.splits["test"], name)
+            few = [label for label in labels.names if tested[label] < FEWEST]
+            if few:
+                yield (f"test is small for its classes: {len(few)} of {len(labels.names)} have "
+                       f"under {FEWEST} rows ({listing(few, 5)}); scores that are means over "
+                       "classes will have no interval")  # fmt: skip
+
+
+def _units(job: Job) -> int:
+    """Return how many test rows, or groups of them, scores are drawn from."""
+    from toolkit.data import groups
+    from toolkit.evaluation.bootstrap import unit_count
+
+    of = groups.of_columns(job.loaded.groups.get("test", {}))
+    return unit_count(len(job.loaded.splits["test"]), of)
 
 
 def _show_estimate(found: Estimate, console: Console) -> None:

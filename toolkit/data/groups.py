@@ -1,13 +1,15 @@
-"""Groups of rows that belong together (a passage, speaker, customer), as `data.group` names them.
+"""Groups of rows that belong together (a passage, speaker, customer), and which rows are in them.
 
-A row without a group is one by itself.
+A row without a group is one by itself. Values that differ in case, spaces or the composition of
+their characters alone name the same group.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,23 +20,36 @@ from toolkit.plugin_types import Ints
 if TYPE_CHECKING:
     import datasets
 
+Names = list[str | None]  # the group of each row
+Columns = dict[str, Names]  # column -> the group of each row
 
-def of_rows(split: datasets.Dataset, column: str) -> list[str | None]:
+
+def of_rows(split: datasets.Dataset, column: str) -> Names:
     """Return the group of each row as text, None for a row without one."""
     cells = column_values(split, column)
-    return [None if empty else str(cell)
+    return [None if empty else _name(str(cell))
             for cell, empty in zip(cells.to_pylist(), absent(cells), strict=True)]  # fmt: skip
+
+
+def _name(cell: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", cell).casefold().split())
 
 
 def codes(groups: Sequence[str | None]) -> Ints:
     """Return an integer per row, equal within a group, in the order in which groups begin."""
-    found: dict[Any, int] = {}
-    return np.array([found.setdefault((row,) if group is None else group, len(found))
+    found: dict[str | int, int] = {}
+    return np.array([found.setdefault(row if group is None else group, len(found))
                      for row, group in enumerate(groups)], np.int64)  # fmt: skip
 
 
-def notes(found: Mapping[str, list[str | None]], column: str) -> Iterator[str]:
-    """Yield what a reader must know of the groups of all splits."""
+def of_columns(columns: Mapping[str, Sequence[str | None]]) -> Ints | None:
+    """Return the groups of rows by each column, shape (rows, columns); None without columns."""
+    found = [codes(names) for names in columns.values()]
+    return np.stack(found, axis=1) if found else None
+
+
+def notes(found: Mapping[str, Names], column: str) -> Iterator[str]:
+    """Yield what a reader must know of the groups of all splits, by which they are kept apart."""
     alone = sum(groups.count(None) for groups in found.values())
     if alone:
         yield f"{alone:,} rows have no {column!r}, and each of them counts as a group"

@@ -35,13 +35,13 @@ class LoadedData(Overlap):
 
     splits: raw rows by split. fingerprint: sha256 of the contents and the way of splitting.
     skipped: split -> reason -> rows left out. notes: what a reader of the report must know.
-    groups: split -> the group of each row, where the data has groups.
+    groups: split -> column -> the group of each row, where intervals are by groups.
     """
 
     splits: datasets.DatasetDict
     fingerprint: str
     skipped: dict[str, dict[str, int]] = field(default_factory=dict)
-    groups: dict[str, list[str | None]] = field(default_factory=dict)
+    groups: dict[str, groups.Columns] = field(default_factory=dict)
 
 
 def load_splits(
@@ -51,6 +51,7 @@ def load_splits(
     extra_columns: Mapping[str, str] | None = None,
     plugin: Plugin[Any] | None = None,
     features: bool = True,
+    cluster: Sequence[str] = (),
 ) -> LoadedData:
     """Load, check and split the rows that a recipe names.
 
@@ -61,6 +62,8 @@ def load_splits(
         extra_columns: key path -> column name of other columns that must exist.
         plugin: whose hooks reshape and inspect the rows of each split, and add features to all.
         features: whether they also inspect the rows and add features.
+        cluster: columns whose groups intervals are by; by default those that splits keep together,
+            or what the plugin names.
 
     Raises:
         DataError: all faults of paths, files, columns or rows at once.
@@ -100,11 +103,26 @@ def load_splits(
     split_seed = seed if spec.split.seed is None else spec.split.seed
     way = json.dumps([split.model_dump(), split_seed, spec.on_missing, spec.rename])
     fingerprint = hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest()
-    units = {str(name): groups.of_rows(rows, spec.group) for name, rows in made.items()
-             if spec.group}  # fmt: skip
-    found.notes = [*notes, *planned, *more, *groups.notes(units, str(spec.group)), *found.notes]
+    kept_apart = {str(name): groups.of_rows(rows, spec.group) for name, rows in made.items()
+                  if spec.group}  # fmt: skip
+    more += groups.notes(kept_apart, str(spec.group))
+    found.notes = [*notes, *planned, *more, *found.notes]
+    columns_of = list(cluster) or [name for name in (spec.group or split.group,) if name]
+    if plugin is not None and features and not columns_of:
+        columns_of = _recurring(made, plugin.clusters())
+    units = {str(name): {column: groups.of_rows(rows, column) for column in columns_of}
+             for name, rows in made.items() if columns_of}  # fmt: skip
     kept = {"skipped": skipped, "groups": units, **vars(found)}
     return LoadedData(splits=made, fingerprint=fingerprint, **kept)
+
+
+def _recurring(splits: Mapping[str, datasets.Dataset], names: Iterable[str]) -> list[str]:
+    """Return the columns that all splits have, and in which values of test come more than once."""
+    there = [name for name in dict.fromkeys(names)
+             if all(name in rows.column_names for rows in splits.values())]  # fmt: skip
+    test = splits["test"]
+    return [name for name in there
+            if len(set(groups.codes(groups.of_rows(test, name)))) < len(test)]  # fmt: skip
 
 
 def _read(

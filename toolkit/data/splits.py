@@ -96,9 +96,8 @@ def _assign(
         alone = 0 if units else int(absent(column_values(whole, spec.group)).sum())
         notes = [f"{alone:,} rows have no {spec.group!r} and count as one group"] if alone else []
         notes += ["data.split.stratify is not used: groups are kept whole"] if spec.stratify else []
-        found = codes(whole, spec.group)
-        if units:
-            found = groups.codes(groups.of_rows(whole, spec.group))
+        names = groups.of_rows(whole, spec.group)
+        found = groups.codes(names if units else [name or "" for name in names])
         return _by_group(found, sizes, rng), f"by group {spec.group!r}", notes
     taken = np.zeros(rows, np.int64)
     if spec.time:

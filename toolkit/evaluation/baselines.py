@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.evaluation import chunks
-from toolkit.evaluation.scoring import Scores, score
+from toolkit.evaluation.bootstrap import Groups, unit_count
+from toolkit.evaluation.differences import FEWER_ROWS, SAME_MODEL, difference
+from toolkit.evaluation.scoring import Draws, Pairs, Scores, score_and_draws
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints, Prediction, Row
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ FIRST = 512  # rows of the first fit, whose time gives an estimate for more
 CAUTION = 0.6  # costs grow a little faster than rows
 #: What (part, name) runs in that may fail: it may end the errors there.
 Attempt = Callable[[str, str], AbstractContextManager[None]]
+#: The model's scores, and their draws, on some test rows (ascending), drawn as the baselines' are.
+ModelScores = Callable[[Ints], tuple[Scores, Draws]]
+Verdicts = dict[str, dict[str, dict[str, Any]]]  # baseline -> metric -> `Difference.as_record`
 FITTING = 0.8  # of a baseline's time; the rest is for predicting
 BATCH = 1000
 
@@ -101,19 +106,25 @@ def score_baselines(
     modules: Callable[[], Mapping[str, evaluate.EvaluationModule]],
     seconds: float,
     seed: int,
-    groups: Ints | None = None,
+    groups: Groups | None = None,
     attempt: Attempt = lambda *what: nullcontext(),
     rows: Mapping[str, datasets.Dataset] | None = None,
-) -> tuple[dict[str, Scores], dict[str, dict[str, int]]]:
-    """Run the plugin's baselines within a budget; return their scores, and the rows they used.
+    model: ModelScores | None = None,
+    keep: Callable[[str, Ints, Pairs], None] = lambda *found: None,
+) -> tuple[dict[str, Scores], dict[str, dict[str, int]], Verdicts]:
+    """Run the plugin's baselines; return their scores, the rows they used, and the verdicts.
+
+    A verdict is what model and baseline differ by on the same test rows, metric by metric.
 
     Args:
         groups: of the test rows, as `score` takes them. attempt: what each baseline runs in.
         rows: raw rows by split, those that are prepared; the plugin's data where not given.
+        model: its scores; without them there are no verdicts.
+        keep: gets a baseline's name, its test rows, ascending, and predictions and references.
     """
     raw: Any = rows or plugin.data
     if raw is None:
-        return {}, {}
+        return {}, {}, {}
     rng = np.random.default_rng(seed)
     orders = [rng.permutation(len(raw[split])) for split in ("train", "test")]
     data = BaselineData(raw["train"], prepared["train"], raw["test"], prepared["test"], *orders)
@@ -122,13 +133,43 @@ def score_baselines(
         baselines += plugin.baselines()
     scores: dict[str, Scores] = {}
     used: dict[str, dict[str, int]] = {}
+    verdicts: Verdicts = {}
     end = time.monotonic() + seconds
     for left, baseline in zip(range(len(baselines), 0, -1), baselines, strict=True):
         with attempt("baseline", baseline.name):
             found = baseline.run(data, max(end - time.monotonic(), 0.0) / left)
-            references = plugin.references(raw["test"].select(found.test_rows).to_list())
-            own = None if groups is None else groups[found.test_rows]
-            pairs = [(found.predictions, references)]
-            scores[baseline.name] = score(modules(), pairs, seed, own)
-            used[baseline.name] = {"train": found.train_rows, "test": len(found.test_rows)}
-    return scores, used
+            order = np.argsort(found.test_rows)  # as the model's, so that draws are paired
+            few, given = found.test_rows[order], [found.predictions[place] for place in order]
+            pairs = [(given, plugin.references(raw["test"].select(few).to_list()))]
+            keep(baseline.name, few, pairs)
+            of, own = modules(), None if groups is None else groups[few]
+            scores[baseline.name], draws = score_and_draws(of, pairs, seed, own)
+            used[baseline.name] = {"train": found.train_rows, "test": len(few)}
+            if model is not None:
+                fewer = 0 < found.train_rows < len(raw["train"])
+                reason = SAME_MODEL if baseline.is_the_model else FEWER_ROWS if fewer else ""
+                verdicts[baseline.name] = _verdicts(
+                    of,
+                    model(few),
+                    (scores[baseline.name], draws),
+                    unit_count(len(few), own),
+                    reason,
+                )
+    return scores, used, verdicts
+
+
+def _verdicts(
+    modules: Mapping[str, evaluate.EvaluationModule],
+    model: tuple[Scores, Draws],
+    baseline: tuple[Scores, Draws],
+    units: int,
+    reason: str,
+) -> dict[str, dict[str, Any]]:
+    """Return what both differ by in each metric. reason: why that gives no verdict, or ""."""
+    found = {}
+    for name, module in modules.items():
+        more = bool(getattr(module, "greater_is_better", True))
+        values = (baseline[0][name]["value"], model[0][name]["value"])
+        record = difference(values, (baseline[1][name], model[1][name]), units, more).as_record()
+        found[name] = {**record, "verdict": reason} if reason else record
+    return found

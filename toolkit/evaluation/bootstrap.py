@@ -1,19 +1,46 @@
-"""Bootstrap: draws of rows or groups, number of resamples, percentile interval, p-value."""
+"""Bootstrap: draws of rows or of the units they belong to, and how sure a score is by them.
+
+An interval needs the standard deviation of a score over draws. Its ends are Student's t with as
+many degrees of freedom as there are units, less one, on a scale on which scores are nearly normal:
+the logit between two bounds, the logarithm above one, as they are where there is none. Percentiles
+of the draws are too narrow for few rows and near a bound (tests/README.md has the coverage of
+both). Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapters 12 and 13.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 BUDGET = 10**9  # rows * width * resamples that one metric may visit
+CONFIDENCE = 0.95
+FEWEST = 10  # rows, or groups of them, that an interval needs; and of each class
+FEWEST_UNBOUNDED = 50  # where one row may weigh more than all others
+SAME = 1e-12  # standard deviation of draws that are equal but for rounding
+
+Groups = npt.NDArray[np.int64]
+Bounds = tuple[float, float]
+
+
+class Interval(NamedTuple):
+    """A 95% interval, or NaN and the reason why there is none."""
+
+    low: float
+    high: float
+    reason: str = ""
+
+    @classmethod
+    def none(cls, reason: str) -> Interval:
+        """Return what stands for an interval that would say more than the rows do."""
+        return cls(math.nan, math.nan, reason)
 
 
 def weights(
-    rows: int, resamples: int, seed: int, groups: npt.NDArray[np.int64] | None = None
+    rows: int, resamples: int, seed: int, groups: Groups | None = None
 ) -> Iterator[npt.NDArray[np.intp]]:
     """Yield, per resample, how often each row was drawn, by itself or with its group.
 
@@ -22,35 +49,139 @@ def weights(
 
     Args:
         groups: an integer per row, equal within a group, shape (rows,): as many groups are drawn
-            as there are. A single group says nothing about others: nothing is yielded.
+            as there are. A single group says nothing about others: nothing is yielded. Or several
+            such columns, shape (rows, columns): the groups of each are drawn apart, and a row
+            counts as often as the product of its groups' draws says (Owen, The Pigeonhole
+            Bootstrap, Annals of Applied Statistics 1, 2007).
 
     Yields:
         Vectors of shape (rows,) that, without groups, sum to `rows`.
     """
-    places = None if groups is None else np.unique(groups, return_inverse=True)[1]
-    units = rows if places is None else int(places.max(initial=-1)) + 1
     rng = np.random.default_rng(seed)
-    for _ in range(0 if places is not None and units < 2 else resamples):
-        drawn = rng.integers(0, max(units, 1), units)
-        counts = np.bincount(drawn, minlength=units)
-        yield counts if places is None else counts[places]
+    columns = [np.arange(rows)] if groups is None else list(groups.reshape(rows, -1).T)
+    places = [np.unique(column, return_inverse=True)[1] for column in columns]
+    sizes = [int(place.max(initial=-1)) + 1 for place in places]
+    for _ in range(0 if groups is not None and min(sizes) < 2 else resamples):
+        drawn = np.ones(rows, np.intp)
+        for place, size in zip(places, sizes, strict=True):
+            drawn *= np.bincount(rng.integers(0, max(size, 1), size), minlength=size)[place]
+        yield drawn
+
+
+def unit_count(rows: int, groups: Groups | None = None) -> int:
+    """Return how many rows, or groups, are drawn; of several columns of groups the fewest."""
+    if groups is None or not rows:
+        return rows
+    return min(len(np.unique(column)) for column in groups.reshape(rows, -1).T)
+
+
+def quantile(units: int) -> float:
+    """Return Student's t for a 95% interval of so many units, in standard deviations of draws.
+
+    Draws vary less than what they are drawn from by (units - 1) / units.
+    """
+    return student(units) * math.sqrt(units / (units - 1))
+
+
+def student(units: int) -> float:
+    """Return the quantile of Student's t for a 95% interval, with units - 1 degrees of freedom."""
+    from scipy.stats import t
+
+    return float(t.ppf((1 + CONFIDENCE) / 2, units - 1))
 
 
 def interval(
-    values: Sequence[float] | npt.NDArray[Any], confidence: float = 0.95
-) -> tuple[float, float]:
-    """Return the percentile interval of resampled values, in the unit of the values.
+    value: float, draws: Sequence[float], units: int, bounds: Bounds | None = None
+) -> Interval:
+    """Return the 95% interval of a score, in its unit.
 
-    Undefined values (NaN) are excluded; (NaN, NaN) where none remains.
-    Efron and Tibshirani, An Introduction to the Bootstrap (1993), chapter 13.
+    Args:
+        draws: its values in resamples; undefined ones (NaN) are left out.
+        units: rows, or groups of rows, that were drawn.
+        bounds: between which it lies, -inf or inf where there is none. Unknown (None): the
+            percentiles that such a t has in a normal distribution (Hesterberg, What Teachers
+            Should Know About the Bootstrap, 2015, section 5.3), which keep to any bounds.
     """
-    found = np.asarray(values, dtype=np.float64)
+    found = np.asarray(draws, np.float64)
     found = found[~np.isnan(found)]
-    if not len(found):
-        return float("nan"), float("nan")
-    tail = 50.0 * (1.0 - confidence)
-    low, high = np.percentile(found, [tail, 100.0 - tail])
-    return float(low), float(high)
+    least = FEWEST_UNBOUNDED if bounds is not None and math.isinf(bounds[1]) else FEWEST
+    if math.isnan(value) or not len(found):
+        return Interval.none("the score is undefined")
+    if units < least:
+        return Interval.none(f"under {least} rows or groups of rows")
+    deviation = float(found.std())
+    if deviation < SAME:
+        return Interval.none("all draws of the rows give the same score")
+    times = quantile(units)
+    if bounds is not None:
+        return _on_scale(value, times * deviation, bounds)
+    from scipy.stats import norm
+
+    tail = 100 * float(norm.sf(times))
+    low, high = np.percentile(found, [tail, 100 - tail])
+    return Interval(float(low), float(high))
+
+
+def _on_scale(value: float, half: float, bounds: Bounds) -> Interval:
+    """Return the value plus and less a half width, which is carried over to a scale and back.
+
+    The scale is the logit, the logarithm or the value; the width there is that of the delta method.
+    """
+    low, high = bounds
+    under, over = value - low, high - value
+    if under <= 0 or over <= 0:
+        return Interval.none("the score is at its bound")
+    if math.isinf(low) and math.isinf(high):
+        return Interval(value - half, value + half)
+    if math.isinf(high):
+        return Interval(low + under * math.exp(-half / under), low + under * math.exp(half / under))
+    if math.isinf(low):
+        return Interval(high - over * math.exp(half / over), high - over * math.exp(-half / over))
+    width = high - low
+    odds, wide = math.log(under / over), half * width / (under * over)
+    least, most = (low + width / (1 + math.exp(-max(-700.0, min(700.0, end))))
+            for end in (odds - wide, odds + wide))  # fmt: skip
+    return Interval(least, most)
+
+
+def wilson(hits: float, trials: float, times: float = 1.959964) -> Interval:
+    """Return the interval of a share: hits of trials, whole or not.
+
+    Wilson, Probable Inference, the Law of Succession, and Statistical Inference (Journal of the
+    American Statistical Association 22, 1927); times: the quantile of the normal distribution, or
+    of Student's t.
+    """
+    if not trials:
+        return Interval.none("no row counts")
+    share, square = hits / trials, times**2 / trials
+    centre = (share + square / 2) / (1 + square)
+    half = times * math.sqrt(share * (1 - share) / trials + square / (4 * trials)) / (1 + square)
+    return Interval(max(0.0, centre - half), min(1.0, centre + half))
+
+
+def share_interval(
+    hits: Any, trials: Any, draws: Sequence[float], groups: Groups | None
+) -> Interval:
+    """Return the interval of a share, by Wilson.
+
+    Where rows have groups, trials count as those of independent rows that would vary as much as
+    the draws do (the effective sample size: Kish, Survey Sampling, 1965, section 8.2; Korn and
+    Graubard, Survey Methodology 24, 1998), and as the groups alone if all are right, or none.
+
+    Args:
+        hits, trials: 0 or 1 for each row, shape (rows,).
+    """
+    found, count = float(np.sum(hits)), float(np.sum(trials))
+    if groups is None or not count:
+        return wilson(found, count)
+    units = unit_count(int(count), groups[np.asarray(trials) > 0])
+    if units < FEWEST:
+        return Interval.none(f"under {FEWEST} groups of rows")
+    share, known = found / count, np.asarray(draws, np.float64)
+    varies = float(np.nanvar(known)) * units / (units - 1) if len(known) else 0.0
+    size = share * (1 - share) / varies if varies > SAME**2 else float(units)
+    size = min(count, size)
+    return wilson(share * size, size, student(units))
 
 
 def resamples_for(rows: int, width: int = 1, most: int = 1000, least: int = 200) -> int:
@@ -64,13 +195,22 @@ def resamples_for(rows: int, width: int = 1, most: int = 1000, least: int = 200)
     return max(least, min(most, BUDGET // max(rows * width, 1)))
 
 
-def two_sided(differences: Sequence[float]) -> float:
-    """Return twice the smaller share of draws on one side of 0, and never 0 itself.
+def against_zero(
+    value: float, draws: Sequence[float], units: int
+) -> tuple[float | None, float | None, float | None]:
+    """Return the 95% interval of a difference, and p of its being 0, by Student's t.
 
-    Davison and Hinkley, Bootstrap Methods and their Application (1997), equation 4.11: one is
-    added to the count and to the number of draws.
+    None where draws do not say: too few units, no draws, or draws that are all equal; p is 1 where
+    they are all 0.
     """
-    known = [value for value in differences if not math.isnan(value)]
-    below = sum(value <= 0 for value in known)
-    above = sum(value >= 0 for value in known)
-    return min(1.0, 2 * (min(below, above) + 1) / (len(known) + 1))
+    from scipy.stats import t
+
+    known = np.asarray(draws, np.float64)
+    known = known[~np.isnan(known)]
+    if units < FEWEST or not len(known) or math.isnan(value):
+        return None, None, None
+    deviation = float(known.std()) * math.sqrt(units / (units - 1))
+    if deviation < SAME:
+        return None, None, 1.0 if abs(value) < SAME else None
+    half = student(units) * deviation
+    return value - half, value + half, float(2 * t.sf(abs(value) / deviation, units - 1))

@@ -118,6 +118,7 @@ class FrozenLinear(Baseline):
 
     def __init__(self, task: Classification, plugin: Plugin[Any]) -> None:
         self.task, self.plugin = task, plugin
+        self.is_the_model = bool(plugin.recipe and plugin.recipe.method.name == "head")
 
     def run(self, data: BaselineData, seconds: float) -> BaselineResult:
         """Encode test and train rows for two thirds of the time, then fit."""

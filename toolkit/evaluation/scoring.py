@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.evaluation import metrics
-from toolkit.evaluation.bootstrap import interval, weights
+from toolkit.evaluation.bootstrap import Groups, interval, unit_count, weights
 
 if TYPE_CHECKING:
     import evaluate
 
-    from toolkit.plugin_types import Ints
-
-Scores = dict[str, dict[str, float]]
+#: metric -> value; with a seed also low, high, or the reason why there is `no_interval`.
+Scores = dict[str, dict[str, Any]]
+#: metric -> its value in each resample of the rows.
+Draws = dict[str, list[float]]
 Pairs = Iterable[tuple[Sequence[Any], Sequence[Any]]]
 FOREIGN_RESAMPLES = 200
 
@@ -25,7 +26,7 @@ def score(
     modules: Mapping[str, evaluate.EvaluationModule],
     pairs: Pairs,
     seed: int | None = None,
-    groups: Ints | None = None,
+    groups: Groups | None = None,
 ) -> Scores:
     """Return metric -> value (and low, high) over batches of (predictions, references).
 
@@ -33,19 +34,31 @@ def score(
         modules: `evaluate` modules; those of the toolkit bring their own interval.
         seed: of the bootstrap; None leaves intervals out. Equal seeds resample equal rows, so
             that intervals of different models on the same rows are paired.
-        groups: an integer per row, equal within a group, where groups are resampled.
+        groups: where groups of rows are resampled: see `bootstrap.weights`.
     """
+    return score_and_draws(modules, pairs, seed, groups)[0]
+
+
+def score_and_draws(
+    modules: Mapping[str, evaluate.EvaluationModule],
+    pairs: Pairs,
+    seed: int | None,
+    groups: Groups | None = None,
+) -> tuple[Scores, Draws]:
+    """Return what `score` and `draws` do, at the cost of one."""
     computed = _computed(modules, pairs, seed, groups)
-    return {name: {key: float(value) for key, value in found.items() if key != "draws"}
-            for name, found in computed.items()}  # fmt: skip
+    kept = {name: list(found.pop("draws", [])) for name, found in computed.items()}
+    return {name: {key: float(value) if isinstance(value, int | float | np.number) else value
+                   for key, value in found.items()}
+            for name, found in computed.items()}, kept  # fmt: skip
 
 
 def draws(
     modules: Mapping[str, evaluate.EvaluationModule],
     pairs: Pairs,
     seed: int,
-    groups: Ints | None = None,
-) -> dict[str, list[float]]:
+    groups: Groups | None = None,
+) -> Draws:
     """Return metric -> its value in each resample of the rows; none where there are no rows.
 
     Resample for resample the same rows are drawn, whatever the metric and the model. `groups`: as
@@ -55,15 +68,14 @@ def draws(
     first = next(batches, None)
     if first is None:
         return {}
-    computed = _computed(modules, itertools.chain([first], batches), seed, groups)
-    return {name: list(found.get("draws", [])) for name, found in computed.items()}
+    return score_and_draws(modules, itertools.chain([first], batches), seed, groups)[1]
 
 
 def _computed(
     modules: Mapping[str, evaluate.EvaluationModule],
     pairs: Pairs,
     seed: int | None,
-    groups: Ints | None,
+    groups: Groups | None,
 ) -> dict[str, dict[str, Any]]:
     """Return what each module computes: value and, with a seed, low, high and draws."""
     foreign = {name: _remembered(module) for name, module in modules.items()
@@ -82,8 +94,10 @@ def _computed(
         computed[name] = {"value": _first_number(module.compute())}
         if seed is not None:
             values = _foreign_draws(module, foreign[name], seed, groups)
-            computed[name] |= zip(("low", "high"), interval(values), strict=True)
-            computed[name]["draws"] = values
+            units = unit_count(len(foreign[name]["references"]), groups)
+            found = interval(computed[name]["value"], values, units)
+            computed[name] |= {"low": found.low, "high": found.high, "draws": values}
+            computed[name] |= {"no_interval": found.reason} if found.reason else {}
     return computed
 
 
@@ -102,7 +116,7 @@ def _remembered(module: evaluate.EvaluationModule) -> dict[str, Any]:
 
 
 def _foreign_draws(
-    module: evaluate.EvaluationModule, inputs: Mapping[str, Any], seed: int, groups: Ints | None
+    module: evaluate.EvaluationModule, inputs: Mapping[str, Any], seed: int, groups: Groups | None
 ) -> list[float]:
     """Resample the rows and compute again: slow, and right for any module."""
     from datasets.utils.py_utils import temp_seed

@@ -50,10 +50,12 @@ class Spread:
         return {name: square / whole for name, square in squares.items()} if whole else None
 
 
-def spread(values: Sequence[float], draws: Sequence[Sequence[float]] = ()) -> Spread:
+def spread(
+    values: Sequence[float], draws: Sequence[Sequence[float]] = (), units: int = 0
+) -> Spread:
     """Return how runs of several seeds differ.
 
-    The interval joins that of the mean over rows (percentiles of the bootstrap) and that over seeds
+    The interval joins that of the mean over rows (of the bootstrap) and that over seeds
     (Student's t, as seeds are few) as Zou and Donner do: Construction of confidence limits about
     effect measures (Statistics in Medicine 27, 2008), equation 4. Rows that only some seeds get
     right count in both, so that it is rather too wide than too narrow.
@@ -61,6 +63,7 @@ def spread(values: Sequence[float], draws: Sequence[Sequence[float]] = ()) -> Sp
     Args:
         values: the score of each run, two or more.
         draws: the scores of each run on resampled rows, the same rows for all, shape (runs, n).
+        units: how many rows, or groups of rows, were drawn.
     """
     from scipy.stats import t
 
@@ -76,7 +79,9 @@ def spread(values: Sequence[float], draws: Sequence[Sequence[float]] = ()) -> Sp
     means = matrix.mean(axis=0)
     of_one, of_mean = float(matrix.var(axis=1, ddof=1).mean()), float(means.var(ddof=1))
     both = max(0.0, (of_one - of_mean) * runs / (runs - 1))
-    low, high = interval(means, CONFIDENCE)
+    low, high, reason = interval(mean, means.tolist(), units)
+    if reason:
+        return usual
     by_seeds = float(t.ppf((1 + CONFIDENCE) / 2, runs - 1)) * deviation / runs**0.5
     return replace(
         usual,

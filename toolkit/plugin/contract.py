@@ -1,8 +1,8 @@
 """The contract between the core and a scenario.
 
 A plugin is a class of hooks. Each hook returns one part that a Trainer or the evaluation uses; the
-runner calls them in the order of this file. No hook needs `super()`; most scenarios need four hooks
-and about 40 lines. CONTRIBUTING.md lists the changes of the contract.
+runner calls them in the order of this file. No hook needs `super()`; most scenarios need four.
+CONTRIBUTING.md lists the changes of the contract.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 
 
 class Plugin(ABC, Generic[OptionsT]):
-    """A scenario. Subclass it, implement the hooks, and register the class as an entry point.
+    """A scenario. Subclass it, implement the hooks, register the class as an entry point.
 
     The runner sets, before any hook is called:
         options: the validated `options:` block of the recipe
         recipe: the whole recipe, or None when a saved model is loaded without one
         model_path: the folder of the pretrained model, or of the saved one after training
         data: raw rows by split (None when a saved model predicts new rows)
-    and afterwards `processor`, `statistics`, `model` and `calibration`, as the hooks return them.
+    and then `processor`, `statistics`, `model` and `calibration`, as the hooks return them.
     """
 
     api_version: ClassVar[int] = API_VERSION
@@ -74,10 +74,10 @@ class Plugin(ABC, Generic[OptionsT]):
     def reshape_rows(self, rows: datasets.Dataset, split: str) -> datasets.Dataset | ReshapedRows:
         """Return rows in the shape that the other hooks and the options name.
 
-        Called first, with the rows as they were read, before any column is checked. Their number
-        may change (documents into paragraphs, a long series into windows); a `ReshapedRows` tells
-        how many were dropped, and why. A data file with a suffix in `file_formats` is one row with
-        its `path`. Rows in that shape already must come back as they are.
+        Called first, with the rows as read, before any column is checked. Their number may change
+        (documents into paragraphs); a `ReshapedRows` tells how many were dropped, and why. A file
+        with a suffix in `file_formats` is one row with its `path`. Rows in that shape already must
+        come back as they are.
 
         Args:
             split: "train" and so on, or "predict" (then without targets).
@@ -108,6 +108,13 @@ class Plugin(ABC, Generic[OptionsT]):
         """
         return spec, target, ()
 
+    def clusters(self) -> Sequence[str]:
+        """Return the columns that name what rows belong to (a card, a passage), if there are any.
+
+        Intervals and tests then draw their values instead of rows; `report.cluster` overrides it.
+        """
+        return ()
+
     def load_processor(self) -> Any:
         """Return the tokenizer, image processor or feature extractor; saved beside the model."""
         return None
@@ -126,12 +133,10 @@ class Plugin(ABC, Generic[OptionsT]):
     def prepare(self, split: datasets.Dataset, name: str) -> datasets.Dataset:
         """Return model inputs for raw rows: same length, same order, with `labels` where known.
 
-        With a column `length`, batches can be grouped by length.
-
-        An input that is too long may be split into chunks, one row each, with a column `chunk_of`:
-        the number of the raw row, ascending. In training every chunk is a row of its own;
-        elsewhere `reduce_chunk` reduces the outputs of each chunk, and `decode` combines those of
-        a raw row into one prediction.
+        With a column `length`, batches can be grouped by length. An input that is too long may be
+        split into chunks, one row each, with a column `chunk_of`: the number of the raw row,
+        ascending. In training each is a row of its own; elsewhere `reduce_chunk` reduces their
+        outputs, and `decode` combines those of a raw row.
         """
         return split
 
@@ -139,8 +144,8 @@ class Plugin(ABC, Generic[OptionsT]):
     def load_model(self) -> transformers.PreTrainedModel:
         """Return the pretrained model from `self.model_path`, with a head that fits the data.
 
-        Any torch module will do whose `save_pretrained` writes safetensors and whose `config`, if
-        it has one, is a PreTrainedConfig.
+        Any torch module whose `save_pretrained` writes safetensors; a `config` must be of
+        transformers.
         """
 
     def load_saved(self, dtype: torch.dtype) -> Any:
@@ -181,8 +186,7 @@ class Plugin(ABC, Generic[OptionsT]):
     ) -> list[Prediction]:
         """Return one JSON-serializable prediction per raw row.
 
-        Used by evaluation, prediction, serving and the verification of the saved model. A value
-        may be a `PredictionFile` (a mask, a sound).
+        Used wherever a model predicts. A value may be a `PredictionFile` (a mask, a sound).
 
         Args:
             outputs: of the model for a batch of the rows; if they were prepared in chunks, for
@@ -207,34 +211,32 @@ class Plugin(ABC, Generic[OptionsT]):
         """Return the decision margin of a prediction, as a difference in probability.
 
         A smaller change does not change the label. By default the difference of the two largest
-        values in the first mapping of numbers; infinite if there is none. Keys of a prediction may
-        have margins of their own: key -> margin, and "" -> the margin of all other keys.
+        values in the first mapping of numbers, or infinite. Keys of a prediction may have margins
+        of their own: key -> margin, and "" -> the margin of all others.
         """
         return sameness.usual_margin(prediction)
 
     def same(self, one: Prediction, other: Prediction) -> bool:
         """Return whether two predictions of one row are the same, but for rounding.
 
-        Asked of saved models, exports and by the conformance kit. By default numbers may differ by
-        a thousandth of the larger one (in a list: of its largest) and probabilities by 0.01; wav
-        files and images by about as much; all else is equal, or was decided by less than 0.001.
+        Asked of saved models, exports and by the kit. By default numbers may differ by a thousandth
+        of the larger one (in a list: of its largest), probabilities by 0.01, wav files and images
+        by about as much; all else is equal, or was decided by less than 0.001.
         """
         return sameness.same(one, other, self.decision_margin(one), self.decision_margin(other))
 
     def training_statistics(self) -> Mapping[str, JsonValue]:
         """Return values of the training rows that metrics need, such as the scale of a series.
 
-        They are saved beside the model, and are `self.statistics` wherever predictions are scored.
+        They are saved beside the model: `self.statistics` wherever predictions are scored.
         """
         return {}
 
     def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, JsonValue]:
         """Return values chosen on validation after training, such as a threshold or temperature.
 
-        They are saved beside the model; `decode` finds them in `self.calibration`.
-
-        Args:
-            predictions: one for each row of `self.data["validation"]`, in order.
+        They are saved beside the model; `decode` finds them in `self.calibration`. There is a
+        prediction for each row of `self.data["validation"]`, in order.
         """
         return {}
 
@@ -268,8 +270,7 @@ class Plugin(ABC, Generic[OptionsT]):
     def figures(self, predictions: Iterable[Prediction]) -> Mapping[str, Figure]:
         """Return curves and images by name, for the run's folder `figures/`.
 
-        Args:
-            predictions: one for each row of `self.data["test"]`, in order.
+        There is a prediction for each row of `self.data["test"]`, in order.
         """
         return {}
 
@@ -281,17 +282,14 @@ class Plugin(ABC, Generic[OptionsT]):
         """Return a Trainer that needs other arguments than `transformers.Trainer`; usually None.
 
         `parts`: model, args, train_dataset, eval_dataset, data_collator, processing_class,
-        compute_loss_func, callbacks. Change them as needed and pass them to
-        `toolkit.training.trainer.build_trainer(self, **parts)`. If the Trainer's model wraps the
-        plugin's (as in sentence-transformers), the plugin's own model is evaluated and saved.
+        compute_loss_func, callbacks. Change them and pass them to
+        `toolkit.training.trainer.build_trainer(self, **parts)`. Where the Trainer's model wraps the
+        plugin's, the plugin's own is evaluated and saved.
         """
         return None
 
     def with_(self, **attributes: Any) -> Self:
-        """Return a copy with other attributes, such as `data`, `recipe` or `model`.
-
-        The copy has all that the plugin has computed so far (its classes, for example).
-        """
+        """Return a copy with other attributes, such as `data`, and all that is computed so far."""
         found = copy.copy(self)
         for name, value in attributes.items():
             if name not in Plugin.__annotations__:

@@ -73,9 +73,13 @@ class BaselineResult:
 
 
 class Baseline(ABC):
-    """A simple method that the model must beat."""
+    """A simple method that the model must beat.
+
+    is_the_model: whether it is what the run itself trains, so that it says nothing of the model.
+    """
 
     name: str
+    is_the_model: bool = False
 
     @abstractmethod
     def run(self, data: BaselineData, seconds: float) -> BaselineResult:

@@ -38,6 +38,12 @@ def _moment(value: Any) -> Any:
 
 
 Moment = Annotated[str | int | float, BeforeValidator(_moment)]
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}  # in seconds
 MOST_SECONDS = 100 * 366 * 86_400  # sums in milliseconds must not overflow
 
@@ -175,10 +181,16 @@ class MethodSpec(BaseModel):
 
 
 class ReportSpec(Part):
-    """What is reported: metrics (the first is the headline), and columns to slice scores by."""
+    """What is reported: metrics (the first is the headline), and columns to slice scores by.
+
+    cluster: columns that name what rows belong to (a customer, a passage): intervals and tests draw
+        their values instead of rows. By default that of `data.group` or `data.split.group`, or what
+        the scenario knows of its rows.
+    """
 
     metrics: list[str] = []
     slices: list[str] = []
+    cluster: Annotated[list[str], BeforeValidator(_listed)] = []
 
 
 class OwnSettings(Part):

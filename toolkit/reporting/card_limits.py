@@ -9,19 +9,12 @@ from toolkit.reporting.formatting import number, score
 from toolkit.reporting.terminal import warnings
 from toolkit.utils.text import listing
 
-FEW_ROWS = 100  # of test, below which an interval is unreliable
 FEW_OF_CLASS = 10  # of train
 SLICE_ROWS = 10  # at least, for a slice to be compared
 
 
 def limits(record: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a reader must know before using the model, a line each."""
-    data = record["data"]
-    count, what = data["rows"]["test"], "rows"
-    if group := data.get("group"):
-        count, what = group["groups"].get("test", 0), f"groups of {group['column']!r}"
-    if count < FEW_ROWS:
-        yield f"only {count:,} test {what}: the intervals are wide, and may be too narrow"
     classes = (record.get("card") or {}).get("classes", {})
     few = [f"{name} ({count})" for name, count in classes.items() if count < FEW_OF_CLASS]
     if few:

@@ -9,16 +9,16 @@ from markupsafe import Markup
 from rich import table as terminal_table
 from rich.console import Console
 
+from toolkit.evaluation.differences import Difference
 from toolkit.plugin_types import sameness
 from toolkit.reporting import examples, shown, templates
 from toolkit.reporting.formatting import cut, number, p_value, words
 from toolkit.reporting.html.parts import Table
 from toolkit.reporting.terminal import plain
-from toolkit.runs.compare import Compared, Difference
+from toolkit.runs.compare import Compared
 from toolkit.runs.folder import Run
 from toolkit.utils.jsonable import finite
 
-VERDICTS = {True: "better", False: "worse", None: "no clear difference"}
 SCORES = ("metric", "reference", "run", "change", "95% interval", "p", "verdict")
 CHANGES = ("row", "actual", "reference predicted", "run predicted")
 ROWS = 10  # changed rows in the terminal
@@ -96,17 +96,17 @@ def _cells(difference: Difference) -> list[str]:
         f"{difference.value - difference.reference:+.3f}",
         f"{low:+.3f} to {high:+.3f}" if known else "",
         "" if difference.p is None else p_value(difference.p),
-        VERDICTS[difference.better] if known else "",
+        difference.verdict if known else "",
     ]
 
 
 def _counts(one: Compared) -> str:
     """Return how many rows changed, and for labels whether they are right now."""
     tests = {"McNemar p": one.mcnemar, "p, groups resampled": one.by_groups}
-    for name, p in tests.items():
-        if one.gained is not None and one.lost is not None and p is not None:
-            return (f"{one.gained + one.lost:,} rows changed: {one.gained:,} now right, "
-                    f"{one.lost:,} now wrong ({name}: {p_value(p)})")  # fmt: skip
+    said = "".join(f" ({name}: {p_value(p)})" for name, p in tests.items() if p is not None)
+    if one.gained is not None and one.lost is not None:
+        return (f"{one.gained + one.lost:,} rows changed: {one.gained:,} now right, "
+                f"{one.lost:,} now wrong{said}")  # fmt: skip
     return "" if one.changed is None else f"{one.changed:,} rows with other predictions"
 
 

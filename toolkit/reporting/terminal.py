@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from toolkit.reporting.formatting import number, words
+from toolkit.reporting.verdicts import few, sentences
 from toolkit.runs.folder import Run
 from toolkit.utils.text import printable
 
@@ -85,7 +86,8 @@ def _scores(record: Mapping[str, Any], names: list[str]) -> Table:
 def _cell(score: Mapping[str, Any]) -> str:
     """Return the score, and its interval below it: narrow enough for five in a row."""
     if score.get("low") is None:
-        return number(score["value"])
+        more = "\nno interval" if score.get("no_interval") else ""
+        return f"{number(score['value'])}{more}"
     return f"{number(score['value'])}\n{number(score['low'])}-{number(score['high'])}"
 
 
@@ -94,7 +96,8 @@ def run_facts(record: Mapping[str, Any]) -> Iterator[str]:
     data, speed, reload = record["data"], record["speed"], record["reload"]
     yield "rows: " + ", ".join(f"{split} {rows:,}" for split, rows in data["rows"].items())
     if data.get("group"):
-        yield f"intervals resample {units(record)}"
+        yield f"intervals draw {units(record)}"
+    yield from (text for warning, text in sentences(record) if not warning)
     yield "overlap: " + overlap(data["overlap"])
     if "parameters" in record:
         count = record["parameters"]
@@ -113,9 +116,14 @@ def run_facts(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def units(record: Mapping[str, Any]) -> str:
-    """Return what intervals of test scores resample."""
+    """Return what intervals of test scores draw: rows, or groups of them and how many."""
     group = record["data"].get("group")
-    return f"{group['groups'].get('test', 0):,} groups of {group['column']!r}" if group else "rows"
+    if not group:
+        return "rows"
+    columns = (group.get("columns") or {}).get("test") or {
+        group["column"]: group["groups"].get("test", 0)
+    }
+    return " and ".join(f"{count:,} groups of {name!r}" for name, count in columns.items())
 
 
 def overlap(pairs: Mapping[str, Mapping[str, int]]) -> str:
@@ -153,16 +161,5 @@ def warnings(record: Mapping[str, Any]) -> Iterator[str]:
                 f"on {used['test']:,} of {rows['test']:,} (baselines get a fifth of the training "
                 "time)"
             )
-    yield from _not_beaten(record)
-
-
-def _not_beaten(record: Mapping[str, Any]) -> Iterator[str]:
-    if record["headline"] is None:
-        return
-    headline, more = record["headline"]["metric"], record["headline"]["greater_is_better"]
-    side, end = ("above", "low") if more else ("below", "high")
-    bound = record["metrics"]["test"][headline].get(end)
-    for baseline, scores in record["baselines"].items():
-        value = scores[headline]["value"]
-        if value is not None and bound is not None and (value >= bound) is more:
-            yield f"{headline} is not clearly {side} the baseline {baseline} ({number(value)})"
+    yield from few(record)
+    yield from (text for warning, text in sentences(record) if warning)

@@ -44,8 +44,13 @@ def before_training(job: Job) -> dict[str, Any]:
 
 
 def _groups(job: Job) -> dict[str, Any] | None:
-    counts = {name: len(set(groups.codes(of))) for name, of in job.loaded.groups.items()}
-    return {"column": job.recipe.data.group, "groups": counts} if counts else None
+    """Return which columns name the groups, and how many each split has, the fewest of them."""
+    columns = {name: {column: len(set(groups.codes(of))) for column, of in found.items()}
+               for name, found in job.loaded.groups.items()}  # fmt: skip
+    if not columns:
+        return None
+    fewest = {name: min(counts.values()) for name, counts in columns.items()}
+    return {"column": " and ".join(columns["test"]), "groups": fewest, "columns": columns}
 
 
 def after_training(job: Job, trained: Trained, saved: Path) -> dict[str, Any]:

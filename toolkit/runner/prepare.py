@@ -150,8 +150,12 @@ def load_rows(recipe: Recipe, plugin: Plugin[Any]) -> LoadedData:
     Raises:
         UserError: all that is wrong with them.
     """
-    slices = {f"report.slices.{i}": c for i, c in enumerate(recipe.report.slices)}
-    return load_splits(recipe.data, marked_columns(plugin), recipe.seed, slices, plugin)
+    report = recipe.report
+    named = {f"report.{key}.{place}": column
+             for key, columns in (("slices", report.slices), ("cluster", report.cluster))
+             for place, column in enumerate(columns)}  # fmt: skip
+    columns = marked_columns(plugin)
+    return load_splits(recipe.data, columns, recipe.seed, named, plugin, cluster=report.cluster)
 
 
 def find_base(recipe: Recipe) -> ModelFiles:

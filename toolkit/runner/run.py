@@ -123,7 +123,7 @@ def _train_and_report(
             folder.write(**facts.after_training(job, trained, folder.path / "model"))
     console.print("scoring", style="dim")
     with phase("score"):
-        metrics, slices = score.evaluate(job, folder)
+        metrics, slices, draws = score.evaluate(job, folder)
     if not distributed.is_main():
         return
     optional = partial(failures.optional, folder)
@@ -133,8 +133,10 @@ def _train_and_report(
     with phase("score"), optional("tables", "all"):
         folder.write(tables=score.tables(job, folder))
     with phase("baselines"):
-        baselines, baseline_rows = score.baselines(job, optional)
-    folder.write(metrics=metrics, slices=slices, baselines=baselines, baseline_rows=baseline_rows)
+        own = (metrics["test"], draws)
+        baselines, rows, verdicts = score.baselines(job, folder, own, optional)
+    folder.write(metrics=metrics, slices=slices, baselines=baselines, baseline_rows=rows,
+                 verdicts=verdicts)  # fmt: skip
     console.print("loading the saved model again", style="dim")
     with phase("reload"):
         reload = verify.check(folder.path, test)

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toolkit.data import groups
 from toolkit.evaluation import run_metrics
-from toolkit.evaluation.baselines import Attempt, score_baselines
+from toolkit.evaluation.baselines import Attempt, Verdicts, score_baselines
+from toolkit.evaluation.bootstrap import Groups
 from toolkit.evaluation.calibration import Sample
 from toolkit.evaluation.predicting import predict
-from toolkit.evaluation.scoring import Scores, score
+from toolkit.evaluation.scoring import Draws, Pairs, Scores, score, score_and_draws
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import Figure, Ints
 from toolkit.runner.prepare import Job
@@ -30,16 +32,17 @@ BASELINE_SECONDS = 10.0  # at least, as a run of seconds has little to share
 SLICE_VALUES = 20  # of a slice column, the most frequent ones
 
 
-def evaluate(job: Job, folder: RunWriter) -> tuple[dict[str, Scores], dict[str, Any]]:
+def evaluate(job: Job, folder: RunWriter) -> tuple[dict[str, Scores], dict[str, Any], Draws]:
     """Predict test once, and score it: whole, without overlapping rows, and by slices.
 
-    Ranks but the first do their share of the predicting, and return nothing.
+    The last value are the draws of the whole. Ranks but the first do their share of the predicting,
+    and return nothing.
     """
     if not distributed.is_main():
         for split in ("validation", "test"):
             if split in job.prepared:
                 deque(_predicted(job, split), maxlen=0)
-        return {}, {}
+        return {}, {}, {}
 
     def scored(rows: Any, split: str = "test", mask: Any = slice(None)) -> Scores:
         units = _groups(job, split)
@@ -54,7 +57,7 @@ def evaluate(job: Job, folder: RunWriter) -> tuple[dict[str, Scores], dict[str, 
         folder.write(calibration=sample.fitted())
     folder.write_predictions(_predicted(job, "test"), job.loaded.groups.get("test"))
     file = folder.path / "predictions.jsonl"
-    metrics["test"] = scored(read_predictions(file))
+    metrics["test"], draws = _of_test(job, file)
     seen = job.loaded.overlapping
     if seen is not None and seen.any() and not seen.all():
         metrics["test_without_overlap"] = scored(read_predictions(file, ~seen), mask=~seen)
@@ -65,12 +68,17 @@ def evaluate(job: Job, folder: RunWriter) -> tuple[dict[str, Scores], dict[str, 
         }
         for column in job.recipe.report.slices
     }
-    return metrics, slices
+    return metrics, slices, draws
 
 
-def _groups(job: Job, split: str) -> Ints | None:
-    names = job.loaded.groups.get(split)
-    return None if names is None else groups.codes(names)
+def _of_test(job: Job, file: Path, mask: Any = None) -> tuple[Scores, Draws]:
+    units, modules = _groups(job, "test"), run_metrics.modules(job.plugin)
+    of = units if units is None or mask is None else units[mask]
+    return score_and_draws(modules, read_predictions(file, mask), job.recipe.seed, of)
+
+
+def _groups(job: Job, split: str) -> Groups | None:
+    return groups.of_columns(job.loaded.groups.get(split, {}))
 
 
 def _positive_class(job: Job) -> str | None:
@@ -129,8 +137,27 @@ def baseline_seconds(train_seconds: float) -> float:
     return max(BASELINE_SECONDS, BASELINE_SHARE * train_seconds)
 
 
-def baselines(job: Job, attempt: Attempt) -> tuple[dict[str, Scores], dict[str, dict[str, int]]]:
-    """Score the plugin's baselines within their share of the training time."""
+def baselines(
+    job: Job, folder: RunWriter, own: tuple[Scores, Draws], attempt: Attempt
+) -> tuple[dict[str, Scores], dict[str, dict[str, int]], Verdicts]:
+    """Score the plugin's baselines, and compare the model with each on the same test rows.
+
+    Args:
+        own: scores and draws of the model on all test rows.
+    """
+    rows = len(job.loaded.splits["test"])
+
+    def model(few: Ints) -> tuple[Scores, Draws]:
+        if len(few) == rows:
+            return own
+        return _of_test(job, folder.path / "predictions.jsonl", np.isin(np.arange(rows), few))
+
+    def keep(name: str, few: Ints, pairs: Pairs) -> None:
+        folder.write_predictions(pairs, baseline=name, rows=few.tolist())
+
     modules = partial(run_metrics.modules, job.plugin)
     seconds, of = baseline_seconds(job.clock.seconds["train"]), _groups(job, "test")
-    return score_baselines(job.plugin, job.prepared, modules, seconds, job.recipe.seed, of, attempt)
+    return score_baselines(
+        job.plugin, job.prepared, modules, seconds, job.recipe.seed, of, attempt,
+        model=model, keep=keep,
+    )  # fmt: skip

@@ -20,7 +20,7 @@ from toolkit.runner import launch
 from toolkit.runner.elastic import LaunchSpec
 from toolkit.runner.resolve import resolve_recipe
 from toolkit.runner.resume import changed_settings, settings_of
-from toolkit.runs.compare import incomparable, resampled_scores
+from toolkit.runs.compare import drawn_units, incomparable, resampled_scores
 from toolkit.runs.folder import Run, last_unfinished, readable
 from toolkit.runs.record import SCHEMA_VERSION
 from toolkit.runs.restore import RECIPE, SETTINGS, restore
@@ -208,14 +208,15 @@ def _sum_up(found: SeedRuns, failed: dict[str, str]) -> None:
 
 
 def _summary(runs: Sequence[Run]) -> dict[str, Any]:
-    drawn = [resampled_scores(run) for run in runs]
+    drawn, units = [resampled_scores(run) for run in runs], drawn_units(runs[0])
     scores = [run.metrics["test"] for run in runs]
     baselines = [run.record["baselines"] for run in runs]
     headline = runs[0].record["headline"]
     metrics = {}
     for name in scores[0]:
         values = [one[name]["value"] for one in scores]
-        found = spread(np.array(values, float).tolist(), [one[name][0] for one in drawn])
+        draws = [one[name][0] for one in drawn]
+        found = spread(np.array(values, float).tolist(), draws, units)
         metrics[name] = {"values": values, **finite(vars(found)), "shares": found.shares}
     return {
         "headline": headline["metric"] if headline else None,

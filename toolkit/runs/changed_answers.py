@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.data import groups
-from toolkit.evaluation.bootstrap import resamples_for, two_sided, weights
+from toolkit.evaluation.bootstrap import against_zero, resamples_for, unit_count, weights
 from toolkit.evaluation.metrics.encoding import truth_of
 from toolkit.plugin_types import sameness
 from toolkit.runs.folder import Run, read_groups, read_predictions
@@ -70,11 +70,14 @@ def between(baseline: Run, run: Run) -> Answers:
             found.append(Change(row, reference, before, after))
     if not labelled:
         return Answers(None, None, None, changed if worded else None, found if worded else [], None)
-    gained, lost, units = net.count(1), net.count(-1), read_groups(run)
-    if units is None:
+    gained, lost, of = net.count(1), net.count(-1), groups.of_columns(read_groups(run))
+    if of is None:
         return Answers(gained, lost, _mcnemar(gained, lost), changed, found, None)
-    drawn = weights(len(net), resamples_for(len(net)), 0, groups.codes(units))
-    p = two_sided([float(counts @ np.array(net)) for counts in drawn])
+    drawn = [
+        float(counts @ np.array(net))
+        for counts in weights(len(net), resamples_for(len(net)), 0, of)
+    ]
+    p = against_zero(float(sum(net)), drawn, unit_count(len(net), of))[2]
     return Answers(gained, lost, None, changed, found, p)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -10,37 +9,14 @@ from pathlib import Path
 
 from toolkit.data import groups
 from toolkit.errors import Fault, UserError
-from toolkit.evaluation.bootstrap import interval, two_sided
+from toolkit.evaluation.bootstrap import Groups, unit_count
+from toolkit.evaluation.differences import Difference, difference
 from toolkit.runs import changed_answers, seed_folder
 from toolkit.runs.changed_answers import Answers
 from toolkit.runs.folder import Run, beside, read_groups, read_predictions
 from toolkit.utils.text import listing
 
 SEED = 0  # of the draws, the same for all runs: that is what pairs them
-
-
-@dataclass(frozen=True)
-class Difference:
-    """A metric of a run less that of the baseline, on the same rows.
-
-    low, high: 95% interval of the paired bootstrap. p: how often a difference as large would come
-    about if there were none, two-sided; None where there are no draws. greater_is_better: of the
-    metric.
-    """
-
-    reference: float
-    value: float
-    low: float | None
-    high: float | None
-    p: float | None
-    greater_is_better: bool
-
-    @property
-    def better(self) -> bool | None:
-        """Whether the run is better than the baseline; None where the rows do not say."""
-        if self.low is None or self.high is None or self.low <= 0 <= self.high:
-            return None
-        return (self.value > self.reference) == self.greater_is_better
 
 
 @dataclass(frozen=True)
@@ -67,12 +43,11 @@ def compare(paths: Sequence[str | Path]) -> list[Compared]:
     if faults := [Fault(str(run.path), f"cannot be compared with {baseline.path}: {why}")
                   for run in runs[1:] if (why := incomparable(baseline, run))]:  # fmt: skip
         raise UserError(faults)
-    draws = resampled_scores(baseline)
-    found = []
+    draws, found = resampled_scores(baseline), []
+    units = drawn_units(baseline)
     for run in runs[1:]:
         others = resampled_scores(run)
-        shared = {name: _difference([one.metrics["test"][name]["value"] for one in (baseline, run)],
-                                    draws[name], others[name][0])
+        shared = {name: _difference(baseline, run, name, draws[name], others[name][0], units)
                   for name in draws if name in others}  # fmt: skip
         answers = changed_answers.between(baseline, run)
         found.append(Compared(**vars(answers), run=run, differences=shared))
@@ -97,7 +72,8 @@ def incomparable(first: Run, other: Run) -> str | None:
         columns = [(data.get("group") or {}).get("column") for data in (one["data"], two["data"])]
         if columns[0] == columns[1]:
             return f"its test rows have other groups in {columns[0]!r}"
-        return f"its data.group is {columns[1] or 'not set'}, the other's {columns[0] or 'not set'}"
+        theirs, its = (name or "none" for name in columns)
+        return f"it draws groups of {its}, the other of {theirs} (report.cluster)"
     pairs = zip_longest(changed_answers.rows(first), changed_answers.rows(other))
     for place, (a, b) in enumerate(pairs):
         if not a or not b or a[1] != b[1]:
@@ -117,23 +93,25 @@ def resampled_scores(run: Run) -> dict[str, tuple[list[float], bool]]:
                if name in run.metrics["test"]}  # fmt: skip
     more = {name: bool(getattr(module, "greater_is_better", True))
             for name, module in modules.items()}  # fmt: skip
-    units = read_groups(run)
-    of = None if units is None else groups.codes(units)
-    values = scoring.draws(modules, read_predictions(run.path / "predictions.jsonl"), SEED, of)
+    file = run.path / "predictions.jsonl"
+    values = scoring.draws(modules, read_predictions(file), SEED, _groups(run))
     return {name: (values.get(name, []), more[name]) for name in modules}
 
 
+def drawn_units(run: Run) -> int:
+    """Return how many test rows, or groups of them, are drawn in resamples."""
+    return unit_count(run.record["data"]["rows"]["test"], _groups(run))
+
+
+def _groups(run: Run) -> Groups | None:
+    return groups.of_columns(read_groups(run))
+
+
 def _difference(
-    values: Sequence[float | None], first: tuple[list[float], bool], second: list[float]
+    one: Run, two: Run, name: str, first: tuple[list[float], bool], second: list[float], units: int
 ) -> Difference:
-    """Return the difference of a metric between two runs, by its values and resamples."""
-    reference, value = (math.nan if found is None else float(found) for found in values)
-    low = high = p = None
-    if first[0] and len(first[0]) == len(second):
-        apart = [b - a for a, b in zip(first[0], second, strict=True)]
-        low, high = interval(apart)
-        p = two_sided(apart)
-    return Difference(reference, value, low, high, p, first[1])
+    values = one.metrics["test"][name]["value"], two.metrics["test"][name]["value"]
+    return difference(values, (first[0], second), units, first[1])
 
 
 def find_runs(names: Sequence[str]) -> list[Path]:

@@ -46,12 +46,16 @@ def read_predictions(
             yield [row["prediction"] for row in batch], [row["reference"] for row in batch]
 
 
-def read_groups(run: Run) -> list[str | None] | None:
-    """Return the group of each row in predictions.jsonl; None where rows have none."""
-    if not run.record["data"].get("group"):
-        return None
+def read_groups(run: Run) -> dict[str, list[str | None]]:
+    """Return column -> the group of each row in predictions.jsonl; none where rows have none."""
+    group = run.record["data"].get("group")
+    if not group:
+        return {}
+    columns = list((group.get("columns") or {}).get("test", [group["column"]]))
     with (run.path / "predictions.jsonl").open(encoding="utf-8") as file:
-        return [json.loads(line).get("group") for line in file]
+        lines = [json.loads(line).get("group") for line in file]
+    found = [line if isinstance(line, list) else [line] for line in lines]
+    return {column: [names[place] for names in found] for place, column in enumerate(columns)}
 
 
 def read_json(file: Path, absent: Callable[[], str]) -> Any:

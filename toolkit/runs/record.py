@@ -21,11 +21,12 @@ class OpenModel(BaseModel):
 
 
 class ScoreRecord(OpenModel):
-    """A metric's value and its interval; None where it is undefined."""
+    """A metric's value and its interval; None where it is undefined, or there is `no_interval`."""
 
     value: float | None
     low: float | None = None
     high: float | None = None
+    no_interval: str = ""
 
     @model_validator(mode="after")
     def _whole_interval(self) -> ScoreRecord:
@@ -66,6 +67,7 @@ class Data(OpenModel):
     class Group(OpenModel):
         column: str
         groups: Counts
+        columns: dict[str, Counts] = {}
 
     fingerprint: str
     test_digest: str | None = None
@@ -75,6 +77,16 @@ class Data(OpenModel):
     duplicates: dict[str, Overlap]
     group: Group | None = None
     notes: list[str]
+
+
+class Verdict(OpenModel):
+    """What model and baseline differ by in a metric on the same test rows: see `Difference`."""
+
+    difference: float | None
+    low: float | None
+    high: float | None
+    p: float | None
+    verdict: str
 
 
 class Devices(OpenModel):
@@ -179,6 +191,7 @@ class RunRecord(OpenModel):
     slices: dict[str, dict[str, dict[str, ScoreRecord | int]]] = {}
     baselines: dict[str, dict[str, ScoreRecord]] = {}
     baseline_rows: dict[str, Used] = {}
+    verdicts: dict[str, dict[str, Verdict]] = {}
     reload: Reload | None = None
     speed: Speed | None = None
     positive: str | None = None

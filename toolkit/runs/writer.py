@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from itertools import chain, count
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from toolkit.recipe.schema import Recipe
     from toolkit.training.checkpoints import ResumePoint
 
+BASELINES = "baselines"  # the folder of their predictions
 RELOAD = "logs/reload"  # the test rows, for the process that loads the saved model again
 
 
@@ -194,18 +196,28 @@ class RunWriter:
     def write_predictions(
         self,
         batches: Iterable[tuple[Sequence[Prediction], Sequence[Any]]],
-        groups: Sequence[str | None] | None = None,
+        groups: Mapping[str, Sequence[str | None]] | None = None,
+        baseline: str = "",
+        rows: Iterable[int] | None = None,
     ) -> None:
         """Write one JSON line per test row: row, group if there are any, reference, prediction.
 
+        The group is a list where several columns name groups. Those of a baseline go into a folder
+        of its own, `baselines/NAME/`; rows: their numbers, where it has predicted some alone.
+
         Predictions and references that are files are written beside.
         """
-        shutil.rmtree(self.path / FOLDER, ignore_errors=True)  # of an attempt before
-        files = FileStore(self.path)
-        rows = chain.from_iterable(zip(*batch, strict=True) for batch in batches)
-        with writing(self.path / "predictions.jsonl") as file:
-            for row, (prediction, reference) in enumerate(rows):
-                line = {"row": row, **({} if groups is None else {"group": groups[row]}),
+        base = self.path
+        if baseline:
+            base = self.path / BASELINES / (re.sub(r"[^\w-]+", "_", baseline)[:80] or "_")
+            base.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(base / FOLDER, ignore_errors=True)  # of an attempt before
+        files = FileStore(base)
+        pairs = chain.from_iterable(zip(*batch, strict=True) for batch in batches)
+        with writing(base / "predictions.jsonl") as file:
+            for row, (prediction, reference) in zip(rows or count(), pairs, strict=False):
+                of = [names[row] for names in (groups or {}).values()]
+                line = {"row": row, **({"group": of if of[1:] else of[0]} if of else {}),
                         "reference": reference, "prediction": prediction}  # fmt: skip
                 files.row = row
                 file.write(json.dumps(line, ensure_ascii=False, default=files.default) + "\n")

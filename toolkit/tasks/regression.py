@@ -205,6 +205,8 @@ class RegressionMetric(RowMetric):
 class MeanAbsoluteError(RegressionMetric):
     """Mean absolute error, in the unit of the target."""
 
+    bounds = (0.0, math.inf)
+
     def statistic(self, rows: tuple[Floats, Floats], weights: Floats) -> float:
         predicted, actual = rows
         return float(np.average(np.abs(predicted - actual), weights=weights))
@@ -212,6 +214,8 @@ class MeanAbsoluteError(RegressionMetric):
 
 class RootMeanSquaredError(RegressionMetric):
     """Root of the mean squared error, in the unit of the target."""
+
+    bounds = (0.0, math.inf)
 
     def statistic(self, rows: tuple[Floats, Floats], weights: Floats) -> float:
         predicted, actual = rows
@@ -225,6 +229,7 @@ class R2(RegressionMetric):
     """
 
     greater_is_better = True
+    bounds = (-math.inf, 1.0)
 
     def statistic(self, rows: tuple[Floats, Floats], weights: Floats) -> float:
         predicted, actual = rows

@@ -31,7 +31,7 @@ def job(tmp_path_factory, tiny_model):
 
 
 def test_all_rows_where_there_is_time(job):
-    scores, used = score_baselines(job.plugin, job.prepared, job.plugin.metrics, 60.0, 0)
+    scores, used, _ = score_baselines(job.plugin, job.prepared, job.plugin.metrics, 60.0, 0)
     rows = {"train": len(job.prepared["train"]), "test": len(job.prepared["test"])}
     assert list(scores) == ["majority", "tfidf_logistic_regression", "frozen_linear"]
     assert all(count == rows for count in used.values())
@@ -42,7 +42,7 @@ def test_all_rows_where_there_is_time(job):
 
 def test_fewer_rows_where_there_is_not(job):
     start = time.monotonic()
-    _, used = score_baselines(job.plugin, job.prepared, job.plugin.metrics, 0.0, 0)
+    _, used, _ = score_baselines(job.plugin, job.prepared, job.plugin.metrics, 0.0, 0)
     assert time.monotonic() - start < 20
     assert used["frozen_linear"]["train"] < len(job.prepared["train"])
     assert used["tfidf_logistic_regression"]["train"] == FIRST
@@ -122,11 +122,11 @@ def scored(job, own, seconds, **how):
 def test_a_model_as_baseline_is_fitted_on_all_rows_within_its_time(job):
     own = Nearest(job.plugin.data["train"].unique("label"))
     rows = {name: len(job.prepared[name]) for name in ("train", "test")}
-    scores, used = scored(job, [own], 60.0)
+    scores, used, _ = scored(job, [own], 60.0)
     assert used == {"nearest": rows}
     assert own.fitted == [FIRST, rows["train"]]
     assert scores["nearest"]["accuracy"]["value"] > 0.6
-    scores, used = scored(job, [own], 0.0)
+    scores, used, _ = scored(job, [own], 0.0)
     assert used["nearest"]["train"] == FIRST
 
 
@@ -141,14 +141,14 @@ def test_a_baseline_that_fails_leaves_the_others(job):
             failed.append((*what, str(error)))
 
     labels = job.plugin.data["train"].unique("label")
-    scores, used = scored(job, [Broken(labels), Nearest(labels)], 60.0, attempt=attempt)
+    scores, used, _ = scored(job, [Broken(labels), Nearest(labels)], 60.0, attempt=attempt)
     assert list(scores) == list(used) == ["nearest"]
     assert failed == [("baseline", "broken", "no neighbours")]
 
 
 def test_baselines_resample_groups(job):
     own = [Nearest(job.plugin.data["train"].unique("label"))]
-    units = np.arange(len(job.prepared["test"])) // 30
+    units = np.arange(len(job.prepared["test"])) // 15
     by_rows, by_groups = (scored(job, own, 60.0, groups=g)[0]["nearest"] for g in (None, units))
     assert by_rows["accuracy"]["value"] == by_groups["accuracy"]["value"]
     assert by_rows["accuracy"]["low"] != by_groups["accuracy"]["low"]

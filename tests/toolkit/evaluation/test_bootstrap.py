@@ -10,7 +10,15 @@ import numpy as np
 import pytest
 
 from toolkit.evaluation import scoring
-from toolkit.evaluation.bootstrap import interval, resamples_for, weights
+from toolkit.evaluation.bootstrap import (
+    against_zero,
+    interval,
+    resamples_for,
+    share_interval,
+    unit_count,
+    weights,
+    wilson,
+)
 
 
 def test_a_draw_counts_every_row_as_often_as_it_was_drawn() -> None:
@@ -35,27 +43,103 @@ def test_no_rows_can_be_drawn_from() -> None:
     assert [len(draw) for draw in weights(0, 3, seed=0)] == [0, 0, 0]
 
 
-def test_interval_is_made_of_percentiles() -> None:
-    assert interval(np.arange(101.0)) == pytest.approx((2.5, 97.5))
-    assert interval(np.arange(101.0)[::-1], confidence=0.8) == pytest.approx((10.0, 90.0))
+NORMAL = np.random.default_rng(0).normal(0.7, 0.05, 4000)
 
 
-def test_interval_leaves_undefined_draws_out() -> None:
-    assert interval([*np.arange(101.0), math.nan, math.nan]) == pytest.approx((2.5, 97.5))
-    assert all(math.isnan(end) for end in interval([math.nan, math.nan]))
-    assert all(math.isnan(end) for end in interval([]))
+def test_an_interval_is_that_of_student_on_the_scale_of_its_bounds() -> None:
+    """With many units: 0.7 with 1.96 deviations of 0.05, on the logit or the logarithm."""
+    half = 1.96 * NORMAL.std()
+    plain = interval(0.7, NORMAL.tolist(), 10**6, (-math.inf, math.inf))
+    assert plain[:2] == pytest.approx((0.7 - half, 0.7 + half), abs=1e-4)
+    odds = [math.log(0.7 / 0.3) + sign * half / 0.21 for sign in (-1, 1)]
+    expected = [1 / (1 + math.exp(-end)) for end in odds]
+    assert interval(0.7, NORMAL.tolist(), 10**6, (0, 1))[:2] == pytest.approx(expected, abs=1e-4)
+    above = interval(0.7, NORMAL.tolist(), 10**6, (0, math.inf))
+    expected = [0.7 * math.exp(sign * half / 0.7) for sign in (-1, 1)]
+    assert above[:2] == pytest.approx(expected, abs=1e-4)
+    below = interval(-0.7, NORMAL.tolist(), 10**6, (-math.inf, 0))
+    assert below[:2] == pytest.approx((-above.high, -above.low))
+    assert interval(0.7, NORMAL.tolist(), 10**6)[:2] == pytest.approx(
+        tuple(np.percentile(NORMAL, [2.5, 97.5])), abs=1e-4
+    )
 
 
-def test_interval_of_a_proportion_covers_it_as_often_as_it_says() -> None:
-    rng = np.random.default_rng(1)
-    rows, truth, trials = 150, 0.7, 300
-    draws = np.array(list(weights(rows, 400, seed=0))) / rows
-    samples = (rng.random((trials, rows)) < truth).astype(float)
-    ends = np.array([interval(draws @ sample) for sample in samples])
-    covered = np.mean((ends[:, 0] <= truth) & (truth <= ends[:, 1]))
-    assert 0.91 <= covered <= 0.98
-    # Width of the normal approximation: 2 * 1.96 * sqrt(p (1 - p) / n) = 0.147.
-    assert np.diff(ends).mean() == pytest.approx(0.147, abs=0.01)
+def test_few_units_make_it_wider() -> None:
+    """The 97.5% quantile of Student's t with 9 degrees of freedom is 2.262, and draws of ten rows
+    vary by nine tenths of the variance."""
+    found = interval(0.0, NORMAL.tolist(), 10, (-math.inf, math.inf))
+    assert found.high == pytest.approx(2.262 * math.sqrt(10 / 9) * NORMAL.std(), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("value", "draws", "units", "bounds", "reason"),
+    [
+        (0.7, [], 100, (0, 1), "undefined"),
+        (0.7, [math.nan] * 5, 100, (0, 1), "undefined"),
+        (math.nan, [0.5, 0.6], 100, (0, 1), "undefined"),
+        (0.7, [0.5, 0.6], 9, (0, 1), "under 10 rows"),
+        (0.7, [0.5, 0.6], 49, (0, math.inf), "under 50 rows"),
+        (1.0, [1.0] * 9, 100, (0, 1), "the same score"),
+        (1.0, [0.9, 1.0], 100, (0, 1), "at its bound"),
+    ],
+)
+def test_no_interval_where_it_would_say_too_much(value, draws, units, bounds, reason) -> None:
+    found = interval(value, draws, units, bounds)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+    assert reason in found.reason
+
+
+def test_undefined_draws_are_left_out() -> None:
+    draws = NORMAL.tolist()
+    assert interval(0.7, [*draws, math.nan], 50, (0, 1)) == interval(0.7, draws, 50, (0, 1))
+
+
+def test_wilson_is_that_of_scipy() -> None:
+    from scipy.stats import binomtest
+
+    for hits, trials in ((30, 30), (0, 7), (29, 30), (300, 1000)):
+        ends = binomtest(hits, trials).proportion_ci(method="wilson")
+        assert wilson(hits, trials)[:2] == pytest.approx((ends.low, ends.high))
+
+
+@pytest.mark.parametrize(("rows", "truth"), [(30, 0.99), (30, 0.8), (120, 0.95), (1000, 0.7)])
+def test_the_interval_of_a_share_covers_it_as_often_as_it_says(rows: int, truth: float) -> None:
+    """Percentiles of the bootstrap cover 26% of the time at 0.99 and 30 rows."""
+    hits = np.random.default_rng(rows).binomial(rows, truth, 2000)
+    found = {int(n): wilson(int(n), rows) for n in set(hits.tolist())}
+    covered = np.mean([found[n].low <= truth <= found[n].high for n in hits.tolist()])
+    assert 0.92 <= covered <= 0.98
+
+
+def test_a_share_of_groups_that_agree_within_counts_groups() -> None:
+    """Twenty groups of five rows, all right or all wrong: twenty trials, not a hundred."""
+    units = np.repeat(np.arange(20), 5)
+    hits = np.repeat(np.arange(20) % 4 > 0, 5).astype(float)
+    draws = [float(w @ hits / w.sum()) for w in weights(100, 2000, 0, units)]
+    found = share_interval(hits, np.ones(100), draws, units)
+    expected = wilson(15, 20, 2.093)  # Student's t with 19 degrees of freedom
+    assert found[:2] == pytest.approx(expected[:2], abs=0.02)
+    right = share_interval(np.ones(100), np.ones(100), [1.0] * 50, units)
+    assert right[:2] == pytest.approx(wilson(20, 20, 2.093)[:2])
+
+
+def test_rows_of_two_columns_of_groups_count_the_product_of_both_draws() -> None:
+    units = np.stack([np.repeat(np.arange(6), 5), np.tile(np.arange(5), 6)], axis=1)
+    for drawn in weights(30, 50, 0, units):
+        table = drawn.reshape(6, 5)
+        assert table.sum() == 30
+        assert np.linalg.matrix_rank(table) == 1
+    assert unit_count(30, units) == 5
+
+
+def test_a_difference_has_the_interval_and_p_of_one_test() -> None:
+    draws = (0.1 + 0.05 * np.random.default_rng(1).normal(size=5000)).tolist()
+    low, high, p = against_zero(0.1, draws, 10**6)
+    assert (low, high) == pytest.approx((0.1 - 0.098, 0.1 + 0.098), abs=0.003)
+    assert p == pytest.approx(0.0455, abs=0.005)
+    assert against_zero(0.0, [0.0] * 9, 50) == (None, None, 1.0)
+    assert against_zero(0.1, draws, 9) == (None, None, None)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from sklearn import metrics as sk
 
 from toolkit.errors import UserError
 from toolkit.evaluation import metrics
-from toolkit.evaluation.bootstrap import weights
+from toolkit.evaluation.bootstrap import weights, wilson
 from toolkit.evaluation.metrics.base import RowMetric
 
 Reference = Callable[..., float]
@@ -431,11 +431,16 @@ def test_interval_resamples_rows_and_repeats() -> None:
     right = p.argmax(axis=1) == truth
     values = [draw @ right / 120 for draw in weights(120, 300, seed=4)]
     assert found["accuracy"] == right.mean()
-    assert (found["low"], found["high"]) == pytest.approx(tuple(np.percentile(values, [2.5, 97.5])))
-    again = metric.compute(predictions=p.argmax(1), references=truth, resamples=300, seed=4)
-    assert again == found
-    other = metric.compute(predictions=p.argmax(1), references=truth, resamples=300, seed=5)
-    assert (other["low"], other["high"]) != (found["low"], found["high"])
+    drawn = metric.compute(
+        predictions=p.argmax(1), references=truth, resamples=300, seed=4, draws=True
+    )
+    assert drawn.pop("draws") == pytest.approx(values)
+    assert drawn == found
+    assert (found["low"], found["high"]) == pytest.approx(wilson(right.sum(), 120)[:2])
+    other = metrics.load("f1_weighted")
+    one, two = (other.compute(predictions=p.argmax(1), references=truth, resamples=300, seed=seed)
+                for seed in (4, 5))  # fmt: skip
+    assert (one["low"], one["high"]) != (two["low"], two["high"])
     automatic = metric.compute(predictions=p.argmax(1), references=truth, resamples=None, seed=4)
     full = metric.compute(predictions=p.argmax(1), references=truth, resamples=1000, seed=4)
     assert automatic == full

@@ -14,6 +14,7 @@ from toolkit import Run
 from toolkit.data import groups
 from toolkit.errors import DataError, UserError
 from toolkit.evaluation import run_metrics, scoring
+from toolkit.evaluation.bootstrap import against_zero, unit_count
 from toolkit.reporting import comparison
 from toolkit.runs import changed_answers
 from toolkit.runs.compare import compare
@@ -64,14 +65,17 @@ def test_splits_keep_groups_whole_and_the_record_counts_them(runs):
 def test_predictions_name_the_group_of_each_row(runs):
     lines = [json.loads(n) for n in (runs[0].path / "predictions.jsonl").read_text().splitlines()]
     found = read_groups(runs[0])
-    assert [line["group"] for line in lines] == found
-    assert all(group is None or group[0] == "s" for group in found)
-    assert len(set(groups.codes(found))) == runs[0].record["data"]["group"]["groups"]["test"]
+    assert [line["group"] for line in lines] == found["speaker"]
+    assert all(group is None or group[0] == "s" for group in found["speaker"])
+    assert (
+        len(set(groups.codes(found["speaker"])))
+        == runs[0].record["data"]["group"]["groups"]["test"]
+    )
 
 
 def test_all_scores_of_a_run_resample_groups(runs):
     run = runs[0]
-    units, plugin = groups.codes(read_groups(run)), plugin_of(run.path)
+    units, plugin = groups.of_columns(read_groups(run)), plugin_of(run.path)
 
     def scored(keep=None, of=units):
         pairs = read_predictions(run.path / "predictions.jsonl", keep)
@@ -80,7 +84,8 @@ def test_all_scores_of_a_run_resample_groups(runs):
     assert run.metrics["test"] == scored()
     assert run.metrics["test"]["log_loss"]["low"] != scored(of=None)["log_loss"]["low"]
     # Each speaker's rows are of one half; those without a speaker are in the other.
-    even = np.array([bool(group) and int(group[1:]) % 2 == 0 for group in read_groups(run)])
+    names = read_groups(run)["speaker"]
+    even = np.array([bool(group) and int(group[1:]) % 2 == 0 for group in names])
     half = dict(run.record["slices"]["half"]["a"])
     assert half.pop("rows") == even.sum()
     assert half == scored(even, units[even])
@@ -94,11 +99,11 @@ def test_terminal_report_and_card_name_the_unit(runs, capsys):
     run = runs[0]
     count = run.record["data"]["group"]["groups"]["test"]
     terminal.summary(run, Console(width=100))
-    assert f"intervals resample {count} groups of 'speaker'" in capsys.readouterr().out
+    assert f"intervals draw {count} groups of 'speaker'" in capsys.readouterr().out
     card = (run.path / "README.md").read_text(encoding="utf-8")
-    assert f"bootstrap intervals over {count} groups of 'speaker'" in card
+    assert f"intervals by {count} groups of 'speaker'" in card
     assert f"only {count} test groups" in card
-    assert f"bootstrap over {count} groups of" in run.report.read_text(encoding="utf-8")
+    assert f"95% interval (by {count} groups of" in run.report.read_text(encoding="utf-8")
 
 
 def test_runs_are_compared_by_groups(runs):
@@ -111,32 +116,33 @@ def test_runs_are_compared_by_groups(runs):
     (said,) = comparison.as_json(runs[1], [found])["runs"]
     assert said["groups_p"] == found.by_groups
     log_loss = found.differences["log_loss"]
-    units = groups.codes(read_groups(runs[0]))
+    units = groups.of_columns(read_groups(runs[0]))
     one, other = (
         scoring.draws(
             run_metrics.modules(plugin_of(run.path)),
             read_predictions(run.path / "predictions.jsonl"), 0, units,
         )["log_loss"] for run in (runs[1], runs[0])
     )  # fmt: skip
-    expected = np.percentile(np.subtract(other, one), [2.5, 97.5])
-    assert [log_loss.low, log_loss.high] == pytest.approx(expected.tolist())
+    expected = against_zero(log_loss.value - log_loss.reference, np.subtract(other, one), 
+                            unit_count(len(units), units))  # fmt: skip
+    assert (log_loss.low, log_loss.high, log_loss.p) == pytest.approx(expected)
 
 
 def test_gains_in_one_group_alone_may_be_chance(runs, tmp_path):
-    """All 20 rows gained are of one of four groups; McNemar's test takes them for no chance."""
+    """All 20 rows gained are of one of 12 groups; McNemar's test takes them for no chance."""
     folders = []
     for name in ("before", "after"):
         folders.append(shutil.copytree(runs[0].path, tmp_path / name))
         right = {"before": lambda n: n >= 20, "after": lambda n: True}[name]
         lines = [{"row": n, "group": f"g{n // 20}", "reference": "tool",
                   "prediction": {"label": "tool" if right(n) else "bird"}}
-                 for n in range(80)]  # fmt: skip
+                 for n in range(240)]  # fmt: skip
         text = "".join(json.dumps(line) + "\n" for line in lines)
         (folders[-1] / "predictions.jsonl").write_text(text)
     found = changed_answers.between(*map(Run, folders))
     assert (found.gained, found.lost) == (20, 0)
-    # In (3/4)**4 of the draws that group is missing.
-    assert found.by_groups == pytest.approx(2 * 0.75**4, abs=0.06)
+    # One group of 12 gains all: Student's t is 1 with 11 degrees of freedom.
+    assert found.by_groups == pytest.approx(0.34, abs=0.03)
     for folder in folders:
         record = json.loads((folder / "run.json").read_text())
         record["data"]["group"] = None
@@ -154,7 +160,7 @@ def test_runs_of_other_groups_are_not_compared(runs, tmp_path):
     record = json.loads((other / "run.json").read_text())
     record["data"]["group"] = None
     (other / "run.json").write_text(json.dumps(record))
-    with pytest.raises(UserError, match="its data.group is not set, the other's speaker"):
+    with pytest.raises(UserError, match="it draws groups of none, the other of speaker"):
         compare([runs[0].path, other])
 
 
@@ -181,7 +187,7 @@ def test_splits_made_otherwise_that_share_groups_are_told(tmp_path, tiny_model, 
     changes = [(tuple(key.split(".")), value) for key, value in given["settings"].items()]
     changes += [(("data", "source"), str(given["data"])), (("model",), str(tiny_model))]
     loaded = load_rows(*resolve_recipe(find_recipe("text-classification", changes)))
-    rows = {name: set(found) - {None} for name, found in loaded.groups.items()}
+    rows = {name: set(found["speaker"]) - {None} for name, found in loaded.groups.items()}
     shared = len(rows["train"] & rows["test"])
     assert shared > 10
     assert f"{shared} groups of 'speaker' are in both train and test" in loaded.notes

@@ -15,7 +15,8 @@ from toolkit.utils.text import nearest
 if TYPE_CHECKING:
     import evaluate
 
-    from toolkit.evaluation.metrics.base import RowMetric, SumMetric
+    from toolkit.evaluation.metrics.base import RowMetric
+    from toolkit.evaluation.metrics.sums import SumMetric
 
 __all__ = ["RowMetric", "SumMetric", "load", "names"]
 _AVERAGES = [f"{measure}_{average}" for measure in ("precision", "recall", "f1")
@@ -34,9 +35,10 @@ _CLASSES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in ("RowMetric", "SumMetric"):
+    homes = {"RowMetric": "base", "SumMetric": "sums"}
+    if name not in homes:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.base"), name)
+    return getattr(import_module(f"{__name__}.{homes[name]}"), name)
 
 
 def names() -> list[str]:

@@ -18,11 +18,21 @@ from uuid import uuid4
 import evaluate
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-from datasets import Features, List, Value
+from datasets import Features
+from scipy import sparse
 
 from toolkit.errors import UserError
-from toolkit.evaluation.bootstrap import interval, resamples_for, weights
+from toolkit.evaluation.bootstrap import (
+    FEWEST,
+    Bounds,
+    Groups,
+    Interval,
+    interval,
+    resamples_for,
+    share_interval,
+    unit_count,
+    weights,
+)
 
 Floats = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
@@ -42,6 +52,8 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
     """
 
     greater_is_better: bool = True
+    #: Between which the value lies, -inf or inf where nothing bounds it; None if that is unknown.
+    bounds: Bounds | None = None
     source = ""  # paper or documentation of the formula
 
     def __init__(self, **evaluate_kwargs: Any) -> None:
@@ -95,6 +107,26 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
         """
         return float(weights @ rows / weights.sum())
 
+    def share(self, rows: Any) -> tuple[Array, Array] | None:
+        """Return 0 or 1 for each row that is a hit, and that counts; None if it is no share.
+
+        Hits are among the rows that count, and the value is the first sum over the second: it gets
+        Wilson's interval, which holds for few rows, and for all right. By default a mean over rows
+        each of which is 0 or 1 is a share.
+        """
+        plain = type(self).statistic is RowMetric.statistic and isinstance(rows, np.ndarray)
+        if not plain or rows.ndim != 1 or not np.isin(rows, (0, 1)).all():
+            return None
+        return rows, np.ones(len(rows))
+
+    def classes(self, rows: Any) -> Any:
+        """Return which rows each part of the value rests on, 0/1 of shape (parts, rows) or sparse.
+
+        There is no interval where a part has under ten rows (or groups of them). A mean over
+        classes rests on the rows of each; None, the default: the value rests on all rows.
+        """
+        return None
+
     def width(self, rows: Any) -> int:
         """Return how many values `statistic` visits per row: what a resample costs."""
         return 1
@@ -125,11 +157,12 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
             seed: of the bootstrap.
             draws: whether to return also the value of each resample.
             by_row: whether to return also the value of each row alone.
-            groups: an integer per row, equal within a group, where groups are resampled.
+            groups: where groups of rows are resampled: see `bootstrap.weights`.
 
         Returns:
             {name: value}, with "low" and "high" (95 %) where there are resamples, "draws" and
-            "by_row". Without rows all of them are NaN.
+            "by_row". Without rows all of them are NaN. Where rows say too little for an interval,
+            low and high are NaN, and "no_interval" is the reason.
         """
         if predictions is None and references is None and self.writer is None:
             # evaluate refuses to compute what was never added to.
@@ -150,7 +183,7 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
         seed: int = 0,
         draws: bool = False,
         by_row: bool = False,
-        groups: npt.NDArray[np.int64] | None = None,
+        groups: Groups | None = None,
     ) -> dict[str, Any]:
         count = len(references)
         if count == 0:
@@ -174,10 +207,50 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
             resamples = resamples_for(count, self.width(rows))
         if resamples:
             values = [value(drawn) for drawn in weights(count, resamples, seed, groups)]
-            result["low"], result["high"] = interval(values)
+            of = groups if groups is None or known is None else groups[known]
+            size = count if known is None else int(known.sum())
+            found = self.interval(rows, result[self.name], values, size, of)
+            result["low"], result["high"] = found.low, found.high
+            if found.reason:
+                result["no_interval"] = found.reason
+            result |= self._no_error(rows, of)
             if draws:
                 result["draws"] = values
         return result
+
+    def _no_error(self, rows: Any, groups: Groups | None) -> dict[str, Any]:
+        """Return of how many rows, or groups of them, all are right; {} where some are not."""
+        parts = self.share(rows) if self.greater_is_better else None
+        if parts is None or not np.sum(parts[1]) or np.sum(parts[0]) < np.sum(parts[1]):
+            return {}
+        count = int(np.sum(parts[1]))
+        return {"trials": unit_count(count, None if groups is None else groups[parts[1] > 0])}
+
+    def interval(
+        self, rows: Any, value: float, draws: Sequence[float], count: int, groups: Groups | None
+    ) -> Interval:
+        """Return the 95% interval of a value: Wilson's for a share, else from its draws.
+
+        Args:
+            rows: as `rows` returned them, `count` of them. groups: of the same rows.
+        """
+        if (parts := self.share(rows)) is not None:
+            return share_interval(*parts, draws, groups)
+        parts = self.classes(rows)
+        if parts is not None and (few := _few(parts, groups)):
+            return Interval.none(few)
+        return interval(value, draws, unit_count(count, groups), self.bounds)
+
+
+def _few(parts: Any, groups: Groups | None) -> str:
+    """Return how many classes have too few rows, or groups of rows, or ""."""
+    matrix = sparse.csr_array(parts)
+    places = np.split(matrix.indices, matrix.indptr[1:-1])
+    counts = [unit_count(len(of), None if groups is None else groups[of]) for of in places]
+    few = sum(count < FEWEST for count in counts)
+    verb, units = "has" if few == 1 else "have", "rows" if groups is None else "groups of rows"
+    what = f"under {FEWEST} test {units} (the fewest: {min(counts, default=0)})"
+    return f"{few} of {len(counts)} classes {verb} {what}" if few else ""
 
 
 def _with_value(rows: Any) -> Array | None:
@@ -192,48 +265,6 @@ def _remove(folder: str, owner: int) -> None:
     # A forked worker has a copy of the metric; its end must not delete the parent's rows.
     if os.getpid() == owner:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-class SumMetric(RowMetric):
-    """A metric of sums over rows: a subclass gives `counts`, and `value` if it is no plain ratio.
-
-    Counts are all that is kept of a row, so that predictions may be of any form.
-    """
-
-    @abstractmethod
-    def counts(self, prediction: Any, reference: Any) -> Sequence[float] | None:
-        """Return the numbers of a row that are summed, as many for each; None if it has no value.
-
-        A mean is the ratio of [value, 1], a weighted one that of [weight * value, weight].
-        """
-
-    def value(self, sums: Floats) -> float:
-        """Return the value for the sums of all rows: by default the first over the second.
-
-        NaN where that is undefined.
-        """
-        over, under = sums
-        return float(over / under) if under else float("nan")
-
-    def stored(self) -> Features:
-        """Return the features of counts, which have no width where the row has no value."""
-        return Features(predictions=List(Value("float64")), references=Value("bool"))
-
-    def encode(self, predictions: Any, references: Any) -> tuple[Any, Any]:
-        found = [self.counts(*pair) for pair in zip(predictions, references, strict=True)]
-        known = [counts is not None for counts in found]
-        return [[float(n) for n in counts or ()] for counts in found], known
-
-    def rows(self, predictions: Any, references: Any) -> Floats:
-        """Return the counts, shape (rows, counts), NaN where a row has no value."""
-        known = as_array(references)
-        values = as_array(predictions.filter(pa.array(known))) if known.any() else np.zeros((0, 1))
-        found: Floats = np.full((len(known), values.shape[1]), np.nan)
-        found[known] = values
-        return found
-
-    def statistic(self, rows: Floats, weights: Floats) -> float:
-        return float(self.value(weights @ rows))
 
 
 def as_array(column: Any) -> Array:

@@ -91,12 +91,18 @@ class Outcomes:
         """Return the weight of hits, truth and predictions per class, shape (3, width)."""
         return np.asarray(self.cells @ weights).reshape(3, self.width)
 
+    def rows_of(self, kind: int, classes: Any) -> Any:
+        """Return which rows are hits (0), true (1) or predicted (2), sparse (classes, rows)."""
+        return self.cells[kind * self.width : (kind + 1) * self.width][classes]
+
 
 class LabelMetric(ClassificationMetric):
     """A metric of predicted labels.
 
     A true label that the model does not know counts as a class of its own, never predicted.
     """
+
+    bounds = (0.0, 1.0)
 
     def rows(self, predictions: Any, references: Any) -> Outcomes:
         predicted, truth = as_array(predictions), as_array(references)
@@ -130,6 +136,9 @@ class Accuracy(LabelMetric):
     def statistic(self, rows: Outcomes, weights: Floats) -> float:
         return float(weights @ rows.exact / weights.sum())
 
+    def share(self, rows: Outcomes) -> tuple[Array, Array]:
+        return rows.exact, np.ones(len(rows.exact))
+
 
 class MatthewsCorrelation(LabelMetric):
     """Correlation of true and predicted classes, -1 to 1; 0 where either never varies.
@@ -139,6 +148,7 @@ class MatthewsCorrelation(LabelMetric):
     """
 
     source = "Gorodkin (2004), Computational Biology and Chemistry 28:367-374"
+    bounds = (-1.0, 1.0)
 
     def check_classes(self) -> None:
         if self.multilabel:
@@ -152,6 +162,10 @@ class MatthewsCorrelation(LabelMetric):
         if varies <= 0:
             return 0.0
         return float((hits.sum() * total - truth @ predicted) / np.sqrt(varies))
+
+    def classes(self, rows: Outcomes) -> Any:
+        """Return the rows of the two most frequent classes: with one alone nothing correlates."""
+        return rows.rows_of(1, np.argsort(rows.sums(np.ones(len(rows.exact)))[1])[-2:])
 
 
 class Averaged(LabelMetric):
@@ -169,9 +183,23 @@ class Averaged(LabelMetric):
             return float(ratio(measure, *sums.sum(axis=1, keepdims=True))[0])
         values, truth = ratio(measure, *sums), sums[1]
         if average == "macro":
-            counts = (truth + sums[2] > 0) | (np.arange(rows.width) < rows.always)
-            return float(values[counts].mean())
+            return float(values[self._counted(rows, sums)].mean())
         return float(values @ truth / truth.sum()) if truth.any() else 0.0
+
+    def share(self, rows: Outcomes) -> tuple[Array, Array] | None:
+        """Return which rows are right, for an average that is accuracy: micro, one label a row."""
+        one = self.name.endswith("_micro") and not self.multilabel
+        return (rows.exact, np.ones(len(rows.exact))) if one else None
+
+    def classes(self, rows: Outcomes) -> Any:
+        if not self.name.endswith("_macro"):
+            return None
+        counted = self._counted(rows, rows.sums(np.ones(len(rows.exact))))
+        return rows.rows_of(1, np.flatnonzero(counted))
+
+    def _counted(self, rows: Outcomes, sums: Floats) -> Array:
+        """Return which classes are in the macro average, shape (classes,)."""
+        return np.asarray((sums[1] + sums[2] > 0) | (np.arange(rows.width) < rows.always))
 
 
 def ratio(measure: str, hits: Floats, truth: Floats, predicted: Floats) -> Floats:
@@ -217,6 +245,20 @@ class Binary(LabelMetric):
 
     def statistic(self, rows: Outcomes, weights: Floats) -> float:
         """Return the ratio of the positive class, for specificity of the other one."""
+        return float(ratio(self.measure, *rows.sums(weights)[:, [self._of]])[0])
+
+    def share(self, rows: Outcomes) -> tuple[Array, Array] | None:
+        """Return hits, and the rows of the class or those predicted as it; None for F1."""
+        if self.measure == "f1":
+            return None
+        hits, among = (rows.rows_of(kind, [self._of]).toarray().ravel()
+                       for kind in (0, 1 if self.measure == "recall" else 2))  # fmt: skip
+        return hits, among
+
+    def classes(self, rows: Outcomes) -> Any:
+        return rows.rows_of(1, [self._of])
+
+    @property
+    def _of(self) -> int:
         positive = self.encoding.positive
-        of = 1 - positive if self.name == "specificity" else positive
-        return float(ratio(self.measure, *rows.sums(weights)[:, [of]])[0])
+        return 1 - positive if self.name == "specificity" else positive

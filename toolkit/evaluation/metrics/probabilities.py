@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -77,6 +78,7 @@ class LogLoss(ScoreMetric):
     """
 
     greater_is_better = False
+    bounds = (0.0, math.inf)
     source = "Bishop (2006), Pattern Recognition and Machine Learning, p. 209"
 
     def prepare(self, scores: Floats, truth: Array) -> Floats:
@@ -108,6 +110,13 @@ class Top5Accuracy(ScoreMetric):
         """Return 1 for each row that is right, else 0."""
         best = np.argsort(scores, axis=1, kind="stable")[:, -self.k :]
         return np.asarray((best == truth[:, None]).any(axis=1), np.float64)
+
+    def share(self, rows: PreparedScores) -> tuple[Array, Array] | None:
+        if rows.prepared is None:
+            return None
+        found = np.zeros((2, len(rows.places) + rows.left_out))
+        found[:, rows.places] = rows.prepared, np.ones(len(rows.places))
+        return found[0], found[1]
 
 
 class ExpectedCalibrationError(ScoreMetric):

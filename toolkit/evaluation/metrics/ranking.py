@@ -7,6 +7,7 @@ sorted once; a resample then costs one gather and one cumulative sum over (class
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -74,12 +75,26 @@ def rank(scores: Floats, truth: Array) -> Ranks:
 class _RankingMetric(ScoreMetric):
     """Two classes: that of the positive one. More, or several labels: the mean over them."""
 
+    bounds = (0.0, 1.0)
+
     def prepare(self, scores: Floats, truth: Array) -> Ranks:
         classes = scores.shape[1]
         if self.multilabel:
             return rank(scores.T, truth.T.astype(bool))
         wanted = [self.encoding.positive] if classes == 2 else list(range(classes))
         return rank(scores.T[wanted], truth == np.array(wanted)[:, None])
+
+    def classes(self, rows: PreparedScores) -> Any:
+        """Return the positive rows of each class that is in the mean, and the other rows of it."""
+        found: Ranks | None = rows.prepared
+        if found is None:
+            return None
+        positive = np.zeros(found.order.shape, bool)
+        positive[found.column, found.row] = True
+        both = positive.any(axis=1) & ~positive.all(axis=1)
+        own = np.zeros((2 * int(both.sum()), len(rows.places) + rows.left_out), bool)
+        own[:, rows.places] = np.concatenate([positive[both], ~positive[both]])
+        return own
 
     def width(self, rows: PreparedScores) -> int:
         return 1 if rows.prepared is None else len(rows.prepared.order)

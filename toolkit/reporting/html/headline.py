@@ -10,6 +10,7 @@ from toolkit.reporting.display import best_baseline
 from toolkit.reporting.formatting import number, score, sentence, words
 from toolkit.reporting.html.parts import Chart, Section, Table
 from toolkit.reporting.terminal import score_rows, units
+from toolkit.reporting.verdicts import sentences
 
 SHOWN = 24  # notes
 
@@ -27,7 +28,7 @@ def section(record: Mapping[str, Any], notes: list[str]) -> Section:
     names = list(record["metrics"]["test"])
     cells = [[label, *(score(scores.get(name, {})) for name in names)]
              for label, scores in rows.items()]  # fmt: skip
-    note = f"In brackets the 95% interval (bootstrap over {units(record)})."
+    note = f"In brackets the 95% interval (by {units(record)})."
     note += " Baselines: on the test split."
     found.blocks.append(Table("All scores", ["", *map(words, names)], cells, note))
     notes = [note for note in notes if note.strip()]
@@ -37,7 +38,7 @@ def section(record: Mapping[str, Any], notes: list[str]) -> Section:
 
 
 def _verdict(record: Mapping[str, Any], metric: str, more: bool) -> Iterator[str]:
-    """Yield the score with its interval, and whether it beats the baselines."""
+    """Yield the score with its interval, and which baselines it beats."""
     own, name = record["metrics"]["test"][metric], words(metric)
     count = record["data"]["rows"]["test"]
     if own["value"] is None:
@@ -51,19 +52,12 @@ def _verdict(record: Mapping[str, Any], metric: str, more: bool) -> Iterator[str
     best = best_baseline(record, metric, more)
     if best is None:
         yield "There is no baseline to compare it with."
-        return
-    value = float(record["baselines"][best][metric]["value"])
-    what = f"the best baseline ({words(best)}, {number(value)})"
-    better = own["value"] > value if more else own["value"] < value
-    if own.get("low") is None:
-        yield f"It is {'' if better else 'not '}better than {what}; there is no interval."
-    elif own["low"] <= value <= own["high"]:
-        doubt = ", but that lies within its interval, so the gain may be chance" if better else ""
-        yield f"It is {'' if better else 'not '}better than {what}{doubt}."
-    elif better:
-        yield f"It is clearly better than {what}: its whole interval lies beyond that."
-    else:
-        yield f"It is clearly worse than {what}."
+    elif not record.get("verdicts"):
+        value = number(record["baselines"][best][metric]["value"])
+        yield f"The best baseline is {words(best)} ({value}); the two were not compared row by row."
+    for warning, text in sentences(record):
+        if not warning:
+            yield f"{sentence(text)}."
 
 
 def _chart(rows: Mapping[str, Mapping[str, Any]], metric: str, unit: str) -> Iterator[Chart]:

@@ -75,6 +75,7 @@ class SquadMetric(RowMetric):
     """
 
     measure: Measure
+    bounds = (0.0, 1.0)
     answerable: bool | None = None  # the questions that count: with an answer, without, or all
 
     def __init__(self, second: bool = True, **evaluate_kwargs: Any) -> None:
@@ -116,6 +117,15 @@ class SquadMetric(RowMetric):
         scores, counts = rows
         counted = weights * counts
         return float(counted @ scores / counted.sum()) if counted.any() else float("nan")
+
+    def share(self, rows: tuple[Floats, Floats]) -> tuple[Floats, Floats] | None:
+        """Return the questions that are right, and that count, where none is right in part."""
+        scores, counts = rows
+        return (scores * counts, counts) if np.isin(scores, (0, 1)).all() else None
+
+    def classes(self, rows: tuple[Floats, Floats]) -> Floats | None:
+        """Return the questions that count, where not all do."""
+        return None if self.answerable is None else rows[1][None]
 
 
 class F1(SquadMetric):

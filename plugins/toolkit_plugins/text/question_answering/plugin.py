@@ -25,6 +25,10 @@ class QuestionAnswering(Plugin[AnswerOptions]):
     Options = AnswerOptions
     task = "question-answering"
 
+    def clusters(self) -> Sequence[str]:
+        """Return the column of contexts: questions on the same one are not independent."""
+        return [self.options.context]
+
     def load_processor(self) -> Any:
         """Return the tokenizer, which must return the offsets of its tokens."""
         self._check_answers()
