@@ -124,3 +124,19 @@ def test_a_card_counts_in_every_draw_and_as_much_as_its_rows_of_a_day():
     # Half of card 7 was drawn: the rest of the check goes to card 8, which is legitimate.
     assert metric.statistic(rows, np.array([0, 1, 1, 1])) == pytest.approx(0.5)
     assert metric.statistic(rows, np.array([0, 0, 1, 1])) == 0.0
+
+
+@pytest.mark.parametrize("name", ["ranking", "cost"])
+def test_groups_are_those_of_the_rows_that_count(name):
+    rng = np.random.default_rng(5)
+    frauds, scores = (rng.random(300) < 0.3).astype(int), rng.random(300)
+    kept, groups = np.arange(300) % 3 > 0, rng.integers(0, 80, (300, 2))
+    make = {
+        "ranking": lambda: metrics.FraudAveragePrecision(labels=["0", "1"]),
+        "cost": lambda: metrics.ExpectedCost(5, 1),
+    }[name]
+    whole = pairs(scores.tolist(), frauds.tolist(), scored=kept.tolist())
+    part = pairs(scores[kept].tolist(), frauds[kept].tolist())
+    found = score({"m": make()}, [whole], seed=0, groups=groups)["m"]
+    assert found == score({"m": make()}, [part], seed=0, groups=groups[kept])["m"]
+    assert found["low"] < found["value"] < found["high"]
