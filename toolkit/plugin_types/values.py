@@ -61,11 +61,15 @@ class BaselineData:
 
 @dataclass(frozen=True)
 class BaselineResult:
-    """Predictions for some test rows (by number), and how many training rows were used."""
+    """Predictions for some test rows (by number), and how many training rows were used.
+
+    setting: what was chosen on validation, in words.
+    """
 
     predictions: list[Prediction]
     test_rows: Ints
     train_rows: int
+    setting: str | None = None
 
 
 class Baseline(ABC):

@@ -7,8 +7,9 @@ embeddings of numbers: Gorishniy et al., On Embeddings for Numerical Features (2
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
@@ -16,12 +17,16 @@ from torch.nn import functional as F
 from transformers import PretrainedConfig, PreTrainedModel, initialization
 from transformers.modeling_outputs import BaseModelOutput, SequenceClassifierOutput
 
+from toolkit_plugins.tabular.trees import Trees
+
 
 class TransactionConfig(PretrainedConfig):  # type: ignore[no-untyped-call]  # typed in part
     """Sizes, the edges of each number's pieces, and the cardinality of each categorical field.
 
     edges: one rising list per number, on the scale of the processor. cardinalities: one number
-    per categorical field. Both come from the training rows.
+    per categorical field. Both come from the training rows. trees: how many trees, nodes and steps
+    a classifier has besides, or None. boosting: the setting they were fitted by. alone: whether it
+    is these trees and no transformer.
     """
 
     model_type = "transaction-transformer"
@@ -37,6 +42,9 @@ class TransactionConfig(PretrainedConfig):  # type: ignore[no-untyped-call]  # t
         attention_dropout: float = 0.1,
         hidden_dropout: float = 0.1,
         initializer_range: float = 0.05,
+        trees: dict[str, int] | None = None,
+        boosting: dict[str, float] | None = None,
+        alone: bool = False,
         **rest: Any,
     ) -> None:
         self.edges = edges or [[0.0, 1.0]]
@@ -48,6 +56,9 @@ class TransactionConfig(PretrainedConfig):  # type: ignore[no-untyped-call]  # t
         self.attention_dropout = attention_dropout
         self.hidden_dropout = hidden_dropout
         self.initializer_range = initializer_range
+        self.trees = trees
+        self.boosting = boosting
+        self.alone = alone
         super().__init__(**rest)
 
 
@@ -163,6 +174,9 @@ class TransactionPreTrainedModel(PreTrainedModel):  # type: ignore[no-untyped-ca
             initialization.zeros_(module.bias)
         elif isinstance(module, TransactionModel):
             initialization.normal_(module.summary, 0.0, self.config.hidden_size**-0.5)
+        elif isinstance(module, Trees):
+            for tensor in module.buffers():
+                initialization.zeros_(tensor)
         elif isinstance(module, Pieces):
             fresh = Pieces(self.config.edges)
             initialization.copy_(module.left, fresh.left)
@@ -198,14 +212,29 @@ class TransactionModel(TransactionPreTrainedModel):  # type: ignore[no-untyped-c
         return BaseModelOutput(last_hidden_state=self.norm(states))
 
 
+@dataclass
+class TransactionOutput(SequenceClassifierOutput):
+    """boosting: log odds of the second class by the trees beside a transformer, shape (rows,)."""
+
+    boosting: torch.Tensor | None = None
+
+
 class TransactionForSequenceClassification(TransactionPreTrainedModel):  # type: ignore[no-untyped-call]  # typed in part
-    """Classifies a row (legitimate or fraud) by one linear layer on its vector."""
+    """Classifies a row (legitimate or fraud) by one linear layer on its vector, and by trees.
+
+    Trees have been fitted before: training leaves them out, and as they are.
+    """
 
     def __init__(self, config: TransactionConfig) -> None:
         super().__init__(config)
-        self.transformer = TransactionModel(config)
-        self.dropout = nn.Dropout(config.hidden_dropout)
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels or 2)
+        if config.alone:  # a model's device and type are read from a parameter
+            self.none = nn.Parameter(torch.empty(0), requires_grad=False)
+        else:
+            self.transformer = TransactionModel(config)
+            self.dropout = nn.Dropout(config.hidden_dropout)
+            self.classifier = nn.Linear(config.hidden_size, config.num_labels or 2)
+        if config.trees is not None:
+            self.trees = Trees(**config.trees)
         self.post_init()  # type: ignore[no-untyped-call]  # as above
 
     def forward(
@@ -214,9 +243,27 @@ class TransactionForSequenceClassification(TransactionPreTrainedModel):  # type:
         kinds: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         **_: Any,
-    ) -> SequenceClassifierOutput:
+    ) -> TransactionOutput:
         """Return logits of shape (rows, classes), and the cross-entropy where there are labels."""
-        states = self.transformer(numbers, kinds).last_hidden_state
-        logits = self.classifier(self.dropout(states[:, 0]))
+        boosting = None
+        if self.config.trees is not None and (self.config.alone or not self.training):
+            boosting = self.boosted(numbers, kinds)
+        if self.config.alone and boosting is not None:
+            logits, boosting = torch.stack([-boosting / 2, boosting / 2], 1), None
+        else:
+            states = self.transformer(numbers, kinds).last_hidden_state
+            logits = self.classifier(self.dropout(states[:, 0]))
         loss = None if labels is None else F.cross_entropy(logits.float(), labels)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
+        return TransactionOutput(loss=loss, logits=logits, boosting=boosting)
+
+    def boosted(self, numbers: torch.Tensor, kinds: torch.Tensor | None) -> torch.Tensor:
+        """Return the log odds of the second class by the trees, shape (rows,)."""
+        columns = numbers.float()
+        if kinds is not None:
+            columns = torch.cat([columns, kinds.float()], 1)
+        found: torch.Tensor = self.trees(columns)
+        return found
+
+    def requires_grad_(self, requires_grad: bool = True) -> Self:
+        """Let all parameters be trained, or none; trees alone have none that could be."""
+        return super().requires_grad_(requires_grad and not self.config.alone)

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from toolkit.evaluation.baselines import fit_within
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Prediction
-from toolkit.utils.logging import quiet_fit
+from toolkit_plugins.tabular.boosting import SETTINGS, Chosen, chosen, estimator
 
 Array = np.ndarray[Any, Any]
+FEWEST_ROWS = 100  # of train; fewer show nothing about a setting
 
 
 @dataclass(frozen=True)
 class Detection:
     """What baselines need to know of the scenario; `rows` are raw rows of a split.
 
-    numbers, categories: how many columns of `matrix` are numeric, and how many categorical ones
-    follow. validation: rows on which thresholds are chosen, where there are any.
+    numbers: how many columns of `matrix` are numeric; ids of categories follow.
+    validation: rows on which settings and thresholds are chosen, where there are any.
+    known: training rows and the trees that were fitted on them.
     """
 
     truth: Callable[[Any], Array]  # rows -> 1 for fraud, 0 for legitimate
@@ -30,8 +31,8 @@ class Detection:
     choose: Callable[[Array, Any], float]  # scores and rows -> threshold of least cost
     predictions: Callable[[Array, float], list[Prediction]]  # scores and threshold -> predictions
     numbers: int
-    categories: int
     validation: Any = None
+    known: list[tuple[Any, Chosen | None]] = field(default_factory=list)
 
 
 class AlwaysLegitimate(Baseline):
@@ -50,87 +51,82 @@ class AlwaysLegitimate(Baseline):
 
 
 class OnFeatures(Baseline):
-    """A model of scikit-learn on the features that the transformer reads.
+    """A model of scikit-learn on the features that the transformer reads, and all its rows.
 
-    Its threshold is chosen on validation, like the model's.
+    Its setting and its threshold are chosen on validation, as the model's are. It takes no heed of
+    the time: on fewer rows it would be no baseline.
     """
+
+    settings: Sequence[dict[str, float]]
 
     def __init__(self, task: Detection) -> None:
         self.task = task
 
     @abstractmethod
-    def estimator(self) -> Any:
+    def estimator(self, setting: dict[str, float]) -> Any:
         """Return the unfitted model."""
 
-    def run(self, data: BaselineData, seconds: float) -> BaselineResult:
-        """Fit on as many rows as the time allows."""
+    def fitted(self, rows: Any) -> Chosen | None:
+        """Return the fit on training rows; None where they are of one class."""
         task = self.task
-        order = data.train_order[np.isin(data.train_order, task.labelled(data.train))]
-        inputs, truth = task.matrix(data.train), task.truth(data.train)
-        # Both classes among the first rows, however rare one is.
-        order = np.concatenate([order[_firsts(truth[order])], order])
-        order = order[np.sort(np.unique(order, return_index=True)[1])]
-        if len(np.unique(truth[order])) < 2:  # of a few rows, as `toolkit check` takes them
+        used = task.labelled(rows)
+        truth = task.truth(rows)[used]
+        if len(np.unique(truth)) < 2:  # of a few rows, as `toolkit check` takes them
+            return None
+        held, settings = None, self.settings
+        if task.validation is not None and len(truth) >= FEWEST_ROWS:
+            held = task.matrix(task.validation), task.truth(task.validation)
+        return chosen(self.estimator, settings, (task.matrix(rows)[used], truth), held)
+
+    def run(self, data: BaselineData, seconds: float) -> BaselineResult:
+        """Fit on all rows, and predict all."""
+        task, found = self.task, self.fitted(data.train)
+        if found is None:
             return AlwaysLegitimate(task).run(data, seconds)
-
-        def fit(count: int) -> Any:
-            with quiet_fit():
-                return self.estimator().fit(inputs[order[:count]], truth[order[:count]])
-
-        model, count = fit_within(fit, len(order), 0.9 * seconds)
         threshold = 0.5
         if task.validation is not None:
-            scores = self._scores(model, task.matrix(task.validation))
-            threshold = task.choose(scores, task.validation)
-        found = task.predictions(self._scores(model, task.matrix(data.test)), threshold)
-        return BaselineResult(found, np.arange(len(data.test)), count)
-
-    @staticmethod
-    def _scores(model: Any, inputs: Any) -> Any:
-        with quiet_fit():
-            return np.asarray(model.predict_proba(inputs)[:, 1], np.float64)
-
-
-def _firsts(truth: Any) -> Any:
-    return np.concatenate([np.flatnonzero(truth == value)[:8] for value in (0, 1)])
+            threshold = task.choose(found.scores(task.matrix(task.validation)), task.validation)
+        predictions = task.predictions(found.scores(task.matrix(data.test)), threshold)
+        rows = len(task.labelled(data.train))
+        return BaselineResult(predictions, np.arange(len(data.test)), rows, found.said)
 
 
 class Logistic(OnFeatures):
     """Logistic regression; categorical fields as one column per value."""
 
     name = "logistic_regression"
+    settings: Sequence[dict[str, float]] = ({"C": 1.0}, {"C": 0.1}, {"C": 0.01}, {"C": 10.0})
 
-    def estimator(self) -> Any:
+    def estimator(self, setting: dict[str, float]) -> Any:
         """Return the pipeline."""
         from sklearn.compose import make_column_transformer
         from sklearn.linear_model import LogisticRegression
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import OneHotEncoder
 
-        numbers = self.task.numbers
-        places = list(range(numbers, numbers + self.task.categories))
+        categories = slice(self.task.numbers, None)
         encode = make_column_transformer(
-            (OneHotEncoder(handle_unknown="ignore"), places), remainder="passthrough"
+            (OneHotEncoder(handle_unknown="ignore"), categories), remainder="passthrough"
         )
-        return make_pipeline(encode, LogisticRegression(max_iter=500))
+        return make_pipeline(encode, LogisticRegression(max_iter=500, **setting))
 
 
 class GradientBoosting(OnFeatures):
     """Histogram gradient boosting: the usual model for tables, and hard to beat."""
 
     name = "gradient_boosting"
+    settings = SETTINGS
 
-    def estimator(self) -> Any:
-        """Return it; no early stopping, as a tenth of few frauds is no guide."""
-        from sklearn.ensemble import HistGradientBoostingClassifier
+    def estimator(self, setting: dict[str, float]) -> Any:
+        """Return the unfitted trees."""
+        return estimator(setting)
 
-        numbers, categories = self.task.numbers, self.task.categories
-        return HistGradientBoostingClassifier(
-            learning_rate=0.05,
-            early_stopping=False,
-            random_state=0,
-            categorical_features=[place >= numbers for place in range(numbers + categories)],
-        )
+    def fitted(self, rows: Any) -> Chosen | None:
+        """Return the fit on training rows: the model's own one, where it has them already."""
+        known = self.task.known
+        if not any(before is rows for before, _ in known):
+            known.append((rows, super().fitted(rows)))
+        return next(fit for before, fit in known if before is rows)
 
 
 class MeansAndShares(Baseline):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import Any
 
 import numpy as np
@@ -19,35 +20,42 @@ FIELDS = ("fraud", "day", "card", "amount")  # of a reference, as numbers
 Row = Mapping[str, Any]
 
 
-def scored(predictions: Sequence[Row], references: Sequence[Row]) -> tuple[list[Row], list[Row]]:
-    """Return the pairs that count: rows of cards known as defrauded may not."""
-    pairs = [(p, r) for p, r in zip(predictions, references, strict=True) if r["scored"]]
-    return [p for p, _ in pairs], [r for _, r in pairs]
+class _Scored:
+    """Mixed into a metric: rows of cards known as defrauded may not count, nor do their groups."""
 
+    kept: tuple[bool, ...] = ()
 
-class _OfLabels:
-    """Mixed into a metric of the toolkit: takes the label out of a reference."""
+    def taken(self, predictions: list[Row], references: list[Row]) -> tuple[list[Any], list[Any]]:
+        """Return what the metric itself takes of rows that count: by default their labels."""
+        return predictions, [reference["label"] for reference in references]
 
     def add_batch(
         self: Any, *, predictions: Any = None, references: Any = None, **rest: Any
     ) -> None:
         """Add the rows that count."""
-        predictions, references = scored(predictions, references)
-        labels = [reference["label"] for reference in references]
-        super().add_batch(  # type: ignore[misc]  # of the metric that it is mixed into
-            predictions=predictions, references=labels, **rest
-        )
+        kept = [bool(reference["scored"]) for reference in references]
+        pairs = (list(compress(rows, kept)) for rows in (predictions, references))
+        found, truth = self.taken(*pairs)
+        super().add_batch(predictions=found, references=truth, **rest)  # type: ignore[misc]  # as above
+        self.kept += tuple(kept)
+
+    def _compute(self: Any, *given: Any, **rest: Any) -> dict[str, Any]:
+        kept, self.kept = np.array(self.kept, bool), ()
+        if rest.get("groups") is not None:
+            rest["groups"] = rest["groups"][kept]
+        found: dict[str, Any] = super()._compute(*given, **rest)  # type: ignore[misc]  # as above
+        return found
 
 
-class FraudAveragePrecision(_OfLabels, AveragePrecision):
+class FraudAveragePrecision(_Scored, AveragePrecision):
     """Average precision of frauds: sklearn.metrics.average_precision_score."""
 
 
-class FraudRocAuc(_OfLabels, RocAuc):
+class FraudRocAuc(_Scored, RocAuc):
     """Area under the ROC curve of frauds."""
 
 
-class FraudMetric(RowMetric):
+class FraudMetric(_Scored, RowMetric):
     """A metric of scores that needs more of a row than its label.
 
     `add_batch` takes predictions {"score": p, "alarm": bool} and references {"fraud": 0 or 1,
@@ -59,13 +67,11 @@ class FraudMetric(RowMetric):
         numbers = List(Value("float64"))
         return Features(predictions=numbers, references=numbers)
 
-    def add_batch(self, *, predictions: Any = None, references: Any = None, **rest: Any) -> None:
-        """Add the rows that count."""
-        predictions, references = scored(predictions, references)
-        super().add_batch(
-            predictions=[[p["score"], float(p["alarm"])] for p in predictions],
-            references=[[float(r[name]) for name in FIELDS] for r in references],
-            **rest,
+    def taken(self, predictions: list[Row], references: list[Row]) -> tuple[list[Any], list[Any]]:
+        """Return score and alert, and the fields of the reference, as numbers."""
+        return (
+            [[p["score"], float(p["alarm"])] for p in predictions],
+            [[float(r[name]) for name in FIELDS] for r in references],
         )
 
     def rows(self, predictions: Any, references: Any) -> Any:
@@ -94,6 +100,8 @@ class RecallAtFalsePositiveRate(FraudMetric):
         rate: most false positives, as a share of the legitimate rows.
     """
 
+    bounds = (0.0, 1.0)
+
     def __init__(self, rate: float, **evaluate_kwargs: Any) -> None:
         self.rate = rate
         super().__init__(**evaluate_kwargs)
@@ -118,12 +126,14 @@ class RecallAtFalsePositiveRate(FraudMetric):
 
 @dataclass(frozen=True)
 class _Cards:
-    """Day after day, its cards in falling order of score: best row, whether defrauded, card.
+    """Day after day, its cards in falling order of their best rows: whether defrauded, and card.
 
+    place: of each row, which card of a day it is of. counts: rows of each card of a day.
     starts: where each day begins, and the end. cards: how many there are in all.
     """
 
-    best: Array
+    place: Array
+    counts: Array
     hit: Array
     card: Array
     starts: Array
@@ -142,6 +152,7 @@ class CardPrecision(FraudMetric):
         cards: that can be checked on a day.
     """
 
+    bounds = (0.0, 1.0)
     source = "https://fraud-detection-handbook.github.io/fraud-detection-handbook/"
 
     def __init__(self, cards: int, **evaluate_kwargs: Any) -> None:
@@ -152,21 +163,27 @@ class CardPrecision(FraudMetric):
         """Sort the rows, and number the cards of each day."""
         order = np.lexsort((-scores, truth["day"]))
         pairs = np.stack([truth["day"], truth["card"]], 1)[order]
-        _, best, place = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
-        hit = np.bincount(place.ravel(), truth["fraud"][order]) > 0
+        _, best, own = np.unique(pairs, axis=0, return_index=True, return_inverse=True)
         falling = np.argsort(best, kind="stable")  # rows are in order of day and score
+        place = np.empty(len(order), np.int64)
+        place[order] = np.argsort(falling)[own.ravel()]
         found = pairs[best[falling]]
+        hit = np.bincount(place, truth["fraud"]) > 0
         cards, card = np.unique(found[:, 1], return_inverse=True)
         starts = np.flatnonzero(np.diff(found[:, 0], prepend=np.nan, append=np.nan))
-        return _Cards(order[best[falling]], hit[falling], card.ravel(), starts, len(cards))
+        return _Cards(place, np.bincount(place), hit, card.ravel(), starts, len(cards))
 
     def statistic(self, rows: _Cards, weights: Floats) -> float:
-        """Return the mean over days; a card counts as often as its best row was drawn."""
+        """Return the mean over days.
+
+        A card stays what it is, whichever of its rows were drawn, and counts as often as they were
+        on average: units are cards, and a card that loses its best row is another one.
+        """
+        counted = np.bincount(rows.place, weights) / rows.counts
         blocked = np.zeros(rows.cards, bool)
         found = []
         for start, end in pairwise(rows.starts):
-            card, hit = rows.card[start:end], rows.hit[start:end]
-            drawn = weights[rows.best[start:end]]
+            card, hit, drawn = rows.card[start:end], rows.hit[start:end], counted[start:end]
             if not drawn.any():
                 continue
             drawn = np.where(blocked[card], 0, drawn)
@@ -187,6 +204,7 @@ class ExpectedCost(FraudMetric):
     """
 
     greater_is_better = False
+    bounds = (0.0, math.inf)
 
     def __init__(self, alarm: float, missed: float, **evaluate_kwargs: Any) -> None:
         self.alarm, self.missed = alarm, missed

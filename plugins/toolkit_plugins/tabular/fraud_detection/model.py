@@ -6,12 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.data import ClassLabels
+from toolkit.errors import Fault, RecipeError
 from toolkit.models import pretrained
 from toolkit_plugins.tabular.fraud_detection.processor import FILE, TransactionProcessor
 
 if TYPE_CHECKING:
-    from toolkit.recipe.schema import ModelSpec
+    from collections.abc import Callable
+
+    from toolkit.recipe.schema import ModelSpec, Recipe
+    from toolkit_plugins.tabular.boosting import Chosen
     from toolkit_plugins.tabular.fraud_detection.options import FraudOptions
+
+
+ROWS = 4096  # that trees score at once
 
 
 def needs_import(options: FraudOptions, model: ModelSpec) -> bool:
@@ -33,8 +40,46 @@ def reads_text(options: FraudOptions, folder: Path) -> bool:
     return bool(found != TransactionConfig.model_type)
 
 
-def load(folder: Path, processor: TransactionProcessor, options: FraudOptions) -> Any:
-    """Return the model for the task: masked fields, or two classes."""
+def kind(options: FraudOptions, folder: Path, recipe: Recipe | None) -> str:
+    """Return what scores rows: the option, or a transformer where trees cannot be beside it.
+
+    Raises:
+        RecipeError: the option names what cannot be had.
+    """
+    why = _without_trees(options, folder, recipe)
+    if why is None:
+        return options.model
+    if "model" in options.model_fields_set and options.model != "transformer":
+        raise RecipeError(Fault("options.model", f"{options.model} is not for {why}"))
+    return "transformer"
+
+
+def _without_trees(options: FraudOptions, folder: Path, recipe: Recipe | None) -> str | None:
+    from toolkit.models.methods import get_method
+    from toolkit.models.methods.adapter import Adapter
+
+    if options.task == "pretrain":
+        return "options.task pretrain, which knows no labels"
+    if reads_text(options, folder):
+        return "rows that are read as text"
+    if recipe is not None and issubclass(get_method(recipe.method.name), Adapter):
+        return f"method {recipe.method.name}: an adapter's file holds no trees"
+    return None
+
+
+def load(
+    folder: Path,
+    processor: TransactionProcessor,
+    options: FraudOptions,
+    kind: str,
+    boosted: Callable[[], Chosen | None],
+) -> Any:
+    """Return the model for the task: masked fields, or two classes.
+
+    Args:
+        kind: as the function of that name gives it. boosted: fits trees; None where rows of one
+            class are missing.
+    """
     from transformers import AutoModelForPreTraining, AutoModelForSequenceClassification
 
     settings: dict[str, Any] = {
@@ -43,14 +88,48 @@ def load(folder: Path, processor: TransactionProcessor, options: FraudOptions) -
     }
     if options.task == "pretrain":
         return pretrained.model(AutoModelForPreTraining, folder, **settings)
+    tensors = None
     if reads_text(options, folder):
         settings = {"pad_token_id": processor.tokenizer.pad_token_id}
-    return pretrained.model(
+    else:
+        trees, tensors = _trees(boosted() if kind != "transformer" else None)
+        settings |= {**trees, "alone": kind == "boosting" and tensors is not None}
+    found = pretrained.model(
         AutoModelForSequenceClassification,
         folder,
         processor.tokenizer,
         **ClassLabels(processor.schema.labels).head,
-        ignore_mismatched_sizes=True,  # a checkpoint's own head is replaced
+        ignore_mismatched_sizes=True,  # a checkpoint's own head and trees are replaced
         dtype="float32",
         **settings,
     )
+    if tensors is not None:
+        found.trees.load_state_dict(tensors)
+    return found
+
+
+def _trees(chosen: Chosen | None) -> tuple[dict[str, Any], Any]:
+    """Return the settings of a config for trees, and the trees' tensors; None where none are."""
+    from toolkit_plugins.tabular.trees import tensors_of
+
+    if chosen is None:
+        return {"trees": None, "boosting": None}, None
+    sizes, tensors = tensors_of(chosen.fitted)
+    return {"trees": sizes, "boosting": chosen.setting}, tensors
+
+
+def parts(model: Any, odds: Any, numbers: Any, kinds: Any) -> Any:
+    """Return log odds (rows, 1 or 2) of a model's parts, where `odds` are the mean of them."""
+    import numpy as np
+    import torch
+
+    if getattr(model.config, "trees", None) is None or model.config.alone:
+        return odds[:, None]
+    device, found = model.trees.value.device, []
+    with torch.inference_mode():
+        for start in range(0, len(odds), ROWS):
+            rows = slice(start, start + ROWS)
+            columns = [torch.from_numpy(values[rows]).to(device) for values in (numbers, kinds)]
+            found.append(model.boosted(*columns).double().cpu().numpy())
+    trees = np.concatenate(found)
+    return np.column_stack([2 * odds - trees, trees])

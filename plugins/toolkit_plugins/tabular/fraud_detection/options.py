@@ -73,6 +73,11 @@ class FraudOptions(Options):
         "detect",
         description="'pretrain' learns to predict masked fields, without labels",
     )
+    model: Literal["ensemble", "transformer", "boosting"] = Field(
+        "ensemble",
+        description="what scores a row: the transformer and gradient boosting, weighted on "
+        "validation, or one of them; a model of texts and an adapter method have no boosting",
+    )
     mask_share: float = Field(
         0.25, gt=0, lt=1, description="share of the fields that pretraining masks"
     )

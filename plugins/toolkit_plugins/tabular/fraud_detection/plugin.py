@@ -14,15 +14,24 @@ from toolkit.plugin import Plugin
 from toolkit.plugin_types import Baseline, Prediction, Row
 from toolkit_plugins.tabular import batches
 from toolkit_plugins.tabular.frame import to_frame, with_numbers
-from toolkit_plugins.tabular.fraud_detection import features, inputs, model, records, split_checks
+from toolkit_plugins.tabular.fraud_detection import (
+    baselines,
+    features,
+    inputs,
+    model,
+    records,
+    split_checks,
+    threshold,
+)
 from toolkit_plugins.tabular.fraud_detection.options import FraudOptions
 from toolkit_plugins.tabular.fraud_detection.processor import FILE, TransactionProcessor
 from toolkit_plugins.tabular.fraud_detection.proposals import resolve
 from toolkit_plugins.tabular.fraud_detection.schema import Schema, truth_of
-from toolkit_plugins.tabular.fraud_detection.threshold import at_rate, cheapest, logit, platt
 
 if TYPE_CHECKING:
     from toolkit.recipe.schema import SplitSpec
+    from toolkit_plugins.tabular.boosting import Chosen
+    from toolkit_plugins.tabular.fraud_detection.baselines import Detection
 
 Array = np.ndarray[Any, Any]
 
@@ -50,6 +59,10 @@ class FraudDetection(Plugin[FraudOptions]):
     ) -> tuple[SplitSpec, str | None, Sequence[str]]:
         """Return splits by time where rows have one, else at random: see `split_checks.plan`."""
         return split_checks.plan(spec, self._schema, self.options.label_delay)
+
+    def clusters(self) -> Sequence[str]:
+        """Return the entities: rows of one card, or at one terminal, tell much the same."""
+        return self._schema.entities if self.options.task == "detect" else ()
 
     def load_processor(self) -> Any:
         """Return the processor: fitted on train, or that of the checkpoint."""
@@ -95,7 +108,8 @@ class FraudDetection(Plugin[FraudOptions]):
 
     def load_model(self) -> Any:
         """Return the model of fields or of texts, with a head for the task."""
-        return model.load(self.model_path, self.processor, self.options)
+        kind = model.kind(self.options, self.model_path, self.recipe)
+        return model.load(self.model_path, self.processor, self.options, kind, self._boosted)
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]] | None:
         """Return what stacks rows, pads texts, and draws masks for pretraining."""
@@ -132,15 +146,13 @@ class FraudDetection(Plugin[FraudOptions]):
         """Return the probability of fraud, the label, and whether an alert pays."""
         if self.options.task == "pretrain":
             return [{"surprise": value} for value in outputs.surprise.tolist()]
-        logits = outputs.logits.double()
-        odds = (logits[:, 1] - logits[:, 0]).cpu().numpy()
-        odds = self.calibration.get("slope", 1.0) * odds + self.calibration.get("shift", 0.0)
-        return self.predictions(1 / (1 + np.exp(-odds)), self.calibration.get("threshold", 0.5))
+        scores = threshold.probability(threshold.log_odds(outputs), self.calibration)
+        return self.predictions(scores, self.calibration.get("threshold", 0.5))
 
-    def predictions(self, scores: Array, threshold: float) -> list[Prediction]:
+    def predictions(self, scores: Array, bound: float) -> list[Prediction]:
         """Return predictions for probabilities of fraud."""
         return records.predictions(
-            np.asarray(scores, np.float64).tolist(), threshold, self._schema.labels
+            np.asarray(scores, np.float64).tolist(), bound, self._schema.labels
         )
 
     def references(self, rows: Sequence[Row]) -> list[Any]:
@@ -156,14 +168,15 @@ class FraudDetection(Plugin[FraudOptions]):
         return abs(float(prediction["score"]) - float(self.calibration.get("threshold", 0.5)))
 
     def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, Any]:
-        """Return slope and shift of the log odds (Platt), and the threshold: see `choose`."""
+        """Return the weights and the shift of log odds (Platt), and the threshold: see `choose`."""
         if self.options.task == "pretrain" or self.data is None:
             return {}
         rows = self.data["validation"]
-        scores = np.array([prediction["score"] for prediction in predictions])
-        slope, shift = platt(scores, self.truth(rows))
-        scores = 1 / (1 + np.exp(-(slope * logit(scores) + shift)))
-        return {"slope": slope, "shift": shift, "threshold": self.choose(scores, rows)}
+        odds = threshold.logit(np.array([prediction["score"] for prediction in predictions]))
+        parts = model.parts(self.model, odds, *inputs.features(self.processor, rows))
+        found = threshold.weights(parts, self.truth(rows))
+        scores = threshold.probability(parts, found)
+        return {**found, "threshold": self.choose(scores, rows)}
 
     def choose(self, scores: Array, rows: Any) -> float:
         """Return the threshold of least cost on labelled rows; of a rate without amounts."""
@@ -171,9 +184,10 @@ class FraudDetection(Plugin[FraudOptions]):
         if not truth.any():
             return 0.5
         if self._schema.money is None:
-            return at_rate(scores, truth, max(options.false_positive_rates, default=0.0))
+            return threshold.at_rate(scores, truth, max(options.false_positive_rates, default=0.0))
         amounts = inputs.amounts(rows, self._schema)
-        return cheapest(scores, truth, amounts, options.cost_alarm, options.cost_missed)[0]
+        costs = options.cost_alarm, options.cost_missed
+        return threshold.cheapest(scores, truth, amounts, *costs)[0]
 
     def metrics(self) -> Mapping[str, Any]:
         """Return the metrics that the recipe names, or all."""
@@ -184,26 +198,10 @@ class FraudDetection(Plugin[FraudOptions]):
 
     def baselines(self) -> Iterable[Baseline]:
         """Return always-legitimate, logistic regression, and gradient boosting."""
-        from toolkit_plugins.tabular.fraud_detection import baselines
-
-        processor = self.processor
         if self.options.task == "pretrain":
-            return [baselines.MeansAndShares(processor.cardinalities)]
-        task = baselines.Detection(
-            self.truth,
-            self.labelled,
-            lambda rows: np.hstack(inputs.features(processor, rows)),
-            self.choose,
-            self.predictions,
-            len(processor.numeric),
-            len(processor.vocabularies),
-            (self.data or {}).get("validation"),
-        )
-        return [
-            baselines.AlwaysLegitimate(task),
-            baselines.Logistic(task),
-            baselines.GradientBoosting(task),
-        ]
+            return [baselines.MeansAndShares(self.processor.cardinalities)]
+        kinds = (baselines.AlwaysLegitimate, baselines.Logistic, baselines.GradientBoosting)
+        return [kind(self._detection) for kind in kinds]
 
     def figures(self, predictions: Iterable[Prediction]) -> Mapping[str, Any]:
         """Return the precision-recall curve, and cost by threshold, of the scored test rows."""
@@ -212,13 +210,8 @@ class FraudDetection(Plugin[FraudOptions]):
         if self.options.task == "pretrain" or self.data is None:
             return {}
         rows = self.data["test"]
-        scores = np.array([prediction["score"] for prediction in predictions])
-        kept = np.ones(len(rows), bool)
-        if self._known_from is not None:
-            kept = np.asarray(rows.with_format("numpy")[features.KNOWN][:]) < self._known_from
-        amounts = inputs.amounts(rows, self._schema)[kept] if self._schema.money else None
-        return scoring.curves(
-            scores[kept], self.truth(rows)[kept], amounts, self.options,
+        return scoring.figures(
+            predictions, rows, self.truth(rows), self._known_from, self._schema, self.options,
             self.calibration.get("threshold", 0.5),
         )  # fmt: skip
 
@@ -244,6 +237,20 @@ class FraudDetection(Plugin[FraudOptions]):
         """Return the numbers of the training rows whose label is used."""
         seed = self.recipe.seed if self.recipe else 0
         return inputs.labelled(self.truth(rows), self.options.label_share, seed)
+
+    @cached_property
+    def _detection(self) -> Detection:
+        return baselines.Detection(
+            self.truth, self.labelled,
+            lambda rows: np.hstack(inputs.features(self.processor, rows)),
+            self.choose, self.predictions,
+            len(self.processor.numeric), (self.data or {}).get("validation"),
+        )  # fmt: skip
+
+    def _boosted(self) -> Chosen | None:
+        """Return trees that are fitted on train."""
+        train = (self.data or {}).get("train")
+        return None if train is None else baselines.GradientBoosting(self._detection).fitted(train)
 
     @property
     def _longest(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +10,11 @@ import numpy as np
 from toolkit.errors import Fault, UserError
 from toolkit.plugin_types import Curve
 from toolkit.utils.text import nearest
-from toolkit_plugins.tabular.fraud_detection import metrics
+from toolkit_plugins.tabular.fraud_detection import features, inputs, metrics
 from toolkit_plugins.tabular.fraud_detection.threshold import CURVE, cheapest
 
 if TYPE_CHECKING:
+    from toolkit.plugin_types import Prediction
     from toolkit_plugins.tabular.fraud_detection.options import FraudOptions
     from toolkit_plugins.tabular.fraud_detection.schema import Schema
 
@@ -55,6 +56,24 @@ def _detecting(options: FraudOptions, schema: Schema) -> dict[str, Any]:
         costs = options.cost_alarm, options.cost_missed
         found["expected_cost"] = lambda: metrics.ExpectedCost(*costs)
     return found
+
+
+def figures(
+    predictions: Iterable[Prediction],
+    rows: Any,
+    truth: Array,
+    known_from: int | None,
+    schema: Schema,
+    options: FraudOptions,
+    threshold: float,
+) -> Mapping[str, Curve]:
+    """Return the curves of the rows that are scored: see `records.references` for `known_from`."""
+    scores = np.array([prediction["score"] for prediction in predictions])
+    kept = np.ones(len(rows), bool)
+    if known_from is not None:
+        kept = np.asarray(rows.with_format("numpy")[features.KNOWN][:]) < known_from
+    amounts = inputs.amounts(rows, schema)[kept] if schema.money else None
+    return curves(scores[kept], truth[kept], amounts, options, threshold)
 
 
 def curves(

@@ -1,13 +1,14 @@
-"""What validation chooses: how scores become probabilities, and the alert threshold."""
+"""What validation chooses: how log odds become a probability, and the alert threshold."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
-FEWEST = 5  # frauds and legitimate rows; fewer are too few to fit two numbers
+FEWEST = 5  # frauds and legitimate rows; fewer are too few to fit numbers to
 CURVE = 200  # points of a curve, at most
 
 
@@ -18,19 +19,48 @@ def logit(probability: Array) -> Array:
     return found
 
 
-def platt(probability: Array, fraud: Array) -> tuple[float, float]:
-    """Return slope and shift of the log odds that fit best (Platt 1999).
+def log_odds(outputs: Any) -> Array:
+    """Return log odds of fraud, float64 (rows, 1 or 2): of the logits, and of trees beside them."""
+    logits = outputs.logits.double()
+    parts = [logits[:, 1] - logits[:, 0]]
+    if (trees := getattr(outputs, "boosting", None)) is not None:
+        parts.append(trees.double())
+    return np.column_stack([part.cpu().numpy() for part in parts])
 
-    They never change the ranking: where the best slope would, or frauds are too few, they are 1
-    and 0.
+
+def probability(parts: Array, calibration: Mapping[str, Any]) -> Array:
+    """Return the probability of fraud by log odds (rows, 1 or 2), and what `weights` chose.
+
+    Before it has, the parts weigh the same.
+    """
+    usual = 1 / parts.shape[1]
+    slopes = [calibration.get(name, usual) for name in ("slope", "boosting")[: parts.shape[1]]]
+    found: Array = 1 / (1 + np.exp(-(parts @ slopes + calibration.get("shift", 0.0))))
+    return found
+
+
+def weights(parts: Array, fraud: Array) -> dict[str, float]:
+    """Return the weights and the shift of log odds (rows, 1 or 2) that fit best (Platt 1999).
+
+    No weight is below 0, so that none turns a ranking around. Where frauds are too few, or where
+    no part ranks better than chance, the parts weigh the same.
     """
     from sklearn.linear_model import LogisticRegression
 
+    names = ("slope", "boosting")[: parts.shape[1]]
+    best, least = {**dict.fromkeys(names, 1 / len(names)), "shift": 0.0}, np.inf
     if min(fraud.sum(), (1 - fraud).sum()) < FEWEST:
-        return 1.0, 0.0
-    fitted = LogisticRegression(C=1e6).fit(logit(probability)[:, None], fraud)
-    slope = float(fitted.coef_[0, 0])
-    return (slope, float(fitted.intercept_[0])) if slope > 1e-3 else (1.0, 0.0)
+        return best
+    # The best fit without negative weights is the best of those on some of the parts.
+    for kept in ([*range(len(names))], *([place] for place in range(len(names)))):
+        fitted = LogisticRegression(C=1e6).fit(parts[:, kept], fraud)
+        odds = fitted.decision_function(parts[:, kept])
+        lost = float(np.logaddexp(0, np.where(fraud > 0, -odds, odds)).sum())
+        if (fitted.coef_ > 1e-3).all() and lost < least:
+            found = zip((names[place] for place in kept), fitted.coef_[0].tolist(), strict=True)
+            slopes = dict.fromkeys(names, 0.0) | dict(found)
+            best, least = {**slopes, "shift": float(fitted.intercept_[0])}, lost
+    return best
 
 
 def cheapest(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
 from toolkit_plugins.tabular.fraud_detection import metrics
-from toolkit_plugins.tabular.fraud_detection.threshold import cheapest, platt
+from toolkit_plugins.tabular.fraud_detection.threshold import cheapest, probability, weights
 
 from toolkit.evaluation.scoring import score
 
@@ -89,12 +89,54 @@ def test_the_threshold_is_where_alarms_cost_least():
     assert cheapest(scores, frauds, amounts, alarm=500, missed=1)[0] == 1  # nobody
 
 
-def test_probabilities_are_mended_and_their_order_stays():
+def test_weights_make_log_odds_probabilities_and_turn_no_ranking_around():
     rng = np.random.default_rng(2)
-    truth = rng.random(4000) < 0.1
-    odds = rng.normal(0, 1, 4000) + 3 * truth
-    slope, shift = platt(1 / (1 + np.exp(-odds)), truth.astype(int))
-    mended = 1 / (1 + np.exp(-(slope * odds + shift)))
-    assert slope > 0
-    assert mended.mean() == pytest.approx(truth.mean(), abs=0.005)
-    assert platt(np.array([0.1, 0.9]), np.array([1, 0])) == (1.0, 0.0)
+    truth = (rng.random(4000) < 0.1).astype(int)
+    noise = rng.normal(0, 1, 4000)
+    good = 3 * truth + noise
+    found = weights(good[:, None], truth)
+    assert found["slope"] > 0
+    assert probability(good[:, None], found).mean() == pytest.approx(truth.mean(), abs=0.005)
+    other = weights(np.column_stack([good, 3 * truth + rng.normal(0, 1, 4000)]), truth)
+    assert min(other["slope"], other["boosting"]) > 0.5  # each knows what the other does not
+    # Freely fitted, the second would be subtracted from the first.
+    wrong = weights(np.column_stack([good, noise]), truth)
+    assert wrong["boosting"] == 0.0
+    assert wrong["slope"] == pytest.approx(found["slope"])
+    few = weights(np.array([[2.0, 1.0], [0.0, 3.0]]), np.array([1, 0]))
+    assert few == {"slope": 0.5, "boosting": 0.5, "shift": 0.0}
+    assert probability(np.array([[2.0, 0.0]]), {}) == pytest.approx(1 / (1 + np.exp(-1)))
+
+
+def test_a_card_counts_in_every_draw_and_as_much_as_its_rows_of_a_day():
+    predictions, references = pairs(
+        [0.9, 0.1, 0.5, 0.4], [1, 0, 0, 0], days=[1, 1, 1, 1], cards=[7, 7, 8, 8]
+    )
+    metric = metrics.CardPrecision(1)
+    metric.add_batch(predictions=predictions, references=references)
+    stored = [[p["score"], float(p["alarm"])] for p in predictions]
+    fields = [[float(r[name]) for name in metrics.FIELDS] for r in references]
+    rows = metric.rows(stored, fields)
+    whole = np.ones(4)
+    assert metric.statistic(rows, whole) == 1.0
+    # The best row of card 7 was not drawn, its other one was twice: the card is still there.
+    assert metric.statistic(rows, np.array([0, 2, 1, 1])) == 1.0
+    # Half of card 7 was drawn: the rest of the check goes to card 8, which is legitimate.
+    assert metric.statistic(rows, np.array([0, 1, 1, 1])) == pytest.approx(0.5)
+    assert metric.statistic(rows, np.array([0, 0, 1, 1])) == 0.0
+
+
+@pytest.mark.parametrize("name", ["ranking", "cost"])
+def test_groups_are_those_of_the_rows_that_count(name):
+    rng = np.random.default_rng(5)
+    frauds, scores = (rng.random(300) < 0.3).astype(int), rng.random(300)
+    kept, groups = np.arange(300) % 3 > 0, rng.integers(0, 80, (300, 2))
+    make = {
+        "ranking": lambda: metrics.FraudAveragePrecision(labels=["0", "1"]),
+        "cost": lambda: metrics.ExpectedCost(5, 1),
+    }[name]
+    whole = pairs(scores.tolist(), frauds.tolist(), scored=kept.tolist())
+    part = pairs(scores[kept].tolist(), frauds[kept].tolist())
+    found = score({"m": make()}, [whole], seed=0, groups=groups)["m"]
+    assert found == score({"m": make()}, [part], seed=0, groups=groups[kept])["m"]
+    assert found["low"] < found["value"] < found["high"]

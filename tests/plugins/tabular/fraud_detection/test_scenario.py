@@ -34,6 +34,39 @@ def test_the_default_goes_from_end_to_end(run):
     assert {"transactions.json", "calibration.json", "model.safetensors"} <= names
 
 
+def test_baselines_see_all_rows_and_say_their_setting(run):
+    rows = run.record["data"]["rows"]
+    used = run.record["baseline_rows"]
+    for name in ("logistic_regression", "gradient_boosting"):
+        assert used[name]["train"] == rows["train"]
+        assert used[name]["test"] == rows["test"]
+
+
+def test_the_saved_model_holds_the_boosting_that_is_its_baseline(run):
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    model = AutoModelForSequenceClassification.from_pretrained(run.path / "model")
+    assert model.config.boosting["max_iter"] == model.config.trees["trees"]
+    assert not list((run.path / "model").glob("*.pkl"))
+    calibration = json.loads((run.path / "model" / "calibration.json").read_text())
+    assert min(calibration["slope"], calibration["boosting"]) >= 0
+    fields = len(model.config.edges)
+    with torch.inference_mode():
+        outputs = model.eval()(torch.zeros(2, fields), torch.zeros(2, 1, dtype=torch.long))
+    assert outputs.boosting.shape == (2,)
+
+
+def test_boosting_alone_trains_nothing_more(tmp_path):
+    settings = {**TINY, "options.model": "boosting"}
+    run = toolkit.run("fraud-detection", out=tmp_path / "r", settings=settings)
+    assert run.record["parameters"]["trained"] == 0
+    assert run.record["reload"]["different"] == 0
+    own, baseline = run.metrics["test"], run.record["baselines"]["gradient_boosting"]
+    for name in ("average_precision", "roc_auc"):  # one is float32
+        assert own[name]["value"] == pytest.approx(baseline[name]["value"], abs=1e-3)
+
+
 def test_new_rows_are_taken_as_one_table(run):
     row = {"customer": "c1", "terminal": "t1", "amount": 30.0, "channel": "by pigeon"}
     rows = [{**row, "time": f"2024-05-01T{hour:02d}:00:00"} for hour in (8, 9, 10)]
@@ -124,6 +157,9 @@ def check(tmp_path, rows, *settings):
          "is named twice"),
         (lambda r, n: r, ["options.fraud=yes"], "is 'yes'; 'fraud' has 0, 1"),
         (lambda r, n: r, ["options.windows=[a week]"], "takes a length of time"),
+        (lambda r, n: r, ["options.model=forest"], "'ensemble', 'transformer' or 'boosting'"),
+        (lambda r, n: r, ["options.model=boosting", "options.task=pretrain"],
+         "boosting is not for options.task pretrain"),
         (lambda r, n: r, ["report.metrics=[acuracy]"], "there is no metric 'acuracy'"),
     ],
 )  # fmt: skip
