@@ -46,7 +46,8 @@ def command(choice: RecipeChoice, price: float | None, estimate: bool) -> None:
 
 def _show_job(job: Job, console: Console) -> None:
     """Print the model and rows that a run would use."""
-    from toolkit.reporting.terminal import overlap, plain
+    from toolkit.reporting import overlap
+    from toolkit.reporting.terminal import plain
 
     loaded = job.loaded
     console.print(f"[bold]{plain(job.name)}[/]: ready to train", highlight=False)
@@ -54,7 +55,7 @@ def _show_job(job: Job, console: Console) -> None:
         f"model: {job.files.id} ({job.files.source}, {job.files.revision[:19]})",
         "rows: " + ", ".join(f"{name} {len(rows):,}" for name, rows in loaded.splits.items()),
         *_classes(job),
-        "overlap: " + overlap(loaded.overlap),
+        *overlap.lines(loaded.overlap, loaded.known.record() if loaded.known else None),
         *(f"{split}: {count:,} rows skipped ({reason})"
           for split, reasons in loaded.skipped.items() for reason, count in reasons.items()),
         *loaded.notes,

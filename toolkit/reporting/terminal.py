@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from toolkit.reporting import overlap
 from toolkit.reporting.formatting import number, words
 from toolkit.runs.folder import Run
 from toolkit.utils.text import printable
@@ -95,7 +96,7 @@ def run_facts(record: Mapping[str, Any]) -> Iterator[str]:
     yield "rows: " + ", ".join(f"{split} {rows:,}" for split, rows in data["rows"].items())
     if data.get("group"):
         yield f"intervals resample {units(record)}"
-    yield "overlap: " + overlap(data["overlap"])
+    yield from overlap.lines(data["overlap"], data.get("known"))
     if "parameters" in record:
         count = record["parameters"]
         yield f"trained: {count['trained']:,} of {count['all']:,} parameters"
@@ -116,16 +117,6 @@ def units(record: Mapping[str, Any]) -> str:
     """Return what intervals of test scores resample."""
     group = record["data"].get("group")
     return f"{group['groups'].get('test', 0):,} groups of {group['column']!r}" if group else "rows"
-
-
-def overlap(pairs: Mapping[str, Mapping[str, int]]) -> str:
-    """Return "none between splits", or the counts by pair."""
-    found = [
-        f"{pair} {counts['exact']} exact, {counts['normalised']} ignoring case and punctuation"
-        for pair, counts in pairs.items()
-        if counts["normalised"]
-    ]
-    return "; ".join(found) or "none between splits"
 
 
 def warnings(record: Mapping[str, Any]) -> Iterator[str]:
