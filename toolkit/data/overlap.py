@@ -159,7 +159,8 @@ def _compared(
             near.add([like[place] for place in here])
     for name, hashes in ((SAME, exact), (LIKENESS, loose)):
         if name in split.column_names:
-            hashes[:] = [_hash([text]) for text in column_values(split, name).to_pylist()]
+            hashes[:] = [_hash([str(cell)]) for chunk in column_values(split, name).chunks
+                         for cell in chunk.to_pylist()]  # fmt: skip
     return RowHashes(exact, loose), near
 
 

@@ -24,12 +24,10 @@ def lines(pairs: Pairs | None, known: Mapping[str, Any] | None) -> Iterator[str]
         pairs, known: as run.json has them below `data`.
     """
     yield f"overlap: {_counts(pairs)}" if pairs else f"overlap: {UNMEASURED}: no rows were compared"
-    if known and (total := sum(known.get(split, 0) for split in ("validation", "test"))):
-        parts = ", ".join(f"{known[split]:,} of {split}" for split in ("validation", "test")
-                          if known.get(split))  # fmt: skip
+    if known:
         models = " and ".join(known["models"])
-        plural = "row that" if total == 1 else "rows that"
-        yield f"known before: {parts}: {plural} {models} was trained or chosen on"
+        count = f"{known['test']:,}" if known["test"] else "none"
+        yield f"known before: {count} of the test rows to {models}, from its own training"
 
 
 def _counts(pairs: Pairs) -> str:

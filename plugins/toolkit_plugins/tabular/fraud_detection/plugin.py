@@ -14,7 +14,14 @@ from toolkit.plugin import Plugin
 from toolkit.plugin_types import Baseline, Prediction, Row
 from toolkit_plugins.tabular import batches
 from toolkit_plugins.tabular.frame import to_frame, with_numbers
-from toolkit_plugins.tabular.fraud_detection import features, inputs, model, records, split_checks
+from toolkit_plugins.tabular.fraud_detection import (
+    features,
+    inputs,
+    model,
+    records,
+    same_rows,
+    split_checks,
+)
 from toolkit_plugins.tabular.fraud_detection.options import FraudOptions
 from toolkit_plugins.tabular.fraud_detection.processor import FILE, TransactionProcessor
 from toolkit_plugins.tabular.fraud_detection.proposals import resolve
@@ -40,10 +47,11 @@ class FraudDetection(Plugin[FraudOptions]):
         if self.processor is not None:  # a saved model knows its columns
             self.schema = self.processor.schema
             inputs.require(rows, self.schema)
-        else:
-            split_time = self.recipe.data.split.time if self.recipe else None
-            self.schema = resolve(to_frame(rows), self.options, split_time)
-        return features.with_history(rows, self.schema, self.options.history)
+            return features.with_history(rows, self.schema, self.options.history)
+        split_time = self.recipe.data.split.time if self.recipe else None
+        self.schema = resolve(to_frame(rows), self.options, split_time)
+        found = features.with_history(rows, self.schema, self.options.history)
+        return same_rows.with_keys(found, self.schema)
 
     def plan_split(
         self, spec: SplitSpec, target: str | None
