@@ -33,7 +33,7 @@ def lines(pairs: Pairs | None, known: Mapping[str, Any] | None) -> Iterator[str]
 def _counts(pairs: Pairs) -> str:
     found = [
         f"{pair} " + ", ".join(f"{counts[form]:,} {FORMS[form]}" for form in FORMS
-                               if counts.get(form) is not None)
+                               if counts.get(form))
         for pair, counts in pairs.items()
         if any(counts.values())
     ]  # fmt: skip
