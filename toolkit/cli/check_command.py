@@ -46,7 +46,8 @@ def command(choice: RecipeChoice, price: float | None, estimate: bool) -> None:
 
 def _show_job(job: Job, console: Console) -> None:
     """Print the model and rows that a run would use."""
-    from toolkit.reporting.terminal import overlap, plain
+    from toolkit.reporting import overlap
+    from toolkit.reporting.terminal import plain
     from toolkit.reporting.verdicts import visible
 
     loaded = job.loaded
@@ -57,7 +58,7 @@ def _show_job(job: Job, console: Console) -> None:
         *_classes(job),
         f"with {_units(job)} test {'groups' if job.loaded.groups else 'rows'} a difference between "
         f"two models will mostly show from about {visible(_units(job)):.2f} on",
-        "overlap: " + overlap(loaded.overlap),
+        *overlap.lines(loaded.overlap, loaded.known.record() if loaded.known else None),
         *(f"{split}: {count:,} rows skipped ({reason})"
           for split, reasons in loaded.skipped.items() for reason, count in reasons.items()),
         *loaded.notes,

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from toolkit.data import checks, groups, splits
 from toolkit.data.alignment import aligned
 from toolkit.data.columns import require_kinds, with_paths, with_values
-from toolkit.data.overlap import Overlap, measure_overlap
+from toolkit.data.overlap import HIDDEN, THUMBNAIL, Overlap, measure_overlap
 from toolkit.data.reader import ColumnRoles, read_raw_splits, with_files
 from toolkit.errors import DataError, Fault, ToolkitError
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import ReshapedRows
-from toolkit.plugin_types.columns import marked
+from toolkit.plugin_types.columns import LIKENESS, marked
 
 if TYPE_CHECKING:
     import datasets
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from toolkit.recipe.schema import DataSpec
 
 SHOWN = 5  # cells of a kind that are named
-LIKENESS = "__likeness__"  # a temporary column: what `Plugin.inspect_rows` returns for comparing
 
 
 @dataclass(kw_only=True)
@@ -95,11 +94,8 @@ def load_splits(
     if plugin is not None and features:
         split, target, planned[:] = plugin.plan_split(split, target)
     made, more = splits.make_splits(usable, split, target, seed, split.group == spec.group)
-    found = Overlap()
-    if roles.inputs:
-        found = measure_overlap(made, roles.inputs, roles.target, LIKENESS)
-    if LIKENESS in made["train"].column_names:
-        made = made.remove_columns(LIKENESS)
+    found = measure_overlap(made, roles.inputs, roles.target)
+    made = made.remove_columns([name for name in HIDDEN if name in made["train"].column_names])
     split_seed = seed if spec.split.seed is None else spec.split.seed
     way = json.dumps([split.model_dump(), split_seed, spec.on_missing, spec.rename])
     fingerprint = hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest()
@@ -213,11 +209,11 @@ def _inspected(
     fatal = [fault for one in found.values() for fault in one.fatal]
     if fatal:
         raise DataError(fatal)
-    if all(one.likeness is not None for one in found.values()):
-        raw = {
-            name: split.add_column(LIKENESS, list(found[name].likeness or ()))
-            for name, split in raw.items()
-        }
+    for column, attribute in ((LIKENESS, "likeness"), (THUMBNAIL, "thumbnails")):
+        values = {name: getattr(one, attribute) for name, one in found.items()}
+        if all(of is not None for of in values.values()):
+            raw = {name: split.add_column(column, list(values[name]))
+                   for name, split in raw.items()}  # fmt: skip
     return raw, {name: one.unusable for name, one in found.items()}
 
 

@@ -1,4 +1,4 @@
-"""Duplicate rows within a split and between splits.
+"""Duplicate rows within a split and between splits, and rows that are nearly equal.
 
 A test row that is also in train measures memory, not skill. Rows are compared by 64-bit hashes
 of their inputs: 8 bytes a row, whatever the rows hold.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import combinations
@@ -18,34 +18,66 @@ import numpy as np
 import xxhash
 
 from toolkit.data import media
-from toolkit.data.columns import BATCH
+from toolkit.data.columns import BATCH, column_values, kind_of
+from toolkit.data.near_images import ImageSketches
+from toolkit.data.near_texts import TextSketches
 from toolkit.data.splits import codes
+from toolkit.plugin_types.columns import LIKENESS, SAME
 
 if TYPE_CHECKING:
     import datasets
 
+    from toolkit.data.known_inputs import Known
+
 Hashes = np.ndarray[Any, np.dtype[np.uint64]]
+Bools = np.ndarray[Any, np.dtype[np.bool_]]
+THUMBNAIL = "__thumbnail__"  # a temporary column: `RowInspection.thumbnails`
+HIDDEN = (SAME, LIKENESS, THUMBNAIL)
+COMPARED = 200_000  # rows of a split, at most, among which nearly equal ones are looked for
+
+
+@dataclass
+class RowHashes:
+    """A hash per row: of its inputs as they are, and as they are without case and the like."""
+
+    exact: Hashes
+    normalised: Hashes
+
+    def duplicates(self, alike: bool) -> dict[str, int]:
+        """Return how many rows are there again, in either form. alike: whether to use both."""
+        forms = {"exact": self.exact, "normalised": self.normalised if alike else self.exact}
+        return {form: len(values) - len(np.unique(values)) for form, values in forms.items()}
 
 
 @dataclass
 class Overlap:
     """Duplicates within and between splits.
 
-    overlap: "train-test" -> exact and normalised counts. duplicates: split -> the same counts.
-    overlapping: one bool per test row, true where it is also (normalised) in train or validation.
-    test_digest: of the inputs of the test rows, in order.
+    overlap: "train-test" -> exact, normalised and near counts, each with those before it; near is
+    None where it is not measured, and all is None where nothing was compared. duplicates: split ->
+    exact and normalised counts. overlapping: one bool per test row, true where it is also (or
+    nearly) in train or validation, or known. test_digest: of the inputs of the test rows, in order.
+    hashes: split -> of its rows. known: what the starting model has seen, where that is recorded.
     """
 
-    overlap: dict[str, dict[str, int]] = field(default_factory=dict)
+    overlap: dict[str, dict[str, int | None]] | None = None
     duplicates: dict[str, dict[str, int]] = field(default_factory=dict)
-    overlapping: np.ndarray[Any, Any] | None = None
+    overlapping: Bools | None = None
     test_digest: str | None = None
+    hashes: dict[str, RowHashes] = field(default_factory=dict)
+    known: Known | None = None
     notes: list[str] = field(default_factory=list)
 
 
 def normalised(text: str) -> str:
-    """Return text without case, punctuation and extra spaces; unchanged if nothing else is left."""
-    return " ".join(_gaps().sub(" ", text.casefold()).split()) or text
+    """Return text without case, punctuation and extra spaces; unchanged if nothing else is left.
+
+    Accents are the same however they are written (NFC, NFD).
+    """
+    folded = text.casefold()
+    if not folded.isascii():
+        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
+    return " ".join(_gaps().sub(" ", folded).split()) or text
 
 
 @cache
@@ -57,64 +89,115 @@ def _gaps() -> re.Pattern[str]:
 
 
 def measure_overlap(
-    splits: Mapping[str, datasets.Dataset],
-    inputs: Sequence[str],
-    target: str | None,
-    likeness: str | None = None,
+    splits: Mapping[str, datasets.Dataset], inputs: Sequence[str], target: str | None
 ) -> Overlap:
     """Count equal inputs within and between splits.
 
     "train-test" counts the rows of test whose inputs are also in train: "exact" as they are,
-    "normalised" after `normalised`, or by the column `likeness` if there is one.
+    "normalised" after `normalised`, and "near" (see `near_texts`, `near_images`). A column `SAME`
+    or `LIKENESS` takes the place of the inputs.
     """
-    hashes = {name: _hashes(split, inputs, likeness) for name, split in splits.items()}
     found = Overlap()
-    for first, second in combinations(hashes, 2):
-        found.overlap[f"{first}-{second}"] = {
-            form: int(np.isin(hashes[second][form], hashes[first][form]).sum())
-            for form in ("exact", "normalised")
-        }
-    for name, forms in hashes.items():
-        found.duplicates[name] = {
-            form: len(values) - len(np.unique(values)) for form, values in forms.items()
-        }
-    if "test" in hashes:
-        others = [forms["normalised"] for name, forms in hashes.items() if name != "test"]
-        exact = hashes["test"]["exact"].astype("<u8").tobytes()
-        found.test_digest = str(xxhash.xxh3_128_hexdigest(exact))
-        found.overlapping = np.isin(hashes["test"]["normalised"], np.concatenate(others))
-    if target is not None:
-        found.notes = _contradictions(hashes["train"]["normalised"], codes(splits["train"], target))
+    columns = splits["train"].column_names
+    if not inputs and SAME not in columns:
+        return found
+    near = dict[str, Any]()  # of one kind for all splits
+    for name, split in splits.items():
+        found.hashes[name], sketches = _compared(split, inputs)
+        found.duplicates[name] = found.hashes[name].duplicates(alike=SAME not in columns)
+        if sketches is not None:
+            near[name] = sketches
+            if len(split) > COMPARED:
+                what = (
+                    f"nearly equal rows were looked for among {COMPARED:,} of {len(split):,} rows"
+                )
+                found.notes.append(f"{name}: {what}")
+    found.overlap = {}
+    seen = dict[str, Bools]()
+    for first, second in combinations(splits, 2):
+        one, other = found.hashes[first], found.hashes[second]
+        exact = np.isin(other.exact, one.exact)
+        alike = exact | np.isin(other.normalised, one.normalised)
+        counts = {"exact": int(exact.sum()), "normalised": int(alike.sum()), "near": None}
+        if near:
+            alike[_rows_compared(len(alike))] |= near[second].among(near[first])
+            counts["near"] = int(alike.sum())
+        found.overlap[f"{first}-{second}"] = counts
+        seen[second] = seen.get(second, np.zeros(len(alike), bool)) | alike
+    if "test" in found.hashes:
+        inputs_of_test = found.hashes["test"].exact.astype("<u8").tobytes()
+        found.test_digest = str(xxhash.xxh3_128_hexdigest(inputs_of_test))
+        found.overlapping = seen["test"]
+    if target is not None and inputs:
+        train = found.hashes["train"].normalised
+        found.notes += _contradictions(train, codes(splits["train"], target))
     return found
 
 
-def _hashes(
-    split: datasets.Dataset, inputs: Sequence[str], likeness: str | None
-) -> dict[str, Hashes]:
+def _rows_compared(rows: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """Return the numbers of the rows among which near ones are looked for, evenly spread."""
+    return np.linspace(0, rows - 1, min(rows, COMPARED)).astype(np.int64)
+
+
+def _compared(
+    split: datasets.Dataset, inputs: Sequence[str]
+) -> tuple[RowHashes, TextSketches | ImageSketches | None]:
+    """Return the hashes of a split's rows, and what near ones are found by, where they can be."""
+    exact, loose = (np.empty(len(split), np.uint64) for _ in range(2))
+    near: TextSketches | ImageSketches | None = None
+    chosen = _rows_compared(len(split))
+    if THUMBNAIL in split.column_names and len(inputs) == 1:
+        near = ImageSketches(_thumbnails(split.select(chosen)))
+    elif inputs and _are_texts(split, inputs):
+        near = TextSketches()
+    for start, rows in _batches(split, inputs):
+        like = [[normalised(text) for text in texts] for texts in rows]
+        exact[start : start + len(rows)] = [_hash(texts) for texts in rows]
+        loose[start : start + len(rows)] = [_hash(texts) for texts in like]
+        if isinstance(near, TextSketches):
+            here = chosen[(chosen >= start) & (chosen < start + len(rows))] - start
+            near.add([like[place] for place in here])
+    for name, hashes in ((SAME, exact), (LIKENESS, loose)):
+        if name in split.column_names:
+            hashes[:] = [_hash([str(cell)]) for chunk in column_values(split, name).chunks
+                         for cell in chunk.to_pylist()]  # fmt: skip
+    return RowHashes(exact, loose), near
+
+
+def _are_texts(split: datasets.Dataset, inputs: Sequence[str]) -> bool:
+    kinds = {kind_of(split.features[name]) for name in inputs}
+    return "text" in kinds and kinds <= {"text", "number", "boolean"}
+
+
+def _thumbnails(split: datasets.Dataset) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    cells = b"".join(column_values(split, THUMBNAIL).to_pylist())
+    return np.frombuffer(cells, np.uint8).reshape(len(split), -1)
+
+
+def _batches(
+    split: datasets.Dataset, inputs: Sequence[str]
+) -> Iterator[tuple[int, list[list[str]]]]:
+    """Yield the number of a row, and from there on what is compared of each row."""
     import datasets
 
-    alike = split[likeness][:] if likeness in split.column_names else None
-    exact = np.empty(len(split), np.uint64)
-    loose = np.empty(len(split), np.uint64)
-    split = split.select_columns(list(inputs))
+    split = split.select_columns(list(inputs)) if inputs else split
     for name, feature in split.features.items():
         # An image is compared by its bytes; decoding it here would cost minutes.
         if isinstance(feature, datasets.Image | datasets.Audio):
             split = split.cast_column(name, type(feature)(decode=False))
-    place = 0
-    for batch in split.iter(BATCH):
-        for values in zip(*(batch[name] for name in inputs), strict=True):
-            texts = [_content(value) for value in values]
-            exact[place] = _hash(texts)
-            like = [normalised(text) for text in texts] if alike is None else [alike[place]]
-            loose[place] = _hash(like)
-            place += 1
-    return {"exact": exact, "normalised": loose}
+    start = 0
+    for batch in split.iter(BATCH) if inputs else ():
+        columns = zip(*(batch[name] for name in inputs), strict=True)
+        rows = [[_content(value) for value in values] for values in columns]
+        yield start, rows
+        start += len(rows)
 
 
 def _content(value: Any) -> str:
     """Return what is compared: of an undecoded file only its bytes, whatever its name."""
     is_file = isinstance(value, Mapping) and {"bytes", "path"} <= set(value)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # as in a table where all numbers of the column are whole
     return media.digest(value) if is_file or isinstance(value, bytes) else str(value)
 
 

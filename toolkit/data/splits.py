@@ -101,10 +101,7 @@ def _assign(
         return _by_group(found, sizes, rng), f"by group {spec.group!r}", notes
     taken = np.zeros(rows, np.int64)
     if spec.time:
-        order = np.argsort(_sortable(whole, spec.time), kind="stable")[::-1]
-        for place, size in enumerate(sizes.values(), start=1):
-            taken[order[:size]], order = place, order[size:]
-        return taken, f"latest rows by {spec.time!r}", []
+        return _by_time(_sortable(whole, spec.time), sizes), f"latest rows by {spec.time!r}", []
     if spec.stratify and target is None:
         raise DataError(Fault("data.split.stratify", "this scenario names no target column"))
     classes = codes(whole, target) if spec.stratify and target else np.zeros(rows, np.int64)
@@ -118,6 +115,21 @@ def _assign(
         _keep_one_in_train(taken, classes)
         return taken, f"stratified by {target!r}", []
     return taken, "at random", []
+
+
+def _by_time(times: Ints, sizes: Mapping[str, int]) -> Ints:
+    """Fill each split with the latest rows, as near to its size as possible.
+
+    Rows of one time stay together: cut apart, train would tell of the test rows beside it.
+    """
+    taken = np.zeros(len(times), np.int64)
+    order = np.argsort(times, kind="stable")[::-1]
+    for place, size in enumerate(sizes.values(), start=1):
+        ends = np.flatnonzero(np.diff(times[order])) + 1  # where a time begins
+        ends = ends[: len(ends) - (len(sizes) - place)]  # some are left for the splits that follow
+        end = int(ends[np.argmin(np.abs(ends - size))]) if len(ends) else 0
+        taken[order[:end]], order = place, order[end:]
+    return taken
 
 
 def _keep_one_in_train(taken: Ints, classes: Ints) -> None:

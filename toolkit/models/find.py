@@ -15,6 +15,7 @@ from importlib.metadata import EntryPoint
 from pathlib import Path
 
 from toolkit import registry
+from toolkit.data.known_inputs import FILE as KNOWN_INPUTS
 from toolkit.errors import Fault, ModelError, PluginError
 from toolkit.models.outside import WEIGHTS, pickles_only, require_inert
 from toolkit.utils.files import digest
@@ -23,7 +24,8 @@ from toolkit.utils.text import listing, nearest
 GROUP = "toolkit.models"
 ADAPTER = "adapter_config.json"
 # What a model folder needs; everything else (pickles, other frameworks' weights, code) stays away.
-WANTED = [WEIGHTS, "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja", "README.md"]
+WANTED = [WEIGHTS, "*.json", "*.txt", "*.model", "*.tiktoken", "*.jinja", "README.md",
+          KNOWN_INPUTS]  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+#: Columns with a text or number per row that `Plugin.add_features` may add where the options mark
+#: no column as input: rows with equal ones are the same row, or are counted as alike. They are
+#: compared between splits, and taken out again before any other hook is called.
+SAME, LIKENESS = "__same__", "__likeness__"
 Kind = Literal["", "text", "number", "boolean", "list", "object"]
 
 

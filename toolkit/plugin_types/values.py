@@ -40,11 +40,14 @@ class RowInspection:
 
     unusable: reason -> numbers of the rows that are skipped and counted for it. fatal: faults that
     stop the run. likeness: one text per row, equal for inputs that differ only in their format.
+    thumbnails: of images, 16 x 16 grey values per row, a byte each, by which nearly equal ones are
+    found.
     """
 
     unusable: Mapping[str, Sequence[int]] = field(default_factory=dict)
     fatal: Sequence[Fault] = ()
     likeness: Sequence[str] | None = None
+    thumbnails: Sequence[bytes] | None = None
 
 
 @dataclass(frozen=True)

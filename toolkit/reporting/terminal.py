@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from toolkit.reporting import overlap
 from toolkit.reporting.formatting import number, words
 from toolkit.reporting.verdicts import few, sentences
 from toolkit.runs.folder import Run
@@ -98,7 +99,7 @@ def run_facts(record: Mapping[str, Any]) -> Iterator[str]:
     if data.get("group"):
         yield f"intervals draw {units(record)}"
     yield from (text for warning, text in sentences(record) if not warning)
-    yield "overlap: " + overlap(data["overlap"])
+    yield from overlap.lines(data["overlap"], data.get("known"))
     if "parameters" in record:
         count = record["parameters"]
         yield f"trained: {count['trained']:,} of {count['all']:,} parameters"
@@ -124,16 +125,6 @@ def units(record: Mapping[str, Any]) -> str:
         group["column"]: group["groups"].get("test", 0)
     }
     return " and ".join(f"{count:,} groups of {name!r}" for name, count in columns.items())
-
-
-def overlap(pairs: Mapping[str, Mapping[str, int]]) -> str:
-    """Return "none between splits", or the counts by pair."""
-    found = [
-        f"{pair} {counts['exact']} exact, {counts['normalised']} ignoring case and punctuation"
-        for pair, counts in pairs.items()
-        if counts["normalised"]
-    ]
-    return "; ".join(found) or "none between splits"
 
 
 def warnings(record: Mapping[str, Any]) -> Iterator[str]:

@@ -31,6 +31,7 @@ def before_training(job: Job) -> dict[str, Any]:
             "rows": {str(name): len(rows) for name, rows in loaded.splits.items()},
             "skipped": loaded.skipped,
             "overlap": loaded.overlap,
+            "known": loaded.known.record() if loaded.known else None,
             "duplicates": loaded.duplicates,
             "group": _groups(job),
             "notes": loaded.notes,

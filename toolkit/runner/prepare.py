@@ -20,6 +20,7 @@ from toolkit.plugin.blame import blamed
 from toolkit.recipe.draft import Draft
 from toolkit.recipe.schema import Recipe
 from toolkit.runner import processors
+from toolkit.runner.known import note_known
 from toolkit.runner.rehearsal import rehearse
 from toolkit.runner.resolve import check_metrics, directions, marked_columns, resolve_recipe
 from toolkit.training import best, cpu
@@ -118,6 +119,7 @@ def _prepare(
         loaded = load_rows(recipe, plugin)
     with clock.phase("model"), local_main_process_first():
         files = find_base(recipe)
+        note_known(loaded, recipe, files)
         plugin.model_path, plugin.data = files.path, loaded.splits
         set_seed(recipe.seed)
         with loading(_what_fails(files, recipe)), blamed(plugin, own_lines=True):

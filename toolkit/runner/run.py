@@ -23,6 +23,7 @@ from typing import Any
 
 from rich.console import Console
 
+from toolkit.data import known_inputs
 from toolkit.errors import Interrupted
 from toolkit.models import adapters
 from toolkit.plugin import Plugin
@@ -120,6 +121,7 @@ def _train_and_report(
             distributed.broadcast_weights(plugin.model)
         if distributed.is_main():
             save(plugin, folder.path / "model", **trained.weights)
+            known_inputs.write(folder.path / "model", job.loaded.hashes, job.loaded.known)
             folder.write(**facts.after_training(job, trained, folder.path / "model"))
     console.print("scoring", style="dim")
     with phase("score"):

@@ -58,11 +58,20 @@ class Card(OpenModel):
 
 
 class Data(OpenModel):
-    """The rows of a run; overlap and duplicates both exact and ignoring case and punctuation."""
+    """The rows of a run.
+
+    overlap, duplicates: exact, ignoring case and punctuation, nearly equal; None where nothing was
+    compared. known: rows that the starting models had seen, by split.
+    """
 
     class Overlap(OpenModel):
         exact: int
         normalised: int
+        near: int | None = None
+
+    class Known(OpenModel):
+        models: list[str]
+        test: int
 
     class Group(OpenModel):
         column: str
@@ -73,7 +82,8 @@ class Data(OpenModel):
     test_digest: str | None = None
     rows: Counts
     skipped: dict[str, Counts]
-    overlap: dict[str, Overlap]
+    overlap: dict[str, Overlap] | None
+    known: Known | None = None
     duplicates: dict[str, Overlap]
     group: Group | None = None
     notes: list[str]

@@ -206,11 +206,13 @@ def usual_levels(least: float, largest: float, real: bool) -> Levels:
 class Look:
     """Why an image cannot be read, or a fingerprint (equal for duplicates) and its size.
 
-    deep: of more than 8 bits: its least and largest value, and whether they are floating-point.
+    thumbnail: LIKE x LIKE grey values. deep: of more than 8 bits: its least and largest value, and
+    whether they are floating-point.
     """
 
     fault: str | None
     likeness: str = ""
+    thumbnail: bytes = bytes(LIKE * LIKE)
     width: int = 0
     height: int = 0
     deep: tuple[float, float, bool] | None = None
@@ -227,7 +229,7 @@ def look_at(value: Any) -> Look:
     def look(image: Image.Image) -> Look:
         small = np.asarray(resized(image, (LIKE, LIKE), Image.Resampling.BOX))
         like = xxhash.xxh3_64_hexdigest((small // LIKENESS).tobytes())
-        return Look(None, like, *image.size, image.info.get("deep"))
+        return Look(None, like, small.tobytes(), *image.size, image.info.get("deep"))
 
     try:
         return use(value, "L", (2 * LIKE, 2 * LIKE), look)

@@ -24,7 +24,7 @@ def test_a_file_becomes_three_splits_with_their_note(write, door, rows):
     }
     assert found.notes == ["test and validation taken from train (at random)"]
     assert found.skipped == {}
-    assert found.overlap["train-test"] == {"exact": 0, "normalised": 0}
+    assert found.overlap["train-test"] == {"exact": 0, "normalised": 0, "near": 0}
 
 
 def test_a_folder_and_a_map_of_files_give_the_same_splits(write, door, rows):
@@ -39,7 +39,7 @@ def test_a_folder_and_a_map_of_files_give_the_same_splits(write, door, rows):
             "validation": 4,
             "test": 3,
         }
-        assert found.overlap["train-test"] == {"exact": 3, "normalised": 3}
+        assert found.overlap["train-test"] == {"exact": 3, "normalised": 3, "near": 3}
         assert found.overlapping.tolist() == [True] * 3
 
 

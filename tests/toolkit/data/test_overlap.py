@@ -53,9 +53,9 @@ def test_every_pair_and_every_split_is_counted():
         None,
     )
     assert found.overlap == {
-        "train-validation": {"exact": 1, "normalised": 1},
-        "train-test": {"exact": 2, "normalised": 3},
-        "validation-test": {"exact": 2, "normalised": 3},
+        "train-validation": {"exact": 1, "normalised": 1, "near": 1},
+        "train-test": {"exact": 2, "normalised": 3, "near": 3},
+        "validation-test": {"exact": 2, "normalised": 3, "near": 3},
     }
     assert found.duplicates == {
         "train": {"exact": 1, "normalised": 2},
@@ -73,7 +73,7 @@ def test_all_inputs_of_a_row_count_together():
         ["x", "y"],
         None,
     )
-    assert found.overlap["train-test"] == {"exact": 1, "normalised": 1}
+    assert found.overlap["train-test"] == {"exact": 1, "normalised": 1, "near": 1}
 
 
 def test_equal_inputs_with_different_targets_are_told():
@@ -96,7 +96,7 @@ def test_images_are_compared_by_their_bytes():
         ["x"],
         None,
     )
-    assert found.overlap["train-test"] == {"exact": 1, "normalised": 1}
+    assert found.overlap["train-test"] == {"exact": 1, "normalised": 1, "near": None}
 
 
 def test_more_rows_than_a_batch_keep_their_places():

@@ -128,6 +128,21 @@ def test_the_latest_rows_are_the_test(times):
     assert "latest rows by 'when'" in notes[0]
 
 
+@quick
+@given(st.lists(st.integers(0, 9), min_size=6, max_size=80).filter(lambda t: len(set(t)) > 2))
+def test_rows_of_one_time_stay_on_one_side(times):
+    made, _ = make({"when": times}, time="when", test=0.2, validation=0.2)
+    seen = [set(made[name]["when"]) for name in NAMES]
+    assert all(seen)
+    assert max(seen[0]) < min(seen[1])
+    assert max(seen[1]) < min(seen[2])
+
+
+def test_two_times_make_no_three_splits():
+    with pytest.raises(DataError, match="leaves no row for test"):
+        make({"when": [1] * 10 + [2] * 10}, time="when")
+
+
 @pytest.mark.parametrize(
     ("times", "what"),
     [

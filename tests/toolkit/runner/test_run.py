@@ -63,7 +63,7 @@ def test_baselines_stand_beside_the_score(run):
 
 def test_overlap_is_measured_and_scored_without(run):
     overlap = run.record["data"]["overlap"]
-    assert overlap["train-test"] == {"exact": 0, "normalised": 1}
+    assert overlap["train-test"] == {"exact": 0, "normalised": 1, "near": 1}
     assert "test_without_overlap" in run.metrics
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from toolkit.data import known_inputs
 from toolkit.deployment.publishing.paths import LocalPaths
 from toolkit.errors import UserError
 from toolkit.models import adapters
@@ -130,7 +131,11 @@ class _Collector:
         for file in sorted(filter(Path.is_file, folder.rglob("*"))):
             path = file.relative_to(folder).as_posix()
             hidden = any(part.startswith(".") for part in path.split("/"))
-            if hidden or not any(file.match(kind) for kind in WANTED):
+            if path == known_inputs.FILE and not self.with_data:
+                self.plan.left_out[f"model/{path}"] = (
+                    f"tells who has a row if it was seen, as {ROWS}"
+                )
+            elif hidden or not any(file.match(kind) for kind in WANTED):
                 self.plan.left_out[f"model/{path}"] = "not needed to load the model"
             elif path != "README.md":  # the run's card replaces it
                 text = _read(file) if file.suffix == ".json" else ""

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 MAIN = "main"
 # Left by an earlier push of another model, `from_pretrained` could load these instead of the new
 # ones; and predictions belong to the model that they were published with.
-STALE = ("*.safetensors", "*.safetensors.index.json", "adapter_config.json", "predictions.jsonl")
+STALE = ("*.safetensors", "*.safetensors.index.json", "adapter_config.json", "predictions.jsonl",
+         "known_inputs.npy")  # fmt: skip
 _BRANCH = re.compile(r"(?!refs/)\w[\w.+-]*(?:/\w[\w.+-]*)*(?<!\.lock)(?<!\.)", re.ASCII)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from toolkit.reporting.formatting import NONE, cut, number, words
 from toolkit.reporting.html.parts import Code, Section, Table
+from toolkit.reporting.overlap import FORMS, MEANING, UNMEASURED, lines
 from toolkit.utils.text import printable_line
 
 RECIPE = 20_000  # characters of the recipe that are shown
@@ -26,8 +27,10 @@ def section(record: Mapping[str, Any], run: Path, recipe: str) -> Section:
         f"compared, {same}.",
     ]
     quoted = shlex.quote(printable_line(run))
-    overlap = [[pair, counts["exact"], counts["normalised"]]
-               for pair, counts in data["overlap"].items()]  # fmt: skip
+    overlap = [[pair, *(_count(counts.get(form)) for form in FORMS)]
+               for pair, counts in (data["overlap"] or {}).items()]  # fmt: skip
+    if data.get("known"):
+        answer += list(lines(data["overlap"], data["known"]))[1:]
     rows = [[split, count, sum(data["skipped"].get(split, {}).values()),
              data["duplicates"].get(split, {}).get("normalised", 0)]
             for split, count in data["rows"].items()]  # fmt: skip
@@ -37,11 +40,15 @@ def section(record: Mapping[str, Any], run: Path, recipe: str) -> Section:
     return Section("ran", "What exactly ran?", answer, [
         Code("Repeat it", f"toolkit rerun {quoted}\ntoolkit run {quoted}/recipe.yaml"),
         Table("Rows", ["split", "used", "skipped", "duplicates kept"], rows),
-        Table("Overlap between splits", ["splits", "exact duplicates", "near duplicates (ignoring "
-                                         "case, punctuation)"], overlap),
+        Table("Overlap between splits", ["splits", *FORMS.values()],
+              overlap or [["all", *[UNMEASURED] * len(FORMS)]], MEANING),
         Table("Data, machine and versions", ["", ""], list(_facts(record))),
         Code("The whole recipe, with all defaults", recipe, folded=True),
     ])  # fmt: skip
+
+
+def _count(rows: int | None) -> str | int:
+    return UNMEASURED if rows is None else rows
 
 
 def _facts(record: Mapping[str, Any]) -> Iterator[list[str]]:

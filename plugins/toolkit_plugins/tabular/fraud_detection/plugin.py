@@ -20,6 +20,7 @@ from toolkit_plugins.tabular.fraud_detection import (
     inputs,
     model,
     records,
+    same_rows,
     split_checks,
     threshold,
 )
@@ -49,10 +50,11 @@ class FraudDetection(Plugin[FraudOptions]):
         if self.processor is not None:  # a saved model knows its columns
             self.schema = self.processor.schema
             inputs.require(rows, self.schema)
-        else:
-            split_time = self.recipe.data.split.time if self.recipe else None
-            self.schema = resolve(to_frame(rows), self.options, split_time)
-        return features.with_history(rows, self.schema, self.options.history)
+            return features.with_history(rows, self.schema, self.options.history)
+        split_time = self.recipe.data.split.time if self.recipe else None
+        self.schema = resolve(to_frame(rows), self.options, split_time)
+        found = features.with_history(rows, self.schema, self.options.history)
+        return same_rows.with_keys(found, self.schema)
 
     def plan_split(
         self, spec: SplitSpec, target: str | None

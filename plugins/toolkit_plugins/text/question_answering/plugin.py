@@ -6,17 +6,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import DataError, Fault, ModelError
 from toolkit.models import pretrained
 from toolkit.plugin import Plugin
-from toolkit.plugin_types import Baseline, Curve, Figure, Prediction, Row
+from toolkit.plugin_types import Baseline, Curve, Figure, Prediction, Row, RowInspection
 from toolkit_plugins.text.cells import text_of
-from toolkit_plugins.text.question_answering import answers, offsets, reach, spans
+from toolkit_plugins.text.question_answering import answers, articles, offsets, reach, spans
 from toolkit_plugins.text.question_answering.answers import Layout
 from toolkit_plugins.text.question_answering.options import AnswerOptions
 from toolkit_plugins.text.question_answering.windows import Windows, collate
+
+if TYPE_CHECKING:
+    from toolkit.recipe.schema import SplitSpec
 
 
 class QuestionAnswering(Plugin[AnswerOptions]):
@@ -24,6 +27,20 @@ class QuestionAnswering(Plugin[AnswerOptions]):
 
     Options = AnswerOptions
     task = "question-answering"
+    _unit = ""
+
+    def inspect_rows(self, rows: Any, split: str) -> RowInspection:
+        """Find the column by which splits keep questions together."""
+        if split == "train":
+            self._unit = articles.unit(rows, self.options.context)
+        return RowInspection()
+
+    def plan_split(
+        self, spec: SplitSpec, target: str | None
+    ) -> tuple[SplitSpec, str | None, Sequence[str]]:
+        """Return splits of whole articles, or of whole contexts: see `articles`."""
+        found, notes = articles.planned(spec, self._unit)
+        return found, target, notes
 
     def clusters(self) -> Sequence[str]:
         """Return the column of contexts: questions on the same one are not independent."""

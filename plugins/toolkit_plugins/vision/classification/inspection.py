@@ -20,13 +20,15 @@ Deep = tuple[float, float, bool]  # least, largest, whether they are floating-po
 
 @dataclass
 class ImageCheck:
-    """likeness: a text per row, equal for duplicates. broken: unreadable rows, and their faults.
+    """likeness: a text per row, equal for duplicates. thumbnails: grey values of each row.
 
-    tiny: how many images have fewer than TINY pixels a side. deep: how many have more than 8 bits.
-    levels: the least and largest of their values, and whether some are floating-point.
+    broken: unreadable rows, and their faults. tiny: how many images have fewer than TINY pixels a
+    side. deep: how many have more than 8 bits. levels: the least and largest of their values, and
+    whether some are floating-point.
     """
 
     likeness: list[str] = field(default_factory=list)
+    thumbnails: list[bytes] = field(default_factory=list)
     broken: list[int] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     tiny: int = 0
@@ -42,6 +44,7 @@ def check(rows: datasets.Dataset, column: str, split: str) -> ImageCheck:
         values = only[start : start + WINDOW][column]
         for place, look in enumerate(in_threads(look_at, values), start):
             found.likeness.append(look.likeness or f"row {place} of {split}")
+            found.thumbnails.append(look.thumbnail)
             if look.fault is not None:
                 name = name_of(values[place - start], f"{split} row {place + 1}")
                 found.broken.append(place)

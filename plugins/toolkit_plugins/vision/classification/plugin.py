@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +38,11 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         self._tiny[split] = self._tiny.get(split, 0) + found.tiny
         if split != "predict":
             self._deep.add(found)
+        alike = RowInspection(likeness=found.likeness, thumbnails=found.thumbnails)
         if self.options.on_corrupt == "error" and split != "predict":
-            return RowInspection(
-                fatal=inspection.capped(found.faults, split), likeness=found.likeness
-            )
+            return replace(alike, fatal=inspection.capped(found.faults, split))
         self._unreadable += found.faults[: inspection.NAMED]
-        return RowInspection({"image cannot be read": found.broken}, likeness=found.likeness)
+        return replace(alike, unusable={"image cannot be read": found.broken})
 
     def load_processor(self) -> Any:
         """Return the image processor (Pillow backend), made for the config of a new model."""

@@ -91,7 +91,7 @@ def colours(scenario, tmp_path):
 
 
 def test_distill_has_its_teacher_whatever_the_collator(colours):
-    teacher, _ = colours("teacher", seed=3)
+    teacher, _ = colours("teacher", seed=3, **{"data.split.seed": 42})
     distill = {"method": {"name": "distill", "teacher": str(teacher.path), "alpha": 1.0}}
     _, plain = colours("full")
     _, own = colours("own", **distill)
