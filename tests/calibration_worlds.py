@@ -113,7 +113,7 @@ def rates(worlds: int) -> Iterator[str]:
                f"{called_sure(worlds, rows, 2):.1%}")  # fmt: skip
     for rows in (60, 300, 1000):
         covered, kept = surest_covered(worlds, rows, rows)
-        yield (f"{rows} rows, the accuracy of the surest lies within its interval in {covered:.1%}; "
+        yield (f"{rows} rows, accuracy of the surest lies within its interval in {covered:.1%}; "
                f"validation alone keeps its promise in {kept:.1%}")  # fmt: skip
     for slices, rows in ((2, 30), (5, 30), (20, 10), (20, 30), (20, 100)):
         for loss in (False, True):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from math import ceil, log
+
 
 def wilson(found: int, rows: int, confidence: float = 0.95) -> tuple[float, float]:
     """Return the two-sided interval of a share, from 0 to 1; (0, 1) without rows.
@@ -30,3 +33,16 @@ def lower_bound(found: int, rows: int, confidence: float = 0.95) -> float:
         return 0.0
     found_more = binomtest(found, rows, alternative="greater")
     return float(found_more.proportion_ci(confidence, method="exact").low)
+
+
+def fewest_found(share: float, rows: int, confidence: float = 0.95) -> int:
+    """Return how many of the rows must be found for `lower_bound` to reach a share.
+
+    One more than there are rows, if all of them are too few.
+    """
+    return bisect_left(range(rows + 1), share, key=lambda n: lower_bound(n, rows, confidence))
+
+
+def rows_needed(share: float, confidence: float = 0.95) -> int:
+    """Return of how many rows all must be found for `lower_bound` to reach a share below 1."""
+    return ceil(log(1 - confidence) / log(share))

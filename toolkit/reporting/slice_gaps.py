@@ -46,7 +46,7 @@ class Gap:
         if self.least <= 0:
             several = f"of {self.pairs:,} pairs of slices none surely differs"
             what = several if self.pairs > 1 else f"{pair} do not surely differ"
-            return f"{what} in {words(metric)}: the gap may be chance"
+            return f"{what} in {words(metric)}: that may be chance"
         looked = f" for all gaps of {self.pairs:,} pairs of slices" if self.pairs > 1 else ""
         return (f"by {cut(self.lower.column)} the {words(metric)} of {pair} differs by "
                 f"{score(gap)} ({CONFIDENCE:.0%} interval{looked})")  # fmt: skip

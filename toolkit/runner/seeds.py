@@ -216,7 +216,8 @@ def _summary(runs: Sequence[Run]) -> dict[str, Any]:
     for name in scores[0]:
         values = [one[name]["value"] for one in scores]
         found = spread(np.array(values, float).tolist(), [one[name][0] for one in drawn])
-        metrics[name] = {"values": values, **finite(vars(found)), "shares": found.shares}
+        metrics[name] = {"values": values, **finite(vars(found)), "shares": found.shares,
+                         "share_ranges": finite(found.share_ranges)}  # fmt: skip
     return {
         "headline": headline["metric"] if headline else None,
         "rows": runs[0].record["data"]["rows"]["test"],

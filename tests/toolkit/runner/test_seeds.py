@@ -242,7 +242,29 @@ def test_the_interval_covers_the_mean_as_often_as_it_says(given):
     assert hits / 200 >= 0.9
 
 
+@pytest.mark.parametrize("runs", [2, 5])
+@pytest.mark.parametrize("given", [{"seeds": 0.3, "shared": 2.0},
+                                   {"seeds": 0.2, "shared": 1.0, "own": 1.0}])  # fmt: skip
+def test_ranges_of_shares_hold_the_true_ones_where_the_shares_themselves_are_far_off(runs, given):
+    rng = np.random.default_rng(2)
+    parts = {name: given.get(key, 0.0) ** 2 / rows
+             for name, key, rows in (("seeds", "seeds", 1), ("rows", "shared", 200),
+                                     ("both", "own", 200))}  # fmt: skip
+    true = parts["seeds"] / sum(parts.values())
+    hits, off = 0, 0
+    for _ in range(150):
+        table = crossed(rng, runs, 200, **given)
+        got = spread(table.mean(1), resampled(table, rng, 200))
+        low, high = got.share_ranges["seeds"]
+        hits += low <= true <= high
+        assert low <= got.shares["seeds"] <= high
+        off += abs(got.shares["seeds"] - true) > 0.15
+    assert hits / 150 >= 0.9
+    assert off / 150 >= 0.1
+
+
 def test_without_resamples_there_is_no_interval():
     got = spread([0.5, 0.7])
     assert (got.mean, got.low, got.shares) == (pytest.approx(0.6), None, None)
+    assert got.share_ranges is None
     assert spread([0.5, float("nan")], [[0.5, 0.5], [1.0, 1.0]]).low is None
