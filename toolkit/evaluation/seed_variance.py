@@ -50,7 +50,7 @@ class Spread:
 
     @property
     def share_ranges(self) -> dict[str, tuple[float, float]] | None:
-        """The 95% range of each share; None where they are unknown.
+        """The 95% range of the shares of seeds and of rows; None where they are unknown.
 
         The variance of so few scores is hardly known: (runs - 1) S^2 over the quantiles of
         chi-square are its ends, if scores are normal over seeds (Burdick and Graybill, Confidence
@@ -67,7 +67,7 @@ class Spread:
         ends = [_shares(square - both, self.rows**2, both) or self.shares
                 for square, both in boths]  # fmt: skip
         return {name: (min(end[name] for end in ends), max(end[name] for end in ends))
-                for name in self.shares}  # fmt: skip
+                for name in ("seeds", "rows")}  # fmt: skip
 
 
 def _shares(seeds: float, rows: float, both: float) -> dict[str, float] | None:

@@ -22,7 +22,7 @@ WORDS = (
     "Mean and standard deviation of the test score over seeds, on the same test rows. The interval "
     "is that of the mean score, for other seeds and other test rows. Of the variance of one run's "
     "score, `seeds` is due to the seed, `rows` to the test rows, `both` to rows that only some "
-    "seeds get right; the percentages are followed by their 95% range, which is wide for few seeds."
+    "seeds get right; 95% ranges are in brackets, which are wide for few seeds."
 )
 
 
