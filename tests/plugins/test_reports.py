@@ -10,7 +10,12 @@ import small_runs
 from toolkit.cli.main import outcome
 
 BRINGS = {
-    "image-classification": ["Training images", "ROC curve of 'lying'", "data:image/jpeg"],
+    "image-classification": [
+        "Training images",
+        "ROC curve of 'lying'",
+        "Operating point of 'lying'",
+        "data:image/jpeg",
+    ],
     "question-answering": ["First rows", "F1 by threshold", "(none)"],
     "fraud-detection": ["Cost by threshold", "Precision-recall curve"],
 }

@@ -1,23 +1,28 @@
-"""Temperature scaling: one number, fitted on validation, that softens or sharpens probabilities.
+"""What validation says of confidence, and what a perfectly calibrated model would show.
 
-Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks (2017), section 4.2. It
+Temperature scaling is one number, fitted on validation, that softens or sharpens probabilities
+(Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks, 2017, section 4.2). It
 changes no label; the report says how much better calibrated probabilities would be.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from toolkit.evaluation.metrics.encoding import Encoding, Floats, truth_of
+from toolkit.evaluation.metrics.encoding import Encoding, Floats, Ints, truth_of
 
 CELLS = 5_000_000  # probabilities that are kept to fit it: 20 MB
 SMALLEST = 1e-12  # probability whose logarithm is taken
 SHARPEST, FLATTEST = 0.05, 20.0
 FEWEST = 20  # rows that a fit needs
 BINS = 15  # of equal width, in which confidence is compared with accuracy
+UNLIKELY = 0.05  # p of a calibrated model's error, up to which this one is not calibrated
+DRAWS = 999  # of labels that are as probable as the model says
+SURE = (0.99, 0.95, 0.9)  # accuracies; a confidence is looked for from which on one is reached
 
 Pair = tuple[list[Any], list[Any]]
 
@@ -25,6 +30,72 @@ Pair = tuple[list[Any], list[Any]]
 def bin_of(confidence: Any) -> Any:
     """Return the number of each probability's bin; bins are open to the left."""
     return np.searchsorted(np.arange(1, BINS) / BINS, confidence, side="left")
+
+
+def probability_of(scores: Floats, ids: Ints) -> Floats:
+    """Return each row's probability of a class, shape (rows,); 0 of one that has no score."""
+    known = ids < scores.shape[1]
+    return np.where(known, scores[np.arange(len(scores)), np.where(known, ids, 0)], 0.0)
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What a perfectly calibrated model would show, with these confidences on so many rows.
+
+    low, high: 95% range of the accuracy in each bin, shape (bins,). error: 95% of its expected
+    calibration errors are at most that. p: the share of them that are at least the one found.
+    """
+
+    low: Floats
+    high: Floats
+    error: float
+    p: float
+
+
+def calibrated(count: Floats, confidence: Floats, error: float) -> Calibrated:
+    """Return that for independent rows, whose error is above 0 even then.
+
+    Labels are drawn with the mean confidence of each bin. Broecker and Smith, Increasing the
+    Reliability of Reliability Diagrams (Weather and Forecasting 22, 2007), with one added to both
+    counts of p (Davison and Hinkley 1997, equation 4.11).
+
+    Args:
+        count, confidence: rows and sum of their confidence in each bin, shape (bins,).
+        error: the expected calibration error that was found.
+    """
+    rows = np.maximum(count, 1.0)
+    mean = np.clip(confidence / rows, 0.0, 1.0)
+    right = np.random.default_rng(0).binomial(count.astype(int), mean, (DRAWS, len(count)))
+    errors = np.abs(right - confidence).sum(axis=1) / max(count.sum(), 1.0)
+    low, high = np.percentile(right / rows, [2.5, 97.5], axis=0)
+    p = (1 + int((errors >= error - 1e-12).sum())) / (1 + DRAWS)
+    return Calibrated(low, high, float(np.percentile(errors, 95)), p)
+
+
+def ends_of_ties(confidence: Floats, fewest: int) -> Ints:
+    """Return where rows, the most confident first, may be cut: after `fewest` or more of them.
+
+    Rows of equal confidence are kept or left out together.
+    """
+    ends = np.append(np.flatnonzero(np.diff(confidence)), len(confidence) - 1)
+    return ends[ends + 1 >= fewest]
+
+
+def surest(confidence: Floats, right: Any) -> dict[str, float] | None:
+    """Return from which confidence on rows are as accurate as one of `SURE`, and all rows are not.
+
+    None if no such confidence keeps `FEWEST` rows. It is flattering on these rows, as they chose
+    it: what it is worth is seen on others.
+    """
+    order = np.argsort(-confidence, kind="stable")
+    falling = confidence[order]
+    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    ends = ends_of_ties(falling, FEWEST)
+    for wanted in SURE:
+        reached = ends[accuracy[ends] >= wanted]
+        if len(reached) and accuracy[-1] < wanted:
+            return {"accuracy": wanted, "confidence": float(falling[reached[-1]])}
+    return None
 
 
 def scaled(scores: Floats, temperature: float, several: bool) -> Floats:
@@ -65,7 +136,7 @@ def fit(scores: Floats, truth: Any, several: bool) -> float:
 
 
 class Sample:
-    """Keeps what the temperature is fitted on, while a split's predictions are scored.
+    """Keeps what is chosen on validation from, while its predictions are scored.
 
     Args:
         rows: of the split; every n-th of a large one is kept, so that memory stays bounded.
@@ -76,6 +147,8 @@ class Sample:
         self.classes: Encoding | None = None
         self.scores: list[Floats] = []
         self.truth: list[Any] = []
+        self.given: list[Floats] = []  # of one label per row: the prediction's own probability,
+        self.right: list[Any] = []  # and whether it is right
         self.seen = 0
         self.usable = True
 
@@ -100,6 +173,9 @@ class Sample:
         if self.classes.multilabel:
             truth = truth[:, : self.classes.scored].astype(bool)
         else:
+            predicted = self.classes.predictions(predictions[chosen])
+            self.given.append(probability_of(scores, predicted).astype(np.float32))
+            self.right.append(predicted == truth)
             known = truth < self.classes.scored
             scores, truth = scores[known], truth[known]
         self.truth.append(truth)
@@ -107,10 +183,14 @@ class Sample:
         return True
 
     def fitted(self) -> dict[str, Any] | None:
-        """Return the temperature and the number of rows it was fitted on; None without one."""
+        """Return the temperature, how many rows it was fitted on, and `surest`; None of too few."""
         rows = sum(map(len, self.scores))
         if not self.usable or self.classes is None or rows < FEWEST:
             return None
         scores = np.concatenate(self.scores).astype(np.float64)
         temperature = fit(scores, np.concatenate(self.truth), self.classes.multilabel)
-        return {"temperature": temperature, "fitted_rows": rows}
+        found: dict[str, Any] = {"temperature": temperature, "fitted_rows": rows}
+        if self.given:
+            given, right = np.concatenate(self.given), np.concatenate(self.right)
+            found["surest"] = surest(given, right)
+        return found

@@ -27,7 +27,7 @@ class Spread:
     mean, minimum, maximum: over runs. deviation: their standard deviation. low, high: 95% interval
     of the mean score, for other seeds and other rows. seeds, rows, both: standard deviations of one
     run's score that are due to the seed, to the rows, and to rows that only some seeds get right.
-    None if the metric has no resamples.
+    None if the metric has no resamples. runs: how many they are.
     """
 
     mean: float
@@ -39,15 +39,42 @@ class Spread:
     seeds: float | None = None
     rows: float | None = None
     both: float | None = None
+    runs: int = 0
 
     @property
     def shares(self) -> dict[str, float] | None:
         """The shares of the variance of one run's score; None if it is zero or unknown."""
         if self.seeds is None or self.rows is None or self.both is None:
             return None
-        squares = {"seeds": self.seeds**2, "rows": self.rows**2, "both": self.both**2}
-        whole = sum(squares.values())
-        return {name: square / whole for name, square in squares.items()} if whole else None
+        return _shares(self.seeds**2, self.rows**2, self.both**2)
+
+    @property
+    def share_ranges(self) -> dict[str, tuple[float, float]] | None:
+        """The 95% range of the shares of seeds and of rows; None where they are unknown.
+
+        The variance of so few scores is hardly known: (runs - 1) S^2 over the quantiles of
+        chi-square are its ends, if scores are normal over seeds (Burdick and Graybill, Confidence
+        Intervals on Variance Components, 1992, chapter 2). What is due to rows is estimated from
+        many resamples, and taken as it is.
+        """
+        from scipy.stats import chi2
+
+        if self.shares is None or self.rows is None or self.both is None:
+            return None
+        free, tails = self.runs - 1, ((1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2)
+        squares = (free * self.deviation**2 / float(chi2.ppf(tail, free)) for tail in tails)
+        boths = [(square, min(square, self.both**2)) for square in squares]
+        ends = [_shares(square - both, self.rows**2, both) or self.shares
+                for square, both in boths]  # fmt: skip
+        return {name: (min(end[name] for end in ends), max(end[name] for end in ends))
+                for name in ("seeds", "rows")}  # fmt: skip
+
+
+def _shares(seeds: float, rows: float, both: float) -> dict[str, float] | None:
+    """Return the shares of three variances in their sum; None if that is zero."""
+    squares = {"seeds": seeds, "rows": rows, "both": both}
+    whole = sum(squares.values())
+    return {name: square / whole for name, square in squares.items()} if whole else None
 
 
 def spread(
@@ -69,7 +96,7 @@ def spread(
 
     found = np.asarray(values, np.float64)
     runs, mean, deviation = len(found), float(found.mean()), float(found.std(ddof=1))
-    usual = Spread(mean, deviation, float(found.min()), float(found.max()))
+    usual = Spread(mean, deviation, float(found.min()), float(found.max()), runs=runs)
     shortest = min(map(len, draws), default=0)  # fewer are the beginning of more
     matrix = np.array([list(part)[:shortest] for part in draws], np.float64)
     matrix = matrix.reshape(len(draws), shortest)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from toolkit.reporting.formatting import number, score
+from toolkit.evaluation.calibration import UNLIKELY
+from toolkit.reporting.formatting import number
+from toolkit.reporting.slice_gaps import clearest
 from toolkit.reporting.terminal import warnings
 from toolkit.utils.text import listing
 
 FEW_OF_CLASS = 10  # of train
-SLICE_ROWS = 10  # at least, for a slice to be compared
 
 
 def limits(record: Mapping[str, Any]) -> Iterator[str]:
@@ -19,31 +20,25 @@ def limits(record: Mapping[str, Any]) -> Iterator[str]:
     few = [f"{name} ({count})" for name, count in classes.items() if count < FEW_OF_CLASS]
     if few:
         yield f"classes with fewer than {FEW_OF_CLASS} training rows: {listing(few)}"
-    yield from _worst_slices(record)
+    yield from _miscalibrated(record)
+    yield from _slices(record)
     yield from warnings(record)
 
 
-def extremes(slices: Mapping[str, Any], metric: str) -> Iterator[tuple[float, str, str, str]]:
-    """Yield (gap, column, value with the lowest score, value with the highest) by slice column."""
-    for column, values in slices.items():
-        known = {
-            value: scores[metric]["value"] for value, scores in values.items()
-            if scores["rows"] >= SLICE_ROWS and scores[metric].get("value") is not None
-        }  # fmt: skip
-        if len(known) > 1:
-            order = sorted(known, key=lambda value: float(known[value]))
-            yield known[order[-1]] - known[order[0]], column, order[0], order[-1]
+def _miscalibrated(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield how far probabilities are off, where it is more than chance."""
+    found = (record.get("calibration") or {}).get("test", {})
+    if found.get("p_calibrated", 1.0) <= UNLIKELY:
+        error, high = (number(found[name])
+                       for name in ("expected_calibration_error", "calibrated_high"))  # fmt: skip
+        yield (f"its probabilities are not calibrated: their expected calibration error is {error} "
+               f"on the test rows, that of a calibrated model at most {high} (95%)")  # fmt: skip
 
 
-def _worst_slices(record: Mapping[str, Any]) -> Iterator[str]:
-    """Yield, for each column of slices, where the headline score is worst."""
+def _slices(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield between which slices the headline score surely differs."""
     if record["headline"] is None:
         return
-    name, more = record["headline"]["metric"], record["headline"]["greater_is_better"]
-    for gap, column, low, high in extremes(record["slices"], name):
-        worst, best = (low, high) if more else (high, low)
-        values = record["slices"][column]
-        yield (
-            f"by {column} {name} is worst for {worst}: {score(values[worst][name])}, "
-            f"{values[worst]['rows']:,} rows; {number(gap)} from the best, {best}"
-        )
+    gap = clearest(record, record["headline"]["metric"])
+    if gap is not None and gap.least > 0:
+        yield gap.describe(record["headline"]["metric"])

@@ -116,6 +116,7 @@ def intervals(
 def reliability(
     series: Mapping[str, Sequence[Point]],
     shares: Sequence[float],
+    band: Sequence[tuple[float, float, float]] = (),
     *,
     name: str,
     key: str = "reliability",
@@ -124,9 +125,12 @@ def reliability(
 
     Args:
         series: name -> (confidence, accuracy) of each bin that is not empty. shares: of all rows,
-            per bin of equal width.
+            per bin of equal width. band: (confidence, low, high) of what chance allows.
     """
     with _figure(key, 4.2, [3, 1]) as (figure, (axes, below)):
+        if band:
+            label = "range if calibrated"
+            axes.vlines(*zip(*band, strict=True), color=RULE, linewidth=9, label=label)
         for place, (line, points) in enumerate(series.items()):
             _plot(axes, place, line, points, 5)
         axes.plot([0, 1], [0, 1], color=INK, linestyle=(0, (1, 2)), linewidth=1, label="perfect")

@@ -37,6 +37,11 @@ class Reliability:
         gaps = np.abs(self.right - self.confidence).sum()
         return float(gaps / max(self.count.sum(), 1.0))
 
+    @property
+    def calibrated(self) -> scaling.Calibrated:
+        """What a calibrated model would show, if these decisions are independent."""
+        return scaling.calibrated(self.count, self.confidence, self.error)
+
 
 @dataclass
 class OneLabel:
@@ -141,11 +146,11 @@ class _Reader:
         places, width = np.arange(len(scores)), scores.shape[1]
         order = np.partition(scores, -2, axis=1) if width > 1 else np.pad(scores, ((0, 0), (1, 0)))
         positive = places[:0] if self.positive is None else scores[:, self.positive]
-        numbers = (order[:, -1], order[:, -2], _at(scores, predicted), _at(scores, truth), positive)
+        given, of_truth = (scaling.probability_of(scores, ids) for ids in (predicted, truth))
+        numbers = (order[:, -1], order[:, -2], given, of_truth, positive)
         self.parts.append((truth, predicted, *(part.astype(np.float32) for part in numbers)))
-        known = truth < width
-        first = scores.argmax(axis=1)
-        self._calibrate(scores, lambda s: s[places, first][known], (first == truth)[known])
+        first = scores.argmax(axis=1)  # a class that training lacks is never right
+        self._calibrate(scores, lambda s: s[places, first], first == truth)
 
     def _several(
         self, classes: Encoding, predictions: list[Any], truths: list[Any], scores: Floats | None
@@ -188,12 +193,6 @@ class _Reader:
         if self.scored:
             found.before, found.after = self.before, self.after if self.temperature else None
         return found
-
-
-def _at(scores: Floats, places: Ints) -> Floats:
-    """Return each row's probability of a class; 0 of one that the model does not know."""
-    known = places < scores.shape[1]
-    return np.where(known, scores[np.arange(len(scores)), np.where(known, places, 0)], 0.0)
 
 
 def read(

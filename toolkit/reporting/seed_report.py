@@ -22,7 +22,7 @@ WORDS = (
     "Mean and standard deviation of the test score over seeds, on the same test rows. The interval "
     "is that of the mean score, for other seeds and other test rows. Of the variance of one run's "
     "score, `seeds` is due to the seed, `rows` to the test rows, `both` to rows that only some "
-    "seeds get right."
+    "seeds get right; 95% ranges are in brackets, which are wide for few seeds."
 )
 
 
@@ -38,7 +38,7 @@ def summary(found: SeedRuns, console: Console) -> None:
     for name, score in found.metrics.items():
         mean, between, deviation, lowest, highest, *shares = _cells(score)
         cells = [f"{mean}\n{between.replace(' to ', '-')}", deviation, f"{lowest}-{highest}"]
-        table.add_row(plain(words(name)), *cells, *shares)
+        table.add_row(plain(words(name)), *cells, *(s.replace(" (", "\n(") for s in shares))
     console.print(table)
     print_facts(console, _baselines(record), _notes(record), found.path, FILES)
 
@@ -89,8 +89,15 @@ def _cells(score: Mapping[str, Any]) -> list[str]:
         number(score["deviation"]),
         number(score["minimum"]),
         number(score["maximum"]),
-        *(f"{shares[name]:.0%}" if shares else "" for name in PARTS),
+        *(_share(score, name) if shares else "" for name in PARTS),
     ]
+
+
+def _share(score: Mapping[str, Any], name: str) -> str:
+    """Return "12% (3-60%)"; runs of an older version have no range."""
+    low, high = (score.get("share_ranges") or {}).get(name, (None, None))
+    between = "" if low is None else f" ({100 * low:.0f}-{high:.0%})"
+    return f"{score['shares'][name]:.0%}{between}"
 
 
 def _baselines(record: Mapping[str, Any]) -> Iterator[str]:

@@ -14,7 +14,7 @@ from toolkit.reporting import overlap
 from toolkit.reporting.formatting import number, words
 from toolkit.reporting.verdicts import few, sentences
 from toolkit.runs.folder import Run
-from toolkit.utils.text import printable
+from toolkit.utils.text import listing, printable
 
 SPLITS = {
     "test": "test",
@@ -145,6 +145,7 @@ def warnings(record: Mapping[str, Any]) -> Iterator[str]:
     for name, found in record["metrics"]["test"].items():
         if "rows" in found:
             yield f"{name}: {found['rows']:.0f} of {rows['test']:,} test rows have a value"
+    yield from _unseen(record["metrics"]["test"])
     for name, used in record["baseline_rows"].items():
         if 0 < used["train"] < rows["train"] or used["test"] < rows["test"]:
             yield (
@@ -154,3 +155,12 @@ def warnings(record: Mapping[str, Any]) -> Iterator[str]:
             )
     yield from few(record)
     yield from (text for warning, text in sentences(record) if warning)
+
+
+def _unseen(scores: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """Yield how many rows are in no score of probabilities: a class without one is their label."""
+    without = {name: int(found["left_out"]) for name, found in scores.items()
+               if found.get("left_out")}  # fmt: skip
+    if without:
+        rows, names = max(without.values()), listing(map(words, without))
+        yield f"{rows:,} test rows of classes that training lacks are not in {names}"

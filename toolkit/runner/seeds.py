@@ -215,9 +215,12 @@ def _summary(runs: Sequence[Run]) -> dict[str, Any]:
     metrics = {}
     for name in scores[0]:
         values = [one[name]["value"] for one in scores]
-        draws = [one[name][0] for one in drawn]
+        # What has no interval in a run has none over runs: its resamples do not show its error.
+        known = all(one[name].get("low") is not None for one in scores)
+        draws = [one[name][0] for one in drawn] if known else []
         found = spread(np.array(values, float).tolist(), draws, units)
-        metrics[name] = {"values": values, **finite(vars(found)), "shares": found.shares}
+        metrics[name] = {"values": values, **finite(vars(found)), "shares": found.shares,
+                         "share_ranges": finite(found.share_ranges)}  # fmt: skip
     return {
         "headline": headline["metric"] if headline else None,
         "rows": runs[0].record["data"]["rows"]["test"],

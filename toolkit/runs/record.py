@@ -169,8 +169,13 @@ class RunRecord(OpenModel):
         different: int
 
     class Calibration(OpenModel):
+        class Surest(OpenModel):
+            accuracy: float
+            confidence: float
+
         temperature: float | None = None
         fitted_rows: int | None = None
+        surest: Surest | None = None
 
     class FailedPart(OpenModel):
         part: str
@@ -224,6 +229,7 @@ class SeedScore(OpenModel):
     low: float | None
     high: float | None
     shares: dict[str, float] | None
+    share_ranges: dict[str, list[float]] | None = None
 
 
 class SeedRecord(OpenModel):

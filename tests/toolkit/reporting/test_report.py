@@ -91,7 +91,7 @@ def test_a_report_answers_in_the_order_in_which_a_reader_asks(tmp_path):
     assert "On 400 test rows the accuracy is 0.800" in page.text
     assert "between 0.700 and 0.900 (95% interval)" in page.text
     assert "clearly better than the best baseline (majority, 0.500)" in page.text
-    gap = "“mail” and “phone” differs by 0.400; their intervals do not overlap"
+    gap = "By channel the accuracy of “mail” and “phone” differs by 0.400 ["
     assert gap in page.text  # fax has too few rows to be named
     wrong = sum(p["label"] != r for p, r in pairs)
     assert f"{wrong} of 400 test rows are wrong" in page.text

@@ -129,6 +129,7 @@ def test_the_report_shows_the_rows_and_can_be_written_again_from_the_folder(run,
     assert shown in [t for t, _ in sentences(200)] + [sentences(200)[0][0].upper() + "!"]
     assert shown in text
     calibration = run.record["calibration"]
+    assert "surest" in calibration
     error = run.metrics["test"]["expected_calibration_error"]["value"]
     assert calibration["test"]["expected_calibration_error"] == pytest.approx(error)
     assert calibration["fitted_rows"] == 20

@@ -26,7 +26,8 @@ def arguments(folder, model):
     return [
         "text-classification", "--quiet", "--data", str(path), "--model", str(model),
         "--set", "training={num_train_epochs: 2, learning_rate: 5.0e-3}",
-        "--set", "report.metrics=[accuracy, log_loss]", "--set", "data.split.stratify=false",
+        "--set", "report.metrics=[accuracy, log_loss, expected_calibration_error]",
+        "--set", "data.split.stratify=false",
     ]  # fmt: skip
 
 
@@ -74,6 +75,9 @@ def test_the_summary_is_that_of_the_runs(found):
     assert score["minimum"] == min(values)
     assert score["low"] < score["mean"] < score["high"]
     assert sum(score["shares"].values()) == pytest.approx(1)
+    low, high = score["share_ranges"]["seeds"]
+    assert 0 <= low <= score["shares"]["seeds"] <= high <= 1
+    assert found.metrics["expected_calibration_error"]["low"] is None  # as in each run
     baselines = found.runs[0].record["baselines"]
     assert (
         found.record["baselines"]["majority"]["accuracy"]
@@ -83,6 +87,7 @@ def test_the_summary_is_that_of_the_runs(found):
     assert (
         f"[7](seed-7/README.md) | {found.runs[0].metrics['test']['accuracy']['value']:.3f}" in page
     )
+    assert f"{score['shares']['seeds']:.0%} ({100 * low:.0f}-{high:.0%})" in page
     assert "the splits are those of seed 7" in page
 
 
@@ -242,7 +247,31 @@ def test_the_interval_covers_the_mean_as_often_as_it_says(given):
     assert hits / 200 >= 0.9
 
 
+@pytest.mark.parametrize("runs", [2, 5])
+@pytest.mark.parametrize("given", [{"seeds": 0.3, "shared": 2.0},
+                                   {"seeds": 0.2, "shared": 1.0, "own": 1.0}])  # fmt: skip
+def test_ranges_of_shares_hold_the_true_ones_where_the_shares_themselves_are_far_off(runs, given):
+    rng = np.random.default_rng(2)
+    parts = {name: given.get(key, 0.0) ** 2 / rows
+             for name, key, rows in (("seeds", "seeds", 1), ("rows", "shared", 200),
+                                     ("both", "own", 200))}  # fmt: skip
+    true = parts["seeds"] / sum(parts.values())
+    of_rows = parts["rows"] / sum(parts.values())
+    hits, hits_of_rows, off = 0, 0, 0
+    for _ in range(150):
+        table = crossed(rng, runs, 200, **given)
+        got = spread(table.mean(1), resampled(table, rng, 200))
+        low, high = got.share_ranges["seeds"]
+        hits += low <= true <= high
+        hits_of_rows += got.share_ranges["rows"][0] <= of_rows <= got.share_ranges["rows"][1]
+        assert low <= got.shares["seeds"] <= high
+        off += abs(got.shares["seeds"] - true) > 0.15
+    assert min(hits, hits_of_rows) / 150 >= 0.88
+    assert off / 150 >= 0.1
+
+
 def test_without_resamples_there_is_no_interval():
     got = spread([0.5, 0.7])
     assert (got.mean, got.low, got.shares) == (pytest.approx(0.6), None, None)
+    assert got.share_ranges is None
     assert spread([0.5, float("nan")], [[0.5, 0.5], [1.0, 1.0]]).low is None

@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from toolkit.errors import UserError
-from toolkit.evaluation.calibration import BINS, bin_of
+from toolkit.evaluation.calibration import BINS, bin_of, calibrated
 from toolkit.evaluation.metrics.base import Array, Floats, as_array, sums_by
 from toolkit.evaluation.metrics.labels import ClassificationMetric
 
 SLACK = 1e-5  # rounding of probabilities in float32 or bfloat16
+BAND = ("calibrated_high", "p_calibrated")
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,13 @@ class PreparedScores:
 class ScoreMetric(ClassificationMetric):
     """A metric of probabilities.
 
-    Rows of a class without a score are excluded, and counted as "left_out" in the result; with
-    `multilabel`, so are labels without a score (uncounted). The value is NaN if no row is left, or
-    a score is not finite.
+    Rows of a class without a score are excluded, and counted as "left_out" in the result, but where
+    they are plainly wrong (`unseen_is_wrong`); with `multilabel`, labels without a score are
+    excluded (uncounted). The value is NaN if no row is left, or a score is not finite.
     """
 
     scored = True
+    unseen_is_wrong = False
 
     @abstractmethod
     def prepare(self, scores: Floats, truth: Array) -> Any:
@@ -62,7 +64,7 @@ class ScoreMetric(ClassificationMetric):
                 raise UserError(f"{classes} scores, but only {truth.shape[1]} labels per row")
             places, truth = np.arange(len(truth)), truth[:, :classes]
         else:
-            places = np.flatnonzero(truth < classes)
+            places = np.flatnonzero((truth < classes) | self.unseen_is_wrong)
             scores, truth = scores[places], truth[places]
         usable = len(places) > 0 and bool(np.isfinite(scores).all())
         prepared = self.prepare(scores, truth) if usable else None
@@ -118,6 +120,7 @@ class Top5Accuracy(ScoreMetric):
     """
 
     k = 5
+    unseen_is_wrong = True
 
     def check_classes(self) -> None:
         if self.multilabel:
@@ -135,6 +138,16 @@ class Top5Accuracy(ScoreMetric):
         return hits, among
 
 
+class Gaps(NamedTuple):
+    """sums: outcome minus confidence, (rows, bins). decisions: per row. Of each bin its decisions
+    and the sum of their confidence."""
+
+    sums: Floats
+    decisions: int
+    of_bins: Floats
+    confidence: Floats
+
+
 class ExpectedCalibrationError(ScoreMetric):
     """Mean difference of confidence and accuracy over 15 bins of equal width, 0 to 1.
 
@@ -142,28 +155,48 @@ class ExpectedCalibrationError(ScoreMetric):
     true. Several labels per row: every decision (row, label) counts once; confidence is the
     label's own probability, and right is whether the label is true. Bins are open to the left.
 
+    It is above 0 for a perfectly calibrated model, too, and resampling adds to that: there is no
+    interval, but (of independent rows with one label) "calibrated_high", below which 95% of a
+    calibrated model's errors would lie, and "p_calibrated": see `calibration.calibrated`.
+
     Guo, Pleiss, Sun and Weinberger, On Calibration of Modern Neural Networks (2017), equation 3.
     """
 
     greater_is_better = False
+    unseen_is_wrong = True
     source = "Guo et al. (2017), On Calibration of Modern Neural Networks, arXiv:1706.04599"
 
-    def prepare(self, scores: Floats, truth: Array) -> tuple[Floats, int]:
-        """Return outcome minus confidence per row and bin, (rows, bins), and decisions per row."""
+    def prepare(self, scores: Floats, truth: Array) -> Gaps:
+        """Return the gaps of each row."""
         _check_probabilities(scores)
         right = truth.astype(bool)
         if not self.multilabel:
             best = scores.argmax(axis=1)
             scores, right = scores.max(axis=1)[:, None], (truth == best)[:, None]
-        rows, decisions = scores.shape
-        cells = np.arange(rows)[:, None] * BINS + bin_of(scores)
+        (rows, decisions), bins = scores.shape, bin_of(scores)
+        cells = np.arange(rows)[:, None] * BINS + bins
         sums = sums_by(cells.ravel(), (right - scores).ravel(), rows * BINS)
-        return sums.reshape(rows, BINS), decisions
+        of_bins = sums_by(bins.ravel(), np.ones(bins.size), BINS)
+        confidence = sums_by(bins.ravel(), scores.ravel(), BINS)
+        return Gaps(sums.reshape(rows, BINS), decisions, of_bins, confidence)
 
-    def value(self, prepared: tuple[Floats, int], weights: Floats) -> float:
+    def value(self, prepared: Gaps, weights: Floats) -> float:
         """Return the mean of the bins' gaps, weighted by their decisions."""
-        sums, decisions = prepared
-        return float(np.abs(weights @ sums).sum() / (weights.sum() * decisions))
+        return float(np.abs(weights @ prepared.sums).sum() / (weights.sum() * prepared.decisions))
+
+    def _compute(self, *rows: Any, **asked: Any) -> dict[str, Any]:
+        # Rows of a group depend on each other: nothing is known of a calibrated model's errors.
+        unknown = {"low", "high", *(BAND if asked.get("groups") is not None else ())}
+        found = super()._compute(*rows, **asked)
+        return {name: value for name, value in found.items() if name not in unknown}
+
+    def notes(self, rows: PreparedScores) -> dict[str, Any]:
+        if rows.prepared is None or self.multilabel:
+            return super().notes(rows)
+        error = self.value(rows.prepared, np.ones(len(rows.places)))
+        of_calibrated = calibrated(rows.prepared.of_bins, rows.prepared.confidence, error)
+        band = (of_calibrated.error, of_calibrated.p)
+        return super().notes(rows) | dict(zip(BAND, band, strict=True))
 
 
 def _check_probabilities(scores: Any) -> None:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from operator import itemgetter
 from typing import Any
 
 from toolkit.reporting import charts, examples
-from toolkit.reporting.card_limits import SLICE_ROWS, extremes
 from toolkit.reporting.examples import StoredExamples
-from toolkit.reporting.formatting import cut, number, score, words
+from toolkit.reporting.formatting import cut, number, score, sentence, words
 from toolkit.reporting.html import per_class
 from toolkit.reporting.html.parts import Chart, Example, Examples, Picture, Section, Table
 from toolkit.reporting.prediction_arrays import PredictionArrays
+from toolkit.reporting.shares import FEW
 from toolkit.reporting.shown import html as shown_html
+from toolkit.reporting.slice_gaps import clearest
+from toolkit.reporting.terminal import units
 
 COLUMNS = 12  # slice columns that are shown
 LEGEND = " Predicted is marked in orange (shaded, thick), actual in blue (thin)."
@@ -34,13 +35,15 @@ def section(
 ) -> Section:
     """Return the section. kept: the stored examples; None shows no single rows."""
     found = Section("fails", "Where does it fail?", answer=per_class.sentences(reading))
-    found.blocks += per_class.tables(reading)
+    found.blocks += per_class.tables(reading, units(record) == "rows")
     headline = record.get("headline")
     metric = headline["metric"] if headline else next(iter(record["metrics"]["test"]), None)
     if kept is not None:
         found.answer += _by_row(kept)
     if record.get("slices") and metric is not None:
-        found.answer.append(_largest_gap(record["slices"], metric))
+        gap = clearest(record, metric)
+        none = f"no column has two values with {FEW} rows or more, and intervals, to compare"
+        found.answer.append(f"{sentence(gap.describe(metric) if gap else none)}.")
         found.blocks += _slices(record, metric)
     if kept is not None:
         # Without what was kept of their texts, the rows are known by their numbers alone.
@@ -81,21 +84,6 @@ def _slices(record: Mapping[str, Any], metric: str) -> Iterator[Chart]:
                  for value, found in values.items()]  # fmt: skip
         table = Table(f"Scores by {column}", [column, "rows", *map(words, names)], cells)
         yield Chart(title, svg, "In brackets the number of rows. Dotted line: all rows.", table)
-
-
-def _largest_gap(slices: Mapping[str, Any], metric: str) -> str:
-    """Return which two values of a column differ most, and whether their intervals overlap."""
-    largest = max(extremes(slices, metric), key=itemgetter(0), default=None)
-    if largest is None:
-        return f"No column has two values with {SLICE_ROWS} rows or more to compare."
-    gap, column, low, high = largest
-    least, most = slices[column][low][metric].get("high"), slices[column][high][metric].get("low")
-    apart = least is not None and most is not None and least < most
-    doubt = "do not overlap" if apart else "overlap, so it may be chance"
-    return (
-        f"The largest gap between slices is by {cut(column)}: the {words(metric)} of “{cut(low)}” "
-        f"and “{cut(high)}” differs by {number(gap)}; their intervals {doubt}."
-    )
 
 
 def _example(reading: PredictionArrays, kept: StoredExamples, kind: str, row: int) -> Example:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
@@ -52,7 +52,9 @@ class ImageOptions(Options):
     operating_point: str | None = Field(
         None,
         description="how the threshold for the positive class is chosen on validation: 'youden', "
-        "'sensitivity >= 0.95' or 'specificity >= 0.9'; by default the likelier class is predicted",
+        "'sensitivity >= 0.95' or 'specificity >= 0.9', and 'sensitivity >= 0.95 with confidence "
+        "0.95' where not validation's rate, but its lower bound is to reach that; by default the "
+        "likelier class is predicted",
     )
 
     @field_validator("levels")
@@ -70,14 +72,32 @@ class ImageOptions(Options):
         return value
 
 
-def read_point(text: str) -> tuple[str, float]:
-    """Return "youden", "sensitivity" or "specificity", and the share that it must reach."""
-    match = re.fullmatch(r"\s*(sensitivity|specificity)\s*>=\s*(0?\.\d+|1(?:\.0*)?)\s*", text)
+class Point(NamedTuple):
+    """A rule for the threshold: "youden", or the "sensitivity" or "specificity" to reach.
+
+    confidence: of the lower bound that has to reach it; None where the rate itself has to.
+    """
+
+    rule: str
+    wanted: float = 0.0
+    confidence: float | None = None
+
+
+def read_point(text: str) -> Point:
+    """Return the rule that a text names."""
+    share = r"(0?\.\d+|1(?:\.0*)?)"
+    match = re.fullmatch(
+        rf"\s*(sensitivity|specificity)\s*>=\s*{share}(?:\s+with\s+confidence\s+{share})?\s*", text
+    )
     if text.strip() == "youden":
-        return "youden", 0.0
+        return Point("youden")
     if match is None:
-        raise ValueError("write youden, or 'sensitivity >= 0.95', or 'specificity >= 0.9'")
-    return match[1], float(match[2])
+        raise ValueError("write youden, or 'sensitivity >= 0.95', or 'specificity >= 0.9', or "
+                         "'sensitivity >= 0.95 with confidence 0.95'")  # fmt: skip
+    found = Point(match[1], float(match[2]), float(match[3]) if match[3] else None)
+    if found.confidence is not None and (found.wanted == 1 or not 0.5 <= found.confidence < 1):
+        raise ValueError("no rows can show that: with a confidence (0.5 to 0.999), a share below 1")
+    return found
 
 
 def check_two_classes(options: ImageOptions, names: Sequence[str]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.data import groups
 from toolkit.errors import DataError, Fault
 from toolkit.evaluation import classification_baselines
 from toolkit.models import pretrained
@@ -20,7 +21,7 @@ from toolkit_plugins.vision.classification.options import ImageOptions, check_tw
 from toolkit_plugins.vision.images import example_image, require_pillow
 
 if TYPE_CHECKING:
-    from toolkit.plugin_types import Figure
+    from toolkit.plugin_types import Figure, Table
 
 __all__ = ["Augment", "ImageClassification", "ImageOptions"]
 
@@ -48,6 +49,7 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         """Return the image processor (Pillow backend), made for the config of a new model."""
         require_pillow()
         check_two_classes(self.options, self.labels.names)
+        self._check_point()
         from toolkit_plugins.vision.image_processing import LEVELS, processor_of
 
         if self.options.augment is not None:
@@ -153,13 +155,8 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         """Choose the threshold of two classes, where the options ask for it."""
         if self.options.operating_point is None or self.data is None:
             return {}
-        rows = self.data["validation"].select_columns([self.options.label]).to_list()
-        scores, positive = self._positives(predictions, self.references(rows))
-        if positive.all() or not positive.any():
-            raise DataError(
-                Fault("options.operating_point", "validation holds rows of one class only")
-            )
-        return operating_points.choose(self.options.operating_point, scores, positive)
+        scores, _ = self._positives(predictions, [])
+        return operating_points.choose(self.options.operating_point, self._validation(scores))
 
     def usual_metrics(self) -> list[str]:
         """Return accuracy first, and what suits two, a few or many classes."""
@@ -198,11 +195,21 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
             drawn |= operating_points.curves(self.positive, scores, positive, threshold)
         return drawn
 
+    def tables(self, pairs: Iterable[tuple[Prediction, Any]]) -> Mapping[str, Table]:
+        """Return both rates at the threshold, where validation has chosen it."""
+        if "threshold" not in self.calibration:
+            return {}
+        grouped = bool(self.recipe and self.recipe.data.group)
+        found = operating_points.table(self.calibration, self.positive, pairs, grouped)
+        return {f"Operating point of {self.positive!r}": found}
+
     def notes(self) -> list[str]:
         """Report skipped and tiny images, and which classes training lacks."""
         found = [f"skipped: {fault}" for fault in self._unreadable]
         found += [f"{split}: {count:,} images have fewer than {inspection.TINY} pixels a side"
                   for split, count in self._tiny.items() if count]  # fmt: skip
+        if self.options.operating_point is not None:
+            found += operating_points.note(self.options.operating_point, self._validation())
         return [*found, *self._deep.notes(self.options.levels), *super().notes()]
 
     @cached_property
@@ -245,6 +252,26 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         """Return the probability of the positive class, and whether it is actual, row by row."""
         scores = np.array([prediction["scores"][self.positive] for prediction in predictions])
         return scores, np.array([label == self.positive for label in truth])
+
+    def _validation(self, scores: Any = None) -> operating_points.Validation:
+        """Return what the threshold is chosen on; without scores, what is known before training."""
+        assert self.data is not None  # noqa: S101 - the caller has looked
+        split, column = self.data["validation"], self.recipe.data.group if self.recipe else None
+        labels = self.references(split.select_columns([self.options.label]).to_list())
+        given = np.zeros(len(labels)) if scores is None else scores
+        codes = groups.codes(groups.of_rows(split, column)) if column else None
+        positive = np.array([label == self.positive for label in labels])
+        return operating_points.Validation(given, positive, codes)
+
+    def _check_point(self) -> None:
+        """Refuse an operating point that validation cannot choose."""
+        point = self.options.operating_point
+        if point is None or self.data is None:
+            return
+        there = "validation" in self.data
+        none = "is chosen on a validation split, and there is none"
+        if why := operating_points.fault(point, self._validation()) if there else none:
+            raise DataError(Fault("options.operating_point", why))
 
     def _read(self, rows: Any) -> Any:
         """Return the images of rows as uint8 canvases."""

@@ -82,6 +82,9 @@ def test_a_class_that_train_lacks_is_counted_as_wrong(tmp_path, tiny_model):
     )
     assert any("'mineral' (1)" in note for note in run.record["data"]["notes"])
     assert run.metrics["test"]["log_loss"]["left_out"] == 1
+    told = "1 test rows of classes that training lacks are not in log loss"
+    for page in ("README.md", "report.html"):
+        assert told in (tmp_path / "out" / page).read_text()
 
 
 def test_texts_that_are_cut_are_counted_and_told(tmp_path, tiny_model):

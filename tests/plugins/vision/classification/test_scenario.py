@@ -218,6 +218,7 @@ def test_a_class_that_only_test_has_is_told(recipe, tmp_path):
     [
         (["options.positive=Lying"], "options.positive: is 'Lying'. Did you mean 'lying'?"),
         (["options.operating_point=best"], "write youden"),
+        (["options.operating_point=sensitivity >= 0.95 with confidence 0.95"], "59 are needed"),
         (["options.augment={flap: both}"], "flap"),
         (["options.class_weights={lying: 2, sitting: 1}"], "names sitting; the classes are"),
         (["options.image=picture", "data.source=LIST"], "there is no column 'picture'"),
