@@ -152,6 +152,7 @@ class RunRecord(OpenModel):
     class Used(OpenModel):
         train: int
         test: int
+        setting: str = ""
 
     class Reload(OpenModel):
         compared: int
