@@ -1,7 +1,7 @@
 """Baselines that a fine-tuned model must beat, scored by the same metrics.
 
-All baselines of a run share a time budget. Where it is too short for the whole split, fewer rows
-are used, and their number is reported.
+They see the rows that the model sees. Only where that would take too long are fewer used, and their
+number is reported.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from toolkit.plugin import Plugin
 
-FIRST = 512  # rows of the first fit, whose time gives an estimate for more
+FIRST = 2000  # rows of the first fit, whose time gives an estimate for more
+GROWTH = 8  # times as many at most: few rows predict the cost of very many poorly
 CAUTION = 0.6  # costs grow a little faster than rows
 #: What (part, name) runs in that may fail: it may end the errors there.
 Attempt = Callable[[str, str], AbstractContextManager[None]]
@@ -43,19 +44,14 @@ def fit_within(fit: Callable[[int], Any], rows: int, seconds: float) -> tuple[An
     Returns the last result of `fit`, and the number of rows it was given.
     """
     count, end = min(rows, FIRST), time.monotonic() + seconds
-    fewer, spent_before = 0, 0.0
     while True:
         start = time.monotonic()
         model = fit(count)
-        spent = time.monotonic() - start
-        # From the second fit on without the fixed cost of one.
-        per_row = max(spent - spent_before, 0.0) / (count - fewer)
-        left = CAUTION * (end - time.monotonic())
-        affordable = count + int((left - spent) / max(per_row, 1e-9))
-        if count == rows or left < spent or affordable < 2 * count:
+        now = time.monotonic()
+        affordable = CAUTION * (end - now) / max(now - start, 1e-9)  # times as many rows
+        if count == rows or affordable < 2:
             return model, count
-        # At most eight times as many: few rows predict the cost of very many poorly.
-        fewer, spent_before, count = count, spent, min(rows, affordable, 8 * count)
+        count = min(rows, int(count * min(affordable, GROWTH)))
 
 
 def row_batches(split: datasets.Dataset) -> Iterator[list[Row]]:
@@ -67,8 +63,9 @@ def row_batches(split: datasets.Dataset) -> Iterator[list[Row]]:
 class FittedBaseline(Baseline):
     """A model that is fitted on all training rows, or as many as the baseline's time allows.
 
-    It may be fitted several times, on more rows each time, in random order. How many rows the last
-    fit had, and how many test rows were predicted in the time left, is in the report.
+    Where there are many, it is fitted on few of them first, in random order, to see what more would
+    take. How many rows the last fit had, and how many test rows were predicted in the time left, is
+    in the report.
     """
 
     @abstractmethod
@@ -111,9 +108,10 @@ def score_baselines(
     rows: Mapping[str, datasets.Dataset] | None = None,
     model: ModelScores | None = None,
     keep: Callable[[str, Ints, Pairs], None] = lambda *found: None,
-) -> tuple[dict[str, Scores], dict[str, dict[str, int]], Verdicts]:
-    """Run the plugin's baselines; return their scores, the rows they used, and the verdicts.
+) -> tuple[dict[str, Scores], dict[str, dict[str, Any]], Verdicts]:
+    """Run the plugin's baselines; return their scores, what they used, and the verdicts.
 
+    Used were so many rows of train and test, and the setting, where there are several.
     A verdict is what model and baseline differ by on the same test rows, metric by metric.
 
     Args:
@@ -126,13 +124,16 @@ def score_baselines(
     if raw is None:
         return {}, {}, {}
     rng = np.random.default_rng(seed)
-    orders = [rng.permutation(len(raw[split])) for split in ("train", "test")]
-    data = BaselineData(raw["train"], prepared["train"], raw["test"], prepared["test"], *orders)
+    train_order, test_order = (rng.permutation(len(raw[split])) for split in ("train", "test"))
+    data = BaselineData(
+        raw["train"], prepared["train"], raw["test"], prepared["test"], train_order, test_order,
+        raw.get("validation"), prepared.get("validation"),
+    )  # fmt: skip
     baselines: list[Baseline] = []
     with attempt("baselines", "all"):
         baselines += plugin.baselines()
     scores: dict[str, Scores] = {}
-    used: dict[str, dict[str, int]] = {}
+    used: dict[str, dict[str, Any]] = {}
     verdicts: Verdicts = {}
     end = time.monotonic() + seconds
     for left, baseline in zip(range(len(baselines), 0, -1), baselines, strict=True):
@@ -145,6 +146,8 @@ def score_baselines(
             of, own = modules(), None if groups is None else groups[few]
             scores[baseline.name], draws = score_and_draws(of, pairs, seed, own)
             used[baseline.name] = {"train": found.train_rows, "test": len(few)}
+            if found.setting:
+                used[baseline.name]["setting"] = found.setting
             if model is not None:
                 fewer = 0 < found.train_rows < len(raw["train"])
                 reason = SAME_MODEL if baseline.is_the_model else FEWER_ROWS if fewer else ""

@@ -1,16 +1,21 @@
-"""Baselines of classification: the most frequent class, TF-IDF, and the frozen model."""
+"""Baselines of classification: the most frequent class, TF-IDF, and the frozen model.
+
+The linear ones have a few settings, of which validation chooses one, as the model's checkpoint is
+chosen there; the chosen one is fitted on all training rows.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.evaluation.baselines import FittedBaseline, fit_within, row_batches
-from toolkit.evaluation.batches import batch_maker, by_length, records
+from toolkit.evaluation import frozen_features
+from toolkit.evaluation.baselines import fit_within, row_batches
 from toolkit.evaluation.metrics.encoding import Floats
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints
 from toolkit.utils.logging import quiet_fit
@@ -22,7 +27,12 @@ if TYPE_CHECKING:
     from toolkit.plugin import Plugin
     from toolkit.plugin_types import Prediction, Row
 
-BATCH = 64
+ROWS = 1000  # whose features are computed in one call
+CHOOSING = 4000  # rows at most that are fitted, and predicted, to choose a setting
+LEAST = 30  # validation rows, below which the first setting is taken
+CHARACTERS = 20_000_000  # of all texts: from there on their n-grams would fill the memory
+SOLVER: dict[str, Any] = {"solver": "saga", "tol": 0.01, "max_iter": 100, "random_state": 0}
+ZERO = 1e-7  # the least probability, for the log loss
 
 
 @dataclass(frozen=True)
@@ -38,6 +48,11 @@ class Classification:
     multilabel: bool
     targets: Callable[[Sequence[Row]], Ints]
     decode: Callable[[Floats, Sequence[Row]], list[Prediction]]
+
+    def targets_of(self, split: datasets.Dataset, rows: Ints) -> Ints:
+        """Return the targets of some rows of a split, in their order."""
+        parts = [self.targets(part) for part in row_batches(split.select(rows))]
+        return np.concatenate(parts)
 
     @classmethod
     def of(cls, labels: ClassLabels, column: str) -> Classification:
@@ -69,88 +84,158 @@ class Majority(Baseline):
         return BaselineResult(predictions, np.arange(len(data.test)), len(data.train))
 
 
-class Logistic(FittedBaseline):
-    """Logistic regression on features that a scenario computes from its rows."""
+@dataclass(frozen=True)
+class Setting:
+    """The regression's inverse penalty `C`, and what of the inputs it `reads` ("": all)."""
 
-    penalty = 0.1
+    C: float
+    reads: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.reads}, C={self.C:g}".removeprefix(", ")
+
+
+class Logistic(Baseline):
+    """Logistic regression on features that a scenario computes from its rows.
+
+    settings: the first is taken where validation is too small to choose one.
+    """
+
+    settings: Sequence[Setting] = (Setting(0.1), Setting(0.01), Setting(1.0))
 
     def __init__(
         self, task: Classification, name: str, features: Callable[[Sequence[Row]], Any]
     ) -> None:
         self.task, self.name, self.features = task, name, features
 
-    def first_step(self) -> Any:
+    def first_step(self, reads: str) -> Any:
         """Return the transformer of scikit-learn before the regression."""
         from sklearn.preprocessing import StandardScaler
 
         return StandardScaler()
 
-    def fit(self, rows: datasets.Dataset, prepared: datasets.Dataset) -> Any:
-        given = rows.to_list()
-        inputs, targets = self.features(given), self.task.targets(given)
-        return _fitted(self.task, self.first_step(), self.penalty, inputs, targets)
+    def candidates(self, inputs: Any) -> Sequence[Setting]:
+        """Return the settings to choose from for the inputs of the training rows."""
+        return self.settings
 
-    def predict(
-        self, model: Any, rows: datasets.Dataset, prepared: datasets.Dataset
-    ) -> list[Prediction]:
-        given = rows.to_list()
-        return self.task.decode(_probabilities(model, self.features(given), self.task), given)
+    def inputs(
+        self, rows: datasets.Dataset, prepared: datasets.Dataset, order: Ints, end: float
+    ) -> tuple[Any, Ints]:
+        """Return features, and the numbers of the rows that there was time for."""
+        parts: list[Any] = []
+        for start in range(0, len(order), ROWS):
+            parts.append(self.features(rows.select(order[start : start + ROWS]).to_list()))
+            if time.monotonic() > end:
+                break
+        whole = list(chain(*parts)) if isinstance(parts[0], list) else np.concatenate(parts)
+        return whole, order[: len(whole)]
+
+    def run(self, data: BaselineData, seconds: float) -> BaselineResult:
+        """Choose a setting on validation, fit it on all training rows, and predict all of test."""
+        end, never = time.monotonic() + seconds, float("inf")
+        tested = np.arange(len(data.test))
+        test, tested = self.inputs(data.test, data.test_prepared, tested, never)
+        order, half = data.train_order, end - seconds / 2
+        inputs, trained = self.inputs(data.train, data.train_prepared, order, half)
+        targets = self.task.targets_of(data.train, trained)
+        setting = self._chosen(inputs, targets, data, end - seconds / 4)
+
+        def fit(count: int) -> Any:
+            return self._fitted(setting, inputs[:count], targets[:count])
+
+        model, count = fit_within(fit, len(trained), end - time.monotonic())
+        predictions: list[Prediction] = []
+        for start in range(0, len(tested), ROWS):
+            rows = data.test.select(tested[start : start + ROWS]).to_list()
+            found = _probabilities(model, test[start : start + ROWS], self.task)
+            predictions += self.task.decode(found, rows)
+        return BaselineResult(predictions, tested, count, str(setting))
+
+    def _chosen(self, inputs: Any, targets: Ints, data: BaselineData, end: float) -> Setting:
+        """Return the setting with the least log loss on validation, of those there is time for."""
+        settings, rows = self.candidates(inputs), data.validation
+        if rows is None or data.validation_prepared is None or len(rows) < LEAST:
+            return settings[0]
+        order = np.random.default_rng(0).permutation(len(rows))[:CHOOSING]
+        held, order = self.inputs(rows, data.validation_prepared, order, float("inf"))
+        wanted = self.task.targets_of(rows, order)
+        losses: dict[Setting, float] = {}
+        for setting in settings:
+            model = self._fitted(setting, inputs[:CHOOSING], targets[:CHOOSING])
+            losses[setting] = _log_loss(_probabilities(model, held, self.task), wanted)
+            if time.monotonic() > end:
+                break
+        return min(losses, key=losses.__getitem__)
+
+    def _fitted(self, setting: Setting, inputs: Any, targets: Ints) -> Any:
+        from sklearn.linear_model import LogisticRegression
+        from sklearn.multiclass import OneVsRestClassifier
+        from sklearn.pipeline import make_pipeline
+
+        # For many classes saga takes seconds where lbfgs takes minutes, and predicts as well.
+        model: Any = LogisticRegression(C=setting.C, **SOLVER)
+        if self.task.multilabel:
+            model = OneVsRestClassifier(model)
+        with quiet_fit():
+            return make_pipeline(self.first_step(setting.reads), model).fit(inputs, targets)
 
 
 class TfidfLogistic(Logistic):
-    """Words and word pairs weighted by TF-IDF, and logistic regression on them."""
+    """Words, word pairs and parts of words weighted by TF-IDF, and logistic regression on them."""
 
-    penalty = 10.0  # on sparse unit vectors the default penalty underfits short texts
+    # On sparse unit vectors the default penalty underfits short texts.
+    settings = (
+        Setting(10.0, "words and characters"),
+        Setting(100.0, "words and characters"),
+        Setting(10.0, "words"),
+        Setting(10.0, "characters"),
+    )
 
     def __init__(self, task: Classification, texts: Callable[[Sequence[Row]], list[str]]) -> None:
         super().__init__(task, "tfidf_logistic_regression", texts)
 
-    def first_step(self) -> Any:
+    def candidates(self, inputs: Any) -> Sequence[Setting]:
+        """Return all settings, or of very long texts those that read words alone."""
+        if sum(map(len, inputs)) <= CHARACTERS:
+            return self.settings
+        return [setting for setting in self.settings if setting.reads == "words"]
+
+    def first_step(self, reads: str) -> Any:
+        """Return what makes sparse vectors of texts."""
         from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.pipeline import make_union
 
-        return TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, max_features=100_000)
+        common = {"sublinear_tf": True, "max_features": 100_000}
+        words = TfidfVectorizer(ngram_range=(1, 2), **common)
+        characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **common)
+        one = {"words": words, "characters": characters}
+        return one.get(reads) or make_union(words, characters)
 
 
-class FrozenLinear(Baseline):
+class FrozenLinear(Logistic):
     """The same pretrained model, frozen: logistic regression on its mean-pooled last layer."""
 
-    name = "frozen_linear"
-
     def __init__(self, task: Classification, plugin: Plugin[Any]) -> None:
-        self.task, self.plugin = task, plugin
+        self.task, self.name, self.plugin = task, "frozen_linear", plugin
         self.is_the_model = bool(plugin.recipe and plugin.recipe.method.name == "head")
 
     def run(self, data: BaselineData, seconds: float) -> BaselineResult:
-        """Encode test and train rows for two thirds of the time, then fit."""
-        from sklearn.preprocessing import StandardScaler
+        self.encode = frozen_features.encoder(self.plugin)
+        return super().run(data, seconds)
 
-        start = time.monotonic()
-        encode = _encoder(self.plugin)
-        third = seconds / 3
-        test, tested = _encode(encode, data.test_prepared, data.test_order, start + third)
-        train, trained = _encode(encode, data.train_prepared, data.train_order, start + 2 * third)
-        targets = self.task.targets(data.train.select(trained).to_list())
-
-        def fit(count: int) -> Any:
-            return _fitted(self.task, StandardScaler(), 0.1, train[:count], targets[:count])
-
-        model, count = fit_within(fit, len(trained), start + seconds - time.monotonic())
-        rows = data.test.select(tested).to_list()
-        predictions = self.task.decode(_probabilities(model, test, self.task), rows)
-        return BaselineResult(predictions, tested, count)
+    def inputs(
+        self, rows: datasets.Dataset, prepared: datasets.Dataset, order: Ints, end: float
+    ) -> tuple[Any, Ints]:
+        return frozen_features.encoded(self.encode, prepared, order, end)
 
 
-def _fitted(
-    task: Classification, first_step: Any, penalty: float, inputs: Any, targets: Ints
-) -> Any:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.multiclass import OneVsRestClassifier
-    from sklearn.pipeline import make_pipeline
-
-    model = LogisticRegression(C=penalty, max_iter=300)
-    whole = make_pipeline(first_step, OneVsRestClassifier(model) if task.multilabel else model)
-    with quiet_fit():
-        return whole.fit(inputs, targets)
+def _log_loss(probabilities: Floats, targets: Ints) -> float:
+    """Return the mean log loss; rows of a class that train lacks (id below 0) are left out."""
+    shares = probabilities.clip(ZERO, 1 - ZERO)
+    if targets.ndim == 2:
+        return -float(np.where(targets == 1, np.log(shares), np.log(1 - shares)).mean())
+    known = np.flatnonzero(targets >= 0)
+    return -float(np.log(shares[known, targets[known]]).sum()) / max(len(known), 1)
 
 
 def _probabilities(model: Any, inputs: Any, task: Classification) -> Floats:
@@ -162,53 +247,3 @@ def _probabilities(model: Any, inputs: Any, task: Classification) -> Floats:
     full = np.zeros((len(found), task.classes))
     full[:, model.classes_] = found
     return full
-
-
-def _encoder(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Floats]:
-    import torch
-
-    from toolkit.utils.hardware import bf16_supported
-
-    trained = next(plugin.model.parameters()).device
-    model = plugin.load_model().to(trained).eval()
-    make = batch_maker(plugin, model, with_labels=False)
-    kind, bf16 = trained.type, bf16_supported()
-
-    def encode(rows: list[dict[str, Any]]) -> Floats:
-        batch = make(rows)
-        with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=bf16):
-            states = model.base_model(**batch)
-        states = getattr(states, "last_hidden_state", states[0]).float()
-        mask = batch.get("attention_mask")
-        if mask is not None and mask.shape[1] != states.shape[1]:  # of samples, not of states
-            shorter = getattr(model.base_model, "_get_feature_vector_attention_mask", None)
-            mask = shorter(states.shape[1], mask) if shorter else None
-        if mask is not None and states.ndim == 3:
-            weights = mask.unsqueeze(-1).float()
-            pooled = (states * weights).sum(1) / weights.sum(1).clamp(min=1)
-        else:
-            pooled = states.flatten(2).mean(-1) if states.ndim == 4 else states.mean(1)
-        return np.asarray(pooled.cpu().numpy(), np.float64)
-
-    return encode
-
-
-def _encode(
-    encode: Callable[[list[dict[str, Any]]], Floats],
-    split: datasets.Dataset,
-    order: Ints,
-    deadline: float,
-) -> tuple[Floats, Ints]:
-    """Return features and numbers of the rows that were encoded before the deadline."""
-    features: list[Floats] = []
-    taken: list[int] = []
-    for start in range(0, len(order), 16 * BATCH):
-        window = split.select(order[start : start + 16 * BATCH])
-        batches = list(by_length(window, range(len(window)), BATCH))
-        # In random order, so that stopping early does not depend on the length of rows.
-        for place in np.random.default_rng(start).permutation(len(batches)):
-            features.append(encode(records(window, batches[place])))
-            taken += [int(order[start + row]) for row in batches[place]]
-            if time.monotonic() > deadline:
-                return np.concatenate(features), np.array(taken)
-    return np.concatenate(features), np.array(taken)

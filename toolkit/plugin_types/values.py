@@ -52,7 +52,10 @@ class RowInspection:
 
 @dataclass(frozen=True)
 class BaselineData:
-    """Raw rows and prepared model inputs, and the orders in which baselines use them."""
+    """Raw rows and prepared model inputs, and the orders in which baselines use them.
+
+    validation: for choosing settings; None where a run has no such split.
+    """
 
     train: datasets.Dataset
     train_prepared: datasets.Dataset
@@ -60,19 +63,21 @@ class BaselineData:
     test_prepared: datasets.Dataset
     train_order: Ints
     test_order: Ints
+    validation: datasets.Dataset | None = None
+    validation_prepared: datasets.Dataset | None = None
 
 
 @dataclass(frozen=True)
 class BaselineResult:
     """Predictions for some test rows (by number), and how many training rows were used.
 
-    setting: what was chosen on validation, in words.
+    setting: of several the one that was chosen on validation, for the report.
     """
 
     predictions: list[Prediction]
     test_rows: Ints
     train_rows: int
-    setting: str | None = None
+    setting: str = ""
 
 
 class Baseline(ABC):

@@ -100,6 +100,8 @@ def run_facts(record: Mapping[str, Any]) -> Iterator[str]:
         yield f"intervals draw {units(record)}"
     yield from (text for warning, text in sentences(record) if not warning)
     yield from overlap.lines(data["overlap"], data.get("known"))
+    if settings := baseline_settings(record):
+        yield f"baselines: {settings}"
     if "parameters" in record:
         count = record["parameters"]
         yield f"trained: {count['trained']:,} of {count['all']:,} parameters"
@@ -114,6 +116,12 @@ def run_facts(record: Mapping[str, Any]) -> Iterator[str]:
            f"({speed['train_samples_per_second']:.0f} rows/s) + scoring {score:.1f} + baselines "
            f"{baselines:.1f} + fixed {speed['fixed_seconds']:.1f}")  # fmt: skip
     yield "fixed: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in phases.items())
+
+
+def baseline_settings(record: Mapping[str, Any]) -> str:
+    """Return "frozen linear with C=0.1; ...", the settings of baselines that have some."""
+    given = {name: used.get("setting") for name, used in record["baseline_rows"].items()}
+    return "; ".join(f"{words(name)} with {which}" for name, which in given.items() if which)
 
 
 def units(record: Mapping[str, Any]) -> str:
@@ -150,8 +158,7 @@ def warnings(record: Mapping[str, Any]) -> Iterator[str]:
         if 0 < used["train"] < rows["train"] or used["test"] < rows["test"]:
             yield (
                 f"baseline {name}: fitted on {used['train']:,} of {rows['train']:,} rows, scored "
-                f"on {used['test']:,} of {rows['test']:,} (baselines get a fifth of the training "
-                "time)"
+                f"on {used['test']:,} of {rows['test']:,} (all would have taken too long)"
             )
     yield from few(record)
     yield from (text for warning, text in sentences(record) if warning)

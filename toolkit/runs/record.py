@@ -163,6 +163,7 @@ class RunRecord(OpenModel):
     class Used(OpenModel):
         train: int
         test: int
+        setting: str = ""
 
     class Reload(OpenModel):
         compared: int

@@ -16,6 +16,7 @@ from toolkit.cli.main import outcome
 from toolkit.evaluation import calibration
 from toolkit.reporting import html, prediction_arrays
 from toolkit.reporting.html import headline
+from toolkit.reporting.terminal import run_facts
 
 SLICES = {
     "channel": {
@@ -223,6 +224,13 @@ def test_an_empty_validation_split_and_an_unknown_class(tmp_path):
     assert "Most confident mistakes" in page.text
     assert "There is no baseline to compare it with" in page.text
     assert "new" in page.text
+
+
+def test_the_setting_of_a_baseline_is_told(tmp_path):
+    rows = {"majority": {"train": 10, "test": 60, "setting": "words, C=10"}}
+    made = folder(tmp_path / "run", classified(["a", "b"], 60), baseline_rows=rows)
+    assert "Their settings: majority with words, C=10." in page_of(made).text
+    assert "baselines: majority with words, C=10" in list(run_facts(made.record))
 
 
 def test_no_test_rows_and_no_metrics(tmp_path):

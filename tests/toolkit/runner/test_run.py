@@ -59,6 +59,11 @@ def test_baselines_stand_beside_the_score(run):
     for scores in baselines.values():
         assert set(scores) == set(run.metrics["test"])
         assert scores["accuracy"]["low"] <= scores["accuracy"]["value"]
+    used = run.record["baseline_rows"]
+    assert used["majority"] == {"train": 140, "test": 41}
+    assert used["tfidf_logistic_regression"] == {
+        "train": 140, "test": 41, "setting": "words and characters, C=10",
+    }  # fmt: skip
 
 
 def test_overlap_is_measured_and_scored_without(run):

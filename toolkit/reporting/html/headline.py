@@ -9,7 +9,7 @@ from toolkit.reporting import charts
 from toolkit.reporting.display import best_baseline
 from toolkit.reporting.formatting import number, score, sentence, words
 from toolkit.reporting.html.parts import Chart, Section, Table
-from toolkit.reporting.terminal import score_rows, units
+from toolkit.reporting.terminal import baseline_settings, score_rows, units
 from toolkit.reporting.verdicts import sentences
 
 SHOWN = 24  # notes
@@ -30,6 +30,8 @@ def section(record: Mapping[str, Any], notes: list[str]) -> Section:
              for label, scores in rows.items()]  # fmt: skip
     note = f"In brackets the 95% interval (by {units(record)})."
     note += " Baselines: on the test split."
+    if settings := baseline_settings(record):
+        note += f" Their settings: {settings}."
     found.blocks.append(Table("All scores", ["", *map(words, names)], cells, note))
     notes = [note for note in notes if note.strip()]
     more = [f"and {len(notes) - SHOWN} more"] if notes[SHOWN:] else []

@@ -7,6 +7,7 @@ again afterwards, and nothing is written but to a temporary folder.
 
 from __future__ import annotations
 
+import math
 import tempfile
 import time
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from toolkit.evaluation.baselines import score_baselines
 from toolkit.plugin import Plugin
 from toolkit.runner import score
 from toolkit.runner.estimating.steps import StepPlan, plan_steps
-from toolkit.runner.estimating.trial import StepTimings, time_steps
+from toolkit.runner.estimating.trial import LinearCost, StepTimings, time_steps
 from toolkit.runner.prepare import Job, make_model
 from toolkit.utils.resources import peak_memory
 
@@ -132,18 +133,18 @@ def _fixed(job: Job, measured: StepTimings) -> float:
 
 
 def _baselines(job: Job, train_seconds: float) -> float:
-    """Return the seconds of the baselines: what some rows took, up to their share of training."""
+    """Return the seconds of the baselines, measured on some rows, up to the time they get."""
     raw, prepared = job.loaded.splits, job.prepared
-    start = time.monotonic()
-    some = {n: chunks.select(raw[n], prepared[n], range(min(len(raw[n]), ROWS))) for n in raw}
-    data = {n: rows for n, (rows, _) in some.items()}
-    inputs = {n: made for n, (_, made) in some.items()}
-    score_baselines(
-        job.plugin, inputs, partial(run_metrics.modules, job.plugin), SECONDS / 4, job.recipe.seed,
-        attempt=lambda *what: suppress(Exception),  # which does not fail the run either
-        rows=data,
-    )  # fmt: skip
-    seconds = time.monotonic() - start
-    seconds *= sum(len(raw[n]) for n in ("train", "test"))
-    seconds /= sum(len(data[n]) for n in ("train", "test"))
-    return min(seconds, score.baseline_seconds(train_seconds))
+    modules, rows = partial(run_metrics.modules, job.plugin), len(raw["train"])
+
+    def run(count: int) -> None:
+        few = {n: range(math.ceil(count * len(raw[n]) / rows)) for n in raw}
+        some = {n: chunks.select(raw[n], prepared[n], few[n]) for n in raw}
+        score_baselines(
+            job.plugin, {n: made for n, (_, made) in some.items()}, modules, SECONDS,
+            job.recipe.seed, rows={n: own for n, (own, _) in some.items()},
+            attempt=lambda *what: suppress(Exception),  # which does not fail the run either
+        )  # fmt: skip
+
+    measured = LinearCost.measured(run, rows, ROWS)
+    return min(measured.at(rows), score.baseline_seconds(train_seconds))
