@@ -220,35 +220,6 @@ class RunRecord(OpenModel):
     failed_parts: list[FailedPart] = []
 
 
-class SeedScore(OpenModel):
-    """A metric over the runs; None where it is undefined, or has no resamples."""
-
-    mean: float | None
-    deviation: float | None
-    minimum: float | None
-    maximum: float | None
-    low: float | None
-    high: float | None
-    shares: dict[str, float] | None
-    share_ranges: dict[str, list[float]] | None = None
-
-
-class SeedRecord(OpenModel):
-    """seeds.json; from `headline` on when all runs are done."""
-
-    schema_version: Literal[1]
-    status: Literal["running", "finished", "failed", "interrupted"]
-    recipe: str
-    seeds: list[int]
-    split_seed: int
-    failed: dict[str, str] = {}
-    headline: str | None = None
-    rows: int = 0
-    finished: list[int] = []
-    metrics: dict[str, SeedScore] = {}
-    baselines: dict[str, dict[str, float | None]] = {}
-
-
 # Keys that a run has written when it is finished.
 FINISHED = (
     "recipe", "scenario", "model", "data", "devices", "headline", "seed", "environment",

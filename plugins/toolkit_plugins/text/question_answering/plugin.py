@@ -222,8 +222,8 @@ class QuestionAnswering(Plugin[AnswerOptions]):
     @cached_property
     def layout(self) -> Layout:
         """The columns."""
-        options = self.options
-        return Layout(options.question, options.context, options.answers, options.answer_start)
+        found = self.options
+        return Layout(found.question, found.context, found.answers, found.answer_start)
 
     @property
     def windows(self) -> Windows:
@@ -249,14 +249,12 @@ class QuestionAnswering(Plugin[AnswerOptions]):
     @cached_property
     def counts(self) -> dict[str, Counter[str]]:
         """How answers were found, by split."""
-        layout = self.layout
-        return {name: layout.states(self._rows(name), unit) for name, unit in self.units.items()}
+        return {n: self.layout.states(self._rows(n), unit) for n, unit in self.units.items()}
 
     @cached_property
     def units(self) -> dict[str, str]:
         """What the offsets of answers count, by split."""
-        names = [] if self.data is None else list(self.data)
-        return {str(name): self.layout.unit(partial(self._rows, name)) for name in names}
+        return {str(n): self.layout.unit(partial(self._rows, n)) for n in self.data or ()}
 
     @cached_property
     def _reached(self) -> dict[str, Counter[str]]:
