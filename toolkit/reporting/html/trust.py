@@ -122,7 +122,7 @@ def _surest(record: Mapping[str, Any], one: OneLabel) -> Iterator[str]:
     at, kept = chosen["confidence"], one.given >= chosen["confidence"]
     rows, right = int(kept.sum()), int(one.right[kept].sum())
     yield (f"On validation, rows with a confidence of {number(at)} or more have an accuracy of "
-           f"{chosen['accuracy']:.0%}.")  # fmt: skip
+           f"{chosen['accuracy']:.0%} or more.")  # fmt: skip
     independent = units(record) == "rows"
     said = f"On test, {share_of(rows, len(kept), independent)} of the rows reach it"
     more = f", and {share_of(right, rows, independent)} of these are right" if rows else ""
