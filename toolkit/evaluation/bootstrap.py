@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -143,46 +143,6 @@ def _on_scale(value: float, half: float, bounds: Bounds) -> Interval:
     least, most = (low + width / (1 + math.exp(-max(-700.0, min(700.0, end))))
             for end in (odds - wide, odds + wide))  # fmt: skip
     return Interval(least, most)
-
-
-def wilson(hits: float, trials: float, times: float = 1.959964) -> Interval:
-    """Return the interval of a share: hits of trials, whole or not.
-
-    Wilson, Probable Inference, the Law of Succession, and Statistical Inference (Journal of the
-    American Statistical Association 22, 1927); times: the quantile of the normal distribution, or
-    of Student's t.
-    """
-    if not trials:
-        return Interval.none("no row counts")
-    share, square = hits / trials, times**2 / trials
-    centre = (share + square / 2) / (1 + square)
-    half = times * math.sqrt(share * (1 - share) / trials + square / (4 * trials)) / (1 + square)
-    return Interval(max(0.0, centre - half), min(1.0, centre + half))
-
-
-def share_interval(
-    hits: Any, trials: Any, draws: Sequence[float], groups: Groups | None
-) -> Interval:
-    """Return the interval of a share, by Wilson.
-
-    Where rows have groups, trials count as those of independent rows that would vary as much as
-    the draws do (the effective sample size: Kish, Survey Sampling, 1965, section 8.2; Korn and
-    Graubard, Survey Methodology 24, 1998), and as the groups alone if all are right, or none.
-
-    Args:
-        hits, trials: 0 or 1 for each row, shape (rows,).
-    """
-    found, count = float(np.sum(hits)), float(np.sum(trials))
-    if groups is None or not count:
-        return wilson(found, count)
-    units = unit_count(int(count), groups[np.asarray(trials) > 0])
-    if units < FEWEST:
-        return Interval.none(f"under {FEWEST} groups of rows")
-    share, known = found / count, np.asarray(draws, np.float64)
-    varies = float(np.nanvar(known)) * units / (units - 1) if len(known) else 0.0
-    size = share * (1 - share) / varies if varies > SAME**2 else float(units)
-    size = min(count, size)
-    return wilson(share * size, size, student(units))
 
 
 def resamples_for(rows: int, width: int = 1, most: int = 1000, least: int = 200) -> int:

@@ -1,23 +1,66 @@
-"""Intervals of shares: so many of so many rows that are independent of each other."""
+"""Intervals of shares: so many of so many rows, independent of each other or in groups."""
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left
-from math import ceil, log
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from toolkit.evaluation.bootstrap import CONFIDENCE, FEWEST, Groups, Interval, unit_count
 
 
-def wilson(found: int, rows: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson(
+    found: float, rows: float, confidence: float = CONFIDENCE, units: int | None = None
+) -> tuple[float, float]:
     """Return the two-sided interval of a share, from 0 to 1; (0, 1) without rows.
 
     Wilson, Probable Inference, the Law of Succession, and Statistical Inference (Journal of the
     American Statistical Association 22, 1927).
+
+    Args:
+        found, rows: whole, or of an effective number of rows.
+        units: groups that the rows are of: Student's t takes the place of the normal distribution.
     """
-    from scipy.stats import binomtest
+    from scipy.stats import norm, t
 
     if not rows:
         return 0.0, 1.0
-    interval = binomtest(found, rows).proportion_ci(confidence, method="wilson")
-    return float(interval.low), float(interval.high)
+    tail = (1 + confidence) / 2
+    times = float(norm.ppf(tail) if units is None else t.ppf(tail, units - 1))
+    share, square = found / rows, times**2 / rows
+    centre = (share + square / 2) / (1 + square)
+    half = times * math.sqrt(share * (1 - share) / rows + square / (4 * rows)) / (1 + square)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def share_interval(
+    hits: Any, trials: Any, draws: Sequence[float], groups: Groups | None
+) -> Interval:
+    """Return the interval of a share, by Wilson.
+
+    Where rows have groups, trials count as those of independent rows that would vary as much as
+    the draws do (the effective sample size: Kish, Survey Sampling, 1965, section 8.2; Korn and
+    Graubard, Survey Methodology 24, 1998), and as the groups alone if all are right, or none.
+
+    Args:
+        hits, trials: 0 or 1 for each row, shape (rows,).
+    """
+    found, count = float(np.sum(hits)), float(np.sum(trials))
+    if not count:
+        return Interval.none("no row counts")
+    if groups is None:
+        return Interval(*wilson(found, count))
+    units = unit_count(int(count), groups[np.asarray(trials) > 0])
+    if units < FEWEST:
+        return Interval.none(f"under {FEWEST} groups of rows")
+    share, known = found / count, np.asarray(draws, np.float64)
+    varies = float(np.nanvar(known)) * units / (units - 1) if len(known) else 0.0
+    size = share * (1 - share) / varies if varies > 1e-24 else float(units)
+    size = min(count, size)
+    return Interval(*wilson(share * size, size, units=units))
 
 
 def lower_bound(found: int, rows: int, confidence: float = 0.95) -> float:
@@ -45,4 +88,4 @@ def fewest_found(share: float, rows: int, confidence: float = 0.95) -> int:
 
 def rows_needed(share: float, confidence: float = 0.95) -> int:
     """Return of how many rows all must be found for `lower_bound` to reach a share below 1."""
-    return ceil(log(1 - confidence) / log(share))
+    return math.ceil(math.log(1 - confidence) / math.log(share))

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import Fault, UserError
+from toolkit.runs.damage import faults
 from toolkit.runs.prediction_files import restoring
-from toolkit.runs.record import faults
 from toolkit.utils.files import not_own
 from toolkit.utils.text import nearest
 

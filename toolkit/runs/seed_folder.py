@@ -5,47 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 from pydantic import ValidationError
 
 from toolkit.errors import UserError
+from toolkit.runs.damage import damage
 from toolkit.runs.folder import Run, read_json
-from toolkit.runs.record import OpenModel, damage
+from toolkit.runs.record import SeedRecord
 from toolkit.utils.files import write_atomically
 from toolkit.utils.text import listing
 
 FILE = "seeds.json"
 SUMMED_UP = ("headline", "rows", "finished", "metrics", "baselines")  # when the runs are done
-
-
-class SeedScore(OpenModel):
-    """A metric over the runs; None where it is undefined, or has no resamples."""
-
-    mean: float | None
-    deviation: float | None
-    minimum: float | None
-    maximum: float | None
-    low: float | None
-    high: float | None
-    shares: dict[str, float] | None
-    share_ranges: dict[str, list[float]] | None = None
-
-
-class SeedRecord(OpenModel):
-    """seeds.json; from `headline` on when all runs are done."""
-
-    schema_version: Literal[1]
-    status: Literal["running", "finished", "failed", "interrupted"]
-    recipe: str
-    seeds: list[int]
-    split_seed: int
-    failed: dict[str, str] = {}
-    headline: str | None = None
-    rows: int = 0
-    finished: list[int] = []
-    metrics: dict[str, SeedScore] = {}
-    baselines: dict[str, dict[str, float | None]] = {}
 
 
 class SeedRuns:

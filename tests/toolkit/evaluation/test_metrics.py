@@ -17,8 +17,9 @@ from sklearn import metrics as sk
 
 from toolkit.errors import UserError
 from toolkit.evaluation import metrics
-from toolkit.evaluation.bootstrap import weights, wilson
+from toolkit.evaluation.bootstrap import weights
 from toolkit.evaluation.metrics.base import RowMetric
+from toolkit.evaluation.shares import wilson
 
 Reference = Callable[..., float]
 BINARY = ["precision", "recall", "f1", "sensitivity", "specificity"]
@@ -454,7 +455,7 @@ def test_interval_resamples_rows_and_repeats() -> None:
     )
     assert drawn.pop("draws") == pytest.approx(values)
     assert drawn == found
-    assert (found["low"], found["high"]) == pytest.approx(wilson(right.sum(), 120)[:2])
+    assert (found["low"], found["high"]) == pytest.approx(wilson(right.sum(), 120))
     other = metrics.load("f1_weighted")
     one, two = (other.compute(predictions=p.argmax(1), references=truth, resamples=300, seed=seed)
                 for seed in (4, 5))  # fmt: skip

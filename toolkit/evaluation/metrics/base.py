@@ -29,10 +29,10 @@ from toolkit.evaluation.bootstrap import (
     Interval,
     interval,
     resamples_for,
-    share_interval,
     unit_count,
     weights,
 )
+from toolkit.evaluation.shares import share_interval
 
 Floats = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
