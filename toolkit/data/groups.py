@@ -20,6 +20,8 @@ from toolkit.plugin_types import Ints
 if TYPE_CHECKING:
     import datasets
 
+    from toolkit.recipe.schema import Recipe
+
 Names = list[str | None]  # the group of each row
 Columns = dict[str, Names]  # column -> the group of each row
 
@@ -33,6 +35,14 @@ def of_rows(split: datasets.Dataset, column: str) -> Names:
 
 def _name(cell: str) -> str:
     return " ".join(unicodedata.normalize("NFC", cell).casefold().split())
+
+
+def named(recipe: Recipe | None) -> list[str]:
+    """Return the columns of groups that a recipe names: for intervals, or for the splits."""
+    if recipe is None:
+        return []
+    data = recipe.data
+    return recipe.report.cluster or [name for name in (data.group or data.split.group,) if name]
 
 
 def codes(groups: Sequence[str | None]) -> Ints:

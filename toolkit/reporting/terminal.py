@@ -86,6 +86,8 @@ def _scores(record: Mapping[str, Any], names: list[str]) -> Table:
 
 def _cell(score: Mapping[str, Any]) -> str:
     """Return the score, and its interval below it: narrow enough for five in a row."""
+    if score.get("calibrated_high") is not None:  # what chance gives a calibrated model
+        return f"{number(score['value'])}\nchance: to {number(score['calibrated_high'])}"
     if score.get("low") is None:
         more = "\nno interval" if score.get("no_interval") else ""
         return f"{number(score['value'])}{more}"

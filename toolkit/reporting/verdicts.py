@@ -111,7 +111,7 @@ def few(record: Mapping[str, Any]) -> Iterator[str]:
                f"{visible(count):.2f} will mostly not show")  # fmt: skip
     reasons: dict[str, list[str]] = {}
     for name, found in record["metrics"]["test"].items():
-        if reason := found.get("no_interval"):
+        if (reason := found.get("no_interval")) and "calibrated_high" not in found:
             reasons.setdefault(reason, []).append(words(name))
         if found.get("trials"):
             most = min(1.0, 3 / found["trials"])

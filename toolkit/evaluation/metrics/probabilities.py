@@ -10,11 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from toolkit.errors import UserError
+from toolkit.evaluation.bootstrap import Interval
 from toolkit.evaluation.calibration import BINS, bin_of, calibrated
 from toolkit.evaluation.metrics.base import Array, Floats, as_array, sums_by
 from toolkit.evaluation.metrics.labels import ClassificationMetric
 
 SLACK = 1e-5  # rounding of probabilities in float32 or bfloat16
+ABOVE_ZERO = "above 0 for a calibrated model, too; the report says how far"
 BAND = ("calibrated_high", "p_calibrated")
 
 
@@ -186,9 +188,12 @@ class ExpectedCalibrationError(ScoreMetric):
 
     def _compute(self, *rows: Any, **asked: Any) -> dict[str, Any]:
         # Rows of a group depend on each other: nothing is known of a calibrated model's errors.
-        unknown = {"low", "high", *(BAND if asked.get("groups") is not None else ())}
+        unknown = BAND if asked.get("groups") is not None else ()
         found = super()._compute(*rows, **asked)
         return {name: value for name, value in found.items() if name not in unknown}
+
+    def interval(self, *rows: Any) -> Interval:
+        return Interval.none(ABOVE_ZERO)
 
     def notes(self, rows: PreparedScores) -> dict[str, Any]:
         if rows.prepared is None or self.multilabel:

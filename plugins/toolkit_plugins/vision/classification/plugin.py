@@ -199,7 +199,7 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         """Return both rates at the threshold, where validation has chosen it."""
         if "threshold" not in self.calibration:
             return {}
-        grouped = bool(self.recipe and self.recipe.data.group)
+        grouped = bool(groups.named(self.recipe))
         found = operating_points.table(self.calibration, self.positive, pairs, grouped)
         return {f"Operating point of {self.positive!r}": found}
 
@@ -256,10 +256,10 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
     def _validation(self, scores: Any = None) -> operating_points.Validation:
         """Return what the threshold is chosen on; without scores, what is known before training."""
         assert self.data is not None  # noqa: S101 - the caller has looked
-        split, column = self.data["validation"], self.recipe.data.group if self.recipe else None
+        split, columns = self.data["validation"], groups.named(self.recipe)
         labels = self.references(split.select_columns([self.options.label]).to_list())
         given = np.zeros(len(labels)) if scores is None else scores
-        codes = groups.codes(groups.of_rows(split, column)) if column else None
+        codes = groups.codes(groups.of_rows(split, columns[0])) if columns else None
         positive = np.array([label == self.positive for label in labels])
         return operating_points.Validation(given, positive, codes)
 
