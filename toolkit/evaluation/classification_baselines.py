@@ -135,10 +135,10 @@ class Logistic(Baseline):
         end, never = time.monotonic() + seconds, float("inf")
         tested = np.arange(len(data.test))
         test, tested = self.inputs(data.test, data.test_prepared, tested, never)
-        order, half = data.train_order, end - seconds / 2
-        inputs, trained = self.inputs(data.train, data.train_prepared, order, half)
+        order, features_end = data.train_order, end - seconds / 4
+        inputs, trained = self.inputs(data.train, data.train_prepared, order, features_end)
         targets = self.task.targets_of(data.train, trained)
-        setting = self._chosen(inputs, targets, data, end - seconds / 4)
+        setting = self._chosen(inputs, targets, data, end - seconds / 8)
 
         def fit(count: int) -> Any:
             return self._fitted(setting, inputs[:count], targets[:count])

@@ -79,13 +79,14 @@ class ClassificationPlugin(TaskPlugin[OptionsT]):
         return self.recipe.label_smoothing if self.recipe else 0.0
 
     def loss(self) -> Callable[..., Any] | None:
-        """Return cross-entropy with class weights; None (the model's own) without weights."""
-        weights = self.class_weights
-        if weights is None:
-            return None
+        """Return cross-entropy with class weights; None (the model's own) without weights.
+
+        Of several labels per row, the model's own knows no label smoothing.
+        """
+        weights, smoothing = self.class_weights, self.label_smoothing
         if self.multi_label:
-            return binary_cross_entropy(weights)
-        return cross_entropy(weights, self.label_smoothing)
+            return binary_cross_entropy(weights, smoothing) if weights or smoothing else None
+        return None if weights is None else cross_entropy(weights, smoothing)
 
     def decode(
         self, outputs: Any, rows: Sequence[Row], prepared: Sequence[Any]
@@ -200,22 +201,28 @@ def cross_entropy(weights: Sequence[float] | None, smoothing: float = 0.0) -> Ca
     return loss
 
 
-def binary_cross_entropy(weights: Sequence[float]) -> Callable[..., Any]:
+def binary_cross_entropy(
+    weights: Sequence[float] | None = None, smoothing: float = 0.0
+) -> Callable[..., Any]:
     """Return the loss of several labels per row: mean over classes, then over rows.
 
     Labels are 0 or 1 as floats, shape (rows, classes).
 
     Args:
-        weights: one per class.
+        weights: one per class; None weighs all the same. smoothing: label smoothing, 0 to 1, of
+            the two outcomes of each class: targets are y (1 - smoothing) + smoothing / 2.
     """
     import torch
     from torch.nn import functional
 
-    given = torch.tensor(weights, dtype=torch.float32)
+    given = None if weights is None else torch.tensor(weights, dtype=torch.float32)
 
     def loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
         losses = functional.binary_cross_entropy_with_logits(
-            outputs.logits.float(), labels, weight=given.to(labels.device), reduction="none"
+            outputs.logits.float(),
+            labels * (1 - smoothing) + smoothing / 2,
+            weight=None if given is None else given.to(labels.device),
+            reduction="none",
         ).mean(dim=-1)
         # The Trainer counts elements of `labels`, so each row comes once per class.
         rows = len(labels) if num_items_in_batch is None else num_items_in_batch / labels.shape[-1]

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 import datasets
 import numpy as np
 
-from toolkit.errors import DataError, Fault, UserError
+from toolkit.errors import DataError, Fault, RecipeError, UserError
 from toolkit.evaluation.baselines import row_batches
 from toolkit.evaluation.metrics.base import Floats, RowMetric, as_array
 from toolkit.plugin_types import (
@@ -70,7 +70,14 @@ class RegressionPlugin(TaskPlugin[OptionsT]):
         return float(np.mean(values)), float(np.std(values)) or 1.0
 
     def loss(self) -> Callable[..., Any]:
-        """Return the loss that the option `loss` names, or the squared error."""
+        """Return the loss that the option `loss` names, or the squared error.
+
+        Raises:
+            RecipeError: label smoothing is asked for, which numbers have not.
+        """
+        if self.recipe and self.recipe.label_smoothing:
+            what = "is for classes, and the target is a number: leave it out"
+            raise RecipeError(Fault("training.label_smoothing_factor", what))
         return loss(getattr(self.options, "loss", "mse"))
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import warnings
 from collections import deque
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,7 @@ from toolkit.models.method import Method
 from toolkit.plugin import Plugin
 from toolkit.recipe.schema import MethodSpec
 from toolkit.training import checkpoints, memory
+from toolkit.training.row_weights import RowWeightsMixin
 from toolkit.training.train import unwrap_model
 from toolkit.utils import distributed
 from toolkit.utils.text import listing
@@ -182,8 +184,11 @@ def build_trainer(
     import transformers
 
     base = base or plugin.Trainer or transformers.Trainer
-    cls = type(f"Scored{base.__name__}", (DecodedEvaluationMixin, base), {})
-    trainer = cls(**parts)
+    cls = type(f"Scored{base.__name__}", (DecodedEvaluationMixin, RowWeightsMixin, base), {})
+    with warnings.catch_warnings():
+        if parts.get("compute_loss_func"):  # it does the smoothing itself
+            warnings.filterwarnings("ignore", "Label smoothing is not compatible")
+        trainer = cls(**parts)
     trainer.toolkit_plugin = plugin
     trainer.toolkit_method = methods.method_for(
         plugin.recipe.method if plugin.recipe else MethodSpec()
