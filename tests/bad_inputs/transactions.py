@@ -98,7 +98,7 @@ TIMES = [
     column("times in a form of numbers that is too large", "time", lambda n: 20240101000000 + n,
            "time"),
     column("times that are all the same", "time", lambda n: "2024-01-01T10:00:00",
-           "data.split.gap"),
+           "data.split", "rows of one time stay together"),
     table("no time, and a gap", without("time"), "data.split.gap", "needs `time`"),
     table("no time, but one is named", without("time"), "data.split.time", "no column 'time'",
           sets=("data.split.time=time",)),

@@ -74,6 +74,8 @@ def make_splits(
             classes = len(np.unique(codes(whole, str(target))))
             what += (f": {target!r} has {classes:,} different values in {len(whole):,} rows. Is it "
                      "the label? If it is, --set data.split.stratify=false")  # fmt: skip
+        if spec.time:
+            what += f": rows of one time stay together, and {spec.time!r} has too few times"
         raise DataError(Fault("data.split", what))
     note = f"{' and '.join(sizes)} taken from train ({way})"
     merged = {**given, **parts}

@@ -27,7 +27,7 @@ def lines(pairs: Pairs | None, known: Mapping[str, Any] | None) -> Iterator[str]
     if known:
         models = " and ".join(known["models"])
         count = f"{known['test']:,}" if known["test"] else "none"
-        yield f"known before: {count} of the test rows to {models}, from its own training"
+        yield f"seen before: {count} of the test rows, in the training of {models}"
 
 
 def _counts(pairs: Pairs) -> str:

@@ -27,7 +27,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
 
     Options = AnswerOptions
     task = "question-answering"
-    _unit = ""
+    _unit: str | None = None
 
     def inspect_rows(self, rows: Any, split: str) -> RowInspection:
         """Find the column by which splits keep questions together."""

@@ -64,3 +64,13 @@ def test_what_the_recipe_says_holds(tmp_path):
     file.write_text(json.dumps(articles()))
     found = loaded(f"plugin:squad?train={file}", **{"data.split.group": "id"})
     assert set(found.splits["train"]["title"]) & set(found.splits["test"]["title"])
+
+
+def test_questions_on_one_context_are_split_all_the_same(tmp_path):
+    rows = [{"context": "The bridge was opened in 1961.", "question": f"When, in form {n}?",
+             "answers": {"text": ["1961"], "answer_start": [25]}} for n in range(30)]  # fmt: skip
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(map(json.dumps, rows)))
+    found = loaded(str(file))
+    assert all(len(found.splits[split]) for split in ("train", "validation", "test"))
+    assert any("on one or two contexts" in note for note in found.notes)
