@@ -128,12 +128,13 @@ class RecallAtFalsePositiveRate(FraudMetric):
 class _Cards:
     """Day after day, its cards in falling order of their best rows: whether defrauded, and card.
 
-    place: of each row, which card of a day it is of. counts: rows of each card of a day.
+    place: of each row, which card of a day it is of. share: how much of that card it stands for:
+    the frauds of a defrauded card do, of another one all its rows.
     starts: where each day begins, and the end. cards: how many there are in all.
     """
 
     place: Array
-    counts: Array
+    share: Floats
     hit: Array
     card: Array
     starts: Array
@@ -169,17 +170,20 @@ class CardPrecision(FraudMetric):
         place[order] = np.argsort(falling)[own.ravel()]
         found = pairs[best[falling]]
         hit = np.bincount(place, truth["fraud"]) > 0
+        stands = np.where(hit[place], truth["fraud"], 1)
+        share = stands / np.bincount(place, stands)[place]
         cards, card = np.unique(found[:, 1], return_inverse=True)
         starts = np.flatnonzero(np.diff(found[:, 0], prepend=np.nan, append=np.nan))
-        return _Cards(place, np.bincount(place), hit, card.ravel(), starts, len(cards))
+        return _Cards(place, share, hit, card.ravel(), starts, len(cards))
 
     def statistic(self, rows: _Cards, weights: Floats) -> float:
         """Return the mean over days.
 
-        A card stays what it is, whichever of its rows were drawn, and counts as often as they were
-        on average: units are cards, and a card that loses its best row is another one.
+        A card keeps its best row, whichever of its rows were drawn: it would be another one
+        without. A defrauded one counts as often as its frauds were drawn, so that draws of
+        terminals, where frauds come together, are not evened out by its other rows.
         """
-        counted = np.bincount(rows.place, weights) / rows.counts
+        counted = np.bincount(rows.place, weights * rows.share)
         blocked = np.zeros(rows.cards, bool)
         found = []
         for start, end in pairwise(rows.starts):

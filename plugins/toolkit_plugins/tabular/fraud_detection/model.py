@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from toolkit.data import ClassLabels
 from toolkit.errors import Fault, RecipeError
 from toolkit.models import pretrained
+from toolkit_plugins.tabular import batches
+from toolkit_plugins.tabular.fraud_detection import inputs
 from toolkit_plugins.tabular.fraud_detection.processor import FILE, TransactionProcessor
 
 if TYPE_CHECKING:
@@ -38,6 +40,19 @@ def reads_text(options: FraudOptions, folder: Path) -> bool:
 
     found = AutoConfig.from_pretrained(folder).model_type
     return bool(found != TransactionConfig.model_type)
+
+
+def tokenizer(options: FraudOptions, folder: Path) -> Any:
+    """Return the tokenizer of a model that reads rows as text, None for others.
+
+    Raises:
+        RecipeError: it is to be pretrained.
+    """
+    if not reads_text(options, folder):
+        return None
+    if options.task == "pretrain":
+        raise RecipeError(Fault("options.task", "pretrain is for the model of fields"))
+    return pretrained.tokenizer(folder)
 
 
 def kind(options: FraudOptions, folder: Path, recipe: Recipe | None) -> str:
@@ -106,6 +121,25 @@ def load(
     if tensors is not None:
         found.trees.load_state_dict(tensors)
     return found
+
+
+def loss(options: FraudOptions, smoothing: float, truth: Any) -> batches.Loss | None:
+    """Return the loss of options, frauds weighted; None where the model has its own.
+
+    Args:
+        smoothing: label smoothing. truth: of the training rows; None where there are none.
+
+    Raises:
+        RecipeError: the loss knows no label smoothing.
+    """
+    if smoothing and (options.task == "pretrain" or options.loss == "focal"):
+        what = "is for options.loss cross_entropy; masked fields and focal loss know none"
+        raise RecipeError(Fault("training.label_smoothing_factor", what))
+    if options.task == "pretrain":
+        return None
+    weights = (1.0, 1.0) if truth is None else inputs.class_weights(truth, options.fraud_weight)
+    gamma = 0.0 if options.loss == "cross_entropy" else options.focal_gamma
+    return batches.Loss(weights, gamma, smoothing)
 
 
 def _trees(chosen: Chosen | None) -> tuple[dict[str, Any], Any]:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.errors import DataError, Fault, RecipeError
-from toolkit.models import pretrained, truncation
+from toolkit.errors import DataError
+from toolkit.models import truncation
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import Baseline, Prediction, Row
 from toolkit_plugins.tabular import batches
@@ -81,10 +81,7 @@ class FraudDetection(Plugin[FraudOptions]):
             if saved:
                 before = TransactionProcessor.from_pretrained(self.model_path)
                 found = inputs.continued(before, found, self.model_path)
-        if model.reads_text(self.options, self.model_path):
-            if self.options.task == "pretrain":
-                raise RecipeError(Fault("options.task", "pretrain is for the model of fields"))
-            found.tokenizer = pretrained.tokenizer(self.model_path)
+        found.tokenizer = model.tokenizer(self.options, self.model_path)
         return found
 
     def example(self) -> Row:
@@ -121,17 +118,8 @@ class FraudDetection(Plugin[FraudOptions]):
     def loss(self) -> Callable[..., Any] | None:
         """Return cross-entropy or focal loss (Lin et al. 2017), with the weight of frauds."""
         smoothing = self.recipe.label_smoothing if self.recipe else 0.0
-        if smoothing and (self.options.task == "pretrain" or self.options.loss == "focal"):
-            what = "is for options.loss cross_entropy; masked fields and focal loss know none"
-            raise RecipeError(Fault("training.label_smoothing_factor", what))
-        if self.options.task == "pretrain":
-            return None
-        weights = (1.0, 1.0)
-        if self.data is not None:
-            truth = self.truth(self.data["train"])
-            weights = inputs.class_weights(truth, self.options.fraud_weight)
-        gamma = 0.0 if self.options.loss == "cross_entropy" else self.options.focal_gamma
-        return batches.Loss(weights, gamma, smoothing)
+        truth = None if self.data is None else self.truth(self.data["train"])
+        return model.loss(self.options, smoothing, truth)
 
     def trainer(self, **parts: Any) -> Any:
         """Return the Trainer, on the rows whose label is used: others teach nothing."""
@@ -177,19 +165,12 @@ class FraudDetection(Plugin[FraudOptions]):
         odds = threshold.logit(np.array([prediction["score"] for prediction in predictions]))
         parts = model.parts(self.model, odds, *inputs.features(self.processor, rows))
         found = threshold.weights(parts, self.truth(rows))
-        scores = threshold.probability(parts, found)
-        return {**found, "threshold": self.choose(scores, rows)}
+        return {**found, "threshold": self.choose(threshold.probability(parts, found), rows)}
 
     def choose(self, scores: Array, rows: Any) -> float:
         """Return the threshold of least cost on labelled rows; of a rate without amounts."""
-        truth, options = self.truth(rows), self.options
-        if not truth.any():
-            return 0.5
-        if self._schema.money is None:
-            return threshold.at_rate(scores, truth, max(options.false_positive_rates, default=0.0))
-        amounts = inputs.amounts(rows, self._schema)
-        costs = options.cost_alarm, options.cost_missed
-        return threshold.cheapest(scores, truth, amounts, *costs)[0]
+        amounts = inputs.amounts(rows, self._schema) if self._schema.money else None
+        return threshold.choose(scores, self.truth(rows), amounts, self.options)
 
     def metrics(self) -> Mapping[str, Any]:
         """Return the metrics that the recipe names, or all."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from toolkit_plugins.tabular.fraud_detection.options import FraudOptions
 
 Array = np.ndarray[Any, Any]
 FEWEST = 5  # frauds and legitimate rows; fewer are too few to fit numbers to
@@ -61,6 +64,15 @@ def weights(parts: Array, fraud: Array) -> dict[str, float]:
             slopes = dict.fromkeys(names, 0.0) | dict(found)
             best, least = {**slopes, "shift": float(fitted.intercept_[0])}, lost
     return best
+
+
+def choose(scores: Array, fraud: Array, amounts: Array | None, options: FraudOptions) -> float:
+    """Return the threshold of least cost; without amounts, of a false positive rate."""
+    if not fraud.any():
+        return 0.5
+    if amounts is None:
+        return at_rate(scores, fraud, max(options.false_positive_rates, default=0.0))
+    return cheapest(scores, fraud, amounts, options.cost_alarm, options.cost_missed)[0]
 
 
 def cheapest(

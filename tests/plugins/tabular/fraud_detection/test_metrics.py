@@ -108,22 +108,20 @@ def test_weights_make_log_odds_probabilities_and_turn_no_ranking_around():
     assert probability(np.array([[2.0, 0.0]]), {}) == pytest.approx(1 / (1 + np.exp(-1)))
 
 
-def test_a_card_counts_in_every_draw_and_as_much_as_its_rows_of_a_day():
+def test_a_card_keeps_its_best_row_and_counts_as_often_as_its_frauds():
     predictions, references = pairs(
-        [0.9, 0.1, 0.5, 0.4], [1, 0, 0, 0], days=[1, 1, 1, 1], cards=[7, 7, 8, 8]
+        [0.9, 0.1, 0.5, 0.4], [0, 1, 0, 0], days=[1, 1, 1, 1], cards=[7, 7, 8, 8]
     )
     metric = metrics.CardPrecision(1)
-    metric.add_batch(predictions=predictions, references=references)
-    stored = [[p["score"], float(p["alarm"])] for p in predictions]
-    fields = [[float(r[name]) for name in metrics.FIELDS] for r in references]
-    rows = metric.rows(stored, fields)
-    whole = np.ones(4)
-    assert metric.statistic(rows, whole) == 1.0
-    # The best row of card 7 was not drawn, its other one was twice: the card is still there.
+    found, truth = metric.taken(predictions, references)
+    rows = metric.rows(found, truth)
+    assert metric.statistic(rows, np.ones(4)) == 1.0
+    # The best row of card 7 was not drawn, its fraud was: the card still comes first.
     assert metric.statistic(rows, np.array([0, 2, 1, 1])) == 1.0
-    # Half of card 7 was drawn: the rest of the check goes to card 8, which is legitimate.
-    assert metric.statistic(rows, np.array([0, 1, 1, 1])) == pytest.approx(0.5)
-    assert metric.statistic(rows, np.array([0, 0, 1, 1])) == 0.0
+    # Its fraud was not drawn: the check goes to card 8, of which half was drawn.
+    assert metric.statistic(rows, np.array([1, 0, 1, 0])) == 0.0
+    fractions = np.array([0, 0.5, 1, 1])
+    assert metric.statistic(rows, fractions) == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("name", ["ranking", "cost"])
