@@ -104,9 +104,9 @@ class Logistic(OnFeatures):
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import OneHotEncoder
 
-        categories = slice(self.task.numbers, None)
+        numbers = list(range(self.task.numbers))
         encode = make_column_transformer(
-            (OneHotEncoder(handle_unknown="ignore"), categories), remainder="passthrough"
+            ("passthrough", numbers), remainder=OneHotEncoder(handle_unknown="ignore")
         )
         return make_pipeline(encode, LogisticRegression(max_iter=500, **setting))
 
