@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from toolkit.evaluation.bootstrap import interval
+from toolkit.evaluation.bootstrap import SAME, interval
 
 CONFIDENCE = 0.95
 
@@ -107,8 +107,10 @@ def spread(
     of_one, of_mean = float(matrix.var(axis=1, ddof=1).mean()), float(means.var(ddof=1))
     both = max(0.0, (of_one - of_mean) * runs / (runs - 1))
     low, high, reason = interval(mean, means.tolist(), units)
-    if reason:
+    if reason and float(means.std()) >= SAME:
         return usual
+    if reason:  # rows make no difference
+        low = high = mean
     by_seeds = float(t.ppf((1 + CONFIDENCE) / 2, runs - 1)) * deviation / runs**0.5
     return replace(
         usual,

@@ -128,7 +128,7 @@ class RunWriter:
         """Take values into the record and write run.json."""
         if self.silent:
             return
-        self.record |= values
+        self.record |= jsonable.finite(values)  # the same as is read back
         write_atomically(self.path / "run.json", self.text())
 
     def text(self) -> str:

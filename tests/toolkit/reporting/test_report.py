@@ -91,7 +91,9 @@ def test_a_report_answers_in_the_order_in_which_a_reader_asks(tmp_path):
     assert places == sorted(places)
     assert "On 400 test rows the accuracy is 0.800" in page.text
     assert "between 0.700 and 0.900 (95% interval)" in page.text
-    assert "clearly better than the best baseline (majority, 0.500)" in page.text
+    assert (
+        "The best baseline is majority (0.500); the two were not compared row by row" in page.text
+    )
     gap = "By channel the accuracy of “mail” and “phone” differs by 0.400 ["
     assert gap in page.text  # fax has too few rows to be named
     wrong = sum(p["label"] != r for p, r in pairs)
@@ -99,20 +101,10 @@ def test_a_report_answers_in_the_order_in_which_a_reader_asks(tmp_path):
     assert f"toolkit rerun {run.path}" in page.text
 
 
-@pytest.mark.parametrize(
-    ("value", "low", "high", "said"),
-    [
-        (0.55, 0.45, 0.65, "better than the best baseline (majority, 0.500), but that lies within "
-                           "its interval"),
-        (0.45, 0.4, 0.55, "It is not better than"),
-        (0.3, 0.2, 0.4, "It is clearly worse than"),
-        (None, None, None, "The accuracy is undefined on the 20 test rows"),
-    ],
-)  # fmt: skip
-def test_baselines_are_weighed_as_the_interval_says(value, low, high, said):
-    score = {"value": value, "low": low, "high": high}
+def test_an_undefined_score_is_told():
+    score = {"value": None, "low": None, "high": None}
     section = headline.section(record(20, metrics={"test": {"accuracy": score}}), [])
-    assert said in " ".join(section.answer)
+    assert "The accuracy is undefined on the 20 test rows" in " ".join(section.answer)
 
 
 def test_calibration_errors_are_those_of_the_metric_and_fall_with_the_temperature(tmp_path):

@@ -67,8 +67,8 @@ def test_each_seed_is_a_run_of_its_own_on_the_same_rows(found):
 
 def test_the_summary_is_that_of_the_runs(found):
     assert found.status == "finished"
-    values = [run.metrics["test"]["log_loss"]["value"] for run in found.runs]
-    score = found.metrics["log_loss"]
+    values = [run.metrics["test"]["accuracy"]["value"] for run in found.runs]
+    score = found.metrics["accuracy"]
     assert score["values"] == values
     assert score["mean"] == pytest.approx(np.mean(values))
     assert score["deviation"] == pytest.approx(np.std(values, ddof=1))
@@ -229,7 +229,7 @@ def test_the_variances_of_seeds_and_rows_are_found():
     estimates = []
     for _ in range(60):
         table = crossed(rng, 8, 100, seeds=0.3, shared=2.0, own=1.0)
-        got = spread(table.mean(1), resampled(table, rng, 200))
+        got = spread(table.mean(1), resampled(table, rng, 200), table.shape[1])
         estimates.append([got.seeds**2, got.rows**2, got.both**2])
     true = [0.3**2, 2.0**2 / 100, 1.0**2 / 100]
     assert np.mean(estimates, axis=0) == pytest.approx(true, rel=0.2)
@@ -242,7 +242,7 @@ def test_the_interval_covers_the_mean_as_often_as_it_says(given):
     hits = 0
     for _ in range(200):
         table = crossed(rng, 5, 60, **given)
-        got = spread(table.mean(1), resampled(table, rng, 200))
+        got = spread(table.mean(1), resampled(table, rng, 200), table.shape[1])
         hits += got.low <= 0 <= got.high
     assert hits / 200 >= 0.9
 
@@ -260,7 +260,7 @@ def test_ranges_of_shares_hold_the_true_ones_where_the_shares_themselves_are_far
     hits, hits_of_rows, off = 0, 0, 0
     for _ in range(150):
         table = crossed(rng, runs, 200, **given)
-        got = spread(table.mean(1), resampled(table, rng, 200))
+        got = spread(table.mean(1), resampled(table, rng, 200), table.shape[1])
         low, high = got.share_ranges["seeds"]
         hits += low <= true <= high
         hits_of_rows += got.share_ranges["rows"][0] <= of_rows <= got.share_ranges["rows"][1]

@@ -13,7 +13,7 @@ from toolkit.cli.main import outcome
 from toolkit.errors import UserError
 from toolkit.reporting import comparison
 from toolkit.runs import changed_answers
-from toolkit.runs.compare import Compared, compare, find_runs, two_sided
+from toolkit.runs.compare import Compared, compare, find_runs
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_a_better_run_is_told_from_a_worse_one(runs):
     assert accuracy.value - accuracy.reference > 0.2
     assert 0 < accuracy.low < accuracy.value - accuracy.reference < accuracy.high
     assert accuracy.better is True
-    assert accuracy.p == pytest.approx(2 / 1001)  # no draw of a thousand says otherwise
+    assert accuracy.p < 1e-4
     assert found.differences["log_loss"].better is True  # less of it
     assert found.gained - found.lost == pytest.approx(96 * (accuracy.value - accuracy.reference))
     assert found.mcnemar < 1e-4
@@ -62,11 +62,6 @@ def test_a_run_is_no_better_than_itself(runs):
     assert found.differences["accuracy"].better is None
     assert found.differences["accuracy"].p == 1.0
     assert (found.gained, found.lost, found.mcnemar, found.changes) == (0, 0, 1.0, [])
-
-
-def test_the_p_of_draws_on_both_sides():
-    assert two_sided([-1.0, 1.0, 1.0, 1.0, float("nan")]) == pytest.approx(2 * 2 / 5)
-    assert two_sided([0.0] * 9) == 1.0
 
 
 def test_the_terminal_shows_it_in_a_narrow_window(runs, capsys, monkeypatch):

@@ -57,7 +57,7 @@ def test_a_stranger_writes_inputs_and_model_alone(dice, tmp_path):
     run = toolkit.run(dice, out=tmp_path / "run")
     scores, baselines = run.record["metrics"]["test"], run.record["baselines"]
     assert list(scores) == ["mae", "rmse", "r2"]
-    assert scores["mae"]["low"] <= scores["mae"]["value"] <= scores["mae"]["high"]
+    assert scores["mae"]["no_interval"].startswith("under 50 rows")  # of 16
     assert scores["mae"]["value"] < baselines["train_median"]["mae"]["value"]
     assert scores["rmse"]["value"] < baselines["train_mean"]["rmse"]["value"]
     assert run.record["reload"]["different"] == 0

@@ -121,7 +121,8 @@ class SquadMetric(RowMetric):
     def share(self, rows: tuple[Floats, Floats]) -> tuple[Floats, Floats] | None:
         """Return the questions that are right, and that count, where none is right in part."""
         scores, counts = rows
-        return (scores * counts, counts) if np.isin(scores, (0, 1)).all() else None
+        whole = np.isin(scores[counts > 0], (0, 1)).all()
+        return (scores * counts, counts) if whole else None
 
     def classes(self, rows: tuple[Floats, Floats]) -> Floats | None:
         """Return the questions that count, where not all do."""

@@ -55,8 +55,11 @@ def test_means_over_all_questions_and_over_those_with_and_without_an_answer():
         "has_answer_exact_match": 0.5,
         "no_answer_f1": 0.5,
     })  # fmt: skip
-    for name, scores in found.items():
-        assert scores["low"] <= scores[name] <= scores["high"]
+    for name, scores in found.items():  # shares of four questions, and means of too few
+        if name in ("f1", "has_answer_f1"):
+            assert "under 10" in scores["no_interval"]
+        else:
+            assert scores["low"] <= scores[name] <= scores["high"]
 
 
 def test_no_question_without_an_answer_leaves_its_part_undefined():
