@@ -81,3 +81,10 @@ def test_binary_cross_entropy_counts_rows_not_elements():
     assert float(loss(outputs, labels)) == pytest.approx(2 * math.log(2), rel=1e-6)
     halved = loss(outputs, labels, num_items_in_batch=torch.tensor(12))
     assert float(halved) == pytest.approx(math.log(2), rel=1e-6)
+
+
+def test_smoothing_of_several_labels_moves_both_targets():
+    logits, labels = torch.randn(3, 4), torch.randint(0, 2, (3, 4)).float()
+    found = binary_cross_entropy(smoothing=0.2)(SimpleNamespace(logits=logits), labels)
+    wanted = torch.nn.functional.binary_cross_entropy_with_logits(logits, labels * 0.8 + 0.1)
+    torch.testing.assert_close(found, wanted)

@@ -12,7 +12,7 @@ import torch
 from walkthrough import page_file
 
 import toolkit
-from toolkit.errors import UserError
+from toolkit.errors import RecipeError, UserError
 from toolkit.tasks import regression
 
 PLUGIN = """
@@ -51,6 +51,13 @@ def dice(scenario):
     rows = [{"dice": both, "total": 1000 + 50 * sum(both)} for both in draws]
     training = {"num_train_epochs": 5, "learning_rate": 0.02}
     return scenario("dice", PLUGIN, "Dice", rows, model={"from_config": TINY}, training=training)
+
+
+def test_label_smoothing_is_refused_for_numbers(dice, tmp_path):
+    """It was read by nothing."""
+    settings = {"training.label_smoothing_factor": 0.1}
+    with pytest.raises(RecipeError, match="label_smoothing_factor: is for classes, and the target"):
+        toolkit.run(dice, out=tmp_path / "run", settings=settings)
 
 
 def test_a_stranger_writes_inputs_and_model_alone(dice, tmp_path):
