@@ -17,6 +17,7 @@ from toolkit.evaluation.bootstrap import unit_count
 from toolkit.evaluation.differences import difference
 from toolkit.evaluation.scoring import score_and_draws
 from toolkit.reporting import verdicts
+from toolkit.reporting.html import headline
 from toolkit.runs.compare import compare
 from toolkit.runs.folder import read_groups, read_predictions
 from toolkit.runs.predictor import plugin_of
@@ -146,3 +147,14 @@ def test_check_says_what_the_test_split_can_show(run, tiny_model):
     said = " ".join(CliRunner().invoke(cli, words).output.split())
     assert "with 20 test rows a difference between two models will mostly show from" in said
     assert "test is small for its classes: 3 of 3 have under 10 rows" in said
+
+
+def test_the_page_answers_with_the_verdict_on_the_best_baseline():
+    given = record("no clear difference", -0.01)
+    given["metrics"]["test"]["accuracy"] |= {"low": 0.7, "high": 0.9}
+    given |= {"baseline_rows": {}}
+    notes = [text for warns, text in verdicts.sentences(given) if warns]
+    found = headline.section(given, notes)
+    assert "Accuracy shows no clear difference from the best baseline frozen" in found.answer[1]
+    assert notes[0] not in found.notes
+    assert notes[1] in found.notes

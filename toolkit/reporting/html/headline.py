@@ -33,7 +33,8 @@ def section(record: Mapping[str, Any], notes: list[str]) -> Section:
     if settings := baseline_settings(record):
         note += f" Their settings: {settings}."
     found.blocks.append(Table("All scores", ["", *map(words, names)], cells, note))
-    notes = [note for note in notes if note.strip()]
+    said = {text.rstrip(".").casefold() for text in found.answer}
+    notes = [note for note in notes if note.strip() and note.casefold() not in said]
     more = [f"and {len(notes) - SHOWN} more"] if notes[SHOWN:] else []
     found.notes = [*notes[:SHOWN], *more]
     return found
@@ -57,8 +58,8 @@ def _verdict(record: Mapping[str, Any], metric: str, more: bool) -> Iterator[str
     elif not record.get("verdicts"):
         value = number(record["baselines"][best][metric]["value"])
         yield f"The best baseline is {words(best)} ({value}); the two were not compared row by row."
-    for warning, text in sentences(record):
-        if not warning:
+    for place, (warning, text) in enumerate(sentences(record)):
+        if not (place and warning):  # the first is on the best baseline
             yield f"{sentence(text)}."
 
 
