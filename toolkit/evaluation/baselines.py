@@ -16,7 +16,7 @@ import numpy as np
 
 from toolkit.evaluation import chunks
 from toolkit.evaluation.bootstrap import Groups, unit_count
-from toolkit.evaluation.differences import FEWER_ROWS, SAME_MODEL, difference
+from toolkit.evaluation.differences import FEWER_ROWS, difference
 from toolkit.evaluation.scoring import Draws, Pairs, Scores, score_and_draws
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints, Prediction, Row
 
@@ -112,7 +112,8 @@ def score_baselines(
     """Run the plugin's baselines; return their scores, what they used, and the verdicts.
 
     Used were so many rows of train and test, and the setting, where there are several.
-    A verdict is what model and baseline differ by on the same test rows, metric by metric.
+    A verdict is what model and baseline differ by on the same test rows, metric by metric; there is
+    none in any metric where the baseline is what the run trains, and it is not run then.
 
     Args:
         groups: of the test rows, as `score` takes them. attempt: what each baseline runs in.
@@ -137,6 +138,9 @@ def score_baselines(
     verdicts: Verdicts = {}
     end = time.monotonic() + seconds
     for left, baseline in zip(range(len(baselines), 0, -1), baselines, strict=True):
+        if baseline.is_the_model:  # to fit it again would say nothing
+            verdicts[baseline.name] = {}
+            continue
         with attempt("baseline", baseline.name):
             found = baseline.run(data, max(end - time.monotonic(), 0.0) / left)
             order = np.argsort(found.test_rows)  # as the model's, so that draws are paired
@@ -150,13 +154,12 @@ def score_baselines(
                 used[baseline.name]["setting"] = found.setting
             if model is not None:
                 fewer = 0 < found.train_rows < len(raw["train"])
-                reason = SAME_MODEL if baseline.is_the_model else FEWER_ROWS if fewer else ""
                 verdicts[baseline.name] = _verdicts(
                     of,
                     model(few),
                     (scores[baseline.name], draws),
                     unit_count(len(few), own),
-                    reason,
+                    FEWER_ROWS if fewer else "",
                 )
     return scores, used, verdicts
 

@@ -10,8 +10,7 @@ from typing import Any
 from toolkit.evaluation.bootstrap import against_zero
 
 BETTER, WORSE, UNCLEAR = VERDICTS = ("better", "worse", "no clear difference")
-#: Instead of a verdict: why there is none.
-SAME_MODEL, FEWER_ROWS = NO_VERDICT = ("the same model", "fitted on fewer rows")
+FEWER_ROWS = "fitted on fewer rows"  # instead of a verdict: why there is none
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,7 @@ class BaselineResult:
 class Baseline(ABC):
     """A simple method that the model must beat.
 
-    is_the_model: whether it is what the run itself trains, so that it says nothing of the model.
+    is_the_model: whether it is what the run itself trains: it is not run then.
     """
 
     name: str

@@ -9,8 +9,6 @@ from typing import Any
 from toolkit.evaluation.differences import (
     BETTER,
     FEWER_ROWS,
-    NO_VERDICT,
-    SAME_MODEL,
     UNCLEAR,
     WORSE,
 )
@@ -46,21 +44,21 @@ def sentences(record: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
     if best is not None and best in found:
         verdict = found.pop(best)
         yield _sentence(metric, verdict[metric], own, baselines[best], "best baseline", best)
-        if verdict[metric]["verdict"] not in NO_VERDICT:
+        if verdict[metric]["verdict"] != FEWER_ROWS:
             yield from _disagreeing(metric, verdict, own, baselines[best])
     beaten = [name for name, one in found.items() if one[metric]["verdict"] == BETTER]
     if beaten:
         yield False, f"{words(metric)} is better than that of {listing(map(words, beaten))}"
     for name in (name for name in found if name not in beaten):
         yield _sentence(metric, found[name][metric], own, baselines[name], "baseline", name)
+    if same := [name for name, scores in verdicts.items() if not scores]:
+        yield False, f"{listing(map(words, same))} is what this method trains: nothing to beat"
 
 
 def _sentence(
     metric: str, found: Mapping[str, Any], own: Any, other: Any, kind: str, name: str
 ) -> tuple[bool, str]:
     verdict, what, baseline = found["verdict"], words(metric), f"the {kind} {words(name)}"
-    if verdict == SAME_MODEL:
-        return False, f"{baseline} is what this method trains: it is nothing to beat"
     values = f"{number(own[metric]['value'])} against {number(other[metric]['value'])}"
     if verdict == FEWER_ROWS:
         return True, f"no verdict on {baseline} ({values}): it was fitted on fewer rows"
