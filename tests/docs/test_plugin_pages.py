@@ -52,7 +52,7 @@ def test_the_metrics_of_the_page_give_the_values_that_their_definitions_say(tmp_
     made = runpy.run_path(str(tmp_path / "span_metrics.py"))
 
     spans = made["SpanF1"]()
-    rows = [({"spans": [(0, 3), (5, 9)]}, [(0, 3)]), ({"spans": []}, [(2, 4)])] * 6
+    rows = [({"spans": [(0, 3), (5, 9)]}, [(0, 3)]), ({"spans": []}, [(2, 4)])] * 30
     found = score({"f1": spans}, [tuple(zip(*rows, strict=True))], 0)["f1"]
     assert found["value"] == pytest.approx(2 * 1 / (2 + 2))
     assert found["low"] <= found["value"] <= found["high"]
@@ -61,14 +61,14 @@ def test_the_metrics_of_the_page_give_the_values_that_their_definitions_say(tmp_
     found = score({"wer": made["WordErrorRate"]()}, [tuple(zip(*rows, strict=True))], 0)["wer"]
     assert (found["value"], found["rows"]) == (0.25, 2)
 
-    rows = [({"value": value}, truth) for value, truth in ((1.0, 2.0), (5.0, 2.0), (4.0, 4.0)) * 5]
+    rows = [({"value": value}, truth) for value, truth in ((1.0, 2.0), (5.0, 2.0), (4.0, 4.0)) * 20]
     modules = {"scaled": made["ScaledError"](2.0), "median": made["MedianError"]()}
     found = score(modules, [tuple(zip(*rows, strict=True))], 0)
     assert found["scaled"]["value"] == pytest.approx((1 + 3 + 0) / 3 / 2)
     assert found["median"]["value"] == 1.0
-    errors = [1.0, 3.0, 0.0] * 5
-    medians = [np.median(np.repeat(errors, counts)) for counts in weights(15, 1000, 0)]
-    assert (found["median"]["low"], found["median"]["high"]) == interval(1.0, medians, 15)[:2]
+    errors = [1.0, 3.0, 0.0] * 20
+    medians = [np.median(np.repeat(errors, counts)) for counts in weights(60, 1000, 0)]
+    assert (found["median"]["low"], found["median"]["high"]) == interval(1.0, medians, 60)[:2]
 
 
 def test_the_hooks_page_is_what_the_docstrings_say():

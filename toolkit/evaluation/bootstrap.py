@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,10 @@ import numpy.typing as npt
 BUDGET = 10**9  # rows * width * resamples that one metric may visit
 CONFIDENCE = 0.95
 FEWEST = 10  # rows, or groups of them, that an interval needs; and of each class
-FEWEST_UNBOUNDED = 50  # where one row may weigh more than all others
+#: Rows that an interval by draws needs: of fewer, hardly any may be wrong, and draws show nothing.
+#: And groups, where no bound keeps one from weighing more than all others.
+FEWEST_DRAWN = 50
+FEWEST_DECIDING = 40  # rows, or groups, by `deciding`; 64 of a hundred normal ones
 SAME = 1e-12  # standard deviation of draws that are equal but for rounding
 
 Groups = npt.NDArray[np.int64]
@@ -75,6 +78,31 @@ def unit_count(rows: int, groups: Groups | None = None) -> int:
     return min(len(np.unique(column)) for column in groups.reshape(rows, -1).T)
 
 
+def deciding(values: npt.NDArray[Any], groups: Groups | None = None) -> float:
+    """Return how many rows, or groups, a mean of values rests on.
+
+    It is (sum |d|)^2 / sum d^2 of their deviations d from the mean: as many as there are where all
+    deviate alike, 1 where one does alone.
+    """
+    apart = values - values.mean()
+    columns: Any = [] if groups is None else groups.reshape(len(values), -1).T
+    sums = [np.bincount(np.unique(of, return_inverse=True)[1], apart) for of in columns] or [apart]
+    return min(float(np.abs(d).sum() ** 2 / max((d * d).sum(), SAME**2)) for d in sums)
+
+
+def too_few(parts: Any, groups: Groups | None) -> str:
+    """Return how many classes have too few rows, or groups of rows, or ""."""
+    from scipy import sparse
+
+    matrix = sparse.csr_array(parts)
+    places = np.split(matrix.indices, matrix.indptr[1:-1])
+    counts = [unit_count(len(of), None if groups is None else groups[of]) for of in places]
+    few = sum(count < FEWEST for count in counts)
+    verb, units = "has" if few == 1 else "have", "rows" if groups is None else "groups of rows"
+    what = f"under {FEWEST} test {units} (the fewest: {min(counts, default=0)})"
+    return f"{few} of {len(counts)} classes {verb} {what}" if few else ""
+
+
 def quantile(units: int) -> float:
     """Return Student's t for a 95% interval of so many units, in standard deviations of draws.
 
@@ -91,7 +119,11 @@ def student(units: int) -> float:
 
 
 def interval(
-    value: float, draws: Sequence[float], units: int, bounds: Bounds | None = None
+    value: float,
+    draws: Sequence[float],
+    units: int,
+    bounds: Bounds | None = None,
+    rows: int | None = None,
 ) -> Interval:
     """Return the 95% interval of a score, in its unit.
 
@@ -101,15 +133,18 @@ def interval(
         bounds: between which it lies, -inf or inf where there is none. Unknown (None): the
             percentiles that such a t has in a normal distribution (Hesterberg, What Teachers
             Should Know About the Bootstrap, 2015, section 5.3), which keep to any bounds.
+        rows: as many as units, if not given.
     """
     found = np.asarray(draws, np.float64)
     found = found[~np.isnan(found)]
     open_ended = bounds is not None and math.isinf(bounds[0]) != math.isinf(bounds[1])
-    least = FEWEST_UNBOUNDED if open_ended else FEWEST
+    least = FEWEST_DRAWN if open_ended else FEWEST
     if math.isnan(value) or not len(found):
         return Interval.none("the score is undefined")
+    if (units if rows is None else rows) < FEWEST_DRAWN:
+        return Interval.none(f"under {FEWEST_DRAWN} rows")
     if units < least:
-        return Interval.none(f"under {least} rows or groups of rows")
+        return Interval.none(f"under {least} groups of rows")
     deviation = float(found.std())
     if deviation < SAME:
         return Interval.none("all draws of the rows give the same score")

@@ -94,8 +94,8 @@ def _computed(
         computed[name] = {"value": _first_number(module.compute())}
         if seed is not None:
             values = _foreign_draws(module, foreign[name], seed, groups)
-            units = unit_count(len(foreign[name]["references"]), groups)
-            found = interval(computed[name]["value"], values, units)
+            rows = len(foreign[name]["references"])
+            found = interval(computed[name]["value"], values, unit_count(rows, groups), None, rows)
             computed[name] |= {"low": found.low, "high": found.high, "draws": values}
             computed[name] |= {"no_interval": found.reason} if found.reason else {}
     return computed

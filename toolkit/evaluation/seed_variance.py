@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from toolkit.evaluation.bootstrap import SAME, interval
+from toolkit.evaluation.bootstrap import FEWEST, quantile
 
 CONFIDENCE = 0.95
 
@@ -103,19 +103,17 @@ def spread(
     matrix = matrix[:, np.isfinite(matrix).all(axis=0)]  # the draws that all runs define
     if matrix.shape[0] != runs or matrix.shape[1] < 2 or not np.isfinite(found).all():
         return usual
+    if units < FEWEST:
+        return usual
     means = matrix.mean(axis=0)
     of_one, of_mean = float(matrix.var(axis=1, ddof=1).mean()), float(means.var(ddof=1))
     both = max(0.0, (of_one - of_mean) * runs / (runs - 1))
-    low, high, reason = interval(mean, means.tolist(), units)
-    if reason and float(means.std()) >= SAME:
-        return usual
-    if reason:  # rows make no difference
-        low = high = mean
+    by_rows = quantile(units) * float(means.std())
     by_seeds = float(t.ppf((1 + CONFIDENCE) / 2, runs - 1)) * deviation / runs**0.5
     return replace(
         usual,
-        low=mean - ((mean - low) ** 2 + by_seeds**2) ** 0.5,
-        high=mean + ((high - mean) ** 2 + by_seeds**2) ** 0.5,
+        low=mean - (by_rows**2 + by_seeds**2) ** 0.5,
+        high=mean + (by_rows**2 + by_seeds**2) ** 0.5,
         seeds=max(0.0, deviation**2 - both) ** 0.5,
         rows=max(0.0, of_one - both) ** 0.5,
         both=both**0.5,

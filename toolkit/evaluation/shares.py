@@ -18,7 +18,9 @@ def wilson(
     """Return the two-sided interval of a share, from 0 to 1; (0, 1) without rows.
 
     Wilson, Probable Inference, the Law of Succession, and Statistical Inference (Journal of the
-    American Statistical Association 22, 1927).
+    American Statistical Association 22, 1927). Where nearly all of independent rows are found, or
+    hardly any, its end there is too near; it is then that of a Poisson distribution (Brown, Cai and
+    DasGupta, Interval Estimation for a Binomial Proportion, Statistical Science 16, 2001, 4.1.1).
 
     Args:
         found, rows: whole, or of an effective number of rows.
@@ -33,7 +35,19 @@ def wilson(
     share, square = found / rows, times**2 / rows
     centre = (share + square / 2) / (1 + square)
     half = times * math.sqrt(share * (1 - share) / rows + square / (4 * rows)) / (1 + square)
-    return max(0.0, centre - half), min(1.0, centre + half)
+    low, high = max(0.0, centre - half), min(1.0, centre + half)
+    if units is None:
+        low = min(low, _rare(found, rows, confidence))
+        high = max(high, 1 - _rare(rows - found, rows, confidence))
+    return low, high
+
+
+def _rare(found: float, rows: float, confidence: float) -> float:
+    """Return the lower end of a share of which at most three were found; 1 of more."""
+    from scipy.stats import chi2
+
+    few = 1 <= found <= (2 if rows <= 50 else 3)
+    return float(chi2.ppf(1 - confidence, 2 * found)) / (2 * rows) if few else 1.0
 
 
 def share_interval(

@@ -214,9 +214,11 @@ class MeanAbsoluteError(RegressionMetric):
 
     bounds = (0.0, math.inf)
 
+    def values(self, rows: tuple[Floats, Floats]) -> Floats:
+        return np.abs(rows[0] - rows[1])
+
     def statistic(self, rows: tuple[Floats, Floats], weights: Floats) -> float:
-        predicted, actual = rows
-        return float(np.average(np.abs(predicted - actual), weights=weights))
+        return float(np.average(self.values(rows), weights=weights))
 
 
 class RootMeanSquaredError(RegressionMetric):
@@ -224,9 +226,11 @@ class RootMeanSquaredError(RegressionMetric):
 
     bounds = (0.0, math.inf)
 
+    def values(self, rows: tuple[Floats, Floats]) -> Floats:
+        return np.asarray((rows[0] - rows[1]) ** 2)
+
     def statistic(self, rows: tuple[Floats, Floats], weights: Floats) -> float:
-        predicted, actual = rows
-        return float(np.sqrt(np.average((predicted - actual) ** 2, weights=weights)))
+        return float(np.sqrt(np.average(self.values(rows), weights=weights)))
 
 
 class R2(RegressionMetric):

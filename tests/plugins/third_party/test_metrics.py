@@ -97,7 +97,7 @@ def test_they_are_scored_beside_the_scenarios_own(package, table, tiny_model, tm
     assert list(scores) == ["my-package:wrong", "accuracy"]
     wrong = scores["my-package:wrong"]
     assert wrong["value"] == pytest.approx(1 - scores["accuracy"]["value"])
-    assert wrong["low"] < wrong["value"] < wrong["high"]
+    assert wrong["no_interval"] == "under 50 rows"
     assert run.record["headline"] == {"metric": "my-package:wrong", "greater_is_better": False}
     assert run.record["baselines"]["majority"].keys() == scores.keys()
     assert "my-package:wrong" in (run.path / "README.md").read_text()
@@ -160,7 +160,7 @@ def test_each_is_tried(package):
 
 
 def test_the_interval_is_that_of_rows_drawn_again(package):
-    text, truth = ["a", "b", "a", "c", "b", "a"] * 8, ["a", "b", "b", "c", "a", "a"] * 8
+    text, truth = ["a", "b", "a", "c", "b", "a"] * 9, ["a", "b", "b", "c", "a", "a"] * 9
     rows = [({"label": one, "score": 0.5}, other) for one, other in zip(text, truth, strict=True)]
     batches = [([p for p, _ in part], [r for _, r in part]) for part in (rows[:7], rows[7:])]
     (found,) = score({"wrong": run_metrics.load("my-package:wrong")}, batches, seed=3).values()

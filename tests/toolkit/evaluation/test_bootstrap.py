@@ -12,6 +12,7 @@ import pytest
 from toolkit.evaluation import scoring
 from toolkit.evaluation.bootstrap import (
     against_zero,
+    deciding,
     interval,
     resamples_for,
     unit_count,
@@ -64,9 +65,9 @@ def test_an_interval_is_that_of_student_on_the_scale_of_its_bounds() -> None:
 
 
 def test_few_units_make_it_wider() -> None:
-    """The 97.5% quantile of Student's t with 9 degrees of freedom is 2.262, and draws of ten rows
+    """The 97.5% quantile of Student's t with 9 degrees of freedom is 2.262, and draws of ten groups
     vary by nine tenths of the variance."""
-    found = interval(0.0, NORMAL.tolist(), 10, (-math.inf, math.inf))
+    found = interval(0.0, NORMAL.tolist(), 10, (-math.inf, math.inf), 60)
     assert found.high == pytest.approx(2.262 * math.sqrt(10 / 9) * NORMAL.std(), abs=1e-4)
 
 
@@ -76,8 +77,8 @@ def test_few_units_make_it_wider() -> None:
         (0.7, [], 100, (0, 1), "undefined"),
         (0.7, [math.nan] * 5, 100, (0, 1), "undefined"),
         (math.nan, [0.5, 0.6], 100, (0, 1), "undefined"),
-        (0.7, [0.5, 0.6], 9, (0, 1), "under 10 rows"),
-        (0.7, [0.5, 0.6], 49, (0, math.inf), "under 50 rows"),
+        (0.7, [0.5, 0.6], 49, (0, 1), "under 50 rows"),
+        (0.7, [0.5, 0.6], 49, None, "under 50 rows"),
         (1.0, [1.0] * 9, 100, (0, 1), "the same score"),
         (1.0, [0.9, 1.0], 100, (0, 1), "at its bound"),
     ],
@@ -89,26 +90,39 @@ def test_no_interval_where_it_would_say_too_much(value, draws, units, bounds, re
     assert reason in found.reason
 
 
+def test_of_many_rows_ten_groups_are_needed_and_fifty_without_a_bound() -> None:
+    draws = NORMAL.tolist()
+    assert "under 10 groups" in interval(0.7, draws, 9, (0, 1), 400).reason
+    assert not interval(0.7, draws, 10, (0, 1), 400).reason
+    assert "under 50 groups" in interval(0.7, draws, 49, (0, math.inf), 400).reason
+
+
 def test_undefined_draws_are_left_out() -> None:
     draws = NORMAL.tolist()
     assert interval(0.7, [*draws, math.nan], 50, (0, 1)) == interval(0.7, draws, 50, (0, 1))
 
 
-def test_wilson_is_that_of_scipy() -> None:
+def test_wilson_is_that_of_scipy_but_where_nearly_all_are_right() -> None:
     from scipy.stats import binomtest
 
-    for hits, trials in ((30, 30), (0, 7), (29, 30), (300, 1000)):
+    for hits, trials in ((30, 30), (0, 7), (20, 30), (300, 1000)):
         ends = binomtest(hits, trials).proportion_ci(method="wilson")
         assert wilson(hits, trials) == pytest.approx((ends.low, ends.high))
+    ends = binomtest(14, 15).proportion_ci(method="wilson")
+    # 0.0513 is half the 5% quantile of chi-square with two degrees of freedom.
+    assert wilson(14, 15) == pytest.approx((ends.low, 1 - 0.0513 / 15), abs=1e-4)
+    assert wilson(1, 15)[0] == pytest.approx(0.0513 / 15, abs=1e-5)
 
 
-@pytest.mark.parametrize(("rows", "truth"), [(30, 0.99), (30, 0.8), (120, 0.95), (1000, 0.7)])
+@pytest.mark.parametrize(
+    ("rows", "truth"), [(30, 0.99), (15, 0.98), (30, 0.8), (120, 0.95), (1000, 0.7)]
+)
 def test_the_interval_of_a_share_covers_it_as_often_as_it_says(rows: int, truth: float) -> None:
     """Percentiles of the bootstrap cover 26% of the time at 0.99 and 30 rows."""
     hits = np.random.default_rng(rows).binomial(rows, truth, 2000)
     found = {int(n): wilson(int(n), rows) for n in set(hits.tolist())}
     covered = np.mean([found[n][0] <= truth <= found[n][1] for n in hits.tolist()])
-    assert 0.92 <= covered <= 0.98
+    assert 0.92 <= covered <= (0.98 if rows > 15 else 1)
 
 
 def test_a_share_of_groups_that_agree_within_counts_groups() -> None:
@@ -181,3 +195,11 @@ def test_draws_of_other_packages_metrics_are_of_the_same_rows() -> None:
     assert len(found["other"]) == scoring.FOREIGN_RESAMPLES
     assert found["own"][: scoring.FOREIGN_RESAMPLES] == pytest.approx(found["other"])
     assert scoring.draws({"other": ShareRight()}, [], seed=3) == {}
+
+
+def test_rows_that_decide_a_mean_are_counted() -> None:
+    assert deciding(np.array([1.0, -1.0] * 20)) == pytest.approx(40)
+    assert deciding(np.array([100.0, *[0.0] * 999])) < 5
+    assert deciding(np.random.default_rng(0).normal(size=1000)) == pytest.approx(637, rel=0.05)
+    units = np.repeat([0, 1], 20)
+    assert deciding(np.repeat([1.0, -1.0], 20), units) == pytest.approx(2)

@@ -113,7 +113,7 @@ def test_intervals_over_groups_cover_what_they_should_and_those_over_rows_do_not
         for place, of in enumerate((None, units)):
             values = [w @ rows / w.sum() for w in weights(240, 200, 0, of)]
             count, bounds = unit_count(240, of), (-100.0, 100.0)
-            low, high, _ = interval(float(rows.mean()), values, count, bounds)
+            low, high, _ = interval(float(rows.mean()), values, count, bounds, 240)
             covered[place] += low <= 0 <= high
     over_rows, over_groups = covered / worlds
     assert over_rows < 0.7
@@ -122,9 +122,9 @@ def test_intervals_over_groups_cover_what_they_should_and_those_over_rows_do_not
 
 def test_a_row_without_a_value_is_left_out_and_counted():
     nan = float("nan")
-    given = {"predictions": [1.0, 5.0, 3.0] * 10, "references": [0.0, nan, 0.0] * 10}
+    given = {"predictions": [1.0, 5.0, 3.0] * 30, "references": [0.0, nan, 0.0] * 30}
     found = Distance().compute(**given, resamples=None, seed=0)
-    assert (found["distance"], found["rows"]) == (2.0, 20)
+    assert (found["distance"], found["rows"]) == (2.0, 60)
     assert 1.0 <= found["low"] < found["high"] <= 3.0
     alone = by_row(Distance(), given["predictions"], given["references"])
     assert alone.tolist()[:3:2] == [1.0, 3.0]
@@ -140,14 +140,14 @@ def test_a_metric_of_sums():
     pairs = [tuple(zip(*rows[:1], strict=True)), tuple(zip(*rows[1:], strict=True))]
     found = score({"errors": WordErrors()}, pairs, 0)["errors"]
     assert (found["value"], found["rows"]) == (0.5, 2)
-    assert found["no_interval"] == "under 10 rows or groups of rows"
+    assert found["no_interval"] == "under 50 rows"
     nothing = score({"errors": WordErrors()}, [([{"errors": 1}], [[]])], 0)["errors"]
     assert math.isnan(nothing["value"])
     assert nothing["rows"] == 0
 
 
 def test_f1_over_all_rows_is_that_of_the_counts():
-    predictions, references = [["a", "b"], [], ["c"]] * 4, [["a"], ["d"], ["c", "e"]] * 4
+    predictions, references = [["a", "b"], [], ["c"]] * 20, [["a"], ["d"], ["c", "e"]] * 20
     found = SpanF1().compute(predictions=predictions, references=references, resamples=None)
     assert found["span_f1"] == pytest.approx(2 * 2 / (3 + 4))
     assert found["low"] < found["span_f1"] < found["high"]

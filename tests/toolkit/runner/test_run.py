@@ -30,7 +30,7 @@ def test_a_run_learns_and_says_how_sure_it_is(run):
     assert accuracy["value"] > 0.8
     assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
     loss = record["metrics"]["test"]["log_loss"]
-    assert (loss["low"], loss["no_interval"]) == (None, "under 50 rows or groups of rows")
+    assert (loss["low"], loss["no_interval"]) == (None, "under 50 rows")
 
 
 def test_run_json_has_the_keys_that_others_read(run):

@@ -106,7 +106,7 @@ def test_losses_are_means_over_rows(name, rows):
 
 def test_metrics_are_those_of_scikit_learn():
     rng = np.random.default_rng(0)
-    actual, predicted = rng.normal(size=50), rng.normal(size=50)
+    actual, predicted = rng.normal(size=200), rng.normal(size=200)
     expected = {
         "mae": sklearn.metrics.mean_absolute_error,
         "rmse": sklearn.metrics.root_mean_squared_error,

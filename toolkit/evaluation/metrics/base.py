@@ -7,6 +7,7 @@ resample, takes 50 to 170 times as long (3,000 rows of 10 classes), 12 to 70 tim
 from __future__ import annotations
 
 import inspect
+import math
 import os
 import shutil
 import weakref
@@ -19,16 +20,18 @@ import evaluate
 import numpy as np
 import numpy.typing as npt
 from datasets import Features
-from scipy import sparse
 
 from toolkit.errors import UserError
 from toolkit.evaluation.bootstrap import (
-    FEWEST,
+    FEWEST_DECIDING,
+    FEWEST_DRAWN,
     Bounds,
     Groups,
     Interval,
+    deciding,
     interval,
     resamples_for,
+    too_few,
     unit_count,
     weights,
 )
@@ -114,10 +117,18 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
         Wilson's interval, which holds for few rows, and for all right. By default a mean over rows
         each of which is 0 or 1 is a share.
         """
-        plain = type(self).statistic is RowMetric.statistic and isinstance(rows, np.ndarray)
-        if not plain or rows.ndim != 1 or not np.isin(rows, (0, 1)).all():
+        values = self.values(rows)
+        if values is None or not np.isin(values, (0, 1)).all():
             return None
-        return rows, np.ones(len(rows))
+        return values, np.ones(len(values))
+
+    def values(self, rows: Any) -> Array | None:
+        """Return a number for each row whose mean is the value, or rises with it; None if unknown.
+
+        Where hardly any of many rows make up a mean without an upper bound, it gets no interval.
+        """
+        plain = type(self).statistic is RowMetric.statistic and isinstance(rows, np.ndarray)
+        return rows if plain and rows.ndim == 1 else None
 
     def classes(self, rows: Any) -> Any:
         """Return which rows each part of the value rests on, 0/1 of shape (parts, rows) or sparse.
@@ -236,21 +247,14 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
         """
         if (parts := self.share(rows)) is not None:
             return share_interval(*parts, draws, groups)
-        parts = self.classes(rows)
-        if parts is not None and (few := _few(parts, groups)):
+        parts, values = self.classes(rows), self.values(rows)
+        if parts is not None and (few := too_few(parts, groups)):
             return Interval.none(few)
-        return interval(value, draws, unit_count(count, groups), self.bounds)
-
-
-def _few(parts: Any, groups: Groups | None) -> str:
-    """Return how many classes have too few rows, or groups of rows, or ""."""
-    matrix = sparse.csr_array(parts)
-    places = np.split(matrix.indices, matrix.indptr[1:-1])
-    counts = [unit_count(len(of), None if groups is None else groups[of]) for of in places]
-    few = sum(count < FEWEST for count in counts)
-    verb, units = "has" if few == 1 else "have", "rows" if groups is None else "groups of rows"
-    what = f"under {FEWEST} test {units} (the fewest: {min(counts, default=0)})"
-    return f"{few} of {len(counts)} classes {verb} {what}" if few else ""
+        open_ended = self.bounds is not None and self.bounds[1] == math.inf
+        drawn = open_ended and count >= FEWEST_DRAWN
+        if drawn and values is not None and deciding(values, groups) < FEWEST_DECIDING:
+            return Interval.none("a few rows decide the score")
+        return interval(value, draws, unit_count(count, groups), self.bounds, count)
 
 
 def _with_value(rows: Any) -> Array | None:

@@ -107,6 +107,11 @@ class LogLoss(ScoreMetric):
         eps = np.finfo(np.float64).eps
         return np.asarray(-np.log(np.clip(right, eps, 1 - eps)).mean(axis=1))
 
+    def values(self, rows: PreparedScores) -> Array | None:
+        if rows.prepared is None or rows.left_out:
+            return None
+        return np.asarray(rows.prepared)
+
     def classes(self, rows: PreparedScores) -> Array | None:
         """Return the rows of each of two classes: few rows of a rare one decide the mean."""
         if rows.positive is None:
