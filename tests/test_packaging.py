@@ -64,4 +64,5 @@ def test_installed_from_the_wheel_the_default_recipe_runs(wheel, tmp_path):
     assert record["status"] == "finished"
     words = ("majority", "tfidf_logistic_regression")  # the frozen model is about as good
     verdicts = [record["verdicts"][name]["accuracy"]["verdict"] for name in words]
-    assert verdicts == ["better", "better"]
+    assert verdicts[0] == "better"
+    assert verdicts[1] != "worse"
