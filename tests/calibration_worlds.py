@@ -95,7 +95,7 @@ def slices_called_apart(
         found = {}
         for place, part in enumerate(values):
             draws = np.array(list(weights(rows, 200, place))) @ part / rows
-            low, high, _ = interval(float(part.mean()), draws, rows)
+            low, high, *_ = interval(float(part.mean()), draws, rows)
             score = {"value": float(part.mean()), "low": low, "high": high}
             found[str(place)] = {"rows": rows, "accuracy": score}
         gap = clearest(record(slices * rows, slices={"x": found}), "accuracy")

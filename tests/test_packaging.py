@@ -62,7 +62,7 @@ def test_installed_from_the_wheel_the_default_recipe_runs(wheel, tmp_path):
     assert done.returncode == 0, done.stderr
     record = json.loads((tmp_path / "out" / "run.json").read_text())
     assert record["status"] == "finished"
-    words = ("majority", "tfidf_logistic_regression")  # the frozen model is about as good
+    # The frozen model is about as good, on 120 test rows.
+    words = ("majority", "tfidf_logistic_regression")
     verdicts = [record["verdicts"][name]["accuracy"]["verdict"] for name in words]
-    assert verdicts[0] == "better"
-    assert verdicts[1] != "worse"
+    assert verdicts == ["better", "better"]

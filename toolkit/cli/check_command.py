@@ -48,7 +48,6 @@ def _show_job(job: Job, console: Console) -> None:
     """Print the model and rows that a run would use."""
     from toolkit.reporting import overlap
     from toolkit.reporting.terminal import plain
-    from toolkit.reporting.verdicts import visible
 
     loaded = job.loaded
     console.print(f"[bold]{plain(job.name)}[/]: ready to train", highlight=False)
@@ -56,8 +55,7 @@ def _show_job(job: Job, console: Console) -> None:
         f"model: {job.files.id} ({job.files.source}, {job.files.revision[:19]})",
         "rows: " + ", ".join(f"{name} {len(rows):,}" for name, rows in loaded.splits.items()),
         *_classes(job),
-        f"with {_units(job)} test {'groups' if job.loaded.groups else 'rows'} a difference between "
-        f"two models will mostly show from about {visible(_units(job)):.2f} on",
+        _visible(job),
         *overlap.lines(loaded.overlap, loaded.known.record() if loaded.known else None),
         *(f"{split}: {count:,} rows skipped ({reason})"
           for split, reasons in loaded.skipped.items() for reason, count in reasons.items()),
@@ -87,13 +85,17 @@ def _classes(job: Job) -> Iterator[str]:
                        "classes will have no interval")  # fmt: skip
 
 
-def _units(job: Job) -> int:
-    """Return how many test rows, or groups of them, scores are drawn from."""
+def _visible(job: Job) -> str:
+    """Return which difference so many test rows, or groups of them, can show."""
     from toolkit.data import groups
     from toolkit.evaluation.bootstrap import unit_count
+    from toolkit.reporting.verdicts import visible
 
     of = groups.of_columns(job.loaded.groups.get("test", {}))
-    return unit_count(len(job.loaded.splits["test"]), of)
+    count = unit_count(len(job.loaded.splits["test"]), of)
+    what = "rows" if of is None else "groups"
+    return (f"with {count:,} test {what} a difference in shares, such as accuracy, will mostly show "
+            f"from about {visible(count):.2f} on")  # fmt: skip
 
 
 def _show_estimate(found: Estimate, console: Console) -> None:

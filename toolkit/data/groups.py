@@ -20,8 +20,6 @@ from toolkit.plugin_types import Ints
 if TYPE_CHECKING:
     import datasets
 
-    from toolkit.recipe.schema import Recipe
-
 Names = list[str | None]  # the group of each row
 Columns = dict[str, Names]  # column -> the group of each row
 
@@ -37,12 +35,9 @@ def _name(cell: str) -> str:
     return " ".join(unicodedata.normalize("NFC", cell).casefold().split())
 
 
-def named(recipe: Recipe | None) -> list[str]:
-    """Return the columns of groups that a recipe names: for intervals, or for the splits."""
-    if recipe is None:
-        return []
-    data = recipe.data
-    return recipe.report.cluster or [name for name in (data.group or data.split.group,) if name]
+def named(cluster: Sequence[str], *others: str | None) -> list[str]:
+    """Return the columns of groups for intervals: those of `report.cluster`, or the first other."""
+    return list(cluster) or [name for name in others if name][:1]
 
 
 def codes(groups: Sequence[str | None]) -> Ints:
@@ -58,8 +53,9 @@ def of_columns(columns: Mapping[str, Sequence[str | None]]) -> Ints | None:
     return np.stack(found, axis=1) if found else None
 
 
-def notes(found: Mapping[str, Names], column: str) -> Iterator[str]:
+def notes(splits: Mapping[str, Columns], column: str) -> Iterator[str]:
     """Yield what a reader must know of the groups of all splits, by which they are kept apart."""
+    found = {name: columns[column] for name, columns in splits.items()}
     alone = sum(groups.count(None) for groups in found.values())
     if alone:
         yield f"{alone:,} rows have no {column!r}, and each of them counts as a group"

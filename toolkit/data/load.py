@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import datasets
 
     from toolkit.plugin_types import Column
-    from toolkit.recipe.schema import DataSpec
+    from toolkit.recipe.schema import DataSpec, SplitSpec
 
 SHOWN = 5  # cells of a kind that are named
 
@@ -77,39 +77,50 @@ def load_splits(
     for name in checks.unlabelled(raw, roles.required_target) if roles.required_target else ():
         notes.append(f"split {name!r} has no labels (all are -1) and is left out")
         raw.pop(name)
-    raw, unusable = _inspected(raw, plugin if features else None)
+    hooked = plugin if features else None
+    raw, unusable = _inspected(raw, hooked)
     usable, skipped = checks.skip_rows(
         raw, roles.inputs, roles.required_target, spec.on_missing, unusable
     )
-    for name in raw:
-        if name not in usable:
-            count = sum(skipped[name].values())
-            notes.append(f"split {name!r} has no usable row ({count:,} skipped) and is left out")
+    for name in (name for name in raw if name not in usable):
+        count = sum(skipped[name].values())
+        notes.append(f"split {name!r} has no usable row ({count:,} skipped) and is left out")
     skipped |= {name: {**reasons, **skipped.get(name, {})} for name, reasons in dropped.items()}
-    if plugin is not None and features:
-        usable = _derived(usable, plugin)
-    split, target, planned = spec.split, roles.target, list[str]()
-    if not (split.group or split.time):
-        split = split.model_copy(update={"group": spec.group})
-    if plugin is not None and features:
-        split, target, planned[:] = plugin.plan_split(split, target)
+    if hooked is not None:
+        usable = _derived(usable, hooked)
+    split, target, planned = _planned(spec, roles.target, hooked)
     made, more = splits.make_splits(usable, split, target, seed, split.group == spec.group)
     found = measure_overlap(made, roles.inputs, roles.target)
     made = made.remove_columns([name for name in HIDDEN if name in made["train"].column_names])
     split_seed = seed if spec.split.seed is None else spec.split.seed
     way = json.dumps([split.model_dump(), split_seed, spec.on_missing, spec.rename])
     fingerprint = hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest()
-    kept_apart = {str(name): groups.of_rows(rows, spec.group) for name, rows in made.items()
-                  if spec.group}  # fmt: skip
-    more += groups.notes(kept_apart, str(spec.group))
+    if spec.group:
+        more += groups.notes(_groups(made, [spec.group]), spec.group)
     found.notes = [*notes, *planned, *more, *found.notes]
-    columns_of = list(cluster) or [name for name in (spec.group or split.group,) if name]
-    if plugin is not None and features and not columns_of:
-        columns_of = _recurring(made, plugin.clusters())
-    units = {str(name): {column: groups.of_rows(rows, column) for column in columns_of}
-             for name, rows in made.items() if columns_of}  # fmt: skip
-    kept = {"skipped": skipped, "groups": units, **vars(found)}
+    by = groups.named(cluster, spec.group, split.group)
+    if hooked is not None and not by:
+        by = _recurring(made, hooked.clusters())
+    kept = {"skipped": skipped, "groups": _groups(made, by), **vars(found)}
     return LoadedData(splits=made, fingerprint=fingerprint, **kept)
+
+
+def _planned(
+    spec: DataSpec, target: str | None, plugin: Plugin[Any] | None
+) -> tuple[SplitSpec, str | None, Sequence[str]]:
+    """Return how missing splits are made, the column to stratify by, and notes."""
+    split = spec.split
+    if not (split.group or split.time):
+        split = split.model_copy(update={"group": spec.group})
+    return plugin.plan_split(split, target) if plugin is not None else (split, target, ())
+
+
+def _groups(
+    splits: Mapping[str, datasets.Dataset], columns: Sequence[str]
+) -> dict[str, groups.Columns]:
+    """Return split -> column -> the group of each row; {} without columns."""
+    return {str(name): {column: groups.of_rows(rows, column) for column in columns}
+            for name, rows in splits.items() if columns}  # fmt: skip
 
 
 def _recurring(splits: Mapping[str, datasets.Dataset], names: Iterable[str]) -> list[str]:

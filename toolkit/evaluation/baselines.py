@@ -16,7 +16,7 @@ import numpy as np
 
 from toolkit.evaluation import chunks
 from toolkit.evaluation.bootstrap import Groups, unit_count
-from toolkit.evaluation.differences import FEWER_ROWS, difference
+from toolkit.evaluation.differences import FEWER_ROWS, difference, used_fewer
 from toolkit.evaluation.scoring import Draws, Pairs, Scores, score_and_draws
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints, Prediction, Row
 
@@ -138,30 +138,32 @@ def score_baselines(
     verdicts: Verdicts = {}
     end = time.monotonic() + seconds
     for left, baseline in zip(range(len(baselines), 0, -1), baselines, strict=True):
+        name = baseline.name
         if baseline.is_the_model:  # to fit it again would say nothing
-            verdicts[baseline.name] = {}
+            verdicts[name] = {}
             continue
-        with attempt("baseline", baseline.name):
+        with attempt("baseline", name):
             found = baseline.run(data, max(end - time.monotonic(), 0.0) / left)
             order = np.argsort(found.test_rows)  # as the model's, so that draws are paired
             few, given = found.test_rows[order], [found.predictions[place] for place in order]
             pairs = [(given, plugin.references(raw["test"].select(few).to_list()))]
-            keep(baseline.name, few, pairs)
+            keep(name, few, pairs)
             of, own = modules(), None if groups is None else groups[few]
-            scores[baseline.name], draws = score_and_draws(of, pairs, seed, own)
-            used[baseline.name] = {"train": found.train_rows, "test": len(few)}
-            if found.setting:
-                used[baseline.name]["setting"] = found.setting
+            scores[name], draws = score_and_draws(of, pairs, seed, own)
+            used[name] = _used(found)
             if model is not None:
-                fewer = 0 < found.train_rows < len(raw["train"])
-                verdicts[baseline.name] = _verdicts(
-                    of,
-                    model(few),
-                    (scores[baseline.name], draws),
-                    unit_count(len(few), own),
-                    FEWER_ROWS if fewer else "",
-                )
+                units, fewer = unit_count(len(few), own), used_fewer(used[name], len(raw["train"]))
+                baseline_scores = scores[name], draws
+                reason = FEWER_ROWS if fewer else ""
+                verdicts[name] = _verdicts(of, model(few), baseline_scores, units, reason)
     return scores, used, verdicts
+
+
+def _used(found: BaselineResult) -> dict[str, Any]:
+    """Return what run.json has of the rows that a baseline used, and of its setting."""
+    more = {"setting": found.setting or None, "available": found.available}
+    kept = {key: value for key, value in more.items() if value is not None}
+    return {"train": found.train_rows, "test": len(found.test_rows), **kept}
 
 
 def _verdicts(

@@ -30,11 +30,15 @@ Bounds = tuple[float, float]
 
 
 class Interval(NamedTuple):
-    """A 95% interval, or NaN and the reason why there is none."""
+    """A 95% interval, or NaN and the reason why there is none.
+
+    faultless: of a share whose rows are all hits, how many rows (or groups of them) these are.
+    """
 
     low: float
     high: float
     reason: str = ""
+    faultless: int = 0
 
     @classmethod
     def none(cls, reason: str) -> Interval:

@@ -70,3 +70,12 @@ def difference(
         apart = [b - a for a, b in zip(first, second, strict=True)]
         low, high, p = against_zero(value - reference, apart, units)
     return Difference(reference, value, low, high, p, greater_is_better)
+
+
+def used_fewer(used: Mapping[str, Any], train: int) -> bool:
+    """Return whether a baseline was fitted, and on fewer rows than the model sees.
+
+    Args:
+        used: of a baseline, as run.json has it. train: rows of the split.
+    """
+    return bool(0 < used["train"] < used.get("available", train))

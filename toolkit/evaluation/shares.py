@@ -65,16 +65,17 @@ def share_interval(
     found, count = float(np.sum(hits)), float(np.sum(trials))
     if not count:
         return Interval.none("no row counts")
+    units = unit_count(int(count), None if groups is None else groups[np.asarray(trials) > 0])
+    faultless = units if found == count else 0
     if groups is None:
-        return Interval(*wilson(found, count))
-    units = unit_count(int(count), groups[np.asarray(trials) > 0])
+        return Interval(*wilson(found, count), faultless=faultless)
     if units < FEWEST:
         return Interval.none(f"under {FEWEST} groups of rows")
     share, known = found / count, np.asarray(draws, np.float64)
     varies = float(np.nanvar(known)) * units / (units - 1) if len(known) else 0.0
     size = share * (1 - share) / varies if varies > 1e-24 else float(units)
     size = min(count, size)
-    return Interval(*wilson(share * size, size, units=units))
+    return Interval(*wilson(share * size, size, units=units), faultless=faultless)
 
 
 def lower_bound(found: int, rows: int, confidence: float = 0.95) -> float:

@@ -71,13 +71,15 @@ class BaselineData:
 class BaselineResult:
     """Predictions for some test rows (by number), and how many training rows were used.
 
-    setting: of several the one that was chosen on validation, for the report.
+    setting: of several the one that was chosen on validation, for the report. available: how many
+    training rows the model sees, where these are not all.
     """
 
     predictions: list[Prediction]
     test_rows: Ints
     train_rows: int
     setting: str = ""
+    available: int | None = None
 
 
 class Baseline(ABC):

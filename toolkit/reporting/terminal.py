@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from toolkit.evaluation.differences import used_fewer
 from toolkit.reporting import overlap
 from toolkit.reporting.formatting import number, words
 from toolkit.reporting.verdicts import few, sentences
@@ -157,7 +158,7 @@ def warnings(record: Mapping[str, Any]) -> Iterator[str]:
             yield f"{name}: {found['rows']:.0f} of {rows['test']:,} test rows have a value"
     yield from _unseen(record["metrics"]["test"])
     for name, used in record["baseline_rows"].items():
-        if 0 < used["train"] < rows["train"] or used["test"] < rows["test"]:
+        if used_fewer(used, rows["train"]) or used["test"] < rows["test"]:
             yield (
                 f"baseline {name}: fitted on {used['train']:,} of {rows['train']:,} rows, scored "
                 f"on {used['test']:,} of {rows['test']:,} (all would have taken too long)"

@@ -105,7 +105,7 @@ def few(record: Mapping[str, Any]) -> Iterator[str]:
     if group := data.get("group"):
         count, what = group["groups"].get("test", 0), f"groups of {group['column']}"
     if count < FEW_ROWS:
-        yield (f"only {count:,} test {what}: a difference between two models below about "
+        yield (f"only {count:,} test {what}: a difference in shares, such as accuracy, below about "
                f"{visible(count):.2f} will mostly not show")  # fmt: skip
     reasons: dict[str, list[str]] = {}
     for name, found in record["metrics"]["test"].items():

@@ -159,6 +159,7 @@ class RunRecord(OpenModel):
     class Used(OpenModel):
         train: int
         test: int
+        available: int | None = None
         setting: str = ""
 
     class Reload(OpenModel):

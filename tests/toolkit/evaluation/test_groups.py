@@ -113,7 +113,7 @@ def test_intervals_over_groups_cover_what_they_should_and_those_over_rows_do_not
         for place, of in enumerate((None, units)):
             values = [w @ rows / w.sum() for w in weights(240, 200, 0, of)]
             count, bounds = unit_count(240, of), (-100.0, 100.0)
-            low, high, _ = interval(float(rows.mean()), values, count, bounds, 240)
+            low, high, *_ = interval(float(rows.mean()), values, count, bounds, 240)
             covered[place] += low <= 0 <= high
     over_rows, over_groups = covered / worlds
     assert over_rows < 0.7

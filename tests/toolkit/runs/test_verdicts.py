@@ -135,7 +135,9 @@ def test_few_rows_and_scores_without_an_interval_are_told():
     given = record("better", no_interval="under 10 rows", trials=30)
     given["data"]["rows"]["test"] = 30
     found = list(verdicts.few(given))
-    assert "only 30 test rows: a difference between two models below about 0.23" in found[0]
+    assert (
+        "only 30 test rows: a difference in shares, such as accuracy, below about 0.23" in found[0]
+    )
     assert "no error was made, and there may still be up to 10.0% (rule of three)" in found[1]
     assert found[2] == "no interval for accuracy: under 10 rows"
 
@@ -145,7 +147,9 @@ def test_check_says_what_the_test_split_can_show(run, tiny_model):
     words = ["check", "text-classification", "--data", rows, "--model", str(tiny_model)]
     words += ["--no-estimate", "--set", "data.split.test=20"]
     said = " ".join(CliRunner().invoke(cli, words).output.split())
-    assert "with 20 test rows a difference between two models will mostly show from" in said
+    assert (
+        "with 20 test rows a difference in shares, such as accuracy, will mostly show from" in said
+    )
     assert "test is small for its classes: 3 of 3 have under 10 rows" in said
 
 

@@ -224,18 +224,11 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
             result["low"], result["high"] = found.low, found.high
             if found.reason:
                 result["no_interval"] = found.reason
-            result |= self._no_error(rows, of)
+            if found.faultless and self.greater_is_better:
+                result["trials"] = found.faultless
             if draws:
                 result["draws"] = values
         return result
-
-    def _no_error(self, rows: Any, groups: Groups | None) -> dict[str, Any]:
-        """Return of how many rows, or groups of them, all are right; {} where some are not."""
-        parts = self.share(rows) if self.greater_is_better else None
-        if parts is None or not np.sum(parts[1]) or np.sum(parts[0]) < np.sum(parts[1]):
-            return {}
-        count = int(np.sum(parts[1]))
-        return {"trials": unit_count(count, None if groups is None else groups[parts[1] > 0])}
 
     def interval(
         self, rows: Any, value: float, draws: Sequence[float], count: int, groups: Groups | None

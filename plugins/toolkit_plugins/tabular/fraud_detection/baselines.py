@@ -88,7 +88,7 @@ class OnFeatures(Baseline):
             threshold = task.choose(found.scores(task.matrix(task.validation)), task.validation)
         predictions = task.predictions(found.scores(task.matrix(data.test)), threshold)
         rows = len(task.labelled(data.train))
-        return BaselineResult(predictions, np.arange(len(data.test)), rows, found.said)
+        return BaselineResult(predictions, np.arange(len(data.test)), rows, found.said, rows)
 
 
 class Logistic(OnFeatures):

@@ -199,7 +199,7 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         """Return both rates at the threshold, where validation has chosen it."""
         if "threshold" not in self.calibration:
             return {}
-        grouped = bool(groups.named(self.recipe))
+        grouped = self._group is not None
         found = operating_points.table(self.calibration, self.positive, pairs, grouped)
         return {f"Operating point of {self.positive!r}": found}
 
@@ -256,12 +256,21 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
     def _validation(self, scores: Any = None) -> operating_points.Validation:
         """Return what the threshold is chosen on; without scores, what is known before training."""
         assert self.data is not None  # noqa: S101 - the caller has looked
-        split, columns = self.data["validation"], groups.named(self.recipe)
+        split, column = self.data["validation"], self._group
         labels = self.references(split.select_columns([self.options.label]).to_list())
         given = np.zeros(len(labels)) if scores is None else scores
-        codes = groups.codes(groups.of_rows(split, columns[0])) if columns else None
+        codes = groups.codes(groups.of_rows(split, column)) if column else None
         positive = np.array([label == self.positive for label in labels])
         return operating_points.Validation(given, positive, codes)
+
+    @property
+    def _group(self) -> str | None:
+        """The column by which rows are not independent, if the recipe names one."""
+        if self.recipe is None:
+            return None
+        data = self.recipe.data
+        found = groups.named(self.recipe.report.cluster, data.group, data.split.group)
+        return found[0] if found else None
 
     def _check_point(self) -> None:
         """Refuse an operating point that validation cannot choose."""
