@@ -94,8 +94,8 @@ def _visible(job: Job) -> str:
     of = groups.of_columns(job.loaded.groups.get("test", {}))
     count = unit_count(len(job.loaded.splits["test"]), of)
     what = "rows" if of is None else "groups"
-    return (f"with {count:,} test {what} a difference in shares, such as accuracy, will mostly show "
-            f"from about {visible(count):.2f} on")  # fmt: skip
+    said = f"with {count:,} test {what} a difference in shares, such as accuracy, will mostly show"
+    return f"{said} from about {visible(count):.2f} on"
 
 
 def _show_estimate(found: Estimate, console: Console) -> None:

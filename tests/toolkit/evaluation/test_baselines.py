@@ -13,7 +13,7 @@ import pytest
 from toolkit import FittedBaseline
 from toolkit.evaluation import classification_baselines
 from toolkit.evaluation.baselines import FIRST, fit_within, score_baselines
-from toolkit.plugin_types import BaselineData
+from toolkit.plugin_types import BaselineData, BaselineResult
 from toolkit.recipe.library import find_recipe
 from toolkit.runner.prepare import prepare
 from toolkit.runner.score import baseline_seconds
@@ -231,3 +231,28 @@ def test_baselines_resample_groups(job):
     by_rows, by_groups = (scored(job, own, 60.0, groups=g)[0]["nearest"] for g in (None, units))
     assert by_rows["accuracy"]["value"] == by_groups["accuracy"]["value"]
     assert by_rows["accuracy"]["low"] != by_groups["accuracy"]["low"]
+
+
+class OfSome(Nearest):
+    """Fitted on the first 40 rows, of which the model sees as many, or all."""
+
+    def __init__(self, labels, available):
+        super().__init__(labels)
+        self.available = available
+
+    def run(self, data, seconds):
+        few = range(40)
+        fitted = self.fit(data.train.select(few), data.train_prepared.select(few))
+        found = self.predict(fitted, data.test, data.test_prepared)
+        return BaselineResult(found, np.arange(len(data.test)), 40, available=self.available)
+
+
+@pytest.mark.parametrize("available", [None, 40])
+def test_a_baseline_on_fewer_rows_than_the_model_gets_no_verdict(job, available):
+    own = OfSome(job.plugin.data["train"].unique("label"), available)
+    scores, used, _ = scored(job, [own], 60.0)
+    draws = {name: [0.5, 0.6] * 100 for name in scores["nearest"]}
+    how = {"model": lambda rows: (scores["nearest"], draws)}
+    verdict = scored(job, [own], 60.0, **how)[2]["nearest"]["accuracy"]["verdict"]
+    assert (verdict == "fitted on fewer rows") is (available is None)
+    assert used["nearest"].get("available") == available
