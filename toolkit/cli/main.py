@@ -118,17 +118,22 @@ def outcome(arguments: list[str] | None = None) -> int:
         error.show()
         return error.exit_code
     except (KeyboardInterrupt, click.Abort) as error:
+        if isinstance(error.__cause__, EOFError):  # of a library: click takes it for Ctrl-D
+            return _failed(error.__cause__, "--debug" in given)
         if mailbox.speaks(error):
             said = str(error.__cause__ or error)  # click puts its own Abort around it
             click.echo(printable(f"interrupted: {said}" if said else "interrupted"), err=True)
         return INTERRUPTED
     except Exception as error:
-        debug = "--debug" in given
-        if debug:
-            click.echo(printable(traceback.format_exc()), err=True)
-        if mailbox.speaks(error):
-            click.echo(message(error, debug), err=True)
-        return error.exit_code if isinstance(error, ToolkitError) else 1
+        return _failed(error, "--debug" in given)
+
+
+def _failed(error: Exception, debug: bool) -> int:
+    if debug:
+        click.echo(printable("".join(traceback.format_exception(error))), err=True)
+    if mailbox.speaks(error):
+        click.echo(message(error, debug), err=True)
+    return error.exit_code if isinstance(error, ToolkitError) else 1
 
 
 def message(error: Exception, debug: bool = False) -> str:

@@ -62,6 +62,11 @@ class Mailbox:
             key=lambda note: note["time"],
         )
         causes = [note for note in said if not note["lost"]]
+        # Nobody sends SIGKILL to ranks in a failed run but the launcher, after it has asked here.
+        # What others then say of a half-read message (EOFError, say) has as many names as readers.
+        killed = [rank for rank, code in exit_codes.items() if code == -signal.SIGKILL]
+        if killed and not any(note["faults"] or note["smaller"] for note in causes):
+            return End(_killed(min(killed), -signal.SIGKILL))
         if causes:
             return End(causes[0]["text"], causes[0]["faults"], causes[0]["smaller"])
         for rank, code in sorted(exit_codes.items()):

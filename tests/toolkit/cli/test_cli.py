@@ -270,3 +270,14 @@ def test_a_terminal_that_lacks_the_letters_of_the_data(tmp_path):
     assert done.returncode == 0
     assert r"Zürich \U0001f600" in done.stdout
     assert not done.stderr
+
+
+def test_an_end_of_file_inside_a_library_is_a_failure_and_no_interruption(monkeypatch, capsys):
+    """click reads EOFError as Ctrl-D at a prompt; here a reader met the end of a truncated file."""
+
+    def read() -> None:
+        raise EOFError("compressed file ended before the end-of-stream marker")
+
+    monkeypatch.setattr("toolkit.cli.list_command.command.callback", lambda **_: read())
+    assert outcome(["list"]) == 1
+    assert "Failed: EOFError: compressed file ended" in capsys.readouterr().err
