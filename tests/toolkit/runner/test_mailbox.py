@@ -34,4 +34,5 @@ def test_a_mistake_is_the_cause_even_beside_a_killed_rank(say):
     rank, box = say
     rank(0, UserError("there is no column 'labl'"))
     end = box.reason({0: 2, 1: -signal.SIGKILL})
-    assert end.faults and "labl" in end.text
+    assert end.faults
+    assert "labl" in end.text
