@@ -1,7 +1,7 @@
 """Throw what coverage finds interesting at every door: python tests/fuzz.py [SECONDS] [DOOR...].
 
-Needs atheris (`pip install 'toolkit[fuzz]'`). Prints one JSON line: executions by door, and crashes
-with the files that repeat them (`python tests/fuzz.py --repeat DOOR FILE` shows one).
+Needs atheris (`pip install 'finetune-toolkit[fuzz]'`). Prints one JSON line: executions by door,
+and crashes with the files that repeat them (`python tests/fuzz.py --repeat DOOR FILE` shows one).
 """
 
 from __future__ import annotations

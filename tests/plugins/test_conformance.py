@@ -7,7 +7,7 @@ import pytest
 from toolkit import registry
 from toolkit.testing.conformance import check_plugin
 
-BUILT_IN = sorted(e.name for e in registry.entries() if e.distribution == "toolkit")
+BUILT_IN = sorted(e.name for e in registry.entries() if e.distribution == "finetune-toolkit")
 
 
 def test_there_are_built_in_scenarios():

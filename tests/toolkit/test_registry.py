@@ -47,7 +47,7 @@ def install(tmp_path, monkeypatch):
 
 def test_built_in_scenarios_enter_by_the_same_door():
     (entry,) = [e for e in registry.entries() if e.name == "text-classification"]
-    assert entry.distribution == "toolkit"
+    assert entry.distribution == "finetune-toolkit"
     assert issubclass(get("text-classification"), Plugin)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from toolkit.cli.echo import echo
+from toolkit.utils.packages import DISTRIBUTION
 
 if TYPE_CHECKING:
     from toolkit.registry import Entry
@@ -42,7 +43,7 @@ def command() -> None:
 
 
 def _by(distribution: str) -> str:
-    return "" if distribution == "toolkit" else f" (from {distribution})"
+    return "" if distribution == DISTRIBUTION else f" (from {distribution})"
 
 
 def _state(entry: Entry) -> str:

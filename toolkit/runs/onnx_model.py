@@ -12,6 +12,7 @@ from transformers.utils.generic import ModelOutput
 
 from toolkit.errors import UserError
 from toolkit.models.find import weights_digest
+from toolkit.utils.packages import extra
 
 FILE = "model.onnx"
 FACTS = "export.json"
@@ -62,7 +63,7 @@ def require() -> None:
     try:
         import onnxruntime  # noqa: F401
     except ImportError:
-        raise UserError("this needs onnxruntime: pip install 'toolkit[onnx]'") from None
+        raise UserError(f"this needs onnxruntime: {extra('onnx')}") from None
 
 
 def load_export(run: Path, form: str) -> OnnxModel:

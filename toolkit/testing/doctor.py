@@ -14,6 +14,7 @@ from toolkit.errors import ToolkitError
 from toolkit.recipe import library
 from toolkit.testing import isolation
 from toolkit.utils import hardware
+from toolkit.utils.packages import DISTRIBUTION
 from toolkit.utils.text import listing
 
 
@@ -57,7 +58,7 @@ def _requirements(distribution: str) -> Iterator[tuple[Requirement, str, bool]]:
 
 
 def _packages() -> Iterator[DoctorFinding]:
-    for needed, found, fits in _requirements("toolkit"):
+    for needed, found, fits in _requirements(DISTRIBUTION):
         wrong = f"{found}, but needed: {needed.specifier}"
         what = wrong if found else f"missing; pip install '{needed}'"
         yield DoctorFinding(needed.name, found if fits else what, fits)
@@ -93,7 +94,7 @@ def _distributions() -> Iterator[DoctorFinding]:
     entries: dict[tuple[str, str], list[str]] = {}
     for group, category in registry.KINDS.items():
         for entry in registry.entries(group):
-            if entry.distribution not in ("toolkit", "(unknown)"):
+            if entry.distribution not in (DISTRIBUTION, "(unknown)"):
                 named = entries.setdefault((entry.distribution, entry.version), [])
                 named.append(f"{category} {entry.name}")
     for (name, number), named in entries.items():

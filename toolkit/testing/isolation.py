@@ -24,11 +24,11 @@ from toolkit import registry
 from toolkit.errors import ToolkitError
 from toolkit.plugin import get
 from toolkit.registry import Entry
+from toolkit.utils.packages import DISTRIBUTION
 from toolkit.utils.processes import python
 
 SECONDS = 60.0  # torch and transformers take ten, and more from a cold disk
 POLLED = 0.1
-OWN = "toolkit"  # the toolkit's own entries are imported in this process
 #: Group -> the function that describes an entry, or raises what is wrong with it.
 DESCRIBED_BY = {
     "toolkit.plugins": "toolkit.testing.isolation:describe_scenario",
@@ -78,7 +78,7 @@ def everything(seconds: float = SECONDS) -> Iterator[ProbeResult]:
         answers = {
             one: pool.submit(_in_a_process, *one, seconds, ended)
             for one in entries
-            if one[1].distribution != OWN
+            if one[1].distribution != DISTRIBUTION  # our own are imported in this process
         }
         try:
             for one in entries:

@@ -18,6 +18,7 @@ from toolkit.errors import Fault, UserError
 from toolkit.training.trackers import KINDS, FinalResults, Tracker, TrackerTarget, start_tensorboard
 from toolkit.utils import distributed
 from toolkit.utils.distributed_errors import raise_on_all_ranks
+from toolkit.utils.packages import extra
 from toolkit.utils.text import error_line, print_text
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class Trackers:
             try:
                 self.notes[name], log = next(tracker)
             except Exception as error:  # whatever a service and the way to it may raise
-                hint = " (pip install 'toolkit[trackers]')" * isinstance(error, ImportError)
+                hint = f" ({extra('trackers')})" * isinstance(error, ImportError)
                 what = f"{name} cannot be opened: {error_line(error)}{hint}"
                 raise UserError(Fault("training.report_to", what)) from error
             self.opened[name] = tracker, log

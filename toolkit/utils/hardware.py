@@ -8,9 +8,11 @@ from contextlib import suppress
 from importlib.metadata import version
 from typing import Any
 
-#: Packages whose versions can change the result of a run.
+from toolkit.utils.packages import __version__
+
+#: Packages whose versions, beside our own, can change the result of a run.
 PACKAGES = (
-    "toolkit", "torch", "transformers", "datasets", "accelerate", "peft", "evaluate",
+    "torch", "transformers", "datasets", "accelerate", "peft", "evaluate",
     "scikit-learn", "tokenizers", "numpy", "pyarrow", "safetensors",
 )  # fmt: skip
 
@@ -21,8 +23,8 @@ def describe() -> dict[str, Any]:
 
 
 def packages() -> dict[str, str]:
-    """Return the versions of `PACKAGES`."""
-    return {name: version(name) for name in PACKAGES}
+    """Return the versions of the toolkit and of `PACKAGES`."""
+    return {"toolkit": __version__, **{name: version(name) for name in PACKAGES}}
 
 
 def hardware() -> dict[str, Any]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat
 
 from toolkit.errors import UserError
+from toolkit.utils.packages import extra
 
 if TYPE_CHECKING:
     from toolkit_plugins.vision.image_processing import View
@@ -24,7 +25,7 @@ def require_kornia() -> None:
     try:
         import kornia  # noqa: F401
     except ImportError:
-        what = "options.augment needs kornia: pip install 'toolkit[vision]', or set it to null"
+        what = f"options.augment needs kornia: {extra('vision')}, or set it to null"
         raise UserError(what) from None
 
 

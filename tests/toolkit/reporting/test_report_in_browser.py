@@ -1,6 +1,6 @@
 """The report of each scenario in headless Chromium: with scripts on and off, and for everybody.
 
-Needs a Chromium (`apt-get install chromium`) and `pip install 'toolkit[browser]'`.
+Needs a Chromium (`apt-get install chromium`) and `pip install 'finetune-toolkit[browser]'`.
 axe-core is found by AXE (the path of axe.min.js) or below node_modules (`npm i axe-core`).
 """
 

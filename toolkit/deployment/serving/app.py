@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Request, Response
@@ -31,6 +30,7 @@ from toolkit.errors import ToolkitError, UserError
 from toolkit.runs.prediction_files import inline
 from toolkit.utils import jsonable
 from toolkit.utils.files import read_own
+from toolkit.utils.packages import __version__
 
 if TYPE_CHECKING:
     from toolkit.deployment.serving.model import Served
@@ -54,7 +54,7 @@ def application(models: Sequence[Served], settings: ServerSettings) -> FastAPI:
         app.state.hangs = worker.close()
 
     app = FastAPI(
-        title="toolkit", version=version("toolkit"), lifespan=lifespan, docs_url=None,
+        title="toolkit", version=__version__, lifespan=lifespan, docs_url=None,
         redoc_url=None, description="Fine-tuned models: rows in, predictions out.",
     )  # fmt: skip
     for prefix, model in (("", models[0]), *((f"/models/{model.name}", model) for model in models)):

@@ -17,6 +17,7 @@ from toolkit.deployment.serving.settings import ServerSettings
 from toolkit.errors import Fault, UserError
 from toolkit.runs.compute import ComputeConfig
 from toolkit.runs.folder import Run
+from toolkit.utils.packages import extra
 
 if TYPE_CHECKING:
     import uvicorn
@@ -41,7 +42,7 @@ class Server:
             from toolkit.deployment.serving.app import application
             from toolkit.deployment.serving.connection import limited
         except ImportError as error:
-            raise UserError(f"serving needs {error.name}: pip install 'toolkit[serve]'") from None
+            raise UserError(f"serving needs {error.name}: {extra('serve')}") from None
 
         self._socket = _bound(self.settings)
         try:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from toolkit.errors import Fault, RecipeError
 from toolkit.models import structure
 from toolkit.models.methods.lora import Lora
+from toolkit.utils.packages import extra
 
 
 class Qlora(Lora):
@@ -31,7 +32,7 @@ class Qlora(Lora):
         import torch
 
         if importlib.util.find_spec("bitsandbytes") is None:
-            raise _fault("qlora needs bitsandbytes: pip install 'toolkit[qlora]'; lora does not")
+            raise _fault(f"qlora needs bitsandbytes: {extra('qlora')}; lora does not")
         super().check(model)
         if not _linear(model):
             raise _fault(f"{type(model).__name__} has no linear layers in its blocks to quantise")

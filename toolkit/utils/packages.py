@@ -1,0 +1,13 @@
+"""The toolkit as a distribution: its name on the package index, its version, its extras."""
+
+from __future__ import annotations
+
+#: On the package index `toolkit` belongs to another project; command and import name are our own.
+DISTRIBUTION = "finetune-toolkit"
+#: The one place of the version: pyproject.toml reads it here.
+__version__ = "0.2.0"
+
+
+def extra(name: str) -> str:
+    """Return the command that installs an extra of the toolkit."""
+    return f"pip install '{DISTRIBUTION}[{name}]'"
