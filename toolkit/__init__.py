@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toolkit.api import Run, SeedRuns, load_run, run
+    from toolkit.api import Run, SeedRuns, check, evaluate, export, load_run, recipes, run
+    from toolkit.errors import ToolkitError, UserError
     from toolkit.evaluation.baselines import FittedBaseline
     from toolkit.models import pretrained
     from toolkit.plugin import Plugin
@@ -16,23 +17,34 @@ if TYPE_CHECKING:
         Table, TargetColumn, TextColumn, open_file,
     )  # fmt: skip
     from toolkit.recipe.schema import Recipe
+    from toolkit.utils.packages import __version__ as __version__
 
 __all__ = [
     "Baseline", "BaselineData", "BaselineResult", "Box", "Column", "Curve", "FittedBaseline",
     "InputColumn", "LabelColumn", "ListColumn", "ListTargetColumn", "MarkedImage", "MarkedText",
     "NoOptions", "NumberColumn", "ObjectColumn", "Options", "Plugin", "PredictionFile", "Recipe",
     "ReshapedRows", "RowInspection", "Run", "SeedRuns", "Series", "Sound", "Span", "Table",
-    "TargetColumn", "TextColumn", "load_run", "open_file", "pretrained", "run",
+    "TargetColumn", "TextColumn", "ToolkitError", "UserError", "check", "evaluate", "export",
+    "load_run", "open_file", "pretrained", "recipes", "run",
 ]  # fmt: skip
 # Imported when first used, so that `import toolkit` and the listing commands stay fast.
 _HOMES = {
     **dict.fromkeys(__all__, "toolkit.plugin_types"),
-    **dict.fromkeys(("Run", "SeedRuns", "load_run", "run"), "toolkit.api"),
+    **dict.fromkeys(
+        ("Run", "SeedRuns", "check", "evaluate", "export", "load_run", "recipes", "run"),
+        "toolkit.api",
+    ),
+    **dict.fromkeys(("ToolkitError", "UserError"), "toolkit.errors"),
+    "__version__": "toolkit.utils.packages",
     "FittedBaseline": "toolkit.evaluation.baselines",
     "Plugin": "toolkit.plugin",
     "Recipe": "toolkit.recipe.schema",
     "pretrained": "toolkit.models.pretrained",
 }
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

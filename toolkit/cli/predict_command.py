@@ -20,6 +20,11 @@ dtype_option = click.option(
     help="bfloat16 is less precise, and faster if the hardware supports it.",
 )  # fmt: skip
 
+column_option = click.option(
+    "--column", "columns", multiple=True, metavar="NAME=COLUMN",
+    help="COLUMN of the input is what the model knows as NAME; repeatable.",
+)  # fmt: skip
+
 
 @click.command("predict")
 @click.argument("run", type=click.Path(path_type=Path))
@@ -33,13 +38,7 @@ dtype_option = click.option(
 @click.option("--device", "devices", multiple=True, metavar="NAME",
               help="Torch device (cpu, cuda:1); repeat it to share the rows. Default: all GPUs, "
               "or the CPU.")  # fmt: skip
-@click.option(
-    "--column",
-    "columns",
-    multiple=True,
-    metavar="NAME=COLUMN",
-    help="COLUMN of the input is what the model knows as NAME; repeatable.",
-)
+@column_option
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
               help="How the input is read, where not as the run's own data was: data.encoding, "
               "data.delimiter, data.quote, data.escape.")  # fmt: skip
@@ -70,7 +69,7 @@ def command(
     from toolkit.recipe.overrides import overrides
     from toolkit.runs.folder import Run
 
-    changes, names = overrides(settings=settings), _pairs(columns)
+    changes, names = overrides(settings=settings), pairs(columns)
     console = Console(stderr=True, quiet=quiet)
     how = ComputeConfig(**computing)
     found = predict_file.predict(
@@ -81,7 +80,8 @@ def command(
         echo(f"skipped {found.rejected:,} rows, with the reasons in {found.rejected_path}")
 
 
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
+def pairs(texts: Sequence[str]) -> dict[str, str]:
+    """Return NAME -> COLUMN of --column options."""
     found: dict[str, str] = {}
     for text in texts:
         name, equals, column = text.partition("=")

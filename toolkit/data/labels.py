@@ -31,8 +31,8 @@ class ClassLabels:
 
     names: one text per class. multilabel: rows hold lists of classes. coded: the column holds ids
     into `names` (a ClassLabel feature). separator: splits one text into several labels. hot: rows
-    hold a 0 or 1 for each class. written: rows hold lists that are written out as texts.
-    whole: numbers such as 1.0 are the class 1.
+    hold a 0 or 1 for each class; either: some rows may do so. written: rows hold lists that are
+    written out as texts. whole: numbers such as 1.0 are the class 1.
     """
 
     names: tuple[str, ...]
@@ -40,6 +40,7 @@ class ClassLabels:
     coded: bool = False
     separator: str | None = None
     hot: bool = False
+    either: bool = False
     written: bool = False
     whole: bool = False
 
@@ -85,13 +86,24 @@ class ClassLabels:
         """Return the classes of a saved model, by the `id2label` of its config."""
         from transformers import AutoConfig
 
-        names = AutoConfig.from_pretrained(folder).id2label
-        return cls(tuple(names[place] for place in sorted(names)))
+        found = AutoConfig.from_pretrained(folder).id2label
+        names = tuple(str(found[place]) for place in sorted(found))
+        return cls(names, whole=_all_whole(names))
+
+    def of_several(self, separator: str | None) -> ClassLabels:
+        """Return them for rows of any number of labels, however these are written.
+
+        Lists may be texts; those of a 0 or 1 for each class are known by the names of the classes.
+        """
+        numbered = self.names == tuple(map(str, range(len(self.names))))
+        return replace(
+            self, multilabel=True, separator=separator, written=separator is None, either=numbered
+        )
 
     def texts(self, value: Any, column: str = "label") -> list[str]:
         """Return the label texts of one cell: one for a single label, any number for several."""
         cells = self._parts(value)
-        if self.hot:
+        if self.hot or (self.either and _places([cells]) == len(self.names)):
             return [str(place) for place, cell in enumerate(cells) if float(cell)]
         found = [self.names[cell] if self.coded else _text(cell, column) for cell in cells]
         return [WHOLE.sub(r"\1", text) for text in found] if self.whole else found

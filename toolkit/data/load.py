@@ -72,13 +72,13 @@ def load_splits(
     datasets.disable_progress_bars()
     roles = ColumnRoles.of(columns)
     raw, fingerprint, notes, dropped = _read(spec, roles, plugin)
-    raw, more = _check_columns(raw, spec, columns, roles.target, extra_columns or {})
+    raw, more = check_columns(raw, spec, columns, roles.target, extra_columns or {})
     notes += more
     for name in checks.unlabelled(raw, roles.required_target) if roles.required_target else ():
         notes.append(f"split {name!r} has no labels (all are -1) and is left out")
         raw.pop(name)
     hooked = plugin if features else None
-    raw, unusable = _inspected(raw, hooked)
+    raw, unusable = inspected(raw, hooked)
     usable, skipped = checks.skip_rows(
         raw, roles.inputs, roles.required_target, spec.on_missing, unusable
     )
@@ -87,7 +87,7 @@ def load_splits(
         notes.append(f"split {name!r} has no usable row ({count:,} skipped) and is left out")
     skipped |= {name: {**reasons, **skipped.get(name, {})} for name, reasons in dropped.items()}
     if hooked is not None:
-        usable = _derived(usable, hooked)
+        usable = derived(usable, hooked)
     split, target, planned = _planned(spec, roles.target, hooked)
     made, more = splits.make_splits(usable, split, target, seed, split.group == spec.group)
     found = measure_overlap(made, roles.inputs, roles.target)
@@ -96,12 +96,12 @@ def load_splits(
     way = json.dumps([split.model_dump(), split_seed, spec.on_missing, spec.rename])
     fingerprint = hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest()
     if spec.group:
-        more += groups.notes(_groups(made, [spec.group]), spec.group)
+        more += groups.notes(groups_of(made, [spec.group]), spec.group)
     found.notes = [*notes, *planned, *more, *found.notes]
     by = groups.named(cluster, spec.group, split.group)
     if hooked is not None and not by:
-        by = _recurring(made, hooked.clusters())
-    kept = {"skipped": skipped, "groups": _groups(made, by), **vars(found)}
+        by = recurring(made, hooked.clusters())
+    kept = {"skipped": skipped, "groups": groups_of(made, by), **vars(found)}
     return LoadedData(splits=made, fingerprint=fingerprint, **kept)
 
 
@@ -115,7 +115,7 @@ def _planned(
     return plugin.plan_split(split, target) if plugin is not None else (split, target, ())
 
 
-def _groups(
+def groups_of(
     splits: Mapping[str, datasets.Dataset], columns: Sequence[str]
 ) -> dict[str, groups.Columns]:
     """Return split -> column -> the group of each row; {} without columns."""
@@ -123,7 +123,7 @@ def _groups(
             for name, rows in splits.items() if columns}  # fmt: skip
 
 
-def _recurring(splits: Mapping[str, datasets.Dataset], names: Iterable[str]) -> list[str]:
+def recurring(splits: Mapping[str, datasets.Dataset], names: Iterable[str]) -> list[str]:
     """Return the columns that all splits have, and in which values of test come more than once."""
     there = [name for name in dict.fromkeys(names)
              if all(name in rows.column_names for rows in splits.values())]  # fmt: skip
@@ -137,9 +137,17 @@ def _read(
 ) -> tuple[dict[str, datasets.Dataset], str, list[str], dict[str, dict[str, int]]]:
     """Return the splits in the plugin's shape, fingerprint and notes, and what was dropped."""
     raw, fingerprint, notes = read_raw_splits(spec, roles, plugin.file_formats if plugin else ())
-    dropped: dict[str, dict[str, int]] = {}
     if plugin is None:
-        return raw, fingerprint, notes, dropped
+        return raw, fingerprint, notes, {}
+    raw, more, dropped = shaped(raw, plugin, roles)
+    return raw, fingerprint, [*notes, *more], dropped
+
+
+def shaped(
+    raw: dict[str, datasets.Dataset], plugin: Plugin[Any], roles: ColumnRoles
+) -> tuple[dict[str, datasets.Dataset], list[str], dict[str, dict[str, int]]]:
+    """Return splits in the plugin's shape, its notes, and split -> reason -> rows dropped."""
+    notes, dropped = list[str](), dict[str, dict[str, int]]()
     if type(plugin).reshape_rows is not Plugin.reshape_rows:
         raw = valued(raw, marked(plugin.options).values())
     for name, rows in raw.items():
@@ -147,7 +155,7 @@ def _read(
         raw[name], notes = made.rows, [*notes, *made.notes]
         if made.dropped:
             dropped[name] = dict(made.dropped)
-    return raw, fingerprint, notes, dropped
+    return raw, notes, dropped
 
 
 def valued(
@@ -189,7 +197,7 @@ def reshaped(
     return replace(found, rows=whole)
 
 
-def _check_columns(
+def check_columns(
     raw: Mapping[str, datasets.Dataset],
     spec: DataSpec,
     columns: Mapping[str, tuple[str, Column]],
@@ -205,12 +213,12 @@ def _check_columns(
     checks.require_columns(found, wanted)
     found = valued(found, columns.values())
     require_kinds(found, columns)
-    if target is not None:
+    if target is not None and "train" in found:
         checks.require_same_classes(found, target)
     return aligned(found, set(wanted.values()))
 
 
-def _inspected(
+def inspected(
     raw: dict[str, datasets.Dataset], plugin: Plugin[Any] | None
 ) -> tuple[dict[str, datasets.Dataset], dict[str, Mapping[str, Sequence[int]]]]:
     """Return the rows with their likeness as a column, and split -> reason -> unusable rows."""
@@ -228,9 +236,8 @@ def _inspected(
     return raw, {name: one.unusable for name, one in found.items()}
 
 
-def _derived(
-    given: dict[str, datasets.Dataset], plugin: Plugin[Any]
-) -> dict[str, datasets.Dataset]:
+def derived(given: dict[str, datasets.Dataset], plugin: Plugin[Any]) -> dict[str, datasets.Dataset]:
+    """Return splits with the plugin's features, which see the rows of all of them together."""
     import datasets
 
     whole = datasets.concatenate_datasets(list(given.values()))

@@ -43,6 +43,10 @@ class RowHashes:
     exact: Hashes
     normalised: Hashes
 
+    def digest(self) -> str:
+        """Return one hash of all rows as they are, in their order."""
+        return str(xxhash.xxh3_128_hexdigest(self.exact.astype("<u8").tobytes()))
+
     def duplicates(self, alike: bool) -> dict[str, int]:
         """Return how many rows are there again, in either form. alike: whether to use both."""
         forms = {"exact": self.exact, "normalised": self.normalised if alike else self.exact}
@@ -103,7 +107,7 @@ def measure_overlap(
         return found
     near = dict[str, Any]()  # of one kind for all splits
     for name, split in splits.items():
-        found.hashes[name], sketches = _compared(split, inputs)
+        found.hashes[name], sketches = compared(split, inputs)
         found.duplicates[name] = found.hashes[name].duplicates(alike=SAME not in columns)
         if sketches is not None:
             near[name] = sketches
@@ -125,8 +129,7 @@ def measure_overlap(
         found.overlap[f"{first}-{second}"] = counts
         seen[second] = seen.get(second, np.zeros(len(alike), bool)) | alike
     if "test" in found.hashes:
-        inputs_of_test = found.hashes["test"].exact.astype("<u8").tobytes()
-        found.test_digest = str(xxhash.xxh3_128_hexdigest(inputs_of_test))
+        found.test_digest = found.hashes["test"].digest()
         found.overlapping = seen["test"]
     if target is not None and inputs:
         train = found.hashes["train"].normalised
@@ -139,7 +142,7 @@ def _rows_compared(rows: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     return np.linspace(0, rows - 1, min(rows, COMPARED)).astype(np.int64)
 
 
-def _compared(
+def compared(
     split: datasets.Dataset, inputs: Sequence[str]
 ) -> tuple[RowHashes, TextSketches | ImageSketches | None]:
     """Return the hashes of a split's rows, and what near ones are found by, where they can be."""

@@ -81,14 +81,14 @@ def read_prediction_rows(
     folders = media.class_folders(spec.source) if len(roles.files) == 1 else None
     if folders is not None:
         ((column, suffixes),) = roles.files.items()
-        raw = media.files_below(_one_split(folders[0], split, shown), suffixes, column)
+        raw = media.files_below(one_split(folders[0], split, shown), suffixes, column)
         return PredictionRows(raw, raw, media.fingerprint({"rows": raw}, [column]), {}, {})
     own = plugin.file_formats
     plain = spec.model_copy(update={"rename": {}})
     found, contents, _ = read_remote(plain) or read_tables(plain, [], own, ragged)
     faults: list[Fault] = []
-    given = _one_split(found, split, shown)
-    raw = renamed(_chosen(given, columns, shown), spec.rename)
+    given = one_split(found, split, shown)
+    raw = renamed(chosen(given, columns, shown), spec.rename)
     raw, wrong, dropped = in_shape(raw, plugin, Path(shown).parent, shown, faults)
     files = [name for name, mark in marked(plugin.options, "input").values() if mark.files]
     if faults and not all(_are_named(raw, name) for name in files):
@@ -100,7 +100,7 @@ def read_prediction_rows(
     return PredictionRows(raw, given if same else raw, f"{digest}:{reading}", wrong, dropped)
 
 
-def _chosen(rows: datasets.Dataset, columns: Mapping[str, str], shown: str) -> datasets.Dataset:
+def chosen(rows: datasets.Dataset, columns: Mapping[str, str], shown: str) -> datasets.Dataset:
     """Return rows with the chosen columns under the model's names, which none else has then."""
     there = rows.column_names
     lacking = [name for name in columns.values() if name not in there]
@@ -127,7 +127,9 @@ def require_read(columns: Mapping[str, str], plugin: Plugin[Any]) -> None:
         raise RecipeError(faults)
 
 
-def spec_of(source: str, plugin: Plugin[Any], settings: Iterable[tuple[KeyPath, Any]]) -> DataSpec:
+def spec_of(
+    source: str | list[str], plugin: Plugin[Any], settings: Iterable[tuple[KeyPath, Any]]
+) -> DataSpec:
     """Return how a source is read: as the run's own data was, but for what is set.
 
     Args:
@@ -205,7 +207,12 @@ def _are_named(rows: datasets.Dataset, column: str) -> bool:
     return isinstance(kind, dict) and "digest" in kind
 
 
-def _one_split(found: Mapping[str, T], split: str | None, shown: str) -> T:
+def one_split(found: Mapping[str, T], split: str | None, shown: str) -> T:
+    """Return the split that is asked for, or the only one.
+
+    Raises:
+        DataError: there is no such split, or several and none is asked for.
+    """
     name = sources.split_named(split) if split else None
     there = listing(known for known in sources.ALIASES if known in found)
     if split and name not in found:

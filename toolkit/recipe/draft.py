@@ -153,7 +153,7 @@ def root_paths(values: dict[str, Any], folder: Path) -> None:
     if isinstance(data, str | list):
         data = values["data"] = {"source": data}
     if isinstance(data, dict) and "source" in data:
-        data["source"] = _rooted(data["source"], folder)
+        data["source"] = rooted(data["source"], folder)
     if isinstance(model, dict) and model.get("id") is not None:
         model["id"] = _rooted_model(model["id"], folder)
     elif isinstance(model, str):
@@ -163,14 +163,15 @@ def root_paths(values: dict[str, Any], folder: Path) -> None:
 def _rooted_model(name: Any, folder: Path) -> Any:
     # "owner/name" is a Hub id; only an explicit ./ or ../ is a folder beside the recipe.
     here = isinstance(name, str) and (name in (".", "..") or name.startswith(("./", "../")))
-    return _rooted(name, folder) if here else name
+    return rooted(name, folder) if here else name
 
 
-def _rooted(source: Any, folder: Path) -> Any:
+def rooted(source: Any, folder: Path) -> Any:
+    """Return the paths of a source absolute: relative ones are below `folder`."""
     if isinstance(source, list):
-        return [_rooted(item, folder) for item in source]
+        return [rooted(item, folder) for item in source]
     if isinstance(source, dict):
-        return {key: _rooted(item, folder) for key, item in source.items()}
+        return {key: rooted(item, folder) for key, item in source.items()}
     if not isinstance(source, str) or not source or NOT_TEXT.search(source):
         return source
     if source.startswith(("hub:", "plugin:")):

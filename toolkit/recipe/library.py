@@ -38,6 +38,11 @@ class Listed:
     path: Path
     distribution: str
 
+    @property
+    def description(self) -> str:
+        """What the recipe says that it does."""
+        return description(self.path)
+
 
 def core_folder() -> Path:
     """Return the folder of the toolkit's own recipes: in the installed package, or beside it."""

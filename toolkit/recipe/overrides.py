@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from toolkit.recipe.yaml_text import DEEPEST, brief, construct
 
 
 def overrides(
-    data: str | Path | None = None,
+    data: str | Path | list[str] | Mapping[str, str | list[str]] | None = None,
     model: str | Path | None = None,
     method: str | None = None,
     settings: Iterable[str] = (),
@@ -28,7 +28,7 @@ def overrides(
     """
     found: list[tuple[KeyPath, Any]] = []
     if data is not None:
-        found.append((("data", "source"), str(data)))
+        found.append((("data", "source"), str(data) if isinstance(data, Path) else data))
     if model is not None:
         found.append((("model",), _resolved_folder(str(model))))
     if method is not None:

@@ -23,7 +23,9 @@ def lines(pairs: Pairs | None, known: Mapping[str, Any] | None) -> Iterator[str]
     Args:
         pairs, known: as run.json has them below `data`.
     """
-    yield f"overlap: {_counts(pairs)}" if pairs else f"overlap: {UNMEASURED}: no rows were compared"
+    if pairs or not known:
+        unmeasured = f"{UNMEASURED}: no rows were compared"
+        yield f"overlap: {_counts(pairs) if pairs else unmeasured}"
     if known:
         models = " and ".join(known["models"])
         count = f"{known['test']:,}" if known["test"] else "none"

@@ -14,7 +14,7 @@ from toolkit.evaluation.differences import used_fewer
 from toolkit.reporting import overlap
 from toolkit.reporting.formatting import number, words
 from toolkit.reporting.verdicts import few, sentences
-from toolkit.runs.folder import Run
+from toolkit.runs.folder import EVALUATES, Run
 from toolkit.utils.text import listing, printable
 
 SPLITS = {
@@ -105,9 +105,12 @@ def run_facts(record: Mapping[str, Any]) -> Iterator[str]:
     yield from overlap.lines(data["overlap"], data.get("known"))
     if settings := baseline_settings(record):
         yield f"baselines: {settings}"
-    if "parameters" in record:
+    if "parameters" in record and EVALUATES not in record:
         count = record["parameters"]
         yield f"trained: {count['trained']:,} of {count['all']:,} parameters"
+    if EVALUATES in record:
+        yield f"time: {speed['total_seconds']:.1f} s"
+        return
     yield f"reload: {reload['compared']:,} predictions compared, {reload['different']} different"
     devices = record.get("devices")
     if devices is not None and devices["processes"] > 1:

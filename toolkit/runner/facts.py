@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
-from toolkit.data import groups
+from toolkit.data import LoadedData, groups
 from toolkit.models import adapters, methods
 from toolkit.reporting import card_facts
 from toolkit.runner.join import lone_process_note
@@ -24,18 +23,7 @@ def before_training(job: Job) -> dict[str, Any]:
         "recipe": job.name,
         "scenario": job.recipe.scenario,
         "model": {name: getattr(job.files, name) for name in ("id", "revision", "source")},
-        "data": {
-            "source": job.recipe.data.source,
-            "fingerprint": loaded.fingerprint,
-            "test_digest": loaded.test_digest,
-            "rows": {str(name): len(rows) for name, rows in loaded.splits.items()},
-            "skipped": loaded.skipped,
-            "overlap": loaded.overlap,
-            "known": loaded.known.record() if loaded.known else None,
-            "duplicates": loaded.duplicates,
-            "group": _groups(job),
-            "notes": loaded.notes,
-        },
+        "data": data(loaded, job.recipe.data.source),
         "devices": devices(job),
         "headline": best and {"metric": best[0], "greater_is_better": best[1]},
         "seed": job.recipe.seed,
@@ -44,10 +32,26 @@ def before_training(job: Job) -> dict[str, Any]:
     }
 
 
-def _groups(job: Job) -> dict[str, Any] | None:
+def data(loaded: LoadedData, source: Any) -> dict[str, Any]:
+    """Return what run.json holds about the rows."""
+    return {
+        "source": source,
+        "fingerprint": loaded.fingerprint,
+        "test_digest": loaded.test_digest,
+        "rows": {str(name): len(rows) for name, rows in loaded.splits.items()},
+        "skipped": loaded.skipped,
+        "overlap": loaded.overlap,
+        "known": loaded.known.record() if loaded.known else None,
+        "duplicates": loaded.duplicates,
+        "group": _groups(loaded),
+        "notes": loaded.notes,
+    }
+
+
+def _groups(loaded: LoadedData) -> dict[str, Any] | None:
     """Return which columns name the groups, and how many each split has, the fewest of them."""
     columns = {name: {column: len(set(groups.codes(of))) for column, of in found.items()}
-               for name, found in job.loaded.groups.items()}  # fmt: skip
+               for name, found in loaded.groups.items()}  # fmt: skip
     if not columns:
         return None
     fewest = {name: min(counts.values()) for name, counts in columns.items()}
@@ -101,7 +105,7 @@ def speed(job: Job, trained: Trained) -> dict[str, Any]:
     share = (trained.steps - trained.start) / max(trained.steps, 1) if trained.start else 1.0
     rows = len(job.prepared["train"]) * (trained.epochs * share if trained.steps else 1)
     pure = seconds["train"] if trained.seconds is None else trained.seconds
-    total = time.monotonic() - job.clock.started
+    total = job.clock.spent()
     return {
         "train_seconds": seconds["train"],
         "train_samples_per_second": rows / max(pure, 1e-9),

@@ -57,6 +57,10 @@ class Clock:
         finally:
             self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
 
+    def spent(self) -> float:
+        """Return the seconds since the clock was made."""
+        return time.monotonic() - self.started
+
 
 @dataclass
 class Job:

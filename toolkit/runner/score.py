@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from toolkit.data import groups
+from toolkit.data import LoadedData, groups
 from toolkit.evaluation import run_metrics
 from toolkit.evaluation.baselines import Attempt, Verdicts, score_baselines
 from toolkit.evaluation.bootstrap import Groups
@@ -19,7 +19,8 @@ from toolkit.evaluation.predicting import predict
 from toolkit.evaluation.scoring import Draws, Pairs, Scores, score, score_and_draws
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import Figure, Ints
-from toolkit.runner.prepare import Job
+from toolkit.recipe.schema import Recipe
+from toolkit.runner.prepare import Clock
 from toolkit.runs.folder import read_predictions
 from toolkit.runs.writer import RunWriter
 from toolkit.utils import distributed
@@ -27,11 +28,22 @@ from toolkit.utils import distributed
 if TYPE_CHECKING:
     import datasets
 
+
 BASELINE_SECONDS = 300.0  # for all baselines together, or the training time where that is longer
 SLICE_VALUES = 20  # of a slice column, the most frequent ones
 
 
-def evaluate(job: Job, folder: RunWriter) -> tuple[dict[str, Scores], dict[str, Any], Draws]:
+class Scored(Protocol):
+    """A plugin with its model, and the rows that it is scored on: a `Job`, or an evaluation."""
+
+    recipe: Recipe
+    plugin: Plugin[Any]
+    loaded: LoadedData
+    prepared: dict[str, datasets.Dataset]
+    clock: Clock
+
+
+def evaluate(job: Scored, folder: RunWriter) -> tuple[dict[str, Scores], dict[str, Any], Draws]:
     """Predict test once, and score it: whole, without overlapping rows, and by slices.
 
     The last value are the draws of the whole. Ranks but the first do their share of the predicting,
@@ -70,17 +82,17 @@ def evaluate(job: Job, folder: RunWriter) -> tuple[dict[str, Scores], dict[str, 
     return metrics, slices, draws
 
 
-def _of_test(job: Job, file: Path, mask: Any = None) -> tuple[Scores, Draws]:
+def _of_test(job: Scored, file: Path, mask: Any = None) -> tuple[Scores, Draws]:
     units, modules = _groups(job, "test"), run_metrics.modules(job.plugin)
     of = units if units is None or mask is None else units[mask]
     return score_and_draws(modules, read_predictions(file, mask), job.recipe.seed, of)
 
 
-def _groups(job: Job, split: str) -> Groups | None:
+def _groups(job: Scored, split: str) -> Groups | None:
     return groups.of_columns(job.loaded.groups.get(split, {}))
 
 
-def _positive_class(job: Job) -> str | None:
+def _positive_class(job: Scored) -> str | None:
     """Return the positive one of two classes, where a metric of the plugin has been given it."""
     for module in run_metrics.modules(job.plugin).values():
         name: str | None = getattr(getattr(module, "encoding", None), "pos_label", None)
@@ -89,7 +101,7 @@ def _positive_class(job: Job) -> str | None:
     return None
 
 
-def calibrate(job: Job) -> None:
+def calibrate(job: Scored) -> None:
     """Let the plugin choose on validation what it chooses there, the same on every rank."""
     plugin = job.plugin
     if "validation" not in job.prepared or type(plugin).calibrate is Plugin.calibrate:
@@ -100,13 +112,13 @@ def calibrate(job: Job) -> None:
     )
 
 
-def figures(job: Job, folder: RunWriter) -> Mapping[str, Figure]:
+def figures(job: Scored, folder: RunWriter) -> Mapping[str, Figure]:
     """Return the plugin's curves and images of the test predictions."""
     file = folder.path / "predictions.jsonl"
     return job.plugin.figures(p for found, _ in read_predictions(file) for p in found)
 
 
-def tables(job: Job, folder: RunWriter) -> dict[str, Any]:
+def tables(job: Scored, folder: RunWriter) -> dict[str, Any]:
     """Return the plugin's tables of the test predictions, as run.json has them."""
     batches = read_predictions(folder.path / "predictions.jsonl")
     found = job.plugin.tables(pair for batch in batches for pair in zip(*batch, strict=True))
@@ -116,7 +128,7 @@ def tables(job: Job, folder: RunWriter) -> dict[str, Any]:
     }
 
 
-def _predicted(job: Job, split: str) -> Iterator[tuple[list[Any], list[Any]]]:
+def _predicted(job: Scored, split: str) -> Iterator[tuple[list[Any], list[Any]]]:
     raw, size = job.loaded.splits[split], job.recipe.training.get("per_device_eval_batch_size", 64)
     for batch in predict(job.plugin, job.plugin.model, raw, job.prepared[split], size):
         rows = raw.select(range(batch.start, batch.start + len(batch.predictions)))
@@ -137,7 +149,7 @@ def baseline_seconds(train_seconds: float) -> float:
 
 
 def baselines(
-    job: Job, folder: RunWriter, own: tuple[Scores, Draws], attempt: Attempt
+    job: Scored, folder: RunWriter, own: tuple[Scores, Draws], attempt: Attempt
 ) -> tuple[dict[str, Scores], dict[str, dict[str, Any]], Verdicts]:
     """Score the plugin's baselines, and compare the model with each on the same test rows.
 
@@ -155,7 +167,7 @@ def baselines(
         folder.write_predictions(pairs, baseline=name, rows=few.tolist())
 
     modules = partial(run_metrics.modules, job.plugin)
-    seconds, of = baseline_seconds(job.clock.seconds["train"]), _groups(job, "test")
+    seconds, of = baseline_seconds(job.clock.seconds.get("train", 0.0)), _groups(job, "test")
     return score_baselines(
         job.plugin, job.prepared, modules, seconds, job.recipe.seed, of, attempt,
         model=model, keep=keep,

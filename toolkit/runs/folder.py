@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import Prediction
 
 BATCH = 1000
+#: The key of an evaluation's record that names the run whose model it has scored.
+EVALUATES = "evaluates"
 
 
 def home(name: str) -> Path:
@@ -119,6 +121,18 @@ class Run:
 
     def __repr__(self) -> str:
         return f"Run({str(self.path)!r}, status={self.status!r})"
+
+
+def run_of(path: Path) -> Path:
+    """Return the folder of the run that an evaluation is of; of a run that is its own."""
+    about = (readable(path / "run.json") or {}).get(EVALUATES)
+    place = about.get("run") if isinstance(about, dict) else None
+    if not isinstance(place, str):
+        return path
+    found = Path(os.path.normpath(path.absolute() / place))
+    if not (found / "run.json").is_file():
+        raise UserError(f"{path} is an evaluation of {found}, which is no longer there")
+    return found
 
 
 def last_unfinished(

@@ -14,10 +14,12 @@ from toolkit.models.auto import load_saved
 from toolkit.models.outside import require_inert
 from toolkit.plugin import get
 from toolkit.plugin.blame import blamed
+from toolkit.plugin_types import columns
 from toolkit.recipe import library
 from toolkit.runs.compute import ComputeConfig
-from toolkit.runs.folder import Run
+from toolkit.runs.folder import Run, run_of
 from toolkit.runs.saved_model import require_unchanged
+from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     import datasets
@@ -57,6 +59,25 @@ class Predictor:
             return []
         with blamed(self.plugin):
             return self.predictions(self.plugin.add_features(self.dataset(rows)))
+
+    def rows(self, given: Any) -> list[Mapping[str, Any]]:
+        """Return what a caller gives as rows as dicts: a table, dicts, or values of one column.
+
+        Raises:
+            UserError: values alone, for a model that reads several columns, or none of these.
+        """
+        from toolkit.data.in_memory import table_of
+
+        if not isinstance(given, list | tuple):
+            found: list[Mapping[str, Any]] = table_of(given, "rows").to_pylist()
+            return found
+        if all(isinstance(row, Mapping) for row in given):
+            return list(given)
+        names = list(columns(self.plugin.options, "input").values())
+        if len(names) != 1:
+            what = f"this model reads {listing(names)}: give each row as a dict of these"
+            raise DataError(Fault("rows", what))
+        return [row if isinstance(row, Mapping) else {names[0]: row} for row in given]
 
     def dataset(self, rows: Sequence[Mapping[str, Any]]) -> datasets.Dataset:
         """Return rows as a dataset; raises as `predict` does."""
@@ -132,6 +153,7 @@ def plugin_of(run: Path) -> Plugin[Any]:
     Raises:
         UserError: the folder holds no recipe.yaml or no model, or another than the run has saved.
     """
+    run = run_of(run)
     for needed in ("recipe.yaml", "model"):
         if not (run / needed).exists():
             raise UserError(f"{run} holds no {needed}: the run did not get that far")

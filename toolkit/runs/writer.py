@@ -52,7 +52,7 @@ class RunWriter:
         Raises:
             UserError: `out` holds files, or another process is writing to it.
         """
-        path = out or _fresh(home(name))
+        path = out or fresh(home(name))
         with _writable(path):
             if path.exists() and not path.is_dir():
                 raise UserError(f"--out {path} is a file; name a new or empty folder")
@@ -243,7 +243,8 @@ def _occupied(path: Path) -> str:
     return f"--out {path} is not empty ({there}){hint}; name a new or empty folder"
 
 
-def _fresh(base: Path) -> Path:
+def fresh(base: Path) -> Path:
+    """Return a new folder below `base`, named by the time."""
     stamp = time.strftime("%Y-%m-%d_%H-%M-%S")
     paths = (base / (f"{stamp}_{again}" if again else stamp) for again in count())
     return next(path for path in paths if not path.exists())

@@ -49,7 +49,7 @@ class ClassificationPlugin(TaskPlugin[OptionsT]):
             train = self.data["train"]
             return ClassLabels.of(train, self.target, multilabel=several, separator=separator)
         saved = ClassLabels.saved(self.model_path)
-        return replace(saved, multilabel=several, separator=separator)
+        return saved.of_several(separator) if several else saved
 
     @property
     def head(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from toolkit.reporting import examples, images, prediction_arrays, templates, te
 from toolkit.reporting.formatting import sentence, words
 from toolkit.reporting.html import failures, headline, provenance, training, trust
 from toolkit.reporting.html.parts import Picture
-from toolkit.runs.folder import Run
+from toolkit.runs.folder import EVALUATES, Run
 from toolkit.training import log_history
 from toolkit.utils.files import write_atomically
 from toolkit.utils.pictures import FORMATS
@@ -112,7 +112,7 @@ def _page(
         headline.section(record, list(terminal.warnings(record))),
         failures.section(record, reading, kept, pictures),
         trust.section(record, reading, dict(_curves(run, record))),
-        training.section(record, log_history.read(run)),
+        *([] if EVALUATES in record else [training.section(record, log_history.read(run))]),
         provenance.section(record, name, recipe),
     ]
     return templates.render("page.html.jinja", record=record, sections=sections)

@@ -10,6 +10,7 @@ from typing import Any
 from toolkit.reporting.formatting import NONE, cut, number, words
 from toolkit.reporting.html.parts import Code, Section, Table
 from toolkit.reporting.overlap import FORMS, MEANING, UNMEASURED, lines
+from toolkit.runs.folder import EVALUATES, run_of
 from toolkit.utils.text import printable_line
 
 RECIPE = 20_000  # characters of the recipe that are shown
@@ -26,11 +27,10 @@ def section(record: Mapping[str, Any], run: Path, recipe: str) -> Section:
         f"The saved model was reloaded in a fresh process: {reload['compared']:,} predictions "
         f"compared, {same}.",
     ]
-    quoted = shlex.quote(printable_line(run))
     overlap = [[pair, *(_count(counts.get(form)) for form in FORMS)]
                for pair, counts in (data["overlap"] or {}).items()]  # fmt: skip
     if data.get("known"):
-        answer += list(lines(data["overlap"], data["known"]))[1:]
+        answer.append(list(lines(data["overlap"], data["known"]))[-1])
     rows = [[split, count, sum(data["skipped"].get(split, {}).values()),
              data["duplicates"].get(split, {}).get("normalised", 0)]
             for split, count in data["rows"].items()]  # fmt: skip
@@ -38,13 +38,22 @@ def section(record: Mapping[str, Any], run: Path, recipe: str) -> Section:
     if rest > 0:
         recipe = f"{recipe[:RECIPE]}\n… ({rest:,} more characters in recipe.yaml)"
     return Section("ran", "What exactly ran?", answer, [
-        Code("Repeat it", f"toolkit rerun {quoted}\ntoolkit run {quoted}/recipe.yaml"),
+        Code("Repeat it", _again(record, run)),
         Table("Rows", ["split", "used", "skipped", "duplicates kept"], rows),
         Table("Overlap between splits", ["splits", *FORMS.values()],
               overlap or [["all", *[UNMEASURED] * len(FORMS)]], MEANING),
         Table("Data, machine and versions", ["", ""], list(_facts(record))),
         Code("The whole recipe, with all defaults", recipe, folded=True),
     ])  # fmt: skip
+
+
+def _again(record: Mapping[str, Any], run: Path) -> str:
+    """Return the command that does it again."""
+    quoted = shlex.quote(printable_line(run))
+    if EVALUATES in record:
+        source = shlex.quote(printable_line(record["data"]["source"]))
+        return f"toolkit evaluate {shlex.quote(printable_line(run_of(run)))} {source}"
+    return f"toolkit rerun {quoted}\ntoolkit run {quoted}/recipe.yaml"
 
 
 def _count(rows: int | None) -> str | int:
