@@ -31,7 +31,7 @@ from toolkit.runner.prepare import Clock, find_base, import_libraries, load_rows
 from toolkit.runner.resolve import marked_columns, resolve_recipe
 from toolkit.runs.compute import ComputeConfig
 from toolkit.runs.folder import EVALUATES, Run
-from toolkit.runs.predictor import load_predictor
+from toolkit.runs.predictor import KEPT, load_predictor
 from toolkit.runs.writer import RunWriter, fresh
 from toolkit.utils import hardware
 from toolkit.utils.logging import quiet_libraries
@@ -68,12 +68,16 @@ class Reading:
 
 @dataclass
 class _Evaluation:
-    """What `score` scores. train: the run's own splits, or why they cannot be had."""
+    """What `score` scores.
+
+    reader: the plugin that has read the run's own rows, with the new ones as its test split; or why
+    these cannot be had.
+    """
 
     recipe: Recipe
     plugin: Plugin[Any]
     loaded: LoadedData
-    train: LoadedData | str
+    reader: Plugin[Any] | str
     clock: Clock
     prepared: dict[str, datasets.Dataset] = field(default_factory=dict)
 
@@ -140,13 +144,12 @@ def _prepared(
     with clock.phase("data"):
         loaded = _new_rows(plugin, recipe, source, reading)
         note_seen(loaded, str(run.path), known_inputs.read(plugin.model_path))
-        train: LoadedData | str = "not asked for"
-        train = _training_rows(run, recipe) if baselines else train
-        _bring_together(plugin, loaded, train)
+        reader = _reader(run, recipe)
+        plugin = _bring_together(plugin, loaded, reader)
         loaded.notes += _unknown_classes(plugin, loaded)
     with clock.phase("prepare"), blamed(plugin):
         prepared = {"test": plugin.prepare(loaded.splits["test"], "test")}
-    return _Evaluation(recipe, plugin, loaded, train, clock, prepared)
+    return _Evaluation(recipe, plugin, loaded, reader, clock, prepared)
 
 
 def _new_rows(plugin: Plugin[Any], recipe: Recipe, source: Source, reading: Reading) -> LoadedData:
@@ -175,31 +178,42 @@ def _one_source(sources: Mapping[str, str | list[str]], split: str | None) -> st
     return sources[split]
 
 
-def _training_rows(run: Run, recipe: Recipe) -> LoadedData | str:
-    """Return the run's splits, read again by its recipe; or why they cannot be had."""
+def _reader(run: Run, recipe: Recipe) -> Plugin[Any] | str:
+    """Return a plugin with the run's splits, read again; or why these cannot be had."""
     _, plugin = resolve_recipe(find_recipe(str(run.path / "recipe.yaml")))
     try:
         loaded = load_rows(recipe, plugin)
     except UserError as error:
         return f"cannot be read ({error.faults[0] if error.faults else error})"
-    same = loaded.fingerprint == run.record["data"]["fingerprint"]
-    return loaded if same else "have changed since"
+    if loaded.fingerprint != run.record["data"]["fingerprint"]:
+        return "have changed since"
+    plugin.data = loaded.splits
+    return plugin
 
 
-def _bring_together(plugin: Plugin[Any], loaded: LoadedData, train: LoadedData | str) -> None:
-    """Give the plugin its data, with the new rows as test; their classes in the form of train."""
+def _bring_together(
+    saved: Plugin[Any], loaded: LoadedData, reader: Plugin[Any] | str
+) -> Plugin[Any]:
+    """Return the plugin that scores: with the saved model and, where it can be had, the run's data.
+
+    The new rows are its test split, their classes in the form that train has.
+    """
     import datasets
 
-    target = next(iter(columns(plugin.options, "target").values()), None)
-    own = train.splits["train"].features if isinstance(train, LoadedData) else {}
+    target = next(iter(columns(saved.options, "target").values()), None)
+    before = {} if isinstance(reader, str) else dict(reader.data or {})
     new = loaded.splits["test"]
     if target in new.column_names:
-        new = like_train(new, str(target), own.get(target))
+        train = before.get("train")
+        new = like_train(new, str(target), train and train.features.get(target))
     loaded.splits = datasets.DatasetDict(test=new)
-    if isinstance(train, LoadedData):
-        before = {name: rows for name, rows in train.splits.items() if name != "test"}
-        train.splits = datasets.DatasetDict({**before, "test": new})
-        plugin.data = train.splits
+    if isinstance(reader, str):
+        return saved
+    reader.data = datasets.DatasetDict({**before, "test": new})
+    kept = {name: getattr(saved, name) for name in KEPT}
+    return reader.with_(
+        model_path=saved.model_path, processor=saved.processor, model=saved.model, **kept
+    )
 
 
 def _unknown_classes(plugin: Plugin[Any], loaded: LoadedData) -> Iterator[str]:
@@ -258,12 +272,12 @@ def _score_and_report(
         folder.write(tables=score.tables(found, folder))
     scores, rows, verdicts = {}, {}, {}
     with phase("baselines"):
-        if isinstance(found.train, LoadedData):
+        if not isinstance(found.reader, str) and baselines:
             console.print("fitting the baselines", style="dim")
             own = (metrics["test"], draws)
-            scores, rows, verdicts = _baselines(run, found, folder, own, optional)
+            scores, rows, verdicts = _baselines(found, folder, own, optional)
         elif baselines:
-            found.loaded.notes.append(f"no baselines: the run's training rows {found.train}")
+            found.loaded.notes.append(f"no baselines: the run's training rows {found.reader}")
     notes = {**folder.record["data"], "notes": found.loaded.notes}
     folder.write(metrics=metrics, slices=slices, baselines=scores, baseline_rows=rows,
                  verdicts=verdicts, data=notes, speed=_speed(found.clock))  # fmt: skip
@@ -272,7 +286,6 @@ def _score_and_report(
 
 
 def _baselines(
-    run: Run,
     found: _Evaluation,
     folder: RunWriter,
     own: tuple[Scores, Draws],
@@ -282,18 +295,17 @@ def _baselines(
 
     They start from the pretrained model, as in the run, and not from the fine-tuned one.
     """
-    train = found.train
-    assert isinstance(train, LoadedData)  # noqa: S101 - the caller has looked
+    reader = found.reader
+    assert not isinstance(reader, str)  # noqa: S101 - the caller has looked
     scores: Any = ({}, {}, {})
     with attempt("baselines", "all"):
-        recipe, plugin = resolve_recipe(find_recipe(str(run.path / "recipe.yaml")))
-        base = find_base(recipe)
-        plugin.model_path, plugin.data = base.path, train.splits
+        base = find_base(found.recipe)
+        kept = {name: getattr(found.plugin, name) for name in KEPT}
+        plugin = reader.with_(model_path=base.path, model=found.plugin.model, **kept)
         with loading(f"model {base.id!r} ({base.path}) cannot be loaded"), blamed(plugin):
             plugin.processor = plugin.load_processor()
-        plugin.statistics, plugin.calibration = found.plugin.statistics, found.plugin.calibration
-        plugin.model = found.plugin.model
-        prepared = {str(n): plugin.prepare(rows, str(n)) for n, rows in train.splits.items()}
+        data = plugin.data or {}
+        prepared = {str(name): plugin.prepare(rows, str(name)) for name, rows in data.items()}
         job = replace(found, plugin=plugin, prepared=prepared)
         scores = score.baselines(job, folder, own, attempt)
     return scores
