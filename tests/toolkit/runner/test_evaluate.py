@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from unittest.mock import ANY
 
+import pandas as pd
 import pytest
 
+from toolkit import UserError, load_run
 from toolkit.cli.main import outcome
 from toolkit.data.in_memory import source_of
 from toolkit.recipe.library import find_recipe
+from toolkit.reporting import html
 from toolkit.runner.evaluate import evaluate
 from toolkit.runner.prepare import load_rows
 from toolkit.runner.resolve import resolve_recipe
@@ -83,3 +87,119 @@ def test_payments_are_scored_as_they_are_predicted(copied, tmp_path):
     assert found.record["baselines"]
     assert found.record["figures"]
     assert not found.record["failed_parts"]
+    assert found.record["data"]["known"]["test"] == 0
+    assert found.record["data"]["group"]["columns"] == {"test": ANY}
+
+
+@pytest.fixture
+def lines(finished):
+    """The texts of a run's splits: {"train": [...], ...}."""
+    return {
+        name: rows.to_list() for name, rows in own_splits(finished("text-classification")).items()
+    }
+
+
+def test_rows_that_the_model_has_seen_are_counted_and_scored_without(copied, lines):
+    run = copied("text-classification")
+    found = evaluate(run, source_of([*lines["test"], *lines["train"][:7]]), baselines=False)
+    assert found.record["data"]["known"] == {"models": [str(run.path)], "test": 8}  # test has one
+    assert numbers(found.metrics["test_without_overlap"]) == pytest.approx(
+        numbers(run.metrics["test_without_overlap"]), abs=1e-5
+    )
+    assert "baselines" not in " ".join(found.record["data"]["notes"])
+
+
+def test_a_file_of_training_rows_is_no_test(copied, lines):
+    with pytest.raises(UserError, match=r"all 140 rows are known to .* would measure memory"):
+        evaluate(copied("text-classification"), source_of(lines["train"]))
+
+
+def test_without_the_run_s_rows_the_baselines_are_said_to_be_missing(finished, copied, lines):
+    run = copied("text-classification")
+    recipe = (run.path / "recipe.yaml").read_text()
+    folder = str(finished("text-classification").path.parent / "in")
+    assert folder in recipe
+    (run.path / "recipe.yaml").write_text(recipe.replace(folder, f"{folder}-gone"))
+    found = evaluate(run, source_of(lines["test"]))
+    assert numbers(found.metrics["test"]) == pytest.approx(numbers(run.metrics["test"]), abs=1e-5)
+    assert found.record["baselines"] == {}
+    (note,) = (n for n in found.record["data"]["notes"] if "no baselines" in n)
+    assert "no baselines: the run's training rows cannot be read" in note
+    assert "there is no such file" in note or "gone" in note
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_classes_come_as_codes_or_as_texts(copied, lines, gone, tmp_path):
+    run = copied("text-classification")
+    if gone:
+        text = (run.path / "recipe.yaml").read_text()
+        (run.path / "recipe.yaml").write_text(text.replace("/in", "/gone"))
+    names = ["tool", "bird", "fruit"]  # in another order than the model's
+    import datasets
+
+    features = datasets.Features(
+        text=datasets.Value("string"), label=datasets.ClassLabel(names=names)
+    )
+    rows = [{"text": row["text"], "label": names.index(row["label"])} for row in lines["test"]]
+    coded = datasets.Dataset.from_list(rows, features=features)
+    found = evaluate(run, source_of(coded), baselines=False)
+    assert found.metrics["test"]["accuracy"] == run.metrics["test"]["accuracy"]
+    assert "no slices by 'n': the rows have no such column" in found.record["data"]["notes"]
+
+
+def test_classes_that_the_run_lacks_count_as_wrong_and_are_told(copied, lines):
+    run = copied("text-classification")
+    rows = [{**row, "label": "cloud"} if place < 5 else row
+            for place, row in enumerate(lines["test"])]  # fmt: skip
+    found = evaluate(run, source_of(rows), baselines=False)
+    notes = " ".join(found.record["data"]["notes"])
+    assert "test has classes that the run lacks, counted as wrong: 'cloud' (5)" in notes
+    unknown = [{**row, "label": "cloud"} for row in lines["test"]]
+    with pytest.raises(UserError, match="no label is a class of the run: cloud; the classes are"):
+        evaluate(run, source_of(unknown), baselines=False)
+
+
+def test_evaluations_are_reported_and_compared_like_runs(copied, lines, capsys):
+    run = copied("text-classification")
+    one = evaluate(run, source_of(lines["test"]), run.path.parent / "elsewhere", baselines=False)
+    two = evaluate(run, source_of(lines["test"]), baselines=False)
+    assert outcome(["compare", str(one.path), str(two.path)]) == 0
+    assert outcome(["compare", str(run.path), str(two.path)]) == 0
+    assert "0 rows changed" in capsys.readouterr().out
+    page = html.write(two, run.path.parent / "page.html").read_text()
+    assert f"toolkit evaluate {run.path}" in page
+    assert "How did training go?" not in page
+    assert outcome(["evaluate", str(two.path), "x.csv"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "message"),
+    [
+        ("texts,label\na,b\n", [], "there is no column 'text'. Did you mean 'texts'?"),
+        ("text\na\n", [], "there is no column 'label'"),
+        ("text,label\n,bird\n", [], "no row can be used: 1 with empty text"),
+        ("text,label\na,bird\n", ["--column", "text=txt"], "has no column 'txt'"),
+        ("text,label\na,bird\n", ["--column", "txt=text"], "the model reads no column 'txt'"),
+        ("text,label\na,bird\n", ["--set", "training.seed=1"], "is not read here"),
+        ("text,label\na,bird\n", ["--split", "dev"], "--split: 'dev' is none of train"),
+        ("text,label\na,bird\n", ["--device", "cuda:9"], "device cuda:9: is not here"),
+    ],
+)
+def test_a_mistake_gets_one_message_and_leaves_nothing(
+    finished, tmp_path, rows, options, message, capsys
+):
+    run = finished("text-classification").path
+    before = sorted(run.rglob("*"))
+    (tmp_path / "rows.csv").write_text(rows)
+    assert outcome(["evaluate", str(run), str(tmp_path / "rows.csv"), *options]) == 2
+    assert message in capsys.readouterr().err
+    assert sorted(run.rglob("*")) == before
+
+
+def test_from_python(copied, lines, capsys):
+    run = load_run(copied("text-classification").path)
+    rows = pd.DataFrame(lines["test"]).rename(columns={"text": "message"})
+    found = run.evaluate(rows, columns={"text": "message"}, baselines=False)
+    assert found.metrics["test"]["accuracy"] == run.metrics["test"]["accuracy"]
+    found.summary()
+    assert "rows: train 140, test 41" in capsys.readouterr().out

@@ -50,7 +50,10 @@ class FraudDetection(Plugin[FraudOptions]):
         if self.processor is not None:  # a saved model knows its columns
             self.schema = self.processor.schema
             inputs.require(rows, self.schema)
-            return features.with_history(rows, self.schema, self.options.history)
+            found = features.with_history(rows, self.schema, self.options.history)
+            # With labels they are scored, and compared with the rows that the model has seen.
+            labelled = self.schema.label in rows.column_names
+            return same_rows.with_keys(found, self.schema) if labelled else found
         split_time = self.recipe.data.split.time if self.recipe else None
         self.schema = resolve(to_frame(rows), self.options, split_time)
         found = features.with_history(rows, self.schema, self.options.history)
