@@ -48,8 +48,14 @@ def test_the_pages_examples_run(tmp_path, monkeypatch, tiny_model, hub, capsys):
     assert len(cells) == PAGE.count("```") // 2
     assert values[1] == tmp_path / "tickets-run" / "report.html"
     assert values[1].is_file()
-    assert "options.label" in capsys.readouterr().out
-    assert set(values[3][0]) == {"label", "score", "scores"}
+    said = capsys.readouterr().out
+    assert "options.label" in said
+    assert "text-classification: ready to train" in said
+    assert len(values[4]) == 5
+    assert set(values[4][0]) == {"label", "score", "scores"}
+    assert values[5]["test"] > 0  # most of these rows were in train
+    assert names["by_time"].record["data"]["rows"]["test"] == 40
+    assert (names["folder"] / "model.onnx").is_file()
     assert hub.place("ann/tickets")
     assert values[-1] == "finished"
     assert names["seeds"].metrics["accuracy"]["deviation"] >= 0
@@ -84,7 +90,10 @@ def test_the_notebooks_cells_run_with_the_starter_model(tmp_path, monkeypatch):
     cells = ["".join(c["source"]) for c in NOTEBOOK["cells"] if c["cell_type"] == "code"]
     names = {}
     values = executed(cells, names)
-    shown = [value for value in values if hasattr(value, "_repr_html_")]
+    shown = [value for value in values if isinstance(value, toolkit.Run)]
     assert "best baseline" in shown[0]._repr_html_()
-    assert [one["label"] for one in names["answers"]] == ["delivery", "payment"]
+    assert names["run"].metrics["test"]["accuracy"]["low"] > 0.6
+    assert names["evaluation"].metrics["test"]["accuracy"]["value"] > 0.7
+    assert names["evaluation"].record["baselines"]
+    assert [one["label"] for one in names["answers"]] == ["delivery", "billing"]
     assert names["answer"]["label"] == "delivery"
