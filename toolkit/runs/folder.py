@@ -22,12 +22,13 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import Prediction
 
 BATCH = 1000
+HOME = Path("runs")  # of all runs that are not given a folder
 
 
 def home(name: str) -> Path:
     """Return the folder of a recipe's runs; a recipe's file may be called `...yaml`."""
     parts = (part if part.strip(".") else "_" for part in name.split("/"))
-    return Path("runs", *parts)
+    return HOME.joinpath(*parts)
 
 
 def read_predictions(
