@@ -20,7 +20,7 @@ def command(limit: float | None) -> None:
 
     failed = False
     for finding in doctor.findings(limit or isolation.SECONDS):
-        failed |= not finding.good
+        failed |= finding.good is False
         echo_check(finding.good, f"{finding.what}: {finding.detail}")
     if failed:
         raise SystemExit(1)

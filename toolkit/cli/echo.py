@@ -12,7 +12,8 @@ def echo(text: object) -> None:
     click.echo(printable(text))
 
 
-def echo_check(good: bool, text: object) -> None:
-    """Print the result of a check: ok or FAIL, and its text."""
-    mark = click.style("ok  ", fg="green") if good else click.style("FAIL", fg="red")
+def echo_check(good: bool | None, text: object) -> None:
+    """Print the result of a check: ok, FAIL, or - for what is optional and absent; and its text."""
+    mark = "-   " if good is None else click.style("ok  ", fg="green")
+    mark = click.style("FAIL", fg="red") if good is False else mark
     click.echo(f"{mark} {printable(text)}")

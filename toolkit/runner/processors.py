@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from toolkit.utils.files import flush
+from toolkit.utils.files import settle
 
 FOLDER = "processor"
 
@@ -19,8 +19,7 @@ def keep(processor: Any, run: Path) -> None:
     if processor is not None and not (run / FOLDER).exists():
         partial = run / f"{FOLDER}.partial"
         processor.save_pretrained(partial)
-        for path in (*partial.rglob("*"), partial):
-            flush(path)
+        settle(partial)
         os.replace(partial, run / FOLDER)
 
 

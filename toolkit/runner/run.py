@@ -42,7 +42,7 @@ from toolkit.runner.resume import (
     unneeded,
 )
 from toolkit.runs import verify
-from toolkit.runs.folder import Run, resume_command
+from toolkit.runs.folder import HOME, Run, resume_command
 from toolkit.runs.predictor import KEPT
 from toolkit.runs.writer import RunWriter
 from toolkit.training import tracking
@@ -91,7 +91,7 @@ def run(
                 print_text(console, note, "yellow")
             tracked = folder.record.get("trackers", {})
             with tracking.open_trackers(
-                job.arguments, job.name, folder.path, tracked, folder.write
+                job.arguments, job.name, folder.path, tracked, folder.write, HOME
             ) as trackers:
                 _train_and_report(job, folder, console, shutdown)
                 if distributed.is_main():

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
 BATCH = 1000
 #: The key of an evaluation's record that names the run whose model it has scored.
 EVALUATES = "evaluates"
+HOME = Path("runs")  # of all runs that are not given a folder
 
 
 def home(name: str) -> Path:
     """Return the folder of a recipe's runs; a recipe's file may be called `...yaml`."""
     parts = (part if part.strip(".") else "_" for part in name.split("/"))
-    return Path("runs", *parts)
+    return HOME.joinpath(*parts)
 
 
 def read_predictions(

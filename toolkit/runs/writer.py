@@ -20,7 +20,7 @@ from toolkit.runs.record import SCHEMA_VERSION
 from toolkit.runs.restore import RECIPE, SETTINGS, recipe_text, restore
 from toolkit.training.checkpoints import SIDE
 from toolkit.utils import jsonable, locks
-from toolkit.utils.files import PARTIAL, flush, write_atomically, writing
+from toolkit.utils.files import PARTIAL, settle, write_atomically, writing
 from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
@@ -158,9 +158,7 @@ class RunWriter:
         if self.silent:
             return
         self.remove(RELOAD)
-        for path in (*self.path.rglob("*"), self.path):
-            if path.is_file() or path.is_dir():
-                flush(path)
+        settle(self.path)
         self.write(status="finished")
         self.ended = True
         self.tidy(*unneeded)

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
-from importlib.metadata import requires, version
-
-from packaging.requirements import Requirement
 
 from toolkit import registry
 from toolkit.errors import ToolkitError
 from toolkit.recipe import library
-from toolkit.testing import isolation
+from toolkit.testing import installation, isolation
+from toolkit.testing.installation import DoctorFinding
 from toolkit.utils import hardware
 from toolkit.utils.packages import DISTRIBUTION
 from toolkit.utils.text import listing
-
-
-@dataclass(frozen=True)
-class DoctorFinding:
-    """One thing looked at, and whether it is as it should be."""
-
-    what: str
-    detail: str
-    good: bool = True
 
 
 def findings(seconds: float = isolation.SECONDS) -> Iterator[DoctorFinding]:
@@ -34,7 +22,7 @@ def findings(seconds: float = isolation.SECONDS) -> Iterator[DoctorFinding]:
         seconds: that each entry of another package may take to import.
     """
     yield DoctorFinding("python", platform.python_version())
-    yield from _packages()
+    yield from installation.findings()
     yield _hardware()
     yield _hub()
     yield from _distributions()
@@ -44,24 +32,6 @@ def findings(seconds: float = isolation.SECONDS) -> Iterator[DoctorFinding]:
         if probed.good and probed.group == registry.GROUP:
             working.add(probed.entry.name)
     yield from _recipes(working)
-
-
-def _requirements(distribution: str) -> Iterator[tuple[Requirement, str, bool]]:
-    """Yield what a distribution requires without extras, the version installed, if it fits."""
-    for needed in map(Requirement, requires(distribution) or ()):
-        if needed.marker is None or needed.marker.evaluate({"extra": ""}):
-            try:
-                found = version(needed.name)
-                yield needed, found, needed.specifier.contains(found, prereleases=True)
-            except ImportError:
-                yield needed, "", False
-
-
-def _packages() -> Iterator[DoctorFinding]:
-    for needed, found, fits in _requirements(DISTRIBUTION):
-        wrong = f"{found}, but needed: {needed.specifier}"
-        what = wrong if found else f"missing; pip install '{needed}'"
-        yield DoctorFinding(needed.name, found if fits else what, fits)
 
 
 def _hardware() -> DoctorFinding:
@@ -105,7 +75,7 @@ def _distributions() -> Iterator[DoctorFinding]:
 
 def _unmet(distribution: str) -> Iterator[str]:
     try:
-        for needed, found, fits in _requirements(distribution):
+        for needed, found, fits in installation.requirements(distribution):
             if not fits:
                 installed = f"; installed is {found}" if found else ", which is not installed"
                 yield f"requires {needed}{installed}"

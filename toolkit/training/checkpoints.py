@@ -21,7 +21,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import xxhash
 
-from toolkit.utils.files import flush
+from toolkit.utils.files import flush, settle
 
 MANIFEST = "complete.json"
 RECORD = "began.json"  # the run's record, by which its folder can be made whole
@@ -61,8 +61,7 @@ def commit(written: Path, folder: Path) -> Path:
     files = [path for path in sorted(written.rglob("*")) if path.is_file()]
     manifest = {str(p.relative_to(written)): [p.stat().st_size, _digest(p)] for p in files}
     (written / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
-    for path in (written, *written.rglob("*")):
-        flush(path)
+    settle(written)
     return _move(written, folder)
 
 

@@ -15,12 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+STORE = "mlflow.db"
+MLFLOW_RUNS = ("MLFLOW_RUN_ID", "MLFLOW_NESTED_RUN")  # variables that say which run to log to
+
 
 @dataclass(frozen=True)
 class TrackerTarget:
-    """Where a run is tracked; `before` is what run.json says of the tracker, if it is resumed."""
+    """Where a run is tracked; `before` is what run.json says of the tracker, if it is resumed.
+
+    logs: the run's own folder. place: of a store that all runs started here share.
+    """
 
     logs: Path
+    place: Path
     title: str
     recipe: str
     project: str
@@ -64,11 +71,11 @@ def _tensorboard(target: TrackerTarget) -> Tracker:
 def _mlflow(target: TrackerTarget) -> Tracker:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # not a line for each of its tables
-    mlflow, logs, artifacts, status = _module("mlflow"), target.logs, None, "FAILED"
-    joined = mlflow.active_run() is not None
-    own_store = not joined and not mlflow.is_tracking_uri_set()
-    # The Trainer's callback would start a run that is named there a second time.
-    named = None if joined else os.environ.pop("MLFLOW_RUN_ID", None)
+    mlflow, artifacts, status = _module("mlflow"), None, "FAILED"
+    outer = mlflow.active_run()
+    own_store = outer is None and not mlflow.is_tracking_uri_set()
+    # The Trainer's callback would start a run that is named there a second time, or one below ours.
+    aside = {name: os.environ.pop(name) for name in MLFLOW_RUNS if name in os.environ}
 
     def log(final: FinalResults) -> None:
         tracker.log({re.sub(r"[^\w\-. /]", "_", k, flags=re.A): v for k, v in final.scores.items()})
@@ -78,24 +85,36 @@ def _mlflow(target: TrackerTarget) -> Tracker:
 
     try:
         if own_store:
-            logs.mkdir(exist_ok=True)
-            mlflow.set_tracking_uri(f"sqlite:///{(logs / 'mlflow.db').as_posix()}")
-            artifacts = (logs / "mlflow-artifacts").as_uri()
-        tracker = _module("accelerate.tracking").MLflowTracker(
-            target.recipe, artifacts, target.before.get("run_id") or named, run_name=target.title
-        )
-        if not joined:
-            tracker.start()
+            store = _store(target)
+            mlflow.set_tracking_uri(f"sqlite:///{store.as_posix()}")
+            artifacts = store.with_name("mlflow-artifacts").as_uri()
         where = re.sub(r"//[^/@]*@", "//", mlflow.get_tracking_uri())  # without a password
+        before = target.before.get("run_id") if target.before.get("uri") == where else None
+        tracker = _module("accelerate.tracking").MLflowTracker(
+            target.recipe, artifacts, before or aside.get("MLFLOW_RUN_ID"), run_name=target.title
+        )
+        if outer is None:
+            tracker.start()
+        else:  # below the user's own run, in its experiment: each has its own parameters
+            experiment = outer.info.experiment_id
+            mlflow.start_run(before, experiment, run_name=target.title, nested=True)
         status = yield {"uri": where, "run_id": mlflow.active_run().info.run_id}, log
     finally:  # leave MLflow as it was found
-        if not joined:
+        if mlflow.active_run() is not outer:
             mlflow.flush_async_logging()
             mlflow.end_run(status)
         if own_store:
             mlflow.set_tracking_uri(None)
-        if named is not None:
-            os.environ["MLFLOW_RUN_ID"] = named
+        os.environ.update(aside)
+
+
+def _store(target: TrackerTarget) -> Path:
+    """Return the file of MLflow's store: one for all runs, or the one that a resumed run is in."""
+    begun = Path(str(target.before.get("uri", "")).removeprefix("sqlite:///"))
+    if begun.name == STORE and begun.is_file():
+        return begun
+    target.place.mkdir(parents=True, exist_ok=True)
+    return target.place.resolve() / STORE
 
 
 def _wandb(target: TrackerTarget) -> Tracker:

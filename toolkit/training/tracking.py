@@ -44,8 +44,8 @@ def missing(name: str) -> str:
 class Trackers:
     """The open trackers of one run."""
 
-    def __init__(self, write: Callable[..., None]) -> None:
-        self.write, self.notes = write, dict[str, Any]()
+    def __init__(self, write: Callable[..., None], place: Path) -> None:
+        self.write, self.place, self.notes = write, place, dict[str, Any]()
         self.opened = dict[str, tuple[Tracker, Callable[[FinalResults], None]]]()
 
     def open(self, arguments: Any, recipe: str, folder: Path, before: Mapping[str, Any]) -> None:
@@ -60,7 +60,9 @@ class Trackers:
         self.notes["name"] = title
         for name in names:
             last = before.get(name, {})
-            target = TrackerTarget(folder / LOGS, title, recipe, arguments.project, last)
+            target = TrackerTarget(
+                folder / LOGS, self.place, title, recipe, arguments.project, last
+            )
             tracker = KINDS[name](target)
             try:
                 self.notes[name], log = next(tracker)
@@ -103,19 +105,24 @@ class Trackers:
 
 @contextmanager
 def open_trackers(
-    arguments: Any, recipe: str, folder: Path, before: Mapping[str, Any], write: Callable[..., None]
+    arguments: Any,
+    recipe: str,
+    folder: Path,
+    before: Mapping[str, Any],
+    write: Callable[..., None],
+    place: Path,
 ) -> Iterator[Trackers]:
     """Open the trackers of a run (on the rank that writes), and close them as it ends.
 
     Args:
         arguments: of the Trainer; they get the run's name. recipe: its name. folder: the run's.
         before: what run.json has under "trackers", if the run is resumed. write: takes
-            `trackers=...` into run.json.
+            `trackers=...` into run.json. place: of a store that all runs started here share.
 
     Raises:
         UserError: a tracker cannot be opened; nothing has been trained.
     """
-    trackers, status = Trackers(write), "FAILED"
+    trackers, status = Trackers(write, place), "FAILED"
     try:
         with raise_on_all_ranks():
             if distributed.is_main():

@@ -86,6 +86,26 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
+def settle(folder: Path) -> None:
+    """Have the system write all of a folder to the disk, readable to whom the umask allows it.
+
+    Libraries write some files (weights, by safetensors) so that their owner alone can read them.
+
+    Raises:
+        OSError: it cannot, as the disk is full or damaged.
+    """
+    probe = aside(folder / "mode")
+    with os.fdopen(os.open(probe, _NEW, 0o666)) as file:  # the umask itself is the process's
+        usual = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+    probe.unlink()
+    for path in (*folder.rglob("*"), folder):
+        mode = path.lstat().st_mode
+        if stat.S_ISREG(mode) and usual & ~mode:
+            path.chmod(stat.S_IMODE(mode) | usual)
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            flush(path)
+
+
 def not_own(folder: Path) -> Iterator[tuple[Path, str]]:
     """Yield what a folder holds that is no file or folder of its own, and what it is.
 

@@ -6,6 +6,16 @@ from __future__ import annotations
 DISTRIBUTION = "finetune-toolkit"
 #: The one place of the version: pyproject.toml reads it here.
 __version__ = "0.2.0"
+#: Extras that a user may want -> what they are for; those of pyproject.toml but for development.
+EXTRAS = {
+    "starter": "a pretrained sentence encoder that needs no Hub",
+    "vision": "image-classification",
+    "tabular": "fraud-detection",
+    "serve": "toolkit serve",
+    "onnx": "toolkit export --to onnx and int8",
+    "qlora": "method qlora",
+    "trackers": "training.report_to: tensorboard, mlflow",
+}
 
 
 def extra(name: str) -> str:

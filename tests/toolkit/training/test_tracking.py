@@ -158,11 +158,22 @@ def mlflow_of(record):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.slow
-def test_mlflow_has_scores_params_and_files_and_a_resumed_run_is_the_same_run(tmp_path, tiny_model):
+@pytest.fixture
+def needs_mlflow(tmp_path, monkeypatch):
+    """Start in a folder of its own, where MLflow can keep a store."""
     for needed in ("mlflow", "sqlalchemy", "alembic"):
         if importlib.util.find_spec(needed) is None:
             pytest.skip(f"{needed} (extra `trackers`) is not installed")
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    return here
+
+
+@pytest.mark.slow
+def test_mlflow_has_scores_params_and_files_and_a_resumed_run_is_the_same_run(
+    tmp_path, tiny_model, needs_mlflow
+):
     asked = arguments(tmp_path, tiny_model, report_to=["mlflow"])
     out = tmp_path / "out"
     assert killed("step", 6, [*asked, "--out", str(out)]) < 0
@@ -180,14 +191,74 @@ def test_mlflow_has_scores_params_and_files_and_a_resumed_run_is_the_same_run(tm
     assert found["metrics"]["baselines/majority/accuracy"] == pytest.approx(majority)
     assert found["params"]["toolkit.model"] == str(tiny_model)
     assert {"report.html", "README.md", "recipe.yaml"} <= set(found["files"])
-    assert (out / "logs" / "mlflow.db").exists()
+    assert record["trackers"]["mlflow"]["uri"] == f"sqlite:///{needs_mlflow}/runs/mlflow.db"
 
 
 @pytest.mark.slow
-def test_a_store_that_cannot_be_opened_is_told_before_training(tmp_path, tiny_model):
-    for needed in ("mlflow", "sqlalchemy", "alembic"):
-        if importlib.util.find_spec(needed) is None:
-            pytest.skip(f"{needed} (extra `trackers`) is not installed")
+def test_runs_of_one_place_are_in_one_store_and_a_resumed_run_stays_in_its_own(
+    tmp_path, tiny_model, needs_mlflow, monkeypatch
+):
+    asked = arguments(tmp_path, tiny_model, report_to=["mlflow"], num_train_epochs=1)
+    assert alone([*asked, "--out", str(tmp_path / "one")]).returncode == 0
+    assert killed("step", 3, [*asked, "--out", str(tmp_path / "two")]) < 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    assert alone([*asked, "--out", str(tmp_path / "two"), "--resume"]).returncode == 0
+    found = [mlflow_of(toolkit.load_run(tmp_path / name).record) for name in ("one", "two")]
+    assert [(one["status"], one["runs"]) for one in found] == [("FINISHED", 2)] * 2
+    assert not list(elsewhere.iterdir())
+
+
+NESTED = """
+import json, sys
+import mlflow
+import toolkit
+data, model, out, store = sys.argv[1:]
+mlflow.set_tracking_uri(store)
+mlflow.set_experiment("mine")
+with mlflow.start_run() as outer:
+    for rate in (0.001, 0.005):
+        toolkit.run("text-classification", data=data, model=model, out=f"{out}/{rate}", settings={
+            "training.report_to": "mlflow", "training.num_train_epochs": 1,
+            "training.learning_rate": rate, "report.metrics": ["accuracy"]})
+        assert mlflow.active_run() is outer
+    mlflow.log_param("mine", 1)
+runs = mlflow.search_runs(search_all_experiments=True, output_format="list")
+print(json.dumps([{
+    "outer": outer.info.run_id,
+    "experiment": outer.info.experiment_id, "of": run.info.experiment_id,
+    "below": run.data.tags.get("mlflow.parentRunId"), "status": run.info.status,
+    "rate": run.data.params.get("learning_rate"), "accuracy": run.data.metrics.get("test/accuracy"),
+} for run in runs]))
+"""
+
+
+@pytest.mark.slow
+def test_runs_within_an_active_run_of_mlflow_have_their_own_parameters_and_scores(
+    tmp_path, tiny_model, needs_mlflow
+):
+    arguments(tmp_path, tiny_model)
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", NESTED, str(tmp_path / "rows.csv"), str(tiny_model),
+         str(tmp_path), f"sqlite:///{tmp_path}/own.db"],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "Changing param values" not in done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    below = {run["rate"]: run for run in found if run["below"] == run["outer"]}
+    assert set(below) == {"0.001", "0.005"}
+    for rate, run in below.items():
+        record = toolkit.load_run(tmp_path / rate).record
+        assert run["accuracy"] == pytest.approx(record["metrics"]["test"]["accuracy"]["value"])
+        assert (run["of"], run["status"]) == (run["experiment"], "FINISHED")
+    assert not (needs_mlflow / "runs").exists()
+
+
+@pytest.mark.slow
+def test_a_store_that_cannot_be_opened_is_told_before_training(tmp_path, tiny_model, needs_mlflow):
     asked = arguments(tmp_path, tiny_model, report_to=["mlflow"])
     nowhere = {**os.environ, "MLFLOW_TRACKING_URI": "nosuch://place"}
     done = alone([*asked, "--out", str(tmp_path / "out")], nowhere)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from toolkit.errors import UserError
 from toolkit.runs.folder import Run
+from toolkit.utils.files import settle
 from toolkit.utils.logging import quiet_libraries, quiet_loggers
 from toolkit.utils.text import listing
 
@@ -48,6 +49,7 @@ def export(run: Run, form: str, out: Path | None = None) -> tuple[Path, str]:
                 from toolkit.deployment.exporting import onnx_form
 
                 done = onnx_form.write(run, partial, form)
+            settle(partial)
             if folder.is_dir():
                 folder.rmdir()
             partial.rename(folder)

@@ -224,7 +224,7 @@ def test_qlora_without_bitsandbytes_names_the_extra(rows, tiny_model, tmp_path, 
     monkeypatch.setattr(
         importlib.util, "find_spec", lambda n, *a: None if n == "bitsandbytes" else find(n, *a)
     )
-    with pytest.raises(RecipeError, match=r"pip install 'toolkit\[qlora\]'"):
+    with pytest.raises(RecipeError, match=r"pip install 'finetune-toolkit\[qlora\]'"):
         assembled(rows, tiny_model, tmp_path, {"name": "qlora"})
 
 
