@@ -56,14 +56,14 @@ class Overlap:
     overlap: "train-test" -> exact, normalised and near counts, each with those before it; near is
     None where it is not measured, and all is None where nothing was compared. duplicates: split ->
     exact and normalised counts. overlapping: one bool per test row, true where it is also (or
-    nearly) in train or validation, or known. test_digest: of the inputs of the test rows, in order.
+    nearly) in train or validation, or known. digests: split -> of the inputs of its rows, in order.
     hashes: split -> of its rows. known: what the starting model has seen, where that is recorded.
     """
 
     overlap: dict[str, dict[str, int | None]] | None = None
     duplicates: dict[str, dict[str, int]] = field(default_factory=dict)
     overlapping: Bools | None = None
-    test_digest: str | None = None
+    digests: dict[str, str] = field(default_factory=dict)
     hashes: dict[str, RowHashes] = field(default_factory=dict)
     known: Known | None = None
     notes: list[str] = field(default_factory=list)
@@ -124,9 +124,9 @@ def measure_overlap(
             counts["near"] = int(alike.sum())
         found.overlap[f"{first}-{second}"] = counts
         seen[second] = seen.get(second, np.zeros(len(alike), bool)) | alike
-    if "test" in found.hashes:
-        inputs_of_test = found.hashes["test"].exact.astype("<u8").tobytes()
-        found.test_digest = str(xxhash.xxh3_128_hexdigest(inputs_of_test))
+    found.digests = {name: str(xxhash.xxh3_128_hexdigest(of.exact.astype("<u8").tobytes()))
+                     for name, of in found.hashes.items()}  # fmt: skip
+    if "test" in seen:
         found.overlapping = seen["test"]
     if target is not None and inputs:
         train = found.hashes["train"].normalised

@@ -27,7 +27,8 @@ def before_training(job: Job) -> dict[str, Any]:
         "data": {
             "source": job.recipe.data.source,
             "fingerprint": loaded.fingerprint,
-            "test_digest": loaded.test_digest,
+            "test_digest": loaded.digests.get("test"),
+            "validation_digest": loaded.digests.get("validation"),
             "rows": {str(name): len(rows) for name, rows in loaded.splits.items()},
             "skipped": loaded.skipped,
             "overlap": loaded.overlap,

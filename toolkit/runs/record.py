@@ -76,6 +76,7 @@ class Data(OpenModel):
 
     fingerprint: str
     test_digest: str | None = None
+    validation_digest: str | None = None
     rows: Counts
     skipped: dict[str, Counts]
     overlap: dict[str, Overlap] | None
@@ -189,6 +190,7 @@ class RunRecord(OpenModel):
         energy_joules: dict[str, float] = {}
 
     status: Literal["running", "finished", "failed", "interrupted"]
+    started: str = ""
     recipe: str = ""
     scenario: str = ""
     model: Model | None = None
@@ -235,6 +237,7 @@ class SeedRecord(OpenModel):
 
     schema_version: Literal[1]
     status: Literal["running", "finished", "failed", "interrupted"]
+    started: str = ""
     recipe: str
     seeds: list[int]
     split_seed: int
