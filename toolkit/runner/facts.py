@@ -8,6 +8,7 @@ from typing import Any
 
 from toolkit.data import groups
 from toolkit.models import adapters, methods
+from toolkit.models.truncation import CutNote
 from toolkit.reporting import card_facts
 from toolkit.runner.join import lone_process_note
 from toolkit.runner.prepare import Job
@@ -36,6 +37,7 @@ def before_training(job: Job) -> dict[str, Any]:
             "duplicates": loaded.duplicates,
             "group": _groups(job),
             "notes": loaded.notes,
+            "cut": [dict(note.numbers) for note in loaded.notes if isinstance(note, CutNote)],
         },
         "devices": devices(job),
         "headline": best and {"metric": best[0], "greater_is_better": best[1]},

@@ -57,7 +57,8 @@ class Data(OpenModel):
     """The rows of a run.
 
     overlap, duplicates: exact, ignoring case and punctuation, nearly equal; None where nothing was
-    compared. known: rows that the starting models had seen, by split.
+    compared. known: rows that the starting models had seen, by split. cut: texts of a split that
+    are longer than what the model reads of them, in tokens.
     """
 
     class Overlap(OpenModel):
@@ -68,6 +69,13 @@ class Data(OpenModel):
     class Known(OpenModel):
         models: list[str]
         test: int
+
+    class Cut(OpenModel):
+        split: str
+        count: int
+        rows: int
+        limit: int
+        what: str
 
     class Group(OpenModel):
         column: str
@@ -82,6 +90,7 @@ class Data(OpenModel):
     overlap: dict[str, Overlap] | None
     known: Known | None = None
     duplicates: dict[str, Overlap]
+    cut: list[Cut] = []
     group: Group | None = None
     notes: list[str]
 

@@ -18,6 +18,7 @@ from toolkit.reporting import (
     prediction_arrays,
     templates,
     terminal,
+    verdicts,
 )
 from toolkit.reporting.formatting import sentence, words
 from toolkit.reporting.html import failures, headline, provenance, training, trust
@@ -123,7 +124,8 @@ def _page(
         training.section(record, log_history.read(run)),
         provenance.section(record, name, recipe),
     ]
-    return templates.render("page.html.jinja", record=record, sections=sections)
+    return templates.render("page.html.jinja", record=record, sections=sections,
+                            verdict=verdicts.verdict(record))  # fmt: skip
 
 
 def _curves(run: Path, record: Mapping[str, Any]) -> Iterator[tuple[str, Curve]]:
