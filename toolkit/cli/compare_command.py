@@ -9,15 +9,18 @@ import click
 
 @click.command("compare")
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
+@click.option("--split", type=click.Choice(("test", "validation")), default="test",
+              show_default=True, help="Rows to compare on; choose runs on validation.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE",
               help="Also write a self-contained HTML page.")  # fmt: skip
-def command(runs: tuple[str, ...], as_json: bool, html: Path | None) -> None:
-    """Compare finished runs with the first one, on the same test rows.
+def command(runs: tuple[str, ...], split: str, as_json: bool, html: Path | None) -> None:
+    """Compare finished runs with the first one, on the same rows.
 
     A RUN is a run's folder, or a recipe's (runs/RECIPE) for its newest finished run. Differences
     are shown with a 95% interval and p-value (paired bootstrap), for labels also with McNemar's
-    test. Runs with different test rows cannot be compared.
+    test, beside the settings that differ. Folders of `toolkit run --seeds N` are compared by their
+    mean scores. Runs with different rows cannot be compared.
     """
     import json
 
@@ -25,22 +28,21 @@ def command(runs: tuple[str, ...], as_json: bool, html: Path | None) -> None:
 
     from toolkit.errors import UserError
     from toolkit.reporting import comparison
-    from toolkit.runs.compare import compare, find_runs
-    from toolkit.runs.folder import Run
+    from toolkit.reporting.html.comparison import page
+    from toolkit.runs.compare_seeds import compare_named
     from toolkit.utils.files import write_atomically
     from toolkit.utils.text import print_text
 
-    folders = find_runs(runs)
-    reference, found = Run(folders[0]), compare(folders)
+    reference, found = compare_named(runs, split)
     if html is not None:
         try:
-            write_atomically(html, comparison.page(reference, found))
+            write_atomically(html, page(reference, found, split))
         except OSError as error:
             raise UserError(f"--html {html} cannot be written: {error.strerror}") from None
     if as_json:
-        click.echo(json.dumps(comparison.as_json(reference, found), indent=2))
+        click.echo(json.dumps(comparison.as_json(reference, found, split), indent=2))
         return
     console = Console()
-    comparison.show(reference, found, console)
+    comparison.show(reference, found, console, split)
     if html is not None:
         print_text(console, f"\nwritten: {html}")

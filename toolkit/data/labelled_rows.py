@@ -148,4 +148,4 @@ def _compare(made: LoadedData, inputs: Sequence[str]) -> None:
         hashes, _ = compared(rows, inputs)
         made.hashes = {"test": hashes}
         made.duplicates = {"test": hashes.duplicates(alike=SAME not in rows.column_names)}
-        made.test_digest = hashes.digest()
+        made.digests = {"test": hashes.digest()}

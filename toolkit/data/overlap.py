@@ -60,14 +60,14 @@ class Overlap:
     overlap: "train-test" -> exact, normalised and near counts, each with those before it; near is
     None where it is not measured, and all is None where nothing was compared. duplicates: split ->
     exact and normalised counts. overlapping: one bool per test row, true where it is also (or
-    nearly) in train or validation, or known. test_digest: of the inputs of the test rows, in order.
+    nearly) in train or validation, or known. digests: split -> of the inputs of its rows, in order.
     hashes: split -> of its rows. known: what the starting model has seen, where that is recorded.
     """
 
     overlap: dict[str, dict[str, int | None]] | None = None
     duplicates: dict[str, dict[str, int]] = field(default_factory=dict)
     overlapping: Bools | None = None
-    test_digest: str | None = None
+    digests: dict[str, str] = field(default_factory=dict)
     hashes: dict[str, RowHashes] = field(default_factory=dict)
     known: Known | None = None
     notes: list[str] = field(default_factory=list)
@@ -128,8 +128,8 @@ def measure_overlap(
             counts["near"] = int(alike.sum())
         found.overlap[f"{first}-{second}"] = counts
         seen[second] = seen.get(second, np.zeros(len(alike), bool)) | alike
-    if "test" in found.hashes:
-        found.test_digest = found.hashes["test"].digest()
+    found.digests = {name: of.digest() for name, of in found.hashes.items()}
+    if "test" in seen:
         found.overlapping = seen["test"]
     if target is not None and inputs:
         train = found.hashes["train"].normalised

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from toolkit.evaluation.bootstrap import FEWEST, quantile
+from toolkit.evaluation.differences import Difference
 
 CONFIDENCE = 0.95
+Floats = np.ndarray[Any, np.dtype[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -97,10 +100,7 @@ def spread(
     found = np.asarray(values, np.float64)
     runs, mean, deviation = len(found), float(found.mean()), float(found.std(ddof=1))
     usual = Spread(mean, deviation, float(found.min()), float(found.max()), runs=runs)
-    shortest = min(map(len, draws), default=0)  # fewer are the beginning of more
-    matrix = np.array([list(part)[:shortest] for part in draws], np.float64)
-    matrix = matrix.reshape(len(draws), shortest)
-    matrix = matrix[:, np.isfinite(matrix).all(axis=0)]  # the draws that all runs define
+    matrix = _shared(draws)
     if matrix.shape[0] != runs or matrix.shape[1] < 2 or not np.isfinite(found).all():
         return usual
     if units < FEWEST:
@@ -118,3 +118,49 @@ def spread(
         rows=max(0.0, of_one - both) ** 0.5,
         both=both**0.5,
     )
+
+
+def mean_difference(
+    scores: tuple[Sequence[float], Sequence[float]],
+    draws: tuple[Sequence[Sequence[float]], Sequence[Sequence[float]]],
+    units: int,
+    greater_is_better: bool,
+) -> Difference:
+    """Return by how much the mean score of several seeds differs from that of a reference.
+
+    The interval is for other seeds and other rows. Seeds of the two are independent and may vary
+    differently: Welch's interval (The generalization of Student's problem, Biometrika 34, 1947).
+    Rows are the same for all runs, and their part is the bootstrap of the difference of means. Both
+    are joined as in `spread`. Without resamples there is no interval.
+
+    Args:
+        scores: of the reference's runs and of the other's, two or more each.
+        draws: of both, as `spread` takes them.
+    """
+    from scipy.stats import t
+
+    first, second = (np.asarray(part, np.float64) for part in scores)
+    means, count = (float(first.mean()), float(second.mean())), len(first)
+    matrix = _shared([*draws[0], *draws[1]])
+    known = len(matrix) == count + len(second) and matrix.shape[1] > 1 and units >= FEWEST
+    if not known or not np.isfinite([*first, *second]).all():
+        return Difference(*means, None, None, None, greater_is_better)
+    by_rows = quantile(units) * float((matrix[count:].mean(0) - matrix[:count].mean(0)).std())
+    squares = [float(part.var(ddof=1)) / len(part) for part in (first, second)]
+    by_seeds = 0.0
+    if sum(squares):
+        free = sum(squares) ** 2 / sum(
+            square**2 / (len(part) - 1)
+            for square, part in zip(squares, (first, second), strict=True)
+        )
+        by_seeds = float(t.ppf((1 + CONFIDENCE) / 2, free)) * sum(squares) ** 0.5
+    difference, half = means[1] - means[0], float(np.hypot(by_rows, by_seeds))
+    return Difference(*means, difference - half, difference + half, None, greater_is_better)
+
+
+def _shared(draws: Sequence[Sequence[float]]) -> Floats:
+    """Return the draws that all runs define, shape (runs, n)."""
+    shortest = min(map(len, draws), default=0)  # fewer are the beginning of more
+    matrix = np.array([list(part)[:shortest] for part in draws], np.float64)
+    matrix = matrix.reshape(len(draws), shortest)
+    return np.asarray(matrix[:, np.isfinite(matrix).all(axis=0)])

@@ -11,6 +11,23 @@ BATCH = 1000
 Texts = tuple[list[str], list[str] | None]
 
 
+class CutNote(str):
+    """A note on texts that are cut, with its numbers for the report's table.
+
+    numbers: split, its rows, how many of them are cut (count), the tokens that are read (limit),
+    and what is cut.
+    """
+
+    numbers: Mapping[str, str | int]
+
+    @classmethod
+    def of(cls, text: str, **numbers: str | int) -> CutNote:
+        """Return a note with its numbers."""
+        found = cls(text)
+        found.numbers = numbers
+        return found
+
+
 def count_cut(
     tokenizer: Any, lengths: Sequence[int], limit: int, texts: Callable[[Sequence[int]], Texts]
 ) -> int:
@@ -39,7 +56,14 @@ def notes(
     what = f"texts are longer than {limit} tokens and are cut ({option})"
     what += f"; {readers} reads them whole" if readers else ""
     return [
-        f"{name}: {count:,} of {len(rows[name]):,} {what}"
+        CutNote.of(
+            f"{name}: {count:,} of {len(rows[name]):,} {what}",
+            split=name,
+            count=count,
+            rows=len(rows[name]),
+            limit=limit,
+            what="texts",
+        )
         for name, count in cut.items()
         if count and name in rows
     ]

@@ -12,6 +12,7 @@ from toolkit.reporting.card_limits import limits
 from toolkit.reporting.formatting import score
 from toolkit.reporting.templates import environment
 from toolkit.reporting.terminal import run_facts, score_rows, units
+from toolkit.reporting.verdicts import verdict
 from toolkit.runs.record import Card
 from toolkit.utils.files import write_atomically
 from toolkit.utils.text import listing, printable, printable_line
@@ -52,13 +53,14 @@ def body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> str:
         (f"{column} = {value} ({scores['rows']} rows)", scores)
         for column, values in record["slices"].items() for value, scores in values.items()
     ]  # fmt: skip
-    names = list(record["metrics"]["test"])
+    names, said = list(record["metrics"]["test"]), [verdict(record)]
     rows = [(label, [scores[name] for name in names])
             for label, scores in [*score_rows(record), *slices]]  # fmt: skip
     return made.get_template("card.md.jinja").render(
         record=record, card=about, adapter=adapter, names=names, rows=rows,
         usage=adapter["usage"] if adapter else about.usage, facts=run_facts(record),
-        units=units(record), limits=list(limits(record)),
+        units=units(record), limits=[text for text in limits(record) if text not in said],
+        verdict=said[0],
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ Point = tuple[float, float]
 INK, RULE = "#1a1a1a", "#d9d9d9"
 COLOURS = ("#0072b2", "#c75400", "#00805d", "#a8528a", "#6b6b6b", "#8f6500")
 DASHES: tuple[Any, ...] = ("-", (0, (6, 2)), (0, (2, 2)), (0, (6, 2, 2, 2)))
+RINGS = ("o", "s", "D", "^")  # around points that are marked
 MARKERS = ("o", "s", "^", "D", "v", "P")
 WIDTH = 5.2  # inches of 72 units: about as wide as a phone
 POINTS = 300  # of a line, at most
@@ -67,14 +68,10 @@ def lines(
     with _figure(key, height) as (figure, axes):
         for place, (line, points) in enumerate(drawn.items()):
             _plot(axes, place, line, thinned(points), 4)
-        for mark, point in marks.items():
-            axes.plot(*point, "o", color=INK, markersize=8, fillstyle="none", markeredgewidth=1.8)
-            left, up = (at > sum(span()) / 2 for at, span in
-                        zip(point, (axes.get_xlim, axes.get_ylim), strict=True))  # fmt: skip
-            offset = -9 if left else 9, -14 if up else 9
-            axes.annotate(text(mark), point, offset, textcoords="offset points",
-                          ha="right" if left else "left")  # fmt: skip
-        _finish(figure, axes, x, y, title, len(drawn) > 1)
+        for place, (mark, point) in enumerate(marks.items()):  # named in the legend, on no line
+            axes.plot(*point, RINGS[place % len(RINGS)], color=INK, markersize=9, fillstyle="none",
+                      markeredgewidth=1.8, label=text(mark))  # fmt: skip
+        _finish(figure, axes, x, y, title, len(drawn) + len(marks) > 1)
         return _svg(figure, name or title, page)
 
 

@@ -1,90 +1,127 @@
-"""A comparison of runs: in the terminal, as JSON, and as one HTML page."""
+"""A comparison of runs, or of recipes over their seeds: in the terminal, and as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from markupsafe import Markup
 from rich import table as terminal_table
 from rich.console import Console
 
 from toolkit.evaluation.differences import Difference
 from toolkit.plugin_types import sameness
-from toolkit.reporting import examples, shown, templates
+from toolkit.reporting import examples
 from toolkit.reporting.formatting import cut, number, p_value, words
 from toolkit.reporting.html.parts import Table
 from toolkit.reporting.terminal import plain
 from toolkit.runs.compare import Compared
+from toolkit.runs.compare_seeds import SeedsCompared
 from toolkit.runs.folder import Run
+from toolkit.runs.seed_folder import SeedRuns
 from toolkit.utils.jsonable import finite
 
 SCORES = ("metric", "reference", "run", "change", "95% interval", "p", "verdict")
 CHANGES = ("row", "actual", "reference predicted", "run predicted")
+SETTINGS = ("setting", "reference", "run")
 ROWS = 10  # changed rows in the terminal
 WORD = 10  # letters of a word that is not broken in the terminal
+CHOICE = {
+    "test": "The run that is best on test rows was partly lucky with these rows: to choose one, "
+    "compare with --split validation, then report its test score.",
+    "validation": "Validation rows also chose checkpoints and thresholds: their scores are for "
+    "choosing a run; report its test score.",
+}
+SAME = "no setting differs"
+
+One = Compared | SeedsCompared
+Side = Run | SeedRuns
 
 
-def show(reference: Run, found: Sequence[Compared], console: Console) -> None:
+def show(reference: Side, found: Sequence[One], console: Console, split: str = "test") -> None:
     """Print each run beside the reference run."""
-    path, facts = plain(reference.path), plain(_facts(reference))
-    console.print(f"reference run  {path}  {facts}", highlight=False)
+    console.print(f"reference run  {plain(reference.path)}  {plain(facts(reference))}",
+                  highlight=False)  # fmt: skip
     for one in found:
-        path, facts = plain(one.run.path), plain(_facts(one.run))
-        console.print(f"\n[bold]{path}[/]  {facts}", highlight=False)
-        console.print(_in_terminal(_scores(one), console.width))
-        if counts := _counts(one):
-            console.print(counts, highlight=False)
-        if one.changes:
-            console.print(_in_terminal(_changes(one, ROWS), console.width))
+        run = side(one)
+        console.print(f"\n[bold]{plain(run.path)}[/]  {plain(facts(run))}", highlight=False)
+        for table in (settings(one), scores(one, split)):
+            console.print(plain(table.caption), style="dim", highlight=False)
+            if table.rows:
+                console.print(_in_terminal(table, console.width))
+        if isinstance(one, Compared) and (counted := counts(one)):
+            console.print(counted, highlight=False)
+        if isinstance(one, Compared) and one.changes:
+            console.print(_in_terminal(changes(one, ROWS), console.width))
+    console.print(f"\n[yellow]note[/] {CHOICE[split]}", highlight=False)
 
 
-def page(reference: Run, found: Sequence[Compared]) -> str:
-    """Return the comparison as HTML: no script, no network, light and dark."""
-    runs = [
-        {"name": one.run.path, "facts": _facts(one.run), "scores": _scores(one),
-         "counts": _counts(one), "changes": _changes(one, len(one.changes)),
-         "shown": list(_shown(reference, one))}
-        for one in found
-    ]  # fmt: skip
-    described = {"name": reference.path, "facts": _facts(reference)}
-    return templates.render("comparison.html.jinja", reference=described, runs=runs) + "\n"
-
-
-def as_json(reference: Run, found: Sequence[Compared]) -> dict[str, Any]:
+def as_json(reference: Side, found: Sequence[One], split: str = "test") -> dict[str, Any]:
     """Return the comparison as JSON has it; what is undefined is null."""
-    return {"reference": _described(reference), "runs": [
+    return {"split": split, "reference": _described(reference), "runs": [
         {
-            **_described(one.run),
+            **_described(side(one)),
+            "settings": {key: {"reference": before, "run": after}
+                         for key, before, after in one.settings},
             "metrics": finite({
                 name: {**vars(d), "difference": d.value - d.reference, "better": d.better}
                 for name, d in one.differences.items()
             }),
-            "gained": one.gained, "lost": one.lost, "mcnemar_p": one.mcnemar,
-            "groups_p": one.by_groups,
-            "changed": one.changed, "changes": [vars(change) for change in one.changes],
+            **(_answers(one) if isinstance(one, Compared) else {}),
         }
         for one in found
     ]}  # fmt: skip
 
 
-def _described(run: Run) -> dict[str, Any]:
+def _answers(one: Compared) -> dict[str, Any]:
+    return {"gained": one.gained, "lost": one.lost, "mcnemar_p": one.mcnemar,
+            "groups_p": one.by_groups, "changed": one.changed,
+            "changes": [vars(change) for change in one.changes]}  # fmt: skip
+
+
+def side(one: One) -> Side:
+    """Return what is compared with the reference."""
+    return one.run if isinstance(one, Compared) else one.runs
+
+
+def _described(run: Side) -> dict[str, Any]:
     record = run.record
+    if isinstance(run, SeedRuns):
+        return {"path": str(run.path), "recipe": record["recipe"], "seeds": record["finished"]}
     speed = {key: record["speed"][key] for key in ("total_seconds", "train_samples_per_second")}
     method = (record.get("method") or {}).get("name", "")
     return {"path": str(run.path), "model": record["model"]["id"], "method": method, **speed}
 
 
-def _facts(run: Run) -> str:
-    """Return model, method and speed of a run in a line."""
+def facts(run: Side) -> str:
+    """Return model, method and speed of a run in a line; recipe and seeds of several."""
     of = _described(run)
+    if isinstance(run, SeedRuns):
+        return f"{of['recipe']}, {len(of['seeds'])} seeds"
     return (f"{of['model']}, {of['method']}, {of['total_seconds']:.1f} s, "
             f"{of['train_samples_per_second']:.0f} rows/s in training")  # fmt: skip
 
 
-def _scores(one: Compared) -> Table:
+def settings(one: One) -> Table:
+    """Return the settings that differ from those of the reference."""
+    rows = [[key, *(examples.brief("default" if value is None else value) for value in pair)]
+            for key, *pair in one.settings]  # fmt: skip
+    return Table("Settings that differ" if rows else sentence_of(SAME), SETTINGS, rows)
+
+
+def sentence_of(text: str) -> str:
+    """Return text as a sentence."""
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def scores(one: One, split: str) -> Table:
+    """Return the differences of all metrics."""
+    several = isinstance(one, SeedsCompared)
     rows = [[words(name), *_cells(difference)] for name, difference in one.differences.items()]
-    return Table("Scores on test", SCORES, rows)
+    without = SCORES.index("p")
+    if several:  # the interval of means has no p
+        rows = [[*row[:without], *row[without + 1 :]] for row in rows]
+    head = [name for name in SCORES if name != "p" or not several]
+    return Table(f"{'Mean scores over seeds' if several else 'Scores'} on {split}", head, rows)
 
 
 def _cells(difference: Difference) -> list[str]:
@@ -100,7 +137,7 @@ def _cells(difference: Difference) -> list[str]:
     ]
 
 
-def _counts(one: Compared) -> str:
+def counts(one: Compared) -> str:
     """Return how many rows changed, and for labels whether they are right now."""
     tests = {"McNemar p": one.mcnemar, "p, groups resampled": one.by_groups}
     said = "".join(f" ({name}: {p_value(p)})" for name, p in tests.items() if p is not None)
@@ -110,23 +147,14 @@ def _counts(one: Compared) -> str:
     return "" if one.changed is None else f"{one.changed:,} rows with other predictions"
 
 
-def _changes(one: Compared, most: int) -> Table:
-    rows = [[f"{c.row:,}", *map(_label, (c.reference, c.reference_prediction, c.prediction))]
+def changes(one: Compared, most: int) -> Table:
+    """Return the first rows that changed."""
+    rows = [[f"{c.row:,}", *map(label, (c.reference, c.reference_prediction, c.prediction))]
             for c in one.changes[:most]]  # fmt: skip
     return Table(f"The first {len(rows)} of them", CHANGES, rows)
 
 
-def _shown(reference: Run, one: Compared) -> Iterator[tuple[int, Markup, Markup]]:
-    """Yield what plugins show of changed rows, of those that both runs have kept for the report."""
-    kept = [examples.read_examples(run.path).rows for run in (reference, one.run)]
-    for change in one.changes:
-        parts = [rows[row].shown for rows in kept if (row := str(change.row)) in rows]
-        if len(parts) == 2 and all(parts):
-            first, second = (shown.html(p, f"{change.row} {n}") for n, p in enumerate(parts))
-            yield change.row, first, second
-
-
-def _label(value: Any) -> str:
+def label(value: Any) -> str:
     """Return a label, or what else a prediction or a reference holds, in short."""
     value = sameness.answer(value)
     return cut(value if isinstance(value, str) else examples.brief(value, lists=True))

@@ -7,7 +7,7 @@ rows with the worst score, and the first ones.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -201,20 +201,31 @@ def _shown(
 
 def _cells(plugin: Plugin[Any], split: datasets.Dataset, rows: list[int]) -> list[dict[str, Any]]:
     """Return, of test rows, what the columns that the plugin reads hold."""
+    there = _inputs(plugin, split.column_names)
+    if not there or not rows:
+        return [{} for _ in rows]
+    chosen = split.select_columns(there).select(rows).to_list()
+    return [brief_cells(plugin, row) for row in chosen]
+
+
+def brief_cells(plugin: Plugin[Any], row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the columns that the plugin reads hold in a row: texts cut, images small."""
+    from toolkit.plugin_types.columns import marked
+
+    files = {name for name, mark in marked(plugin.options).values() if mark.files}
+    return {name: small_image(row[name]) if name in files else _cell(row[name])
+            for name in _inputs(plugin, list(row))}  # fmt: skip
+
+
+def _inputs(plugin: Plugin[Any], there: Sequence[str]) -> list[str]:
+    """Return the columns to show of those that are there: marked ones, or all but the targets."""
     from toolkit.plugin_types.columns import marked
 
     named = list(marked(plugin.options).values())
     targets = {name for name, mark in named if mark.role == "target"}
-    files = {name for name, mark in named if mark.files}
-    others = [name for name, _ in named if name not in targets] or split.column_names
-    there = [name for name in dict.fromkeys(others)
-             if name in split.column_names and name not in targets][:COLUMNS]  # fmt: skip
-    if not there or not rows:
-        return [{} for _ in rows]
-    return [
-        {name: small_image(cell) if name in files else _cell(cell) for name, cell in row.items()}
-        for row in split.select_columns(there).select(rows).to_list()
-    ]
+    others = [name for name, _ in named if name not in targets] or there
+    return [name for name in dict.fromkeys(others)
+            if name in there and name not in targets][:COLUMNS]  # fmt: skip
 
 
 def _cell(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ def summary(run: Run, console: Console) -> None:
     for start in range(0, len(names), beside):
         console.print(_scores(record, names[start : start + beside]))
     print_facts(console, run_facts(record), warnings(record), run.path, FILES)
+    print_next(console, run)
 
 
 def print_facts(
@@ -69,8 +71,23 @@ def print_facts(
         path = folder / file
         if not path.exists():  # it has failed
             continue
-        shown = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-        console.print(f"  {file:18} {plain(shown)}", highlight=False, soft_wrap=True)
+        console.print(f"  {file:18} {plain(_from_here(path))}", highlight=False, soft_wrap=True)
+
+
+def print_next(console: Console, run: Run) -> None:
+    """Print the commands that a finished run is for, with its folder as commands name it."""
+    folder = shlex.quote(str(_from_here(run.path)))
+    console.print()
+    for command, what in (
+        (f"toolkit report {folder} --open", "open the report in the browser"),
+        (f"toolkit predict {folder} rows.csv -o out.csv", "predict the rows of a file"),
+        (f"toolkit serve {folder}", "try it in the browser, and over HTTP"),
+    ):
+        console.print(f"next: {plain(command)}  [dim]# {what}[/]", highlight=False, soft_wrap=True)
+
+
+def _from_here(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _scores(record: Mapping[str, Any], names: list[str]) -> Table:

@@ -13,7 +13,7 @@ from toolkit.evaluation.differences import (
     WORSE,
 )
 from toolkit.reporting.display import best_baseline
-from toolkit.reporting.formatting import number, p_value, words
+from toolkit.reporting.formatting import number, p_value, sentence, words
 from toolkit.utils.text import listing
 
 FEW_ROWS = 100  # of test, or groups of them
@@ -53,6 +53,12 @@ def sentences(record: Mapping[str, Any]) -> Iterator[tuple[bool, str]]:
         yield _sentence(metric, found[name][metric], own, baselines[name], "baseline", name)
     if same := [name for name, scores in verdicts.items() if not scores]:
         yield False, f"{listing(map(words, same))} is what this method trains: nothing to beat"
+
+
+def verdict(record: Mapping[str, Any]) -> str:
+    """Return the model against the best baseline as a sentence; "" where nothing is known."""
+    text = next((text for _, text in sentences(record)), "")
+    return f"{sentence(text)}." if text else ""
 
 
 def _sentence(

@@ -7,6 +7,7 @@ from typing import Any
 
 from toolkit.data import LoadedData, groups
 from toolkit.models import adapters, methods
+from toolkit.models.truncation import CutNote
 from toolkit.reporting import card_facts
 from toolkit.runner.join import lone_process_note
 from toolkit.runner.prepare import Job
@@ -37,7 +38,8 @@ def data(loaded: LoadedData, source: Any) -> dict[str, Any]:
     return {
         "source": source,
         "fingerprint": loaded.fingerprint,
-        "test_digest": loaded.test_digest,
+        "test_digest": loaded.digests.get("test"),
+        "validation_digest": loaded.digests.get("validation"),
         "rows": {str(name): len(rows) for name, rows in loaded.splits.items()},
         "skipped": loaded.skipped,
         "overlap": loaded.overlap,
@@ -45,6 +47,7 @@ def data(loaded: LoadedData, source: Any) -> dict[str, Any]:
         "duplicates": loaded.duplicates,
         "group": _groups(loaded),
         "notes": loaded.notes,
+        "cut": [dict(note.numbers) for note in loaded.notes if isinstance(note, CutNote)],
     }
 
 

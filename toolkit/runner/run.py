@@ -81,7 +81,7 @@ def run(
             job = prepare(draft, before.path if before else None)
             job.reductions += mailbox.reductions()
         folder = _open_folder(out, job, locked)
-        with _end_recorded(folder), blamed(job.plugin):
+        with _end_recorded(folder, console), blamed(job.plugin):
             for note in folder.mended:
                 print_text(console, note, "yellow")
             folder.write_recipe(job.recipe, **facts.before_training(job))
@@ -211,8 +211,11 @@ def _open_folder(out: Path | None, job: Job, locked: RunWriter | None) -> RunWri
 
 
 @contextmanager
-def _end_recorded(folder: RunWriter) -> Iterator[None]:
-    """Write into the folder how a run ended that was interrupted or failed; release its lock."""
+def _end_recorded(folder: RunWriter, console: Console) -> Iterator[None]:
+    """Write into the folder how a run ended that was interrupted or failed; release its lock.
+
+    However it ended, the command that goes on is shown.
+    """
     try:
         yield
     except KeyboardInterrupt as error:
@@ -222,6 +225,8 @@ def _end_recorded(folder: RunWriter) -> Iterator[None]:
         known = failures.explain(error, folder.path)
         folder.fail(str(known or f"{type(error).__name__}: {error}"))
         if known is None:
+            what = f"the run has failed; when its cause is mended, {resume_command(folder.path)}"
+            print_text(console, what, "yellow")
             raise
         raise known from error
     finally:

@@ -21,7 +21,7 @@ from toolkit.plugin import Plugin
 from toolkit.plugin_types import Figure, Ints
 from toolkit.recipe.schema import Recipe
 from toolkit.runner.prepare import Clock
-from toolkit.runs.folder import read_predictions
+from toolkit.runs.folder import predictions_file, read_predictions
 from toolkit.runs.writer import RunWriter
 from toolkit.utils import distributed
 
@@ -64,7 +64,10 @@ def evaluate(job: Scored, folder: RunWriter) -> tuple[dict[str, Scores], dict[st
     folder.write(positive=_positive_class(job))
     if "validation" in job.prepared:
         sample = Sample(len(job.loaded.splits["validation"]))
-        metrics["validation"] = scored(sample.passing(_predicted(job, "validation")), "validation")
+        pairs = sample.passing(_predicted(job, "validation"))
+        folder.write_predictions(pairs, job.loaded.groups.get("validation"), "validation")
+        file = predictions_file(folder.path, "validation")
+        metrics["validation"] = scored(read_predictions(file), "validation")
         folder.write(calibration=sample.fitted())
     folder.write_predictions(_predicted(job, "test"), job.loaded.groups.get("test"))
     file = folder.path / "predictions.jsonl"

@@ -21,8 +21,7 @@ from toolkit.runner.elastic import LaunchSpec
 from toolkit.runner.resolve import resolve_recipe
 from toolkit.runner.resume import changed_settings, settings_of
 from toolkit.runs.compare import drawn_units, incomparable, resampled_scores
-from toolkit.runs.folder import Run, last_unfinished, readable
-from toolkit.runs.record import SCHEMA_VERSION
+from toolkit.runs.folder import Run, last_unfinished, readable, resume_command
 from toolkit.runs.restore import RECIPE, SETTINGS, restore
 from toolkit.runs.seed_folder import FILE, SeedRuns
 from toolkit.runs.seed_folder import write as write_record
@@ -110,7 +109,8 @@ def _opened(folder: RunWriter, title: str, recipe: Recipe, seeds: list[int]) -> 
             raise UserError(f"{path} holds no runs of these seeds: {what}")
         settings = dump(recipe.model_dump(mode="json"))
         write_record(path, {
-            "schema_version": SCHEMA_VERSION, "status": "running", "recipe": title,
+            **{key: folder.record[key] for key in ("schema_version", "started", "command")},
+            "status": "running", "recipe": title,
             "seeds": seeds, "split_seed": recipe.data.split.seed, SETTINGS: settings,
         })  # fmt: skip
         restore(path)
@@ -129,7 +129,8 @@ def _end_recorded(found: SeedRuns) -> Iterator[None]:
     except KeyboardInterrupt as error:
         found.write(status="interrupted")
         reason = str(error).partition("go on with:")[0].rstrip("; ")  # what follows is of one run
-        raise Interrupted(f"{reason or 'stopped'}; {_how_to_resume(found)}") from None
+        command = resume_command(found.path, len(found.seeds))
+        raise Interrupted(f"{reason or 'stopped'}; {command}") from None
     except BaseException:
         if found.status == "finished":  # another recipe was asked for
             raise
@@ -203,7 +204,7 @@ def _sum_up(found: SeedRuns, failed: dict[str, str]) -> None:
         others = f"; the others are summed up in {found.path / 'README.md'}" if several else ""
         raise ToolkitError(
             f"{len(failed)} of {len(found.seeds)} runs failed, the first with seed {seed}: {why}"
-            f"{others}; {_how_to_resume(found)}"
+            f"{others}; {resume_command(found.path, len(found.seeds))}"
         )
 
 
@@ -236,10 +237,3 @@ def _summary(runs: Sequence[Run]) -> dict[str, Any]:
 
 def _mean(values: Sequence[float | None]) -> Any:
     return finite(float(np.mean(np.array(values, float))))  # unknown where one is
-
-
-def _how_to_resume(found: SeedRuns) -> str:
-    return (
-        f"go on with: toolkit run {found.path / 'recipe.yaml'} --seeds {len(found.seeds)} "
-        f"--out {found.path} --resume"
-    )

@@ -12,7 +12,7 @@ from toolkit.data import groups
 from toolkit.evaluation.bootstrap import against_zero, resamples_for, unit_count, weights
 from toolkit.evaluation.metrics.encoding import truth_of
 from toolkit.plugin_types import sameness
-from toolkit.runs.folder import Run, read_groups, read_predictions
+from toolkit.runs.folder import Run, predictions_file, read_groups, read_predictions
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import Prediction
@@ -52,13 +52,13 @@ class Answers:
     by_groups: float | None
 
 
-def between(baseline: Run, run: Run) -> Answers:
+def between(baseline: Run, run: Run, split: str = "test") -> Answers:
     """Count the rows that are answered differently, and keep the first of them."""
     changed, net = 0, list[int]()  # 1 where a row is gained, -1 where it is lost
     labelled = worded = True
     found: list[Change] = []
     for row, ((before, reference), (after, _)) in enumerate(
-        zip(rows(baseline), rows(run), strict=True)
+        zip(rows(baseline, split), rows(run, split), strict=True)
     ):
         right = _right(before, reference), _right(after, reference)
         said, other = sameness.answer(before), sameness.answer(after)
@@ -70,7 +70,7 @@ def between(baseline: Run, run: Run) -> Answers:
             found.append(Change(row, reference, before, after))
     if not labelled:
         return Answers(None, None, None, changed if worded else None, found if worded else [], None)
-    gained, lost, of = net.count(1), net.count(-1), groups.of_columns(read_groups(run))
+    gained, lost, of = net.count(1), net.count(-1), groups.of_columns(read_groups(run, split))
     if of is None:
         return Answers(gained, lost, _mcnemar(gained, lost), changed, found, None)
     drawn = [
@@ -81,9 +81,9 @@ def between(baseline: Run, run: Run) -> Answers:
     return Answers(gained, lost, None, changed, found, p)
 
 
-def rows(run: Run) -> Iterator[tuple[Prediction, Any]]:
-    """Yield prediction and reference of each test row of a run."""
-    for predictions, references in read_predictions(run.path / "predictions.jsonl"):
+def rows(run: Run, split: str = "test") -> Iterator[tuple[Prediction, Any]]:
+    """Yield prediction and reference of each row of a split of a run."""
+    for predictions, references in read_predictions(predictions_file(run.path, split)):
         yield from zip(predictions, references, strict=True)
 
 

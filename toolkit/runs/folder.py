@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import Fault, UserError
 from toolkit.runs.damage import faults
 from toolkit.runs.prediction_files import restoring
+from toolkit.utils import locks
 from toolkit.utils.files import not_own
 from toolkit.utils.text import nearest
 
@@ -33,6 +35,11 @@ def home(name: str) -> Path:
     return HOME.joinpath(*parts)
 
 
+def predictions_file(run: Path, split: str = "test") -> Path:
+    """Return where a run's predictions of a split are: those of test are at the top."""
+    return (run if split == "test" else run / split) / "predictions.jsonl"
+
+
 def read_predictions(
     path: Path, keep: Sequence[bool] | np.ndarray[Any, Any] | None = None
 ) -> Iterator[tuple[list[Prediction], list[Any]]]:
@@ -49,13 +56,13 @@ def read_predictions(
             yield [row["prediction"] for row in batch], [row["reference"] for row in batch]
 
 
-def read_groups(run: Run) -> dict[str, list[str | None]]:
-    """Return column -> the group of each row in predictions.jsonl; none where rows have none."""
+def read_groups(run: Run, split: str = "test") -> dict[str, list[str | None]]:
+    """Return column -> the group of each predicted row of a split; none where rows have none."""
     group = run.record["data"].get("group")
     if not group:
         return {}
-    columns = list((group.get("columns") or {}).get("test", [group["column"]]))
-    with (run.path / "predictions.jsonl").open(encoding="utf-8") as file:
+    columns = list((group.get("columns") or {}).get(split, [group["column"]]))
+    with predictions_file(run.path, split).open(encoding="utf-8") as file:
         lines = [json.loads(line).get("group") for line in file]
     found = [line if isinstance(line, list) else [line] for line in lines]
     return {column: [names[place] for names in found] for place, column in enumerate(columns)}
@@ -111,6 +118,11 @@ class Run:
         return str(self.record["status"])
 
     @property
+    def state(self) -> str:
+        """The status, but "dead" for a run that is not finished and whose process has ended."""
+        return state_of(self.path, self.status)
+
+    @property
     def metrics(self) -> dict[str, Any]:
         """Split -> metric -> value, low, high."""
         return dict(self.record.get("metrics", {}))
@@ -134,6 +146,11 @@ def run_of(path: Path) -> Path:
     if not (found / "run.json").is_file():
         raise UserError(f"{path} is an evaluation of {found}, which is no longer there")
     return found
+
+
+def state_of(folder: Path, status: str) -> str:
+    """Return a status; "dead" for one that says running while no process holds the folder."""
+    return "dead" if status == "running" and not locks.is_held(folder) else status
 
 
 def last_unfinished(
@@ -187,6 +204,8 @@ def _no_run(path: Path) -> str:
     return f"{path} is no run's folder: it is {kind}.{beside(path)}"
 
 
-def resume_command(path: Path) -> str:
-    """Return the command that goes on with a run."""
-    return f"go on with: toolkit run {path / 'recipe.yaml'} --out {path} --resume"
+def resume_command(path: Path, seeds: int = 0) -> str:
+    """Return the command that goes on with a run, or with those of several seeds."""
+    recipe, out = shlex.quote(str(path / "recipe.yaml")), shlex.quote(str(path))
+    several = f"--seeds {seeds} " if seeds else ""
+    return f"go on with: toolkit run {recipe} {several}--out {out} --resume"

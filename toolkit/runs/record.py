@@ -57,7 +57,8 @@ class Data(OpenModel):
     """The rows of a run.
 
     overlap, duplicates: exact, ignoring case and punctuation, nearly equal; None where nothing was
-    compared. known: rows that the starting models had seen, by split.
+    compared. known: rows that the starting models had seen, by split. cut: texts of a split that
+    are longer than what the model reads of them, in tokens.
     """
 
     class Overlap(OpenModel):
@@ -69,6 +70,13 @@ class Data(OpenModel):
         models: list[str]
         test: int
 
+    class Cut(OpenModel):
+        split: str
+        count: int
+        rows: int
+        limit: int
+        what: str
+
     class Group(OpenModel):
         column: str
         groups: Counts
@@ -76,11 +84,13 @@ class Data(OpenModel):
 
     fingerprint: str
     test_digest: str | None = None
+    validation_digest: str | None = None
     rows: Counts
     skipped: dict[str, Counts]
     overlap: dict[str, Overlap] | None
     known: Known | None = None
     duplicates: dict[str, Overlap]
+    cut: list[Cut] = []
     group: Group | None = None
     notes: list[str]
 
@@ -189,6 +199,7 @@ class RunRecord(OpenModel):
         energy_joules: dict[str, float] = {}
 
     status: Literal["running", "finished", "failed", "interrupted"]
+    started: str = ""
     recipe: str = ""
     scenario: str = ""
     model: Model | None = None
@@ -235,6 +246,7 @@ class SeedRecord(OpenModel):
 
     schema_version: Literal[1]
     status: Literal["running", "finished", "failed", "interrupted"]
+    started: str = ""
     recipe: str
     seeds: list[int]
     split_seed: int

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from toolkit.errors import UserError
 from toolkit.runs.damage import damage
-from toolkit.runs.folder import Run, read_json
+from toolkit.runs.folder import Run, read_json, state_of
 from toolkit.runs.record import SeedRecord
 from toolkit.utils.files import write_atomically
 from toolkit.utils.text import listing
@@ -48,6 +48,11 @@ class SeedRuns:
     def status(self) -> str:
         """running, finished, failed or interrupted."""
         return str(self.record["status"])
+
+    @property
+    def state(self) -> str:
+        """The status, but "dead" where runs are not finished and their process has ended."""
+        return state_of(self.path, self.status)
 
     @property
     def seeds(self) -> list[int]:

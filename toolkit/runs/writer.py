@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import UserError
 from toolkit.recipe.yaml_text import dump
-from toolkit.runs.folder import Run, home, readable, require_own
+from toolkit.runs.folder import Run, home, predictions_file, readable, require_own
 from toolkit.runs.prediction_files import FOLDER, FileStore
 from toolkit.runs.record import SCHEMA_VERSION
 from toolkit.runs.restore import RECIPE, SETTINGS, recipe_text, restore
 from toolkit.training.checkpoints import SIDE
 from toolkit.utils import jsonable, locks
 from toolkit.utils.files import PARTIAL, settle, write_atomically, writing
+from toolkit.utils.invocation import command_line
 from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
@@ -43,7 +44,10 @@ class RunWriter:
     def __init__(self, path: Path, silent: bool = False) -> None:
         self.path, self.silent, self.new, self.mended = path, silent, True, list[str]()
         self.ended = False  # then nothing that befalls the process makes it another end
-        self.record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, "status": "running"}
+        self.record: dict[str, Any] = {
+            "schema_version": SCHEMA_VERSION, "status": "running",
+            "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "command": command_line(),
+        }  # fmt: skip
 
     @classmethod
     def create(cls, out: Path | None, name: str) -> RunWriter:
@@ -195,20 +199,22 @@ class RunWriter:
         self,
         batches: Iterable[tuple[Sequence[Prediction], Sequence[Any]]],
         groups: Mapping[str, Sequence[str | None]] | None = None,
+        split: str = "test",
         baseline: str = "",
         rows: Iterable[int] | None = None,
     ) -> None:
-        """Write one JSON line per test row: row, group if there are any, reference, prediction.
+        """Write one JSON line per row: row, group if there are any, reference, prediction.
 
-        The group is a list where several columns name groups. Those of a baseline go into a folder
-        of its own, `baselines/NAME/`; rows: their numbers, where it has predicted some alone.
+        The group is a list where several columns name groups. Those of a baseline, and of another
+        split than test, go into folders of their own: `baselines/NAME/`, `validation/`. rows: their
+        numbers, where a baseline has predicted some alone.
 
         Predictions and references that are files are written beside.
         """
-        base = self.path
+        base = predictions_file(self.path, split).parent
         if baseline:
             base = self.path / BASELINES / (re.sub(r"[^\w-]+", "_", baseline)[:80] or "_")
-            base.mkdir(parents=True, exist_ok=True)
+        base.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(base / FOLDER, ignore_errors=True)  # of an attempt before
         files = FileStore(base)
         pairs = chain.from_iterable(zip(*batch, strict=True) for batch in batches)

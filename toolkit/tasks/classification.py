@@ -15,9 +15,11 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from toolkit.data import ClassLabels
+from toolkit.errors import Fault
 from toolkit.evaluation import classification_baselines, metrics
 from toolkit.plugin_types import Baseline, Options, Prediction, Row
 from toolkit.tasks.base import Batch, Encoder, TaskPlugin
+from toolkit.utils.text import listing, nearest
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 
@@ -25,6 +27,20 @@ ClassWeights = Annotated[
     Literal["balanced"] | dict[str, PositiveFloat] | None,
     Field(description="'balanced' (inverse to the class frequencies), or a weight per class"),
 ]
+
+
+def positive_faults(positive: str | None, names: Sequence[str]) -> list[Fault]:
+    """Return what is wrong with the option `positive`: no class, or there are not two."""
+    if positive is None:
+        return []
+    found = []
+    if positive not in names:
+        what = f"is {positive!r}.{nearest(positive, names)} Classes: {listing(names)}."
+        found.append(Fault("options.positive", what))
+    if len(names) != 2:
+        what = f"is for two classes, and there are {len(names)}"
+        found.append(Fault("options.positive", what))
+    return found
 
 
 class ClassificationPlugin(TaskPlugin[OptionsT]):

@@ -62,6 +62,15 @@ def refuse_held(folder: Path) -> None:
         _locked(folder).release()
 
 
+def is_held(folder: Path) -> bool:
+    """Return whether a process holds a folder; True where that cannot be known."""
+    try:
+        refuse_held(folder)
+    except (UserError, OSError):
+        return True
+    return False
+
+
 def _locked(folder: Path) -> BaseFileLock:
     from filelock import FileLock, SoftFileLock, Timeout
 

@@ -12,8 +12,9 @@ from toolkit_plugins.text.classification.plugin import TextClassification
 
 from toolkit.cli.main import outcome
 from toolkit.errors import ToolkitError, UserError
-from toolkit.evaluation.seed_variance import spread
+from toolkit.evaluation.seed_variance import mean_difference, spread
 from toolkit.runs.compare import incomparable
+from toolkit.runs.compare_seeds import compare_seeds
 from toolkit.runs.seed_folder import SeedRuns
 from toolkit.testing.interruptions import killed, undisturbed
 
@@ -93,13 +94,36 @@ def test_the_summary_is_that_of_the_runs(found):
 
 def test_they_are_listed_as_one(found, capsys):
     assert outcome(["runs", str(found.path.parent)]) == 0
-    (line,) = capsys.readouterr().out.splitlines()
-    assert "2 of 2 seeds" in line
-    assert "accuracy 0." in line
+    said = capsys.readouterr().out
+    assert said.count("finished") == 1
+    assert "2 of 2 seeds, accuracy 0." in said
     assert outcome(["runs", str(found.path)]) == 0
-    assert len(capsys.readouterr().out.splitlines()) == 2
-    assert outcome(["compare", str(found.path), str(found.path)]) == 2
-    assert "holds runs of several seeds" in capsys.readouterr().err
+    assert capsys.readouterr().out.count("finished") == 2
+
+
+def test_recipes_are_compared_over_their_seeds(found, asked, tmp_path, capsys):
+    other = tmp_path / "other"
+    more = ["--set", "training={num_train_epochs: 4, learning_rate: 5.0e-3}", "--seed", "17",
+            "--seeds", "3", "--set", "data.split.seed=7"]  # fmt: skip
+    assert outcome(["run", *asked, *more, "--out", str(other)]) == 0
+    (got,) = compare_seeds([found.path, other])
+    accuracy = got.differences["accuracy"]
+    means = [SeedRuns(path).metrics["accuracy"]["mean"] for path in (found.path, other)]
+    assert [accuracy.reference, accuracy.value] == pytest.approx(means)
+    assert accuracy.low < means[1] - means[0] < accuracy.high
+    assert [setting.key for setting in got.settings] == ["training.num_train_epochs"]
+    page = tmp_path / "page.html"
+    assert outcome(["compare", str(found.path), str(other), "--html", str(page)]) == 0
+    assert "Mean scores over seeds on test" in capsys.readouterr().out
+    assert "3 seeds" in page.read_text()
+    assert compare_seeds([found.path, other], "validation")[0].differences["accuracy"].low
+
+    assert outcome(["compare", str(found.path), str(found.folder_of(7))]) == 2
+    assert "holds runs of several seeds, other folders one run" in capsys.readouterr().err
+    shutil.rmtree(other / "seed-18")
+    shutil.rmtree(other / "seed-19")
+    assert outcome(["compare", str(found.path), str(other)]) == 2
+    assert "holds 1 finished runs: a mean takes two or more" in capsys.readouterr().err
 
 
 def test_a_run_that_fails_is_told_and_resuming_does_it_alone(copy, asked, monkeypatch, capsys):
@@ -268,6 +292,27 @@ def test_ranges_of_shares_hold_the_true_ones_where_the_shares_themselves_are_far
         off += abs(got.shares["seeds"] - true) > 0.15
     assert min(hits, hits_of_rows) / 150 >= 0.88
     assert off / 150 >= 0.1
+
+
+@pytest.mark.parametrize("given", [{"seeds": 0.3}, {"shared": 2.0}, {"own": 2.0},
+                                   {"seeds": 0.2, "shared": 1.0, "own": 1.0}])  # fmt: skip
+def test_the_interval_of_a_difference_of_means_covers_it_as_often_as_it_says(given):
+    rng = np.random.default_rng(3)
+    hits = 0
+    for _ in range(200):
+        table = crossed(rng, 8, 60, **given)  # rows are the same for both
+        drawn = resampled(table, rng, 200)
+        first, second = (list(table.mean(1)[part]) for part in (slice(3), slice(3, 8)))
+        got = mean_difference((first, second), (drawn[:3], drawn[3:]), 60, True)
+        assert got.value - got.reference == pytest.approx((got.low + got.high) / 2)
+        hits += got.low <= 0 <= got.high
+    assert hits / 200 >= 0.9
+
+
+def test_means_without_resamples_have_no_interval():
+    got = mean_difference(([0.5, 0.7], [0.1, 0.3]), ([[], []], [[], []]), 60, True)
+    assert (got.reference, got.value) == pytest.approx((0.6, 0.2))
+    assert (got.low, got.better) == (None, None)
 
 
 def test_without_resamples_there_is_no_interval():

@@ -11,9 +11,11 @@ import toolkit
 from toolkit import Run
 from toolkit.cli.main import outcome
 from toolkit.errors import UserError
-from toolkit.reporting import comparison
+from toolkit.reporting.html.comparison import page
 from toolkit.runs import changed_answers
 from toolkit.runs.compare import Compared, compare, find_runs
+from toolkit.runs.settings import Setting
+from toolkit.utils import locks
 
 
 @pytest.fixture(scope="module")
@@ -118,15 +120,17 @@ def test_the_page_holds_text_of_others_as_text(runs, tmp_path):
         (folders[-1] / "predictions.jsonl").write_text(text)
     (found,) = [changed_answers.between(*map(Run, folders))]
     assert any(odd in (c.reference, c.prediction["label"]) for c in found.changes)
-    compared = Compared(**vars(found), run=Run(folders[1]), differences={})
-    page = comparison.page(Run(folders[0]), [compared])
+    settings = [Setting("options.label", odd, "label")]
+    compared = Compared(**vars(found), run=Run(folders[1]), differences={}, settings=settings)
+    text = page(Run(folders[0]), [compared])
     read = Tags()
-    read.feed(page)
-    assert not {"script", "img", "b", "link"} & set(read.tags)
-    assert not {name for name in read.names if name.startswith("on") or name in ("src", "href")}
-    assert "<script>alert(1)</script>" in read.text
-    assert not {"\x1b", "\u202e"} & set(page)
-    assert read.tags.count("table") == 2
+    read.feed(text)
+    assert not {"script", "img", "b"} & set(read.tags)
+    assert not {name for name in read.names if name.startswith("on") or name == "src"}
+    assert read.tags.count("link") == 1  # of no icon
+    assert read.text.count("<script>alert(1)</script>") > 1
+    assert not {"\x1b", "\u202e"} & set(text)
+    assert read.tags.count("table") == 3
 
 
 def test_the_page_is_written_or_it_is_told_why(runs, tmp_path, capsys):
@@ -226,7 +230,91 @@ def test_runs_are_listed_damaged_ones_too(runs, tmp_path, capsys):
     (tmp_path / "b").mkdir()
     (tmp_path / "b" / "run.json").write_text("{")
     assert outcome(["runs", str(tmp_path)]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith("finished") and "accuracy 0." in line for line in lines)
-    assert any(line.startswith("damaged") for line in lines)
+    said = capsys.readouterr().out
+    record = Run(runs["all"]).record
+    date = record["started"][:16].replace("T", " ")
+    model = record["model"]["id"].rpartition("/")[2]
+    assert f"{date}  finished     {tmp_path / 'a'}\n    text-classification, {model}, full" in said
+    assert f", {record['data']['rows']['train']} training rows, " in said
+    assert "\n    accuracy 0." in said
+    assert f"  damaged      {tmp_path / 'b'}\n" in said
     assert outcome(["runs", str(tmp_path / "nowhere")]) == 2
+
+
+@pytest.mark.parametrize("columns", [40, 160])
+def test_a_run_whose_process_has_ended_is_told_from_one_that_runs(
+    runs, tmp_path, capsys, monkeypatch, columns
+):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    ended, alive = tmp_path / "ended", tmp_path / "alive"
+    for folder in (ended, alive):
+        record = shutil.copytree(runs["all"], folder) / "run.json"
+        record.write_text(json.dumps(json.loads(record.read_text()) | {"status": "running"}))
+    (ended / locks.NAME).write_text("1\n")  # what a killed process leaves
+    locks.acquire(alive)
+    try:
+        assert outcome(["runs", str(tmp_path)]) == 0
+        assert (Run(alive).state, Run(ended).state) == ("running", "dead")
+    finally:
+        locks.release(alive)
+    said = capsys.readouterr().out
+    assert said.split().count("dead") == 1
+    assert said.split().count("running") == 1
+    assert f"go on with: toolkit run {ended}/recipe.yaml --out {ended} --resume" in said
+    with pytest.raises(UserError, match="is dead, not finished"):
+        compare([runs["all"], ended])
+
+
+def test_settings_that_differ_are_named_and_the_reader_is_warned(runs, capsys):
+    asked = ["compare", str(runs["nothing"]), str(runs["all"])]
+    assert outcome(asked) == 0
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "training.learning_rate 0 0.003" in said
+    assert "training.num_train_epochs 1 15" in said
+    assert "options" not in said  # what does not differ
+    assert "compare with --split validation" in said
+    assert outcome([*asked, "--json"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)["runs"]
+    assert one["settings"]["training.learning_rate"] == {"reference": 0.0, "run": 0.003}
+    (same,) = compare([runs["all"], runs["all"]])
+    assert same.settings == []
+
+
+def test_runs_are_compared_on_validation(runs, tmp_path, capsys):
+    (found,) = compare([runs["nothing"], runs["all"]], "validation")
+    values = [Run(runs[n]).metrics["validation"]["accuracy"]["value"] for n in ("nothing", "all")]
+    accuracy = found.differences["accuracy"]
+    assert [accuracy.reference, accuracy.value] == values
+    assert accuracy.low < values[1] - values[0] < accuracy.high
+    assert found.gained - found.lost == pytest.approx(24 * (values[1] - values[0]))
+    asked = ["compare", str(runs["nothing"]), str(runs["all"]), "--split", "validation"]
+    assert outcome([*asked, "--html", str(tmp_path / "page.html")]) == 0
+    said = capsys.readouterr().out
+    assert "Scores on validation" in said
+    assert "compare with --split" not in said
+    assert "Scores on validation" in (tmp_path / "page.html").read_text()
+
+    older = shutil.copytree(runs["all"], tmp_path / "older")
+    shutil.rmtree(older / "validation")
+    with pytest.raises(UserError, match="older: keeps no predictions of validation"):
+        compare([runs["all"], older], "validation")
+    other = shutil.copytree(runs["all"], tmp_path / "other")
+    record = json.loads((other / "run.json").read_text())
+    record["data"]["validation_digest"] = "0"
+    (other / "run.json").write_text(json.dumps(record))
+    assert compare([runs["all"], other])
+    with pytest.raises(UserError, match="its validation rows are others"):
+        compare([runs["all"], other], "validation")
+
+
+def test_the_page_shows_the_texts_of_changed_rows(runs):
+    (found,) = compare([runs["nothing"], runs["all"]])
+    text = page(Run(runs["nothing"]), [found])
+    kept = (runs["all"] / "logs" / "test_rows.jsonl").read_text().splitlines()
+    assert len(kept) == 96
+    read = Tags()
+    read.feed(text)
+    assert found.changes
+    for change in found.changes:
+        assert json.loads(kept[change.row])["text"] in read.text
+    assert read.tags.count("svg") == 2

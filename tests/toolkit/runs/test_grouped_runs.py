@@ -16,6 +16,7 @@ from toolkit.errors import DataError, UserError
 from toolkit.evaluation import run_metrics, scoring
 from toolkit.evaluation.bootstrap import against_zero, unit_count
 from toolkit.reporting import comparison
+from toolkit.reporting.html.comparison import page
 from toolkit.runs import changed_answers
 from toolkit.runs.compare import compare
 from toolkit.runs.folder import read_groups, read_predictions
@@ -111,7 +112,7 @@ def test_runs_are_compared_by_groups(runs):
     (found,) = compare([runs[1].path, runs[0].path])
     assert found.mcnemar is None
     assert 0 < found.by_groups <= 1
-    text = comparison.page(runs[1], [found])
+    text = page(runs[1], [found])
     assert "(p, groups resampled: " in text
     assert "McNemar p" not in text
     (said,) = comparison.as_json(runs[1], [found])["runs"]

@@ -162,13 +162,16 @@ class _Collector:
         self.plan.files["run.json"] = _encoded(json.dumps(self.record, indent=2) + "\n")
 
     def _card(self, text: str) -> str:
-        """Return README.md, with all edits, but without what is not sent."""
+        """Return README.md, with all edits, but without what is not sent.
+
+        The command may hold relative paths and what else its author typed.
+        """
         from toolkit.reporting import card
 
         record = self.run.record
-        kept = card.body({**record, "slices": {}}, record.get("adapter")).splitlines()
-        written = card.body(record, record.get("adapter")).splitlines()
-        gone = set() if self.with_data else set(written) - set(kept)
+        shown = {**record, "command": None} | ({} if self.with_data else {"slices": {}})
+        kept = card.body(shown, record.get("adapter")).splitlines()
+        gone = set(card.body(record, record.get("adapter")).splitlines()) - set(kept)
         text = "\n".join(line for line in text.split("\n") if line not in gone)
         for _, usage, published in self._usages():
             text = text.replace(printable(usage), printable(published))

@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import FastAPI, HTTPException, Request, Response
@@ -23,7 +24,7 @@ from toolkit.deployment.serving.fields import unprocessable
 from toolkit.deployment.serving.guard import REPORT, SECURE, Guard
 from toolkit.deployment.serving.measures import Measures
 from toolkit.deployment.serving.model import Rejected
-from toolkit.deployment.serving.page import asset, page
+from toolkit.deployment.serving.page import ADDRESS, asset, page
 from toolkit.deployment.serving.settings import ServerSettings
 from toolkit.deployment.serving.worker import Worker
 from toolkit.errors import ToolkitError, UserError
@@ -202,9 +203,16 @@ def _common(
         kind = "text/plain; version=0.0.4; charset=utf-8"
         return Response(generate_latest(measures.registry), media_type=kind)
 
+    documentation = page("api", models, app.openapi())
+
+    async def docs(request: Request) -> Response:
+        """Return the page with the address by which it was asked for."""
+        here = escape(str(request.base_url).rstrip("/"))
+        return Response(documentation.replace(ADDRESS, here), 200, SECURE, "text/html")
+
+    app.router.routes.append(Route("/docs", docs, methods=["GET"]))
     for path, text, kind in (
         ("/", page("try", models, app.openapi()), "text/html"),
-        ("/docs", page("api", models, app.openapi()), "text/html"),
         ("/page.js", asset("page.js"), "text/javascript"),
         ("/page.css", asset("page.css"), "text/css"),
     ):

@@ -14,6 +14,7 @@ from fastapi import HTTPException
 from toolkit.data import prediction_rows
 from toolkit.deployment.serving.batcher import Rows
 from toolkit.deployment.serving.fields import Fields
+from toolkit.deployment.serving.samples import samples, threshold
 from toolkit.deployment.serving.worker import DiedError, as_error
 from toolkit.errors import UserError
 from toolkit.plugin import Plugin
@@ -62,6 +63,8 @@ class Served:
         self.name, self.run, self._load = name, run, load
         self._use(load())
         self.fields = Fields(self.restored.plugin)
+        self.samples = samples(run, self.fields)
+        self.threshold = threshold(run, self.restored.plugin)
         plugin = type(self.restored.plugin)
         # A plugin that derives columns from other rows must not see those of other requests.
         self._apart = plugin.add_features is not Plugin.add_features

@@ -1,8 +1,10 @@
 "use strict";
-// Reads a form, asks for a prediction, and shows it: labels first, probabilities as bars.
+// Reads a form, asks for a prediction, and shows it: class and threshold first, then probabilities
+// as bars. A row of the test split fills the form.
 
 const MOST_BARS = 10;
 const NO_ANSWER = "(no answer)";
+const NO_LABEL = "(no label)";
 
 function element(name, text, properties = {}) {
   const made = Object.assign(document.createElement(name), properties);
@@ -61,24 +63,35 @@ function asPairs(value) {
   return found.sort((a, b) => b[1] - a[1]);
 }
 
-function show(result, prediction, html) {
+const isNames = (value) => Array.isArray(value) && value.every((one) => typeof one === "string");
+
+function lead(form, prediction) {
+  // The class (or the answer), how sure it is, what decides, and the label where it is known.
+  const [key, value] = Object.entries(prediction)[0] ?? ["", ""];
+  if (asPairs(value)) return [key, []];
+  const name = isNames(value) ? value.join(", ") || NO_LABEL : value === "" ? NO_ANSWER : written(value);
+  const best = element("p", undefined, { className: "best" });
+  best.append(element("bdi", name));
+  if (isShare(prediction.score)) best.append(" ", element("span", prediction.score.toFixed(3)));
+  const { threshold, actual } = form.dataset;
+  const notes = [threshold, actual && `actual label of ${actual}`].filter(Boolean);
+  return [key, [best, ...notes.map((text) => element("p", text, { className: "note" }))]];
+}
+
+function show(form, result, prediction, html) {
   const rest = element("dl");
-  const parts = [];
+  const [leading, parts] = lead(form, prediction);
   if (html) {
     // The server has escaped all that is not its own in it.
     const shown = element("div", undefined, { className: "example shown" });
     shown.innerHTML = html;
-    result.replaceChildren(shown, details(prediction));
+    result.replaceChildren(...parts, shown, details(prediction));
     return;
   }
-  let first = true;
   for (const [key, value] of Object.entries(prediction)) {
     const pairs = asPairs(value);
     if (pairs) parts.push(bars(pairs));
-    else if (first) parts.unshift(element("p", value === "" ? NO_ANSWER : written(value),
-                                          { className: "best" }));
-    else rest.append(element("dt", key), element("dd", written(value)));
-    first = false;
+    else if (key !== leading && key !== "score") rest.append(element("dt", key), element("dd", written(value)));
   }
   result.replaceChildren(...parts, rest, details(prediction));
 }
@@ -113,7 +126,7 @@ async function ask(form) {
       body: JSON.stringify(await rowOf(form)),
     });
     const answer = await response.json().catch(() => null);
-    if (response.ok) show(result, answer.prediction, answer.html);
+    if (response.ok) show(form, result, answer.prediction, answer.html);
     else wrong(result, answer, response.status);
   } catch (error) {
     // fetch has no other error than TypeError; the others are of what is in the form.
@@ -132,7 +145,39 @@ function preview(input) {
   if (!image.hidden) image.src = URL.createObjectURL(file);
 }
 
+function asFile(text) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const files = new DataTransfer();
+  const type = bytes[0] === 0x89 ? "image/png" : bytes[0] === 0xff ? "image/jpeg" : "";
+  files.items.add(new File([bytes], "row", { type }));
+  return files.files;
+}
+
+function fill(form, row, actual) {
+  for (const input of form.querySelectorAll("[data-name]")) {
+    const { name, kind } = input.dataset;
+    const value = row[name] ?? null;
+    if (kind === "file") {
+      if (value === null) continue;
+      input.files = asFile(value);
+      preview(input);
+    } else if (kind === "boolean") input.checked = Boolean(value);
+    else input.value = value === null ? "" : kind === "list" || kind === "object" ? JSON.stringify(value) : value;
+  }
+  form.dataset.actual = actual;
+  form.querySelector(".result").replaceChildren();
+}
+
+for (const list of document.querySelectorAll(".samples")) {
+  const form = document.getElementById(list.dataset.form);
+  const buttons = [...list.querySelectorAll("button")];
+  const choose = (button) => fill(form, JSON.parse(button.dataset.row), button.dataset.actual);
+  for (const button of buttons) button.addEventListener("click", () => choose(button));
+  choose(buttons[0]);
+}
+
 for (const form of document.querySelectorAll("form.try")) {
+  form.addEventListener("input", () => { delete form.dataset.actual; });
   form.addEventListener("submit", (event) => { event.preventDefault(); ask(form); });
   for (const input of form.querySelectorAll("input[type=file]")) {
     const place = input.parentElement;

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from toolkit.deployment.serving.model import Served
 
 HERE = Path(__file__).parent
+ADDRESS = "http://HOST:PORT"  # in the page on the API; each request knows the real one
 STYLE = HERE.parents[1] / "reporting" / "html" / "style.css"
 
 
@@ -29,6 +30,7 @@ def page(name: str, models: Sequence[Served], document: Mapping[str, Any]) -> st
         headline={model.name: headline(model.run.record) for model in models},
         examples={model.name: json.dumps(model.fields.example, indent=2) for model in models},
         paths=document["paths"],
+        address=ADDRESS,
     )
 
 

@@ -10,7 +10,7 @@ from toolkit.reporting.display import best_baseline
 from toolkit.reporting.formatting import number, score, sentence, words
 from toolkit.reporting.html.parts import Chart, Section, Table
 from toolkit.reporting.terminal import baseline_settings, score_rows, units
-from toolkit.reporting.verdicts import sentences
+from toolkit.reporting.verdicts import sentences, verdict
 
 SHOWN = 24  # notes
 
@@ -33,7 +33,7 @@ def section(record: Mapping[str, Any], notes: list[str]) -> Section:
     if settings := baseline_settings(record):
         note += f" Their settings: {settings}."
     found.blocks.append(Table("All scores", ["", *map(words, names)], cells, note))
-    said = {text.rstrip(".").casefold() for text in found.answer}
+    said = {text.rstrip(".").casefold() for text in (*found.answer, verdict(record))}
     notes = [note for note in notes if note.strip() and note.casefold() not in said]
     more = [f"and {len(notes) - SHOWN} more"] if notes[SHOWN:] else []
     found.notes = [*notes[:SHOWN], *more]
@@ -59,7 +59,7 @@ def _verdict(record: Mapping[str, Any], metric: str, more: bool) -> Iterator[str
         value = number(record["baselines"][best][metric]["value"])
         yield f"The best baseline is {words(best)} ({value}); the two were not compared row by row."
     for place, (warning, text) in enumerate(sentences(record)):
-        if not (place and warning):  # the first is on the best baseline
+        if place and not warning:  # the first, on the best baseline, stands at the top
             yield f"{sentence(text)}."
 
 

@@ -11,7 +11,15 @@ from pydantic import TypeAdapter, ValidationError
 
 from toolkit.errors import UserError
 from toolkit.plugin_types import Curve
-from toolkit.reporting import examples, images, prediction_arrays, templates, terminal
+from toolkit.reporting import (
+    examples,
+    images,
+    kept_rows,
+    prediction_arrays,
+    templates,
+    terminal,
+    verdicts,
+)
 from toolkit.reporting.formatting import sentence, words
 from toolkit.reporting.html import failures, headline, provenance, training, trust
 from toolkit.reporting.html.parts import Picture
@@ -42,6 +50,7 @@ def write_first(
     folder.write(calibration=trust.calibration(folder.record, reading))
     with attempt("report", "example rows"):
         examples.write_examples(plugin, test, folder.path, reading)
+        kept_rows.write(plugin, test, folder.path)
     # As in the file, where NaN is null: the page is the same when it is written again.
     _write(Run(folder.path), reading, folder.path / FILE)
 
@@ -115,7 +124,8 @@ def _page(
         *([] if EVALUATES in record else [training.section(record, log_history.read(run))]),
         provenance.section(record, name, recipe),
     ]
-    return templates.render("page.html.jinja", record=record, sections=sections)
+    return templates.render("page.html.jinja", record=record, sections=sections,
+                            verdict=verdicts.verdict(record))  # fmt: skip
 
 
 def _curves(run: Path, record: Mapping[str, Any]) -> Iterator[tuple[str, Curve]]:

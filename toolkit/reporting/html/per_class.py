@@ -15,7 +15,7 @@ from toolkit.reporting.shares import FEW, share_of
 
 MATRIX = 20  # classes of a confusion matrix, at most
 CLASSES = 50  # rows of the table of classes
-HEAD = 24  # characters of a class above a narrow column
+HEAD = 24  # characters of a class beside the matrix, which is never broken
 PAIRS = 15  # confused pairs
 
 Pairs = list[tuple[int, int, int]]  # (rows, actual class, predicted class), the most frequent first
@@ -76,7 +76,7 @@ def _matrix(names: list[str], counts: Any, pairs: Pairs) -> Table:
     found = np.diag(counts[:, 2])
     for count, actual, predicted in pairs:
         found[actual, predicted] = count
-    rows = [[name, *map(int, line)] for name, line in zip(names, found, strict=True)]
+    rows = [[cut(name, HEAD), *map(int, line)] for name, line in zip(names, found, strict=True)]
     heads = ["actual ↓ predicted →", *(cut(name, HEAD) for name in names)]
     heat = (found / np.maximum(found.sum(axis=1, keepdims=True), 1)).tolist() if names else []
     note = "Rows: actual classes. Columns: predicted classes. Shaded by the share of the row."

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from toolkit.reporting.formatting import NONE, cut, number, words
+from toolkit.reporting.formatting import NONE, cut, number, share, words
 from toolkit.reporting.html.parts import Code, Section, Table
 from toolkit.reporting.overlap import FORMS, MEANING, UNMEASURED, lines
 from toolkit.runs.folder import EVALUATES, run_of
@@ -37,9 +37,12 @@ def section(record: Mapping[str, Any], run: Path, recipe: str) -> Section:
     rest = len(recipe) - RECIPE
     if rest > 0:
         recipe = f"{recipe[:RECIPE]}\n… ({rest:,} more characters in recipe.yaml)"
+    command = record.get("command")
     return Section("ran", "What exactly ran?", answer, [
+        *([Code("The command", cut(command, RECIPE))] if command else []),
         Code("Repeat it", _again(record, run)),
         Table("Rows", ["split", "used", "skipped", "duplicates kept"], rows),
+        *_lost(data),
         Table("Overlap between splits", ["splits", *FORMS.values()],
               overlap or [["all", *[UNMEASURED] * len(FORMS)]], MEANING),
         Table("Data, machine and versions", ["", ""], list(_facts(record))),
@@ -56,12 +59,37 @@ def _again(record: Mapping[str, Any], run: Path) -> str:
     return f"toolkit rerun {quoted}\ntoolkit run {quoted}/recipe.yaml"
 
 
+def _lost(data: Mapping[str, Any]) -> Iterator[Table]:
+    """Yield which rows were skipped, and which texts were cut."""
+    used = data["rows"]
+    skipped = [
+        [split, why, count, share(count, used.get(split, 0) + sum(reasons.values()))]
+        for split, reasons in data["skipped"].items()
+        for why, count in reasons.items()
+    ]
+    if skipped:
+        heads = ["split", "reason", "rows", "share of the split"]
+        yield Table("Skipped rows", heads, skipped)
+    texts = [
+        [
+            *(one[key] for key in ("split", "what", "limit", "count")),
+            share(one["count"], one["rows"]),
+        ]
+        for one in data.get("cut", ())
+    ]  # fmt: skip
+    if texts:
+        heads = ["split", "what", "tokens read", "longer and cut", "share of the split"]
+        yield Table("Texts cut", heads, texts, "The model does not see what is beyond.")
+
+
 def _count(rows: int | None) -> str | int:
     return UNMEASURED if rows is None else rows
 
 
 def _facts(record: Mapping[str, Any]) -> Iterator[list[str]]:
     data, environment, devices = record["data"], record["environment"], record.get("devices")
+    if record.get("started"):
+        yield ["started", record["started"].replace("T", " ")]
     yield ["fingerprint of the rows", data["fingerprint"]]
     if data.get("test_digest"):
         yield ["digest of the test rows", data["test_digest"]]

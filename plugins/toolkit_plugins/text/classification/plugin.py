@@ -8,11 +8,12 @@ from typing import Any
 
 from pydantic import Field
 
+from toolkit.errors import Fault, RecipeError
 from toolkit.evaluation import classification_baselines
 from toolkit.models import pretrained, truncation
 from toolkit.plugin_types import Baseline, LabelColumn, Options, Row, TextColumn
 from toolkit.tasks.base import Batch
-from toolkit.tasks.classification import ClassificationPlugin, ClassWeights
+from toolkit.tasks.classification import ClassificationPlugin, ClassWeights, positive_faults
 from toolkit_plugins.text.cells import text_of
 
 
@@ -30,6 +31,9 @@ class TextOptions(Options):
         0.5, gt=0, lt=1, description="probability from which a label is predicted (multi_label)"
     )
     class_weights: ClassWeights = None
+    positive: str | None = Field(
+        None, description="the positive one of two classes; by default the last"
+    )
     max_length: int = Field(128, ge=4, description="tokens; longer texts are truncated")
 
 
@@ -41,6 +45,11 @@ class TextClassification(ClassificationPlugin[TextOptions]):
 
     def load_processor(self) -> Any:
         """Return the tokenizer; a decoder without a pad token pads with its end token."""
+        faults = positive_faults(self.options.positive, self.labels.names)
+        if self.options.positive is not None and self.multi_label:
+            faults = [Fault("options.positive", "is for one label per row, not for multi_label")]
+        if faults:
+            raise RecipeError(faults)
         return pretrained.tokenizer(self.model_path)
 
     def encode(self, rows: Batch) -> Mapping[str, Any]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.models import truncation
 from toolkit_plugins.text.question_answering.windows import IGNORED
 
 if TYPE_CHECKING:
@@ -47,8 +48,10 @@ def in_words(
                "(options.doc_stride): half of what a window has for the context")  # fmt: skip
     for name, found in counts.items():
         if found["cut"]:
-            yield (f"{name}: {found['cut']:,} questions are longer than {windows.question} tokens "
-                   "and are cut (options.max_question_length, at most half a window)")  # fmt: skip
+            text = (f"{name}: {found['cut']:,} questions are longer than {windows.question} tokens "
+                    "and are cut (options.max_question_length, at most half a window)")  # fmt: skip
+            yield truncation.CutNote.of(text, split=name, count=found["cut"], rows=found["all"],
+                                        limit=windows.question, what="questions")  # fmt: skip
         if found["long"]:
             yield (f"{name}: {found['long']:,} answers are longer than {options.max_answer_length} "
                    "tokens (options.max_answer_length): no prediction can equal them")  # fmt: skip

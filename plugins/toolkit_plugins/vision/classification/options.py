@@ -10,8 +10,7 @@ from pydantic import Field, field_validator
 
 from toolkit.errors import Fault, RecipeError
 from toolkit.plugin_types import Column, LabelColumn, Options
-from toolkit.tasks.classification import ClassWeights
-from toolkit.utils.text import listing, nearest
+from toolkit.tasks.classification import ClassWeights, positive_faults
 from toolkit_plugins.vision.augment import Augment
 from toolkit_plugins.vision.images import SUFFIXES
 
@@ -106,13 +105,9 @@ def check_two_classes(options: ImageOptions, names: Sequence[str]) -> None:
     Raises:
         RecipeError: `positive` is no class, or there are not two.
     """
-    faults = []
-    if options.positive is not None and options.positive not in names:
-        what = f"is {options.positive!r}.{nearest(options.positive, names)}"
-        faults.append(Fault("options.positive", f"{what} Classes: {listing(names)}."))
-    for name in ("positive", "operating_point"):
-        if getattr(options, name) is not None and len(names) != 2:
-            what = f"is for two classes, and there are {len(names)}"
-            faults.append(Fault(f"options.{name}", what))
+    faults = positive_faults(options.positive, names)
+    if options.operating_point is not None and len(names) != 2:
+        what = f"is for two classes, and there are {len(names)}"
+        faults.append(Fault("options.operating_point", what))
     if faults:
         raise RecipeError(faults)

@@ -1,0 +1,94 @@
+"""Rows of the run's own test split, with which the page can be tried."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from fastapi import HTTPException
+
+from toolkit.errors import UserError
+from toolkit.evaluation.metrics.encoding import truth_of
+from toolkit.reporting import kept_rows
+from toolkit.reporting.comparison import label
+from toolkit.reporting.formatting import cut, number, words
+from toolkit.runs.changed_answers import rows as predicted_rows
+from toolkit.runs.folder import Run
+
+if TYPE_CHECKING:
+    from toolkit.deployment.serving.fields import Fields
+    from toolkit.plugin import Plugin
+
+MOST = 6  # rows on the page, of different labels where there are as many
+LOOKED_AT = 200  # of the first test rows
+BYTES = 80_000  # of a row
+
+
+class Sample(NamedTuple):
+    """A test row as a request has it, with its label. picture: an image of it, as a data URI."""
+
+    row: int
+    values: dict[str, Any]
+    actual: str
+    title: str
+    picture: str = ""
+
+
+def samples(run: Run, fields: Fields) -> list[Sample]:
+    """Return some test rows that the model takes; none of a run that has kept no rows."""
+    found: dict[str, list[Sample]] = {}
+    try:
+        for sample in _all(run, fields):
+            found.setdefault(sample.actual, []).append(sample)
+    except (OSError, UserError):  # the page has the plugin's example
+        return []
+    chosen = [of[0] for of in found.values()] + [one for of in found.values() for one in of[1:]]
+    return sorted(chosen[:MOST])
+
+
+def _all(run: Run, fields: Fields) -> Iterator[Sample]:
+    kept = kept_rows.read(run.path, range(LOOKED_AT))
+    if not kept:
+        return
+    for number_of, (_, reference) in zip(range(LOOKED_AT), predicted_rows(run), strict=False):
+        row = kept.get(number_of, {})
+        values = {f.name: _sent(row[f.name]) for f in fields.fields if f.name in row}
+        body = json.dumps(values)
+        if len(body) > BYTES:
+            continue
+        try:
+            fields.read(body.encode(), 1)
+        except HTTPException:  # a column is missing, or empty
+            continue
+        yield Sample(number_of, values, label(truth_of(reference)), *_title(row, values))
+
+
+def _sent(value: Any) -> Any:
+    """Return a cell as a request has it: files in base64."""
+    is_file = isinstance(value, Mapping) and {"bytes", "path"} <= value.keys()
+    return base64.b64encode(value["bytes"]).decode() if is_file else value
+
+
+def _title(row: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[str, str]:
+    """Return what a row is known by on the page: its first cells, and its first image."""
+    from toolkit.reporting.images import small_image
+
+    pictures = (small_image(row[name]) for name in values if isinstance(row[name], Mapping))
+    picture = next((one["picture"] for one in pictures if isinstance(one, dict)), "")
+    texts = (str(row[name]) for name in values if not isinstance(row[name], Mapping))
+    return ("" if picture else cut(", ".join(texts), 70)), picture
+
+
+def threshold(run: Run, plugin: Plugin[Any]) -> str:
+    """Return from which probability on what is predicted, as a sentence."""
+    positive = run.record.get("positive")
+    of = f" for “{cut(positive)}”" if positive else ""
+    chosen = {name: value for name, value in plugin.calibration.items()
+              if name.endswith("threshold") and isinstance(value, float)}  # fmt: skip
+    if chosen:
+        return "; ".join(f"{words(name)}{of} {number(value)}" for name, value in chosen.items())
+    if getattr(plugin.options, "multi_label", False):
+        return f"threshold of each label {number(float(getattr(plugin.options, 'threshold', 0.5)))}"
+    return ""
