@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import DataError, Fault, ModelError
 from toolkit.models import pretrained
 from toolkit.plugin import Plugin
-from toolkit.plugin_types import Baseline, Curve, Figure, Prediction, Row, RowInspection
+from toolkit.plugin_types import Baseline, Figure, Occlusion, Prediction, Row, RowInspection
 from toolkit_plugins.text.cells import text_of
-from toolkit_plugins.text.question_answering import answers, articles, offsets, reach, spans
+from toolkit_plugins.text.question_answering import (
+    answers,
+    articles,
+    curves,
+    explaining,
+    offsets,
+    reach,
+    spans,
+)
 from toolkit_plugins.text.question_answering.answers import Layout
 from toolkit_plugins.text.question_answering.options import AnswerOptions
 from toolkit_plugins.text.question_answering.windows import Windows, collate
@@ -149,6 +157,14 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         # The candidate after the last one is at most as likely.
         return {"": first, "n_best": min([first, *gaps, *scores[-1:]])}
 
+    def occlusions(self, row: Row, prediction: Prediction) -> Iterable[Occlusion]:
+        """Return the row without each word of question and context but those of the answer."""
+        return explaining.occlusions(self.options.question, self.options.context, row, prediction)
+
+    def explained_scores(self, prediction: Prediction) -> Mapping[str, float]:
+        """Return the log odds of the answer, of other candidates, and of no answer."""
+        return explaining.log_odds(prediction)
+
     def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, Any]:
         """Return the threshold of no answer that gives the best F1 on validation."""
         from toolkit_plugins.text.question_answering.threshold import NEVER, Sweep
@@ -183,25 +199,10 @@ class QuestionAnswering(Plugin[AnswerOptions]):
 
     def figures(self, predictions: Iterable[Prediction]) -> Mapping[str, Figure]:
         """Return how long answers are, and what the threshold of no answer trades."""
-        from toolkit_plugins.text.question_answering.threshold import Sweep
-
-        found, golds = list(predictions), list(self._golds("test"))
-        lines = {
-            "predicted": _lengths(p["answer"] for p in found),
-            "gold": _lengths(gold[0] if gold else "" for gold in golds),
-        }
-        drawn: dict[str, Figure] = {
-            "answer_lengths": Curve("Answers of the test split", "words (0: no answer)",
-                                    "share of questions", lines)
-        }  # fmt: skip
-        if self.counts["test"]["unanswerable"]:
-            sweep = Sweep(found, golds)
-            chosen = (self.threshold, sweep.at(self.threshold))
-            drawn["no_answer"] = Curve(
-                "F1 by threshold", "no_answer_score above which there is no answer", "F1",
-                sweep.lines(), {"chosen on validation": chosen},
-            )  # fmt: skip
-        return drawn
+        some = bool(self.counts["test"]["unanswerable"])
+        return curves.drawn(
+            list(predictions), list(self._golds("test")), self.threshold if some else None
+        )
 
     def notes(self) -> list[str]:
         """Report how answers were located, what is out of reach, and shared contexts."""
@@ -291,10 +292,3 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         assert self.data is not None  # noqa: S101 - asked for in a run alone
         for batch in self.data[name].select_columns([column]).iter(1000):
             yield from map(str, batch[column])
-
-
-def _lengths(texts: Iterable[str]) -> list[tuple[float, float]]:
-    """Return (words, share of the texts) for each number of words up to the largest."""
-    counts = Counter(len(text.split()) for text in texts)
-    total = sum(counts.values())
-    return [(float(n), counts[n] / total) for n in range(max(counts, default=0) + 1)]
