@@ -7,7 +7,7 @@ import inspect
 from pathlib import Path
 
 HERE = Path(__file__).parent
-SOURCE = HERE.parent.parent / "toolkit" / "plugin" / "contract.py"
+SOURCE = HERE.parent.parent / "toolkit" / "plugin"
 PAGE = HERE / "hooks.md"
 HEAD = """# Hooks
 
@@ -20,18 +20,22 @@ The runner calls the hooks in this order. `load_model` is required, all others a
 
 def page() -> str:
     """Return the page made of the docstrings as they are now."""
-    tree = ast.parse(SOURCE.read_text(encoding="utf-8"))
-    (plugin,) = (
-        node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Plugin"
-    )
+    plugin, others = _class("contract.py"), _class("explaining.py")
     parts = [HEAD, _block(ast.get_docstring(plugin) or "")]
-    for node in plugin.body:
+    for node in [*plugin.body, *others.body]:
         if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
             returns = ast.unparse(node.returns) if node.returns else "None"
             signature = f"{node.name}({ast.unparse(node.args)}) -> {returns}"
             parts.append(f"\n## `{node.name}`\n\n```\n{signature}\n```\n")
             parts.append(_block(ast.get_docstring(node) or ""))
     return "\n".join(parts)
+
+
+def _class(name: str) -> ast.ClassDef:
+    """Return the one class of a module."""
+    tree = ast.parse((SOURCE / name).read_text(encoding="utf-8"))
+    (found,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    return found
 
 
 def _block(docstring: str) -> str:

@@ -26,6 +26,17 @@ column_option = click.option(
 )  # fmt: skip
 
 
+def _count(_: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    """Return how many parts are asked for; click takes the next word for it, whatever it is."""
+    from toolkit.runs.predictor import TOP
+
+    if not value:
+        return None if value is None else TOP
+    if value.isdecimal() and int(value) > 0:
+        return int(value)
+    raise click.BadParameter(f"{value!r} is no number from 1 on; without one, put --explain last")
+
+
 @click.command("predict")
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("source", metavar="INPUT")
@@ -44,6 +55,9 @@ column_option = click.option(
               "data.delimiter, data.quote, data.escape.")  # fmt: skip
 @click.option("--raw", is_flag=True, help="In csv, keep texts that a spreadsheet would execute "
               "(=HYPERLINK(...)); an apostrophe is put before them else.")  # fmt: skip
+@click.option("--explain", is_flag=False, flag_value="", metavar="[N]", callback=_count,
+              help="Write for each row also the N (10) words, image patches or columns that moved "
+              "its prediction most; takes as many predictions as a row has of these.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(
     run: Path,
@@ -53,6 +67,7 @@ def command(
     resume: bool,
     quiet: bool,
     raw: bool,
+    explain: int | None,
     columns: tuple[str, ...],
     settings: tuple[str, ...],
     **computing: Any,
@@ -73,7 +88,7 @@ def command(
     console = Console(stderr=True, quiet=quiet)
     how = ComputeConfig(**computing)
     found = predict_file.predict(
-        Run(run), source, out, resume, console, how, split, raw, changes, names
+        Run(run), source, out, resume, console, how, split, raw, changes, names, explain
     )
     echo(f"wrote {found.rows:,} rows to {found.path}")
     if found.rejected:

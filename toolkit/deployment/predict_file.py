@@ -10,8 +10,9 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 from operator import itemgetter
 from pathlib import Path
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
 STDIN = "-"
 LINES = (".jsonl", ".ndjson")
 WINDOW = 4096  # rows that are prepared and predicted together
+FEW = 128  # the same, of rows that are explained: each is predicted many times
+#: What gives each row its prediction, or prediction and explanation.
+Make = Callable[["datasets.Dataset"], list[Any]]
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ def predict(
     raw: bool = False,
     settings: Iterable[tuple[KeyPath, Any]] = (),
     columns: Mapping[str, str] = MappingProxyType({}),
+    explain: int | None = None,
 ) -> PredictedFile:
     """Predict the rows of a file, and write them with all their columns.
 
@@ -81,6 +86,7 @@ def predict(
         raw: keep texts in csv that a spreadsheet would execute.
         settings: what is read otherwise than the run's data was, as `spec_of` takes it.
         columns: the model's name of a column -> what it is called in the source.
+        explain: how many parts of each row's explanation are written; None: no explanation.
 
     Raises:
         UserError: the run is not finished, the input cannot be read, lacks a column or has no row
@@ -94,13 +100,18 @@ def predict(
     with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
         given = _Input.read(source, restored, Path(folder), split, settings, columns)
         why = out.with_name(f"{out.name}.rejected.jsonl")
+        if explain and writers.EXPLANATION in given.given.column_names:
+            raise DataError(_reserved(source, writers.EXPLANATION))
         if not len(given.rows):
             raise _none_left(source, given.write_rejected(why), why)
         head = {"model": run.record.get("model_files") or weights_digest(run.path / "model"),
                 "runtime": computing.runtime,
                 "dtype": computing.dtype, "input": given.digest}  # fmt: skip
+        head |= {"explain": str(explain)} if explain else {}
         done = _start(kept, head, resume)
-        _predict(restored, given, kept, done, console or Console(quiet=True))
+        made = partial(restored.explanations, top=explain) if explain else restored.predictions
+        step = FEW if explain else WINDOW
+        _predict(made, given, kept, done, step, console or Console(quiet=True))
         predicted = _join(given, kept, out, writer)
         rejected = given.write_rejected(why)
     kept.unlink()
@@ -118,6 +129,10 @@ def _check_paths(run: Run, out: Path, kept: Path, resume: bool) -> None:
     if os.path.lexists(kept) and (not resume or kept.is_symlink()):
         raise UserError(f"{kept} is left from an earlier call: continue it with --resume, or "
                         "delete it")  # fmt: skip
+
+
+def _reserved(source: str, column: str) -> Fault:
+    return Fault(source, f"has a column {column!r}, which is reserved for the output")
 
 
 def _none_left(source: str, rejected: int, why: Path) -> DataError:
@@ -170,8 +185,7 @@ class _Input:
         raw, given, fields = found.rows, found.given, "has another number of fields than the header"
         wrong += [(number, fields, text[:1000]) for number, text in ragged.rows]
         if writers.COLUMN in given.column_names:
-            what = f"has a column {writers.COLUMN!r}, which is reserved for the output"
-            raise DataError(Fault(source, what))
+            raise DataError(_reserved(source, writers.COLUMN))
         if numbers is None:
             known = [number for number, _, _ in wrong]
             numbers = np.setdiff1d(np.arange(1, len(raw) + len(known) + 1), known)
@@ -222,24 +236,24 @@ def _start(path: Path, head: Mapping[str, str], resume: bool) -> int:
     return rows
 
 
-def _predict(restored: Predictor, given: _Input, kept: Path, done: int, console: Console) -> None:
+def _predict(made: Make, given: _Input, kept: Path, done: int, step: int, console: Console) -> None:
     import datasets
     from datasets.table import InMemoryTable
 
-    starts = range(done, len(given.rows), WINDOW)
+    starts = range(done, len(given.rows), step)
     out = kept.with_suffix("")
     files = FileStore(out.parent, f"{out.name}.files", done)
     with kept.open("a", encoding="utf-8") as file:
         for start in track(starts, "predicting", console=console, disable=not console.is_terminal):
-            table = InMemoryTable(given.rows.with_format("arrow")[start : start + WINDOW])
+            table = InMemoryTable(given.rows.with_format("arrow")[start : start + step])
             whole = datasets.Dataset(table, info=given.rows.info)
-            for files.row, one in enumerate(_predictions(restored, whole, start == 0), start):
+            for files.row, one in enumerate(_predictions(made, whole, start == 0), start):
                 file.write(jsonable.line(one, files.default) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
 
-def _predictions(restored: Predictor, rows: datasets.Dataset, first: bool) -> list[Any]:
+def _predictions(made: Make, rows: datasets.Dataset, first: bool) -> list[Any]:
     """Return a prediction for each row, or as a text why there is none.
 
     Where no row of the first window has one, the fault is not the rows': its error is raised.
@@ -247,7 +261,7 @@ def _predictions(restored: Predictor, rows: datasets.Dataset, first: bool) -> li
 
     def found(part: datasets.Dataset) -> list[Any]:
         try:
-            return list(restored.predictions(part))
+            return list(made(part))
         except Exception as error:  # what hooks and models raise over a row
             if len(part) == 1:
                 return [str(error) if isinstance(error, ToolkitError) else error_line(error)]
@@ -256,7 +270,7 @@ def _predictions(restored: Predictor, rows: datasets.Dataset, first: bool) -> li
 
     predictions = found(rows)
     if first and all(isinstance(one, str) for one in predictions):
-        return list(restored.predictions(rows))
+        return list(made(rows))
     return predictions
 
 

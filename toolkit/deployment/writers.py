@@ -19,7 +19,7 @@ from toolkit.errors import UserError
 from toolkit.utils import jsonable
 from toolkit.utils.text import listing, nearest
 
-COLUMN = "prediction"
+COLUMN, EXPLANATION = "prediction", "explanation"
 _NUMBER = re.compile(r"[+-]?[\d.,\s]*\d[\d.,]*(?:[eE][+-]?\d+)?%?")
 #: Appends rows, and one prediction for each.
 Add = Callable[[pa.Table, Sequence[Any]], None]
@@ -36,7 +36,7 @@ def json_lines(out: IO[bytes]) -> Iterator[Add]:
             for row, prediction in zip(rows.to_pylist(), predictions, strict=True):
                 # A column of mixed types is held as JSON.
                 row |= {name: json.loads(row[name]) for name in mixed if row[name] is not None}
-                file.write(jsonable.line({**row, COLUMN: prediction}) + "\n")
+                file.write(jsonable.line({**row, **named(prediction)}) + "\n")
 
         yield add
 
@@ -62,7 +62,8 @@ def _csv(out: IO[bytes], cell: Callable[[Any], Any]) -> Iterator[Add]:
 
         def add(rows: pa.Table, predictions: Sequence[Any]) -> None:
             for row, prediction in zip(rows.to_pylist(), predictions, strict=True):
-                cells = {name: flat(value) for name, value in row.items()} | columns(prediction)
+                cells = {name: flat(value) for name, value in row.items()}
+                cells |= columns(prediction, in_words)
                 cells = {cell(name): cell(value) for name, value in cells.items()}
                 if not table.fieldnames:
                     table.fieldnames = list(cells)
@@ -131,11 +132,37 @@ def quoted(value: Any) -> Any:
     return f"'{value}" if formula and not _NUMBER.fullmatch(value.strip()) else value
 
 
-def columns(prediction: Any) -> dict[str, Any]:
-    """Return a prediction as flat columns: `prediction.label`, `prediction.score`, ..."""
+def is_explained(found: Any) -> bool:
+    """Return whether something is a prediction with its explanation, and not one alone."""
+    return isinstance(found, Mapping) and found.keys() == {COLUMN, EXPLANATION}
+
+
+def named(prediction: Any) -> Mapping[str, Any]:
+    """Return a prediction, with or without its explanation, by column."""
+    return prediction if is_explained(prediction) else {COLUMN: prediction}
+
+
+def columns(prediction: Any, text: Callable[[Any], Any] | None = None) -> dict[str, Any]:
+    """Return a prediction as flat columns: `prediction.label`, `prediction.score`, ...
+
+    text: what makes a cell of an explanation; by default JSON.
+    """
+    if is_explained(prediction):
+        words = (text or flat)(prediction[EXPLANATION])
+        return {**columns(prediction[COLUMN]), EXPLANATION: words}
     if not isinstance(prediction, Mapping):
         return {COLUMN: flat(prediction)}
     return {f"{COLUMN}.{key}": flat(value) for key, value in prediction.items()}
+
+
+def in_words(explanation: Sequence[Mapping[str, Any]]) -> str:
+    """Return an explanation for people: "refund: money +4.10, card -0.31"."""
+    found: dict[str, list[str]] = {}
+    for part in explanation:
+        whole = f"{part['column']} {part.get('box') or part.get('value') or ''}".strip()
+        parts = found.setdefault(part["of"], [])
+        parts.append(f"{part.get('text') or whole} {part['contribution']:+.2f}")
+    return "; ".join(f"{name}: {', '.join(parts)}" for name, parts in found.items())
 
 
 def flat(value: Any) -> Any:

@@ -7,6 +7,7 @@ from toolkit.plugin_types.columns import (
     Column, InputColumn, LabelColumn, ListColumn, ListTargetColumn, NoOptions, NumberColumn,
     ObjectColumn, Options, TargetColumn, TextColumn, column_markers, columns,
 )
+from toolkit.plugin_types.occlusion import Occlusion, RowPart
 from toolkit.plugin_types.values import (
     Baseline, BaselineData, BaselineResult, Ints, JsonValue, Prediction, PredictionFile,
     ReshapedRows, Row, RowInspection, open_file,
@@ -18,7 +19,8 @@ from toolkit.plugin_types.shown import (
 __all__ = [
     "Baseline", "BaselineData", "BaselineResult", "Box", "Column", "Curve", "Figure", "InputColumn",
     "Ints", "JsonValue", "LabelColumn", "ListColumn", "ListTargetColumn", "MarkedImage",
-    "MarkedText", "NoOptions", "NumberColumn", "ObjectColumn", "Options", "Point", "Prediction",
-    "PredictionFile", "ReshapedRows", "Row", "RowInspection", "Series", "Shown", "Sound", "Span",
-    "Table", "TargetColumn", "TextColumn", "column_markers", "columns", "open_file",
+    "MarkedText", "NoOptions", "NumberColumn", "ObjectColumn", "Occlusion", "Options", "Point",
+    "Prediction", "PredictionFile", "ReshapedRows", "Row", "RowInspection", "RowPart", "Series",
+    "Shown", "Sound", "Span", "Table", "TargetColumn", "TextColumn", "column_markers", "columns",
+    "open_file",
 ]

@@ -46,6 +46,7 @@ from toolkit.runs.folder import HOME, Run, resume_command
 from toolkit.runs.predictor import KEPT
 from toolkit.runs.writer import RunWriter
 from toolkit.training import tracking
+from toolkit.training.arguments import is_sharded
 from toolkit.utils import distributed, jsonable, resources, signals
 from toolkit.utils.distributed_errors import raise_on_all_ranks
 from toolkit.utils.signals import ShutdownSignal
@@ -148,7 +149,7 @@ def _train_and_report(
         resources={"peak_memory_bytes": resources.peak_memory(), "energy_joules": energy.spent()},
     )
     with optional("report", html.FILE):
-        html.write_first(plugin, test, folder, optional)
+        html.write_first(plugin, test, folder, optional, is_sharded(job.arguments))
     with optional("card", card.FILE):
         card.write(folder)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from toolkit.recipe.schema import Recipe
 
 
+TOP = 10  # parts of an explanation, where not said otherwise
 #: Attribute of a plugin -> the file in the model's folder that keeps it.
 KEPT = {"calibration": "calibration.json", "statistics": "training_statistics.json"}
 
@@ -79,6 +80,24 @@ class Predictor:
             raise DataError(Fault("rows", what))
         return [row if isinstance(row, Mapping) else {names[0]: row} for row in given]
 
+    def explain(self, rows: Sequence[Mapping[str, Any]], top: int = TOP) -> list[dict[str, Any]]:
+        """Return for each row its `prediction`, and as `explanation` what moved it most.
+
+        These are the words, patches or columns with the largest contributions in size, each with
+        `contribution` (by how much the score of `of` falls without it) and `of`: a label, whose
+        score is log odds, or "value". docs/explanations.md says what they mean.
+
+        Args:
+            top: how many of each row, and of each of several labels.
+
+        Raises:
+            UserError: as `predict` does, or the scenario explains nothing.
+        """
+        if not rows:
+            return []
+        with blamed(self.plugin):
+            return self.explanations(self.plugin.add_features(self.dataset(rows)), top)
+
     def dataset(self, rows: Sequence[Mapping[str, Any]]) -> datasets.Dataset:
         """Return rows as a dataset; raises as `predict` does."""
         import datasets
@@ -122,6 +141,19 @@ class Predictor:
             batches = predict(plugin, plugin.model, raw, plugin.prepare(raw, "predict"),
                               self.batch_size, tight=True, others=self.others)  # fmt: skip
             return [prediction for batch in batches for prediction in batch.predictions]
+
+    def explanations(self, raw: datasets.Dataset, top: int = TOP) -> list[dict[str, Any]]:
+        """Return what `explain` does, of checked rows, with the plugin's features added."""
+        from toolkit.data.uncached import UncachedDataset
+        from toolkit.evaluation.explanations import explain, require_explained
+
+        raw, plugin, found = UncachedDataset.of(raw), self.plugin, self.predictions(raw)
+        with blamed(plugin):
+            require_explained(plugin, found)
+            explained = explain(plugin, plugin.model, raw, found, self.batch_size,
+                                others=self.others)  # fmt: skip
+            return [{"prediction": prediction, "explanation": one.largest(top)}
+                    for prediction, one in zip(found, explained, strict=True)]  # fmt: skip
 
 
 def load_predictor(run: Path, computing: ComputeConfig | None = None) -> Predictor:

@@ -29,11 +29,11 @@ def quantile_edges(values: Array, bins: int) -> list[float]:
     return [float(edge) for edge in found]
 
 
-def vocabulary(values: Sequence[Any]) -> list[str]:
-    """Return the most frequent values as texts, sorted."""
+def by_frequency(values: Sequence[Any]) -> list[str]:
+    """Return the most frequent values as texts, the first one first."""
     names, counts = np.unique([as_kind(value) for value in values], return_counts=True)
     most_frequent = np.argsort(-counts, kind="stable")[:MOST_VALUES]
-    return sorted(str(names[place]) for place in most_frequent)
+    return [str(names[place]) for place in most_frequent]
 
 
 def as_kind(value: Any) -> str:

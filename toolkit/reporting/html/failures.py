@@ -7,8 +7,9 @@ from typing import Any
 
 from toolkit.reporting import charts, examples
 from toolkit.reporting.examples import StoredExamples
+from toolkit.reporting.explanations import Row, StoredExplanations
 from toolkit.reporting.formatting import cut, number, score, sentence, words
-from toolkit.reporting.html import per_class
+from toolkit.reporting.html import explanations, per_class
 from toolkit.reporting.html.parts import Chart, Example, Examples, Picture, Section, Table
 from toolkit.reporting.prediction_arrays import PredictionArrays
 from toolkit.reporting.shares import FEW
@@ -32,8 +33,10 @@ def section(
     reading: PredictionArrays,
     kept: StoredExamples | None,
     pictures: Sequence[Picture],
+    explained: StoredExplanations | None = None,
 ) -> Section:
     """Return the section. kept: the stored examples; None shows no single rows."""
+    explained = explained or StoredExplanations()
     found = Section("fails", "Where does it fail?", answer=per_class.sentences(reading))
     found.blocks += per_class.tables(reading, units(record) == "rows")
     headline = record.get("headline")
@@ -50,8 +53,9 @@ def section(
         kinds = kept.kinds or examples.choose(reading)
         legend = any(part.marked for row in kept.rows.values() for part in row.shown) * LEGEND
         found.blocks += [
-            Examples(title, caption + legend,
-                     [_example(reading, kept, kind, row) for row in kinds[kind]])
+            Examples(title, caption + legend + explanations.legend(explained, kinds[kind]),
+                     [_example(reading, kept, kind, row, explained.rows.get(str(row), Row()))
+                      for row in kinds[kind]])
             for kind, (title, caption) in TITLES.items() if kinds.get(kind)
         ]  # fmt: skip
     found.blocks += [Table(cut(title), table["columns"], table["rows"])
@@ -86,7 +90,9 @@ def _slices(record: Mapping[str, Any], metric: str) -> Iterator[Chart]:
         yield Chart(title, svg, "In brackets the number of rows. Dotted line: all rows.", table)
 
 
-def _example(reading: PredictionArrays, kept: StoredExamples, kind: str, row: int) -> Example:
+def _example(
+    reading: PredictionArrays, kept: StoredExamples, kind: str, row: int, explained: Row
+) -> Example:
     found = kept.rows.get(str(row), StoredExamples.Row())
     predicted, actual, note = found.prediction, found.reference, ""
     one, several, names = reading.one, reading.several, reading.names
@@ -104,4 +110,6 @@ def _example(reading: PredictionArrays, kept: StoredExamples, kind: str, row: in
     shown = shown_html(found.shown, f"{kind} {row}")
     if any(part.marked for part in found.shown):
         predicted = actual = ""  # they are marked in what is shown
-    return Example(row, predicted, actual, note, found.cells, shown)
+    cells = {name: cell for name, cell in found.cells.items() if name not in explained.texts
+             and not (explained.picture and isinstance(cell, Mapping))}  # fmt: skip
+    return Example(row, predicted, actual, note, cells, shown, explanations.marked(explained))

@@ -13,6 +13,7 @@ from toolkit.errors import UserError
 from toolkit.plugin_types import Curve
 from toolkit.reporting import (
     examples,
+    explanations,
     images,
     kept_rows,
     prediction_arrays,
@@ -21,6 +22,7 @@ from toolkit.reporting import (
     verdicts,
 )
 from toolkit.reporting.formatting import sentence, words
+from toolkit.reporting.html import explanations as moved
 from toolkit.reporting.html import failures, headline, provenance, training, trust
 from toolkit.reporting.html.parts import Picture
 from toolkit.runs.folder import EVALUATES, Run
@@ -43,14 +45,25 @@ WIDEST = 1000  # pixels
 
 
 def write_first(
-    plugin: Plugin[Any], test: datasets.Dataset, folder: RunWriter, attempt: Attempt
+    plugin: Plugin[Any],
+    test: datasets.Dataset,
+    folder: RunWriter,
+    attempt: Attempt,
+    sharded: bool = False,
 ) -> None:
-    """Write the report at the end of a run, and keep what it shows of the test rows."""
+    """Write the report at the end of a run, and keep what it shows of the test rows.
+
+    Args:
+        sharded: whether this process holds a part of the model only.
+    """
     reading = _read(folder.path, folder.record)
     folder.write(calibration=trust.calibration(folder.record, reading))
     with attempt("report", "example rows"):
         examples.write_examples(plugin, test, folder.path, reading)
         kept_rows.write(plugin, test, folder.path)
+    with attempt("report", "explanations"):
+        kinds = examples.read_examples(folder.path).kinds
+        explanations.write_explanations(plugin, test, folder, kinds, sharded)
     # As in the file, where NaN is null: the page is the same when it is written again.
     _write(Run(folder.path), reading, folder.path / FILE)
 
@@ -117,9 +130,11 @@ def _page(
     """Return the page. name: the folder as commands name it. The other arguments as above."""
     kept = examples.read_examples(run) if rows else None
     pictures = list(_pictures(run, record)) if rows else []
+    explained = explanations.read_explanations(run)
     sections = [
         headline.section(record, list(terminal.warnings(record))),
-        failures.section(record, reading, kept, pictures),
+        failures.section(record, reading, kept, pictures, explained),
+        *moved.sections(explained),
         trust.section(record, reading, dict(_curves(run, record))),
         *([] if EVALUATES in record else [training.section(record, log_history.read(run))]),
         provenance.section(record, name, recipe),

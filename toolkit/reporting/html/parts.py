@@ -44,7 +44,10 @@ class Picture(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A test row: prediction, label, and what the model read, or what the plugin shows of it."""
+    """A test row: prediction, label, and what the model read, or what the plugin shows of it.
+
+    moved: what moved the prediction.
+    """
 
     row: int
     predicted: str
@@ -52,6 +55,7 @@ class Example(NamedTuple):
     note: str
     cells: Mapping[str, Any]
     shown: Markup | str = ""
+    moved: Markup | str = ""
 
 
 class Examples(NamedTuple):

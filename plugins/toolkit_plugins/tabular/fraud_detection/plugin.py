@@ -11,11 +11,12 @@ import numpy as np
 from toolkit.errors import DataError
 from toolkit.models import truncation
 from toolkit.plugin import Plugin
-from toolkit.plugin_types import Baseline, Prediction, Row
+from toolkit.plugin_types import Baseline, Occlusion, Prediction, Row
 from toolkit_plugins.tabular import batches
 from toolkit_plugins.tabular.frame import to_frame, with_numbers
 from toolkit_plugins.tabular.fraud_detection import (
     baselines,
+    explaining,
     features,
     inputs,
     model,
@@ -159,6 +160,16 @@ class FraudDetection(Plugin[FraudOptions]):
         if "score" not in prediction:
             return float("inf")
         return abs(float(prediction["score"]) - float(self.calibration.get("threshold", 0.5)))
+
+    def occlusions(self, row: Row, prediction: Prediction) -> Iterable[Occlusion]:
+        """Return the row with each column, or history of an entity, as is usual in training."""
+        return explaining.occlusions(self.processor, row, self.options.history)
+
+    def explained_scores(self, prediction: Prediction) -> Mapping[str, float]:
+        """Return the log odds of fraud."""
+        fraud = self._schema.labels[1]
+        found = super().explained_scores(prediction)
+        return {fraud: found[fraud]} if fraud in found else {}
 
     def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, Any]:
         """Return the weights and the shift of log odds (Platt), and the threshold: see `choose`."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from toolkit_plugins.tabular.encoding import as_kind, quantile_edges, signed_log, vocabulary
+from toolkit_plugins.tabular.encoding import as_kind, by_frequency, quantile_edges, signed_log
 from toolkit_plugins.tabular.fraud_detection.schema import Schema
 
 Array = np.ndarray[Any, Any]
@@ -24,7 +24,8 @@ class TransactionProcessor:
 
     numeric: names of numbers, in the order of the model's input. mean, scale: of their signed
     logarithms. edges: of the pieces of each number's embedding, on that scale. vocabularies:
-    categorical column -> its values; 0 is everything else. tokenizer: of a model of texts.
+    categorical column -> its values; 0 is everything else. frequent: the most frequent one of each.
+    tokenizer: of a model of texts.
     """
 
     schema: Schema
@@ -33,6 +34,7 @@ class TransactionProcessor:
     scale: list[float]
     edges: list[list[float]]
     vocabularies: dict[str, list[str]]
+    frequent: dict[str, str] = field(default_factory=dict)  # none in models of before
     windows: list[str] = field(default_factory=list)
     label_delay: str = "0d"
     tokenizer: Any = None
@@ -54,8 +56,10 @@ class TransactionProcessor:
             mean.append(float(flat.mean()))
             scale.append(float(flat.std()) or 1.0)
             edges.append(quantile_edges((flat - mean[-1]) / scale[-1], bins))
-        vocabularies = {name: vocabulary(values) for name, values in kinds.items()}
-        return cls(schema, list(numbers), mean, scale, edges, vocabularies, **settings)
+        found = {name: by_frequency(values) for name, values in kinds.items()}
+        vocabularies = {name: sorted(values) for name, values in found.items()}
+        first = {name: values[0] for name, values in found.items()}
+        return cls(schema, list(numbers), mean, scale, edges, vocabularies, first, **settings)
 
     def usual(self) -> list[float]:
         """Return a typical number of each field, to two decimals."""

@@ -11,11 +11,21 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import DataError, Fault, ModelError
 from toolkit.models import pretrained
 from toolkit.plugin import Plugin
-from toolkit.plugin_types import Baseline, Figure, Prediction, Row, RowInspection, Shown
+from toolkit.plugin_types import (
+    Baseline,
+    Figure,
+    Occlusion,
+    Prediction,
+    Row,
+    RowInspection,
+    Shown,
+)
 from toolkit_plugins.text.cells import text_of
 from toolkit_plugins.text.question_answering import (
     answers,
     articles,
+    curves,
+    explaining,
     offsets,
     reach,
     shown,
@@ -157,6 +167,14 @@ class QuestionAnswering(Plugin[AnswerOptions]):
         # The candidate after the last one is at most as likely.
         return {"": first, "n_best": min([first, *gaps, *scores[-1:]])}
 
+    def occlusions(self, row: Row, prediction: Prediction) -> Iterable[Occlusion]:
+        """Return the row without each word of question and context but those of the answer."""
+        return explaining.occlusions(self.options.question, self.options.context, row, prediction)
+
+    def explained_scores(self, prediction: Prediction) -> Mapping[str, float]:
+        """Return the log odds of the answer, of other candidates, and of no answer."""
+        return explaining.log_odds(prediction)
+
     def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, Any]:
         """Return the threshold of no answer that gives the best F1 on validation."""
         from toolkit_plugins.text.question_answering.threshold import NEVER, Sweep
@@ -191,10 +209,10 @@ class QuestionAnswering(Plugin[AnswerOptions]):
 
     def figures(self, predictions: Iterable[Prediction]) -> Mapping[str, Figure]:
         """Return how long answers are, and what the threshold of no answer trades."""
-        from toolkit_plugins.text.question_answering.figures import drawn
-
         some = bool(self.counts["test"]["unanswerable"])
-        return drawn(list(predictions), list(self._golds("test")), self.threshold if some else None)
+        return curves.drawn(
+            list(predictions), list(self._golds("test")), self.threshold if some else None
+        )
 
     def show(self, row: Row, prediction: Prediction, reference: Any) -> Sequence[Shown]:
         """Return question and passage, with the predicted and the actual answer marked."""

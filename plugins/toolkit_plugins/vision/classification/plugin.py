@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -13,8 +14,9 @@ from toolkit.data import groups
 from toolkit.errors import DataError, Fault
 from toolkit.evaluation import classification_baselines
 from toolkit.models import pretrained
-from toolkit.plugin_types import Baseline, Prediction, Row, RowInspection
+from toolkit.plugin_types import Baseline, Occlusion, Prediction, Row, RowInspection
 from toolkit.tasks.classification import ClassificationPlugin, cross_entropy
+from toolkit_plugins.vision import occlusion
 from toolkit_plugins.vision.augment import Augment
 from toolkit_plugins.vision.classification import batches, figures, inspection, operating_points
 from toolkit_plugins.vision.classification.options import ImageOptions, check_two_classes
@@ -114,13 +116,11 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         from toolkit_plugins.vision.classification.trainer import ImageTrainer
 
         settings = self.recipe.training if self.recipe else {}
-        if "dataloader_num_workers" not in settings and not batches.is_cached(
-            parts["train_dataset"]
-        ):
-            import os
-
+        cached = batches.is_cached(parts["train_dataset"])
+        if "dataloader_num_workers" not in settings and not cached:
             parts["args"].dataloader_num_workers = min(4, os.cpu_count() or 1)
-        made: Any = build_trainer(self, ImageTrainer, **{**parts, "data_collator": self._canvases})
+        parts["data_collator"] = batches.Canvases(self.view)
+        made: Any = build_trainer(self, ImageTrainer, **parts)
         made.change = self.changer()
         made.freeze_batch_norm = self.options.batch_norm == "freeze" or (
             self.options.batch_norm == "auto" and not self.from_scratch
@@ -143,6 +143,10 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
             return found
         at = self.positive, self.calibration["threshold"]
         return [operating_points.decided(prediction, *at) for prediction in found]
+
+    def occlusions(self, row: Row, prediction: Prediction) -> Iterable[Occlusion]:
+        """Return the image without each patch of a grid."""
+        return occlusion.occlusions(self.options.image, row.get(self.options.image), self.view)
 
     def decision_margin(self, prediction: Prediction) -> float | Mapping[str, float]:
         """Return the gap between the two best classes, or the positive one's to the threshold."""
@@ -199,8 +203,8 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         """Return both rates at the threshold, where validation has chosen it."""
         if "threshold" not in self.calibration:
             return {}
-        grouped = self._group is not None
-        found = operating_points.table(self.calibration, self.positive, pairs, grouped)
+        at = self.calibration, self.positive
+        found = operating_points.table(*at, pairs, self._group is not None)
         return {f"Operating point of {self.positive!r}": found}
 
     def notes(self) -> list[str]:
@@ -243,10 +247,6 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
     def positive(self) -> str:
         """The positive one of two classes."""
         return self.options.positive or self.labels.names[-1]
-
-    @property
-    def _canvases(self) -> batches.Canvases:
-        return batches.Canvases(self.view)
 
     def _positives(self, predictions: Iterable[Prediction], truth: Sequence[str]) -> Any:
         """Return the probability of the positive class, and whether it is actual, row by row."""

@@ -1,34 +1,41 @@
-"""Figures of the test answers: how long they are, and what the threshold of no answer trades."""
+"""The curves of a run: how long answers are, and F1 by the threshold of no answer."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
-from toolkit.plugin_types import Curve, Figure
+from toolkit.plugin_types import Curve
 from toolkit_plugins.text.question_answering.threshold import Sweep
+
+if TYPE_CHECKING:
+    from toolkit.plugin_types import Figure, Prediction
 
 
 def drawn(
-    found: Sequence[Any], golds: Sequence[list[str]], threshold: float | None
-) -> Mapping[str, Figure]:
-    """Return the curves. threshold: None where all questions have an answer."""
-    lengths = {
-        "predicted": _lengths(p["answer"] for p in found),
+    predictions: Sequence[Prediction], golds: Sequence[list[str]], threshold: float | None
+) -> dict[str, Figure]:
+    """Return curves by name.
+
+    Args:
+        golds: the actual answers of each row. threshold: of no answer; None where each has one.
+    """
+    lines = {
+        "predicted": _lengths(p["answer"] for p in predictions),
         "actual": _lengths(gold[0] if gold else "" for gold in golds),
     }
-    curves: dict[str, Figure] = {
+    found: dict[str, Figure] = {
         "answer_lengths": Curve("Answers of the test split", "words (0: no answer)",
-                                "share of questions", lengths)
+                                "share of questions", lines)
     }  # fmt: skip
     if threshold is not None:
-        sweep = Sweep(found, golds)
-        curves["no_answer"] = Curve(
+        sweep = Sweep(predictions, golds)
+        found["no_answer"] = Curve(
             "F1 by threshold", "no_answer_score above which there is no answer", "F1",
             sweep.lines(), {"chosen on validation": (threshold, sweep.at(threshold))},
         )  # fmt: skip
-    return curves
+    return found
 
 
 def _lengths(texts: Iterable[str]) -> list[tuple[float, float]]:

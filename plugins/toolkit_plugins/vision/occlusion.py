@@ -1,0 +1,70 @@
+"""An image without each of its patches: Zeiler & Fergus 2014, "Visualizing and Understanding"."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.plugin_types import Occlusion, RowPart
+from toolkit.utils.pictures import SMALL, resized
+from toolkit_plugins.vision.images import use
+
+if TYPE_CHECKING:
+    from toolkit_plugins.vision.image_processing import View
+
+GRID = 7  # patches a side
+
+
+def occlusions(column: str, value: Any, view: View) -> Iterator[Occlusion]:
+    """Yield an image as large as the model needs it, then it without each patch of a grid.
+
+    A patch takes the median colour of the image.
+    """
+    if value is None:
+        return
+
+    def small(image: Any) -> tuple[Any, tuple[int, int]]:
+        size, resample = _size(image.size, view), getattr(view.processor, "resample", None)
+        return np.array(image if size == image.size else resized(image, size, resample)), image.size
+
+    pixels, (width, height) = use(value, view.mode, None, small, view.levels)
+    yield Occlusion(None, {column: _file(pixels)})
+    usual = np.median(pixels, axis=(0, 1)).astype(np.uint8)
+    down, across = (_edges(side) for side in pixels.shape[:2])
+    for top, bottom in pairwise(down):
+        for left, right in pairwise(across):
+            changed = pixels.copy()
+            changed[top:bottom, left:right] = usual
+            x, y = width / pixels.shape[1], height / pixels.shape[0]
+            box = (round(left * x), round(top * y), round(right * x), round(bottom * y))
+            yield Occlusion(RowPart(column, box=box), {column: _file(changed)})
+
+
+def _edges(side: int) -> list[int]:
+    """Return where patches begin and end; an image of few pixels has patches of one."""
+    return sorted({round(side * place / GRID) for place in range(GRID + 1)})
+
+
+def _size(size: tuple[int, int], view: View) -> tuple[int, int]:
+    """Return the (width, height) that the view makes of an image before it cuts out the middle."""
+    height, width = view.canvas
+    short = min(size)
+    if not view.own and not view.shortest:
+        return width, height
+    edge = min(short, 2 * max(height, width)) if view.own else height
+    found = [edge if side == short else int(side * edge / short) for side in size]
+    # Of a long, narrow one the view makes only the middle.
+    return size if found[0] * found[1] > SMALL else (found[0], found[1])
+
+
+def _file(pixels: Any) -> dict[str, Any]:
+    """Return pixels as a file that costs little to write and to read."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "BMP")
+    return {"bytes": file.getvalue(), "path": None}

@@ -1,0 +1,121 @@
+"""Permutation importance: what the headline metric loses when a column is shuffled among rows.
+
+Breiman 2001 ("Random Forests"), for any model: Fisher, Rudin & Dominici 2019.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from toolkit.evaluation import run_metrics, scoring
+from toolkit.evaluation.batches import records
+from toolkit.evaluation.predicting import predict
+
+if TYPE_CHECKING:
+    import datasets
+
+    from toolkit.plugin import Plugin
+
+REPEATS = 5  # shuffles of a column
+FEWEST = 100  # rows that are worth shuffling
+TRIED = 500  # rows by which the time is estimated
+MOST = 5000  # rows that are shuffled
+
+
+@dataclass(frozen=True)
+class Importance:
+    """What a metric loses without each column; positive: it gets worse.
+
+    value: of the rows as they are. columns: name -> loss in each of the shuffles.
+    """
+
+    metric: str
+    value: float
+    rows: int
+    columns: Mapping[str, list[float]]
+
+
+def importance(
+    plugin: Plugin[Any],
+    model: Any,
+    raw: datasets.Dataset,
+    batch_size: int,
+    seed: int,
+    seconds: float = float("inf"),
+    repeats: int = REPEATS,
+) -> Importance | None:
+    """Return the importance of the parts of rows that are whole columns; None if there are none.
+
+    Args:
+        raw: labelled rows as the plugin's `prepare` takes them.
+        seconds: that it may take; with less than all rows would need, as many rows are drawn.
+
+    Raises:
+        TimeoutError: it would take longer even with few rows.
+    """
+    columns = whole_columns(plugin, raw)
+    name, module = next(iter(run_metrics.modules(plugin).items()), ("", None))
+    if not columns or module is None or len(raw) < FEWEST:
+        return None
+    sign = 1.0 if getattr(module, "greater_is_better", True) else -1.0
+    rng = np.random.default_rng(seed)
+
+    def scored(rows: datasets.Dataset, references: list[Any]) -> float:
+        from toolkit.data.uncached import UncachedDataset
+
+        rows = UncachedDataset.of(rows)
+        found = predict(plugin, model, rows, plugin.prepare(rows, "predict"), batch_size,
+                        tight=True, alone=True)  # fmt: skip
+        predictions = [prediction for batch in found for prediction in batch.predictions]
+        fresh = {name: run_metrics.modules(plugin)[name]}
+        return float(scoring.score(fresh, [(predictions, references)], None)[name]["value"])
+
+    few = raw.select(range(min(len(raw), TRIED)))
+    started = time.monotonic()
+    scored(few, plugin.references(few.to_list()))
+    pace = (time.monotonic() - started) / len(few)
+    fitting = int(min(seconds / max(pace, 1e-9) / (repeats * len(columns) + 1), MOST))
+    if fitting < FEWEST:
+        raise TimeoutError(f"{len(columns)} columns need more than {seconds:.0f} s")
+    rows = _some(raw, fitting, rng)
+    references = plugin.references(rows.to_list())
+    value = scored(rows, references)
+    losses = {
+        column: [sign * (value - scored(_shuffled(rows, cells, rng), references))
+                 for _ in range(repeats)]
+        for column, cells in columns.items()
+    }  # fmt: skip
+    return Importance(name, value, len(rows), losses)
+
+
+def whole_columns(plugin: Plugin[Any], raw: datasets.Dataset) -> dict[str, list[str]]:
+    """Return the parts of a row that are columns as a whole: name -> the columns that hold it."""
+    if not len(raw):
+        return {}
+    (row,) = records(raw, [0])
+    return {one.part.column: list(one.cells) for one in plugin.occlusions(row, {})
+            if one.part is not None and one.part.whole}  # fmt: skip
+
+
+def _some(raw: datasets.Dataset, count: int, rng: np.random.Generator) -> datasets.Dataset:
+    if len(raw) <= count:
+        return raw
+    return raw.select(np.sort(rng.choice(len(raw), count, replace=False)))
+
+
+def _shuffled(
+    rows: datasets.Dataset, columns: list[str], rng: np.random.Generator
+) -> datasets.Dataset:
+    """Return rows with the cells of some columns, which stay together, dealt out anew."""
+    import datasets
+
+    table, order = rows.with_format("arrow")[:], rng.permutation(len(rows))
+    for name in columns:
+        place = table.column_names.index(name)
+        table = table.set_column(place, table.schema.field(name), table[name].take(order))
+    return datasets.Dataset(datasets.table.InMemoryTable(table))
