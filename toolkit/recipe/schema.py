@@ -73,7 +73,7 @@ class SplitSpec(Part):
     gap: of time (7d, 12h, 30m, 10s; numeric times are seconds) between the last row of a split and
         the first row of the next; rows inside the gap are dropped.
     windows: split -> [start, end) in time, instead of sizes; rows outside of all are dropped.
-    seed: of the shuffle; None is the recipe's.
+    seed: of the random split; by default that of the recipe.
     """
 
     test: Fraction | Count = 0.2
@@ -103,7 +103,8 @@ class DataSpec(Part):
     group: a column that names the unit (a passage, speaker, customer): splits made here keep its
         rows together, and intervals and tests resample groups instead of rows.
     split: how missing splits are made; its `group` is that of the data unless it has one, or time.
-    encoding: of text files. delimiter: of csv files; by default detected from the first rows.
+    encoding: of text files (utf-8, cp1252, ...).
+    delimiter: of csv files; by default detected from the first rows.
     quote: encloses csv fields that contain the delimiter or a line end; null if nothing is quoted
         (stored as "", so that it is written out with the recipe). escape: the mark before a quote
         within quotes; by default quotes are doubled there, or a backslash is detected.
@@ -208,7 +209,7 @@ class Recipe(Part):
     """Scenario, model, data and settings of a run.
 
     only_for: which of the settings suit the recipe's own data or model alone.
-    options: of the plugin. training: any field of the plugin's Arguments class, and
+    options: of the scenario. training: any field of the plugin's Arguments class, and
     `early_stopping_patience` / `early_stopping_threshold`. seed: of every random generator.
     """
 
