@@ -53,7 +53,7 @@ def follow(text, folder, changed=lambda block: block, added=lambda arguments: []
             with path.open("a" if block["kind"] == "append" else "w", encoding="utf-8") as file:
                 file.write(changed(block["text"]))
             continue
-        for line in block["text"].strip().splitlines():
+        for line in block["text"].strip().replace("\\\n", " ").splitlines():
             module, arguments = _command(line, site, added)
             if module == "toolkit":
                 done = warm.run(module, arguments, environment, folder)

@@ -76,6 +76,12 @@ def test_settings_that_a_page_names_exist(page, settings):
     assert wrong == set()
 
 
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_settings_are_quoted_where_a_shell_would_read_them(page):
+    text = page.read_text(encoding="utf-8")
+    assert re.findall(r"--set [^'\"\s`]*[\[\]{};*?|&<>]", text) == []
+
+
 def _known(key, settings):
     parent = key.rpartition(".")[0]  # of what has keys of the user's own
     recorded = key == "method.features"  # in run.json
