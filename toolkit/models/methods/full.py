@@ -45,8 +45,8 @@ class Layerwise(Full):
     Howard & Ruder 2018; Clark et al. 2020.
 
     decay: learning rate of a block, relative to the block above it.
-    head_factor: on the learning rate of the layer that makes the logits; a new head whose inputs
-    are small (after a pooler's tanh) has a longer way to go than pretrained weights.
+    head_factor: factor on the learning rate of the layer that makes the logits; a new head whose
+    inputs are small (after a pooler's tanh) has a longer way to go than pretrained weights.
     """
 
     decay: Annotated[float, Field(gt=0, le=1)] = 0.85
