@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import warm
+from text_rows import sentences
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(
@@ -51,7 +53,7 @@ def follow(text, folder, changed=lambda block: block, added=lambda arguments: []
             with path.open("a" if block["kind"] == "append" else "w", encoding="utf-8") as file:
                 file.write(changed(block["text"]))
             continue
-        for line in block["text"].strip().splitlines():
+        for line in block["text"].strip().replace("\\\n", " ").splitlines():
             module, arguments = _command(line, site, added)
             if module == "toolkit":
                 done = warm.run(module, arguments, environment, folder)
@@ -69,7 +71,7 @@ def follow(text, folder, changed=lambda block: block, added=lambda arguments: []
 
 
 def _command(line, site, added):
-    program, *arguments = line.partition("#")[0].split()
+    program, *arguments = shlex.split(line, comments=True)
     if program == "python":
         return [], arguments
     if program == "pip":
@@ -79,3 +81,19 @@ def _command(line, site, added):
         return ["-m", program], arguments
     assert program == "toolkit", line
     return program, arguments + added(arguments)
+
+
+def write_tickets(folder):
+    """Write the tables that the commands of the pages read."""
+    rows = [(text, label, number) for number, (text, label) in enumerate(sentences(150))]
+    lines = [f"{text},{label}" for text, label, _ in rows]
+    (folder / "tickets.csv").write_text("\n".join(["message,team", *lines]), encoding="utf-8")
+    (folder / "new.csv").write_text("\n".join(["message", "a new hammer", "one old crow"]))
+    topics = [f"{text},{label}{';tool' if number % 3 == 0 and label != 'tool' else ''}"
+              for text, label, number in rows]  # fmt: skip
+    (folder / "reviews.csv").write_text("\n".join(["text,topics", *topics]), encoding="utf-8")
+
+
+def with_model(model):
+    """Return what puts a tiny model behind `run` and `check`, for `follow`."""
+    return lambda words: ["--model", str(model)] if words[0] in ("run", "check") else []

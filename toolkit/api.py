@@ -52,6 +52,21 @@ class Run(folder.Run):
         found: list[Prediction] = predictor.predict(predictor.rows([rows] if single else rows))
         return found[0] if single else found
 
+    def explain(self, rows: Data, top: int = 10, **how: Any) -> Any:
+        """Return prediction and explanation of each row, or of a single one.
+
+        Args:
+            rows, how: as of `predict`.
+            top: how many parts of a row (words, image patches, columns) that moved its prediction.
+
+        Raises:
+            UserError: as of `predict`, or the scenario explains nothing.
+        """
+        predictor = self._predictor(**how)
+        single = isinstance(rows, str | bytes | Mapping)
+        found = predictor.explain(predictor.rows([rows] if single else rows), top)
+        return found[0] if single else found
+
     def evaluate(
         self,
         rows: Data,

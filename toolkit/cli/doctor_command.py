@@ -12,7 +12,7 @@ from toolkit.cli.echo import echo_check
     "--limit",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Time limit for importing each entry of another package (60).",
+    help="Time limit for importing each plugin, metric or command of a package (60).",
 )
 def command(limit: float | None) -> None:
     """Check this machine: packages, extras, hardware, Hub, plugins."""

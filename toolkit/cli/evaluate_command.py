@@ -23,7 +23,7 @@ from toolkit.cli.predict_command import column_option, dtype_option, pairs, runt
 @click.option("--device", "devices", metavar="NAME", help="Torch device (cpu, cuda:1).")
 @column_option
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
-              help="How FILE is read, where not as the run's own data was: data.encoding, "
+              help="How to read FILE, if not like the run's own data: data.encoding, "
               "data.delimiter, data.quote, data.escape.")  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def command(

@@ -13,10 +13,10 @@ from toolkit.cli.recipe_arguments import RecipeChoice, takes_recipe
 @click.command("fetch")
 @takes_recipe
 @click.option("--to", "folder", type=click.Path(path_type=Path), metavar="DIR",
-              help="Copy model, rows and recipe into a new folder, for another machine; default: "
+              help="Copy model, data and recipe into a new folder, for another machine; default: "
               "download into the caches.")  # fmt: skip
 def command(choice: RecipeChoice, folder: Path | None) -> None:
-    """Download a recipe's model and rows, to run without a network."""
+    """Download a recipe's model and data, to run without a network."""
     draft = choice.draft()
     from toolkit.runner.fetch import RECIPE, fetch
     from toolkit.utils.logging import quiet_libraries

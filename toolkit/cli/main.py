@@ -81,7 +81,7 @@ def cli(debug: bool) -> None:
     """Fine-tune a pretrained model for your scenario, and see how good it is.
 
     \b
-    toolkit run text-classification                      the embedded example
+    toolkit run text-classification                      the included example
     toolkit run text-classification --data tickets.csv --set options.text=message \\
                                                          --set options.label=team
     """

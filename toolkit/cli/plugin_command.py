@@ -16,19 +16,19 @@ class Starts(click.Command):
         """Write the templates below the options."""
         from toolkit.testing import scaffold
 
-        with formatter.section("Starts"):
+        with formatter.section("Templates"):
             formatter.write_dl(list(scaffold.starts().items()))
 
 
 @click.group("plugin")
 def command() -> None:
-    """List installed plugins, create one, and check one."""
+    """List, create and check plugins."""
 
 
 @command.command("new", cls=Starts)
 @click.argument("name")
-@click.option("--from", "start", default="text-classification", show_default=True, metavar="START",
-              help="The template; see below.")  # fmt: skip
+@click.option("--from", "start", default="text-classification", show_default=True,
+              metavar="TEMPLATE", help="What to start from; see below.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
               help="A new or empty folder; default: ./NAME.")  # fmt: skip
 def new(name: str, start: str, out: Path | None) -> None:
@@ -65,7 +65,7 @@ def listed() -> None:
 @click.option("--keep", type=click.Path(path_type=Path), metavar="DIR",
               help="Keep the test data and runs in a new folder.")  # fmt: skip
 def checked(name: str, recipe: str | None, keep: Path | None) -> None:
-    """Check that a plugin follows the contract of toolkit plugins."""
+    """Run the conformance kit on a plugin."""
     import tempfile
 
     from toolkit.errors import UserError

@@ -22,7 +22,7 @@ dtype_option = click.option(
 
 column_option = click.option(
     "--column", "columns", multiple=True, metavar="NAME=COLUMN",
-    help="COLUMN of the input is what the model knows as NAME; repeatable.",
+    help="Read the model's column NAME from COLUMN of the input; repeatable.",
 )  # fmt: skip
 
 
@@ -42,7 +42,7 @@ def _count(_: click.Context, option: click.Parameter, value: str | None) -> int 
 @click.argument("source", metavar="INPUT")
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), required=True,
               help="The file to write: .jsonl, .csv or .parquet.")  # fmt: skip
-@click.option("--split", metavar="NAME", help="Which split, if INPUT has several.")
+@click.option("--split", metavar="NAME", help="Split to predict, if INPUT has several.")
 @click.option("--resume", is_flag=True, help="Resume an interrupted prediction.")
 @runtime_option
 @dtype_option
@@ -51,10 +51,10 @@ def _count(_: click.Context, option: click.Parameter, value: str | None) -> int 
               "or the CPU.")  # fmt: skip
 @column_option
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",
-              help="How the input is read, where not as the run's own data was: data.encoding, "
+              help="How to read the input, if not like the run's own data: data.encoding, "
               "data.delimiter, data.quote, data.escape.")  # fmt: skip
-@click.option("--raw", is_flag=True, help="In csv, keep texts that a spreadsheet would execute "
-              "(=HYPERLINK(...)); an apostrophe is put before them else.")  # fmt: skip
+@click.option("--raw", is_flag=True, help="Write csv texts unchanged. By default, an apostrophe is "
+              "put before texts that a spreadsheet would execute (=HYPERLINK(...)).")  # fmt: skip
 @click.option("--explain", is_flag=False, flag_value="", metavar="[N]", callback=_count,
               help="Write for each row also the N (10) words, image patches or columns that moved "
               "its prediction most; takes as many predictions as a row has of these.")  # fmt: skip
@@ -72,7 +72,7 @@ def command(
     settings: tuple[str, ...],
     **computing: Any,
 ) -> None:
-    """Predict the rows of a table with a run's model.
+    """Predict a table, a folder of images or a stream with a run's model.
 
     The output has all columns of the input. INPUT is a csv, json, parquet or arrow file,
     hub:OWNER/NAME, a folder of images, or - for JSON lines from stdin. Rows that cannot be

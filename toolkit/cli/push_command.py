@@ -19,7 +19,7 @@ from toolkit.cli.echo import echo
 @click.option("--revision", metavar="BRANCH", help="Branch, created if missing; "
               "default: main.")  # fmt: skip
 @click.option("-m", "--message", help="Commit message; default: the recipe and its score.")
-@click.option("--with-data", is_flag=True, help="Also upload what shows rows of data: "
+@click.option("--with-data", is_flag=True, help="Also upload files that show rows of data: "
               "predictions, examples in the report, images, slices by column.")  # fmt: skip
 @click.option(
     "--dry-run", is_flag=True, help="Show what would be uploaded; do not contact the Hub."

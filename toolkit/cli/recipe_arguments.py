@@ -71,7 +71,7 @@ recipe_argument = click.argument("recipe", shell_complete=complete_recipe)
 OPTIONS = (
     # Paths for the shell's completion only; the commands report what is wrong with them.
     click.option("--data", type=click.Path(), metavar="PATH",
-                 help="File or folder to take the rows from."),
+                 help="Your data: a file, a folder or hub:OWNER/NAME."),
     click.option("--model", type=click.Path(), metavar="ID",
                  help="Hub id or folder of a pretrained model."),
     click.option("--method", shell_complete=complete_method, metavar="NAME",

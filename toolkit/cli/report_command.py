@@ -15,7 +15,7 @@ from toolkit.cli.echo import echo
               help="The file to write; default: report.html in the run's folder.")  # fmt: skip
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 def command(run: Path, out: Path | None, show: bool) -> None:
-    """Write a run's report again from the files in its folder."""
+    """Write a run's report anew from the files in its folder."""
     from toolkit.reporting import html
     from toolkit.runs.folder import Run
 

@@ -13,7 +13,7 @@ from toolkit.cli.recipe_arguments import RecipeChoice, offline_option, takes_rec
 @click.command("run")
 @takes_recipe
 @click.option("--seeds", type=int, metavar="N",
-              help="Run with N seeds, starting at --seed, on the same splits.")  # fmt: skip
+              help="Repeat the run with N seeds, from --seed on, on the same splits.")  # fmt: skip
 @offline_option
 @click.option("--out", type=click.Path(path_type=Path),
               help="The run's folder (new or empty); default: runs/RECIPE/TIME.")  # fmt: skip
@@ -21,10 +21,11 @@ from toolkit.cli.recipe_arguments import RecipeChoice, offline_option, takes_rec
               help="Resume the interrupted run in --out, or the recipe's last one.")  # fmt: skip
 @click.option("--processes", type=int, metavar="N",
               help="Processes on this machine; default: one per visible GPU, or one.")  # fmt: skip
-@click.option("--nodes", type=int, metavar="N", default=1, help="Machines; run this on each.")
-@click.option("--node-rank", type=int, metavar="I", help="Number of this machine, from 0.")
-@click.option("--rendezvous", metavar="HOST:PORT", help="Where they meet: on machine 0.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--nodes", type=int, metavar="N", default=1,
+              help="Number of machines; run this on each, with its --node-rank.")  # fmt: skip
+@click.option("--node-rank", type=int, metavar="I", help="This machine's number, from 0.")
+@click.option("--rendezvous", metavar="HOST:PORT", help="Address and free port of machine 0.")
+@click.option("--quiet", is_flag=True, help="Print errors only.")
 def command(
     choice: RecipeChoice,
     seeds: int | None,
@@ -33,7 +34,11 @@ def command(
     quiet: bool,
     **processes: Any,
 ) -> None:
-    """Fine-tune a model, evaluate it, save it and write a report."""
+    """Fine-tune a model, evaluate it, save it and write a report.
+
+    RECIPE is a name that `toolkit list` shows, or a YAML file. For your own table, name its
+    columns: --data tickets.csv --set options.text=message --set options.label=team
+    """
     if resume:  # the recipe may be the run's own
         from toolkit.runs.restore import restore_named
 

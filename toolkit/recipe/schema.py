@@ -70,10 +70,10 @@ class SplitSpec(Part):
     stratify: keep the proportions of the target's classes in every split.
     group: a column; rows with the same value (one customer, for example) stay in one split.
     time: a column; the latest rows become the test split, those before them validation.
-    gap: of time (7d, 12h, 30m, 10s; numeric times are seconds) between the last row of a split and
-        the first row of the next; rows inside the gap are dropped.
-    windows: split -> [start, end) in time, instead of sizes; rows outside of all are dropped.
-    seed: of the shuffle; None is the recipe's.
+    gap: time (7d, 12h, 30m, 10s; numeric times are seconds) between the last row of a split and the
+        first row of the next; rows inside the gap are dropped.
+    windows: split -> [start, end) in time, instead of sizes; rows outside all windows are dropped.
+    seed: seed of the random split; by default that of the recipe.
     """
 
     test: Fraction | Count = 0.2
@@ -102,8 +102,10 @@ class DataSpec(Part):
         installed package. Paths are relative to the recipe's file.
     group: a column that names the unit (a passage, speaker, customer): splits made here keep its
         rows together, and intervals and tests resample groups instead of rows.
-    split: how missing splits are made; its `group` is that of the data unless it has one, or time.
-    encoding: of text files. delimiter: of csv files; by default detected from the first rows.
+    split: how missing splits are made; its `group` is that of the data, unless it has `group` or
+        `time`.
+    encoding: encoding of text files (utf-8, cp1252, ...).
+    delimiter: delimiter of csv files; by default detected from the first rows.
     quote: encloses csv fields that contain the delimiter or a line end; null if nothing is quoted
         (stored as "", so that it is written out with the recipe). escape: the mark before a quote
         within quotes; by default quotes are doubled there, or a backslash is detected.
@@ -183,9 +185,9 @@ class MethodSpec(BaseModel):
 class ReportSpec(Part):
     """What is reported: metrics (the first is the headline), and columns to slice scores by.
 
-    cluster: columns that name what rows belong to (a customer, a passage): intervals and tests draw
-        their values instead of rows. By default that of `data.group` or `data.split.group`, or what
-        the scenario knows of its rows.
+    cluster: columns that name what rows belong to (a customer, a passage): intervals and tests
+        resample their values instead of rows. By default that of `data.group` or
+        `data.split.group`, or what the scenario knows of its rows.
     """
 
     metrics: list[str] = []
@@ -208,8 +210,8 @@ class Recipe(Part):
     """Scenario, model, data and settings of a run.
 
     only_for: which of the settings suit the recipe's own data or model alone.
-    options: of the plugin. training: any field of the plugin's Arguments class, and
-    `early_stopping_patience` / `early_stopping_threshold`. seed: of every random generator.
+    options: settings of the scenario. training: any field of the plugin's Arguments class, and
+    `early_stopping_patience` / `early_stopping_threshold`. seed: seed of every random generator.
     """
 
     scenario: str

@@ -20,7 +20,8 @@ AVERAGES = ("ipt", "exp_avg_ipt", "exp_avg_unc")  # of peft's RankAllocator
 class Adalora(Lora):
     """Starts with rank `start_rank` everywhere, and prunes to `rank` on average over all layers.
 
-    warmup: share of the steps before pruning. settle: share after it, with the ranks found.
+    start_rank: rank before pruning; by default 1.5 times the rank.
+    warmup: share of the steps before pruning. settle: share of the steps after pruning.
     orthogonality: weight of the penalty that keeps the factors orthogonal (added to the model's
         own loss only).
     """

@@ -20,8 +20,8 @@ class Adapter(Method):
     """Small trainable layers on a frozen model (peft); the head is trained and saved with them.
 
     head: "random" or "probe", as for method `full`; the head is fitted before the adapters come.
-    base_dropout: keep the pretrained model's dropout, too. With MiniLM it costs 15% of the time and
-        a third of the activations kept; few parameters overfit little without it.
+    base_dropout: keep the pretrained model's dropout. With MiniLM it costs 15% of the time and a
+        third of the activations' memory; few parameters overfit little without it.
     target_modules: "attention" (its projections, or all linear layers where a block has no
         attention), "all-linear" (of the blocks), or names of layers, as peft takes them.
     modules_to_save: names of modules that are trained whole; where not given, the head and what

@@ -34,7 +34,7 @@ class Distill(Full):
     numbers, in the place of KL.
 
     teacher: a run's folder, or a fine-tuned model (folder or Hub id) with the same classes.
-    alpha: share of the teacher; 1 does without the labels. temperature: T, which softens both.
+    alpha: weight of the teacher in the loss; 1 needs no labels. temperature: T, which softens both.
     """
 
     teacher: str

@@ -44,8 +44,9 @@ class Layerwise(Full):
 
     Howard & Ruder 2018; Clark et al. 2020.
 
-    head_factor: on the learning rate of the layer that makes the logits; a new head whose inputs
-    are small (after a pooler's tanh) has a longer way to go than pretrained weights.
+    decay: learning rate of a block, relative to the block above it.
+    head_factor: factor on the learning rate of the layer that makes the logits; a new head whose
+    inputs are small (after a pooler's tanh) has a longer way to go than pretrained weights.
     """
 
     decay: Annotated[float, Field(gt=0, le=1)] = 0.85
@@ -69,6 +70,8 @@ class Partial(Full):
     """The last `blocks` blocks (of a decoder, its last), the layers above them, and the head.
 
     Yosinski et al. 2014, arXiv 1411.1792.
+
+    blocks: number of blocks that are trained, from the top.
     """
 
     blocks: Annotated[int, Field(ge=0)] = 2

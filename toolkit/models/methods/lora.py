@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 class Lora(Adapter):
     """Adds B·A, of rank `rank`, to each target layer's weight; scaled by alpha / rank.
 
-    alpha: twice the rank where not given. dropout: on the adapters' inputs.
+    rank: rank of the update matrices. alpha: scale of the updates; by default twice the rank.
+    dropout: dropout rate on the adapters' inputs.
     """
 
     rank: Annotated[int, Field(ge=1)] = 16
