@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from toolkit.api import Run, SeedRuns, check, evaluate, export, load_run, recipes, run
+    from toolkit.api import (  # isort: skip
+        Run, RunComparison, SeedRuns, check, compare, evaluate, export, load_run, recipes, run,
+    )  # fmt: skip
     from toolkit.errors import ToolkitError, UserError
     from toolkit.evaluation.baselines import FittedBaseline
     from toolkit.models import pretrained
@@ -23,17 +25,16 @@ __all__ = [
     "Baseline", "BaselineData", "BaselineResult", "Box", "Column", "Curve", "FittedBaseline",
     "InputColumn", "LabelColumn", "ListColumn", "ListTargetColumn", "MarkedImage", "MarkedText",
     "NoOptions", "NumberColumn", "ObjectColumn", "Options", "Plugin", "PredictionFile", "Recipe",
-    "ReshapedRows", "RowInspection", "Run", "SeedRuns", "Series", "Sound", "Span", "Table",
-    "TargetColumn", "TextColumn", "ToolkitError", "UserError", "check", "evaluate", "export",
-    "load_run", "open_file", "pretrained", "recipes", "run",
+    "ReshapedRows", "RowInspection", "Run", "RunComparison", "SeedRuns", "Series", "Sound", "Span",
+    "Table", "TargetColumn", "TextColumn", "ToolkitError", "UserError", "check", "compare",
+    "evaluate", "export", "load_run", "open_file", "pretrained", "recipes", "run",
 ]  # fmt: skip
+_API = ("Run", "RunComparison", "SeedRuns", "check", "compare", "evaluate", "export", "load_run",
+        "recipes", "run")  # fmt: skip
 # Imported when first used, so that `import toolkit` and the listing commands stay fast.
 _HOMES = {
     **dict.fromkeys(__all__, "toolkit.plugin_types"),
-    **dict.fromkeys(
-        ("Run", "SeedRuns", "check", "evaluate", "export", "load_run", "recipes", "run"),
-        "toolkit.api",
-    ),
+    **dict.fromkeys(_API, "toolkit.api"),
     **dict.fromkeys(("ToolkitError", "UserError"), "toolkit.errors"),
     "__version__": "toolkit.utils.packages",
     "FittedBaseline": "toolkit.evaluation.baselines",

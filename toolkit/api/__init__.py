@@ -1,0 +1,178 @@
+"""The Python API: what the command line does, as functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
+
+from toolkit.api.comparison import RunComparison
+from toolkit.api.runs import Data, Run, SeedRuns, console_of, key_paths
+from toolkit.errors import ToolkitError
+from toolkit.recipe.library import Listed
+from toolkit.runs import folder, seed_folder
+
+if TYPE_CHECKING:
+    from toolkit.recipe.draft import Draft
+    from toolkit.runner.check import Check
+
+__all__ = ["Run", "RunComparison", "SeedRuns", "check", "compare", "evaluate", "export", "load_run",
+           "recipes", "run"]  # fmt: skip
+
+
+class RecipeOptions(TypedDict, total=False):
+    """What `run` and `check` change in a recipe, for type checkers."""
+
+    data: Data
+    model: str | Path | None
+    method: str | None
+    seed: int | None
+    settings: Mapping[str, Any] | None
+
+
+class RunOptions(RecipeOptions, total=False):
+    """The options of `run` but `seeds`, for type checkers."""
+
+    out: str | Path | None
+    resume: bool
+    offline: bool
+    processes: int | None
+    progress: bool | None
+
+
+@overload
+def run(recipe: str | Path, *, seeds: None = None, **options: Unpack[RunOptions]) -> Run: ...
+@overload
+def run(recipe: str | Path, *, seeds: int, **options: Unpack[RunOptions]) -> SeedRuns: ...
+def run(
+    recipe: str | Path,
+    *,
+    seeds: int | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    offline: bool = False,
+    processes: int | None = None,
+    progress: bool | None = None,
+    **changes: Unpack[RecipeOptions],
+) -> Run | SeedRuns:
+    """Run a recipe; return the finished run or, with `seeds`, the runs with several seeds.
+
+    Args:
+        recipe: a name as `toolkit list` shows it, or the path of a YAML file.
+        changes: data, model, method and seed, the options of `toolkit run`; settings, key path ->
+            value, for example {"training.num_train_epochs": 2}. data: a path or several, a pandas
+            or polars DataFrame, a Dataset or DatasetDict, a list of dicts, or a mapping of train,
+            validation and test to these.
+        out, resume, offline: the options of `toolkit run`.
+        processes: of this machine; None is one per visible GPU, or one if there is none. Several
+            are started as new processes.
+        seeds: number of runs, with seeds from `seed` on; each has its own folder below `out`.
+        progress: whether it is shown; None shows it in terminals and notebooks.
+
+    Raises:
+        toolkit.errors.UserError: the input is wrong; nothing has been trained.
+        toolkit.errors.ToolkitError: the run failed.
+    """
+    from toolkit.runner import launch
+    from toolkit.runner.elastic import LaunchSpec
+    from toolkit.runs.restore import restore_named
+    from toolkit.utils import offline as network
+
+    if offline:
+        network.go()
+    if resume:
+        restore_named(str(recipe))
+    draft, target = _draft(recipe, **changes), None if out is None else Path(out)
+    spec, console = LaunchSpec(processes), console_of(progress)
+    if seeds is not None:
+        from toolkit.runner import seeds as several
+
+        return SeedRuns(several.run(draft, seeds, target, console, spec, resume).path)
+    done = launch.run(draft, target, console, spec, resume)
+    if done is None:
+        raise ToolkitError("the run is done; its folder is on the machine of rank 0")
+    return Run(done.path)
+
+
+def check(
+    recipe: str | Path,
+    *,
+    estimate: bool = True,
+    price: float | None = None,
+    **changes: Unpack[RecipeOptions],
+) -> Check:
+    """Validate a recipe and its data, and estimate time and memory; nothing is trained.
+
+    Args:
+        recipe, changes: as of `run`.
+        estimate: whether a few training steps are measured. price: per hour, for the cost.
+
+    Raises:
+        toolkit.errors.UserError: everything that is wrong with recipe or data.
+    """
+    from toolkit.runner.check import check as checked
+
+    return checked(_draft(recipe, **changes), price, estimate=estimate)
+
+
+def compare(
+    *runs: str | Path | folder.Run | seed_folder.SeedRuns, split: str = "test"
+) -> RunComparison:
+    """Compare finished runs, or evaluations on the same rows, with the first one.
+
+    Args:
+        runs: folders, or what `run` and `evaluate` return; also several seeds of a recipe.
+        split: "test", or "validation" to choose a run without a look at the test rows.
+
+    Raises:
+        toolkit.errors.UserError: fewer than two, an unfinished one, or runs of other rows.
+    """
+    return RunComparison([str(getattr(run, "path", run)) for run in runs], split)
+
+
+def evaluate(run: str | Path | folder.Run, rows: Data, **how: Any) -> Run:
+    """Score a finished run on new labelled rows; see `Run.evaluate`."""
+    return _run(run).evaluate(rows, **how)
+
+
+def export(run: str | Path | folder.Run, to: str, out: str | Path | None = None) -> Path:
+    """Write a run's model in another form; see `Run.export`."""
+    return _run(run).export(to, out)
+
+
+def recipes() -> list[Listed]:
+    """Return the recipes that can be run by name: name, description, path and distribution."""
+    from toolkit.recipe import library
+
+    return library.recipes()
+
+
+def load_run(path: str | Path) -> Run:
+    """Return the run of a folder.
+
+    Raises:
+        toolkit.errors.UserError: the folder is no run.
+    """
+    return Run(path)
+
+
+def _run(run: str | Path | folder.Run) -> Run:
+    return run if isinstance(run, Run) else Run(run.path if isinstance(run, folder.Run) else run)
+
+
+def _draft(
+    recipe: str | Path,
+    *,
+    data: Data = None,
+    model: str | Path | None = None,
+    method: str | None = None,
+    seed: int | None = None,
+    settings: Mapping[str, Any] | None = None,
+) -> Draft:
+    from toolkit.data.in_memory import source_of
+    from toolkit.recipe.library import find_recipe
+    from toolkit.recipe.overrides import overrides
+
+    source = None if data is None else source_of(data)
+    changes = overrides(source, model, method, (), seed)
+    return find_recipe(str(recipe), [*changes, *key_paths(settings)])
