@@ -15,7 +15,7 @@ from toolkit.errors import UserError
 from toolkit.reporting.formatting import duration, score, words
 from toolkit.reporting.seed_report import headline as over_seeds
 from toolkit.reporting.terminal import plain
-from toolkit.runs.folder import Run, resume_command
+from toolkit.runs.folder import EVALUATES, Run, resume_command
 from toolkit.runs.seed_folder import FILE, SeedRuns
 
 COLUMNS = ("date", "status", "recipe", "model", "method", "rows", "score", "folder")
@@ -104,9 +104,12 @@ def _seeds(found: SeedRuns, date: str) -> Listed:
 def _facts(runs: Iterable[Run]) -> dict[str, str]:
     """Return what the first of some runs tells of all of them."""
     record: Any = next((run.record for run in runs), {})
-    counts = (record.get("data") or {}).get("rows", {})
+    data = record.get("data") or {}
+    counts, name = data.get("rows", {}), record.get("recipe", "")
+    if EVALUATES in record:
+        return {"recipe": f"evaluation of {name} on {Path(str(data.get('source'))).name}"}
     return {
-        "recipe": record.get("recipe", ""),
+        "recipe": name,
         "model": Path((record.get("model") or {}).get("id", "")).name,
         "method": (record.get("method") or {}).get("name", ""),
         "rows": f"{counts['train']:,}" if "train" in counts else "",

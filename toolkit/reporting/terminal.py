@@ -77,12 +77,16 @@ def print_facts(
 def print_next(console: Console, run: Run) -> None:
     """Print the commands that a finished run is for, with its folder as commands name it."""
     folder = shlex.quote(str(_from_here(run.path)))
+    commands = [(f"toolkit report {folder} --open", "open the report in the browser")]
+    if EVALUATES in run.record:
+        commands += [(f"toolkit compare {folder} OTHER", "with another model on the same rows")]
+    else:
+        commands += [
+            (f"toolkit predict {folder} rows.csv -o out.csv", "predict the rows of a file"),
+            (f"toolkit serve {folder}", "try it in the browser, and over HTTP"),
+        ]
     console.print()
-    for command, what in (
-        (f"toolkit report {folder} --open", "open the report in the browser"),
-        (f"toolkit predict {folder} rows.csv -o out.csv", "predict the rows of a file"),
-        (f"toolkit serve {folder}", "try it in the browser, and over HTTP"),
-    ):
+    for command, what in commands:
         console.print(f"next: {plain(command)}  [dim]# {what}[/]", highlight=False, soft_wrap=True)
 
 
@@ -114,20 +118,14 @@ def _cell(score: Mapping[str, Any]) -> str:
 
 def run_facts(record: Mapping[str, Any]) -> Iterator[str]:
     """Yield rows, overlap, speed and where the time went, a line each."""
-    data, speed, reload = record["data"], record["speed"], record["reload"]
-    yield "rows: " + ", ".join(f"{split} {rows:,}" for split, rows in data["rows"].items())
-    if data.get("group"):
-        yield f"intervals draw {units(record)}"
-    yield from (text for warning, text in sentences(record) if not warning)
-    yield from overlap.lines(data["overlap"], data.get("known"))
-    if settings := baseline_settings(record):
-        yield f"baselines: {settings}"
-    if "parameters" in record and EVALUATES not in record:
+    yield from _row_facts(record)
+    if EVALUATES in record:
+        yield f"time: {record['speed']['total_seconds']:.1f} s"
+        return
+    if "parameters" in record:
         count = record["parameters"]
         yield f"trained: {count['trained']:,} of {count['all']:,} parameters"
-    if EVALUATES in record:
-        yield f"time: {speed['total_seconds']:.1f} s"
-        return
+    speed, reload = record["speed"], record["reload"]
     yield f"reload: {reload['compared']:,} predictions compared, {reload['different']} different"
     devices = record.get("devices")
     if devices is not None and devices["processes"] > 1:
@@ -139,6 +137,19 @@ def run_facts(record: Mapping[str, Any]) -> Iterator[str]:
            f"({speed['train_samples_per_second']:.0f} rows/s) + scoring {score:.1f} + baselines "
            f"{baselines:.1f} + fixed {speed['fixed_seconds']:.1f}")  # fmt: skip
     yield "fixed: " + ", ".join(f"{name} {seconds:.1f}" for name, seconds in phases.items())
+
+
+def _row_facts(record: Mapping[str, Any]) -> Iterator[str]:
+    data = record["data"]
+    if EVALUATES in record:
+        yield f"evaluated on: {data['source']}"
+    yield "rows: " + ", ".join(f"{split} {rows:,}" for split, rows in data["rows"].items())
+    if data.get("group"):
+        yield f"intervals draw {units(record)}"
+    yield from (text for warning, text in sentences(record) if not warning)
+    yield from overlap.lines(data["overlap"], data.get("known"))
+    if settings := baseline_settings(record):
+        yield f"baselines: {settings}"
 
 
 def baseline_settings(record: Mapping[str, Any]) -> str:
