@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from toolkit.cli.recipe_arguments import complete_run
+
 
 @click.command("compare")
-@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...")
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...", shell_complete=complete_run)
 @click.option("--split", type=click.Choice(("test", "validation")), default="test",
               show_default=True, help="Rows to compare on; choose runs on validation.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")

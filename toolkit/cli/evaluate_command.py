@@ -8,10 +8,11 @@ from typing import Any
 import click
 
 from toolkit.cli.predict_command import column_option, dtype_option, pairs, runtime_option
+from toolkit.cli.recipe_arguments import complete_run
 
 
 @click.command("evaluate")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_run)
 @click.argument("source", metavar="FILE")
 @click.option("--out", type=click.Path(path_type=Path), metavar="DIR",
               help="A new or empty folder; default: RUN/evaluations/TIME.")  # fmt: skip

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from toolkit.cli.echo import echo
+from toolkit.cli.recipe_arguments import complete_run
 
 FORMS = ("merged", "onnx", "int8")
 
 
 @click.command("export")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_run)
 @click.option("--to", "form", type=click.Choice(FORMS), help="merged: adapter merged into a plain "
               "model, same probabilities within 1e-4. onnx: for onnxruntime, verified on the test "
               "split. int8: quantized ONNX, with its loss in score.")  # fmt: skip

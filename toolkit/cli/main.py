@@ -113,8 +113,8 @@ def outcome(arguments: list[str] | None = None) -> int:
         code = cli.main(given, prog_name="toolkit", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.ClickException as error:
-        if isinstance(error, click.NoSuchOption) and "trust" in error.option_name:
-            error = click.UsageError(f"{error.option_name}: {NEVER_RUN}", error.ctx)
+        if isinstance(error, click.NoSuchOption):
+            error = _no_such_option(error)
         error.message = _cut(printable(error.message))  # type: ignore[misc]  # click's, final
         error.show()
         return error.exit_code
@@ -127,6 +127,19 @@ def outcome(arguments: list[str] | None = None) -> int:
         return INTERRUPTED
     except Exception as error:
         return _failed(error, "--debug" in given)
+
+
+def _no_such_option(error: click.NoSuchOption) -> click.UsageError:
+    """Return what to write instead, as far as that is known."""
+    from toolkit.cli import setting_keys
+
+    if "trust" in error.option_name:
+        return click.UsageError(f"{error.option_name}: {NEVER_RUN}", error.ctx)
+    options = (
+        [name for known in error.ctx.command.params for name in known.opts] if error.ctx else []
+    )
+    hint = setting_keys.advice(error.option_name) if "--method" in options else ""  # of a recipe
+    return click.UsageError(f"{error.message}{hint}", error.ctx) if hint else error
 
 
 def _failed(error: Exception, debug: bool) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from toolkit.cli.echo import echo
+from toolkit.cli.recipe_arguments import complete_run
 from toolkit.runs.compute import DTYPES, RUNTIMES, ComputeConfig
 
 runtime_option = click.option(
@@ -38,7 +39,7 @@ def _count(_: click.Context, option: click.Parameter, value: str | None) -> int 
 
 
 @click.command("predict")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_run)
 @click.argument("source", metavar="INPUT")
 @click.option("-o", "--out", type=click.Path(path_type=Path, dir_okay=False), required=True,
               help="The file to write: .jsonl, .csv or .parquet.")  # fmt: skip

@@ -9,10 +9,11 @@ from typing import Any
 import click
 
 from toolkit.cli.echo import echo
+from toolkit.cli.recipe_arguments import complete_run
 
 
 @click.command("push")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_run)
 @click.argument("repo", metavar="OWNER/NAME")
 @click.option("--private/--public", default=True, help="Visibility of a new repository: "
               "private (default) or public.")  # fmt: skip

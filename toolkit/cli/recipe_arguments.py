@@ -6,11 +6,13 @@ import functools
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
 
+from toolkit.cli.setting_keys import complete_setting
 from toolkit.utils import offline
 
 if TYPE_CHECKING:
@@ -25,6 +27,20 @@ def complete_recipe(
 
     names = [item.name for item in library.recipes() if item.name.startswith(incomplete)]
     return [CompletionItem(name) for name in names] or [CompletionItem("", type="file")]
+
+
+def complete_run(
+    ctx: click.Context, param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Return the folders of runs with this prefix, below runs/ and beside what is typed so far."""
+    from toolkit.runs.folder import HOME
+
+    name, equals, typed = incomplete.rpartition("=")  # `serve` takes NAME=RUN
+    beside = Path(typed or ".").parent if not typed.endswith("/") else Path(typed)
+    found = {*HOME.glob("**/run.json"), *beside.glob("*/run.json")}
+    runs = sorted(str(file.parent) for file in found if str(file.parent).startswith(typed))
+    items = [CompletionItem(f"{name}{equals}{run}") for run in runs]
+    return items or [CompletionItem(incomplete, type="dir")]
 
 
 def complete_method(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
@@ -77,6 +93,7 @@ OPTIONS = (
     click.option("--method", shell_complete=complete_method, metavar="NAME",
                  help="Fine-tuning method: full, head, lora, ..."),
     click.option("--set", "settings", metavar="KEY=VALUE", multiple=True,
+                 shell_complete=complete_setting,
                  help="Any key of the recipe, for example training.num_train_epochs=2; "
                  "repeatable."),
     click.option("--seed", type=int, metavar="N", help="Random seed."),

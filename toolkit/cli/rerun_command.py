@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from toolkit.cli.recipe_arguments import offline_option
+from toolkit.cli.recipe_arguments import complete_run, offline_option
 
 
 @click.command("rerun")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_run)
 @click.option("--out", type=click.Path(path_type=Path),
               help="The new run's folder (new or empty); default: runs/RECIPE/TIME.")  # fmt: skip
 @click.option("--strict", is_flag=True, help="Do not start if versions, machine, model or rows "

@@ -10,6 +10,7 @@ import click
 
 from toolkit.cli.echo import echo
 from toolkit.cli.predict_command import dtype_option, runtime_option
+from toolkit.cli.recipe_arguments import complete_run
 
 #: Size of oneDNN's cache of compiled operations, several for each batch shape. With the default of
 #: 1,024 a server of MiniLM grew from 600 to 740 MiB in 500 batches and kept growing; with 128 it
@@ -18,7 +19,8 @@ PRIMITIVES = "128"
 
 
 @click.command("serve")
-@click.argument("runs", metavar="[NAME=]RUN...", nargs=-1, required=True)
+@click.argument("runs", metavar="[NAME=]RUN...", nargs=-1, required=True,
+                shell_complete=complete_run)  # fmt: skip
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; "
               "anything but loopback requires an API key.")  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True,

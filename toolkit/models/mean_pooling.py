@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from toolkit.errors import RecipeError
+from toolkit.errors import Fault, RecipeError
 from toolkit.evaluation.predicting import evaluating
 from toolkit.models import linear_probe, structure
 
@@ -67,9 +67,8 @@ def add_mean_pooling(model: Any, head: Any, batch: Mapping[str, Any]) -> None:
 
 
 def _refused(why: str) -> RecipeError:
-    return RecipeError(
-        f"method.pooling: mean cannot be built into this model: {why}; use pooling: model"
-    )
+    what = f"mean cannot be built into this model: {why}; use pooling: model"
+    return RecipeError(Fault("method.pooling", what))
 
 
 def _is_square(module: Any, width: int) -> bool:

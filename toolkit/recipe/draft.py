@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import os.path
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +21,14 @@ from toolkit.utils.text import without_tokens
 
 M = TypeVar("M", bound=BaseModel)
 KeyPath = tuple[str, ...]
+
+
+class OptionPath(tuple[str, ...]):
+    """The key path that an option stands for: `--data`, `--model`, `--method` or `--seed`."""
+
+    __slots__ = ()
+
+
 Overrides = Sequence[tuple[KeyPath, Any]]
 REMOTE_CODE = "trust_remote_code"
 HELD = "holds a token of the Hub, which would be kept with the run: set HF_TOKEN instead"
@@ -76,45 +85,65 @@ class Draft:
             self.notes.append(f"{what} (--set keeps a value)")
 
     def _set(self, keys: KeyPath, value: Any) -> None:
-        block = self.values
+        block, by = self.values, f"--{keys[0]}" if isinstance(keys, OptionPath) else own.SET
         for depth, key in enumerate(keys[:-1], start=1):
             inner = block.setdefault(key, {})
             if isinstance(inner, str) and depth == 1 and key in NAMED:
                 inner = block[key] = {NAMED[key]: inner}
             if not inner:
-                self.origins.setdefault(keys[:depth], "--set")
+                self.origins.setdefault(keys[:depth], by)
             if not isinstance(inner, dict):
                 what = f"cannot set a key inside {'.'.join(keys[:depth])}, which is {inner!r}"
-                self.faults.append(Fault(f"--set {'.'.join(keys)}", what))
+                place = by if by != own.SET else f"{by} {'.'.join(keys)}"
+                self.faults.append(Fault(place, what))
                 return
             block = inner
         named = len(keys) == 2 and NAMED.get(keys[0]) == keys[1]
         if named and block.get(keys[1]) not in (None, value):
             # What is written beside the old name (a revision, a rank) belongs to the old one.
-            for key in [key for key in block if self.origins.get((keys[0], key)) != "--set"]:
+            for key in [key for key in block if not own.is_given(self.origins.get((keys[0], key)))]:
                 del block[key]
         block[keys[-1]] = value
-        self.origins[keys] = "--set"
+        self.origins[keys] = by
         if keys[0] in ("data", "model"):
             root_paths(self.values, Path.cwd())
 
     def where(self, path: Sequence[Any]) -> str:
-        """Return "file:line key.path" for a key, or for the nearest key above it."""
+        """Return "file:line key.path" for a key, or for the nearest key above it; or an option."""
         keys = tuple(str(key) for key in path)
         for end in range(len(keys), -1, -1):
             if keys[:end] in self.origins:
-                return f"{self.origins[keys[:end]]} {'.'.join(keys)}".strip()
+                by = self.origins[keys[:end]]
+                if by == own.SET or not own.is_given(by):
+                    return f"{by} {'.'.join(keys)}".strip()
+                return by if end == len(keys) else f"{by}, {'.'.join(keys)}"
         return ".".join([self.name, *keys])
+
+    @contextmanager
+    def placing(self) -> Iterator[None]:
+        """Let faults of a key that an option stands for name the option, which the user wrote."""
+        try:
+            yield
+        except RecipeError as error:
+            options = {keys: by for keys, by in self.origins.items()
+                       if by != own.SET and own.is_given(by)}  # fmt: skip
+            faults = []
+            for fault in error.faults:
+                keys = tuple(fault.where.split("."))
+                above = any(keys[:end] in options for end in range(1, len(keys) + 1))
+                faults.append(Fault(self.where(keys), fault.what) if above else fault)
+            raise RecipeError(faults) from error
 
     def check(self, model: type[M], values: Any, *prefix: str) -> M | None:
         """Return `values` as `model`, or None after noting every fault with its place."""
         try:
             return model.model_validate(values)
         except ValidationError as error:
-            self.faults += [
-                Fault(self.where((*prefix, *keys)), format_fault(item, model))
-                for keys, item in distinct_faults(error, values)
-            ]
+            for keys, item in distinct_faults(error, values):
+                where, what = self.where((*prefix, *keys)), format_fault(item, model)
+                if item["type"] == "missing" and own.is_given(where):  # there is no line to mend
+                    what += f": --set {'.'.join((*prefix, *keys))}=..."
+                self.faults.append(Fault(where, what))
             return None
 
     def recipe(self) -> Recipe | None:

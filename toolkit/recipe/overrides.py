@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from toolkit.errors import Fault, RecipeError
-from toolkit.recipe.draft import KeyPath
+from toolkit.recipe.draft import KeyPath, OptionPath
 from toolkit.recipe.yaml_text import DEEPEST, brief, construct
 
 
@@ -28,13 +28,16 @@ def overrides(
     """
     found: list[tuple[KeyPath, Any]] = []
     if data is not None:
-        found.append((("data", "source"), str(data) if isinstance(data, Path) else data))
+        source = str(data) if isinstance(data, Path) else data
+        found.append((OptionPath(("data", "source")), source))
     if model is not None:
-        found.append((("model",), _resolved_folder(str(model))))
+        found.append((OptionPath(("model",)), _resolved_folder(str(model))))
     if method is not None:
-        found.append((("method",), {"name": method}))  # without settings of another method
+        found.append(
+            (OptionPath(("method",)), {"name": method})
+        )  # without settings of another method
     if seed is not None:
-        found.append((("seed",), seed))
+        found.append((OptionPath(("seed",)), seed))
     faults: list[Fault] = []
     for text in settings:
         try:

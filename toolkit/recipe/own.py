@@ -12,6 +12,11 @@ SET, LONG = "--set", 40  # letters of a value that is shown
 Origins = Mapping[tuple[str, ...], str]
 
 
+def is_given(by: str | None) -> bool:
+    """Return whether a value was given on the command line, going by its origin."""
+    return by is not None and by.startswith("--")  # a file's origin is an absolute path
+
+
 def place_of(values: Mapping[str, Any], kind: str) -> Any:
     """Return where the data of a recipe come from, or its model, to be compared."""
     block = values.get(kind)
@@ -66,7 +71,8 @@ def _holder(values: Mapping[str, Any], name: str) -> dict[str, Any]:
 def leave_out(values: dict[str, Any], kind: str, origins: Origins) -> list[str]:
     """Remove what suits the former data or model alone, in place; return "key=value" of each.
 
-    What --set has given stays. The description, on which nothing depends, goes without a word.
+    What the command line has given stays. The description, on which nothing depends, goes without
+    a word.
     """
     found: list[str] = []
     for name in names_in(values, kind):
@@ -79,11 +85,11 @@ def leave_out(values: dict[str, Any], kind: str, origins: Origins) -> list[str]:
 def keep(
     values: dict[str, Any], names: Mapping[str, Sequence[str]], origins: Origins | None = None
 ) -> None:
-    """Write kind -> keys into a recipe, in place, of those that are there and not by --set."""
+    """Write kind -> keys into a recipe, in place, of those that are there and not given."""
     if not isinstance(block := values.get(KEY), dict):
         return  # the schema reports it
     rest = {k: v for k, v in block.items() if k not in KINDS or not isinstance(v, list)}
-    given = [".".join(path) for path, by in (origins or {}).items() if by == SET]
+    given = [".".join(path) for path, by in (origins or {}).items() if is_given(by)]
     kept = {kind: [name for name in some if name not in given and _holder(values, name)]
             for kind, some in names.items()}  # fmt: skip
     values[KEY] = {**{kind: some for kind, some in kept.items() if some}, **rest}
@@ -93,11 +99,11 @@ def keep(
 
 def _removed(block: dict[str, Any], path: tuple[str, ...], origins: Origins) -> list[str]:
     value, key = block[path[-1]], path[-1]
-    set_below = any(one[: len(path)] == path for one, by in origins.items() if by == SET)
+    set_below = any(one[: len(path)] == path for one, by in origins.items() if is_given(by))
     if not set_below:
         del block[key]
         shown = f"={value}" if len(str(value)) < LONG else ""
         return [f"{'.'.join(path)}{shown}"]
-    if origins.get(path) == SET or not isinstance(value, dict):
+    if is_given(origins.get(path)) or not isinstance(value, dict):
         return []
     return [line for inner in list(value) for line in _removed(value, (*path, inner), origins)]

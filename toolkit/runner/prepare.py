@@ -108,7 +108,7 @@ def prepare(draft: Draft, before: Path | None = None) -> Job:
         quiet_libraries()
         import_libraries()
     recipe, plugin = resolve_recipe(draft)
-    with writing_cache(), blamed(plugin):
+    with writing_cache(), draft.placing(), blamed(plugin):
         job = _prepare(draft.name, recipe, plugin, clock, before)
     job.loaded.notes = [*draft.notes, *job.loaded.notes]
     return job

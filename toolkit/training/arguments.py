@@ -16,6 +16,7 @@ from toolkit.evaluation.predicting import evaluating
 from toolkit.plugin import Plugin
 from toolkit.recipe.schema import Recipe
 from toolkit.training import best, tracking
+from toolkit.training.reserved import EARLY_STOPPING, RESERVED
 from toolkit.utils.hardware import bf16_supported
 from toolkit.utils.text import listing, nearest
 
@@ -23,19 +24,6 @@ if TYPE_CHECKING:
     import transformers
 
 CHECKPOINTING = "activation_checkpointing"
-EARLY_STOPPING = {"early_stopping_patience": int, "early_stopping_threshold": float}
-PUBLISHING = (
-    "push_to_hub", "hub_model_id", "hub_token", "hub_strategy", "hub_private_repo",
-    "hub_always_push", "hub_revision", "trackio_space_id", "trackio_bucket_id",
-    "trackio_static_space_id",
-)  # fmt: skip
-RESERVED = {
-    "output_dir": "the run's folder is set with --out",
-    "seed": "set `seed:` at the top of the recipe (or --seed)",
-    **dict.fromkeys(PUBLISHING, "a run never publishes"),
-    **dict.fromkeys(("do_train", "do_eval", "do_predict"), "a run always trains and scores"),
-    "resume_from_checkpoint": "read by nothing here; leave it out",
-}
 COUNTS = ("per_device_train_batch_size", "per_device_eval_batch_size", "save_total_limit",
           "gradient_accumulation_steps", "early_stopping_patience")  # fmt: skip
 NOT_BELOW_ZERO = ("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm",

@@ -11,9 +11,12 @@ import importlib
 import os
 import re
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 STORE = "mlflow.db"
 MLFLOW_RUNS = ("MLFLOW_RUN_ID", "MLFLOW_NESTED_RUN")  # variables that say which run to log to
@@ -71,7 +74,7 @@ def _tensorboard(target: TrackerTarget) -> Tracker:
 def _mlflow(target: TrackerTarget) -> Tracker:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_LOGGING_LEVEL", "WARNING")  # not a line for each of its tables
-    mlflow, artifacts, status = _module("mlflow"), None, "FAILED"
+    mlflow, artifacts, status, store = _module("mlflow"), None, "FAILED", _store(target)
     outer = mlflow.active_run()
     own_store = outer is None and not mlflow.is_tracking_uri_set()
     # The Trainer's callback would start a run that is named there a second time, or one below ours.
@@ -85,7 +88,7 @@ def _mlflow(target: TrackerTarget) -> Tracker:
 
     try:
         if own_store:
-            store = _store(target)
+            store.parent.mkdir(parents=True, exist_ok=True)
             mlflow.set_tracking_uri(f"sqlite:///{store.as_posix()}")
             artifacts = store.with_name("mlflow-artifacts").as_uri()
         where = re.sub(r"//[^/@]*@", "//", mlflow.get_tracking_uri())  # without a password
@@ -94,7 +97,8 @@ def _mlflow(target: TrackerTarget) -> Tracker:
             target.recipe, artifacts, before or aside.get("MLFLOW_RUN_ID"), run_name=target.title
         )
         if outer is None:
-            tracker.start()
+            with FileLock(f"{store}.lock") if own_store else nullcontext():  # makes its tables once
+                tracker.start()
         else:  # below the user's own run, in its experiment: each has its own parameters
             experiment = outer.info.experiment_id
             mlflow.start_run(before, experiment, run_name=target.title, nested=True)
@@ -111,10 +115,8 @@ def _mlflow(target: TrackerTarget) -> Tracker:
 def _store(target: TrackerTarget) -> Path:
     """Return the file of MLflow's store: one for all runs, or the one that a resumed run is in."""
     begun = Path(str(target.before.get("uri", "")).removeprefix("sqlite:///"))
-    if begun.name == STORE and begun.is_file():
-        return begun
-    target.place.mkdir(parents=True, exist_ok=True)
-    return target.place.resolve() / STORE
+    there = begun.name == STORE and begun.is_file()
+    return begun if there else target.place.resolve() / STORE
 
 
 def _wandb(target: TrackerTarget) -> Tracker:

@@ -152,9 +152,20 @@ def test_completion_offers_recipes():
         ("run x --method layer", "plain,layerwise"),
         ("check text-classification/se", "plain,text-classification/sentiment"),
         ("init /tmp/m", "file,"),
+        ("run x --set training.num_train_e", "plain,training.num_train_epochs="),
+        ("run x --set data.split.str", "plain,data.split.stratify="),
+        ("run x --set report.met", "plain,report.metrics="),
+        ("run x --method lora --set method.ra", "plain,method.rank="),
+        ("run text-classification/frozen --set method.poo", "plain,method.pooling="),
+        ("run text-classification --set options.multi_lab", "plain,options.multi_label="),
+        ("run nothing-like-it --set options.m", ""),
     ],
 )
 def test_the_shell_completes_values(words, offered, monkeypatch, capsys):
+    offers(words, [offered], monkeypatch, capsys)
+
+
+def offers(words, lines, monkeypatch, capsys):
     from toolkit.cli.main import cli
 
     monkeypatch.setenv("COMP_WORDS", f"toolkit {words}")
@@ -162,7 +173,60 @@ def test_the_shell_completes_values(words, offered, monkeypatch, capsys):
     monkeypatch.setenv("_TOOLKIT_COMPLETE", "bash_complete")
     with pytest.raises(SystemExit):
         cli.main([], prog_name="toolkit")
-    assert capsys.readouterr().out.splitlines() == [offered]
+    assert capsys.readouterr().out.splitlines() == lines
+
+
+@pytest.mark.parametrize("words", ["predict", "compare", "report", "export", "push", "rerun"])
+def test_the_shell_completes_folders_of_runs(words, tmp_path, monkeypatch, capsys):
+    for run in ("runs/fraud/one", "runs/text/two", "ruins"):
+        (tmp_path / run).mkdir(parents=True)
+        (tmp_path / run / "run.json").touch()
+    monkeypatch.chdir(tmp_path)
+    for typed, offered in {
+        "runs/f": ["plain,runs/fraud/one"],
+        "ru": ["plain,ruins", "plain,runs/fraud/one", "plain,runs/text/two"],
+        "else": ["dir,else"],
+    }.items():
+        offers(f"{words} {typed}", offered, monkeypatch, capsys)
+
+
+def test_the_keys_that_are_completed_are_those_that_are_taken():
+    import dataclasses
+
+    from transformers import TrainingArguments
+
+    from toolkit.cli.setting_keys import _core_keys
+    from toolkit.training.reserved import EARLY_STOPPING, RESERVED
+
+    keys = list(_core_keys())
+    fields = {field.name for field in dataclasses.fields(TrainingArguments) if field.init}
+    training = {key.removeprefix("training.") for key in keys if key.startswith("training.")}
+    assert training == (fields | set(EARLY_STOPPING)) - set(RESERVED)
+    assert {"data.source", "data.split.test", "report.slices", "model.revision"} <= set(keys)
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        ("--epochs", "Use --set training.num_train_epochs=VALUE."),
+        ("--lr", "Use --set training.learning_rate=VALUE."),
+        ("--learning-rate", "Use --set training.learning_rate=VALUE."),
+        ("--batch_size", "Use --set training.per_device_train_batch_size=VALUE."),
+        ("--weight-decay", "Use --set training.weight_decay=VALUE."),
+        ("--metrics", "Use --set report.metrics=VALUE."),
+        ("--output-dir", "Use --out DIR."),
+        ("--push-to-hub", "Use toolkit push RUN OWNER/NAME, which uploads a finished run."),
+    ],
+)
+def test_an_option_of_other_programs_is_told_by_what_does_that_here(option, said, capsys):
+    assert outcome(["run", "text-classification", option, "3"]) == 2
+    shown = capsys.readouterr().err.splitlines()[-1]
+    assert shown == f"Error: No such option {option!r}. {said}"
+
+
+def test_an_option_that_a_command_has_no_settings_for_gets_no_such_advice(capsys):
+    assert outcome(["serve", "run", "--epochs", "3"]) == 2
+    assert "--set" not in capsys.readouterr().err
 
 
 def test_completion_script_is_clicks_own():

@@ -146,7 +146,7 @@ def test_links_within_a_run_are_as_good_as_files(tmp_path):
 def test_every_training_setting_that_names_a_place_or_a_service_is_refused():
     import transformers
 
-    from toolkit.training.arguments import RESERVED
+    from toolkit.training.reserved import RESERVED
 
     # A version of transformers that brings another such field must be looked at.
     names = {field.name for field in dataclasses.fields(transformers.TrainingArguments)}

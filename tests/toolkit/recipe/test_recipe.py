@@ -10,6 +10,7 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from toolkit.cli.main import outcome
 from toolkit.errors import RecipeError
 from toolkit.recipe import library, yaml_text
 from toolkit.recipe.overrides import parse_override
@@ -416,3 +417,39 @@ class TestSet:
 )  # fmt: skip
 def test_what_is_written_is_read_back_equal(value):
     assert yaml_text.construct(yaml_text.dump({"x": value})) == {"x": value}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--method", "lorra"), "Error: --method: there is no method 'lorra'. Did you mean"),
+        (("--set", "method=lorra"), "Error: --set method: there is no method 'lorra'."),
+        (("--method", "distill"),
+         "Error: --method, method.teacher: is missing: --set method.teacher=..."),
+        (("--method", "lora", "--set", "method.rank=x"), "Error: --set method.rank: should be"),
+        (("--method", "lora"), "Error: --method: lora builds upon what is pretrained"),
+        (("--set", "method=lora"), "Error: method: lora builds upon what is pretrained"),
+        (("--seed", "-1"), "Error: --seed: should be greater than or equal to 0"),
+        (("--model", f"hf_{'x' * 30}"), "Error: --model: holds a token"),
+    ],
+)  # fmt: skip
+def test_a_fault_names_the_option_that_was_written(words, said, tmp_path, capsys):
+    import image_rows
+
+    image_rows.folder(tmp_path / "photos", dict.fromkeys(image_rows.CLASSES, 12))
+    asked = ["check", "image-classification", "--no-estimate", "--data", str(tmp_path / "photos")]
+    assert outcome([*asked, *words]) == 2
+    assert capsys.readouterr().err.startswith(said)
+
+
+def test_settings_of_an_option_stay_where_a_recipe_has_its_own_for_other_data(tmp_path):
+    """`--method` is given as `--set` is, wherever that counts."""
+    from toolkit.recipe.library import find_recipe
+    from toolkit.recipe.overrides import overrides
+
+    (tmp_path / "r.yaml").write_text(
+        "scenario: text-classification\nmodel: m\nmethod: {name: head}\ndata: {source: a.csv}\n"
+        "only_for: {data: [method]}\n"
+    )
+    draft = find_recipe(str(tmp_path / "r.yaml"), overrides("b.csv", None, "full"))
+    assert draft.values["method"] == {"name": "full"}

@@ -89,11 +89,12 @@ class Adapter(Method):
             chosen += chain(*structure.attention_layers(model, found).values())
         chosen = chosen or structure.linear_layers(model, found.blocks)
         if not chosen:
-            raise RecipeError(
+            what = (
                 f"{type(model).__name__} has no linear layers in its blocks for an adapter; name "
                 "others with method.target_modules (lora and dora take convolutions), or take "
                 "method partial or full"
             )
+            raise RecipeError(Fault("method", what))
         return chosen
 
     def common(self, model: Any) -> dict[str, Any]:

@@ -104,4 +104,5 @@ def _input_embeddings(model: Any) -> Any:
     with suppress(AttributeError, NotImplementedError):
         if (found := model.get_input_embeddings()) is not None:
             return found
-    raise RecipeError(f"method.embeddings: {type(model).__name__} names no input embeddings")
+    what = f"{type(model).__name__} names no input embeddings"
+    raise RecipeError(Fault("method.embeddings", what))

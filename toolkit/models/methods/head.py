@@ -56,7 +56,8 @@ class Head(Method):
         head = find_logits_layer(model, batch)
         if self.pooling == "mean":
             if head is None:
-                raise RecipeError("method.pooling: mean is for heads that end in one linear layer")
+                what = "mean is for heads that end in one linear layer"
+                raise RecipeError(Fault("method.pooling", what))
             add_mean_pooling(model, head, batch)
         if head is not None and (self.pooling == "mean" or _is_whole_head(model, head)):
             fit_exactly(model, head, context, self.C)

@@ -22,8 +22,8 @@ from toolkit.runner.estimating.steps import Floats, Ints, StepPlan, sample_steps
 from toolkit.runner.fit import apply_method, is_trainable, make_trainer
 from toolkit.runner.prepare import Job
 from toolkit.runs.writer import RunWriter
-from toolkit.training.arguments import EARLY_STOPPING
 from toolkit.training.cpu import cheap_dropout
+from toolkit.training.reserved import EARLY_STOPPING
 from toolkit.training.train import trained_model
 
 FEW, ROWS = 64, 256  # rows whose evaluation is measured; more are extrapolated from the two
