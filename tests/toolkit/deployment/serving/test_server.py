@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import html
 import json
+import re
+import shutil
 import threading
 import urllib.error
 import urllib.request
@@ -211,10 +214,39 @@ def test_the_document_and_the_pages_are_of_the_scenario(server, run):
     assert f"accuracy {score['value']:.3f} [{score['low']:.3f}, " in page
     assert page.count("best baseline") == 2
     assert "script-src 'self'" in headers["Content-Security-Policy"]
-    assert "/models/tickets/predict" in ask(server.url + "/docs")[2]
+    for host in (server.url.removeprefix("http://"), "localhost:80"):
+        page = ask(server.url + "/docs", Host=host)[2]
+        assert f"@row.json http://{host}/models/tickets/predict" in page
+        assert "HOST:PORT" not in page
     assert "<html" in ask(server.url + "/models/tickets/report")[2]
     for name in ("page.js", "page.css"):
         assert ask(f"{server.url}/{name}")[0] == 200
+
+
+def test_the_page_offers_rows_of_the_test_split_that_the_model_takes(server, run, pictures):
+    page = ask(server.url + "/")[2]
+    kept = [html.unescape(text) for text in re.findall(r'data-row="([^"]*)"', page)]
+    rows = [json.loads(text) for text in kept]
+    of_photos = [row for row in rows if "image" in row]
+    texts = [row["text"] for row in rows if "text" in row]
+    asked = {json.loads(line)["text"] for line in
+             (run.path.parent / "in" / "test.jsonl").read_text().splitlines()}  # fmt: skip
+    assert len(texts) == 6
+    assert set(texts) <= asked
+    assert len(of_photos) == 6
+    assert ask(server.url + "/models/photos/predict", of_photos[0])[0] == 200
+    labels = re.findall(r'data-actual="(\w+) \(test row', page)
+    assert {"lying", "standing"} <= set(labels)
+    assert page.count('data-threshold="threshold for “lying” 0.') == 1
+
+
+def test_a_run_without_kept_rows_offers_the_example(run, tmp_path):
+    older = shutil.copytree(run.path, tmp_path / "older")
+    (older / "logs" / "test_rows.jsonl").unlink()
+    with Run(older).serve(block=False, port=0) as started:
+        page = ask(started.url)[2]
+    assert "data-row" not in page
+    assert "The parcel has not come yet" in page
 
 
 def test_a_key_that_is_asked_for_is_needed_for_all_but_health(run):
