@@ -78,16 +78,22 @@ def test_one_row_and_many_are_answered_as_the_run_predicts(server, run):
 def test_many_at_once_share_batches_and_get_their_own_answers(server, run):
     texts = [f"{text} {word}" for text in TEXTS for word in ("is", "here", "red", "plum", "saw")]
     before = run.predict([{"text": text} for text in texts])
+
+    def measured():
+        lines = ask(server.url + "/metrics")[2].splitlines()
+        values = dict(line.rsplit(" ", 1) for line in lines if line[0] != "#")
+        names = ("toolkit_batch_rows_sum", "toolkit_batch_rows_count", "toolkit_rows_total")
+        return [float(values.get(f'{name}{{model="tickets"}}', 0)) for name in names]
+
+    first = measured()  # of other tests
     with ThreadPoolExecutor(20) as pool:
         found = list(pool.map(lambda t: ask(server.url + "/predict", {"text": t}), texts))
     assert [status for status, _, _ in found] == [200] * 20
     for (_, _, one), other in zip(found, before, strict=True):
         assert one["scores"] == pytest.approx(other["scores"], abs=1e-5)
-    _, _, measures = ask(server.url + "/metrics")
-    values = dict(line.rsplit(" ", 1) for line in measures.splitlines() if line[0] != "#")
-    rows = float(values['toolkit_batch_rows_sum{model="tickets"}'])
-    assert rows > float(values['toolkit_batch_rows_count{model="tickets"}'])
-    assert float(values['toolkit_rows_total{model="tickets"}']) == rows
+    rows, batches, counted = (now - then for now, then in zip(measured(), first, strict=True))
+    assert rows > batches
+    assert rows == counted == 20
 
 
 @pytest.mark.parametrize(
