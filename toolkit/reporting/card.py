@@ -53,14 +53,14 @@ def body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> str:
         (f"{column} = {value} ({scores['rows']} rows)", scores)
         for column, values in record["slices"].items() for value, scores in values.items()
     ]  # fmt: skip
-    names, said = list(record["metrics"]["test"]), [verdict(record)]
+    names, said = list(record["metrics"]["test"]), verdict(record)
     rows = [(label, [scores[name] for name in names])
             for label, scores in [*score_rows(record), *slices]]  # fmt: skip
     return made.get_template("card.md.jinja").render(
         record=record, card=about, adapter=adapter, names=names, rows=rows,
         usage=adapter["usage"] if adapter else about.usage, facts=run_facts(record),
-        units=units(record), limits=[text for text in limits(record) if text not in said],
-        verdict=said[0],
+        units=units(record), verdict=said,
+        limits=[text for text in limits(record) if f"{text}.".casefold() != said.casefold()],
     )  # fmt: skip
 
 

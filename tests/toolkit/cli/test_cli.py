@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
+import shlex
 import subprocess
 import sys
 
 import pytest
+import warm
+from small_runs import arguments
 
+from toolkit import Run
 from toolkit.cli import COMMANDS
 from toolkit.cli.main import outcome
 
@@ -345,3 +350,23 @@ def test_an_end_of_file_inside_a_library_is_a_failure_and_no_interruption(monkey
     monkeypatch.setattr("toolkit.cli.list_command.command.callback", lambda **_: read())
     assert outcome(["list"]) == 1
     assert "Failed: EOFError: compressed file ended" in capsys.readouterr().err
+
+
+def test_a_run_ends_with_the_commands_that_come_next_and_keeps_its_own(tmp_path):
+    asked = [*arguments("text-classification", "head", tmp_path / "in"), "--out", "my run"]
+    asked.remove("--quiet")
+    done = warm.run("toolkit", ["run", *asked], folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    following = [line.partition("  #")[0] for line in done.stdout.splitlines() if "next: " in line]
+    assert following == [
+        "next: toolkit report 'my run' --open",
+        "next: toolkit predict 'my run' rows.csv -o out.csv",
+        "next: toolkit serve 'my run'",
+    ]
+    record = Run(tmp_path / "my run").record
+    assert record["command"] == shlex.join(["toolkit", "run", *asked])
+    moment = datetime.datetime.strptime(record["started"], "%Y-%m-%dT%H:%M:%S%z")
+    assert datetime.timedelta(0) < datetime.datetime.now(datetime.UTC) - moment
+    assert (
+        shlex.join(["toolkit", "run", *asked])[:40] in Run(tmp_path / "my run").report.read_text()
+    )

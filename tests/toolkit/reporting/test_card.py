@@ -52,10 +52,22 @@ def test_the_metadata_is_the_hubs_and_reads_back_equal(made):
     assert path.read_text() == (made.path / "model" / "README.md").read_text()
 
 
+def test_date_verdict_and_the_command_where_there_is_one(made):
+    text = (made.path / "README.md").read_text()
+    verdict = "ccuracy is worse than that of the best baseline tfidf logistic regression"
+    assert text.count(verdict) == 1  # and is no limitation a second time
+    assert f"## Evaluation\n\nA{verdict} (" in text
+    assert f"- date: {made.record['started'][:16].replace('T', ' ')}\n" in text
+    assert "- command:" not in text  # it was run from Python
+    given = {**made.record, "command": "toolkit run text-classification --data <b>rows`.csv"}
+    assert "- command: toolkit run text-classification --data &lt;b&gt;rows\\`.csv\n" in card.card(
+        given
+    )
+
+
 def test_its_limits_are_facts_of_the_run(made):
     text = (made.path / "README.md").read_text()
     assert "only 60 test rows" in text
-    assert "accuracy is worse than that of the best baseline tfidf logistic regression" in text
     assert "Its classes: bird, fruit, tool" in text
     assert "base model: apache-2.0 (according to its card)" in text
     assert "training data: unknown (the source states no licence)" in text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from html.parser import HTMLParser
@@ -12,6 +13,7 @@ import pytest
 from hostile import COLUMN, LABEL, NAME, OBEYED
 from report_folders import classified, folder, record
 
+from toolkit import Run
 from toolkit.cli.main import outcome
 from toolkit.evaluation import calibration
 from toolkit.reporting import html, prediction_arrays
@@ -153,6 +155,56 @@ def test_two_classes_have_curves_with_the_point_at_which_labels_are_given(tmp_pa
     assert "Precision over recall of “no”" in page.text
     assert "current threshold" in page.text
     assert "Accuracy on the most confident rows" in page.text
+
+
+def test_names_of_marked_points_lie_on_no_line(tmp_path):
+    made = folder(tmp_path / "run", classified(["no", "yes"], 200), positive="yes")
+    text = html.write(made).read_text(encoding="utf-8")
+    chart = text[text.index("ROC of") :].partition("</svg>")[0]
+    height = float(re.search(r'viewBox="0 0 \S+ (\S+)"', chart)[1])
+    axes = [float(y) for y in re.findall(r"translate\(\S+ (\S+)\)[^>]*>\D*true positive", chart)]
+    at = re.search(r"(?:translate\(\S+ |y=\")([\d.]+)[^>]*>current threshold", chart)
+    assert at, chart[-3000:]
+    assert float(at[1]) < height / 5  # in the legend, above the axes
+    assert axes is not None
+
+
+def test_what_was_skipped_and_cut_is_a_table(tmp_path):
+    data = record(60)["data"] | {
+        "skipped": {"train": {"empty text": 3, "no label": 2}, "test": {"no label": 20}},
+        "cut": [{"split": "test", "count": 15, "rows": 60, "limit": 128, "what": "texts"}],
+    }
+    page = page_of(folder(tmp_path / "run", classified(["a", "b"], 60), data=data))
+    assert "train empty text 3 20.0%" in page.text
+    assert "test no label 20 25.0%" in page.text
+    assert "test texts 128 15 25.0%" in page.text
+    whole = page_of(folder(tmp_path / "whole", classified(["a", "b"], 60)))
+    assert "Texts cut" not in whole.text
+    assert "Skipped rows" not in whole.text
+
+
+def test_date_command_and_verdict_stand_in_the_report(tmp_path):
+    verdicts = {"majority": {"accuracy": {
+        "difference": 0.3, "low": 0.2, "high": 0.4, "p": 0.001, "greater_is_better": True,
+        "verdict": "better"}}}  # fmt: skip
+    made = folder(tmp_path / "run", classified(["a", "b"], 60), verdicts=verdicts,
+                  started="2026-03-01T12:30:00+0000", command="toolkit run things")  # fmt: skip
+    page = page_of(made)
+    assert "run on 2026-03-01 at 12:30" in page.text
+    assert "toolkit run things" in page.text
+    said = "Accuracy is better than that of the best baseline majority"
+    assert page.text.index(said) < page.text.index("Does it work, and how certain is that? On")
+    assert page.text.count(said) == 1
+
+
+def test_classes_are_never_broken_in_the_confusion_matrix(tmp_path):
+    names = ["card_payment_fee_charged", "b"]
+    page = page_of(folder(tmp_path / "run", classified(names, 60)))
+    assert ("table", {"class": "heat long"}) in page.tags
+    style = html.write(Run(tmp_path / "run")).read_text(encoding="utf-8").partition("</style>")[0]
+    rules = re.findall(r"\n\.heat[^{]*th[^{]*{([^}]*)}", style)
+    assert len(rules) >= 3
+    assert not [rule for rule in rules if "anywhere" in rule or "break" in rule]
 
 
 def test_training_is_drawn_from_the_log(tmp_path):

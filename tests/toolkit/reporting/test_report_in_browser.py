@@ -6,6 +6,8 @@ axe-core is found by AXE (the path of axe.min.js) or below node_modules (`npm i 
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,12 @@ from finished import RUNS
 from hostile import COLUMN, LABEL, NAME
 from report_folders import classified, folder
 
+from toolkit.cli.main import outcome
 from toolkit.reporting import html
 
+NEEDS_AXE = pytest.mark.skipif(
+    not AXE.is_file(), reason="no axe.min.js: npm i axe-core, or AXE=its path"
+)
 WAYS = pytest.mark.parametrize(
     ("width", "scheme", "scripts"),
     [(1280, "light", True), (390, "dark", True), (390, "light", False)],
@@ -103,15 +109,38 @@ def test_it_prints(report, opened, tmp_path):
     assert (tmp_path / "report.pdf").stat().st_size > 10_000
 
 
-@pytest.mark.skipif(not AXE.is_file(), reason="no axe.min.js: npm i axe-core, or AXE=its path")
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
-def test_axe_finds_nothing_serious(report, opened, width, scheme):
-    page = opened(report, width, color_scheme=scheme, bypass_csp=True)
+def serious(page):
+    """Return what axe calls serious or critical on a page, its details open."""
     for details in page.locator("details").all():
         details.evaluate("element => { element.open = true }")
     page.evaluate(AXE.read_text(encoding="utf-8"))
     result = page.evaluate("async () => await axe.run()")
     assert {"color-contrast", "document-title"} <= {one["id"] for one in result["passes"]}
-    bad = [f"{one['id']}: {one['help']} {[n['target'] for n in one['nodes'][:3]]}"
-           for one in result["violations"] if one["impact"] in ("serious", "critical")]  # fmt: skip
-    assert not bad, "\n".join(bad)
+    bad = [one for one in result["violations"] if one["impact"] in ("serious", "critical")]
+    return [f"{one['id']}: {one['help']} {[n['target'] for n in one['nodes'][:3]]}" for one in bad]
+
+
+@NEEDS_AXE
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_axe_finds_nothing_serious(report, opened, width, scheme):
+    assert not serious(opened(report, width, color_scheme=scheme, bypass_csp=True))
+
+
+@NEEDS_AXE
+@pytest.mark.parametrize("scenario", RUNS)
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_axe_finds_nothing_serious_in_a_comparison(
+    finished, opened, tmp_path, scenario, width, scheme
+):
+    run = finished(scenario)
+    other = shutil.copytree(run.path, tmp_path / "other")
+    lines = [json.loads(line) for line in (other / "predictions.jsonl").read_text().splitlines()]
+    for line, before in zip(lines[:30], lines[30:60], strict=True):  # other answers
+        line["prediction"] = before["prediction"]
+    (other / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    page = tmp_path / "page.html"
+    assert outcome(["compare", str(run.path), str(other), "--html", str(page)]) == 0
+    shown = opened(page, width, color_scheme=scheme, bypass_csp=True)
+    assert shown.locator(".example").count() > 1
+    assert shown.evaluate("document.documentElement.scrollWidth") <= width
+    assert not serious(shown)

@@ -65,33 +65,35 @@ function asPairs(value) {
 
 const isNames = (value) => Array.isArray(value) && value.every((one) => typeof one === "string");
 
-function lead(form, prediction) {
+function lead(form, prediction, html) {
   // The class (or the answer), how sure it is, what decides, and the label where it is known.
   const [key, value] = Object.entries(prediction)[0] ?? ["", ""];
-  if (asPairs(value)) return [key, []];
+  if (asPairs(value) || (html && typeof value === "object")) return [key, []];
   const name = isNames(value) ? value.join(", ") || NO_LABEL : value === "" ? NO_ANSWER : written(value);
   const best = element("p", undefined, { className: "best" });
   best.append(element("bdi", name));
-  if (isShare(prediction.score)) best.append(" ", element("span", prediction.score.toFixed(3)));
+  const sure = prediction.scores?.[value] ?? prediction.score;
+  if (isShare(sure)) best.append(" ", element("span", sure.toFixed(3)));
   const { threshold, actual } = form.dataset;
-  const notes = [threshold, actual && `actual label of ${actual}`].filter(Boolean);
+  const notes = [threshold, actual && `actual: ${actual}`].filter(Boolean);
   return [key, [best, ...notes.map((text) => element("p", text, { className: "note" }))]];
 }
 
 function show(form, result, prediction, html) {
   const rest = element("dl");
-  const [leading, parts] = lead(form, prediction);
+  const [leading, parts] = lead(form, prediction, html);
   if (html) {
     // The server has escaped all that is not its own in it.
     const shown = element("div", undefined, { className: "example shown" });
     shown.innerHTML = html;
-    result.replaceChildren(...parts, shown, details(prediction));
-    return;
+    parts.push(shown);
   }
   for (const [key, value] of Object.entries(prediction)) {
     const pairs = asPairs(value);
     if (pairs) parts.push(bars(pairs));
-    else if (key !== leading && key !== "score") rest.append(element("dt", key), element("dd", written(value)));
+    else if (key !== leading && key !== "score" && !(html && typeof value === "object")) {
+      rest.append(element("dt", key), element("dd", written(value)));
+    }
   }
   result.replaceChildren(...parts, rest, details(prediction));
 }

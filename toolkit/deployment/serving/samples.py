@@ -54,7 +54,9 @@ def _all(run: Run, fields: Fields) -> Iterator[Sample]:
         return
     for number_of, (_, reference) in zip(range(LOOKED_AT), predicted_rows(run), strict=False):
         row = kept.get(number_of, {})
-        values = {f.name: _sent(row[f.name]) for f in fields.fields if f.name in row}
+        # What a row may lack is of other rows, such as the label of earlier ones.
+        values = {f.name: _sent(row[f.name]) for f in fields.fields
+                  if f.name in row and not f.optional}  # fmt: skip
         body = json.dumps(values)
         if len(body) > BYTES:
             continue
@@ -83,7 +85,8 @@ def _title(row: Mapping[str, Any], values: Mapping[str, Any]) -> tuple[str, str]
 
 def threshold(run: Run, plugin: Plugin[Any]) -> str:
     """Return from which probability on what is predicted, as a sentence."""
-    positive = run.record.get("positive")
+    names = _classes(run)
+    positive = run.record.get("positive") or (names[1] if len(names) == 2 else None)
     of = f" for “{cut(positive)}”" if positive else ""
     chosen = {name: value for name, value in plugin.calibration.items()
               if name.endswith("threshold") and isinstance(value, float)}  # fmt: skip
@@ -91,4 +94,16 @@ def threshold(run: Run, plugin: Plugin[Any]) -> str:
         return "; ".join(f"{words(name)}{of} {number(value)}" for name, value in chosen.items())
     if getattr(plugin.options, "multi_label", False):
         return f"threshold of each label {number(float(getattr(plugin.options, 'threshold', 0.5)))}"
-    return ""
+    if len(names) == 2:
+        return f"threshold{of} 0.5"
+    return "no threshold: the most probable class" if names else ""
+
+
+def _classes(run: Run) -> list[str]:
+    """Return the classes of a run's predictions; none where they have no probabilities."""
+    try:
+        prediction, _ = next(predicted_rows(run), ({}, None))
+    except (OSError, ValueError):
+        return []
+    scores = prediction.get("scores") if "label" in prediction else None
+    return list(scores) if isinstance(scores, Mapping) else []

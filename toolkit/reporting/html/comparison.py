@@ -135,4 +135,6 @@ def _differences(one: One, key: str) -> Chart | None:
         return None
     title = "Difference from the reference run, with 95% intervals"
     svg = charts.intervals(drawn, "difference", line=0.0, name=title, key=key)
-    return Chart(title, svg, "Dotted line: no difference. Metrics between 0 and 1 only.")
+    return Chart(
+        title, svg, "Dotted line: no difference. Only metrics whose values lie between 0 and 1."
+    )

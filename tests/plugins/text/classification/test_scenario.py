@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from finished import TEXTS as QUICK
-from text_rows import sentences
+from text_rows import csv_of, sentences
 
 import toolkit
+from toolkit.errors import RecipeError
 
 
 def test_several_labels_with_pairs_and_weights(tmp_path, tiny_model):
@@ -102,3 +104,40 @@ def test_texts_that_are_cut_are_counted_and_told(tmp_path, tiny_model):
     assert "the baseline on TF-IDF reads them whole" in notes[0]
     for page in ("README.md", "report.html"):
         assert "longer than 16 tokens" in (run.path / page).read_text(encoding="utf-8")
+
+
+def test_the_positive_one_of_two_classes_is_chosen(tmp_path, tiny_model):
+    rows = [(text, label) for text, label in sentences(240) if label != "tool"]
+    path = tmp_path / "rows.csv"
+    path.write_text(csv_of(rows))
+    more = {"training.num_train_epochs": 1, "report.metrics": ["recall", "roc_auc"]}
+    asked = {"data": path, "model": tiny_model}
+    made = {}
+    for positive in ("bird", None):
+        settings = {**QUICK, **more, "options.positive": positive}
+        run = toolkit.run("text-classification", **asked, out=tmp_path / str(positive),
+                          settings=settings)  # fmt: skip
+        lines = (run.path / "predictions.jsonl").read_text().splitlines()
+        pairs = [(one["reference"], one["prediction"]["label"]) for one in map(json.loads, lines)]
+        own = [label for actual, label in pairs if actual == (positive or "fruit")]
+        recall = own.count(positive or "fruit") / len(own)
+        assert run.metrics["test"]["recall"]["value"] == pytest.approx(recall)
+        made[positive] = run
+    assert made["bird"].record["positive"] == "bird"
+    assert "ROC of “bird”" in made["bird"].report.read_text(encoding="utf-8")
+    assert "ROC of “fruit”" in made[None].report.read_text(encoding="utf-8")
+
+    for options, message in (
+        ({"positive": "brid"}, r"positive: is 'brid'. Did you mean 'bird'\? Classes: bird, fruit"),
+        (
+            {"positive": "bird", "multi_label": True, "label_separator": ";"},
+            "is for one label per row",
+        ),
+    ):
+        settings = {f"options.{name}": value for name, value in options.items()}
+        with pytest.raises(RecipeError, match=message):
+            toolkit.run("text-classification", **asked, out=tmp_path / "no", settings=settings)
+    path.write_text(csv_of(sentences(120)))
+    with pytest.raises(RecipeError, match="positive: is for two classes, and there are 3"):
+        toolkit.run("text-classification", **asked, out=tmp_path / "no",
+                    settings={"options.positive": "bird"})  # fmt: skip

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from toolkit.recipe import library
 from toolkit.recipe.library import find_recipe
 from toolkit.runner.fit import make_trainer
 from toolkit.runner.prepare import prepare
+from toolkit.runs.predictor import plugin_of
 from toolkit.runs.writer import RunWriter
 
 
@@ -265,3 +267,30 @@ def test_the_written_questions_are_what_they_say():
     for row in rows:
         for text, start in zip(*row["answers"].values(), strict=True):
             assert row["context"][start : start + len(text)] == text
+
+
+def test_a_passage_is_shown_with_the_predicted_and_the_actual_answer(finished):
+    run = finished("question-answering")
+    plugin = plugin_of(run.path)
+    context = f"{'before it . ' * 200}the cup is red . the hat is blue . {'after it . ' * 200}"
+    red, blue = (context.index(word) for word in ("red", "blue"))
+    row = {"question": "what colour has the cup ?", "context": context,
+           "answers": {"text": ["red"], "answer_start": [red]}}  # fmt: skip
+    said = {"answer": "blue", "start": blue, "end": blue + 4}
+    question, passage, *texts = plugin.show(row, said, ["red"])
+    assert question == row["question"]
+    marked = {passage.text[s.start : s.end]: s.actual for s in passage.spans}
+    assert marked == {"red": True, "blue": False}
+    assert len(passage.text) < 1500
+    assert texts == ["predicted: blue", "actual: red"]
+    nothing = {"answer": "", "start": None, "end": None}
+    _, passage, *texts = plugin.show(
+        {**row, "answers": {"text": [], "answer_start": []}}, nothing, []
+    )
+    assert (passage.spans, texts) == ([], ["predicted: (no answer)", "actual: (no answer)"])
+    del row["answers"]  # as in a request to `serve`
+    _, passage, *texts = plugin.show(row, said, None)
+    assert [span.actual for span in passage.spans] == [False]
+    assert texts == ["predicted: blue"]
+    page = run.report.read_text(encoding="utf-8")
+    assert re.search(r'<mark class="(predicted )?actual">', page)

@@ -334,7 +334,7 @@ def test_links_out_and_what_is_no_part_of_a_model_stay_here(run, tmp_path):
     plan = publishing.prepare(toolkit.load_run(run), "acme/things")
     assert set(plan.left_out) == {
         "model/training_args.bin", "model/.cache.json", "model/code.py", "checkpoints/", "logs/",
-        "baselines/", "run.lock", "predictions.jsonl", "figures/sheet.png",
+        "baselines/", "validation/", "run.lock", "predictions.jsonl", "figures/sheet.png",
         "model/known_inputs.npy",
     }  # fmt: skip
     with_data = publishing.prepare(toolkit.load_run(run), "acme/things", with_data=True)

@@ -89,7 +89,7 @@ def predicted(form):
     form.locator(".result details").wait_for()
     names = form.locator(".bars bdi").all_inner_texts()
     values = [float(text) for text in form.locator(".bars .number").all_inner_texts()]
-    return form.locator(".best").inner_text(), dict(zip(names, values, strict=True))
+    return form.locator(".best bdi").inner_text(), dict(zip(names, values, strict=True))
 
 
 def assert_the_same(found, prediction):
@@ -149,6 +149,29 @@ def test_a_person_fills_in_a_transaction(server, runs, opened):
     payments.locator(".result details").wait_for()
     assert_the_same(predicted(payments), runs["payments"].predict([row])[0])
     assert "alarm" in payments.locator("dl").inner_text()
+
+
+def test_rows_of_the_test_split_fill_the_form(server, runs, opened):
+    page = opened(server.url)
+    for name in MODELS:
+        section, label = form(page, name), None
+        for button in section.locator(".samples button").all()[:2]:
+            button.click()
+            assert not section.locator(".result > *").count()
+            predicted(section)
+            (note,) = section.get_by_text("(test row ").all_inner_texts()
+            assert note != label
+            label = note
+    tickets = form(page, "tickets")
+    tickets.locator(".samples button").first.click()
+    text = tickets.get_by_label("text").input_value()
+    label, _ = predicted(tickets)
+    assert label == runs["tickets"].predict([{"text": text}])[0]["label"]
+    tickets.get_by_label("text").fill(f"{text} !")
+    predicted(tickets)
+    assert not tickets.get_by_text("(test row ").count()  # it is another text now
+    photos = form(page, "photos")
+    assert "threshold for “lying” 0." in photos.locator(".result").inner_text()
 
 
 def test_javascript_asks_as_the_docs_say(server, opened):
@@ -229,7 +252,7 @@ def test_the_keyboard_suffices(server, opened):
     page.keyboard.press("Tab")
     focus = page.locator(":focus")
     assert focus.inner_text() == "API"
-    for _ in range(3):
+    for _ in range(9):  # the report, six rows of the test split, the text
         page.keyboard.press("Tab")
     assert focus.inner_text() == "Predict"
     page.keyboard.press("Enter")

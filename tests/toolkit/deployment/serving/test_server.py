@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import html
 import json
+import re
+import shutil
 import threading
 import urllib.error
 import urllib.request
@@ -75,16 +78,22 @@ def test_one_row_and_many_are_answered_as_the_run_predicts(server, run):
 def test_many_at_once_share_batches_and_get_their_own_answers(server, run):
     texts = [f"{text} {word}" for text in TEXTS for word in ("is", "here", "red", "plum", "saw")]
     before = run.predict([{"text": text} for text in texts])
+
+    def measured():
+        lines = ask(server.url + "/metrics")[2].splitlines()
+        values = dict(line.rsplit(" ", 1) for line in lines if line[0] != "#")
+        names = ("toolkit_batch_rows_sum", "toolkit_batch_rows_count", "toolkit_rows_total")
+        return [float(values.get(f'{name}{{model="tickets"}}', 0)) for name in names]
+
+    first = measured()  # of other tests
     with ThreadPoolExecutor(20) as pool:
         found = list(pool.map(lambda t: ask(server.url + "/predict", {"text": t}), texts))
     assert [status for status, _, _ in found] == [200] * 20
     for (_, _, one), other in zip(found, before, strict=True):
         assert one["scores"] == pytest.approx(other["scores"], abs=1e-5)
-    _, _, measures = ask(server.url + "/metrics")
-    values = dict(line.rsplit(" ", 1) for line in measures.splitlines() if line[0] != "#")
-    rows = float(values['toolkit_batch_rows_sum{model="tickets"}'])
-    assert rows > float(values['toolkit_batch_rows_count{model="tickets"}'])
-    assert float(values['toolkit_rows_total{model="tickets"}']) == rows
+    rows, batches, counted = (now - then for now, then in zip(measured(), first, strict=True))
+    assert rows > batches
+    assert rows == counted == 20
 
 
 @pytest.mark.parametrize(
@@ -211,10 +220,39 @@ def test_the_document_and_the_pages_are_of_the_scenario(server, run):
     assert f"accuracy {score['value']:.3f} [{score['low']:.3f}, " in page
     assert page.count("best baseline") == 2
     assert "script-src 'self'" in headers["Content-Security-Policy"]
-    assert "/models/tickets/predict" in ask(server.url + "/docs")[2]
+    for host in (server.url.removeprefix("http://"), "localhost:80"):
+        page = ask(server.url + "/docs", Host=host)[2]
+        assert f"@row.json http://{host}/models/tickets/predict" in page
+        assert "HOST:PORT" not in page
     assert "<html" in ask(server.url + "/models/tickets/report")[2]
     for name in ("page.js", "page.css"):
         assert ask(f"{server.url}/{name}")[0] == 200
+
+
+def test_the_page_offers_rows_of_the_test_split_that_the_model_takes(server, run, pictures):
+    page = ask(server.url + "/")[2]
+    kept = [html.unescape(text) for text in re.findall(r'data-row="([^"]*)"', page)]
+    rows = [json.loads(text) for text in kept]
+    of_photos = [row for row in rows if "image" in row]
+    texts = [row["text"] for row in rows if "text" in row]
+    asked = {json.loads(line)["text"] for line in
+             (run.path.parent / "in" / "test.jsonl").read_text().splitlines()}  # fmt: skip
+    assert len(texts) == 6
+    assert set(texts) <= asked
+    assert len(of_photos) == 6
+    assert ask(server.url + "/models/photos/predict", of_photos[0])[0] == 200
+    labels = re.findall(r'data-actual="(\w+) \(test row', page)
+    assert {"lying", "standing"} <= set(labels)
+    assert page.count('data-threshold="threshold for “lying” 0.') == 1
+
+
+def test_a_run_without_kept_rows_offers_the_example(run, tmp_path):
+    older = shutil.copytree(run.path, tmp_path / "older")
+    (older / "logs" / "test_rows.jsonl").unlink()
+    with Run(older).serve(block=False, port=0) as started:
+        page = ask(started.url)[2]
+    assert "data-row" not in page
+    assert "The parcel has not come yet" in page
 
 
 def test_a_key_that_is_asked_for_is_needed_for_all_but_health(run):
