@@ -33,13 +33,25 @@ class Run(folder.Run):
 
         how: runtime, dtype and devices of `toolkit.runs.compute.ComputeConfig`.
         """
+        return self._predictor(**how).predict(list(rows))
+
+    def explain(
+        self, rows: Sequence[Mapping[str, Any]], top: int = 10, **how: Any
+    ) -> list[dict[str, Any]]:
+        """Return each row's `prediction`, and as `explanation` the parts that moved it most.
+
+        See docs/explanations.md. top: how many parts. how: as for `predict`.
+        """
+        return self._predictor(**how).explain(list(rows), top)
+
+    def _predictor(self, **how: Any) -> Predictor:
         from toolkit.runs.compute import ComputeConfig
         from toolkit.runs.predictor import load_predictor
 
         computing = ComputeConfig(**how)
         if computing not in self._restored:
             self._restored[computing] = load_predictor(self.path, computing)
-        return self._restored[computing].predict(list(rows))
+        return self._restored[computing]
 
     def serve(self, *, block: bool = True, **settings: Any) -> Server:
         """Serve the model over HTTP (`settings`: `toolkit.deployment.serving.ServerSettings`).
