@@ -67,8 +67,8 @@ def test_random_weights_have_another_explanation(predictor):
 
     assert all(word in TOLD for word in first(trained))
     assert sum(word in TOLD for word in first(drawn)) < len(TEXTS)
-    same = [torch.corrcoef(torch.tensor([list(a.contributions.values())[0],
-                                         list(b.contributions.values())[0]]))[0, 1]
+    same = [torch.corrcoef(torch.tensor([next(iter(a.contributions.values())),
+                                         next(iter(b.contributions.values()))]))[0, 1]
             for a, b in zip(trained, drawn, strict=True) if len(a.parts) > 2]  # fmt: skip
     assert torch.stack(same).abs().mean() < 0.8
 
