@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 FILE = Path("logs", "explanations.json")  # within a run's folder
 KINDS = ("mistakes", "worst")  # rows of the report that are explained
 ROWS = 12
-SECONDS = 1.5  # for rows, and for columns; a hundredth of the training where that is longer
+SECONDS = 1.5  # for rows, and for columns; a share of the training where that is longer
+ROWS_SHARE, COLUMNS_SHARE = 0.01, 0.03
 PARTS = 20  # of a row without parts known yet
 LONGEST = 2000  # characters of a text
 OTHERS = 5  # parts that are kept of what is not the prediction itself
@@ -61,11 +62,15 @@ class Row(BaseModel):
 
 
 class Importance(BaseModel):
-    """columns: name -> mean loss of the metric, and its deviation over the shuffles."""
+    """rare: of `rows`, those of rare classes, which were drawn first.
+
+    columns: name -> mean loss of the metric, and its deviation over the shuffles.
+    """
 
     metric: str
     value: float
     rows: int
+    rare: int
     repeats: int
     columns: dict[str, tuple[float, float]]
 
@@ -95,14 +100,14 @@ def write_explanations(
         split: the rows of the test split, as read. kinds: kind -> rows of the report. sharded:
             whether this process holds a part of the model only.
     """
-    limit = max(SECONDS, folder.record["speed"]["train_seconds"] / 100)
+    trained = folder.record["speed"]["train_seconds"]
     rows = [row for kind in KINDS for row in kinds.get(kind, ())][:ROWS]
     found = StoredExplanations()
     if sharded:
         found.rows_note = SHARDED
     else:
-        _explain_rows(plugin, split, folder, rows, limit, found)
-        _measure_columns(plugin, split, limit, found)
+        _explain_rows(plugin, split, folder, rows, max(SECONDS, trained * ROWS_SHARE), found)
+        _measure_columns(plugin, split, max(SECONDS, trained * COLUMNS_SHARE), found)
     if found != StoredExplanations():
         text = found.model_dump_json(exclude_defaults=True)
         write_atomically(folder.path / FILE, text + "\n")
@@ -210,7 +215,7 @@ def _stored(explanation: Explanation, row: Mapping[str, Any]) -> Row:
 def _measure_columns(
     plugin: Plugin[Any], split: datasets.Dataset, limit: float, found: StoredExplanations
 ) -> None:
-    from toolkit.evaluation.explanations import REPEATS, importance
+    from toolkit.evaluation.explanations import importance
 
     seed = plugin.recipe.seed if plugin.recipe else 0
     try:
@@ -222,6 +227,7 @@ def _measure_columns(
         columns = {name: (fmean(lost), stdev(lost)) for name, lost in measured.columns.items()}
         order = sorted(columns, key=lambda name: -columns[name][0])
         found.importance = Importance(
-            metric=measured.metric, value=measured.value, rows=measured.rows, repeats=REPEATS,
+            metric=measured.metric, value=measured.value, rows=measured.rows, rare=measured.rare,
+            repeats=len(next(iter(measured.columns.values()))),
             columns={name: columns[name] for name in order},
         )  # fmt: skip

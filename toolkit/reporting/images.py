@@ -14,7 +14,7 @@ from toolkit.utils.pictures import FORMATS, resized, room_for
 
 SIDE = 160  # pixels of a cell's image
 LONGEST = 600  # characters of a name
-FOR, AGAINST, SIGN = (240, 138, 75), (86, 180, 233), (0, 0, 0)
+FOR, AGAINST, SIGN, EDGE = (240, 138, 75), (86, 180, 233), (255, 255, 255), (0, 0, 0)
 FAINT, STRONG = 0.15, 0.5  # of the largest weight: from where a patch is shaded, and has a sign
 
 
@@ -63,9 +63,10 @@ def heat_map(value: Any, patches: Sequence[tuple[tuple[int, int, int, int], floa
             pen.rectangle((left, top, right, bottom), fill=(*colour, round(170 * part)))
         if part >= STRONG:
             x, y, arm = (left + right) // 2, (top + bottom) // 2, max(3, (right - left) // 5)
-            pen.line((x - arm, y, x + arm, y), fill=SIGN, width=2)
-            if weight > 0:
-                pen.line((x, y - arm, x, y + arm), fill=SIGN, width=2)
+            strokes = [(x - arm, y, x + arm, y), (x, y - arm, x, y + arm)][: 1 + (weight > 0)]
+            for colour, width in ((SIGN, 2), (EDGE, 6))[::-1]:
+                for stroke in strokes:
+                    pen.line(stroke, fill=colour, width=width)
     return as_jpeg(small)
 
 

@@ -34,14 +34,13 @@ def occlusions(column: str, value: Any, view: View) -> Iterator[Occlusion]:
     pixels, (width, height) = use(value, view.mode, None, small, view.levels)
     yield Occlusion(None, {column: _file(pixels)})
     usual = np.median(pixels, axis=(0, 1)).astype(np.uint8)
-    down, across = (_edges(side) for side in pixels.shape[:2])
-    for top, bottom in pairwise(down):
-        for left, right in pairwise(across):
+    y, x = pixels.shape[0] / height, pixels.shape[1] / width
+    for top, bottom in pairwise(_edges(height)):
+        for left, right in pairwise(_edges(width)):
             changed = pixels.copy()
-            changed[top:bottom, left:right] = usual
-            x, y = width / pixels.shape[1], height / pixels.shape[0]
-            box = (round(left * x), round(top * y), round(right * x), round(bottom * y))
-            yield Occlusion(RowPart(column, box=box), {column: _file(changed)})
+            changed[round(top * y) : round(bottom * y), round(left * x) : round(right * x)] = usual
+            part = RowPart(column, box=(left, top, right, bottom))
+            yield Occlusion(part, {column: _file(changed)})
 
 
 def _edges(side: int) -> list[int]:

@@ -6,7 +6,7 @@ contribution is what the explained score loses without it. Integrated gradients 
 pipeline of a stranger's plugin. This asks for predictions alone, and is the same for all of them.
 """
 
-from toolkit.evaluation.explanations.importance import REPEATS, Importance, importance
+from toolkit.evaluation.explanations.importance import Importance, importance
 from toolkit.evaluation.explanations.occluding import Explanation, explain, require_explained
 
-__all__ = ["REPEATS", "Explanation", "Importance", "explain", "importance", "require_explained"]
+__all__ = ["Explanation", "Importance", "explain", "importance", "require_explained"]

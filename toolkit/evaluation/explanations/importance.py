@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from toolkit.plugin import Plugin
 
-REPEATS = 5  # shuffles of a column
+REPEATS = 3  # shuffles of a column
 FEWEST = 100  # rows that are worth shuffling
 TRIED = 500  # rows by which the time is estimated
 MOST = 5000  # rows that are shuffled
@@ -31,12 +31,14 @@ MOST = 5000  # rows that are shuffled
 class Importance:
     """What a metric loses without each column; positive: it gets worse.
 
-    value: of the rows as they are. columns: name -> loss in each of the shuffles.
+    value: of the rows as they are. rare: of drawn rows, how many are of rare classes, which are
+    all kept. columns: name -> loss in each of the shuffles.
     """
 
     metric: str
     value: float
     rows: int
+    rare: int
     columns: Mapping[str, list[float]]
 
 
@@ -53,7 +55,8 @@ def importance(
 
     Args:
         raw: labelled rows as the plugin's `prepare` takes them.
-        seconds: that it may take; with less than all rows would need, as many rows are drawn.
+        seconds: that it may take; with less than all rows would need, as many rows are drawn,
+            those of rare classes first.
 
     Raises:
         TimeoutError: it would take longer even with few rows.
@@ -82,15 +85,18 @@ def importance(
     fitting = int(min(seconds / max(pace, 1e-9) / (repeats * len(columns) + 1), MOST))
     if fitting < FEWEST:
         raise TimeoutError(f"{len(columns)} columns need more than {seconds:.0f} s")
-    rows = _some(raw, fitting, rng)
+    chosen, rare = _some(plugin.references(raw.to_list()), fitting, rng)
+    rows = raw.select(chosen)
     references = plugin.references(rows.to_list())
     value = scored(rows, references)
-    losses = {
-        column: [sign * (value - scored(_shuffled(rows, cells, rng), references))
-                 for _ in range(repeats)]
-        for column, cells in columns.items()
-    }  # fmt: skip
-    return Importance(name, value, len(rows), losses)
+    losses: dict[str, list[float]] = {column: [] for column in columns}
+    for repeat in range(repeats):
+        if repeat >= 2 and time.monotonic() - started > seconds:  # slower than it seemed
+            break
+        for column, cells in columns.items():
+            loss = value - scored(_shuffled(rows, cells, rng), references)
+            losses[column].append(sign * loss)
+    return Importance(name, value, len(rows), rare, losses)
 
 
 def whole_columns(plugin: Plugin[Any], raw: datasets.Dataset) -> dict[str, list[str]]:
@@ -102,10 +108,21 @@ def whole_columns(plugin: Plugin[Any], raw: datasets.Dataset) -> dict[str, list[
             if one.part is not None and one.part.whole}  # fmt: skip
 
 
-def _some(raw: datasets.Dataset, count: int, rng: np.random.Generator) -> datasets.Dataset:
-    if len(raw) <= count:
-        return raw
-    return raw.select(np.sort(rng.choice(len(raw), count, replace=False)))
+def _some(references: list[Any], count: int, rng: np.random.Generator) -> tuple[Any, int]:
+    """Return the numbers of some rows, rising, and how many of them are of rare classes.
+
+    Rare are all classes but the most frequent one, if they fill no more than half of the rows.
+    """
+    places = np.arange(len(references))
+    if len(references) <= count:
+        return places, 0
+    labels = np.array([str(r.get("label") if isinstance(r, Mapping) else r) for r in references])
+    values, counts = np.unique(labels, return_counts=True)
+    rare = np.flatnonzero(labels != values[counts.argmax()])
+    if len(rare) > count // 2:
+        rare = rare[:0]
+    rest = rng.choice(np.setdiff1d(places, rare), count - len(rare), replace=False)
+    return np.sort(np.concatenate([rare, rest])), len(rare)
 
 
 def _shuffled(

@@ -12,13 +12,17 @@ from toolkit.reporting.explanations import Part, Row, StoredExplanations
 from toolkit.reporting.formatting import cut, number, sentence, words
 from toolkit.reporting.html.parts import Chart, Section, Table
 
-LEGEND = (
+NUMBERS = (
+    " A number is by how much the score of what it stands for (log odds of a class, or the value) "
+    "falls where a part is taken out or is as usual: what the model depends on, and not what the "
+    "cause is."
+)
+MARKS = (
     " Marked is what moved the prediction: orange with a line speaks for it (+), blue with dashes "
-    "against it (\u2212). A number is by how much its score (log odds of a class, or the value) "
-    "falls without that part: what the model depends on, and not what the cause is."
+    "against it (\u2212)."
 )
 FAINT = 0.15  # of the largest contribution: from where a part is marked
-NUMBERS = 6  # parts of a row that have their number
+LONGEST = 6  # parts of a row that have their number
 COLUMNS = 15  # in a chart
 
 
@@ -44,14 +48,20 @@ def sections(kept: StoredExplanations) -> list[Section]:
         f"Mean and standard deviation of {found.repeats} shuffles, which do not include how "
         "uncertain the test rows are. Of columns that say the same, none may seem to matter."
     )
+    if found.rare:
+        caption += (f" The {found.rows:,} rows include all {found.rare:,} of the rarer classes, so "
+                    f"that {metric} is not that of the whole split.")  # fmt: skip
     made.blocks.append(Chart("Permutation importance", svg, caption, numbers))
     return [made]
 
 
 def legend(kept: StoredExplanations, rows: Sequence[int]) -> str:
     """Return what a caption says of rows some of which may be explained."""
-    there = any(str(row) in kept.rows for row in rows)
-    return LEGEND * there + f" {sentence(kept.rows_note)}." * bool(there and kept.rows_note)
+    there = [kept.rows[str(row)] for row in rows if str(row) in kept.rows]
+    if not there:
+        return ""
+    marks = MARKS * any(row.texts or row.picture for row in there)
+    return marks + NUMBERS + f" {sentence(kept.rows_note)}." * bool(kept.rows_note)
 
 
 def marked(row: Row) -> Markup:
@@ -67,7 +77,7 @@ def marked(row: Row) -> Markup:
         found.append(Markup('<img src="{}" alt="{}">').format(row.picture, alt))
     whole = [part for part in own if part.start is None]
     if whole:
-        found.append(_listed("", whole[:NUMBERS]))
+        found.append(_listed(f"for “{cut(names[0], 40)}”", whole[:LONGEST]))
     for name in names[1:]:
         found.append(_listed(f"for “{cut(name, 40)}”", [p for p in row.parts if p.of == name]))
     return Markup("").join(found)
@@ -76,7 +86,7 @@ def marked(row: Row) -> Markup:
 def _text(column: str, text: str, parts: Sequence[Part]) -> Markup:
     """Return a text with its parts marked by their contributions."""
     largest = max((abs(part.contribution) for part in parts), default=0.0) or 1.0
-    numbered = {id(part) for part in parts[:NUMBERS]}  # they come sorted by size
+    numbered = {id(part) for part in parts[:LONGEST]}  # they come sorted by size
     pieces, end = list[Markup](), 0
     strong = [part for part in parts if abs(part.contribution) >= FAINT * largest]
     for part in sorted(strong, key=lambda part: part.start or 0):
@@ -103,12 +113,16 @@ def _plain(text: str) -> Markup:
 
 
 def _listed(title: str, parts: Sequence[Part]) -> Markup:
-    """Return parts with their contributions in a line."""
+    """Return parts with their contributions in a line, those that are next to nothing left out."""
+    largest = max((abs(part.contribution) for part in parts), default=0.0)
+    parts = [part for part in parts if abs(part.contribution) >= FAINT * largest > 0]
+    if not parts:
+        return Markup("")
     items = Markup("; ").join(
         Markup("<bdi>{}</bdi> {}").format(charts.text(label(part), 60), signed(part.contribution))
         for part in parts
     )
-    tag = Markup('<span class="tag">{}</span> ').format(charts.text(title, 60)) if title else ""
+    tag = Markup('<span class="tag">{}</span> ').format(charts.text(title, 60))
     return Markup('<p class="text long moved">{}{}</p>').format(tag, items)
 
 
