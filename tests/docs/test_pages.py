@@ -115,5 +115,11 @@ def test_the_commands_of_the_page_run(name, tmp_path, tiny_model):
     write_tickets(tmp_path)
     text = (DOCS / name).read_text(encoding="utf-8")
     assert blocks(text)
-    printed = follow(text, tmp_path, added=with_model(tiny_model))
+    given = 'data="tickets.csv"'
+    printed = follow(
+        text,
+        tmp_path,
+        lambda code: code.replace(given, f'{given}, model="{tiny_model}"'),
+        with_model(tiny_model),
+    )
     assert " compared, 0 different" in printed
