@@ -53,6 +53,27 @@ def test_a_page_begins_with_one_title_and_says_what_it_is_about(page):
     assert len(re.findall(r"^# ", prose(page), re.M)) == 1
 
 
+#: Words that readers of the field do not know in this sense, and theirs.
+ODD = {
+    r"floors?": "baseline",
+    r"proved|proves": "verified",
+    r"honest(ly)?": "legitimate",
+    r"set aside": "skipped, excluded",
+    r"hangs? on": "depends on",
+    r"commonest": "most frequent",
+    r"surest": "most confident",
+    r"told apart": "different",
+    r"strangers?": "other, untrusted",
+}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_page_uses_the_words_of_the_field(page):
+    text = re.sub(r"`[^`]*`", "", prose(page))
+    found = {odd: better for odd, better in ODD.items() if re.search(rf"\b({odd})\b", text, re.I)}
+    assert found == {}
+
+
 @pytest.fixture(scope="module")
 def settings():
     """All keys that a recipe may have."""
