@@ -1,4 +1,4 @@
-"""The README's figures are those of a run of the recipes that are included."""
+"""The figures of README and gallery are those of runs of the recipes that are included."""
 
 from __future__ import annotations
 
@@ -44,6 +44,16 @@ def claims():
         yield scenario, re.search(score, said.split(":")[1].strip()).groupdict()
 
 
+def gallery():
+    """Return what the gallery says of recipes that need no network: (value, low, high) by name."""
+    page = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+    table = page.partition("## Included data")[2].partition("\n## ")[0]
+    score = rf"({NUMBER}) \[({NUMBER}), ({NUMBER})\]"
+    return {
+        name: figures for name, *figures in re.findall(rf"^\| `([\w/-]+)` .*? {score}", table, re.M)
+    }
+
+
 def close(said, found, slack):
     """Whether a printed number is that value, but for its rounding and `slack`."""
     step = 0.5 * 10.0 ** -len(said.partition(".")[2])
@@ -59,6 +69,10 @@ def test_the_page_has_the_figures_that_are_checked():
                          "question-answering"}  # fmt: skip
     assert all(found["metric"] and found["value"] for found in said.values())
     assert all(found["beaten"] for found in said.values())
+
+
+def test_the_gallery_has_the_figures_that_are_checked():
+    assert {*dict(claims()), "text-classification/topics"} <= set(gallery())
 
 
 def test_rounding_alone_is_no_difference():
@@ -126,3 +140,12 @@ def test_the_table_of_scenarios_is_what_runs_give(scenario, run_of):
         best = best_baseline(record, headline["metric"], headline["greater_is_better"])
         beaten = record["baselines"][best][headline["metric"]]["value"]
         assert close(said["beaten"], beaten, 0.005), (best, beaten)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("recipe", gallery())
+def test_the_gallery_is_what_runs_give(recipe, run_of):
+    record = run_of(recipe).record
+    found = record["metrics"]["test"][record["headline"]["metric"]]
+    for said, key in zip(gallery()[recipe], ("value", "low", "high"), strict=True):
+        assert close(said, found[key], NEAR), key

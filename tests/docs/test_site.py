@@ -79,5 +79,11 @@ def test_the_first_page_is_the_readme(site):
 @pytest.mark.parametrize("words", SEARCHES)
 def test_words_that_people_use_are_found_in_titles(words, site):
     index = json.loads((site[0] / "search" / "search_index.json").read_text(encoding="utf-8"))
-    places = [one["location"] for one in index["docs"] if words in one["title"].lower()]
+    separator = re.compile(index["config"]["separator"])
+
+    def has_all(title):
+        there = separator.split(title.lower())
+        return all(any(one.startswith(w) for one in there) for w in separator.split(words))
+
+    places = [one["location"] for one in index["docs"] if has_all(one["title"])]
     assert [place for place in places if place.startswith(SEARCHES[words])], places
