@@ -172,7 +172,9 @@ def _draft(
     from toolkit.data.in_memory import source_of
     from toolkit.recipe.library import find_recipe
     from toolkit.recipe.overrides import overrides
+    from toolkit.utils.logging import quiet_libraries
 
+    quiet_libraries()
     source = None if data is None else source_of(data)
     changes = overrides(source, model, method, (), seed)
     return find_recipe(str(recipe), [*changes, *key_paths(settings)])

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from toolkit.errors import ToolkitError
 from toolkit.plugin_types import ReshapedRows, columns
 from toolkit.reporting import shown
 from toolkit.testing import interruptions
@@ -15,6 +16,8 @@ from toolkit.testing.subject import NotReachedError, Subject
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import Prediction
+
+ROUNDED = 1e-4  # of scores, which sums in another order may differ by
 
 
 def parts_fit(subject: Subject) -> Iterator[str]:
@@ -93,6 +96,30 @@ def scores_are_read_again(subject: Subject) -> Iterator[str]:
         one, other = found["value"], again[name]["value"] if name in again else None
         if one != other and (one is None or other is None or abs(one - other) > 1e-9):
             yield f"{name} is {one} in the run, and {other} read again"
+
+
+def evaluates_new_rows(subject: Subject) -> Iterator[str]:
+    """Its test rows, given to `toolkit evaluate` as new ones, have the run's scores."""
+    from toolkit.plugin import Plugin
+    from toolkit.runner.evaluate import evaluate
+    from toolkit.runs.folder import Run
+
+    run, rows = Run(subject.run), str(subject.folder / "test.parquet")
+    try:
+        found = evaluate(run, rows, subject.folder / "evaluated")
+    except ToolkitError:
+        raise
+    except Exception as error:  # what is under test may raise anything
+        yield f"it fails: {type(error).__name__}: {error}"
+        return
+    yield from (f"{part['part']} {part['name']} fails: {part['reason']}"
+                for part in found.record["failed_parts"])  # fmt: skip
+    if type(subject.job.plugin).add_features is not Plugin.add_features:
+        return  # features of other rows see the new ones alone
+    for name, before in subject.record["metrics"]["test"].items():
+        one, other = before["value"], found.metrics["test"][name]["value"]
+        if one != other and (one is None or other is None or abs(one - other) > ROUNDED):
+            yield f"{name} is {one} in the run, and {other} as new rows"
 
 
 def batches_agree(subject: Subject) -> Iterator[str]:

@@ -81,6 +81,9 @@ CHECKS = (
           "decode must depend on the outputs, the rows and what is saved alone: not on self.data"),
     Check("scores", behaviour.scores_are_read_again,
           "metrics() must not read self.data: return what it needs from training_statistics()"),
+    Check("evaluate", behaviour.evaluates_new_rows,
+          "let references, metrics and baselines read the rows that they are given, and "
+          "self.data['train'] of the run"),
     Check("example", behaviour.example_is_served,
           "return from example() a row that the model can read: the bytes of a file in columns of "
           "files"),

@@ -73,12 +73,15 @@ class Subject:
         import_libraries()
         recipe, plugin = resolve_recipe(find_recipe(self.recipe))
         named = marked_columns(plugin)
-        # Without the columns that `add_features` adds: the run adds them again.
-        loaded = load_splits(recipe.data, named, recipe.seed, plugin=plugin, features=False)
+        # Split as the scenario plans it, without the columns that `add_features` adds: the run adds
+        # them again.
+        plain = load_splits(recipe.data, named, recipe.seed, plugin=plugin, features=False)
+        loaded = load_splits(recipe.data, named, recipe.seed, plugin=plugin)
         target = next((name for name, mark in named.values() if mark.role == "target"), None)
         self.folder.mkdir(parents=True, exist_ok=True)
+        own = plain.splits["train"].column_names
         for split, rows in loaded.splits.items():
-            few(rows, target, ROWS[str(split)]).to_parquet(self.folder / f"{split}.parquet")
+            few(rows.select_columns(own), target, ROWS[str(split)]).to_parquet(self.folder / f"{split}.parquet")
         values = recipe.model_dump(mode="json", exclude_defaults=True)
         values["data"] = {
             "source": {str(split): f"{split}.parquet" for split in loaded.splits},

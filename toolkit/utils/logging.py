@@ -24,6 +24,8 @@ def quiet_libraries() -> None:
     """Silence progress bars and logs of transformers, datasets and huggingface_hub."""
     if os.environ.get("TOOLKIT_DEBUG"):
         return
+    # In notebooks, of a package that only their bars need, which are silenced here.
+    warnings.filterwarnings("ignore", message="IProgress not found")
     import datasets
     import transformers
     from huggingface_hub.utils import logging as hub_logging
