@@ -45,10 +45,10 @@ class FraudOptions(Options):
     """Options of fraud detection; columns that are not named are proposed from the data."""
 
     time: FieldColumn | None = Field(
-        None, description="column of the time (UTC where it names no zone)"
+        None, description="column of the time (UTC if it has no time zone)"
     )
     day_first: bool | None = Field(
-        None, description="whether 03/11/2024 is 3 November; by default as other rows show"
+        None, description="whether 03/11/2024 is 3 November; by default detected from other rows"
     )
     amount: FieldColumn | None = Field(None, description="column of the amount")
     entities: list[FieldColumn] | None = Field(
@@ -67,7 +67,7 @@ class FraudOptions(Options):
         description="time windows of the history features of each entity",
     )
     drop_known: bool = Field(
-        False, description="do not score test rows of cards that are already known as defrauded"
+        False, description="do not score test rows of cards already known to be compromised"
     )
     task: Literal["detect", "pretrain"] = Field(
         "detect",
@@ -75,8 +75,8 @@ class FraudOptions(Options):
     )
     model: Literal["ensemble", "transformer", "boosting"] = Field(
         "ensemble",
-        description="what scores a row: the transformer and gradient boosting, weighted on "
-        "validation, or one of them; a model of texts and an adapter method have no boosting",
+        description="transformer and gradient boosting, weighted on validation, or one of them; "
+        "text models and adapter methods have no boosting",
     )
     mask_share: float = Field(
         0.25, gt=0, lt=1, description="share of the fields that pretraining masks"

@@ -27,8 +27,8 @@ class ImageOptions(Options):
     )
     levels: tuple[float, float] | None = Field(
         None,
-        description="values that are black and white in images of more than 8 bits; by default "
-        "by the least and largest of all of them",
+        description="values of black and white in images of more than 8 bits; by default the "
+        "minimum and maximum over all images",
     )
     augment: Augment | None = Field(
         Augment(crop=0.5, flip="horizontal"), description="data augmentation; null turns it off"
@@ -42,7 +42,7 @@ class ImageOptions(Options):
     batch_norm: Literal["auto", "train", "freeze"] = Field(
         "auto",
         description="statistics of BatchNorm layers: frozen (auto, where they are pretrained) or "
-        "updated; auto also corrects a momentum above 0.5, which follows the last batches alone",
+        "updated; auto also corrects a momentum above 0.5, with which only the last batches count",
     )
     class_weights: ClassWeights = None
     positive: str | None = Field(
@@ -51,9 +51,9 @@ class ImageOptions(Options):
     operating_point: str | None = Field(
         None,
         description="how the threshold for the positive class is chosen on validation: 'youden', "
-        "'sensitivity >= 0.95' or 'specificity >= 0.9', and 'sensitivity >= 0.95 with confidence "
-        "0.95' where not validation's rate, but its lower bound is to reach that; by default the "
-        "likelier class is predicted",
+        "'sensitivity >= 0.95' or 'specificity >= 0.9'; with 'sensitivity >= 0.95 with confidence "
+        "0.95' the lower bound of the rate has to reach it; by default the more likely class is "
+        "predicted",
     )
 
     @field_validator("levels")
