@@ -120,10 +120,13 @@ def _check_paths(run: Run, out: Path, kept: Path, resume: bool) -> None:
                         "delete it")  # fmt: skip
 
 
+def _shown(source: str) -> str:
+    return "stdin" if source == STDIN else source
+
+
 def _none_left(source: str, rejected: int, why: Path) -> DataError:
-    name = "stdin" if source == STDIN else source
-    return DataError(Fault(name, f"none of its {rejected:,} rows can be predicted; the reasons are "
-                                 f"in {why}"))  # fmt: skip
+    what = f"none of its {rejected:,} rows can be predicted; the reasons are in {why}"
+    return DataError(Fault(_shown(source), what))
 
 
 @dataclass
@@ -166,7 +169,8 @@ class _Input:
                 numbers, wrong = copy_objects(lines, clean, named, spec.encoding, old)
             spec = spec.model_copy(update={"source": str(clean), "encoding": "utf-8"})
         ragged = RaggedRows(folder / "csv")
-        found = prediction_rows.read_prediction_rows(spec, plugin, source, split, ragged, columns)
+        shown = _shown(source)
+        found = prediction_rows.read_prediction_rows(spec, plugin, shown, split, ragged, columns)
         raw, given, fields = found.rows, found.given, "has another number of fields than the header"
         wrong += [(number, fields, text[:1000]) for number, text in ragged.rows]
         if writers.COLUMN in given.column_names:
