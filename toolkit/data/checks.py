@@ -24,6 +24,7 @@ UNKNOWN = {"-1", "-1.0"}
 def require_columns(
     splits: Mapping[str, datasets.Dataset],
     wanted: Mapping[str, str],
+    source: str = "",
     advice: str = "--set {setting}",
 ) -> None:
     """Raise DataError for every wanted column (key path -> name) that a split lacks.
@@ -31,7 +32,7 @@ def require_columns(
     A column that all splits lack is one fault, not three.
 
     Args:
-        advice: how another column is named.
+        source: of rows to predict: then the fault is the file's. advice: what names another column.
     """
     faults, told = [], []
     for key, name in wanted.items():
@@ -42,12 +43,14 @@ def require_columns(
             where = "" if len(lacking) == len(splits) else f" in {listing(lacking)}"
             block, _, last = key.rpartition(".")
             setting = f"{block}=[COLUMN, ...]" if last.isdigit() else f"{key}=COLUMN"
-            what = f"there is no column {name!r}{where}.{nearest(name, paths)}"
+            reads = f", which the model reads as {key}" if source else ""
+            what = f"there is no column {name!r}{where}{reads}.{nearest(name, paths)}"
             if there not in told:  # once for all faults
                 told.append(there)
                 what += f" Columns found: {listing(there, 40)}."
-            what += f" Name the right one with {advice.format(setting=setting, name=name)}."
-            faults.append(Fault(key, what))
+            way = advice.format(setting=setting, name=name)
+            what += f" Name the right one with {way}." if way else ""
+            faults.append(Fault(source or key, what))
     if faults:
         raise DataError(faults)
 

@@ -89,7 +89,8 @@ def read_prediction_rows(
     faults: list[Fault] = []
     given = one_split(found, split, shown)
     raw = renamed(chosen(given, columns, shown), spec.rename)
-    raw, wrong, dropped = in_shape(raw, plugin, Path(shown).parent, shown, faults)
+    advice = "--column {name}=COLUMN"
+    raw, wrong, dropped = in_shape(raw, plugin, Path(shown).parent, shown, faults, advice)
     files = [name for name, mark in marked(plugin.options, "input").values() if mark.files]
     if faults and not all(_are_named(raw, name) for name in files):
         raise DataError(faults)
@@ -105,10 +106,10 @@ def chosen(rows: datasets.Dataset, columns: Mapping[str, str], shown: str) -> da
     there = rows.column_names
     lacking = [name for name in columns.values() if name not in there]
     if lacking:
-        found = f"Columns found: {listing(there, 40)}"
+        found = [f" Columns found: {listing(there, 40)}.", *[""] * len(lacking)]  # once for all
         raise DataError([
-            Fault("--column", f"{shown} has no column {name!r}.{nearest(name, there)} {found}")
-            for name in lacking
+            Fault("--column", f"{shown} has no column {name!r}.{nearest(name, there)}{more}")
+            for name, more in zip(lacking, found, strict=False)
         ])  # fmt: skip
     others = [name for name in columns if name in there and name not in columns.values()]
     return rows.remove_columns(others).rename_columns({old: new for new, old in columns.items()})
@@ -159,12 +160,18 @@ def spec_of(
 
 
 def in_shape(
-    raw: datasets.Dataset, plugin: Plugin[Any], base: Path, where: str, faults: list[Fault]
+    raw: datasets.Dataset,
+    plugin: Plugin[Any],
+    base: Path,
+    where: str,
+    faults: list[Fault],
+    advice: str = "",
 ) -> tuple[datasets.Dataset, dict[int, str], Mapping[str, int]]:
     """Return rows as hooks expect them, row -> why it is none, and reason -> rows dropped.
 
     Args:
         base, where: of files that rows name, as `media.as_files` takes them. faults: takes theirs.
+        advice: what names another column, as `checks.require_columns` takes it.
 
     Raises:
         DataError: a column is missing, or holds something else than its kind.
@@ -176,7 +183,7 @@ def in_shape(
     made = reshaped(plugin, raw, "predict", ColumnRoles.of(inputs))
     rows = with_paths(made.rows, names)
     wanted = {f"options.{k}": n for k, (n, _) in inputs.items()}
-    checks.require_columns({"rows": rows}, wanted, "--column {name}=COLUMN")
+    checks.require_columns({"rows": rows}, wanted, where, advice)
     found, wrong = with_values({"rows": rows}, inputs.values())
     require_kinds(found, inputs)
     files = [name for name, mark in inputs.values() if mark.files]

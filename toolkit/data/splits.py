@@ -47,7 +47,10 @@ def make_splits(
 
     if (spec.gap or spec.windows) and not spec.time:
         key = "gap" if spec.gap else "windows"
-        raise DataError(Fault(f"data.split.{key}", "needs `time`, the column that it is of"))
+        what = (
+            "needs data.split.time=COLUMN, a column of times; for rows without times leave it out"
+        )
+        raise DataError(Fault(f"data.split.{key}", what))
     if spec.windows:
         return time_splits.windows(given, str(spec.time), spec.windows)
     whole = given["train"]

@@ -135,10 +135,13 @@ def _reserved(source: str, column: str) -> Fault:
     return Fault(source, f"has a column {column!r}, which is reserved for the output")
 
 
+def _shown(source: str) -> str:
+    return "stdin" if source == STDIN else source
+
+
 def _none_left(source: str, rejected: int, why: Path) -> DataError:
-    name = "stdin" if source == STDIN else source
-    return DataError(Fault(name, f"none of its {rejected:,} rows can be predicted; the reasons are "
-                                 f"in {why}"))  # fmt: skip
+    what = f"none of its {rejected:,} rows can be predicted; the reasons are in {why}"
+    return DataError(Fault(_shown(source), what))
 
 
 @dataclass
@@ -181,7 +184,8 @@ class _Input:
                 numbers, wrong = copy_objects(lines, clean, named, spec.encoding, old)
             spec = spec.model_copy(update={"source": str(clean), "encoding": "utf-8"})
         ragged = RaggedRows(folder / "csv")
-        found = prediction_rows.read_prediction_rows(spec, plugin, source, split, ragged, columns)
+        shown = _shown(source)
+        found = prediction_rows.read_prediction_rows(spec, plugin, shown, split, ragged, columns)
         raw, given, fields = found.rows, found.given, "has another number of fields than the header"
         wrong += [(number, fields, text[:1000]) for number, text in ragged.rows]
         if writers.COLUMN in given.column_names:

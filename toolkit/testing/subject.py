@@ -81,7 +81,9 @@ class Subject:
         self.folder.mkdir(parents=True, exist_ok=True)
         own = plain.splits["train"].column_names
         for split, rows in loaded.splits.items():
-            few(rows.select_columns(own), target, ROWS[str(split)]).to_parquet(self.folder / f"{split}.parquet")
+            few(rows.select_columns(own), target, ROWS[str(split)]).to_parquet(
+                self.folder / f"{split}.parquet"
+            )
         values = recipe.model_dump(mode="json", exclude_defaults=True)
         values["data"] = {
             "source": {str(split): f"{split}.parquet" for split in loaded.splits},

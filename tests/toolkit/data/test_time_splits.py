@@ -61,7 +61,7 @@ def test_what_is_wrong_is_named(dated, door, split, message):
 
 @pytest.mark.parametrize("split", [{"gap": "3d"}, {"windows": {"train": [1, 2], "test": [2, 3]}}])
 def test_they_need_a_time(dated, door, split):
-    with pytest.raises(DataError, match="needs `time`"):
+    with pytest.raises(DataError, match="needs data.split.time=COLUMN"):
         door(str(dated(DAYS)), split=split)
 
 

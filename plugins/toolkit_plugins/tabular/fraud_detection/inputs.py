@@ -10,7 +10,7 @@ import numpy as np
 
 from toolkit.errors import DataError, Fault, ModelError
 from toolkit.models import truncation
-from toolkit.utils.text import listing
+from toolkit.utils.text import listing, nearest
 from toolkit_plugins.tabular.batches import as_text
 from toolkit_plugins.tabular.frame import finite_of, numbers_of, to_frame
 from toolkit_plugins.tabular.fraud_detection.processor import TransactionProcessor
@@ -26,11 +26,19 @@ Array = np.ndarray[Any, Any]
 
 def require(rows: datasets.Dataset, schema: Schema) -> None:
     """Raise a DataError that names every column that new rows lack."""
-    wanted = [schema.time, schema.amount, *schema.entities, *schema.numeric, *schema.categorical]
-    lacking = [n for n in wanted if n is not None and n not in rows.column_names]
-    if lacking:
-        what = f"lack {listing(lacking)}; columns found: {listing(rows.column_names, 40)}"
-        raise DataError(Fault("rows", what))
+    roles = {
+        "time": [schema.time], "amount": [schema.amount], "entities": schema.entities,
+        "numeric": schema.numeric, "categorical": schema.categorical,
+    }  # fmt: skip
+    there, faults = rows.column_names, list[Fault]()
+    for role, names in roles.items():
+        for name in names:
+            if name is not None and name not in there:
+                what = f"there is no column {name!r}, which the model reads as options.{role}."
+                found = f" Columns found: {listing(there, 40)}." * (not faults)  # once for all
+                faults.append(Fault("rows", f"{what}{nearest(name, there)}{found}"))
+    if faults:
+        raise DataError(faults)
 
 
 def example(processor: TransactionProcessor) -> dict[str, Any]:

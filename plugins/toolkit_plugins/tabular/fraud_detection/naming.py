@@ -34,12 +34,17 @@ def words(name: str) -> list[str]:
 
 def label(frame: pl.DataFrame, used: set[str]) -> str | None:
     """Return the column of two values that is named like a label; of several the shortest name."""
-    two = [n for n in frame.columns if n not in used and _has_two(frame[n])]
+    two = [n for n in of_two_values(frame) if n not in used]
     for word in LABELS:
         found = [n for n in two if word in words(n) or (word == "fraud" and word in n.lower())]
         if found:
             return min(found, key=lambda n: len(words(n)))
     return None
+
+
+def of_two_values(frame: pl.DataFrame) -> list[str]:
+    """Return the columns of two values, gaps aside."""
+    return [n for n in frame.columns if _has_two(frame[n])]
 
 
 def _has_two(column: pl.Series) -> bool:

@@ -58,6 +58,7 @@ class FraudDetection(Plugin[FraudOptions]):
         split_time = self.recipe.data.split.time if self.recipe else None
         self.schema = resolve(to_frame(rows), self.options, split_time)
         found = features.with_history(rows, self.schema, self.options.history)
+        split_checks.check_span(found, self.schema, self.options, split_time)
         return same_rows.with_keys(found, self.schema)
 
     def plan_split(

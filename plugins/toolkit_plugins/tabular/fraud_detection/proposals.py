@@ -53,12 +53,18 @@ def resolve(frame: pl.DataFrame, options: FraudOptions, split_time: str | None) 
     )
     if options.task == "detect" and label is None:
         raise DataError(
-            Fault("options.label", f"no column of two values looks like a label. Columns: "
-                                   f"{listing(frame.columns, 40)}. Name it with "
+            Fault("options.label", f"no column of two values looks like a label. {_two(frame)} "
+                                   f"Columns: {listing(frame.columns, 40)}. Name it with "
                                    "--set options.label=COLUMN.")
         )  # fmt: skip
     schema = replace(start, labels=_values(frame, label, options.fraud)) if label else start
     return _proposed(frame, schema, options)
+
+
+def _two(frame: pl.DataFrame) -> str:
+    """Return which columns have two values, as a label has."""
+    names = naming.of_two_values(frame)
+    return f"Of two values: {listing(names)}." if names else "None has two values."
 
 
 def _check_plain(frame: pl.DataFrame, names: list[str]) -> None:

@@ -16,6 +16,7 @@ from toolkit_plugins.tabular.fraud_detection.schema import Schema, truth_of
 
 if TYPE_CHECKING:
     from toolkit.recipe.schema import SplitSpec
+    from toolkit_plugins.tabular.fraud_detection.options import FraudOptions
 
 
 def notes(data: Mapping[Any, Any] | None, schema: Schema, with_labels: bool) -> list[str]:
@@ -58,12 +59,35 @@ def plan(
     if schema.time is None:
         if spec.gap or spec.windows:
             return spec, label, []  # refused: they need times
-        note = "no column of times was found: no history features, and splits are drawn at random"
+        note = ("no column of times was found: no history features, and splits are drawn at random "
+                "(if a column holds times, name it: --set options.time=COLUMN)")  # fmt: skip
         return spec.model_copy(update={"stratify": label is not None}), label, [note]
     found = {"time": features.SECONDS if schema.day_first is not None else schema.time}
     if not (spec.windows or spec.gap) and milliseconds(label_delay):
         found["gap"] = label_delay
     return spec.model_copy(update=found), label, []
+
+
+def check_span(rows: Any, schema: Schema, options: FraudOptions, split_time: str | None) -> None:
+    """Refuse times that end before the first label is known: a split by them would have no rows.
+
+    Raises:
+        DataError: mostly as the column holds no times, but other numbers.
+    """
+    delay = milliseconds(options.label_delay)
+    if options.task != "detect" or schema.time is None or not delay or not len(rows):
+        return
+    times = np.asarray(rows.with_format("numpy")[features.TIME][:])
+    seconds = int(times.max() - times.min()) / 1000
+    if 1000 * seconds <= delay:
+        key = "data.split.time" if options.time is None and split_time else "options.time"
+        what = (
+            f"{schema.time!r} spans {seconds:,.0f} s in all (numbers are seconds), and labels are "
+            f"known {options.label_delay} after a transaction (options.label_delay). If it holds "
+            f"no times, leave {key} out: splits are drawn at random then. If labels are known at "
+            "once, set options.label_delay=0d"
+        )
+        raise DataError(Fault(key, what))
 
 
 def check_splits(data: Mapping[Any, Any], schema: Schema, label_delay: str) -> None:
