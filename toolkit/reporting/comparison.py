@@ -31,7 +31,7 @@ CHOICE = {
     "validation": "Validation rows also chose checkpoints and thresholds: their scores are for "
     "choosing a run; report its test score.",
 }
-SAME = "no setting differs"
+SAME = "No setting differs."
 
 One = Compared | SeedsCompared
 Side = Run | SeedRuns
@@ -105,12 +105,7 @@ def settings(one: One) -> Table:
     """Return the settings that differ from those of the reference."""
     rows = [[key, *(examples.brief("default" if value is None else value) for value in pair)]
             for key, *pair in one.settings]  # fmt: skip
-    return Table("Settings that differ" if rows else sentence_of(SAME), SETTINGS, rows)
-
-
-def sentence_of(text: str) -> str:
-    """Return text as a sentence."""
-    return f"{text[:1].upper()}{text[1:]}."
+    return Table("Settings that differ" if rows else SAME, SETTINGS, rows)
 
 
 def scores(one: One, split: str) -> Table:

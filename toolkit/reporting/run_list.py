@@ -118,7 +118,7 @@ def _facts(runs: Iterable[Run]) -> dict[str, str]:
 
 def _note(state: str, record: Any, command: str) -> str:
     if state == "dead":
-        return f"its process has ended without a word; {command}"
+        return f"its process has ended without recording how; {command}"
     error = record.get("error")
     why = f"{str(error).splitlines()[0]}; " if error else ""
     return f"{why}{command}" if state in ("interrupted", "failed") else ""

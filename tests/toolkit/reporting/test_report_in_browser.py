@@ -126,6 +126,13 @@ def test_axe_finds_nothing_serious(report, opened, width, scheme):
     assert not serious(opened(report, width, color_scheme=scheme, bypass_csp=True))
 
 
+def otherwise(prediction):
+    """Return another label, or no answer."""
+    if "scores" in prediction:
+        return {"label": next(one for one in prediction["scores"] if one != prediction["label"])}
+    return {"answer": "none of these", "start": None, "end": None}
+
+
 @NEEDS_AXE
 @pytest.mark.parametrize("scenario", RUNS)
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
@@ -135,8 +142,8 @@ def test_axe_finds_nothing_serious_in_a_comparison(
     run = finished(scenario)
     other = shutil.copytree(run.path, tmp_path / "other")
     lines = [json.loads(line) for line in (other / "predictions.jsonl").read_text().splitlines()]
-    for line, before in zip(lines[:30], lines[30:60], strict=True):  # other answers
-        line["prediction"] = before["prediction"]
+    for line in lines[:5]:
+        line["prediction"] |= otherwise(line["prediction"])
     (other / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     page = tmp_path / "page.html"
     assert outcome(["compare", str(run.path), str(other), "--html", str(page)]) == 0

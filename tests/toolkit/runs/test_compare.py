@@ -292,7 +292,9 @@ def test_runs_are_compared_on_validation(runs, tmp_path, capsys):
     said = capsys.readouterr().out
     assert "Scores on validation" in said
     assert "compare with --split" not in said
-    assert "Scores on validation" in (tmp_path / "page.html").read_text()
+    text = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Scores on validation" in text
+    assert "The inputs of these rows were not kept" in text  # those of test are
 
     older = shutil.copytree(runs["all"], tmp_path / "older")
     shutil.rmtree(older / "validation")
@@ -318,3 +320,4 @@ def test_the_page_shows_the_texts_of_changed_rows(runs):
     for change in found.changes:
         assert json.loads(kept[change.row])["text"] in read.text
     assert read.tags.count("svg") == 2
+    assert "The inputs of these rows were not kept" not in read.text

@@ -122,7 +122,7 @@ def _served(runs: Mapping[str, Run], computing: ComputeConfig) -> list[Any]:
     from toolkit.utils.logging import quiet_libraries, quiet_loggers
 
     what = "only a finished run has a model to serve"
-    if faults := [Fault("", f"{run.path} is {run.status}: {what}")
+    if faults := [Fault("", f"{run.path} is {run.state}: {what}")
                   for run in runs.values() if run.status != "finished"]:  # fmt: skip
         raise UserError(faults)
     quiet_loggers()

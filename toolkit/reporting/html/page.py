@@ -75,7 +75,7 @@ def write(run: Run, target: Path | None = None) -> Path:
         UserError: the run is not finished, its predictions are gone, or `target` cannot be written.
     """
     if run.status != "finished":
-        raise UserError(f"{run.path} is {run.status}: only a finished run has a report")
+        raise UserError(f"{run.path} is {run.state}: only a finished run has a report")
     target = target or run.path / FILE
     try:
         reading = _read(run.path, run.record)

@@ -33,7 +33,7 @@ def shown(layout: Layout, row: Mapping[str, Any], prediction: Any, known: bool) 
 
 
 def _predicted(prediction: Any) -> Iterator[Span]:
-    if prediction["answer"]:
+    if prediction["start"] is not None:
         yield Span(prediction["start"], prediction["end"])
 
 
