@@ -50,6 +50,9 @@ def test_add_a_scenario(tmp_path, tiny_model):
     score = record["metrics"]["test"]["mae"]
     assert score["no_interval"].startswith("under 50 rows")
     assert record["headline"] == {"metric": "mae", "greater_is_better": False}
+    explained = json.loads((tmp_path / "hours-run" / "logs" / "explanations.json").read_text())
+    assert all("value" in row["scores"] and row["parts"] for row in explained["rows"].values())
+    assert explained["rows"]
 
 
 def test_add_metrics_or_commands(tmp_path, tiny_model):

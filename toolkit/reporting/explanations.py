@@ -7,7 +7,6 @@ the whole test split.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -34,7 +33,8 @@ KINDS = ("mistakes", "worst")  # rows of the report that are explained
 ROWS = 12
 SECONDS = 1.5  # for rows, and for columns; a share of the training where that is longer
 ROWS_SHARE, COLUMNS_SHARE = 0.01, 0.03
-PARTS = 20  # of a row without parts known yet
+PARTS = 20  # of a row whose parts are not known yet
+SURE = 4  # times as long as is likely, by which a row is too slow before it was tried
 LONGEST = 2000  # characters of a text
 OTHERS = 5  # parts that are kept of what is not the prediction itself
 SHARDED = "the model was spread over several processes: `toolkit predict --explain` explains rows"
@@ -154,7 +154,9 @@ def _explain_rows(
         if explanation.parts:
             found.rows[str(row)] = _stored(explanation, split[row])
     done = len(found.rows)
-    if done < len(rows) and (done or any(True for _ in plugin.occlusions(split[rows[0]], {}))):
+    if done < len(rows) and (
+        done or any(True for _ in plugin.occlusions(split[rows[0]], predictions[0]))
+    ):
         found.rows_note = f"{done} of {len(rows)} rows were explained in {limit:.1f} s"
 
 
@@ -172,15 +174,20 @@ def batch_size(plugin: Plugin[Any]) -> int:
 
 
 def _within(limit: float, made: Iterator[Any], row_seconds: float) -> Iterator[Any]:
-    """Yield what is made as long as there is time for a further one like the slowest."""
-    started = before = time.monotonic()
-    slowest = row_seconds * PARTS
-    while time.monotonic() - started + slowest <= limit:
+    """Yield what is made as long as there is time for a further one like the slowest.
+
+    Args:
+        row_seconds: of a prediction, from above, by which even the first one may be too slow.
+    """
+    from toolkit.evaluation.explanations import Stopwatch
+
+    watch, before, slowest = Stopwatch(), 0.0, row_seconds * PARTS / SURE
+    while before + slowest <= limit:
         try:
             found = next(made)
         except StopIteration:
             return
-        now = time.monotonic()
+        now = watch.seconds()
         slowest, before = now - before, now
         yield found
 

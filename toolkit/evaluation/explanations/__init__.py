@@ -8,5 +8,6 @@ pipeline of a stranger's plugin. This asks for predictions alone, and is the sam
 
 from toolkit.evaluation.explanations.importance import Importance, importance
 from toolkit.evaluation.explanations.occluding import Explanation, explain, require_explained
+from toolkit.evaluation.explanations.stopwatch import Stopwatch
 
-__all__ = ["Explanation", "Importance", "explain", "importance", "require_explained"]
+__all__ = ["Explanation", "Importance", "Stopwatch", "explain", "importance", "require_explained"]

@@ -5,7 +5,6 @@ Breiman 2001 ("Random Forests"), for any model: Fisher, Rudin & Dominici 2019.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import numpy as np
 
 from toolkit.evaluation import run_metrics, scoring
 from toolkit.evaluation.batches import records
+from toolkit.evaluation.explanations.stopwatch import Stopwatch
 from toolkit.evaluation.predicting import predict
 
 if TYPE_CHECKING:
@@ -61,50 +61,67 @@ def importance(
     Raises:
         TimeoutError: it would take longer even with few rows.
     """
-    columns = whole_columns(plugin, raw)
     name, module = next(iter(run_metrics.modules(plugin).items()), ("", None))
-    if not columns or module is None or len(raw) < FEWEST:
+    if module is None or len(raw) < FEWEST:
         return None
-    sign = 1.0 if getattr(module, "greater_is_better", True) else -1.0
-    rng = np.random.default_rng(seed)
-
-    def scored(rows: datasets.Dataset, references: list[Any]) -> float:
-        from toolkit.data.uncached import UncachedDataset
-
-        rows = UncachedDataset.of(rows)
-        found = predict(plugin, model, rows, plugin.prepare(rows, "predict"), batch_size,
-                        tight=True, alone=True)  # fmt: skip
-        predictions = [prediction for batch in found for prediction in batch.predictions]
-        fresh = {name: run_metrics.modules(plugin)[name]}
-        return float(scoring.score(fresh, [(predictions, references)], None)[name]["value"])
-
-    few = raw.select(range(min(len(raw), TRIED)))
-    started = time.monotonic()
-    scored(few, plugin.references(few.to_list()))
-    pace = (time.monotonic() - started) / len(few)
-    fitting = int(min(seconds / max(pace, 1e-9) / (repeats * len(columns) + 1), MOST))
+    own = _Model(plugin, model, batch_size, name)
+    columns = whole_columns(plugin, raw, own.predictions(raw.select([0]))[0])
+    if not columns:
+        return None
+    watch, tried = Stopwatch(), min(len(raw), TRIED)
+    own.predictions(raw.select(range(tried)))
+    pace = max(watch.seconds() / tried, 1e-9)
+    fitting = int(min(seconds / pace / (repeats * len(columns) + 1), MOST))
     if fitting < FEWEST:
         raise TimeoutError(f"{len(columns)} columns need more than {seconds:.0f} s")
+    rng = np.random.default_rng(seed)
     chosen, rare = _some(plugin.references(raw.to_list()), fitting, rng)
     rows = raw.select(chosen)
     references = plugin.references(rows.to_list())
-    value = scored(rows, references)
+    value = own.score(rows, references)
+    sign = 1.0 if getattr(module, "greater_is_better", True) else -1.0
     losses: dict[str, list[float]] = {column: [] for column in columns}
     for repeat in range(repeats):
-        if repeat >= 2 and time.monotonic() - started > seconds:  # slower than it seemed
+        if repeat >= 2 and watch.seconds() > seconds:  # slower than it seemed
             break
         for column, cells in columns.items():
-            loss = value - scored(_shuffled(rows, cells, rng), references)
-            losses[column].append(sign * loss)
+            shuffled = own.score(_shuffled(rows, cells, rng), references)
+            losses[column].append(sign * (value - shuffled))
     return Importance(name, value, len(rows), rare, losses)
 
 
-def whole_columns(plugin: Plugin[Any], raw: datasets.Dataset) -> dict[str, list[str]]:
-    """Return the parts of a row that are columns as a whole: name -> the columns that hold it."""
-    if not len(raw):
-        return {}
+@dataclass(frozen=True)
+class _Model:
+    """A model with the plugin that prepares its rows, and the name of the metric."""
+
+    plugin: Plugin[Any]
+    model: Any
+    batch_size: int
+    metric: str
+
+    def predictions(self, rows: datasets.Dataset) -> list[Any]:
+        from toolkit.data.uncached import UncachedDataset
+
+        rows, plugin = UncachedDataset.of(rows), self.plugin
+        found = predict(plugin, self.model, rows, plugin.prepare(rows, "predict"),
+                        self.batch_size, tight=True, alone=True)  # fmt: skip
+        return [prediction for batch in found for prediction in batch.predictions]
+
+    def score(self, rows: datasets.Dataset, references: list[Any]) -> float:
+        fresh = {self.metric: run_metrics.modules(self.plugin)[self.metric]}
+        found = scoring.score(fresh, [(self.predictions(rows), references)], None)
+        return float(found[self.metric]["value"])
+
+
+def whole_columns(
+    plugin: Plugin[Any], raw: datasets.Dataset, prediction: Any
+) -> dict[str, list[str]]:
+    """Return the parts of a row that are columns as a whole: name -> the columns that hold it.
+
+    prediction: of the first row.
+    """
     (row,) = records(raw, [0])
-    return {one.part.column: list(one.cells) for one in plugin.occlusions(row, {})
+    return {one.part.column: list(one.cells) for one in plugin.occlusions(row, prediction)
             if one.part is not None and one.part.whole}  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 from finished import PICTURES as QUICK
 from image_rows import CLASSES, TINY, bar, folder
 from PIL import Image
+from toolkit_plugins.vision.classification.batches import Canvases
 from transformers import AutoImageProcessor, AutoModelForImageClassification
 
 import toolkit
@@ -157,12 +158,13 @@ def test_training_changes_pictures_and_nothing_else_does(recipe):
     rows = records(plugin.prepare(plugin.data["train"], "train"), list(range(4)))
     torch.manual_seed(0)
     plain = [plugin.collator()(rows)["pixel_values"] for _ in range(2)]
-    changed = [plugin.changer()(plugin._canvases(rows))["pixel_values"] for _ in range(2)]
+    canvases = Canvases(plugin.view)
+    changed = [plugin.changer()(canvases(rows))["pixel_values"] for _ in range(2)]
     assert torch.equal(*plain)
     assert not torch.equal(*changed)
     assert not torch.equal(plain[0], changed[0])
     unchanged = checked(recipe, **{"options.augment": None}).plugin
-    assert torch.allclose(unchanged.changer()(plugin._canvases(rows))["pixel_values"], plain[0])
+    assert torch.allclose(unchanged.changer()(canvases(rows))["pixel_values"], plain[0])
 
 
 def test_corrupt_files_are_named_and_counted(recipe, photos, capsys):
