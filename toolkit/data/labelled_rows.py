@@ -114,20 +114,30 @@ def like_train(rows: datasets.Dataset, target: str, train: Any = None) -> datase
 
     own = classes_of(rows.features[target])
     wanted = None if train is None else classes_of(train)
-    several = isinstance(rows.features[target], datasets.List | datasets.LargeList)
-    if own == wanted or several:
+    if own == wanted:
         return rows
-    texts = [None if cell is None or (own and cell < 0) else own[cell] if own else str(cell)
-             for cell in rows[target]]  # fmt: skip
+    texts = [_text(cell, own) for cell in rows[target]]
     if wanted is None:
-        return _with_column(rows, target, texts, datasets.Value("string"))
+        text = datasets.Value("string")
+        several = isinstance(rows.features[target], datasets.List | datasets.LargeList)
+        return _with_column(rows, target, texts, datasets.List(text) if several else text)
     ids = {name: place for place, name in enumerate(wanted)}
-    if unknown := sorted({text for text in texts if text is not None} - set(ids)):
+    flat = [t for cell in texts for t in (cell if isinstance(cell, list) else [cell])]
+    if unknown := sorted(set(flat) - {None, *ids}):
         hint = nearest(unknown[0], ids)
         what = f"holds {listing(map(repr, unknown), 5)}; the run's classes are {listing(ids)}"
         raise DataError(Fault(target, f"{what}.{hint}"))
-    cells = [None if text is None else ids[text] for text in texts]
+    cells = [[ids[t] for t in cell] if isinstance(cell, list) else ids.get(cell) for cell in texts]
     return _with_column(rows, target, cells, train)
+
+
+def _text(cell: Any, names: Sequence[str] | None) -> Any:
+    """Return the text of a class, or of each of a list; None for a row without one."""
+    if isinstance(cell, list):
+        return [_text(one, names) for one in cell]
+    if cell is None or (names and cell < 0):
+        return None
+    return names[cell] if names else str(cell)
 
 
 def _with_column(

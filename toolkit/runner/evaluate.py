@@ -8,6 +8,7 @@ comparison read it as they read a run.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -35,7 +36,7 @@ from toolkit.runs.predictor import KEPT, load_predictor
 from toolkit.runs.writer import RunWriter, fresh
 from toolkit.utils import hardware
 from toolkit.utils.logging import quiet_libraries
-from toolkit.utils.text import error_line, listing
+from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     import datasets
@@ -113,15 +114,15 @@ def evaluate(
         quiet_libraries()
         import_libraries()
     with writing_cache():
-        found = _prepared(run, source, reading, (computing or ComputeConfig()), baselines, clock)
+        found = _prepared(run, source, reading, computing or ComputeConfig(), baselines, clock)
         folder = RunWriter.create(out or fresh(run.path / FOLDER), run.record["recipe"])
         try:
             with blamed(found.plugin):
                 folder.write(**_about(run, found, source, folder.path))
-                _score_and_report(run, found, folder, console, baselines)
+                _score_and_report(found, folder, console, baselines)
             folder.finish()
-        except BaseException as error:
-            folder.fail(error_line(error))
+        except BaseException:
+            shutil.rmtree(folder.path, ignore_errors=True)  # half of an evaluation is of no use
             raise
         finally:
             folder.release()
@@ -260,7 +261,7 @@ def _about(run: Run, found: _Evaluation, source: Source, folder: Path) -> dict[s
 
 
 def _score_and_report(
-    run: Run, found: _Evaluation, folder: RunWriter, console: Console, baselines: bool
+    found: _Evaluation, folder: RunWriter, console: Console, baselines: bool
 ) -> None:
     phase, optional = found.clock.phase, partial(failures.optional, folder)
     console.print(f"scoring {len(found.loaded.splits['test']):,} rows", style="dim")

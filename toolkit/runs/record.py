@@ -137,7 +137,10 @@ class Speed(OpenModel):
 
 
 class RunRecord(OpenModel):
-    """The whole file; what a run has not come to yet is absent."""
+    """The whole file; what a run has not come to yet is absent.
+
+    evaluates: of an evaluation, the folder of the run whose model it has scored, from its own.
+    """
 
     model_files: dict[str, str] = {}  # of model/, with their SHA-256
 
@@ -145,6 +148,9 @@ class RunRecord(OpenModel):
         id: str
         revision: str
         source: str
+
+    class Evaluates(OpenModel):
+        run: str
 
     class Headline(OpenModel):
         metric: str
@@ -206,6 +212,7 @@ class RunRecord(OpenModel):
     data: Data | None = None
     devices: Devices | None = None
     headline: Headline | None = None
+    evaluates: Evaluates | None = None
     seed: int = 0
     environment: Environment | None = None
     parameters: Parameters | None = None
