@@ -72,9 +72,13 @@ def test_the_scores_of_a_record_have_names():
     assert tracking.scores(record) == {"test/f1": 0.5, "test/f1_low": 0.25}
 
 
-@pytest.mark.parametrize("name", ["comet_ml", "clearml"])
-def test_a_tracker_that_is_not_installed_is_told_with_its_package(table, tiny_model, capsys, name):
-    package = name.replace("_", "-")
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("comet_ml", "comet-ml"), ("clearml", "clearml"), ("mlflow", "'finetune-toolkit[trackers]'")],
+)
+def test_a_tracker_that_is_not_installed_is_told_with_its_package(
+    table, tiny_model, capsys, name, package
+):
     if importlib.util.find_spec(name.removesuffix("_ml")):
         pytest.skip(f"{package} is installed")
     assert outcome(["run", "text-classification", "--data", str(table), "--model", str(tiny_model),
