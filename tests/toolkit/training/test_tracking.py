@@ -214,6 +214,20 @@ def test_runs_of_one_place_are_in_one_store_and_a_resumed_run_stays_in_its_own(
     assert not list(elsewhere.iterdir())
 
 
+@pytest.mark.slow
+def test_two_runs_that_make_the_store_at_once_are_both_in_it(tmp_path, tiny_model, needs_mlflow):
+    asked = arguments(tmp_path, tiny_model, report_to=["mlflow"], num_train_epochs=1)
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    outs = [tmp_path / name for name in ("one", "two")]
+    command = [sys.executable, "-W", "ignore", "-m", "toolkit", "run", *asked]
+    both = [
+        subprocess.Popen([*command, "--out", str(out)], env=environment, cwd=needs_mlflow)
+        for out in outs
+    ]
+    assert [one.wait() for one in both] == [0, 0]
+    assert mlflow_of(toolkit.load_run(outs[0]).record)["runs"] == 2
+
+
 NESTED = """
 import json, sys
 import mlflow
