@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 LOGS = "logs"
 FILES = ("report.html", "README.md", "recipe.yaml")
+OF_THE_EXTRA = ("tensorboard", "mlflow")
 #: Distributions of trackers whose name is another one.
 PACKAGES = {"azure_ml": "azureml-mlflow", "comet_ml": "comet-ml"}
 
@@ -38,6 +39,8 @@ def default_tracker() -> str:
 
 def missing(name: str) -> str:
     """Return what to say of a tracker that is not installed."""
+    if name in OF_THE_EXTRA:
+        return f"{name} is not installed: {extra('trackers')}"
     return f"{name} is not installed: pip install {PACKAGES.get(name, name.replace('_', '-'))}"
 
 

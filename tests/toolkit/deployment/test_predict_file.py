@@ -18,6 +18,7 @@ from text_rows import sentences
 from toolkit import Run
 from toolkit.cli.main import outcome
 from toolkit.deployment import predict_file
+from toolkit.errors import DataError
 from toolkit.plugin import Plugin
 from toolkit.runs.folder import read_predictions
 from toolkit.runs.predictor import Predictor
@@ -383,3 +384,18 @@ def test_a_column_that_is_named_goes_before_one_of_the_models_name(run, tmp_path
     assert [{key: row[key] for key in rows[0]} for row in found] == rows
     for one, other in zip(found, plain, strict=True):
         assert one["prediction"]["score"] == pytest.approx(other["prediction"]["score"], abs=1e-5)
+
+
+def test_a_column_that_is_missing_is_told_of_the_file_with_the_option_and_the_nearest(
+    run, tmp_path, capsys
+):
+    (tmp_path / "a.csv").write_text("texts,n\na text,1\n")
+    words = ["predict", str(run.path), str(tmp_path / "a.csv"), "-o", str(tmp_path / "out.csv")]
+    assert outcome(words) == 2
+    assert capsys.readouterr().err == (
+        f"Error: {tmp_path / 'a.csv'}: there is no column 'text', which the model reads as "
+        "options.text. Did you mean 'texts'? Columns found: texts, n. Name the right one with "
+        "--column text=COLUMN.\n"
+    )
+    with pytest.raises(DataError, match="rows: there is no column 'text'.* found: texts.$"):
+        Run(run.path).predict([{"texts": "a text"}])

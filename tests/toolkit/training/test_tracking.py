@@ -72,9 +72,13 @@ def test_the_scores_of_a_record_have_names():
     assert tracking.scores(record) == {"test/f1": 0.5, "test/f1_low": 0.25}
 
 
-@pytest.mark.parametrize("name", ["comet_ml", "clearml"])
-def test_a_tracker_that_is_not_installed_is_told_with_its_package(table, tiny_model, capsys, name):
-    package = name.replace("_", "-")
+@pytest.mark.parametrize(
+    ("name", "package"),
+    [("comet_ml", "comet-ml"), ("clearml", "clearml"), ("mlflow", "'finetune-toolkit[trackers]'")],
+)
+def test_a_tracker_that_is_not_installed_is_told_with_its_package(
+    table, tiny_model, capsys, name, package
+):
     if importlib.util.find_spec(name.removesuffix("_ml")):
         pytest.skip(f"{package} is installed")
     assert outcome(["run", "text-classification", "--data", str(table), "--model", str(tiny_model),
@@ -208,6 +212,20 @@ def test_runs_of_one_place_are_in_one_store_and_a_resumed_run_stays_in_its_own(
     found = [mlflow_of(toolkit.load_run(tmp_path / name).record) for name in ("one", "two")]
     assert [(one["status"], one["runs"]) for one in found] == [("FINISHED", 2)] * 2
     assert not list(elsewhere.iterdir())
+
+
+@pytest.mark.slow
+def test_two_runs_that_make_the_store_at_once_are_both_in_it(tmp_path, tiny_model, needs_mlflow):
+    asked = arguments(tmp_path, tiny_model, report_to=["mlflow"], num_train_epochs=1)
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    outs = [tmp_path / name for name in ("one", "two")]
+    command = [sys.executable, "-W", "ignore", "-m", "toolkit", "run", *asked]
+    both = [
+        subprocess.Popen([*command, "--out", str(out)], env=environment, cwd=needs_mlflow)
+        for out in outs
+    ]
+    assert [one.wait() for one in both] == [0, 0]
+    assert mlflow_of(toolkit.load_run(outs[0]).record)["runs"] == 2
 
 
 NESTED = """
