@@ -9,11 +9,11 @@ from rich import table as terminal_table
 from rich.console import Console
 
 from toolkit.evaluation.differences import Difference
-from toolkit.plugin_types import sameness
 from toolkit.reporting import examples
 from toolkit.reporting.formatting import cut, number, p_value, words
 from toolkit.reporting.html.parts import Table
 from toolkit.reporting.terminal import plain
+from toolkit.runs.changed_answers import answer
 from toolkit.runs.compare import Compared
 from toolkit.runs.compare_seeds import SeedsCompared
 from toolkit.runs.folder import Run
@@ -151,8 +151,10 @@ def changes(one: Compared, most: int) -> Table:
 
 def label(value: Any) -> str:
     """Return a label, or what else a prediction or a reference holds, in short."""
-    value = sameness.answer(value)
-    return cut(value if isinstance(value, str) else examples.brief(value, lists=True))
+    value = answer(value)
+    return cut(
+        (value or "(empty)") if isinstance(value, str) else examples.brief(value, lists=True)
+    )
 
 
 def _in_terminal(table: Table, width: int) -> terminal_table.Table:

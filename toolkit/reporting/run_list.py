@@ -120,8 +120,10 @@ def _note(state: str, record: Any, command: str) -> str:
     if state == "dead":
         return f"its process has ended without recording how; {command}"
     error = record.get("error")
-    why = f"{str(error).splitlines()[0]}; " if error else ""
-    return f"{why}{command}" if state in ("interrupted", "failed") else ""
+    why = str(error).splitlines()[0] if error else ""
+    if state == "failed":  # its message says what helps
+        return why
+    return "; ".join(filter(None, (why, command))) if state == "interrupted" else ""
 
 
 def _started(record: Any, otherwise: str) -> str:

@@ -24,7 +24,7 @@ from typing import Any
 from rich.console import Console
 
 from toolkit.data import known_inputs
-from toolkit.errors import Interrupted
+from toolkit.errors import Interrupted, ToolkitError
 from toolkit.models import adapters
 from toolkit.plugin import Plugin
 from toolkit.plugin.blame import blamed
@@ -50,7 +50,7 @@ from toolkit.training.arguments import is_sharded
 from toolkit.utils import distributed, jsonable, resources, signals
 from toolkit.utils.distributed_errors import raise_on_all_ranks
 from toolkit.utils.signals import ShutdownSignal
-from toolkit.utils.text import print_text
+from toolkit.utils.text import print_text, printable
 
 
 def run(
@@ -215,7 +215,7 @@ def _open_folder(out: Path | None, job: Job, locked: RunWriter | None) -> RunWri
 def _end_recorded(folder: RunWriter, console: Console) -> Iterator[None]:
     """Write into the folder how a run ended that was interrupted or failed; release its lock.
 
-    However it ended, the command that goes on is shown.
+    The command that goes on is shown, but for errors that going on would meet again.
     """
     try:
         yield
@@ -226,8 +226,10 @@ def _end_recorded(folder: RunWriter, console: Console) -> Iterator[None]:
         known = failures.explain(error, folder.path)
         folder.fail(str(known or f"{type(error).__name__}: {error}"))
         if known is None:
-            what = f"the run has failed; when its cause is mended, {resume_command(folder.path)}"
-            print_text(console, what, "yellow")
+            if not isinstance(error, ToolkitError):  # those say themselves what helps
+                what = f"when the cause is mended, {resume_command(folder.path)}"
+                console.print(printable(what), style="yellow", markup=False, highlight=False,
+                              soft_wrap=True)  # fmt: skip
             raise
         raise known from error
     finally:

@@ -61,7 +61,7 @@ def between(baseline: Run, run: Run, split: str = "test") -> Answers:
         zip(rows(baseline, split), rows(run, split), strict=True)
     ):
         right = _right(before, reference), _right(after, reference)
-        said, other = sameness.answer(before), sameness.answer(after)
+        said, other = answer(before), answer(after)
         labelled, worded = labelled and None not in right, worded and not _is_measured(said)
         differs = not sameness.equal(said, other)
         changed += differs
@@ -79,6 +79,16 @@ def between(baseline: Run, run: Run, split: str = "test") -> Answers:
     ]
     p = against_zero(float(sum(net)), drawn, unit_count(len(net), of))[2]
     return Answers(gained, lost, None, changed, found, p)
+
+
+def answer(prediction: Any) -> Any:
+    """Return what a prediction answers, without how sure it is.
+
+    Where a text comes first (`label`, `answer`), it is that text: what follows are alternatives.
+    """
+    found = sameness.answer(prediction)
+    first = next(iter(found.values()), None) if isinstance(found, Mapping) else None
+    return first if isinstance(first, str) else found
 
 
 def rows(run: Run, split: str = "test") -> Iterator[tuple[Prediction, Any]]:

@@ -11,6 +11,7 @@ import sys
 import psutil
 import pytest
 from text_rows import sentences
+from toolkit_plugins.text.classification.plugin import TextClassification
 
 import toolkit
 from toolkit.cli.main import outcome
@@ -129,6 +130,30 @@ def test_a_loss_gone_mad_ends_the_run_at_the_last_good_checkpoint(asked, tmp_pat
     assert record(out)["status"] == "failed"
     found = checkpoints.newest(out / "checkpoints")
     assert found.path is None or finite(found.path)
+
+
+def test_the_command_that_goes_on_is_shown_after_an_error_of_a_library(
+    asked, tmp_path, capsys, monkeypatch
+):
+    def raises(*_, **__):
+        raise OSError("the cable is out")
+
+    out, arguments = tmp_path / "run", asked(max_steps=2)
+    arguments.remove("--quiet")
+    with monkeypatch.context() as patched:
+        patched.setattr(TextClassification, "calibrate", raises)
+        assert outcome(["run", *arguments, "--out", str(out)]) == 1
+    said = capsys.readouterr()
+    assert "the cable is out" in said.err
+    assert f"go on with: toolkit run {out}/recipe.yaml --out {out} --resume" in said.out
+    assert outcome(["run", f"{out}/recipe.yaml", "--out", str(out), "--resume"]) == 0
+
+    mad = asked(learning_rate=1e30, logging_steps=1, warmup_steps=0, bf16=False)
+    mad.remove("--quiet")
+    assert outcome(["run", *mad, "--out", str(tmp_path / "mad")]) == 1
+    assert "go on with" not in capsys.readouterr().out  # which would end as it did
+    assert outcome(["runs", str(tmp_path)]) == 0
+    assert "TrainingError: the loss is nan in step" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -146,6 +146,8 @@ def test_the_page_is_written_or_it_is_told_why(runs, tmp_path, capsys):
     ("before", "after", "changed"),
     [
         ({"text": "a", "score": 0.1}, {"text": "a", "score": 0.9}, 0),
+        ({"answer": "a", "n_best": [{"text": "b"}]}, {"answer": "a", "n_best": [{"text": "c"}]}, 0),
+        ({"answer": "a", "n_best": [{"text": "b"}]}, {"answer": "", "n_best": [{"text": "b"}]}, 1),
         ({"boxes": [{"box": [1.0, 2.0, 30.0, 40.0], "score": 0.9}]},
          {"boxes": [{"box": [9.0, 2.0, 30.0, 40.0], "score": 0.9}]}, 1),
         ({"boxes": [{"box": [1.0, 2.0, 30.0, 40.0], "score": 0.9}]},

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fastapi import HTTPException
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from toolkit.plugin import Plugin
 
 MOST = 6  # rows on the page, of different labels where there are as many
-LOOKED_AT = 200  # of the first test rows
+LABELS = 12  # of which rows are looked for
 BYTES = 80_000  # of a row
 
 
@@ -40,31 +42,32 @@ def samples(run: Run, fields: Fields) -> list[Sample]:
     """Return some test rows that the model takes; none of a run that has kept no rows."""
     found: dict[str, list[Sample]] = {}
     try:
-        for sample in _all(run, fields):
-            found.setdefault(sample.actual, []).append(sample)
+        kept = kept_rows.read(run.path, range(kept_rows.ROWS))
+        rows = enumerate(islice(predicted_rows(run), kept_rows.ROWS if kept else 0))
+        for place, actual in ((n, label(truth_of(reference))) for n, (_, reference) in rows):
+            if place not in kept or (len(found) == LABELS and actual not in found):
+                continue
+            of_label = found.setdefault(actual, [])
+            if len(of_label) < MOST:
+                of_label += _sample(place, kept[place], actual, fields)
     except (OSError, UserError):  # the page has the plugin's example
         return []
+    found = {name: of for name, of in found.items() if of}
     chosen = [of[0] for of in found.values()] + [one for of in found.values() for one in of[1:]]
     return sorted(chosen[:MOST])
 
 
-def _all(run: Run, fields: Fields) -> Iterator[Sample]:
-    kept = kept_rows.read(run.path, range(LOOKED_AT))
-    if not kept:
+def _sample(place: int, row: kept_rows.Row, actual: str, fields: Fields) -> Iterator[Sample]:
+    """Yield a row as a request has it, if it is small and the model takes it."""
+    # What a row may lack is of other rows, such as the label of earlier ones.
+    values = {f.name: _sent(row[f.name]) for f in fields.fields
+              if f.name in row and not f.optional}  # fmt: skip
+    body = json.dumps(values)
+    if len(body) > BYTES:
         return
-    for number_of, (_, reference) in zip(range(LOOKED_AT), predicted_rows(run), strict=False):
-        row = kept.get(number_of, {})
-        # What a row may lack is of other rows, such as the label of earlier ones.
-        values = {f.name: _sent(row[f.name]) for f in fields.fields
-                  if f.name in row and not f.optional}  # fmt: skip
-        body = json.dumps(values)
-        if len(body) > BYTES:
-            continue
-        try:
-            fields.read(body.encode(), 1)
-        except HTTPException:  # a column is missing, or empty
-            continue
-        yield Sample(number_of, values, label(truth_of(reference)), *_title(row, values))
+    with suppress(HTTPException):  # a column is missing, or empty
+        fields.read(body.encode(), 1)
+        yield Sample(place, values, actual, *_title(row, values))
 
 
 def _sent(value: Any) -> Any:
