@@ -88,7 +88,8 @@ class Run(folder.Run):
             UserError: the run is not finished, or the rows cannot be used.
         """
         from toolkit.data.in_memory import source_of
-        from toolkit.runner.evaluate import Reading, evaluate
+        from toolkit.runner.evaluate import evaluate
+        from toolkit.runner.evaluation_rows import Reading
         from toolkit.runs.compute import ComputeConfig
 
         reading = Reading(split, key_paths(settings), columns or {})

@@ -49,7 +49,8 @@ def command(
 
     from toolkit.recipe.overrides import overrides
     from toolkit.reporting import terminal
-    from toolkit.runner.evaluate import Reading, evaluate
+    from toolkit.runner.evaluate import evaluate
+    from toolkit.runner.evaluation_rows import Reading
     from toolkit.runs.compute import ComputeConfig
     from toolkit.runs.folder import Run
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -165,6 +165,14 @@ class Layout:
     answers: str
     start: str
 
+    def rows(self, split: Any) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a split, with the columns that are read of it."""
+        wanted = [self.question, self.context, self.answers, self.start]
+        table = split.select_columns([n for n in wanted if n in split.column_names])
+        for batch in table.iter(1000):
+            for values in zip(*batch.values(), strict=True):
+                yield dict(zip(batch, values, strict=True))
+
     def gold(self, row: Mapping[str, Any]) -> list[tuple[str, int | None]]:
         """Return the answers of a row."""
         return read(row.get(self.answers), row.get(self.start), self.answers)
@@ -205,6 +213,15 @@ class Layout:
             counts["unanswerable"] += not places
             counts["lost"] += bool(places) and all(p.state == "not found" for p in places)
         return counts
+
+
+def shared(contexts: Mapping[str, set[str]]) -> Iterator[str]:
+    """Yield how many contexts of a split (split -> its contexts) occur in train as well."""
+    for name, own in contexts.items():
+        count = len(own & contexts["train"]) if name != "train" else 0
+        if count:
+            yield (f"{name}: {count:,} of {len(own):,} contexts occur in train, too "
+                   "(data.split.group=context keeps them apart)")  # fmt: skip
 
 
 def in_words(name: str, counts: Mapping[str, int], unit: str = offsets.CHARACTERS) -> Sequence[str]:

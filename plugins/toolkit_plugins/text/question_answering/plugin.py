@@ -224,15 +224,9 @@ class QuestionAnswering(Plugin[AnswerOptions]):
                  for line in answers.in_words(name, counts, self.units[name])]  # fmt: skip
         if self._reached:
             found += reach.in_words(self._reached, self.windows, self.options)
-        seen = {name: set(self._column(name, self.options.context)) for name in self.counts}
-        for name in seen:
-            shared = len(seen[name] & seen["train"]) if name != "train" else 0
-            if shared:
-                found.append(
-                    f"{name}: {shared:,} of {len(seen[name]):,} contexts occur in train, too "
-                    "(data.split.group=context keeps them apart)"
-                )
-        return found
+        seen = {name: {self.layout.texts(row)[1] for row in self._rows(name)}
+                for name in self.counts}  # fmt: skip
+        return [*found, *answers.shared(seen)]
 
     @cached_property
     def layout(self) -> Layout:
@@ -291,18 +285,8 @@ class QuestionAnswering(Plugin[AnswerOptions]):
     def _rows(self, name: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of a split, with the columns that are read of it."""
         assert self.data is not None  # noqa: S101 - asked for in a run alone
-        split, layout = self.data[name], self.layout
-        wanted = [layout.question, layout.context, layout.answers, layout.start]
-        table = split.select_columns([n for n in wanted if n in split.column_names])
-        for batch in table.iter(1000):
-            for values in zip(*batch.values(), strict=True):
-                yield dict(zip(batch, values, strict=True))
+        yield from self.layout.rows(self.data[name])
 
     def _golds(self, name: str) -> Iterator[list[str]]:
         for row in self._rows(name):
             yield self.references([row])[0]
-
-    def _column(self, name: str, column: str) -> Iterator[Any]:
-        assert self.data is not None  # noqa: S101 - asked for in a run alone
-        for batch in self.data[name].select_columns([column]).iter(1000):
-            yield from map(str, batch[column])
