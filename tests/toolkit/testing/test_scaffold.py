@@ -31,7 +31,7 @@ STARTS = list(scaffold.starts())
         ("7", "such as 'my-scenario'"),
         ("", "such as 'my-scenario'"),
         ("a" * 61, "60 characters at most"),
-        ("text-classification", "taken by a scenario of toolkit"),
+        ("text-classification", "taken by a scenario of finetune-toolkit"),
         ("torch", "the module 'torch', which Python has already"),
         ("json", "the module 'json'"),
         ("class", "the module 'class'"),
