@@ -31,8 +31,9 @@ if TYPE_CHECKING:
 FILE = Path("logs", "explanations.json")  # within a run's folder
 KINDS = ("mistakes", "worst")  # rows of the report that are explained
 ROWS = 12
-SECONDS = 1.5  # for rows, and for columns; a share of the training where that is longer
-ROWS_SHARE, COLUMNS_SHARE = 0.01, 0.03
+# Seconds of work, and the share of the training that may be spent where that is longer.
+ROW_SECONDS, ROW_SHARE = 1.0, 0.01
+COLUMN_SECONDS, COLUMN_SHARE = 2.0, 0.03
 PARTS = 20  # of a row whose parts are not known yet
 SURE = 4  # times as long as is likely, by which a row is too slow before it was tried
 LONGEST = 2000  # characters of a text
@@ -106,8 +107,8 @@ def write_explanations(
     if sharded:
         found.rows_note = SHARDED
     else:
-        _explain_rows(plugin, split, folder, rows, max(SECONDS, trained * ROWS_SHARE), found)
-        _measure_columns(plugin, split, max(SECONDS, trained * COLUMNS_SHARE), found)
+        _explain_rows(plugin, split, folder, rows, max(ROW_SECONDS, trained * ROW_SHARE), found)
+        _measure_columns(plugin, split, max(COLUMN_SECONDS, trained * COLUMN_SHARE), found)
     if found != StoredExplanations():
         text = found.model_dump_json(exclude_defaults=True)
         write_atomically(folder.path / FILE, text + "\n")
