@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel
 
-from toolkit.errors import UserError
 from toolkit.reporting.formatting import cut
 from toolkit.reporting.images import small_image
 from toolkit.reporting.shown import Part, stored
+from toolkit.reporting.stored import read_stored
 from toolkit.runs.folder import read_predictions
 from toolkit.utils.files import write_atomically
 
@@ -111,15 +111,7 @@ def read_examples(run: Path) -> StoredExamples:
     Raises:
         UserError: the file is damaged.
     """
-    file = run / FILE
-    if not file.is_file():
-        return StoredExamples()
-    try:
-        # By way of json, which accepts lone surrogates; pydantic does not.
-        found = json.dumps(json.loads(file.read_bytes()), ensure_ascii=False)
-        return StoredExamples.model_validate_json(found.encode("utf-8", "replace"))
-    except ValueError as error:
-        raise UserError(f"{file} is damaged: {str(error).splitlines()[0]}") from None
+    return read_stored(run / FILE, StoredExamples)
 
 
 def _worst(plugin: Plugin[Any], run: Path) -> tuple[list[int], dict[str, Any]]:

@@ -6,7 +6,6 @@ the whole test split.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean, stdev
@@ -15,9 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 from pydantic import BaseModel, Field
 
-from toolkit.errors import UserError
 from toolkit.reporting.images import heat_map
 from toolkit.reporting.shown import DATA
+from toolkit.reporting.stored import read_stored
 from toolkit.runs.folder import read_predictions
 from toolkit.utils.files import write_atomically
 
@@ -120,15 +119,7 @@ def read_explanations(run: Path) -> StoredExplanations:
     Raises:
         UserError: the file is damaged.
     """
-    file = run / FILE
-    if not file.is_file():
-        return StoredExplanations()
-    try:
-        # By way of json, which accepts lone surrogates; pydantic does not.
-        found = json.dumps(json.loads(file.read_bytes()), ensure_ascii=False)
-        return StoredExplanations.model_validate_json(found.encode("utf-8", "replace"))
-    except ValueError as error:
-        raise UserError(f"{file} is damaged: {str(error).splitlines()[0]}") from None
+    return read_stored(run / FILE, StoredExplanations)
 
 
 def _explain_rows(
