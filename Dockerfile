@@ -14,10 +14,11 @@ FROM base AS build
 # The checkout, or a wheel in it: --build-arg SOURCE=/src/dist/NAME.whl
 ARG SOURCE=/src
 ARG EXTRAS=starter,vision,tabular,serve,onnx,trackers
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
+ARG TORCH_INDEX
 COPY . /src
 RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir \
-      --constraint /src/constraints.txt --extra-index-url "${TORCH_INDEX}" "${SOURCE}[${EXTRAS}]"
+      --constraint /src/constraints.txt ${TORCH_INDEX:+--extra-index-url "${TORCH_INDEX}"} \
+      "${SOURCE}[${EXTRAS}]"
 
 FROM base
 COPY --from=build /opt/venv /opt/venv
