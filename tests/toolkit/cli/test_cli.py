@@ -246,7 +246,7 @@ def test_public_names():
     import toolkit
 
     assert all(hasattr(toolkit, name) for name in toolkit.__all__)
-    assert set(toolkit.__all__) == set(toolkit._HOMES)
+    assert {*toolkit.__all__, "__version__"} == set(toolkit._HOMES)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         toolkit.nothing  # noqa: B018 - the access is the test
 

@@ -99,5 +99,10 @@ def test_extras_are_there_in_part_of_another_version_or_missing(installed):
 
 
 def test_every_extra_for_users_is_reported():
-    assert set(EXTRAS) == set(PROJECT["optional-dependencies"]) - {"test", "fuzz", "browser"}
+    assert set(EXTRAS) == set(PROJECT["optional-dependencies"]) - {
+        "test",
+        "fuzz",
+        "browser",
+        "docs",
+    }
     assert PROJECT["name"] == DISTRIBUTION

@@ -74,7 +74,7 @@ def test_new_rows_are_taken_as_one_table(run):
     assert [set(p) for p in found] == [{"label", "score", "alarm", "scores"}] * 3
     # The first has no past, whatever comes after it; alone it is the same.
     assert found[0]["score"] == pytest.approx(run.predict(rows[:1])[0]["score"], abs=1e-6)
-    with pytest.raises(toolkit.errors.UserError, match=r".time. .*options.time"):
+    with pytest.raises(toolkit.errors.UserError, match=r".time.,? .*options.time"):
         run.predict([{"amount": 1.0, "terminal": "t", "channel": "chip"}])
 
 
