@@ -169,6 +169,9 @@ def test_evaluations_are_reported_and_compared_like_runs(copied, lines, capsys):
     page = html.write(two, run.path.parent / "page.html").read_text()
     assert f"toolkit evaluate {run.path}" in page
     assert "How did training go?" not in page
+    assert "evaluated on new rows: " in page
+    assert outcome(["runs", str(run.path)]) == 0
+    assert "evaluation of text-classification on " in " ".join(capsys.readouterr().out.split())
     assert outcome(["evaluate", str(two.path), "x.csv"]) == 2
 
 
