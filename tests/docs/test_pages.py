@@ -16,6 +16,7 @@ PAGES = sorted(
      ROOT / "benchmarks" / "README.md", ROOT / "tests" / "README.md"]
 )  # fmt: skip
 LINK = re.compile(r"\]\((?![a-z]+:)([^)#\s]*)(?:#([^)\s]+))?\)")
+LONGEST = "choose-settings.md"
 EXECUTED = ("text-classification.md", "imbalanced-data.md", "choose-settings.md")
 
 
@@ -130,8 +131,12 @@ def test_the_gallery_has_each_recipe_with_figures_that_were_measured():
     assert [figure for figure in figures if figure not in measured] == []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", EXECUTED)
+@pytest.mark.parametrize(
+    "name",
+    # A grid search is long, and so is not run at each change.
+    [pytest.param(n, marks=getattr(pytest.mark, "nightly" if n == LONGEST else "slow"))
+     for n in EXECUTED],
+)  # fmt: skip
 def test_the_commands_of_the_page_run(name, tmp_path, tiny_model):
     write_tickets(tmp_path)
     text = (DOCS / name).read_text(encoding="utf-8")

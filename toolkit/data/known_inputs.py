@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 #: A new name where rows are hashed in another way: hashes of both kinds are never equal.
 FILE = "known_inputs.npy"
+MOST = 0.5  # of the test rows, above which their score measures memory
 
 
 @dataclass(frozen=True)

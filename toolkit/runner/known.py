@@ -14,8 +14,6 @@ from toolkit.recipe.schema import Recipe
 from toolkit.runs.predictor import recipe_of
 from toolkit.utils.text import listing
 
-MOST = 0.5  # of the test rows, above which their score would measure memory
-
 
 def note_known(loaded: LoadedData, recipe: Recipe, files: ModelFiles) -> None:
     """Find the rows that the models of a run have seen, and mark those of test as overlapping.
@@ -45,7 +43,7 @@ def note_known(loaded: LoadedData, recipe: Recipe, files: ModelFiles) -> None:
     # Rows that are in this run's own train as well, as some tables have them by chance, say nothing
     # of how the other run was split.
     own = known_inputs.among(loaded.hashes["test"], known_inputs.outside_test(loaded.hashes))
-    if (seen["test"] & ~own).sum() > MOST * (~own).sum():
+    if (seen["test"] & ~own).sum() > known_inputs.MOST * (~own).sum():
         raise DataError(_refusal(loaded.known, len(own), folders))
     loaded.overlapping = loaded.overlapping | seen["test"]
 
