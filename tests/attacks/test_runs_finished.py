@@ -74,13 +74,15 @@ def test_other_rows_and_another_model_are_told_together(small_words, copied, cap
 def test_other_versions_of_packages_are_told(small_words, copied, capsys, status):
     there = record(copied)
     there["status"] = status
-    there["environment"]["packages"] |= {"torch": "1.0", "numpy": "1.1"}
+    there["environment"]["packages"] |= {"torch": "1.0", "numpy": "1.1", "toolkit": "0.1"}
     (copied / "run.json").write_text(json.dumps(there))
     assert outcome(["run", *small_words, "--out", str(copied), "--resume"]) == 2
     said = capsys.readouterr().err
     assert "package torch: is " in said
     assert "but 1.0 in the environment of the run" in said
     assert "pip install numpy==1.1" in said
+    assert "package toolkit: is " in said
+    assert "pip install finetune-toolkit==0.1" in said
     assert record(copied)["status"] == status
 
 

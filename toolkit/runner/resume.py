@@ -26,6 +26,7 @@ from toolkit.runs.writer import RunWriter
 from toolkit.training import checkpoints
 from toolkit.utils import distributed, hardware, locks
 from toolkit.utils.distributed_errors import raise_on_all_ranks
+from toolkit.utils.packages import DISTRIBUTION
 
 REDUCED = ("per_device_train_batch_size", "gradient_accumulation_steps")  # where memory was short
 
@@ -147,8 +148,9 @@ def _differences(path: Path, record: Mapping[str, Any], recipe: Recipe) -> Itera
     now = hardware.packages()
     for name, was in record.get("environment", {}).get("packages", {}).items():
         if now.get(name, was) != was:
-            what = f"is {now[name]} here, but {was} in the environment {where}: "
-            yield Fault(f"package {name}", f"{what}pip install {name}=={was}, or a new run")
+            what = f"is {now[name]} here, but {was} in the environment {where}"
+            index = DISTRIBUTION if name == "toolkit" else name
+            yield Fault(f"package {name}", f"{what}: pip install {index}=={was}, or a new run")
 
 
 def _other_contents(
