@@ -58,7 +58,8 @@ def load_labelled(
     shown = str(spec.source)
     raw = {"test": chosen(one_split(found, split, shown), renamed, shown)}
     raw, more, dropped = load.shaped(raw, plugin, roles)
-    raw, _ = load.check_columns(raw, spec, columns, roles.target, named)
+    told = {"source": shown, "advice": "--column {name}=COLUMN"}
+    raw, _ = load.check_columns(raw, spec, columns, roles.target, named, **told)
     target = roles.required_target
     raw, unusable = load.inspected(raw, plugin)
     usable, skipped = checks.skip_rows(raw, roles.inputs, target, spec.on_missing, unusable)

@@ -203,14 +203,18 @@ def check_columns(
     columns: Mapping[str, tuple[str, Column]],
     target: str | None,
     extra: Mapping[str, str],
+    **told: str,
 ) -> tuple[dict[str, datasets.Dataset], list[str]]:
-    """Return the splits with the columns that are used in the types that are wanted; and notes."""
+    """Return the splits with the columns that are used in the types that are wanted; and notes.
+
+    told: `source` and `advice` of `checks.require_columns`.
+    """
     wanted = {f"options.{option}": name for option, (name, _) in columns.items()}
     by = {"data.group": spec.group, "data.split.group": spec.split.group,
           "data.split.time": spec.split.time}  # fmt: skip
     wanted |= {key: name for key, name in by.items() if name is not None} | dict(extra)
     found = {name: with_paths(rows, wanted.values()) for name, rows in raw.items()}
-    checks.require_columns(found, wanted)
+    checks.require_columns(found, wanted, **told)
     found = valued(found, columns.values())
     require_kinds(found, columns)
     if target is not None and "train" in found:

@@ -185,8 +185,8 @@ def test_evaluations_are_reported_and_compared_like_runs(copied, lines, capsys):
 @pytest.mark.parametrize(
     ("rows", "options", "message"),
     [
-        ("texts,label\na,b\n", [], "there is no column 'text'. Did you mean 'texts'?"),
-        ("text\na\n", [], "there is no column 'label'"),
+        ("texts,label\na,b\n", [], "reads as options.text. Did you mean 'texts'?"),
+        ("text\na\n", [], "Name the right one with --column label=COLUMN"),
         ("text,label\n,bird\n", [], "no row can be used: 1 with empty text"),
         ("text,label\na,bird\n", ["--column", "text=txt"], "has no column 'txt'"),
         ("text,label\na,bird\n", ["--column", "txt=text"], "the model reads no column 'txt'"),
