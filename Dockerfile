@@ -24,10 +24,10 @@ FROM base
 COPY --from=build /opt/venv /opt/venv
 # Whatever user `docker run --user` names may write to the caches; Python asks USER for a name.
 RUN useradd --create-home --home-dir /home/toolkit --uid 10001 toolkit \
-    && chmod 1777 /home/toolkit && install -d -m 1777 /work
+    && chmod 1777 /home/toolkit && install -d -m 1777 /workspace
 ENV PATH=/opt/venv/bin:$PATH HOME=/home/toolkit USER=toolkit PYTHONUNBUFFERED=1
 USER 10001
-WORKDIR /work
+WORKDIR /workspace
 EXPOSE 8000
 # Only of `serve`: a container that trains answers nothing.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=120s CMD ["sh", "-c", \

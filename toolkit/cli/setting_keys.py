@@ -30,8 +30,6 @@ ELSEWHERE = {
     "patience": "training.early_stopping_patience",
     "test_size": "data.split.test",
     "validation_size": "data.split.validation",
-    "text_column": "options.text",
-    "label_column": "options.label",
     "lora_rank": "method.rank",
 }
 #: ... -> the option that stands for it here.
@@ -56,6 +54,8 @@ def advice(option: str) -> str:
         return f" Use {PUSH}."
     if name in OPTIONS:
         return f" Use {OPTIONS[name]}."
+    if name.endswith("_column"):  # options that name columns are called by what these hold
+        return f" Use --set options.{name.removesuffix('_column')}=COLUMN."
     found = [ELSEWHERE[name]] if name in ELSEWHERE else []
     found = found or [key for key in _core_keys() if key.rpartition(".")[2] == name]
     return f" Use --set {found[0]}=VALUE." if found else ""

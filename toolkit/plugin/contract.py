@@ -178,7 +178,7 @@ class Plugin(ExplainHooks, ABC, Generic[OptionsT]):
         Called only if `prepare` adds a column `chunk_of`. Keep the results small: they wait in
         memory for all chunks of a raw row.
         """
-        raise NotImplementedError(
+        raise NotImplementedError(  # no abstract method: asked for by plugins with chunks alone
             f"{type(self).__name__} prepares rows in parts and needs reduce_chunk(outputs, parts)"
         )
 
@@ -196,7 +196,7 @@ class Plugin(ExplainHooks, ABC, Generic[OptionsT]):
             prepared: the same rows as `prepare` returned them; for each row the list of its chunks
                 if they were prepared in chunks.
         """
-        raise NotImplementedError(
+        raise NotImplementedError(  # no abstract method: a plugin that is being written may lack it
             f"{type(self).__name__} needs decode(outputs, rows, prepared): one dict per row"
         )
 

@@ -24,6 +24,7 @@ SPLITS = {
     "validation": "validation (chose the model)",
 }
 FILES = ("model", "predictions.jsonl", "README.md", "run.json", "report.html")
+USUAL = {"runtime": "torch", "dtype": "float32"}  # of an evaluation
 BESIDE = 5  # metrics beside each other at most; more go into another table
 NAMES, CELL = 18, 14  # columns that the names of the rows take at least, and a score's interval
 
@@ -142,7 +143,9 @@ def run_facts(record: Mapping[str, Any]) -> Iterator[str]:
 def _row_facts(record: Mapping[str, Any]) -> Iterator[str]:
     data = record["data"]
     if EVALUATES in record:
-        yield f"evaluated on: {data['source']}"
+        how = record[EVALUATES]
+        odd = [how[key] for key, usual in USUAL.items() if how.get(key, usual) != usual]
+        yield f"evaluated on: {data['source']}" + f" ({listing(odd)})" * bool(odd)
     yield "rows: " + ", ".join(f"{split} {rows:,}" for split, rows in data["rows"].items())
     if data.get("group"):
         yield f"intervals draw {units(record)}"

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from toolkit.data import LoadedData, known_inputs
 from toolkit.data.caches import writing_cache
+from toolkit.data.in_memory import Source
 from toolkit.data.labelled_rows import note_seen
 from toolkit.errors import UserError
 from toolkit.models.auto import loading
@@ -27,7 +28,6 @@ from toolkit.reporting import figures, html
 from toolkit.runner import facts, failures, score
 from toolkit.runner.evaluation_rows import (
     Reading,
-    Source,
     bring_together,
     new_rows,
     reader_of,
@@ -94,7 +94,7 @@ def evaluate(
         ToolkitError: a hook of the plugin fails.
     """
     console, reading = console or Console(quiet=True), reading or Reading()
-    source = rooted(source, Path.cwd())
+    source, how = rooted(source, Path.cwd()), computing or ComputeConfig()
     if run.status != "finished":
         raise UserError(f"{run.path} is {run.status}: only a finished run has a model to evaluate")
     clock = Clock()
@@ -102,11 +102,11 @@ def evaluate(
         quiet_libraries()
         import_libraries()
     with writing_cache():
-        found = _prepared(run, source, reading, computing or ComputeConfig(), baselines, clock)
+        found = _prepared(run, source, reading, how, baselines, clock)
         folder = RunWriter.create(out or fresh(run.path / FOLDER), run.record["recipe"])
         try:
             with blamed(found.plugin):
-                folder.write(**_about(run, found, source, folder.path))
+                folder.write(**_about(run, found, source, folder.path, how))
                 _score_and_report(found, folder, console, baselines)
             folder.finish()
         except BaseException:
@@ -141,7 +141,9 @@ def _prepared(
     return _Evaluation(recipe, plugin, loaded, reader, clock, prepared)
 
 
-def _about(run: Run, found: _Evaluation, source: Source, folder: Path) -> dict[str, Any]:
+def _about(
+    run: Run, found: _Evaluation, source: Source, folder: Path, how: ComputeConfig
+) -> dict[str, Any]:
     """Return what is known before scoring, in the keys of run.json."""
     loaded, record = found.loaded, run.record
     inside = folder.is_relative_to(run.path.resolve())
@@ -155,7 +157,7 @@ def _about(run: Run, found: _Evaluation, source: Source, folder: Path) -> dict[s
     size = int(found.recipe.training.get("per_device_eval_batch_size", 64))
     return {
         **{name: record[name] for name in TAKEN if name in record},
-        EVALUATES: {"run": str(place)},
+        EVALUATES: {"run": str(place), "runtime": how.runtime, "dtype": how.dtype},
         "data": {**facts.data(loaded, source), "rows": {
             "train": record["data"]["rows"]["train"], "test": len(loaded.splits["test"]),
         }},

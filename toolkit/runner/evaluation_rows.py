@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from toolkit.data import ClassLabels, LoadedData, prediction_rows
+from toolkit.data.in_memory import Source
 from toolkit.data.labelled_rows import like_train, load_labelled
 from toolkit.errors import DataError, Fault, UserError
 from toolkit.plugin_types import columns
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from toolkit.plugin import Plugin
     from toolkit.recipe.draft import KeyPath
     from toolkit.recipe.schema import Recipe
-
-Source = str | list[str] | dict[str, str | list[str]]
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,8 @@ class Speed(OpenModel):
 class RunRecord(OpenModel):
     """The whole file; what a run has not come to yet is absent.
 
-    evaluates: of an evaluation, the folder of the run whose model it has scored, from its own.
+    evaluates: of an evaluation, the folder of the run whose model it has scored, from its own, and
+    how that was computed.
     """
 
     model_files: dict[str, str] = {}  # of model/, with their SHA-256
@@ -151,6 +152,8 @@ class RunRecord(OpenModel):
 
     class Evaluates(OpenModel):
         run: str
+        runtime: str = "torch"
+        dtype: str = "float32"
 
     class Headline(OpenModel):
         metric: str

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from toolkit.errors import UserError
 from toolkit.recipe.yaml_text import construct
-from toolkit.runs.folder import Run
+from toolkit.runs.folder import EVALUATES, Run, run_of
 from toolkit.runs.restore import RECIPE, SETTINGS
 from toolkit.runs.seed_folder import SeedRuns
 
@@ -36,15 +37,25 @@ def differing(reference: Run | SeedRuns, other: Run | SeedRuns) -> list[Setting]
 
 def _settings(run: Run | SeedRuns) -> dict[str, Any]:
     record = run.record
+    evaluated = record.get(EVALUATES)
     try:
-        text = record.get(SETTINGS) or (run.path / RECIPE).read_text(encoding="utf-8")
+        begun = Run(run_of(run.path)) if evaluated else run  # an evaluation has its run's recipe
+        text = begun.record.get(SETTINGS) or (begun.path / RECIPE).read_text(encoding="utf-8")
         found = construct(text) if isinstance(text, str) else None
-    except (OSError, ValueError, RecursionError, yaml.YAMLError):  # the scores are there still
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+        yaml.YAMLError,
+        UserError,
+    ):  # the scores are there still
         found = None
     flat = dict(_flat(found)) if isinstance(found, Mapping) else {}
     flat = {key: value for key, value in flat.items() if key.split(".")[0] not in WORDS}
     if isinstance(run, SeedRuns):
         return {key: value for key, value in flat.items() if key != "seed"}
+    if evaluated:
+        flat |= {key: evaluated.get(key) for key in ("runtime", "dtype")}
     flat["rows of train"] = record["data"]["rows"].get("train")
     return flat | {"revision of the model": record["model"]["revision"]}
 

@@ -32,6 +32,7 @@ class TaskPlugin(Plugin[OptionsT]):
         It is called on a copy of the plugin without `data`, `recipe` and `model`, so that what it
         returns can be cached.
         """
+        # No abstract method: a plugin with a `prepare` of its own has no need of it.
         raise NotImplementedError(f"{type(self).__name__} needs encode(rows), or its own prepare")
 
     @abstractmethod

@@ -9,8 +9,8 @@ __version__ = "0.2.0"
 #: Extras that a user may want -> what they are for; those of pyproject.toml but for development.
 EXTRAS = {
     "starter": "a pretrained sentence encoder that needs no Hub",
-    "vision": "image-classification",
-    "tabular": "fraud-detection",
+    "vision": "images: reading and augmentation",
+    "tabular": "tables: features of earlier rows",
     "serve": "toolkit serve",
     "onnx": "toolkit export --to onnx and int8",
     "qlora": "method qlora",

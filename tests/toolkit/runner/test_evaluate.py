@@ -18,8 +18,10 @@ from toolkit.runner.evaluate import evaluate
 from toolkit.runner.prepare import load_rows
 from toolkit.runner.resolve import resolve_recipe
 from toolkit.runs import verify
+from toolkit.runs.compute import ComputeConfig
 from toolkit.runs.folder import Run, read_predictions
 from toolkit.runs.predictor import plugin_of
+from toolkit.runs.settings import differing
 
 
 def own_splits(run):
@@ -171,10 +173,18 @@ def test_evaluations_are_reported_and_compared_like_runs(copied, lines, capsys):
     one = evaluate(run, source_of(lines["test"]), run.path.parent / "elsewhere", baselines=False)
     two = evaluate(run, source_of(lines["test"]), baselines=False)
     assert outcome(["compare", str(one.path), str(two.path)]) == 0
+    three = evaluate(run, source_of(lines["test"]), baselines=False,
+                     computing=ComputeConfig(dtype="float32", devices=("cpu",)))  # fmt: skip
+    assert three.record["evaluates"] == {"run": "../..", "runtime": "torch", "dtype": "float32"}
+    assert differing(one, two) == []
+    other = {**two.record, "evaluates": {**two.record["evaluates"], "runtime": "int8"}}
+    (two.path / "run.json").write_text(json.dumps(other))
+    assert [tuple(each) for each in differing(one, Run(two.path))] == [("runtime", "torch", "int8")]
     assert outcome(["compare", str(run.path), str(two.path)]) == 0
     assert "0 rows changed" in capsys.readouterr().out
     page = html.write(two, run.path.parent / "page.html").read_text()
     assert f"toolkit evaluate {run.path}" in page
+    assert "--runtime torch --dtype float32" in page
     assert "How did training go?" not in page
     assert "evaluated on new rows: " in page
     assert outcome(["runs", str(run.path)]) == 0

@@ -55,7 +55,10 @@ def _again(record: Mapping[str, Any], run: Path) -> str:
     quoted = shlex.quote(printable_line(run))
     if EVALUATES in record:
         source = shlex.quote(printable_line(record["data"]["source"]))
-        return f"toolkit evaluate {shlex.quote(printable_line(run_of(run)))} {source}"
+        how = record[EVALUATES]
+        given = "".join(f" --{key} {shlex.quote(printable_line(how[key]))}"
+                        for key in ("runtime", "dtype") if key in how)  # fmt: skip
+        return f"toolkit evaluate {shlex.quote(printable_line(run_of(run)))} {source}{given}"
     return f"toolkit rerun {quoted}\ntoolkit run {quoted}/recipe.yaml"
 
 
