@@ -214,6 +214,7 @@ def test_the_keys_that_are_completed_are_those_that_are_taken():
     ("option", "said"),
     [
         ("--epochs", "Use --set training.num_train_epochs=VALUE."),
+        ("--image-column", "Use --set options.image=COLUMN."),
         ("--lr", "Use --set training.learning_rate=VALUE."),
         ("--learning-rate", "Use --set training.learning_rate=VALUE."),
         ("--batch_size", "Use --set training.per_device_train_batch_size=VALUE."),
