@@ -23,14 +23,16 @@ class RowWeightsMixin:
         import torch
 
         counted = leave_out_repeated(self.accelerator, batch_samples)
-        here = torch.as_tensor(sum(map(items_of, counted)), dtype=torch.float32, device=device)
-        self.toolkit_items = self.accelerator.gather(here).sum()
+        if len(counted) * self.accelerator.num_processes > 1:
+            here = torch.as_tensor(sum(map(items_of, counted)), dtype=torch.float32, device=device)
+            self.toolkit_items = self.accelerator.gather(here).sum()
         return super()._get_num_items_in_batch(counted, device)  # type: ignore[misc]  # Trainer's
 
     def compute_loss(self: Any, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
         """Return what the Trainer returns, its loss weighed."""
         repeated = isinstance(inputs, dict) and inputs.pop(REPEATED, False)
-        items = items_of(inputs)  # now: the Trainer takes labels out
+        parts = self.current_gradient_accumulation_steps * self.accelerator.num_processes
+        items = items_of(inputs) if parts > 1 else None  # now: the Trainer takes labels out
         found = super().compute_loss(model, inputs, *rest, **named)  # type: ignore[misc]  # Trainer's
         weight = 0.0 if repeated else self._weight(items, named.get("num_items_in_batch"))
         if not model.training or weight is None:

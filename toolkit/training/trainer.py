@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import TrainingError
-from toolkit.evaluation import run_metrics
+from toolkit.evaluation import padding, run_metrics
 from toolkit.evaluation.predicting import predict
 from toolkit.evaluation.scoring import score
 from toolkit.models import methods
@@ -19,6 +19,7 @@ from toolkit.models.method import Method
 from toolkit.plugin import Plugin
 from toolkit.recipe.schema import MethodSpec
 from toolkit.training import checkpoints, memory
+from toolkit.training.loop import LeanLoopMixin
 from toolkit.training.row_weights import RowWeightsMixin
 from toolkit.training.train import unwrap_model
 from toolkit.utils import distributed
@@ -55,6 +56,27 @@ class DecodedEvaluationMixin:
         seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
         size = arguments.train_batch_size * arguments.world_size
         return LengthGroupedBatches(lengths, size, seed, lambda: int(self.state.epoch or 0))
+
+    def get_train_dataloader(self: Any) -> Any:
+        """Return the training batches; padded from arrow where they come out the same."""
+        import datasets
+        from torch.utils.data import DataLoader
+
+        rows, arguments = self.train_dataset, self.args
+        if isinstance(rows, datasets.Dataset):
+            rows = self._remove_unused_columns(rows, "training")
+            collate = padding.table_collator(self.data_collator, rows)
+        if not isinstance(rows, datasets.Dataset) or collate is None:
+            return super().get_train_dataloader()  # type: ignore[misc]  # Trainer, by the mixin
+        loader: Any = DataLoader(
+            padding.ArrowRows(rows),  # type: ignore[arg-type]  # batches are all it is asked for
+            batch_size=self._train_batch_size,
+            sampler=self._get_train_sampler(rows),
+            collate_fn=collate,
+            drop_last=arguments.dataloader_drop_last,
+            pin_memory=arguments.dataloader_pin_memory,
+        )
+        return self.accelerator.prepare(loader)
 
     def create_optimizer(self: Any, model: Any = None) -> Any:
         """Make the optimizer, and give parameters the learning rates that the method wants."""
@@ -184,7 +206,9 @@ def build_trainer(
     import transformers
 
     base = base or plugin.Trainer or transformers.Trainer
-    cls = type(f"Scored{base.__name__}", (DecodedEvaluationMixin, RowWeightsMixin, base), {})
+    cls = type(
+        f"Scored{base.__name__}", (DecodedEvaluationMixin, LeanLoopMixin, RowWeightsMixin, base), {}
+    )
     with warnings.catch_warnings():
         if parts.get("compute_loss_func"):  # it does the smoothing itself
             warnings.filterwarnings("ignore", "Label smoothing is not compatible")

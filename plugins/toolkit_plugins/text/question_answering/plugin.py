@@ -33,7 +33,7 @@ from toolkit_plugins.text.question_answering import (
 )
 from toolkit_plugins.text.question_answering.answers import Layout
 from toolkit_plugins.text.question_answering.options import AnswerOptions
-from toolkit_plugins.text.question_answering.windows import Windows, collate
+from toolkit_plugins.text.question_answering.windows import Collator, Windows
 
 if TYPE_CHECKING:
     from toolkit.recipe.schema import SplitSpec
@@ -128,11 +128,12 @@ class QuestionAnswering(Plugin[AnswerOptions]):
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
         """Return what pads windows on the right, whatever the padding side of the tokenizer."""
         from toolkit.evaluation.batches import padding_step
+        from toolkit.evaluation.padding import Padding
 
         tokenizer = self.processor
         padding = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0,
                    "token_type_ids": tokenizer.pad_token_type_id}  # fmt: skip
-        return partial(collate, padding=padding, step=padding_step())
+        return Collator(Padding(padding, padding_step()))
 
     def loss(self) -> Callable[..., Any]:
         """Return the cross-entropy of start and end among the tokens that may be either."""

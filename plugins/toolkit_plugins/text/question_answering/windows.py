@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.evaluation.padding import Padding
 from toolkit_plugins.text.question_answering.answers import Place
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -142,20 +143,21 @@ def _label(
     return first, last
 
 
-def collate(rows: Sequence[Mapping[str, Any]], padding: Mapping[str, int], step: int) -> Any:
-    """Return a batch: lists of tokens padded on their right, all else stacked.
+@dataclass(frozen=True)
+class Collator:
+    """Makes batches: lists of tokens padded on their right, all else stacked."""
 
-    Args:
-        padding: name -> filler. step: the width is a multiple of it.
-    """
-    import torch
+    padding: Padding
 
-    batch = {}
-    for name in rows[0]:
-        values = [row[name] for row in rows]
-        if name in padding:
-            width = -(-max(map(len, values)) // step) * step
-            filler = padding[name]
-            values = [[*value, *[filler] * (width - len(value))] for value in values]
-        batch[name] = torch.tensor(values)
-    return batch
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return a batch of rows."""
+        import torch
+
+        fillers, step, batch = self.padding.fillers, self.padding.step, {}
+        for name in rows[0]:
+            values = [row[name] for row in rows]
+            if name in fillers:
+                width = -(-max(map(len, values)) // step) * step
+                values = [[*value, *[fillers[name]] * (width - len(value))] for value in values]
+            batch[name] = torch.tensor(values)
+        return batch

@@ -10,7 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toolkit_plugins.text.question_answering import spans
 from toolkit_plugins.text.question_answering.answers import Place
-from toolkit_plugins.text.question_answering.windows import IGNORED, Windows, collate
+from toolkit_plugins.text.question_answering.windows import IGNORED, Collator, Windows
+
+from toolkit.evaluation.padding import Padding
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +162,7 @@ def test_the_loss_does_not_hang_on_padding_nor_on_how_a_batch_is_cut():
 def test_a_batch_is_padded_on_its_right():
     rows = [{"input_ids": [5, 6], "attention_mask": [1, 1], "labels": [1] * 5, "feature": 3},
             {"input_ids": [7], "attention_mask": [1], "labels": [2] * 5, "feature": 4}]  # fmt: skip
-    batch = collate(rows, {"input_ids": 9, "attention_mask": 0}, step=4)
+    batch = Collator(Padding({"input_ids": 9, "attention_mask": 0}, step=4))(rows)
     assert batch["input_ids"].tolist() == [[5, 6, 9, 9], [7, 9, 9, 9]]
     assert batch["attention_mask"].tolist() == [[1, 1, 0, 0], [1, 0, 0, 0]]
     assert batch["labels"].shape == (2, 5)
