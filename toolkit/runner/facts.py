@@ -13,6 +13,7 @@ from toolkit.runner.join import lone_process_note
 from toolkit.runner.prepare import Job
 from toolkit.runner.resolve import headline
 from toolkit.runs.saved_model import digests
+from toolkit.training import batching
 from toolkit.training.train import Trained
 from toolkit.utils import distributed, hardware
 
@@ -94,6 +95,7 @@ def devices(job: Job) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "batch": {
             "per_device": rows,
+            "max_tokens": job.recipe.training.get(batching.TOKENS),
             "accumulated": times,
             "rows_per_step": rows * times * distributed.size(),
             "reduced": job.reductions,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from toolkit.errors import BatchSizeError, Interrupted
+from toolkit.errors import BatchSizeError, Fault, Interrupted, RecipeError
 from toolkit.evaluation.batches import PRIVATE, batch_maker, collator, default_collator, records
 from toolkit.models import adapters, methods
 from toolkit.models.method import Method, MethodContext
@@ -19,7 +19,7 @@ from toolkit.runner.prepare import Job
 from toolkit.runner.resolve import headline
 from toolkit.runs.predictor import load_predictor
 from toolkit.runs.writer import RunWriter
-from toolkit.training import checkpoints, log_history, tracking
+from toolkit.training import batching, checkpoints, log_history, tracking
 from toolkit.training.arguments import early_stopping, honours_item_count
 from toolkit.training.cpu import cheap_dropout
 from toolkit.training.train import Trained, train, trained_model
@@ -142,6 +142,9 @@ def make_trainer(job: Job, folder: RunWriter, *own: TrainerCallback, after: int 
         "callbacks": [*own, *early_stopping(recipe), *method.callbacks()],
     }
     made: Any = plugin.trainer(**parts) or build_trainer(plugin, **parts)
+    if recipe.training.get(batching.TOKENS) != getattr(made, "toolkit_tokens", None):
+        what = f"is not for {type(made).__name__} or these settings: use {batching.SIZE} and "
+        raise RecipeError(Fault(f"training.{batching.TOKENS}", what + batching.TIMES))
     tracking.redirect_tensorboard(made, folder.path, after)
     made.toolkit_inputs = prepared["validation"]  # whatever the plugin has given to its Trainer
     return made

@@ -23,12 +23,12 @@ from toolkit.runner.resolve import resolve_recipe
 from toolkit.runs.folder import Run, last_unfinished, readable
 from toolkit.runs.restore import RECIPE, SETTINGS
 from toolkit.runs.writer import RunWriter
-from toolkit.training import checkpoints
+from toolkit.training import batching, checkpoints
 from toolkit.utils import distributed, hardware, locks
 from toolkit.utils.distributed_errors import raise_on_all_ranks
 from toolkit.utils.packages import DISTRIBUTION
 
-REDUCED = ("per_device_train_batch_size", "gradient_accumulation_steps")  # where memory was short
+REDUCED = (batching.SIZE, batching.TIMES, batching.TOKENS)  # where memory was short
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,15 @@ import math
 import typing
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from toolkit.errors import Fault, RecipeError
 from toolkit.evaluation.predicting import evaluating
 from toolkit.plugin import Plugin
 from toolkit.recipe.schema import Recipe
-from toolkit.training import best, tracking
+from toolkit.training import batching, best, tracking
 from toolkit.training.reserved import EARLY_STOPPING, RESERVED
+from toolkit.utils import distributed
 from toolkit.utils.hardware import bf16_supported
 from toolkit.utils.text import listing, nearest
 
@@ -25,10 +26,12 @@ if TYPE_CHECKING:
 
 CHECKPOINTING = "activation_checkpointing"
 COUNTS = ("per_device_train_batch_size", "per_device_eval_batch_size", "save_total_limit",
-          "gradient_accumulation_steps", "early_stopping_patience")  # fmt: skip
+          "gradient_accumulation_steps", "early_stopping_patience", *batching.KEYS)  # fmt: skip
 NOT_BELOW_ZERO = ("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm",
                   "label_smoothing_factor", "dataloader_num_workers")  # fmt: skip
 ABOVE_ZERO = ("num_train_epochs", "logging_steps", "eval_steps", "save_steps")
+#: Keys that are no field of TrainingArguments: their types.
+OWN = EARLY_STOPPING | batching.KEYS
 #: The least value of a setting.
 LEAST = dict.fromkeys(COUNTS, 1) | dict.fromkeys(NOT_BELOW_ZERO, 0)
 
@@ -51,13 +54,13 @@ def checked_settings(
     """
     from pydantic import TypeAdapter, ValidationError
 
-    known: dict[str, Mapping[str, Any]] = {name: {} for name in EARLY_STOPPING}
+    known: dict[str, Mapping[str, Any]] = {name: {} for name in OWN}
     known |= {f.name: f.metadata for f in dataclasses.fields(arguments) if f.init}
     try:
         hints = typing.get_type_hints(arguments)
     except (NameError, TypeError):  # a third-party class: its own checks decide
         hints = {}
-    hints |= EARLY_STOPPING
+    hints |= OWN | {batching.SIZE: int | Literal["auto"]}
     values, faults = {}, []
     for name, value in settings.items():
         wrong = RESERVED.get(name, "")
@@ -143,7 +146,10 @@ def training_arguments(
     if faults := faults + best.faults(given, directions):
         raise RecipeError(faults)
     unset = [name for name in (best.METRIC, best.MORE) if given.get(name) is None]
-    own = {n: value for n, value in given.items() if n not in EARLY_STOPPING and n not in unset}
+    batches, faults = batching.batch_settings(given, distributed.size())
+    if faults:
+        raise RecipeError(faults)
+    own = {n: v for n, v in given.items() if n not in OWN and n not in unset} | batches
     known = {field.name for field in dataclasses.fields(cls)}
     if own.get("report_to", "") is None:
         own["report_to"] = "none"
@@ -186,7 +192,6 @@ def _defaults(
     import torch
 
     return {
-        "per_device_train_batch_size": 32,
         "per_device_eval_batch_size": 64,
         "warmup_steps": 0.1,
         "logging_steps": 0.02,  # of all steps
@@ -199,6 +204,7 @@ def _defaults(
         # Said outright: without it transformers refuses bf16 where there is no GPU.
         "use_cpu": not torch.accelerator.is_available(),
         "dataloader_pin_memory": torch.cuda.is_available(),
+        "accelerator_config": {"non_blocking": torch.cuda.is_available()},  # copies, while it works
         "disable_tqdm": True,
         "report_to": tracking.default_tracker(),
         **best.defaults(own, directions),

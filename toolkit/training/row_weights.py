@@ -22,7 +22,8 @@ class RowWeightsMixin:
     def _get_num_items_in_batch(self: Any, batch_samples: list[Any], device: Any) -> Any:
         import torch
 
-        counted = leave_out_repeated(self.accelerator, batch_samples)
+        counted = in_passes(leave_out_repeated(self.accelerator, batch_samples))
+        batch_samples[:] = in_passes(batch_samples)
         if len(counted) * self.accelerator.num_processes > 1:
             here = torch.as_tensor(sum(map(items_of, counted)), dtype=torch.float32, device=device)
             self.toolkit_items = self.accelerator.gather(here).sum()
@@ -63,6 +64,11 @@ def items_of(batch: Any) -> Any:
     return next((len(part) for part in parts if hasattr(part, "__len__")), 1)
 
 
+def in_passes(batches: list[Any]) -> list[Any]:
+    """Return the batches of a step with those that are divided into passes as the passes."""
+    return [part for batch in batches for part in (batch if isinstance(batch, list) else [batch])]
+
+
 def leave_out_repeated(accelerator: Any, batches: list[Any]) -> list[Any]:
     """Shorten the last batch of an epoch by the rows that only fill it up, in place.
 
@@ -78,12 +84,25 @@ def leave_out_repeated(accelerator: Any, batches: list[Any]) -> list[Any]:
     dealt = isinstance(shard, BatchSamplerShard) and shard.even_batches and not shard.split_batches
     if not (batches and dealt and state.end_of_dataloader and state.remainder > 0):
         return batches
-    last, size = batches[-1], shard.batch_size
-    if not isinstance(last, Mapping) or any(
-        not hasattr(value, "__len__") or len(value) != size for value in last.values()
-    ):
+    size = shard.batch_size
+    passes = in_passes(batches[-1:])
+    counts = [_rows(one) for one in passes]
+    known = [count for count in counts if count is not None]
+    if len(known) < len(counts) or sum(known) != size:
         return batches
     here = min(max(state.remainder - shard.process_index * size, 0), size)
-    cut = {name: value[:here] for name, value in last.items()}
-    batches[-1] = cut if here else {**{n: v[:1] for n, v in last.items()}, REPEATED: True}
-    return [*batches[:-1], cut]
+    ends = [max(min(here - sum(known[:place]), rows), 0) for place, rows in enumerate(known)]
+    kept = [_first(one, end) for one, end in zip(passes, ends, strict=True) if end]
+    batches[-1:] = [kept] if kept else [{**_first(passes[0], 1), REPEATED: True}]
+    return [*batches[:-1], kept or _first(passes[0], 0)]
+
+
+def _rows(batch: Any) -> int | None:
+    """Return how many rows a batch has, of which each value has one for each; None otherwise."""
+    values: list[Any] = list(batch.values()) if isinstance(batch, Mapping) else [None]
+    counts = {len(value) if hasattr(value, "__len__") else None for value in values}
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _first(batch: Mapping[str, Any], rows: int) -> dict[str, Any]:
+    return {name: value[:rows] for name, value in batch.items()}

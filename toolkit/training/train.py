@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import TrainingError
@@ -70,7 +71,8 @@ def train(
         result = trainer.train(resume_from_checkpoint=str(start.path) if start.path else None)
     except (RuntimeError, MemoryError) as error:
         if memory.is_out(error):
-            raise memory.too_large(trainer.args, error) from None
+            too_large = getattr(trainer, "too_large", None)
+            raise (too_large or partial(memory.too_large, trainer.args))(error) from None
         raise
     loss = float(result.training_loss)
     if loss != loss:

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import TrainingError
+import numpy as np
+
+from toolkit.errors import BatchSizeError, TrainingError
 from toolkit.evaluation import padding, run_metrics
 from toolkit.evaluation.predicting import predict
 from toolkit.evaluation.scoring import score
@@ -18,7 +20,7 @@ from toolkit.models import methods
 from toolkit.models.method import Method
 from toolkit.plugin import Plugin
 from toolkit.recipe.schema import MethodSpec
-from toolkit.training import checkpoints, memory
+from toolkit.training import batching, checkpoints, memory
 from toolkit.training.loop import LeanLoopMixin
 from toolkit.training.row_weights import RowWeightsMixin
 from toolkit.training.train import unwrap_model
@@ -43,6 +45,8 @@ class DecodedEvaluationMixin:
     toolkit_model: Any  # as it was handed over
     toolkit_method: Method
     toolkit_eval_seconds: float = 0.0
+    toolkit_auto: bool = False  # how many rows a pass has is left to the toolkit
+    toolkit_tokens: int | None = None  # of a pass, at most
 
     def _get_train_sampler(self: Any, train_dataset: Any = None) -> Any:
         # Not the one passed: that has lost the columns that the model does not take.
@@ -52,31 +56,52 @@ class DecodedEvaluationMixin:
             return super()._get_train_sampler(train_dataset)  # type: ignore[misc]  # Trainer's
         from toolkit.training.sampler import LengthGroupedBatches
 
-        lengths = rows.with_format("numpy")[arguments.length_column_name][:]
         seed = arguments.seed if arguments.data_seed is None else arguments.data_seed
         size = arguments.train_batch_size * arguments.world_size
-        return LengthGroupedBatches(lengths, size, seed, lambda: int(self.state.epoch or 0))
+        return LengthGroupedBatches(self._lengths(), size, seed, lambda: int(self.state.epoch or 0))
 
     def get_train_dataloader(self: Any) -> Any:
         """Return the training batches; padded from arrow where they come out the same."""
         import datasets
         from torch.utils.data import DataLoader
 
-        rows, arguments = self.train_dataset, self.args
-        if isinstance(rows, datasets.Dataset):
+        tables = None
+        if isinstance(rows := self.train_dataset, datasets.Dataset):
             rows = self._remove_unused_columns(rows, "training")
-            collate = padding.table_collator(self.data_collator, rows)
-        if not isinstance(rows, datasets.Dataset) or collate is None:
+            tables = padding.table_collator(self.data_collator, rows)
+        if tables is None and self.toolkit_tokens is None:
             return super().get_train_dataloader()  # type: ignore[misc]  # Trainer, by the mixin
+        sampler, collate = self._get_train_sampler(rows), tables or self.data_collator
+        if tables is not None:
+            rows = padding.ArrowRows(rows)
+        if self.toolkit_tokens is not None:
+            rows = batching.Passes(rows, self._lengths(), self.toolkit_tokens)
+            collate = batching.each(collate)
         loader: Any = DataLoader(
-            padding.ArrowRows(rows),  # type: ignore[arg-type]  # batches are all it is asked for
+            rows,
             batch_size=self._train_batch_size,
-            sampler=self._get_train_sampler(rows),
+            sampler=sampler,
             collate_fn=collate,
-            drop_last=arguments.dataloader_drop_last,
-            pin_memory=arguments.dataloader_pin_memory,
+            drop_last=self.args.dataloader_drop_last,
+            pin_memory=self.args.dataloader_pin_memory,
         )
         return self.accelerator.prepare(loader)
+
+    def _lengths(self: Any) -> Any:
+        """Return the tokens of each training row; 1 where rows have no length."""
+        rows, name = self.train_dataset, self.args.length_column_name
+        if name not in getattr(rows, "column_names", ()):
+            return np.ones(len(rows), np.int64)
+        return rows.with_format("numpy")[name][:]
+
+    def too_large(self: Any, error: BaseException) -> BatchSizeError:
+        """Return the error for a step that did not fit into memory, with what to try instead."""
+        if not self.toolkit_auto:
+            return memory.too_large(self.args, error)
+        longest = int(self._lengths().max())
+        return memory.too_many_tokens(
+            self.args.train_batch_size, longest, self.toolkit_tokens, error
+        )
 
     def create_optimizer(self: Any, model: Any = None) -> Any:
         """Make the optimizer, and give parameters the learning rates that the method wants."""
@@ -214,6 +239,10 @@ def build_trainer(
             warnings.filterwarnings("ignore", "Label smoothing is not compatible")
         trainer = cls(**parts)
     trainer.toolkit_plugin = plugin
+    training = plugin.recipe.training if plugin.recipe else {}
+    # transformers' own loop takes a batch in one pass.
+    trainer.toolkit_auto = batching.is_auto(training) and trainer.lean()
+    trainer.toolkit_tokens = training.get(batching.TOKENS) if trainer.lean() else None
     trainer.toolkit_method = methods.method_for(
         plugin.recipe.method if plugin.recipe else MethodSpec()
     )

@@ -350,6 +350,21 @@ def test_a_step_out_of_memory_is_done_in_smaller_parts(tmp_path, command, greedy
     assert lines(tmp_path / "short") == lines(tmp_path / "again")
 
 
+@pytest.mark.slow
+@linux_only
+def test_rows_of_a_step_that_do_not_fit_are_divided_by_tokens(tmp_path, command, greedy):
+    asked = {"per_device_train_batch_size": "auto", "rows_per_step": 12}
+    done = execute([*TOOLKIT, *command(tmp_path / "out", "--set", "scenario=greedy", **asked)],
+                   **greedy(200))  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    batch = record(tmp_path / "out")["devices"]["batch"]
+    assert (batch["per_device"], batch["accumulated"], batch["rows_per_step"]) == (12, 1, 12)
+    first, *_, last = batch["reduced"]
+    assert (first["from"], last["to"]) == (first["to"] * 2, batch["max_tokens"])
+    assert f"out of memory with {first['from']} tokens at a time" in done.stdout
+    assert f"max_tokens_per_batch: {last['to']}" in (tmp_path / "out" / "recipe.yaml").read_text()
+
+
 @linux_only
 @pytest.mark.slow
 def test_one_row_that_does_not_fit_fails_with_advice(tmp_path, command, greedy):
