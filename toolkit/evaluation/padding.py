@@ -38,7 +38,8 @@ class Padding:
 
         batch, placed = {}, _Places(self)
         for name in table.column_names:
-            column = table.column(name).combine_chunks()
+            column = table.column(name)
+            column = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
             values = (
                 placed.fill(column, self.fillers[name])
                 if name in self.fillers
