@@ -16,7 +16,7 @@ from toolkit.evaluation.predicting import evaluating
 from toolkit.plugin import Plugin
 from toolkit.recipe.schema import Recipe
 from toolkit.training import best, tracking
-from toolkit.training.reserved import EARLY_STOPPING, RESERVED
+from toolkit.training.reserved import EARLY_STOPPING, OWN, RESERVED
 from toolkit.utils.hardware import bf16_supported
 from toolkit.utils.text import listing, nearest
 
@@ -46,18 +46,18 @@ def checked_settings(
     """Return the `training:` block with typed values, and what is wrong with it.
 
     Args:
-        arguments: the dataclass whose fields are allowed, besides the early-stopping ones.
+        arguments: the dataclass whose fields are allowed, besides the toolkit's own.
         where: key path -> place, for the faults.
     """
     from pydantic import TypeAdapter, ValidationError
 
-    known: dict[str, Mapping[str, Any]] = {name: {} for name in EARLY_STOPPING}
+    known: dict[str, Mapping[str, Any]] = {name: {} for name in OWN}
     known |= {f.name: f.metadata for f in dataclasses.fields(arguments) if f.init}
     try:
         hints = typing.get_type_hints(arguments)
     except (NameError, TypeError):  # a third-party class: its own checks decide
         hints = {}
-    hints |= EARLY_STOPPING
+    hints |= OWN
     values, faults = {}, []
     for name, value in settings.items():
         wrong = RESERVED.get(name, "")
@@ -143,7 +143,7 @@ def training_arguments(
     if faults := faults + best.faults(given, directions):
         raise RecipeError(faults)
     unset = [name for name in (best.METRIC, best.MORE) if given.get(name) is None]
-    own = {n: value for n, value in given.items() if n not in EARLY_STOPPING and n not in unset}
+    own = {n: value for n, value in given.items() if n not in OWN and n not in unset}
     known = {field.name for field in dataclasses.fields(cls)}
     if own.get("report_to", "") is None:
         own["report_to"] = "none"
