@@ -72,8 +72,9 @@ is a key: `learning_rate`, `num_train_epochs`, `per_device_train_batch_size`,
 `gradient_accumulation_steps` (gradient accumulation), `warmup_steps`, `weight_decay`,
 `lr_scheduler_type`, `label_smoothing_factor`, `bf16` and `fp16` (mixed precision), and so on. These
 keys come in addition: `early_stopping_patience` (validations without improvement),
-`early_stopping_threshold`, and `step` (`auto`, `eager`, `captured` or `compiled`: how steps run,
-[speed.md](speed.md)). Where the folder goes, the seed and what is pushed are not set here.
+`early_stopping_threshold`, and `step` (`auto`, `eager`, `captured`, `compiled` or `unpadded`: how
+steps run, [speed.md](speed.md)). Where the folder goes, the seed and what is pushed are not set
+here.
 """
 METHOD = """
 ## `method`: settings of fine-tuning methods

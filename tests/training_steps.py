@@ -47,7 +47,7 @@ def batch(length, rows=ROWS, per_token=False, seed=0):
 def trained(way, batches, parts=1):
     """Take a step for each `parts` batches, as a training loop does; return losses and weights."""
     trainer, losses = way.trainer, []
-    optimizer = torch.optim.AdamW(trainer.model.parameters(), 1e-2)
+    optimizer = torch.optim.SGD(trainer.model.parameters(), 0.1, momentum=0.9, weight_decay=0.1)
     for start in range(0, len(batches), parts):
         step = batches[start : start + parts]
         trainer.toolkit_items = torch.as_tensor(sum(map(items_of, step)), dtype=torch.float32)
@@ -80,3 +80,26 @@ def alike(one, other, **tolerance):
 
 
 CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+SIZES = {"vocab_size": 50, "max_position_embeddings": 64, "pad_token_id": 0, "num_labels": 3}
+WIDE = {**SIZES, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2,
+        "intermediate_size": 32, "hidden_dropout_prob": 0.0,
+        "attention_probs_dropout_prob": 0.0}  # fmt: skip
+MODERN = {**SIZES, "hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2,
+          "intermediate_size": 32, "local_attention": 8, "global_attn_every_n_layers": 2,
+          "bos_token_id": 1, "eos_token_id": 2, "cls_token_id": 1, "sep_token_id": 2}  # fmt: skip
+DISTIL = {**SIZES, "dim": 16, "n_layers": 3, "n_heads": 2, "hidden_dim": 32, "dropout": 0.0,
+          "attention_dropout": 0.0, "seq_classif_dropout": 0.0}  # fmt: skip
+ENCODERS = {
+    "BERT": (transformers.BertForSequenceClassification, transformers.BertConfig(**WIDE)),
+    "RoBERTa": (transformers.RobertaForSequenceClassification,
+                transformers.RobertaConfig(**WIDE | {"max_position_embeddings": 70})),
+    "ELECTRA": (transformers.ElectraForSequenceClassification,
+                transformers.ElectraConfig(**WIDE, embedding_size=16)),
+    "DistilBERT": (transformers.DistilBertForSequenceClassification,
+                   transformers.DistilBertConfig(**DISTIL)),
+    "ModernBERT": (transformers.ModernBertForSequenceClassification,
+                   transformers.ModernBertConfig(**MODERN)),
+    "tokens": (transformers.BertForTokenClassification, transformers.BertConfig(**WIDE)),
+    "tokens, rotary": (transformers.ModernBertForTokenClassification,
+                       transformers.ModernBertConfig(**MODERN)),
+}  # fmt: skip

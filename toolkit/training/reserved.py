@@ -13,6 +13,7 @@ class Step(enum.StrEnum):
     EAGER = "eager"
     CAPTURED = "captured"
     COMPILED = "compiled"
+    UNPADDED = "unpadded"
 
 
 EARLY_STOPPING = {"early_stopping_patience": int, "early_stopping_threshold": float}

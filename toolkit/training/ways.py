@@ -1,4 +1,4 @@
-"""Which way the steps of a run are taken: plainly, captured as CUDA graphs, or compiled."""
+"""How a run's steps are taken: plainly, captured as CUDA graphs, compiled, or without padding."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ FEWEST = 200  # steps for which capturing pays: a graph costs about 5 plain step
 COMPILING = 120.0  # seconds, for a step and for the check of it
 PAYS = 20  # times what compiling costs, at least, is what is left of a run
 GAIN = 1.05  # below, the plainer way is kept
+PADDED = 0.1  # of the tokens; below, taking them out is not tried
 WAIT = 20  # batches until one that a graph can hold
 TIMED = 5  # steps on trial
 
@@ -51,8 +52,9 @@ def chosen(trainer: Any, model: Any, steps: int, recorded: Mapping[str, Any] | N
             another way, whose rounding differs.
     """
     settings = getattr(getattr(trainer.toolkit_plugin, "recipe", None), "training", {})
-    asked = str((recorded or {}).get("name") or settings.get("step") or "auto")
-    note = (recorded or {}).get("note")
+    recorded = recorded or {}
+    before = "unpadded" if recorded.get("unpadded") else recorded.get("name")
+    asked, note = str(before or settings.get("step") or "auto"), recorded.get("note")
     if asked == "eager" or (asked == "auto" and trainer.args.device.type != "cuda"):
         return Way(trainer, model, note)
     if trainer.args.torch_compile:
@@ -69,9 +71,10 @@ def chosen(trainer: Any, model: Any, steps: int, recorded: Mapping[str, Any] | N
 def _way(name: str, trainer: Any, model: Any, note: str | None, steps: int) -> Way:
     from toolkit.training.captured import Captured
     from toolkit.training.compiled import Compiled
+    from toolkit.training.unpadded import Unpadded
 
-    if name == "compiled":
-        return Compiled(trainer, model, note)
+    if name in ("compiled", "unpadded"):
+        return (Compiled if name == "compiled" else Unpadded)(trainer, model, note)
     captured = Captured(trainer, model, note)
     return captured if name == "captured" else Measured(captured, steps)
 
@@ -84,6 +87,7 @@ def obstacle(trainer: Any, model: Any, asked: str) -> str:
             as what its Python code does besides would happen once.
     """
     devices = {parameter.device for parameter in model.parameters()}
+    kinds = {device.type for device in devices}
     own = _own_step(type(trainer))
     reasons = {
         "several processes train together": trainer.accelerator.num_processes > 1,
@@ -91,7 +95,7 @@ def obstacle(trainer: Any, model: Any, asked: str) -> str:
         "the model is on several devices": len(devices) > 1,
         "fp16 scales its losses": trainer.accelerator.scaler is not None,
         "activations are computed again": getattr(model, "is_activation_checkpointing", False),
-        "capturing needs a CUDA GPU": asked == "captured" and {d.type for d in devices} != {"cuda"},
+        f"{asked} needs a CUDA GPU": asked in ("captured", "unpadded") and kinds != {"cuda"},
         f"{own} takes steps of its own": bool(own) and asked == "auto",
     }
     return next((reason for reason, holds in reasons.items() if holds), "")
@@ -104,6 +108,11 @@ def _own_step(trainer: type) -> str:
         if changes and cls.__module__.partition(".")[0] not in ("transformers", "toolkit"):
             return cls.__name__
     return ""
+
+
+def label(way: Way) -> str:
+    """Return the setting that asks for a way, or for what became of it."""
+    return "unpadded" if way.unpadded else way.name
 
 
 class Measured(Way):
@@ -130,23 +139,27 @@ class Measured(Way):
             self.captured = None  # with its memory, where it is not what was found
         loss = self.found.forward_backward(inputs, num_items)
         self.name, self.note = self.found.name, self.found.note
+        self.unpadded = self.found.unpadded
         return loss
 
     def _find(self, captured: Captured | None, inputs: Inputs, num_items: Any) -> Way:
         from toolkit.training.compiled import Compiled
+        from toolkit.training.unpadded import Unpadded, fits, padding_share
 
         ways: dict[str, Way] = {"eager": Way(self.trainer, self.model)}
         if captured is not None:
             ways["captured"] = captured
+        if fits(self.model) and padding_share(self.trainer) > PADDED:
+            ways["unpadded"] = Unpadded(self.trainer, self.model)
         seconds = {name: self._seconds(way, inputs, num_items) for name, way in ways.items()}
         if worth_compiling(min(seconds.values()), self.batches):
             ways["compiled"] = Compiled(self.trainer, self.model)
             seconds["compiled"] = self._seconds(ways["compiled"], inputs, num_items)
-        kept = {name: seconds[name] for name, way in ways.items() if way.name == name}
+        kept = {name: seconds[name] for name, way in ways.items() if label(way) == name}
         found = ways[fastest(kept)]
         times = ", ".join(f"{name} {1000 * value:.1f} ms" for name, value in kept.items())
         failed = [way.note for way in ways.values() if way.note]
-        found.note = "; ".join([f"{found.name} steps, by the time of a batch: {times}", *failed])
+        found.note = "; ".join([f"{label(found)} steps, by the time of a batch: {times}", *failed])
         return found
 
     def _seconds(self, way: Way, inputs: Inputs, num_items: Any) -> float:

@@ -11,8 +11,8 @@ from training_steps import ROWS, Weighed
 def trainer_of(tmp_path):
     def make(model, **settings):
         arguments = transformers.TrainingArguments(
-            output_dir=str(tmp_path), use_cpu=True, per_device_train_batch_size=ROWS,
-            report_to="none", disable_tqdm=True, **settings,
+            output_dir=str(tmp_path), per_device_train_batch_size=ROWS, report_to="none",
+            disable_tqdm=True, **{"use_cpu": True, **settings},
         )  # fmt: skip
         made = Weighed(model=model, args=arguments)
         made.current_gradient_accumulation_steps = arguments.gradient_accumulation_steps
