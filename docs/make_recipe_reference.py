@@ -70,12 +70,14 @@ Every field of transformers'
 [TrainingArguments](https://huggingface.co/docs/transformers/main_classes/trainer#transformers.TrainingArguments)
 is a key: `learning_rate`, `num_train_epochs`, `per_device_train_batch_size`,
 `gradient_accumulation_steps` (gradient accumulation), `warmup_steps`, `weight_decay`,
-`lr_scheduler_type`, `label_smoothing_factor`, `bf16` and `fp16` (mixed precision), and so on. Four
+`lr_scheduler_type`, `label_smoothing_factor`, `bf16` and `fp16` (mixed precision), and so on. These
 keys come in addition: `early_stopping_patience` (validations without improvement),
 `early_stopping_threshold`, `rows_per_step` (rows of an optimizer step over all processes; the
-accumulation follows from it) and `max_tokens_per_batch` (of a forward pass; the rows of a step are
-divided). `per_device_train_batch_size: auto`, the default, takes a step's rows in one pass, or as
-many as fit into memory. Where the folder goes, the seed and what is pushed are not set here.
+accumulation follows from it), `max_tokens_per_batch` (of a forward pass; the rows of a step are
+divided) and `step` (`auto`, `eager`, `captured`, `compiled` or `unpadded`: how steps run,
+[speed.md](speed.md)). `per_device_train_batch_size: auto`, the default, takes a step's rows in one
+pass, or as many as fit into memory. Where the folder goes, the seed and what is pushed are not set
+here.
 """
 METHOD = """
 ## `method`: settings of fine-tuning methods

@@ -212,6 +212,9 @@ VALUES = [
           "eval_strategy: \"no\"}", "training.early_stopping_patience", "validation"),
     added("an optimizer that is none", "training: {optim: adamw_quick}", "r.yaml:4 training.optim",
           "Known:"),
+    added("a way of steps with a typo", "training: {step: capturd}", "r.yaml:4 training.step",
+          "Did you mean 'captured'"),
+    added("steps that are a number", "training: {step: 3}", "r.yaml:4 training.step"),
 ]  # fmt: skip
 
 # What a stranger's recipe must not do: write elsewhere, publish, run code, carry secrets.

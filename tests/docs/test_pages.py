@@ -80,13 +80,13 @@ def settings():
     """All keys that a recipe may have."""
     import transformers
 
-    from toolkit.training.arguments import EARLY_STOPPING
+    from toolkit.training.reserved import OWN
 
     fields = [field.name for field in dataclasses.fields(transformers.TrainingArguments)]
     reference = (DOCS / "recipe-reference.md").read_text(encoding="utf-8")
     keys = re.findall(r"^\| `([\w.]+)` \|", reference, re.M)
     assert len(keys) > 80
-    return {*keys, *(f"training.{name}" for name in (*fields, *EARLY_STOPPING))}
+    return {*keys, *(f"training.{name}" for name in (*fields, *OWN))}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=named)

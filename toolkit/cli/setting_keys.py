@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.shell_completion import CompletionItem
 
-from toolkit.training.reserved import EARLY_STOPPING, PUBLISHING, RESERVED
+from toolkit.training.reserved import OWN, PUBLISHING, RESERVED
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -97,7 +97,7 @@ def _fields(block: str, model: type[BaseModel]) -> Iterator[str]:
 
 def _training() -> Iterator[str]:
     """Yield the fields of `TrainingArguments`, read from its source: its import takes seconds."""
-    yield from EARLY_STOPPING
+    yield from OWN
     spec = importlib.util.find_spec("transformers")
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         source = Path(folder, "training_args.py").read_text(encoding="utf-8")

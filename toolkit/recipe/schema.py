@@ -211,7 +211,8 @@ class Recipe(Part):
 
     only_for: which of the settings suit the recipe's own data or model alone.
     options: settings of the scenario. training: any field of the plugin's Arguments class, and
-    `early_stopping_patience` / `early_stopping_threshold`. seed: seed of every random generator.
+    the toolkit's own (`early_stopping_patience`, `rows_per_step`, `step` and others). seed: seed of
+    every random generator.
     """
 
     scenario: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -78,6 +78,8 @@ def _fit(job: Job, folder: RunWriter, console: Console, shutdown: ShutdownSignal
         keeper = RecordCallback(folder.text)
         own = (DivergenceCallback(), progress, pause, LogTimesCallback(), keeper)
         trainer = make_trainer(job, folder, *own, after=start.step)
+        trainer.toolkit_recorded_way = folder.record.get("training_way")
+        trainer.toolkit_tell_way = lambda way: folder.write(training_way=way)
         with shutdown.while_training():
             trained = train(trainer, report, start)
         if pause.paused:
@@ -112,6 +114,15 @@ def is_trainable(model: Any) -> bool:
     return any(parameter.requires_grad for parameter in model.parameters())
 
 
+def require_lean(trainer: Any, training: Mapping[str, Any]) -> None:
+    """Raise RecipeError where settings are for the toolkit's loop, and transformers' is used."""
+    asked = [key for key in (batching.TOKENS, "step") if training.get(key) not in (None, "auto")]
+    if not asked or (hasattr(trainer, "lean") and trainer.lean()):
+        return
+    what = f"is not for {type(trainer).__name__} with these settings: leave it out"
+    raise RecipeError([Fault(f"training.{key}", what) for key in asked])
+
+
 def make_trainer(job: Job, folder: RunWriter, *own: TrainerCallback, after: int = 0) -> Any:
     """Return the plugin's Trainer with all its parts.
 
@@ -142,9 +153,7 @@ def make_trainer(job: Job, folder: RunWriter, *own: TrainerCallback, after: int 
         "callbacks": [*own, *early_stopping(recipe), *method.callbacks()],
     }
     made: Any = plugin.trainer(**parts) or build_trainer(plugin, **parts)
-    if recipe.training.get(batching.TOKENS) != getattr(made, "toolkit_tokens", None):
-        what = f"is not for {type(made).__name__} or these settings: use {batching.SIZE} and "
-        raise RecipeError(Fault(f"training.{batching.TOKENS}", what + batching.TIMES))
+    require_lean(made, recipe.training)
     tracking.redirect_tensorboard(made, folder.path, after)
     made.toolkit_inputs = prepared["validation"]  # whatever the plugin has given to its Trainer
     return made

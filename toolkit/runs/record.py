@@ -175,6 +175,11 @@ class RunRecord(OpenModel):
     class Method(OpenModel):
         name: str = ""
 
+    class TrainingWay(OpenModel):
+        name: Literal["eager", "captured", "compiled"]
+        unpadded: bool = False
+        note: str | None = None
+
     class Used(OpenModel):
         train: int
         test: int
@@ -221,6 +226,7 @@ class RunRecord(OpenModel):
     parameters: Parameters | None = None
     adapter: Adapter | None = None
     method: Method | None = None
+    training_way: TrainingWay | None = None
     card: Card | None = None
     metrics: dict[str, dict[str, ScoreRecord]] = {}
     slices: dict[str, dict[str, dict[str, ScoreRecord | int]]] = {}

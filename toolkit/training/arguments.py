@@ -16,7 +16,7 @@ from toolkit.evaluation.predicting import evaluating
 from toolkit.plugin import Plugin
 from toolkit.recipe.schema import Recipe
 from toolkit.training import batching, best, tracking
-from toolkit.training.reserved import EARLY_STOPPING, RESERVED
+from toolkit.training.reserved import EARLY_STOPPING, OWN, RESERVED
 from toolkit.utils import distributed
 from toolkit.utils.hardware import bf16_supported
 from toolkit.utils.text import listing, nearest
@@ -26,12 +26,11 @@ if TYPE_CHECKING:
 
 CHECKPOINTING = "activation_checkpointing"
 COUNTS = ("per_device_train_batch_size", "per_device_eval_batch_size", "save_total_limit",
-          "gradient_accumulation_steps", "early_stopping_patience", *batching.KEYS)  # fmt: skip
+          "gradient_accumulation_steps", "early_stopping_patience",
+          batching.ROWS, batching.TOKENS)  # fmt: skip
 NOT_BELOW_ZERO = ("learning_rate", "weight_decay", "warmup_steps", "max_grad_norm",
                   "label_smoothing_factor", "dataloader_num_workers")  # fmt: skip
 ABOVE_ZERO = ("num_train_epochs", "logging_steps", "eval_steps", "save_steps")
-#: Keys that are no field of TrainingArguments: their types.
-OWN = EARLY_STOPPING | batching.KEYS
 #: The least value of a setting.
 LEAST = dict.fromkeys(COUNTS, 1) | dict.fromkeys(NOT_BELOW_ZERO, 0)
 
@@ -49,7 +48,7 @@ def checked_settings(
     """Return the `training:` block with typed values, and what is wrong with it.
 
     Args:
-        arguments: the dataclass whose fields are allowed, besides the early-stopping ones.
+        arguments: the dataclass whose fields are allowed, besides the toolkit's own.
         where: key path -> place, for the faults.
     """
     from pydantic import TypeAdapter, ValidationError

@@ -19,9 +19,6 @@ SIZE, TIMES = "per_device_train_batch_size", "gradient_accumulation_steps"
 ROWS, TOKENS = "rows_per_step", "max_tokens_per_batch"
 ROWS_OF_A_DEVICE = 32  # where a recipe names none
 
-#: Keys of `training:` in addition to the fields of TrainingArguments.
-KEYS = {ROWS: int, TOKENS: int}
-
 Lengths = np.ndarray[Any, Any]
 
 

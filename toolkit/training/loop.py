@@ -9,7 +9,7 @@ What is computed is the same, in the same order: weights are equal to the bit.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -19,6 +19,9 @@ from accelerate import skip_first_batches
 from accelerate.utils import DistributedType
 from transformers import TrainerCallback
 from transformers.trainer_utils import SchedulerType
+
+from toolkit.training import ways
+from toolkit.training.eager import Way
 
 PLAIN = (DistributedType.NO, DistributedType.MULTI_CPU, DistributedType.MULTI_GPU)
 #: Methods that this loop takes the place of: a Trainer with one of its own keeps transformers'.
@@ -36,7 +39,18 @@ BY_METRIC = (SchedulerType.REDUCE_ON_PLATEAU, SchedulerType.GREEDY)
 
 
 class LeanLoopMixin:
-    """Mixed into a Trainer: `_run_epoch` with little between steps, where nothing special is on."""
+    """Mixed into a Trainer: `_run_epoch` with little between steps, where nothing special is on.
+
+    Attributes:
+        toolkit_way: how forward and backward are run; chosen before the first step.
+        toolkit_recorded_way: that of the run which is resumed.
+        toolkit_tell_way: is told the way, and again when it has changed.
+    """
+
+    toolkit_way: Way | None = None
+    toolkit_recorded_way: Mapping[str, Any] | None = None
+    toolkit_tell_way: Callable[[dict[str, Any]], None] | None = None
+    _told: str | None = None
 
     def lean(self: Any) -> bool:
         """Return whether nothing is asked for that only transformers' own loop does."""
@@ -76,6 +90,9 @@ class LeanLoopMixin:
         # What accelerate wraps around it is for gradient scalers; a scheduler wants one call of it.
         advance, plain = self.optimizer.step, getattr(self.optimizer, "optimizer", self.optimizer)
         grad_norm = rate = None
+        if self.toolkit_way is None:
+            left = self.state.max_steps - self.state.global_step
+            self.toolkit_way = ways.chosen(self, model, left, self.toolkit_recorded_way)
         self._to_training_mode(model)
         for _ in range(step // parts, named["num_update_steps_per_epoch"]):
             number = min(parts, whole - step)
@@ -97,11 +114,11 @@ class LeanLoopMixin:
             self._tell(heard, "on_optimizer_step")
             rate = self._get_learning_rate()
             self.lr_scheduler.step()
-            for parameter in parameters:
-                parameter.grad = None
+            self._zero_gradients(parameters)
             self.state.global_step += 1
             self.state.epoch = epoch + step / whole
             self._tell(heard, "on_step_end")
+            self._tell_way()
             control = self.control
             if control.should_log or control.should_evaluate or control.should_save:
                 self._log_evaluate_save(named, grad_norm, rate)
@@ -145,12 +162,12 @@ class LeanLoopMixin:
         for place, inputs in enumerate(taken, 1):
             last = place == len(taken)
             with nullcontext() if last else self.accelerator.no_sync(model=model):
-                self._tr_loss += self._forward_backward(model, inputs, items)
+                self._tr_loss += self.toolkit_way.forward_backward(inputs, items)
             self.current_flos += float(self.floating_point_ops(inputs))
             if not last:
                 self._tell(heard, "on_substep_end")
 
-    def _forward_backward(self: Any, model: Any, inputs: Any, items: Any) -> torch.Tensor:
+    def lean_step(self: Any, model: Any, inputs: Any, items: Any) -> torch.Tensor:
         """Add a batch's gradients, and return its loss as it counts in the step, detached."""
         loss = self.compute_loss(model, self._prepare_inputs(inputs), num_items_in_batch=items)
         scaled = self.loss_is_scaled_for_ga
@@ -162,6 +179,20 @@ class LeanLoopMixin:
         loss.backward()
         found: torch.Tensor = loss.detach()
         return found
+
+    def _zero_gradients(self: Any, parameters: list[Any]) -> None:
+        if self.toolkit_way.keeps_gradients:
+            torch._foreach_zero_([p.grad for p in parameters if p.grad is not None])
+            return
+        for parameter in parameters:
+            parameter.grad = None
+
+    def _tell_way(self: Any) -> None:
+        """Tell the way, if it is not the plain one all along."""
+        way = self.toolkit_way
+        if way.note != self._told and self.toolkit_tell_way is not None:
+            self._told = way.note
+            self.toolkit_tell_way(way.record())
 
     def _clipped(self: Any, parameters: list[Any]) -> Any:
         """Clip the gradients, and return their norm before; None where nobody wants to know it."""

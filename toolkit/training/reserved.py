@@ -2,7 +2,28 @@
 
 from __future__ import annotations
 
+import enum
+from typing import Any
+
+
+class Step(enum.StrEnum):
+    """How training steps are taken, see `toolkit.training.ways`."""
+
+    AUTO = "auto"
+    EAGER = "eager"
+    CAPTURED = "captured"
+    COMPILED = "compiled"
+    UNPADDED = "unpadded"
+
+
 EARLY_STOPPING = {"early_stopping_patience": int, "early_stopping_threshold": float}
+#: Keys that are taken besides the fields -> type.
+OWN: dict[str, Any] = {
+    **EARLY_STOPPING,
+    "rows_per_step": int,
+    "max_tokens_per_batch": int,
+    "step": Step | str,
+}
 PUBLISHING = ("push_to_hub", "hub_model_id", "hub_token", "hub_strategy", "hub_private_repo",
               "hub_always_push", "hub_revision")  # fmt: skip
 SPACES = ("trackio_space_id", "trackio_bucket_id", "trackio_static_space_id")

@@ -201,12 +201,12 @@ def test_the_keys_that_are_completed_are_those_that_are_taken():
     from transformers import TrainingArguments
 
     from toolkit.cli.setting_keys import _core_keys
-    from toolkit.training.reserved import EARLY_STOPPING, RESERVED
+    from toolkit.training.reserved import OWN, RESERVED
 
     keys = list(_core_keys())
     fields = {field.name for field in dataclasses.fields(TrainingArguments) if field.init}
     training = {key.removeprefix("training.") for key in keys if key.startswith("training.")}
-    assert training == (fields | set(EARLY_STOPPING)) - set(RESERVED)
+    assert training == (fields | set(OWN)) - set(RESERVED)
     assert {"data.source", "data.split.test", "report.slices", "model.revision"} <= set(keys)
 
 

@@ -217,6 +217,15 @@ def test_training_is_drawn_from_the_log(tmp_path):
     assert "training 6.000 16.000" in page.text
 
 
+def test_how_steps_were_taken_is_told(tmp_path):
+    note = "captured steps, by the time of a batch: eager 24.0 ms, captured 11.0 ms"
+    way = {"name": "captured", "unpadded": False, "note": note}
+    pairs = classified(["a", "b"], 50)
+    assert f"C{note[1:]}." in page_of(folder(tmp_path / "told", pairs, training_way=way)).text
+    plain = {**way, "name": "eager", "note": None}
+    assert "None" not in page_of(folder(tmp_path / "plain", pairs, training_way=plain)).text
+
+
 def test_others_than_classes_show_their_worst_rows(tmp_path):
     pairs = [({"answer": f"said {n}"}, [f"true {n}"]) for n in range(30)]
     rows = {"3": {"cells": {"question": "why?"}, "prediction": "said 3", "reference": "true 3"}}

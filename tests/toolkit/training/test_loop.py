@@ -149,7 +149,7 @@ def test_a_step_in_passes_is_the_step_as_a_whole(run, monkeypatch):
         ({"per_device_train_batch_size": "most"}, "per_device_train_batch_size: 'most'"),
         ({"rows_per_step": 0}, "rows_per_step: takes a number from 1, not 0"),
         ({"max_tokens_per_batch": 64, "logging_nan_inf_filter": True},
-         "max_tokens_per_batch: is not for ScoredTrainer or these settings"),
+         "max_tokens_per_batch: is not for ScoredTrainer with these settings"),
     ],
 )  # fmt: skip
 def test_rows_of_a_step_that_do_not_fit_together_are_refused(run, settings, said):

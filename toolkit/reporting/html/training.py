@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from toolkit.reporting import charts
-from toolkit.reporting.formatting import duration, number, share, words
+from toolkit.reporting.formatting import duration, number, sentence, share, words
 from toolkit.reporting.html.parts import Section, Table, line_chart
 
 History = Sequence[Mapping[str, Any]]
@@ -25,6 +25,8 @@ def section(record: Mapping[str, Any], history: History) -> Section:
         step, last = marks["best"][0], scores[-1][0]
         rest = ", the last: longer training may give more." if step == last else f" of {last:,}."
         found.answer.append(f"The best {name} on validation came after step {step:,}{rest}")
+    if note := (record.get("training_way") or {}).get("note"):
+        found.answer.append(sentence(f"{note}."))
     if not history:
         found.answer.append("No log of single steps was kept.")
     losses = {"training": _line(history, "loss"), "validation": _line(history, "eval_loss")}
