@@ -12,7 +12,7 @@ from toolkit.plugin import Plugin, get
 from toolkit.plugin_types.columns import Column, marked
 from toolkit.recipe.draft import Draft
 from toolkit.recipe.schema import Recipe
-from toolkit.training.arguments import arguments_class, checked_settings
+from toolkit.training.arguments import arguments_class, checked_settings, surely_right
 from toolkit.utils.text import listing, nearest
 
 
@@ -34,7 +34,7 @@ def resolve_recipe(draft: Draft) -> tuple[Recipe, Plugin[Any]]:
         raise RecipeError(draft.faults) from error
     options = draft.check(cls.Options, draft.values.get("options") or {}, "options")
     settings = draft.values.get("training")
-    if isinstance(settings, Mapping):
+    if isinstance(settings, Mapping) and not (cls.Arguments is None and surely_right(settings)):
         draft.faults += checked_settings(arguments_class(cls), settings, draft.where)[1]
     _check_method(draft)
     draft.stop_on_faults()
@@ -43,6 +43,12 @@ def resolve_recipe(draft: Draft) -> tuple[Recipe, Plugin[Any]]:
     plugin = cls()
     plugin.options, plugin.recipe = options, recipe
     return recipe, plugin
+
+
+def needs_no_library(draft: Draft) -> bool:
+    """Return whether the core can check a recipe without importing transformers."""
+    settings = draft.values.get("training") or {}
+    return isinstance(settings, Mapping) and surely_right(settings)
 
 
 def _check_method(draft: Draft) -> None:

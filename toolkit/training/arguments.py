@@ -40,6 +40,20 @@ def arguments_class(plugin: type[Plugin[Any]]) -> type[transformers.TrainingArgu
     return plugin.Arguments or transformers.TrainingArguments
 
 
+def surely_right(settings: Mapping[str, Any]) -> bool:
+    """Return whether all settings are numbers within their bounds.
+
+    This needs none of the libraries; whatever else there is, `checked_settings` decides.
+    """
+    return all(
+        isinstance(value, int if name in COUNTS else int | float)
+        and not isinstance(value, bool)
+        and name in {*LEAST, *ABOVE_ZERO} - {*EARLY_STOPPING}
+        and not _fault(name, value, None, {})
+        for name, value in settings.items()
+    )
+
+
 def checked_settings(
     arguments: type[Any], settings: Mapping[str, Any], where: Any = ".".join
 ) -> tuple[dict[str, Any], list[Fault]]:
