@@ -19,8 +19,10 @@ from toolkit.runner.resolve import needs_no_library, resolve_recipe
 from toolkit.utils.text import print_text
 
 
-def first_look(draft: Draft, console: Console) -> None:
-    """Say what will be run, and check what needs none of the libraries.
+def first_look(draft: Draft, quiet: bool) -> None:
+    """Say on stderr what will be run, and check what needs none of the libraries.
+
+    A mistake that is found later leaves stdout empty.
 
     Raises:
         UserError: paths where nothing is; or what else is wrong, where all of that shows already.
@@ -29,6 +31,7 @@ def first_look(draft: Draft, console: Console) -> None:
     if recipe is not None:
         model = recipe.model.id or "a model from_config"
         sources = ", ".join(os.path.basename(path) or path for path in _sources(recipe))
+        console = Console(stderr=True, quiet=quiet)
         print_text(console, f"{draft.name}: {model}, rows of {sources}", style="dim")
     if needs_no_library(draft):
         resolve_recipe(draft.changed(()))

@@ -48,7 +48,7 @@ def run(
                 "torchrun or accelerate launch has started this process and has its own"
             )
         return run_here(draft, out, console, resume)
-    first_look(draft, console or Console(quiet=True))
+    first_look(draft, quiet=console is None or console.quiet)
     processes = _processes(spec, training_block(draft))
     if processes == 1 and spec.nodes == 1:
         return run_here(draft, out, console, resume)

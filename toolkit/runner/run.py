@@ -120,7 +120,7 @@ def _train_and_report(
     """
     phase, energy = job.clock.phase, resources.Energy()
     with phase("train"):
-        trained = fit(job, folder, console, shutdown)
+        trained = fit(job, folder, console, shutdown, reload.start)
     plugin, test = job.plugin, job.loaded.splits["test"]
     if distributed.is_main():
         reload.start()
