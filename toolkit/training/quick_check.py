@@ -37,4 +37,5 @@ def _unknown(name: str) -> str:
 def _is_number(name: str, value: Any) -> bool:
     """Return whether this is a number, of a field that takes such a one."""
     number = isinstance(value, int if name in COUNTS else int | float)
-    return number and not isinstance(value, bool) and name in _NUMBERS
+    small = number and (isinstance(value, float) or abs(value) < 2**63)  # has a float
+    return small and not isinstance(value, bool) and name in _NUMBERS
