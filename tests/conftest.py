@@ -56,9 +56,9 @@ def forked_in_place_of_fresh() -> Iterator[None]:
     for users.
     """
     with pytest.MonkeyPatch.context() as patch:
-        for module, name in ((verify, "in_a_fresh_process"), (interruptions, "process")):
-            usual = getattr(module, name)
-            patch.setattr(module, name, warm.in_place_of(usual, module.__name__))
+        patch.setattr(verify, "FreshProcess", warm.in_place_of_fresh(verify.FreshProcess))
+        usual = warm.in_place_of(interruptions.process, interruptions.__name__)
+        patch.setattr(interruptions, "process", usual)
         yield
 
 

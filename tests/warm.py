@@ -136,9 +136,7 @@ def _become(
         asked.send((module, list(arguments), dict(environment), folder))
         return asked.recv()
 
-    verify.in_a_fresh_process = in_place_of(
-        verify.in_a_fresh_process, verify.__name__, in_the_parent
-    )
+    verify.FreshProcess = in_place_of_fresh(verify.FreshProcess, in_the_parent)
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__")
 
@@ -155,3 +153,26 @@ def in_place_of(usual, module, run=run):
         return run(module, arguments, alone)
 
     return fresh
+
+
+def in_place_of_fresh(usual, run=run):
+    """Return what does as `verify.FreshProcess`, forked where that is the same."""
+    from toolkit.runs import verify
+    from toolkit.utils import distributed
+
+    class Forked:
+        """Begins when its answer is wanted, as there is nothing that it has to import."""
+
+        def __init__(self):
+            self.arguments = []
+
+        def ask(self, arguments):
+            self.arguments = arguments
+
+        def answer(self):
+            return run(verify.__name__, self.arguments, distributed.alone_environment())
+
+        def close(self):
+            pass
+
+    return lambda: Forked() if serves(distributed.alone_environment()) else usual()

@@ -24,11 +24,12 @@ def command(choice: RecipeChoice, price: float | None, estimate: bool) -> None:
     from rich.console import Console
 
     from toolkit.reporting.terminal import plain
-    from toolkit.runner import check
-    from toolkit.runner.estimating import estimate as estimating
     from toolkit.runner.prepare import prepare
 
     console, job = Console(), prepare(draft)
+    from toolkit.runner import check  # which needs the libraries, unlike most of what is wrong
+    from toolkit.runner.estimating import estimate as estimating
+
     console.print(f"[bold]{plain(job.name)}[/]: ready to train", highlight=False)
     for line in check.facts(job):
         console.print(f"  {plain(line)}", highlight=False)

@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 from toolkit.cli import COMMANDS, plugin_commands
 from toolkit.errors import NEVER_RUN, ToolkitError, UserError
 from toolkit.runner import mailbox
-from toolkit.utils import distributed
+from toolkit.utils import distributed, garbage
 from toolkit.utils.packages import __version__
 from toolkit.utils.text import MaskedStream, nearest, printable, printable_line
 
@@ -103,6 +103,7 @@ def main() -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+    garbage.keep_to_the_end()
     sys.exit(code)
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import ast
-import importlib.util
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -82,33 +79,19 @@ def complete_setting(
 def _core_keys() -> Iterator[str]:
     """Yield the keys that are the same for every scenario."""
     from toolkit.recipe import schema
+    from toolkit.training.field_names import field_names
 
     yield from ("description", "seed", "method.name")
     yield from _fields("model", schema.ModelSpec)
     yield from (key for key in _fields("data", schema.DataSpec) if key != "data.split")
     yield from _fields("data.split", schema.SplitSpec)
     yield from _fields("report", schema.ReportSpec)
-    yield from (f"training.{name}" for name in _training())
+    training = [*OWN, *(name for name in field_names() if name not in RESERVED)]
+    yield from (f"training.{name}" for name in training)
 
 
 def _fields(block: str, model: type[BaseModel]) -> Iterator[str]:
     return (f"{block}.{name}" for name in model.model_fields)
-
-
-def _training() -> Iterator[str]:
-    """Yield the fields of `TrainingArguments`, read from its source: its import takes seconds."""
-    yield from OWN
-    spec = importlib.util.find_spec("transformers")
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        source = Path(folder, "training_args.py").read_text(encoding="utf-8")
-        for node in ast.walk(ast.parse(source)):
-            if isinstance(node, ast.ClassDef) and node.name == "TrainingArguments":
-                names = [
-                    item.target.id
-                    for item in node.body
-                    if isinstance(item, ast.AnnAssign) and isinstance(item.target, ast.Name)
-                ]
-                yield from (name for name in names if name not in RESERVED)
 
 
 def _values(recipe: Any) -> dict[str, Any]:

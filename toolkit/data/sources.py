@@ -85,6 +85,21 @@ def find_sources(
     return files, []
 
 
+def missing(source: str | list[str] | Mapping[str, str | list[str]]) -> list[Fault]:
+    """Return what is wrong with the paths of a source where nothing is; opens no file."""
+    lists = source.values() if isinstance(source, Mapping) else [source]
+    paths = [path for item in lists for path in ([item] if isinstance(item, str) else item)]
+    return [
+        Fault(path, describe_special(Path(path)) or _nothing(Path(path)))
+        for path in paths
+        if not path.startswith(("hub:", "plugin:")) and not os.path.exists(path)
+    ]
+
+
+def _nothing(path: Path) -> str:
+    return f"there is no such file.{nearest_beside(path)}"
+
+
 def _listed(source: str | list[str], own: Collection[str], faults: list[Fault]) -> list[Path]:
     paths = [Path(item) for item in ([source] if isinstance(source, str) else source)]
     for path in paths:
@@ -92,7 +107,7 @@ def _listed(source: str | list[str], own: Collection[str], faults: list[Fault]) 
         if not what and os.path.isdir(path):
             what = "is a folder; name its files, or give it alone"
         elif not what and not os.path.isfile(path):
-            what = f"there is no such file.{nearest_beside(path)}"
+            what = _nothing(path)
         elif not what and format_of(path, own) is None:
             known = listing([*sorted(FORMATS), *own])
             what = f"is no table that can be read. Known: {known} (.gz)."

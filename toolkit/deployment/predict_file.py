@@ -95,6 +95,8 @@ def predict(
     computing = computing or ComputeConfig()
     writer, kept = writers.writer_of(out, raw), out.with_name(f"{out.name}.partial")
     _check_paths(run, out, kept, resume)
+    if source != STDIN and (faults := sources.missing(source)):
+        raise DataError(faults)  # now, not after seconds of imports
     quiet_libraries()
     restored = load_predictor(run.path, computing.on_all_devices())
     with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:

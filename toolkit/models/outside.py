@@ -1,6 +1,7 @@
 """What a model's folder may not bring along: code, kernels of the Hub, pickles, names of files.
 
-Every folder that is loaded passes `require_inert`, be it given, found, or a run's own.
+Every folder that is loaded passes `require_inert`, be it given, found, or a run's own, and
+`switch_off` is called before it is.
 """
 
 from __future__ import annotations
@@ -36,7 +37,6 @@ def require_inert(folder: Path) -> None:
         ModelError: each setting that names a kernel of the Hub or a file elsewhere; pickles that
             would be loaded in the place of safetensors.
     """
-    switch_off()
     faults = [Fault(str(file), what) for kind in SETTINGS for file in sorted(folder.rglob(kind))
               for what in _outside(_settings(file), file.parent)]  # fmt: skip
     faults += [Fault(str(file), "is a pickle that would be loaded, as there are no safetensors of "

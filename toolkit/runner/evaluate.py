@@ -20,7 +20,8 @@ from toolkit.data import LoadedData, known_inputs
 from toolkit.data.caches import writing_cache
 from toolkit.data.in_memory import Source
 from toolkit.data.labelled_rows import note_seen
-from toolkit.errors import UserError
+from toolkit.data.sources import missing
+from toolkit.errors import DataError, UserError
 from toolkit.models.auto import loading
 from toolkit.plugin.blame import blamed
 from toolkit.recipe.draft import rooted
@@ -97,6 +98,8 @@ def evaluate(
     source, how = rooted(source, Path.cwd()), computing or ComputeConfig()
     if run.status != "finished":
         raise UserError(f"{run.path} is {run.status}: only a finished run has a model to evaluate")
+    if faults := missing(source):
+        raise DataError(faults)  # now, not after seconds of imports
     clock = Clock()
     with clock.phase("imports"):
         quiet_libraries()

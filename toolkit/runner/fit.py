@@ -32,18 +32,30 @@ from toolkit.utils.text import print_text
 if TYPE_CHECKING:
     from transformers import TrainerCallback
 
+NEAR_END = 60.0  # seconds, in which a process imports the libraries even on a busy machine
 
-def fit(job: Job, folder: RunWriter, console: Console, shutdown: ShutdownSignal) -> Trained:
+
+def fit(
+    job: Job,
+    folder: RunWriter,
+    console: Console,
+    shutdown: ShutdownSignal,
+    near_end: Callable[[], None] = lambda: None,
+) -> Trained:
     """Train the job's model; where a step does not fit into memory, again in smaller batches.
 
     Where the run's folder holds a checkpoint, training goes on from there.
+
+    Args:
+        near_end: called once on the first rank, when less than a minute of training is left and
+            the processor has little to do: on an accelerator.
 
     Raises:
         Interrupted: a signal came; a checkpoint has been written after the step.
     """
     while True:
         try:
-            return _fit(job, folder, console, shutdown)
+            return _fit(job, folder, console, shutdown, near_end)
         except BatchSizeError as error:
             # Other ranks are inside their step: the launcher starts all of them again.
             if error.smaller is None or distributed.size() > 1:
@@ -55,9 +67,16 @@ def fit(job: Job, folder: RunWriter, console: Console, shutdown: ShutdownSignal)
         folder.write_recipe(job.recipe, devices=facts.devices(job))
 
 
-def _fit(job: Job, folder: RunWriter, console: Console, shutdown: ShutdownSignal) -> Trained:
+def _fit(
+    job: Job,
+    folder: RunWriter,
+    console: Console,
+    shutdown: ShutdownSignal,
+    near_end: Callable[[], None],
+) -> Trained:
     """Apply the method to the model, and train what it leaves to train."""
     from toolkit.training.callbacks.divergence import DivergenceCallback
+    from toolkit.training.callbacks.near_end import NearEndCallback
     from toolkit.training.callbacks.pause import PauseCallback
     from toolkit.training.callbacks.progress import LogTimesCallback, RichProgressCallback
     from toolkit.training.callbacks.record import RecordCallback
@@ -76,7 +95,9 @@ def _fit(job: Job, folder: RunWriter, console: Console, shutdown: ShutdownSignal
     device = job.arguments.device.type
     with closing(progress), method.while_training(plugin.model), cheap_dropout(device):
         keeper = RecordCallback(folder.text)
-        own = (DivergenceCallback(), progress, pause, LogTimesCallback(), keeper)
+        own = [DivergenceCallback(), progress, pause, LogTimesCallback(), keeper]
+        if device != "cpu" and distributed.is_main():
+            own.append(NearEndCallback(near_end, NEAR_END))
         trainer = make_trainer(job, folder, *own, after=start.step)
         trainer.toolkit_recorded_way = folder.record.get("training_way")
         trainer.toolkit_tell_way = lambda way: folder.write(training_way=way)

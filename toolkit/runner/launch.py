@@ -16,9 +16,10 @@ from toolkit.errors import UserError
 from toolkit.recipe.draft import Draft
 from toolkit.runner import mailbox
 from toolkit.runner.elastic import ElasticLaunch, LaunchSpec
+from toolkit.runner.first_look import first_look
 from toolkit.runner.join import started_by_accelerate, training_block
 from toolkit.runs.folder import Run
-from toolkit.utils import distributed
+from toolkit.utils import distributed, garbage
 
 
 def run(
@@ -47,6 +48,7 @@ def run(
                 "torchrun or accelerate launch has started this process and has its own"
             )
         return run_here(draft, out, console, resume)
+    first_look(draft, quiet=console is None or console.quiet)
     processes = _processes(spec, training_block(draft))
     if processes == 1 and spec.nodes == 1:
         return run_here(draft, out, console, resume)
@@ -59,7 +61,8 @@ def prints_result() -> bool:
 
 
 def _processes(spec: LaunchSpec, training: Mapping[str, Any]) -> int:
-    import torch
+    with garbage.held():
+        import torch
 
     on_cpu = bool(training.get("use_cpu")) or not torch.accelerator.is_available()
     devices = 0 if on_cpu else torch.accelerator.device_count()

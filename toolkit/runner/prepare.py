@@ -20,6 +20,7 @@ from toolkit.plugin.blame import blamed
 from toolkit.recipe.draft import Draft
 from toolkit.recipe.schema import Recipe
 from toolkit.runner import processors
+from toolkit.runner.first_look import require_paths
 from toolkit.runner.known import note_known
 from toolkit.runner.rehearsal import rehearse
 from toolkit.runner.resolve import check_metrics, directions, marked_columns, resolve_recipe
@@ -30,9 +31,9 @@ from toolkit.training.arguments import (
     require_checkpointing,
     training_arguments,
 )
-from toolkit.utils import distributed, jsonable
+from toolkit.utils import distributed, garbage, jsonable
 from toolkit.utils.distributed_errors import local_main_process_first
-from toolkit.utils.logging import quiet_libraries
+from toolkit.utils.logging import quiet_datasets, quiet_libraries
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -104,10 +105,10 @@ def prepare(draft: Draft, before: Path | None = None) -> Job:
         CacheError: a cache is full, or may not be written.
     """
     clock = Clock()
+    require_paths(draft)
     with clock.phase("imports"):
-        quiet_libraries()
-        import_libraries()
-    recipe, plugin = resolve_recipe(draft)
+        quiet_datasets()
+        recipe, plugin = resolve_recipe(draft)
     with writing_cache(), draft.placing(), blamed(plugin):
         job = _prepare(draft.name, recipe, plugin, clock, before)
     job.loaded.notes = [*draft.notes, *job.loaded.notes]
@@ -117,13 +118,17 @@ def prepare(draft: Draft, before: Path | None = None) -> Job:
 def _prepare(
     name: str, recipe: Recipe, plugin: Plugin[Any], clock: Clock, before: Path | None
 ) -> Job:
-    from transformers import set_seed
-
     with clock.phase("data"), local_main_process_first():
         loaded = load_rows(recipe, plugin)
     with clock.phase("model"), local_main_process_first():
         files = find_base(recipe)
         note_known(loaded, recipe, files)
+    with clock.phase("imports"):  # what is wrong with rows and model so far is said before
+        quiet_libraries()
+        import_libraries()
+    with clock.phase("model"), local_main_process_first():
+        from transformers import set_seed
+
         plugin.model_path, plugin.data = files.path, loaded.splits
         set_seed(recipe.seed)
         with loading(_what_fails(files, recipe)), blamed(plugin, own_lines=True):
@@ -223,6 +228,7 @@ def make_model(
     cpu.plain_attention(plugin.model, None if lengths is None else int(lengths.max()))
 
 
+@garbage.held()
 def import_libraries() -> None:
     """Import what a run needs, so that its cost is counted once and in one place."""
     import datasets  # noqa: F401

@@ -21,7 +21,6 @@ from toolkit.evaluation.baselines import score_baselines
 from toolkit.evaluation.batches import batch_maker, records
 from toolkit.evaluation.predicting import evaluating, loss_of, predict
 from toolkit.evaluation.scoring import score
-from toolkit.models.tables import CheckedTables
 from toolkit.plugin import Plugin
 from toolkit.plugin.blame import blame
 from toolkit.plugin_types import PredictionFile
@@ -51,6 +50,8 @@ def rehearse(plugin: Plugin[Any], raw: Splits, prepared: Splits) -> list[str]:
         RecipeError: a metric of another package does not take this scenario's predictions.
     """
     from datasets.utils.py_utils import temp_seed
+
+    from toolkit.models.tables import CheckedTables
 
     state = random.getstate()
     with temp_seed(0, set_pytorch=True), CheckedTables(plugin.model):

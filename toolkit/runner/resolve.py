@@ -13,6 +13,7 @@ from toolkit.plugin_types.columns import Column, marked
 from toolkit.recipe.draft import Draft
 from toolkit.recipe.schema import Recipe
 from toolkit.training.arguments import arguments_class, checked_settings
+from toolkit.training.quick_check import quick_faults
 from toolkit.utils.text import listing, nearest
 
 
@@ -35,7 +36,10 @@ def resolve_recipe(draft: Draft) -> tuple[Recipe, Plugin[Any]]:
     options = draft.check(cls.Options, draft.values.get("options") or {}, "options")
     settings = draft.values.get("training")
     if isinstance(settings, Mapping):
-        draft.faults += checked_settings(arguments_class(cls), settings, draft.where)[1]
+        found = None if cls.Arguments else quick_faults(settings, draft.where)
+        if found is None:
+            found = checked_settings(arguments_class(cls), settings, draft.where)[1]
+        draft.faults += found
     _check_method(draft)
     draft.stop_on_faults()
     if recipe is None or options is None:
@@ -43,6 +47,12 @@ def resolve_recipe(draft: Draft) -> tuple[Recipe, Plugin[Any]]:
     plugin = cls()
     plugin.options, plugin.recipe = options, recipe
     return recipe, plugin
+
+
+def needs_no_library(draft: Draft) -> bool:
+    """Return whether the core can check a recipe without importing transformers."""
+    settings = draft.values.get("training") or {}
+    return isinstance(settings, Mapping) and quick_faults(settings) is not None
 
 
 def _check_method(draft: Draft) -> None:

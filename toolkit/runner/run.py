@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -91,10 +91,13 @@ def run(
             for note in folder.record["devices"]["notes"] if distributed.is_main() else ():
                 print_text(console, note, "yellow")
             tracked = folder.record.get("trackers", {})
-            with tracking.open_trackers(
-                job.arguments, job.name, folder.path, tracked, folder.write, HOME
-            ) as trackers:
-                _train_and_report(job, folder, console, shutdown)
+            with (
+                tracking.open_trackers(
+                    job.arguments, job.name, folder.path, tracked, folder.write, HOME
+                ) as trackers,
+                closing(verify.Reload(folder.path)) as reload,
+            ):
+                _train_and_report(job, folder, console, shutdown, reload)
                 if distributed.is_main():
                     trackers.report(console, folder.record, folder.path)
                     folder.finish(*unneeded(job.recipe))
@@ -105,13 +108,22 @@ def run(
 
 
 def _train_and_report(
-    job: Job, folder: RunWriter, console: Console, shutdown: ShutdownSignal
+    job: Job,
+    folder: RunWriter,
+    console: Console,
+    shutdown: ShutdownSignal,
+    reload: verify.Reload,
 ) -> None:
-    """Do all that comes after `prepare`, in the order of this page's list."""
+    """Do all that comes after `prepare`, in the order of this page's list.
+
+    The fresh process of the verification imports, loads and predicts beside what follows training.
+    """
     phase, energy = job.clock.phase, resources.Energy()
     with phase("train"):
-        trained = fit(job, folder, console, shutdown)
+        trained = fit(job, folder, console, shutdown, reload.start)
     plugin, test = job.plugin, job.loaded.splits["test"]
+    if distributed.is_main():
+        reload.start()
     with phase("score"):
         score.calibrate(job)
     with phase("save"):
@@ -129,6 +141,7 @@ def _train_and_report(
         metrics, slices, draws = score.evaluate(job, folder)
     if not distributed.is_main():
         return
+    reload.compare(test)
     optional = partial(failures.optional, folder)
     with phase("score"), optional("figures", "all"):
         drawn = figures.write(folder.path, score.figures(job, folder), optional)
@@ -142,9 +155,9 @@ def _train_and_report(
                  verdicts=verdicts)  # fmt: skip
     console.print("loading the saved model again", style="dim")
     with phase("reload"):
-        reload = verify.check(folder.path, test)
+        found = reload.result()
     folder.write(
-        reload={"compared": reload.compared, "different": reload.different},
+        reload={"compared": found.compared, "different": found.different},
         speed=facts.speed(job, trained),
         resources={"peak_memory_bytes": resources.peak_memory(), "energy_joules": energy.spent()},
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import DataError, Fault, UserError
 from toolkit.models import adapters, methods
 from toolkit.models.auto import load_saved
-from toolkit.models.outside import require_inert
+from toolkit.models.outside import require_inert, switch_off
 from toolkit.plugin import get
 from toolkit.plugin.blame import blamed
 from toolkit.plugin_types import columns
@@ -196,6 +196,7 @@ def plugin_of(run: Path) -> Plugin[Any]:
     plugin.model_path = run / "model"
     require_unchanged(plugin.model_path, _record(run).get("model_files", {}))
     require_inert(plugin.model_path)
+    switch_off()
     with blamed(plugin, own_lines=True):
         plugin.processor = plugin.load_processor()
     for attribute, name in KEPT.items():

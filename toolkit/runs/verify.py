@@ -1,7 +1,9 @@
 """Verification of a saved model: reloaded in a fresh process, it must give the same predictions.
 
 `python -m toolkit.runs.verify RUN ARROW` is that process: it predicts the test rows with the saved
-model, compares with predictions.jsonl, and prints one JSON object.
+model, compares with predictions.jsonl, and prints one JSON object. Without arguments it imports the
+libraries and waits for the two on a line of stdin, so that these seconds pass while a run still
+trains or scores; when that line cannot come any more, it ends.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ReloadError
-from toolkit.utils import distributed
+from toolkit.utils import distributed, garbage
 from toolkit.utils.processes import python
 
 if TYPE_CHECKING:
@@ -37,33 +39,82 @@ class Comparison:
     examples: list[str] = field(default_factory=list)
 
 
-def check(run: Path, rows: datasets.Dataset) -> Comparison:
-    """Load the saved model in a fresh process and compare its predictions of the test rows.
+class FreshProcess:
+    """This module as a script, started before it is known what it will be asked for."""
 
-    Raises:
-        ReloadError: the process fails, or a prediction differs (with the rows).
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            python("-m", "toolkit.runs.verify"), text=True, env=distributed.alone_environment(),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def ask(self, arguments: Sequence[str]) -> None:
+        """Give the process its arguments; one that has ended says so in `answer`."""
+        if self._process.stdin is not None:
+            try:
+                self._process.stdin.write(json.dumps(list(arguments)) + "\n")
+                self._process.stdin.flush()
+            except BrokenPipeError:
+                return
+
+    def answer(self) -> subprocess.CompletedProcess[str]:
+        """Wait for the end of the process, and return what it has printed."""
+        out, err = self._process.communicate()
+        return subprocess.CompletedProcess(self._process.args, self._process.returncode, out, err)
+
+    def close(self) -> None:
+        """End the process, if it has not ended."""
+        self._process.kill()
+        self._process.communicate()
+
+
+class Reload:
+    """The verification of one run: `start`, `compare` and `result`, in this order; then `close`.
+
+    Between them this process can do something else. start: when there are cores to spare.
     """
-    folder = run / "logs" / "reload"
-    rows.save_to_disk(str(folder))
-    done = in_a_fresh_process([str(run), str(folder)])
-    if done.returncode:
-        raise ReloadError(f"the saved model cannot be loaded again:\n{done.stderr.strip()[-2000:]}")
-    found = Comparison(**json.loads(done.stdout.strip().splitlines()[-1]))
-    if found.different:
-        examples = "\n".join(found.examples)
-        raise ReloadError(
-            f"the saved model, loaded again, predicts {found.different} of {found.compared} test "
-            f"rows differently (rows {', '.join(map(str, found.rows))}):\n{examples}"
-        )
-    return found
 
+    def __init__(self, run: Path) -> None:
+        self._run = run
+        self._process: FreshProcess | None = None
 
-def in_a_fresh_process(arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    """Run this module as a script."""
-    return subprocess.run(
-        python("-m", "toolkit.runs.verify", *arguments),
-        capture_output=True, text=True, check=False, env=distributed.alone_environment(),
-    )  # fmt: skip
+    def start(self) -> None:
+        """Start the fresh process, which has nothing to read yet."""
+        self._process = self._process or FreshProcess()
+
+    def compare(self, rows: datasets.Dataset) -> None:
+        """Let it load the saved model, predict the test rows and compare with predictions.jsonl."""
+        self.start()
+        folder = self._run / "logs" / "reload"
+        rows.save_to_disk(str(folder))
+        if self._process is not None:
+            self._process.ask([str(self._run), str(folder)])
+
+    def result(self) -> Comparison:
+        """Wait for the comparison, and return it.
+
+        Raises:
+            ReloadError: the process fails, or a prediction differs (with the rows).
+        """
+        if self._process is None:
+            raise ReloadError("nothing was compared")
+        done = self._process.answer()
+        if done.returncode:
+            why = done.stderr.strip()[-2000:]
+            raise ReloadError(f"the saved model cannot be loaded again:\n{why}")
+        found = Comparison(**json.loads(done.stdout.strip().splitlines()[-1]))
+        if found.different:
+            examples = "\n".join(found.examples)
+            raise ReloadError(
+                f"the saved model, loaded again, predicts {found.different} of {found.compared} "
+                f"test rows differently (rows {', '.join(map(str, found.rows))}):\n{examples}"
+            )
+        return found
+
+    def close(self) -> None:
+        """End the fresh process, however the run ends."""
+        if self._process is not None:
+            self._process.close()
 
 
 def compare(
@@ -105,5 +156,25 @@ def main(run: Path, folder: Path) -> Comparison:
     return compare(plugin, saved, (p for batch in batches for p in batch.predictions))
 
 
+@garbage.held()
+def _import_libraries() -> None:
+    """Import what loading a model and predicting take; what a scenario needs comes with it."""
+    import datasets  # noqa: F401
+    from transformers import PreTrainedModel  # noqa: F401
+
+    from toolkit.runs import changed_answers, predictor  # noqa: F401
+
+
+def _asked() -> list[str]:
+    """Return the arguments from the command line, or those that come later; [] if none come."""
+    if len(sys.argv) > 1:
+        return sys.argv[1:]
+    _import_libraries()
+    line = sys.stdin.readline()
+    return list(map(str, json.loads(line))) if line else []
+
+
 if __name__ == "__main__":
-    print(json.dumps(asdict(main(Path(sys.argv[1]), Path(sys.argv[2])))))  # noqa: T201 - the answer
+    if given := _asked():
+        print(json.dumps(asdict(main(*map(Path, given)))))  # noqa: T201 - the answer
+    garbage.keep_to_the_end()

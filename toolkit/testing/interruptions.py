@@ -32,7 +32,7 @@ MOMENTS = {
     "checkpoint": ("transformers", "Trainer", "_save_rng_state"),  # weights written, state not
     "rename": ("toolkit.training.checkpoints", None, "_move"),  # written, not under its final name
     "save": ("toolkit.runner.run", None, "save"),
-    "reload": ("toolkit.runs.verify", None, "check"),
+    "reload": ("toolkit.runs.verify", "Reload", "result"),
     "tidy": ("toolkit.runs.writer", "RunWriter", "tidy"),  # finished, checkpoints still there
 }
 

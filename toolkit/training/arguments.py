@@ -7,8 +7,9 @@ import enum
 import inspect
 import math
 import typing
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
 from toolkit.errors import Fault, RecipeError
@@ -63,8 +64,7 @@ def checked_settings(
     values, faults = {}, []
     for name, value in settings.items():
         wrong = RESERVED.get(name, "")
-        if not wrong and name not in known:
-            wrong = f"is no field of {arguments.__name__}.{nearest(name, known)}"
+        wrong = wrong or unknown_field(name, known, arguments.__name__)
         if not wrong:
             try:
                 values[name] = TypeAdapter(hints.get(name, Any)).validate_python(value)
@@ -72,13 +72,20 @@ def checked_settings(
                 wrong = f"{value!r}: {error.errors()[0]['msg'].lower()}"
             except Exception:  # a type that pydantic has no schema for: the class itself decides
                 values[name] = value
-            wrong = _fault(name, values.get(name), hints.get(name), known[name]) or wrong
+            wrong = fault_of(name, values.get(name), hints.get(name), known[name]) or wrong
         if wrong:
             faults.append(Fault(where(("training", name)), wrong))
     return values, faults
 
 
-def _fault(name: str, value: Any, hint: Any, metadata: Mapping[str, Any]) -> str:
+def unknown_field(name: str, known: Collection[str], cls: str) -> str:
+    """Return what is wrong with a name that a class of arguments may not have, or ""."""
+    return "" if name in known else f"is no field of {cls}.{nearest(name, known)}"
+
+
+def fault_of(
+    name: str, value: Any, hint: Any = None, metadata: Mapping[str, Any] = MappingProxyType({})
+) -> str:
     """Return what is wrong with the value of a setting, or "".
 
     Args:

@@ -5,7 +5,13 @@ from __future__ import annotations
 import io
 import json
 import math
+import signal
+import subprocess
+import sys
+import time
 import wave
+from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +21,7 @@ from PIL import Image
 from text_rows import sentences
 
 import toolkit
-from toolkit.errors import ReloadError
+from toolkit.errors import Interrupted, ReloadError
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import NoOptions, PredictionFile
 from toolkit.runs import verify
@@ -169,3 +175,106 @@ def test_rows_do_not_hang_on_their_batch(tmp_path, tiny_model, table):
     assert verify.compare(PLUGIN, alone, together[:3]).different == 0
     for one, other in zip(alone, together, strict=False):
         assert one["scores"] == pytest.approx(other["scores"], abs=1e-5)
+
+
+class Watched:
+    """Stands where `verify.FreshProcess` does, and notes what the run has by then."""
+
+    def __init__(self, usual, out, seen):
+        self.fresh, self.out, self.seen = usual(), out, seen
+        self.note("started")
+
+    def note(self, event):
+        there = {path.name for path in self.out.iterdir()}
+        record = json.loads((self.out / "run.json").read_text())
+        names = [name for name in ("model", "predictions.jsonl") if name in there]
+        self.seen.append((event, *names, *(["baselines"] if record.get("baselines") else [])))
+
+    def ask(self, arguments):
+        self.note("asked")
+        self.fresh.ask(arguments)
+
+    def answer(self):
+        return self.fresh.answer()
+
+    def close(self):
+        self.seen.append("closed")
+        self.fresh.close()
+
+
+@pytest.fixture
+def watched(monkeypatch, tmp_path):
+    """What a run in tmp_path / "run" has when its fresh process starts, is asked and is closed."""
+    usual, seen = verify.FreshProcess, []
+    monkeypatch.setattr(verify, "FreshProcess", lambda: Watched(usual, tmp_path / "run", seen))
+    return seen
+
+
+def run(table, tiny_model, tmp_path):
+    settings = {"training.max_steps": 1, "options.max_length": 8}
+    return toolkit.run("text-classification", data=table, model=tiny_model, settings=settings,
+                       out=tmp_path / "run")  # fmt: skip
+
+
+def test_the_fresh_process_imports_beside_scoring_and_loads_beside_baselines(
+    watched, table, tiny_model, tmp_path
+):
+    found = run(table, tiny_model, tmp_path)
+    saved = ("model", "predictions.jsonl")
+    assert watched == [("started",), ("asked", *saved), "closed"]
+    assert found.record["reload"] == {"compared": 32, "different": 0}
+
+
+def test_the_fresh_process_ends_with_a_run_that_fails(
+    watched, table, tiny_model, tmp_path, monkeypatch
+):
+    def interrupted(*given):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("toolkit.runner.score.baselines", interrupted)
+    with pytest.raises(Interrupted):
+        run(table, tiny_model, tmp_path)
+    assert [event if event == "closed" else event[0] for event in watched] == [
+        "started", "asked", "closed"
+    ]  # fmt: skip
+
+
+def test_a_process_that_has_ended_early_fails_the_check(monkeypatch, tmp_path):
+    from datasets import Dataset
+
+    monkeypatch.setattr(verify, "FreshProcess", Ended)
+    with closing(verify.Reload(tmp_path)) as reload:
+        reload.start()
+        reload.compare(Dataset.from_dict({"text": ["a"]}))
+        with pytest.raises(ReloadError, match="cannot be loaded again:\nno memory"):
+            reload.result()
+
+
+class Ended(verify.FreshProcess):
+    """A process that ends before it is asked anything."""
+
+    def __init__(self):
+        code = "import sys; sys.exit('no memory')"
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", code], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        self._process.wait()
+
+
+@pytest.mark.slow
+def test_the_fresh_process_ends_with_a_run_that_is_killed(tmp_path):
+    code = (
+        "import os, signal, sys; from pathlib import Path; from toolkit.runs.verify import Reload\n"
+        "reload = Reload(Path()); reload.start(); print(reload._process._process.pid, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False, timeout=60
+    )
+    assert done.returncode == -signal.SIGKILL
+    number = int(done.stdout)
+    while Path(f"/proc/{number}").exists() and "State:\tZ" not in Path(
+        f"/proc/{number}/status"
+    ).read_text(encoding="utf-8"):
+        time.sleep(0.1)
