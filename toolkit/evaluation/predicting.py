@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import cycle, islice, pairwise
 from typing import TYPE_CHECKING, Any
@@ -48,7 +48,7 @@ def predict(
     batch_size: int,
     *,
     with_loss: bool = False,
-    tight: bool = False,
+    fast: bool = False,
     others: Sequence[Any] = (),
     alone: bool = False,
 ) -> Iterator[Batch]:
@@ -63,16 +63,19 @@ def predict(
         raw, prepared: the same rows, as read and as the model takes them (see `chunks`).
         batch_size: prepared rows per forward pass.
         with_loss: keep the labels in the batch and sum the loss over the rows.
-        tight: cut batches where padding would cost more than another pass (on CPUs).
+        fast: of new rows, whose numbers need not be those of the run to the last digit: on CPUs,
+            batches cut where padding would cost more than another pass, and `fast_products`.
         others: the same model on other devices; batches go to all in turn.
         alone: this rank predicts all rows, without the others.
     """
     import torch
 
-    tight = tight and next(model.parameters()).device.type == "cpu"
+    from toolkit.evaluation.products import fast_products
+
+    tight = fast and next(model.parameters()).device.type == "cpu"
     lanes = [(one, batch_maker(plugin, one, with_loss)) for one in (model, *others)]
     starts = chunks.bounds(prepared, len(raw))
-    work = _Work(plugin, lanes, raw, prepared, starts)
+    work = _Work(plugin, lanes, raw, prepared, starts, fast_products if tight else nullcontext)
     with evaluating(model), torch.inference_mode():
         for first, last in chunks.windows(starts, WINDOW):
             rows = range(int(starts[first]), int(starts[last]))
@@ -93,6 +96,7 @@ class _Work:
     raw: datasets.Dataset
     prepared: datasets.Dataset
     starts: Ints
+    products: Callable[[], AbstractContextManager[Any]]
 
     def share(self, batches: Sequence[list[int]], rank: int, ranks: int) -> Share:
         """Return this rank's share of a window: predictions by row number, and sums of losses.
@@ -130,7 +134,7 @@ class _Work:
         import torch
 
         def infer(model: Any, batch: Mapping[str, Any]) -> Any:
-            with torch.inference_mode():  # a thread's own
+            with torch.inference_mode(), self.products():  # both are a thread's own
                 return self.plugin.infer(model, batch)
 
         if len(self.lanes) == 1:
