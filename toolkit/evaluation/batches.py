@@ -23,16 +23,29 @@ PASS = 64  # the fixed cost of a forward pass, in tokens (MiniLM on two cores)
 
 
 def by_length(
-    prepared: datasets.Dataset, rows: range, batch_size: int, *, tight: bool = False
+    prepared: datasets.Dataset,
+    rows: range,
+    batch_size: int,
+    *,
+    tight: bool = False,
+    tokens: int = 0,
 ) -> Iterator[list[int]]:
-    """Yield batches of row numbers, sorted by falling length, so that little is padded."""
+    """Yield batches of row numbers, sorted by falling length, so that little is padded.
+
+    Args:
+        tight: cut batches where padding would cost more than another pass.
+        tokens: where rows have a length, as many of them as have so many tokens together, padding
+            included, if these are more than `batch_size`: few long ones, or many short ones.
+    """
     lengths = np.zeros(len(rows), np.int64)
-    if "length" in prepared.column_names:
+    if known := "length" in prepared.column_names:
         table = prepared.select_columns(["length"]).with_format("numpy")
         lengths = table[rows.start : rows.stop]["length"]
-    order = np.argsort(-lengths, kind="stable")
-    for start in range(0, len(order), batch_size):
-        places = order[start : start + batch_size]
+    order, start = np.argsort(-lengths, kind="stable"), 0
+    while start < len(order):
+        most = tokens // max(int(lengths[order[start]]), 1) if known else 0
+        places = order[start : start + max(most, batch_size)]
+        start += len(places)
         ends = cuts(lengths[places]) if tight else [len(places)]
         for first, last in pairwise([0, *ends]):
             yield [rows[place] for place in places[first:last]]
@@ -69,7 +82,7 @@ def batch_maker(
 
     Columns that the model's forward does not name are left out, as Trainer does.
     """
-    from accelerate.utils import send_to_device
+    from accelerate.utils import recursively_apply, send_to_device
 
     collate = collator(plugin)
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
@@ -92,10 +105,17 @@ def batch_maker(
             ) from error
         # Some collators give `labels: None` where there are none.
         given = {k: v for k, v in batch.items() if v is not None}
-        moved: Mapping[str, Any] = send_to_device(given, device)
+        if on_gpu := device.type == "cuda":  # which copies from pinned memory while it computes
+            given = recursively_apply(pinned, given)
+        moved: Mapping[str, Any] = send_to_device(given, device, non_blocking=on_gpu)
         return moved
 
     return make
+
+
+def pinned(value: torch.Tensor) -> torch.Tensor:
+    """Return a tensor in memory that stays where it is; one of a GPU as it is."""
+    return value.pin_memory() if value.device.type == "cpu" else value
 
 
 def collator(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from itertools import cycle, islice, pairwise
+from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toolkit.errors import HookError
 from toolkit.evaluation import chunks
-from toolkit.evaluation.batches import batch_maker, by_length, records
+from toolkit.evaluation.batches import by_length, records
+from toolkit.evaluation.passes import Pass, Passes
 from toolkit.utils import distributed
 
 if TYPE_CHECKING:
@@ -24,11 +23,8 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import Ints, Prediction
 
 WINDOW = 4096  # rows that are sorted by length together, and whose predictions are held at once
-AHEAD = 2  # batches that wait for each device
-
+TOKENS = 32_768  # of a batch on a GPU, where that is more than its rows: enough to keep it busy
 Share = tuple[dict[int, Any], list[float]]
-#: A model, and what makes its batches of prepared rows.
-Lane = tuple[Any, Callable[[list[dict[str, Any]]], Mapping[str, Any]]]
 
 
 @dataclass
@@ -48,7 +44,7 @@ def predict(
     batch_size: int,
     *,
     with_loss: bool = False,
-    tight: bool = False,
+    fast: bool = False,
     others: Sequence[Any] = (),
     alone: bool = False,
 ) -> Iterator[Batch]:
@@ -63,21 +59,27 @@ def predict(
         raw, prepared: the same rows, as read and as the model takes them (see `chunks`).
         batch_size: prepared rows per forward pass.
         with_loss: keep the labels in the batch and sum the loss over the rows.
-        tight: cut batches where padding would cost more than another pass (on CPUs).
+        fast: of new rows, whose numbers need not be those of the run to the last digit: on CPUs,
+            batches cut where padding would cost more than another pass, and `fast_products`; on
+            GPUs, batches of `TOKENS`, or of what fits into memory.
         others: the same model on other devices; batches go to all in turn.
         alone: this rank predicts all rows, without the others.
     """
     import torch
 
-    tight = tight and next(model.parameters()).device.type == "cpu"
-    lanes = [(one, batch_maker(plugin, one, with_loss)) for one in (model, *others)]
+    from toolkit.evaluation.products import fast_products
+
+    device = next(model.parameters()).device.type
+    tight, tokens = fast and device == "cpu", TOKENS if fast and device == "cuda" else 0
     starts = chunks.bounds(prepared, len(raw))
-    work = _Work(plugin, lanes, raw, prepared, starts)
+    place = (0, 1) if alone else (distributed.rank(), distributed.size())
+    context = fast_products if tight else nullcontext
+    passes = Passes(plugin, (model, *others), with_loss, context, divisible=place[1] == 1)
+    work = _Work(plugin, passes, raw, prepared, starts)
     with evaluating(model), torch.inference_mode():
         for first, last in chunks.windows(starts, WINDOW):
             rows = range(int(starts[first]), int(starts[last]))
-            batches = list(by_length(prepared, rows, batch_size, tight=tight))
-            place = (0, 1) if alone else (distributed.rank(), distributed.size())
+            batches = list(by_length(prepared, rows, batch_size, tight=tight, tokens=tokens))
             own = work.share(batches, *place)
             shares = [own] if alone else distributed.gather_object(own)
             if shares is not None:
@@ -89,7 +91,7 @@ class _Work:
     """A split, what predicts it, and where the prepared chunks of each raw row start."""
 
     plugin: Plugin[Any]
-    lanes: Sequence[Lane]
+    passes: Passes
     raw: datasets.Dataset
     prepared: datasets.Dataset
     starts: Ints
@@ -104,53 +106,25 @@ class _Work:
         places = range(rank, len(batches) + rank, ranks)
         # Past the end a batch is repeated, as a sharded model needs all ranks in step.
         turns = [batches[min(place, len(batches) - 1)] for place in places]
-        outputs_of = self._outputs(records(self.prepared, chosen) for chosen in turns)
-        for place, chosen, (inputs, batch, outputs) in zip(places, turns, outputs_of, strict=True):
-            if place >= len(batches):
-                continue
-            loss = loss_of(self.plugin, outputs, batch) if "labels" in batch else None
-            if loss is not None:
-                losses.append(loss * len(chosen))
-            if chunks.given(self.prepared):
-                made = self.plugin.reduce_chunk(outputs, inputs)
-                self._check_count("reduce_chunk", made, len(chosen))
-            else:
-                made = self.plugin.decode(outputs, records(self.raw, chosen), inputs)
-                self._check_count("decode", made, len(chosen))
-            found.update(zip(chosen, made, strict=True))
+        counted = set(chain.from_iterable(batches[rank::ranks]))
+        for one in self.passes.of((chosen, records(self.prepared, chosen)) for chosen in turns):
+            with one.reading():
+                if counted.issuperset(one.chosen):
+                    loss, made = self._read(one)
+                    losses += [] if loss is None else [loss * len(one.chosen)]
+                    found.update(zip(one.chosen, made, strict=True))
         return found, losses
 
-    def _outputs(
-        self, given: Iterable[list[dict[str, Any]]]
-    ) -> Iterator[tuple[list[dict[str, Any]], Mapping[str, Any], Any]]:
-        """Yield prepared rows, their batch and the model's outputs; lanes work at once.
-
-        Only `infer` is called in other threads.
-        """
-        import torch
-
-        def infer(model: Any, batch: Mapping[str, Any]) -> Any:
-            with torch.inference_mode():  # a thread's own
-                return self.plugin.infer(model, batch)
-
-        if len(self.lanes) == 1:
-            model, make = self.lanes[0]
-            for rows in given:
-                batch = make(rows)
-                yield rows, batch, infer(model, batch)
-            return
-        with ExitStack() as stack:
-            threads = [stack.enter_context(ThreadPoolExecutor(1, "device")) for _ in self.lanes]
-            waiting: deque[tuple[Any, Any, Future[Any]]] = deque()
-            turns = cycle(zip(self.lanes, threads, strict=True))
-            for rows, ((model, make), thread) in zip(given, turns, strict=False):
-                batch = make(rows)
-                waiting.append((rows, batch, thread.submit(infer, model, batch)))
-                if len(waiting) > AHEAD * len(self.lanes):
-                    before, made, future = waiting.popleft()
-                    yield before, made, future.result()
-            for before, made, future in waiting:
-                yield before, made, future.result()
+    def _read(self, one: Pass) -> tuple[float | None, Sequence[Any]]:
+        """Return the loss of a pass, and what the plugin makes of each row."""
+        loss = loss_of(self.plugin, one.outputs, one.batch) if "labels" in one.batch else None
+        if chunks.given(self.prepared):
+            made = self.plugin.reduce_chunk(one.outputs, one.rows)
+            self._check_count("reduce_chunk", made, len(one.chosen))
+        else:
+            made = self.plugin.decode(one.outputs, records(self.raw, one.chosen), one.rows)
+            self._check_count("decode", made, len(one.chosen))
+        return loss, made
 
     def _check_count(self, hook: str, made: Sequence[Any], rows: int) -> None:
         if len(made) != rows:

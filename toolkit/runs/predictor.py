@@ -139,7 +139,7 @@ class Predictor:
         raw, plugin = UncachedDataset.of(raw), self.plugin
         with blamed(plugin):
             batches = predict(plugin, plugin.model, raw, plugin.prepare(raw, "predict"),
-                              self.batch_size, tight=True, others=self.others)  # fmt: skip
+                              self.batch_size, fast=True, others=self.others)  # fmt: skip
             return [prediction for batch in batches for prediction in batch.predictions]
 
     def explanations(self, raw: datasets.Dataset, top: int = TOP) -> list[dict[str, Any]]:

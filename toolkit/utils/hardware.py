@@ -44,11 +44,24 @@ def hardware() -> dict[str, Any]:
 
 
 def _processor() -> str:
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def _cpuinfo(key: str) -> str:
     with suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
         for line in file:
-            if "model name" in line:
+            if line.startswith(key):
                 return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return ""
+
+
+def mkl_lacks_avx512() -> bool:
+    """Return whether the processor has AVX512, but MKL does not use it: it does on Intel's."""
+    import torch
+
+    vendor = _cpuinfo("vendor_id") or platform.processor()  # Windows has it in the latter
+    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"
+    return wide and "AuthenticAMD" in vendor and bool(torch._C.has_mkl and torch._C._has_mkldnn)
 
 
 def bf16_supported(*, on_cpu: bool = False) -> bool:

@@ -104,7 +104,7 @@ class _Model:
 
         rows, plugin = UncachedDataset.of(rows), self.plugin
         found = predict(plugin, self.model, rows, plugin.prepare(rows, "predict"),
-                        self.batch_size, tight=True, alone=True)  # fmt: skip
+                        self.batch_size, fast=True, alone=True)  # fmt: skip
         return [prediction for batch in found for prediction in batch.predictions]
 
     def score(self, rows: datasets.Dataset, references: list[Any]) -> float:

@@ -78,7 +78,7 @@ def explain(
     def predicted(cells: list[Occlusion], places: list[int]) -> list[Prediction]:
         rows = UncachedDataset.of(_without(raw, places, cells))
         found = predict(plugin, model, rows, plugin.prepare(rows, "predict"), batch_size,
-                        tight=True, others=others, alone=True)  # fmt: skip
+                        fast=True, others=others, alone=True)  # fmt: skip
         return [prediction for batch in found for prediction in batch.predictions]
 
     for group in _groups(plugin, raw, predictions, at_once):
