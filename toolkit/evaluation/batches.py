@@ -72,6 +72,7 @@ def batch_maker(
     from accelerate.utils import send_to_device
 
     collate = collator(plugin)
+    finish = getattr(plugin.collator(), "on_device", dict)
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     wanted = set(inspect.signature(inner.forward).parameters) - {"labels"}
     if with_labels:
@@ -92,7 +93,7 @@ def batch_maker(
             ) from error
         # Some collators give `labels: None` where there are none.
         given = {k: v for k, v in batch.items() if v is not None}
-        moved: Mapping[str, Any] = send_to_device(given, device)
+        moved: Mapping[str, Any] = finish(send_to_device(given, device))
         return moved
 
     return make
