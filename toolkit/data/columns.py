@@ -58,6 +58,11 @@ def column_values(split: datasets.Dataset, column: str) -> pa.ChunkedArray:
     return pa.chunked_array([t[column].combine_chunks() for t in tables(split, [column])])
 
 
+def numbers(split: datasets.Dataset, column: str) -> np.ndarray[Any, Any]:
+    """Return a column of numbers as one array; `datasets` makes an object of each on the way."""
+    return np.asarray(column_values(split, column).to_numpy()) if len(split) else np.zeros(0, int)
+
+
 def with_paths(rows: datasets.Dataset, names: Iterable[str]) -> datasets.Dataset:
     """Return rows with a column for each name that is a path into objects (`translation.en`).
 

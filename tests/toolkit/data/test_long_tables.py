@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from toolkit.data import ClassLabels, chosen_rows, csv_dialect, overlap, row_hashes
-from toolkit.data.columns import tables
+from toolkit.data.columns import numbers, tables
 from toolkit.data.csv_files import read_csv
 from toolkit.errors import DataError
 
@@ -147,3 +147,15 @@ def test_many_chosen_rows_are_written_once(tmp_path, monkeypatch):
     assert one.features == rows.features
     assert one.cache_files == again.cache_files  # by which what is made of them is found again
     assert one._fingerprint == again._fingerprint
+
+
+@pytest.mark.parametrize("made", [texts, chosen])
+def test_numbers_come_as_one_array(made):
+    def act(rows):
+        assert numbers(rows, "length").tolist() == rows["length"][:]
+
+    def lengths(rows):
+        return made(rows).add_column("length", list(range(rows)))
+
+    assert calls_per_row(act, lengths) < 0.1
+    assert numbers(texts(1).select([]).add_column("length", []), "length").tolist() == []

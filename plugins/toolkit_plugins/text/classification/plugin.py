@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
+from toolkit.data.columns import numbers
 from toolkit.errors import Fault, RecipeError
 from toolkit.evaluation import classification_baselines
 from toolkit.models import pretrained, truncation
@@ -65,7 +66,7 @@ class TextClassification(ClassificationPlugin[TextOptions]):
         """Return token ids and labels; the texts that are cut are counted."""
         found = super().prepare(split, name)
         if name in (self.data or ()):
-            lengths = found.select_columns(["length"]).with_format("numpy")["length"][:]
+            lengths = numbers(found, "length")
             names = [c for c in (self.options.text, self.options.text_pair) if c is not None]
 
             def texts(rows: Sequence[int]) -> truncation.Texts:
