@@ -19,7 +19,7 @@ from toolkit_plugins.vision.images import look_at
 
 from toolkit.data.near_images import ImageSketches
 from toolkit.data.near_texts import TextSketches
-from toolkit.data.overlap import normalised
+from toolkit.data.row_hashes import normalised
 
 LETTERS = "abcdefghijklmnoprstuvwz"
 Texts = Sequence[str]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import Column
 
 BATCH = 10_000  # rows of a table
+SPREAD = 50  # as many rows as are wanted are passed over, at most
 NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 # Not 007, which is a code, 1e5, which may be, nor whole numbers of more digits than a float has.
 PLAIN = r"^-?(0|[1-9]\d{0,14})(\.\d+([eE][+-]?\d+)?|[eE]-\d+)?$"
@@ -35,12 +37,30 @@ KINDS = {  # of `Column` -> what may be in it, as `kind_of` names it, and in mes
 
 def tables(split: datasets.Dataset, columns: Sequence[str]) -> Iterator[pa.Table]:
     """Yield the rows of some columns as Arrow tables of up to 10,000 rows, in order."""
-    yield from split.select_columns(list(columns)).with_format("arrow").iter(BATCH)
+    chosen = split.select_columns(list(columns)).with_format("arrow")
+    if chosen._indices is None:
+        yield from chosen.iter(BATCH)
+        return
+    # `datasets` gathers chosen rows one by one, which takes 3 seconds per million.
+    for start in range(0, len(chosen), BATCH):
+        numbers = chosen._indices.fast_slice(start, BATCH).column(0).to_numpy().astype(np.int64)
+        first, last = int(numbers[0]), int(numbers[-1])
+        if last - first < SPREAD * len(numbers) and (np.diff(numbers) > 0).all():
+            among = np.zeros(last - first + 1, bool)
+            among[numbers - first] = True
+            yield chosen.data.fast_slice(first, len(among)).filter(pa.array(among))
+        else:
+            yield chosen[start : start + len(numbers)]
 
 
 def column_values(split: datasets.Dataset, column: str) -> pa.ChunkedArray:
     """Return the values of a column, a chunk for each table of `tables`."""
     return pa.chunked_array([t[column].combine_chunks() for t in tables(split, [column])])
+
+
+def numbers(split: datasets.Dataset, column: str) -> np.ndarray[Any, Any]:
+    """Return a column of numbers as one array; `datasets` makes an object of each on the way."""
+    return np.asarray(column_values(split, column).to_numpy()) if len(split) else np.zeros(0, int)
 
 
 def with_paths(rows: datasets.Dataset, names: Iterable[str]) -> datasets.Dataset:

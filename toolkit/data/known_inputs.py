@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.data import row_hashes
 from toolkit.errors import Fault, ModelError
 
 if TYPE_CHECKING:
-    from toolkit.data.overlap import Bools, Hashes, RowHashes
+    from toolkit.data.row_hashes import Bools, Hashes, RowHashes
 
 #: A new name where rows are hashed in another way: hashes of both kinds are never equal.
 FILE = "known_inputs.npy"
@@ -78,9 +79,9 @@ def outside_test(splits: Mapping[str, RowHashes]) -> Hashes:
 
 def among(rows: RowHashes, hashes: Hashes) -> Bools:
     """Return one bool per row: whether a model has seen it, as it is or normalised."""
-    return np.asarray(np.isin(rows.exact, hashes) | np.isin(rows.normalised, hashes))
+    return row_hashes.among(rows.exact, hashes) | row_hashes.among(rows.normalised, hashes)
 
 
 def united(parts: Iterable[Hashes]) -> Hashes:
     """Return the hashes of several models, sorted, each once."""
-    return np.unique(np.concatenate(list(parts)))
+    return row_hashes.distinct(np.concatenate(list(parts)))

@@ -20,7 +20,7 @@ from toolkit.utils.text import listing, nearest
 if TYPE_CHECKING:
     import datasets
 
-    from toolkit.data.overlap import Hashes
+    from toolkit.data.row_hashes import Hashes
     from toolkit.plugin import Plugin
     from toolkit.plugin_types import Column
     from toolkit.recipe.schema import DataSpec

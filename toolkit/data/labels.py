@@ -14,7 +14,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.data.columns import BATCH
+import pyarrow.compute as pc
+
+from toolkit.data.columns import BATCH, kind_of, tables
 from toolkit.errors import DataError, Fault, RecipeError
 from toolkit.utils.text import listing
 
@@ -67,14 +69,14 @@ class ClassLabels:
             _check_lists(column, feature is not inner, multilabel)
             return cls(tuple(inner.names), multilabel, coded=True)
         first = next(_cells(train, column))
-        written = separator is None and _all_written_lists(_cells(train, column))
+        written = separator is None and _all_written_lists(_kinds(train, column))
         lists = isinstance(first, list) or separator is not None or written
         _check_lists(column, lists, multilabel)
         draft = cls((), multilabel, False, separator, written=written)
-        if multilabel and (places := _places(map(draft._parts, _cells(train, column)))):
+        if multilabel and (places := _places(map(draft._parts, _kinds(train, column)))):
             draft = replace(draft, hot=True)
             return replace(draft, names=tuple(map(str, range(places))))
-        seen = {text for value in _cells(train, column) for text in draft.texts(value, column)}
+        seen = {text for value in _kinds(train, column) for text in draft.texts(value, column)}
         if not multilabel and _all_whole(seen):
             draft = replace(draft, whole=True)
             seen = {WHOLE.sub(r"\1", text) for text in seen}
@@ -123,8 +125,11 @@ class ClassLabels:
         Vectors, shape (rows, classes), are what binary cross-entropy over several labels takes.
         """
         if not self.multilabel:
-            places = self.head["label2id"]
-            return [places.get(self.texts(value)[0], IGNORED) for value in values]
+            places, cells = self.head["label2id"], list(values)
+            if set(map(type, cells)) <= {str}:  # few kinds, and many rows
+                known = {cell: places.get(self.texts(cell)[0], IGNORED) for cell in set(cells)}
+                return [known[cell] for cell in cells]
+            return [places.get(self.texts(cell)[0], IGNORED) for cell in cells]
         present = [set(self.texts(value)) for value in values]
         return [[float(name in found) for name in self.names] for found in present]
 
@@ -166,7 +171,11 @@ class ClassLabels:
 
     def counts(self, split: datasets.Dataset, column: str) -> Counter[str]:
         """Return label -> how many rows have it."""
-        return Counter(text for value in _cells(split, column) for text in self.texts(value))
+        found = Counter[str]()
+        for value, count in _counted(split, column):
+            for text in self.texts(value):
+                found[text] += count
+        return found
 
     def notes(self, splits: Mapping[str, datasets.Dataset] | None, column: str) -> list[str]:
         """Return a line for each of validation and test that has classes missing from train.
@@ -185,9 +194,9 @@ class ClassLabels:
         for name in ("validation", "test"):
             if not splits or name not in splits:
                 continue
-            unseen = self.unseen(_cells(splits[name], column))
-            labels = (text for value in _cells(splits[name], column) for text in self.texts(value))
-            if unseen and not any(text in self.names for text in labels):
+            counts = self.counts(splits[name], column)
+            unseen = {text: count for text, count in counts.items() if text not in self.names}
+            if unseen and len(unseen) == len(counts):
                 what = f"no label is a class of train: {listing(unseen, 5)}; the classes are "
                 raise DataError(Fault(f"{name} {column}", what + listing(self.names)))
             if unseen:
@@ -244,6 +253,22 @@ def _all_written_lists(cells: Iterable[Any]) -> bool:
 def _all_whole(names: Collection[str]) -> bool:
     """Return whether all labels are whole numbers, which may be written as 1.0 somewhere."""
     return all(re.fullmatch(r"-?(0|[1-9]\d*)(\.0+)?", name) for name in names)
+
+
+def _counted(split: datasets.Dataset, column: str) -> Iterator[tuple[Any, int]]:
+    """Yield the different cells of a column and how many rows have each; lists come row by row."""
+    if kind_of(split.features[column]) not in ("text", "number", "boolean"):
+        yield from ((cell, 1) for cell in _cells(split, column))
+        return
+    found = Counter[Any]()
+    for table in tables(split, [column]):
+        for kind in pc.value_counts(table[column]).to_pylist():
+            found[kind["values"]] += kind["counts"]
+    yield from found.items()
+
+
+def _kinds(split: datasets.Dataset, column: str) -> Iterator[Any]:
+    return (cell for cell, _ in _counted(split, column))
 
 
 def _cells(split: datasets.Dataset, column: str) -> Iterator[Any]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.data import checks, groups, splits
 from toolkit.data.alignment import aligned
+from toolkit.data.chosen_rows import written
 from toolkit.data.columns import require_kinds, with_paths, with_values
 from toolkit.data.overlap import HIDDEN, THUMBNAIL, Overlap, measure_overlap
 from toolkit.data.reader import ColumnRoles, read_raw_splits, with_files
@@ -92,6 +93,7 @@ def load_splits(
     made, more = splits.make_splits(usable, split, target, seed, split.group == spec.group)
     found = measure_overlap(made, roles.inputs, roles.target)
     made = made.remove_columns([name for name in HIDDEN if name in made["train"].column_names])
+    made = datasets.DatasetDict({name: written(rows) for name, rows in made.items()})
     split_seed = seed if spec.split.seed is None else spec.split.seed
     way = json.dumps([split.model_dump(), split_seed, spec.on_missing, spec.rename])
     fingerprint = hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest()

@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 import xxhash
 
+from toolkit.data.row_hashes import Bools, Hashes, among
+
 FEWEST, MOST = 8, 40  # words of a text that may differ in one of them
 LONG, RUN = 32, 3  # words of a text that has a MinHash, and of what it is made of
 BANDS, HEIGHT = 12, 4
@@ -25,9 +27,7 @@ BASE = 0x9E3779B97F4A7C15  # odd: then there is a number that divides by it, mod
 _UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff"
 _WORDS = re.compile(rf"[{_UNSPACED}]|[^\s{_UNSPACED}]+")
 
-U64 = np.ndarray[Any, np.dtype[np.uint64]]
 Ints = np.ndarray[Any, np.dtype[np.int64]]
-Bools = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 class TextSketches:
@@ -37,7 +37,7 @@ class TextSketches:
     """
 
     def __init__(self) -> None:
-        self._keys: list[U64] = []  # of all rows, one row after the other
+        self._keys: list[Hashes] = []  # of all rows, one row after the other
         self._counts: list[Ints] = []  # keys of each row
         self._minima: list[Any] = []  # of the rows with long texts
         self._long: list[Ints] = []  # their numbers
@@ -61,7 +61,7 @@ class TextSketches:
         """Return one bool per row: whether it is nearly equal to one of the other rows."""
         if not self.rows or not others.rows:
             return np.zeros(self.rows, bool)
-        hit = np.isin(np.concatenate(self._keys), np.concatenate(others._keys))
+        hit = among(np.concatenate(self._keys), np.concatenate(others._keys))
         starts = np.cumsum(np.concatenate(self._counts)) - np.concatenate(self._counts)
         found = np.logical_or.reduceat(hit, starts)
         long = np.concatenate(self._long)
@@ -78,7 +78,7 @@ class _Words:
 
     def __init__(self, rows: Sequence[Sequence[str]]) -> None:
         texts = [words_of(text) for row in rows for text in row]
-        table = _Hashes()
+        table = _WordHashes()
         self.size = len(rows)
         self.lengths = np.array([len(words) for words in texts], np.int64)
         self.row = np.repeat(np.arange(len(rows)), [len(row) for row in rows])  # of each text
@@ -91,7 +91,7 @@ class _Words:
         self.ends = self.starts + self.lengths
         self.whole = _mixed(self.sums[self.ends] - self.sums[self.starts])
 
-    def keys(self) -> tuple[Ints, U64]:
+    def keys(self) -> tuple[Ints, Hashes]:
         """Return the rows that keys are of, and the keys: of whole rows, then without a word."""
         sums, whole, rows = self.sums, self.whole, self._summed(self.lengths >= 0)
         fit = (self.lengths >= FEWEST) & (self.lengths <= MOST)
@@ -123,14 +123,14 @@ class _Words:
             minima[:, n] = np.minimum.reduceat((runs * factor) >> np.uint64(32), starts)
         return rows, minima
 
-    def _summed(self, texts: Bools) -> U64:
+    def _summed(self, texts: Bools) -> Hashes:
         """Return for each row the sum of some of its texts."""
         found = np.zeros(self.size, np.uint64)
         np.add.at(found, self.row[texts], self.whole[texts])
         return found
 
 
-class _Hashes(dict[str, int]):
+class _WordHashes(dict[str, int]):
     """word -> its hash."""
 
     def __missing__(self, word: str) -> int:
@@ -168,21 +168,21 @@ def _bands(minima: Any, others: Any) -> Iterator[Iterator[tuple[Ints, Ints]]]:
         yield _equal(keys, there[order], first, order)
 
 
-def _equal(keys: U64, there: U64, first: Ints, order: Ints) -> Iterator[tuple[Ints, Ints]]:
+def _equal(keys: Hashes, there: Hashes, first: Ints, order: Ints) -> Iterator[tuple[Ints, Ints]]:
     for step in range(TRIED):
         place = np.minimum(first + step, len(there) - 1)
         rows = np.flatnonzero(there[place] == keys)
         yield rows, order[place[rows]]
 
 
-def _powers(count: int) -> U64:
+def _powers(count: int) -> Hashes:
     """Return BASE to the power of 0, 1, ..., modulo 2^64."""
     factors = np.full(max(count, 1), BASE, np.uint64)
     factors[0] = 1
     return np.multiply.accumulate(factors)
 
 
-def _mixed(values: U64) -> U64:
+def _mixed(values: Hashes) -> Hashes:
     """Return numbers in which each bit depends on all bits of the given ones (splitmix64)."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)

@@ -6,21 +6,28 @@ of their inputs: 8 bytes a row, whatever the rows hold.
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import xxhash
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from toolkit.data import media
-from toolkit.data.columns import BATCH, column_values, kind_of
+from toolkit.data.columns import BATCH, column_values, kind_of, tables
 from toolkit.data.near_images import ImageSketches
 from toolkit.data.near_texts import TextSketches
+from toolkit.data.row_hashes import (
+    Bools,
+    Hashes,
+    RowHashes,
+    among,
+    distinct,
+    normalised_cell,
+    of_columns,
+)
 from toolkit.data.splits import codes
 from toolkit.plugin_types.columns import LIKENESS, SAME
 
@@ -29,28 +36,9 @@ if TYPE_CHECKING:
 
     from toolkit.data.known_inputs import Known
 
-Hashes = np.ndarray[Any, np.dtype[np.uint64]]
-Bools = np.ndarray[Any, np.dtype[np.bool_]]
 THUMBNAIL = "__thumbnail__"  # a temporary column: `RowInspection.thumbnails`
 HIDDEN = (SAME, LIKENESS, THUMBNAIL)
 COMPARED = 200_000  # rows of a split, at most, among which nearly equal ones are looked for
-
-
-@dataclass
-class RowHashes:
-    """A hash per row: of its inputs as they are, and as they are without case and the like."""
-
-    exact: Hashes
-    normalised: Hashes
-
-    def digest(self) -> str:
-        """Return one hash of all rows as they are, in their order."""
-        return str(xxhash.xxh3_128_hexdigest(self.exact.astype("<u8").tobytes()))
-
-    def duplicates(self, alike: bool) -> dict[str, int]:
-        """Return how many rows are there again, in either form. alike: whether to use both."""
-        forms = {"exact": self.exact, "normalised": self.normalised if alike else self.exact}
-        return {form: len(values) - len(np.unique(values)) for form, values in forms.items()}
 
 
 @dataclass
@@ -71,25 +59,6 @@ class Overlap:
     hashes: dict[str, RowHashes] = field(default_factory=dict)
     known: Known | None = None
     notes: list[str] = field(default_factory=list)
-
-
-def normalised(text: str) -> str:
-    """Return text without case, punctuation and extra spaces; unchanged if nothing else is left.
-
-    Accents are the same however they are written (NFC, NFD).
-    """
-    folded = text.casefold()
-    if not folded.isascii():
-        folded = unicodedata.normalize("NFC", unicodedata.normalize("NFD", text).casefold())
-    return " ".join(_gaps().sub(" ", folded).split()) or text
-
-
-@cache
-def _gaps() -> re.Pattern[str]:
-    # The vowel signs of Indic scripts and the points of Hebrew and Arabic are no \w, but many
-    # words differ by nothing else.
-    marks = "".join(chr(c) for c in range(0x300, 0x10000) if unicodedata.category(chr(c))[0] == "M")
-    return re.compile(rf"(?:[^\w{marks}]|_)+")
 
 
 def measure_overlap(
@@ -120,8 +89,8 @@ def measure_overlap(
     seen = dict[str, Bools]()
     for first, second in combinations(splits, 2):
         one, other = found.hashes[first], found.hashes[second]
-        exact = np.isin(other.exact, one.exact)
-        alike = exact | np.isin(other.normalised, one.normalised)
+        exact = among(other.exact, one.exact)
+        alike = exact | among(other.normalised, one.normalised)
         counts = {"exact": int(exact.sum()), "normalised": int(alike.sum()), "near": None}
         if near:
             alike[_rows_compared(len(alike))] |= near[second].among(near[first])
@@ -153,17 +122,22 @@ def compared(
         near = ImageSketches(_thumbnails(split.select(chosen)))
     elif inputs and _are_texts(split, inputs):
         near = TextSketches()
-    for start, rows in _batches(split, inputs):
-        like = [[normalised(text) for text in texts] for texts in rows]
-        exact[start : start + len(rows)] = [_hash(texts) for texts in rows]
-        loose[start : start + len(rows)] = [_hash(texts) for texts in like]
+    start = 0
+    for columns in _batches(split, inputs):
+        like = [list(map(normalised_cell, cells)) for cells in columns]
+        end = start + len(like[0])
+        exact[start:end], loose[start:end] = of_columns(columns), of_columns(like)
         if isinstance(near, TextSketches):
-            here = chosen[(chosen >= start) & (chosen < start + len(rows))] - start
-            near.add([like[place] for place in here])
+            here = chosen[(chosen >= start) & (chosen < end)] - start
+            near.add([[cells[row].decode("utf-8", "surrogatepass") for cells in like]
+                      for row in here])  # fmt: skip
+        start = end
     for name, hashes in ((SAME, exact), (LIKENESS, loose)):
         if name in split.column_names:
-            hashes[:] = [_hash([str(cell)]) for chunk in column_values(split, name).chunks
-                         for cell in chunk.to_pylist()]  # fmt: skip
+            cells = (str(cell).encode("utf-8", "surrogatepass")
+                     for chunk in column_values(split, name).chunks
+                     for cell in chunk.to_pylist())  # fmt: skip
+            hashes[:] = of_columns([cells])
     return RowHashes(exact, loose), near
 
 
@@ -177,41 +151,40 @@ def _thumbnails(split: datasets.Dataset) -> np.ndarray[Any, np.dtype[np.uint8]]:
     return np.frombuffer(cells, np.uint8).reshape(len(split), -1)
 
 
-def _batches(
-    split: datasets.Dataset, inputs: Sequence[str]
-) -> Iterator[tuple[int, list[list[str]]]]:
-    """Yield the number of a row, and from there on what is compared of each row."""
+def _batches(split: datasets.Dataset, inputs: Sequence[str]) -> Iterator[list[list[bytes]]]:
+    """Yield what is compared of the rows, some thousands at a time, by column."""
     import datasets
 
+    if inputs and all(kind_of(split.features[name]) == "text" for name in inputs):
+        for table in tables(split, inputs):
+            texts = (pc.fill_null(table[name].cast(pa.large_string()), "None") for name in inputs)
+            yield [cells.cast(pa.large_binary()).to_pylist() for cells in texts]
+        return
     split = split.select_columns(list(inputs)) if inputs else split
     for name, feature in split.features.items():
         # An image is compared by its bytes; decoding it here would cost minutes.
         if isinstance(feature, datasets.Image | datasets.Audio):
             split = split.cast_column(name, type(feature)(decode=False))
-    start = 0
     for batch in split.iter(BATCH) if inputs else ():
-        columns = zip(*(batch[name] for name in inputs), strict=True)
-        rows = [[_content(value) for value in values] for values in columns]
-        yield start, rows
-        start += len(rows)
+        yield [list(map(_content, batch[name])) for name in inputs]
 
 
-def _content(value: Any) -> str:
+def _content(value: Any) -> bytes:
     """Return what is compared: of an undecoded file only its bytes, whatever its name."""
     is_file = isinstance(value, Mapping) and {"bytes", "path"} <= set(value)
     if isinstance(value, float) and value.is_integer():
         value = int(value)  # as in a table where all numbers of the column are whole
-    return media.digest(value) if is_file or isinstance(value, bytes) else str(value)
-
-
-def _hash(texts: Sequence[str]) -> int:
-    return int(xxhash.xxh3_64_intdigest("\x1f".join(texts).encode("utf-8", "surrogatepass")))
+    found = media.digest(value) if is_file or isinstance(value, bytes) else str(value)
+    return found.encode("utf-8", "surrogatepass")
 
 
 def _contradictions(hashes: Hashes, targets: np.ndarray[Any, Any]) -> list[str]:
     """Note equal inputs with different targets: no model can get all of those right."""
-    order = np.lexsort((targets, hashes))
+    order = np.argsort(hashes)
+    same = hashes[order][1:] == hashes[order][:-1]
+    order = order[np.append(same, False) | np.append(False, same)]  # few, as a rule
+    order = order[np.lexsort((targets[order], hashes[order]))]
     same = hashes[order][1:] == hashes[order][:-1]
     differs = targets[order][1:] != targets[order][:-1]
-    count = len(np.unique(hashes[order][1:][same & differs]))
+    count = len(distinct(hashes[order][1:][same & differs]))
     return [f"train: {count:,} inputs occur with different targets"] if count else []

@@ -36,6 +36,7 @@ ModelScores = Callable[[Ints], tuple[Scores, Draws]]
 Verdicts = dict[str, dict[str, dict[str, Any]]]  # baseline -> metric -> `Difference.as_record`
 FITTING = 0.8  # of a baseline's time; the rest is for predicting
 BATCH = 1000
+MOST_TESTED = 100_000  # test rows; of more, so many are drawn: predictions take memory and time
 
 
 def fit_within(fit: Callable[[int], Any], rows: int, seconds: float) -> tuple[Any, int]:
@@ -112,6 +113,7 @@ def score_baselines(
     """Run the plugin's baselines; return their scores, what they used, and the verdicts.
 
     Used were so many rows of train and test, and the setting, where there are several.
+    Of very many test rows they predict `MOST_TESTED`, drawn at random.
     A verdict is what model and baseline differ by on the same test rows, metric by metric; there is
     none in any metric where the baseline is what the run trains, and it is not run then.
 
@@ -126,8 +128,12 @@ def score_baselines(
         return {}, {}, {}
     rng = np.random.default_rng(seed)
     train_order, test_order = (rng.permutation(len(raw[split])) for split in ("train", "test"))
+    tested = np.sort(test_order[:MOST_TESTED])
+    test = raw["test"], prepared["test"]
+    if len(tested) < len(test_order):
+        test, test_order = chunks.select(*test, tested), rng.permutation(len(tested))
     data = BaselineData(
-        raw["train"], prepared["train"], raw["test"], prepared["test"], train_order, test_order,
+        raw["train"], prepared["train"], *test, train_order, test_order,
         raw.get("validation"), prepared.get("validation"),
     )  # fmt: skip
     baselines: list[Baseline] = []
@@ -145,7 +151,8 @@ def score_baselines(
         with attempt("baseline", name):
             found = baseline.run(data, max(end - time.monotonic(), 0.0) / left)
             order = np.argsort(found.test_rows)  # as the model's, so that draws are paired
-            few, given = found.test_rows[order], [found.predictions[place] for place in order]
+            few = tested[found.test_rows[order]]
+            given = [found.predictions[place] for place in order]
             pairs = [(given, plugin.references(raw["test"].select(few).to_list()))]
             keep(name, few, pairs)
             of, own = modules(), None if groups is None else groups[few]

@@ -85,6 +85,7 @@ def batch_maker(
     from accelerate.utils import recursively_apply, send_to_device
 
     collate = collator(plugin)
+    finish = getattr(plugin.collator(), "on_device", dict)
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     wanted = set(inspect.signature(inner.forward).parameters) - {"labels"}
     if with_labels:
@@ -107,7 +108,7 @@ def batch_maker(
         given = {k: v for k, v in batch.items() if v is not None}
         if on_gpu := device.type == "cuda":  # which copies from pinned memory while it computes
             given = recursively_apply(pinned, given)
-        moved: Mapping[str, Any] = send_to_device(given, device, non_blocking=on_gpu)
+        moved: Mapping[str, Any] = finish(send_to_device(given, device, non_blocking=on_gpu))
         return moved
 
     return make

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from toolkit.data.columns import numbers
 from toolkit.plugin_types import Ints
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ def rows_of(prepared: datasets.Dataset, places: Sequence[int] | Ints | None = No
     """Return the raw row of some chunks, or of all."""
     if not given(prepared):
         return np.arange(len(prepared)) if places is None else np.asarray(places, np.int64)
-    column = prepared.select_columns([CHUNK_OF]).with_format("numpy")
-    found = np.asarray(column[:][CHUNK_OF], np.int64)
+    found = numbers(prepared, CHUNK_OF).astype(np.int64)
     return found if places is None else found[np.asarray(places, np.int64)]
 
 
@@ -39,6 +39,8 @@ def bounds(prepared: datasets.Dataset, rows: int) -> Ints:
     Raises:
         ValueError: a row has no chunk, or chunks are not in the order of their rows.
     """
+    if not given(prepared) and len(prepared) == rows:
+        return np.arange(rows + 1)
     owners = rows_of(prepared)
     steps = np.diff(owners)
     whole = len(owners) and owners[0] == 0 and owners[-1] == rows - 1

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.plugin_types import Ints
+
 BATCH = 1000
 Texts = tuple[list[str], list[str] | None]
 
@@ -29,7 +31,10 @@ class CutNote(str):
 
 
 def count_cut(
-    tokenizer: Any, lengths: Sequence[int], limit: int, texts: Callable[[Sequence[int]], Texts]
+    tokenizer: Any,
+    lengths: Sequence[int] | Ints,
+    limit: int,
+    texts: Callable[[Sequence[int]], Texts],
 ) -> int:
     """Return how many rows have lost tokens; only rows that fill the limit are tokenized again.
 

@@ -160,7 +160,8 @@ class Plugin(ExplainHooks, ABC, Generic[OptionsT]):
         """Return the data collator; None is the Trainer's default.
 
         It gets the columns of `prepare` that the model's `forward` names, and `labels`; all others
-        are left out. In prediction there are no `labels`.
+        are left out. In prediction there are no `labels`. If it has a method `on_device(batch)`,
+        that gets (not in training) what has been moved to the device: what grows there, as floats.
         """
         return None
 

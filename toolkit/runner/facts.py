@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.data import LoadedData, groups
+from toolkit.data.columns import numbers
 from toolkit.models import adapters, methods
 from toolkit.models.truncation import CutNote
 from toolkit.reporting import card_facts
@@ -129,4 +130,4 @@ def _tokens(job: Job, epochs: float) -> int | None:
     rows = job.prepared["train"]
     if "length" not in rows.column_names:
         return None
-    return round(int(rows.with_format("numpy")["length"][:].sum()) * epochs)
+    return round(int(numbers(rows, "length").sum()) * epochs)

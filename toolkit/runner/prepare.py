@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.data import LoadedData, load_splits
 from toolkit.data.caches import writing_cache
+from toolkit.data.columns import numbers
 from toolkit.errors import Fault, RecipeError, ToolkitError
 from toolkit.evaluation import chunks
 from toolkit.models import methods, outside, scratch
@@ -224,7 +225,7 @@ def make_model(
     # A model that is to be cut into shards may be larger than one device.
     if not is_sharded(arguments):
         plugin.model = plugin.model.to(arguments.device)
-    lengths = train.with_format("numpy")["length"][:] if "length" in train.column_names else None
+    lengths = numbers(train, "length") if "length" in train.column_names else None
     cpu.plain_attention(plugin.model, None if lengths is None else int(lengths.max()))
 
 

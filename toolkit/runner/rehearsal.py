@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.data.columns import numbers
 from toolkit.errors import Fault, HookError, ModelError, RecipeError, ToolkitError
 from toolkit.evaluation import chunks, run_metrics
 from toolkit.evaluation.baselines import score_baselines
@@ -133,8 +134,9 @@ def _too_long(plugin: Plugin[Any], raw: Splits, prepared: Splits) -> Exception |
     found: list[tuple[int, str, int]] = []
     for name, split in prepared.items():
         if "length" in split.column_names and len(split):
-            lengths = split.with_format("numpy")["length"][:]
-            found += [(int(lengths[i]), name, i) for i in (lengths.argmax(), lengths.argmin())]
+            lengths = numbers(split, "length")
+            ends = int(lengths.argmax()), int(lengths.argmin())
+            found += [(int(lengths[i]), name, i) for i in ends]
     if not found:
         return None
     failures = []

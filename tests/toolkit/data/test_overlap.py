@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toolkit.data import overlap
+from toolkit.data import overlap, row_hashes
 
 
 @settings(max_examples=300, deadline=None)
 @given(st.text(max_size=40))
 def test_normalised_twice_is_normalised(text):
-    once = overlap.normalised(text)
-    assert overlap.normalised(once) == once
+    once = row_hashes.normalised(text)
+    assert row_hashes.normalised(once) == once
     assert bool(once) == bool(text)
 
 
@@ -30,12 +30,12 @@ def test_normalised_twice_is_normalised(text):
     ],
 )
 def test_case_points_and_spaces_do_not_count(text, expected):
-    assert overlap.normalised(text) == expected
+    assert row_hashes.normalised(text) == expected
 
 
 @pytest.mark.parametrize(("one", "other"), [("की", "का"), ("שָׁלוֹם", "שִׁלוּם"), ("résumé", "resume")])
 def test_signs_that_tell_words_apart_count(one, other):
-    assert overlap.normalised(one) != overlap.normalised(other)
+    assert row_hashes.normalised(one) != row_hashes.normalised(other)
 
 
 def made(**splits):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from toolkit import FittedBaseline
-from toolkit.evaluation import classification_baselines
+from toolkit.evaluation import baselines, classification_baselines
 from toolkit.evaluation.baselines import FIRST, fit_within, score_baselines
 from toolkit.plugin_types import BaselineData, BaselineResult
 from toolkit.recipe.library import find_recipe
@@ -42,6 +42,25 @@ def test_all_rows_where_there_is_time(job):
     # One word tells the class, so TF-IDF must find it, and the majority must not.
     assert scores["tfidf_logistic_regression"]["accuracy"]["value"] > 0.95
     assert scores["majority"]["accuracy"]["value"] < 0.5
+
+
+def test_of_very_many_test_rows_some_are_predicted(job, monkeypatch):
+    monkeypatch.setattr(baselines, "MOST_TESTED", 60)
+    kept, test = {}, job.plugin.data["test"]
+
+    def keep(name, few, pairs):
+        kept[name] = few.tolist(), *pairs[0]
+
+    scores, used, _ = score_baselines(
+        job.plugin, job.prepared, job.plugin.metrics, 60.0, 0, keep=keep
+    )
+    assert {count["test"] for count in used.values()} == {60}
+    assert len(test) > 60
+    for name, (rows, predictions, references) in kept.items():
+        assert rows == sorted(set(rows)) == kept["majority"][0]
+        assert references == test[rows]["label"]
+        right = np.mean([p["label"] == r for p, r in zip(predictions, references, strict=True)])
+        assert scores[name]["accuracy"]["value"] == pytest.approx(right)
 
 
 def test_the_linear_baselines_tell_which_setting_validation_chose(job):

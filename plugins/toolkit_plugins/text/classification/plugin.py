@@ -8,12 +8,14 @@ from typing import Any
 
 from pydantic import Field
 
+from toolkit.data.columns import numbers
 from toolkit.errors import Fault, RecipeError
 from toolkit.evaluation import classification_baselines
 from toolkit.models import pretrained, truncation
 from toolkit.plugin_types import Baseline, LabelColumn, Options, Row, TextColumn
 from toolkit.tasks.base import Batch
 from toolkit.tasks.classification import ClassificationPlugin, ClassWeights, positive_faults
+from toolkit_plugins.text import tokens
 from toolkit_plugins.text.cells import text_of
 
 
@@ -42,6 +44,7 @@ class TextClassification(ClassificationPlugin[TextOptions]):
 
     Options = TextOptions
     task = "text-classification"
+    encoded_together = 10_000
 
     def load_processor(self) -> Any:
         """Return the tokenizer; a decoder without a pad token pads with its end token."""
@@ -57,16 +60,13 @@ class TextClassification(ClassificationPlugin[TextOptions]):
         first, second = self.options.text, self.options.text_pair
         texts = [text_of(value, first) for value in rows[first]]
         pairs = [text_of(value, second) for value in rows[second]] if second else None
-        found: Mapping[str, Any] = self.processor(
-            texts, pairs, truncation=True, max_length=self.limit
-        )
-        return found
+        return tokens.encoded(self.processor, texts, pairs, self.limit)
 
     def prepare(self, split: Any, name: str) -> Any:
         """Return token ids and labels; the texts that are cut are counted."""
         found = super().prepare(split, name)
         if name in (self.data or ()):
-            lengths = found.select_columns(["length"]).with_format("numpy")["length"][:]
+            lengths = numbers(found, "length")
             names = [c for c in (self.options.text, self.options.text_pair) if c is not None]
 
             def texts(rows: Sequence[int]) -> truncation.Texts:

@@ -63,18 +63,25 @@ class Canvases:
 
 @dataclass(frozen=True)
 class Inputs:
-    """Joins prepared rows to the inputs of the model, without augmentation."""
+    """Joins prepared rows to the inputs of the model, without augmentation.
+
+    They become floats on the model's device: 8 bits are copied there in a quarter of the time.
+    """
 
     view: View
 
     def __call__(self, rows: Rows) -> Batch:
-        """Return the batch."""
+        """Return the batch, images as the 8-bit values of what the model sees."""
         import torch
 
-        view, batch = self.view, Canvases(self.view)(rows)
-        middle = view.middle(batch["pixel_values"].permute(0, 2, 3, 1).numpy())
+        batch = Canvases(self.view)(rows)
+        middle = self.view.middle(batch["pixel_values"].permute(0, 2, 3, 1).numpy())
         images = torch.from_numpy(np.ascontiguousarray(middle)).permute(0, 3, 1, 2)
-        return {**batch, "pixel_values": view.scaled(images.float())}
+        return {**batch, "pixel_values": images}
+
+    def on_device(self, batch: Batch) -> Batch:
+        """Return a batch with images as the model takes them."""
+        return {**batch, "pixel_values": self.view.scaled(batch["pixel_values"].float())}
 
 
 def augmenter(wanted: Augment | None, view: View, classes: int) -> Callable[..., tuple[Any, Any]]:

@@ -101,7 +101,7 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         return found.to(memory_format=torch.channels_last)
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
-        """Return what reads the images of a batch as the model takes them, not augmented."""
+        """Return what reads the images of a batch, not augmented."""
         return batches.Inputs(self.view)
 
     def loss(self) -> Callable[..., Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import datasets
@@ -16,7 +17,7 @@ from transformers import AutoImageProcessor, AutoModelForImageClassification
 import toolkit
 from toolkit.cli.main import outcome
 from toolkit.errors import UserError
-from toolkit.evaluation.batches import records
+from toolkit.evaluation.batches import batch_maker, records
 from toolkit.recipe.library import find_recipe
 from toolkit.runner.prepare import prepare
 from toolkit.testing.interruptions import assert_resumes
@@ -157,7 +158,8 @@ def test_training_changes_pictures_and_nothing_else_does(recipe):
     plugin = checked(recipe, **{"options.augment": {"rotate": 90}}).plugin
     rows = records(plugin.prepare(plugin.data["train"], "train"), list(range(4)))
     torch.manual_seed(0)
-    plain = [plugin.collator()(rows)["pixel_values"] for _ in range(2)]
+    make = batch_maker(plugin, plugin.model, with_labels=True)
+    plain = [make(rows)["pixel_values"] for _ in range(2)]
     canvases = Canvases(plugin.view)
     changed = [plugin.changer()(canvases(rows))["pixel_values"] for _ in range(2)]
     assert torch.equal(*plain)
@@ -165,6 +167,21 @@ def test_training_changes_pictures_and_nothing_else_does(recipe):
     assert not torch.equal(plain[0], changed[0])
     unchanged = checked(recipe, **{"options.augment": None}).plugin
     assert torch.allclose(unchanged.changer()(canvases(rows))["pixel_values"], plain[0])
+
+
+def test_images_are_copied_to_the_device_in_8_bits(recipe):
+    import torch
+
+    plugin = checked(recipe, **{"options.cache": "never"}).plugin
+    rows = records(plugin.prepare(plugin.data["test"], "test"), list(range(4)))
+    assert plugin.collator()(rows)["pixel_values"].dtype == torch.uint8
+    made = batch_maker(plugin, plugin.model, with_labels=False)(rows)
+    images = [Image.open(io.BytesIO(row["pixel_values"]["bytes"]))
+              if row["pixel_values"]["bytes"] else Image.open(row["pixel_values"]["path"])
+              for row in rows]  # fmt: skip
+    wanted = plugin.processor([image.convert(plugin.view.mode) for image in images],
+                              return_tensors="pt")["pixel_values"]  # fmt: skip
+    assert torch.allclose(made["pixel_values"], wanted, atol=1e-5)
 
 
 def test_corrupt_files_are_named_and_counted(recipe, photos, capsys):
