@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ from common import MODEL, banking77_rows, quiet, say
 
 import toolkit
 from toolkit.models.find import find_model
+from toolkit.utils.resources import matrix_peak
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
 EPOCHS = int(sys.argv[2]) if len(sys.argv) > 2 else 1
@@ -88,27 +88,6 @@ def ours() -> tuple[float, float, float]:
     whole = record["data"]["rows"]["train"] * speed["epochs"] / speed["train_seconds"]
     accuracy = record["metrics"]["test"]["accuracy"]["value"]
     return speed["train_samples_per_second"], whole, accuracy
-
-
-def matrix_peak() -> float:
-    """Return FLOP/s of the best of several large matrix products, in bf16 or where faster fp32.
-
-    A processor without bf16 of its own multiplies it a thousand times slower than fp32.
-    """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    size = 8192 if device == "cuda" else 2048
-    best = 0.0
-    for kind in (torch.float32, torch.bfloat16):
-        a = torch.randn(size, size, dtype=kind, device=device)
-        start = time.perf_counter()
-        (a[:64] @ a)[0, 0].item()
-        if best and size / 64 * (time.perf_counter() - start) > 20 * 2 * size**3 / best:
-            continue
-        for _ in range(8):
-            start = time.perf_counter()
-            (a @ a)[0, 0].item()
-            best = max(best, 2 * size**3 / (time.perf_counter() - start))
-    return best
 
 
 padded_rate, _, _ = stock(padded=True)
