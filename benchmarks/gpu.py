@@ -41,14 +41,14 @@ def training(bench: Bench, kind: str, stock: dict[str, tuple[int, bool]]) -> Non
     """
     from on_gpu import sides
 
+    from toolkit.models.structure import training_flops
+
     sizes, folder = bench.sizes, bench.model(kind)
     rows = sides.TextRows.read(bench.texts(kind) / "train.csv", folder, LENGTH)
-    model = sides.classifier(folder)
-    weights = sum(p.numel() for name, p in model.named_parameters() if "embeddings" not in name)
-    del model
+    work = training_flops(sides.classifier(folder)) or 0
 
     def mfu(rate: float) -> float:
-        return 6 * weights * rows.tokens * rate / bench.peak()
+        return work * rows.tokens * rate / bench.peak()
 
     raw = 0.0
     for batch in sizes.batches:

@@ -59,7 +59,7 @@ for wheel in "$work"/wheels/*.whl; do python3 -m zipfile -e "$wheel" "$work/tree
 
 # Headers, tests, and clients of remote storage are a third of pyarrow.
 (cd "$work/tree/site/pyarrow" && rm -rf include includes src tests ./*.pxd ./*.pyx libarrow_flight* \
-  libarrow_python_flight* _flight* libarrow_substrait* _substrait* _s3fs* _gcsfs* _azurefs*)
+  libarrow_python_flight* _flight* _s3fs* _gcsfs* _azurefs*)
 cp -r benchmarks/gpu.py benchmarks/on_gpu benchmarks/common.py "$work/tree/benchmarks"
 find "$work/tree" -name __pycache__ -prune -exec rm -rf {} +
 tar cf - -C "$work/tree" . | xz -T2 > "$out/toolkit-gpu.tar.xz"

@@ -23,6 +23,7 @@ from common import MODEL, banking77_rows, quiet, say
 
 import toolkit
 from toolkit.models.find import find_model
+from toolkit.models.structure import training_flops
 from toolkit.utils.resources import matrix_peak
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
@@ -94,8 +95,7 @@ padded_rate, _, _ = stock(padded=True)
 stock_rate, stock_accuracy, tokens = stock(padded=False)
 our_rate, our_whole, our_accuracy = ours()
 peak = matrix_peak()
-model = transformers.AutoModel.from_pretrained(files.path)
-work = sum(p.numel() for n, p in model.named_parameters() if "embeddings" not in n)
+work = training_flops(transformers.AutoModel.from_pretrained(files.path)) or 0
 say(
     "training_throughput",
     ratio=our_rate / padded_rate,
@@ -110,6 +110,6 @@ say(
     accuracy={"stock": round(stock_accuracy, 4), "toolkit": round(our_accuracy, 4)},
     rows=len(train),
     epochs=EPOCHS,
-    mfu=6 * work * tokens / len(train) * our_rate / peak,
+    mfu=work * tokens / len(train) * our_rate / peak,
     peak_gflops=peak / 1e9,
 )
