@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,8 @@ from common import MODEL, banking77_rows, quiet, say
 
 import toolkit
 from toolkit.models.find import find_model
+from toolkit.models.structure import training_flops
+from toolkit.utils.resources import matrix_peak
 
 ROWS = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
 EPOCHS = int(sys.argv[2]) if len(sys.argv) > 2 else 1
@@ -90,33 +91,11 @@ def ours() -> tuple[float, float, float]:
     return speed["train_samples_per_second"], whole, accuracy
 
 
-def matrix_peak() -> float:
-    """Return FLOP/s of the best of several large matrix products, in bf16 or where faster fp32.
-
-    A processor without bf16 of its own multiplies it a thousand times slower than fp32.
-    """
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    size = 8192 if device == "cuda" else 2048
-    best = 0.0
-    for kind in (torch.float32, torch.bfloat16):
-        a = torch.randn(size, size, dtype=kind, device=device)
-        start = time.perf_counter()
-        (a[:64] @ a)[0, 0].item()
-        if best and size / 64 * (time.perf_counter() - start) > 20 * 2 * size**3 / best:
-            continue
-        for _ in range(8):
-            start = time.perf_counter()
-            (a @ a)[0, 0].item()
-            best = max(best, 2 * size**3 / (time.perf_counter() - start))
-    return best
-
-
 padded_rate, _, _ = stock(padded=True)
 stock_rate, stock_accuracy, tokens = stock(padded=False)
 our_rate, our_whole, our_accuracy = ours()
 peak = matrix_peak()
-model = transformers.AutoModel.from_pretrained(files.path)
-work = sum(p.numel() for n, p in model.named_parameters() if "embeddings" not in n)
+work = training_flops(transformers.AutoModel.from_pretrained(files.path)) or 0
 say(
     "training_throughput",
     ratio=our_rate / padded_rate,
@@ -131,6 +110,6 @@ say(
     accuracy={"stock": round(stock_accuracy, 4), "toolkit": round(our_accuracy, 4)},
     rows=len(train),
     epochs=EPOCHS,
-    mfu=6 * work * tokens / len(train) * our_rate / peak,
+    mfu=work * tokens / len(train) * our_rate / peak,
     peak_gflops=peak / 1e9,
 )

@@ -199,3 +199,18 @@ def _within(name: str, holders: Any) -> bool:
 
 def _size(module: Any) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
+
+
+def training_flops(model: Any) -> float | None:
+    """Return the FLOPs of training on one token: 6 for each parameter but those of embeddings.
+
+    Kaplan et al. 2020, https://arxiv.org/abs/2001.08361: attention itself is left out. None where
+    only a part is trained, which costs less by an amount that this does not know.
+    """
+    import torch
+
+    weights = dict.fromkeys(model.parameters())
+    if not all(weight.requires_grad for weight in weights):
+        return None
+    tables = {part.weight for part in model.modules() if isinstance(part, torch.nn.Embedding)}
+    return 6.0 * sum(int(weight.numel()) for weight in weights if weight not in tables)

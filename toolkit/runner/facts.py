@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from toolkit.data import LoadedData, groups
 from toolkit.data.columns import numbers
 from toolkit.models import adapters, methods
+from toolkit.models.structure import training_flops
 from toolkit.models.truncation import CutNote
 from toolkit.reporting import card_facts
 from toolkit.runner.join import lone_process_note
@@ -17,6 +19,7 @@ from toolkit.runs.saved_model import digests
 from toolkit.training import batching
 from toolkit.training.train import Trained
 from toolkit.utils import distributed, hardware
+from toolkit.utils import resources as measured
 
 
 def before_training(job: Job) -> dict[str, Any]:
@@ -123,6 +126,24 @@ def speed(job: Job, trained: Trained) -> dict[str, Any]:
         "rows_seen": round(len(job.prepared["train"]) * trained.epochs),
         "tokens_seen": _tokens(job, trained.epochs),
     }
+
+
+def resources(job: Job, speed: Mapping[str, Any], energy: Mapping[str, float]) -> dict[str, Any]:
+    """Return peak memory, energy in joules, and on a GPU the share of its peak that training used.
+
+    The share (MFU) is of the matrix products that this GPU does a second, measured now. It is left
+    out where lengths of rows are unknown or only a part of the model is trained.
+
+    Args:
+        speed: what the function of that name returns.
+    """
+    found = {"peak_memory_bytes": measured.peak_memory(), "energy_joules": energy}
+    work, tokens = training_flops(job.plugin.model), speed["tokens_seen"]
+    if job.arguments.device.type != "cuda" or not (work and tokens and speed["steps"]):
+        return found
+    peak = measured.matrix_peak()
+    rate = speed["train_samples_per_second"] * tokens / speed["rows_seen"] / distributed.size()
+    return {**found, "matrix_peak_flops": peak, "mfu": work * rate / peak} if peak else found
 
 
 def _tokens(job: Job, epochs: float) -> int | None:

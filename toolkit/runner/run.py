@@ -156,10 +156,11 @@ def _train_and_report(
     console.print("loading the saved model again", style="dim")
     with phase("reload"):
         found = reload.result()
+    speed = facts.speed(job, trained)
     folder.write(
         reload={"compared": found.compared, "different": found.different},
-        speed=facts.speed(job, trained),
-        resources={"peak_memory_bytes": resources.peak_memory(), "energy_joules": energy.spent()},
+        speed=speed,
+        resources=facts.resources(job, speed, energy.spent()),
     )
     with optional("report", html.FILE):
         html.write_first(plugin, test, folder, optional, is_sharded(job.arguments))

@@ -211,6 +211,8 @@ class RunRecord(OpenModel):
     class Resources(OpenModel):
         peak_memory_bytes: Counts = {}
         energy_joules: dict[str, float] = {}
+        matrix_peak_flops: float | None = None
+        mfu: float | None = None
 
     status: Literal["running", "finished", "failed", "interrupted"]
     started: str = ""

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 POWER = Path("/sys/class/powercap")
 
 
 def peak_memory() -> dict[str, int]:
-    """Return the peak memory in bytes of this process, and of its accelerator if it has one."""
+    """Return the peak memory in bytes of this process, and of its accelerator if it has one.
+
+    accelerator: in use by tensors. accelerator_with_cache: with what torch keeps to use it again,
+    and what is too fragmented for that; CUDA's own context comes on top.
+    """
     import torch
 
     found = {}
@@ -22,7 +31,42 @@ def peak_memory() -> dict[str, int]:
         found["process"] = int(most) * (1 if sys.platform == "darwin" else 1024)
     if torch.cuda.is_available():
         found["accelerator"] = int(torch.cuda.max_memory_allocated())
+        found["accelerator_with_cache"] = int(torch.cuda.max_memory_reserved())
     return found
+
+
+def matrix_peak() -> float:
+    """Return FLOP/s of the best of several large matrix products, in bf16 or where faster fp32.
+
+    They are computed on the GPU if there is one; a processor without bf16 of its own multiplies it
+    a thousand times slower than fp32. 0 where memory does not suffice.
+    """
+    import torch
+
+    try:
+        return _matrix_peak()
+    except torch.OutOfMemoryError:
+        return 0.0
+
+
+def _matrix_peak() -> float:
+    import torch
+
+    device, size = ("cuda", 8192) if torch.cuda.is_available() else ("cpu", 2048)
+    work, best = 2 * size**3, 0.0
+    for kind in (torch.float32, torch.bfloat16):
+        a = torch.randn(size, size, dtype=kind, device=device)
+        part = _seconds(a[:64], a)
+        if best and size / 64 * part > 20 * work / best:
+            continue
+        best = max(best, *(work / _seconds(a, a) for _ in range(8)))
+    return best
+
+
+def _seconds(a: torch.Tensor, b: torch.Tensor) -> float:
+    start = time.perf_counter()
+    (a @ b)[0, 0].item()  # waits for it
+    return time.perf_counter() - start
 
 
 class Energy:

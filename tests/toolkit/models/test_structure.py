@@ -204,3 +204,17 @@ def test_frozen_norms_keep_their_statistics():
     weights = {n: model.get_parameter(n.replace("running_mean", "weight")) for n in before}
     assert moved == {n for n, weight in weights.items() if weight.requires_grad}
     assert 0 < len(moved) < len(before)
+
+
+def test_the_work_of_training_is_three_times_that_of_the_forward_pass():
+    from torch.utils.flop_counter import FlopCounterMode
+
+    model = hf.AutoModel.from_config(FAMILIES["bert"][0]).eval()
+    tokens = torch.ones(1, 8, dtype=torch.long)
+    with FlopCounterMode(display=False) as counter:
+        model(tokens)
+    counted = 3 * counter.get_total_flops() / tokens.numel()
+    # Attention itself is left out; the pooler works on one token alone.
+    assert structure.training_flops(model) == pytest.approx(counted, rel=0.1)
+    model.encoder.layer[0].requires_grad_(False)
+    assert structure.training_flops(model) is None

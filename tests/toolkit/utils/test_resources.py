@@ -30,3 +30,24 @@ def test_memory_at_its_peak_never_falls():
     held = bytearray(50_000_000)
     held[::4096] = b"x" * len(held[::4096])
     assert resources.peak_memory()["process"] >= before > 10_000_000
+
+
+def test_the_matrix_peak_is_above_what_one_product_reaches():
+    import time
+
+    import torch
+
+    a = torch.randn(512, 512)
+    start = time.perf_counter()
+    a @ a
+    assert resources.matrix_peak() > 2 * 512**3 / (time.perf_counter() - start) / 4
+
+
+def test_without_memory_for_it_the_matrix_peak_is_unknown(monkeypatch):
+    import torch
+
+    def full(*_, **__):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch, "randn", full)  # as on a GPU that another process fills
+    assert resources.matrix_peak() == 0

@@ -103,6 +103,9 @@ def _amounts(record: Mapping[str, Any]) -> Iterator[list[str]]:
     if tokens and seconds:
         yield ["tokens per second in training", number(tokens / seconds, 0)]
     for part, size in resources.get("peak_memory_bytes", {}).items():
-        yield [f"peak memory of the {part}", f"{size / 2**30:.2f} GiB"]
+        yield [f"peak memory of the {words(part)}", f"{size / 2**30:.2f} GiB"]
+    if resources.get("mfu") is not None:
+        of = f"{resources['matrix_peak_flops'] / 1e12:,.0f} TFLOP/s"
+        yield ["share of the matrix peak used in training (MFU)", f"{resources['mfu']:.1%} of {of}"]
     for part, joules in resources.get("energy_joules", {}).items():
         yield [f"energy of {part}", f"{joules / 3600:.2f} Wh (the whole machine during the run)"]

@@ -25,12 +25,13 @@ class StepPlan:
     """The optimizer steps of a run.
 
     groups: the rows of each step of one epoch. sizes: tokens of each with its padding, or rows
-    where lengths are not known, shape (steps of an epoch,). steps: of the whole run. evaluations,
-    saves: in between.
+    where lengths are not known, shape (steps of an epoch,). peaks: the same of the largest forward
+    pass of each. steps: of the whole run. evaluations, saves: in between.
     """
 
     groups: list[Ints]
     sizes: Floats
+    peaks: Floats
     steps: int
     evaluations: int
     saves: int
@@ -40,11 +41,12 @@ def plan_steps(arguments: transformers.TrainingArguments, train: datasets.Datase
     """Return the steps of a run with such arguments on such rows, batched as the Trainer will."""
     batches = _batches(arguments, train)
     accumulated = arguments.gradient_accumulation_steps
-    groups, sizes = [], []
+    groups, sizes, peaks = [], [], []
     for start in range(0, len(batches), accumulated):
         part = batches[start : start + accumulated]
         groups.append(np.concatenate([rows for rows, _ in part]))
         sizes.append(sum(size for _, size in part))
+        peaks.append(max(size for _, size in part))
     whole = arguments.max_steps
     steps = whole if whole > 0 else math.ceil(arguments.num_train_epochs * len(groups))
 
@@ -57,6 +59,7 @@ def plan_steps(arguments: transformers.TrainingArguments, train: datasets.Datase
     return StepPlan(
         groups,
         np.array(sizes, np.float64),
+        np.array(peaks, np.float64),
         steps,
         times(arguments.eval_strategy, arguments.eval_steps),
         times(arguments.save_strategy, arguments.save_steps),
@@ -86,9 +89,11 @@ def _batches(
 
 
 def sample_steps(plan: StepPlan) -> tuple[list[int], Ints]:
-    """Return steps of an epoch, the largest first and then all sizes twice, and their rows.
+    """Return steps of an epoch, first two and then all sizes twice, and their rows.
 
-    Any beginning of them holds small and large ones: measuring may stop at any step.
+    Any beginning of them holds small and large ones: measuring may stop at any step. The second has
+    the largest forward pass: memory is at its peak where that meets what the optimizer keeps, which
+    the first step makes. It comes again at the end, as a size counts as measured the second time.
     """
     if len(plan.groups) == 1:
         return [0, 0, 0, 0], plan.groups[0]
@@ -97,5 +102,6 @@ def sample_steps(plan: StepPlan) -> tuple[list[int], Ints]:
     order = np.array(whole)[np.argsort(plan.sizes[whole], kind="stable")]
     strata = [part[len(part) // 2] for part in np.array_split(order, min(STRATA, len(order)))]
     mixed = [int(strata[n]) for n in np.random.default_rng(0).permutation(len(strata))]
-    chosen = [int(order[-1]), *mixed, *mixed]
+    largest = whole[int(plan.peaks[whole].argmax())]
+    chosen = [mixed[-1], largest, *mixed, *mixed, largest]
     return chosen, np.concatenate([plan.groups[group] for group in chosen])

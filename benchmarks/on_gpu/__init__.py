@@ -1,0 +1,1 @@
+"""Parts of `benchmarks/gpu.py`: what it measures on, and the sides that it compares."""
