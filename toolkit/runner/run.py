@@ -6,7 +6,7 @@ fit        method applied, Trainer made, trained
 calibrate  thresholds and the like, chosen on validation
 save       model, processor and calibration, by `save_pretrained`
 score      the test split predicted and scored with intervals, beside the baselines
-verify     the saved model loaded in a fresh process, its predictions compared
+verify     the saved model loaded in a fresh process, its predictions compared, beside the baselines
 report     report.html, model card, trackers
 
 `run` is what is around them: ranks, signals, resuming, the run's folder, and how the run ended.

@@ -18,6 +18,7 @@ from toolkit.recipe.yaml_text import dump
 from toolkit.reporting import seed_report
 from toolkit.runner import launch
 from toolkit.runner.elastic import LaunchSpec
+from toolkit.runner.first_look import require_paths
 from toolkit.runner.resolve import resolve_recipe
 from toolkit.runner.resume import changed_settings, settings_of
 from toolkit.runs.compare import drawn_units, incomparable, resampled_scores
@@ -67,6 +68,7 @@ def run(
             "--seeds is for `toolkit run` alone, which starts the processes of each run "
             "(--processes); torchrun or accelerate launch has started this one"
         )
+    require_paths(draft)
     recipe = resolve_recipe(draft)[0]
     if recipe.data.split.seed is None:  # the splits stay the same, whatever the seed
         draft = draft.changed([(("data", "split", "seed"), recipe.seed)])

@@ -19,13 +19,18 @@ NAME = "text-classification"
 SLOW = {"torch", "transformers", "sklearn", "peft", "evaluate"}
 
 
-def told(arguments):
-    """Return what is said of a mistake, and the slow libraries that were imported for it."""
+def told(arguments, folder):
+    """Return what is said of a mistake, and the slow libraries that were imported for it.
+
+    Nothing is left in the folder where that is done.
+    """
+    before = sorted(folder.iterdir())
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "toolkit", *arguments],
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, cwd=folder,
     )  # fmt: skip
     assert done.returncode == 2
+    assert sorted(folder.iterdir()) == before
     lines = done.stderr.splitlines()
     imported = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time")}
     said = "\n".join(line for line in lines if not line.startswith("import time"))
@@ -47,8 +52,8 @@ def told(arguments):
         (["run", NAME, "--set", "training.learning_rate=-1"], "takes a number from 0, not -1"),
     ],
 )
-def test_a_mistake_is_told_without_the_libraries(arguments, message):
-    said, imported = told(arguments)
+def test_a_mistake_is_told_without_the_libraries(arguments, message, tmp_path):
+    said, imported = told(arguments, tmp_path)
     assert message in said
     assert imported == set()
 
@@ -58,7 +63,7 @@ def test_rows_that_are_not_there_are_told_without_the_libraries(command, finishe
     run = finished(NAME)
     (tmp_path / "tickets.csv").touch()
     said, imported = told([command, str(run.path), str(tmp_path / "tickts.csv"),
-                           "--out", str(tmp_path / "new.csv")])  # fmt: skip
+                           "--out", str(tmp_path / "new.csv")], tmp_path)  # fmt: skip
     assert "there is no such file. Did you mean 'tickets.csv'?" in said
     assert imported == set()
 
