@@ -42,10 +42,10 @@ done = function(summary, latency, requests)
 end
 """
 ALONE = """
-import json, sys, time, transformers
+import json, sys, time, torch, transformers
 transformers.utils.logging.set_verbosity_error()
 pipe = transformers.pipeline("text-classification", model=sys.argv[1], truncation=True,
-                             max_length=128)
+                             max_length=128, device="cuda" if torch.cuda.is_available() else "cpu")
 texts = [json.loads(line)["text"] for line in open(sys.argv[2])]
 [pipe(text) for text in texts[:50]]
 for line in sys.stdin:

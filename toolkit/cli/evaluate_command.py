@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from toolkit.cli.predict_command import column_option, dtype_option, pairs, runtime_option
+from toolkit.cli.predict_command import column_option, pairs, runtime_option
 from toolkit.cli.recipe_arguments import complete_run
+from toolkit.runs.compute import PRECISIONS
 
 
 @click.command("evaluate")
@@ -20,7 +21,8 @@ from toolkit.cli.recipe_arguments import complete_run
 @click.option("--baselines/--no-baselines", default=True, show_default=True,
               help="Fit the run's baselines again, and score them on the same rows.")  # fmt: skip
 @runtime_option
-@dtype_option
+@click.option("--dtype", type=click.Choice(PRECISIONS), default=PRECISIONS[0], show_default=True,
+              help="bfloat16 is less precise, and faster if the hardware supports it.")  # fmt: skip
 @click.option("--device", "devices", metavar="NAME", help="Torch device (cpu, cuda:1).")
 @column_option
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE",

@@ -17,8 +17,9 @@ runtime_option = click.option(
     help="onnx and int8 need `toolkit export RUN --to` first.",
 )  # fmt: skip
 dtype_option = click.option(
-    "--dtype", type=click.Choice(DTYPES), default=DTYPES[0], show_default=True,
-    help="bfloat16 is less precise, and faster if the hardware supports it.",
+    "--dtype", type=click.Choice(DTYPES), default="auto", show_default=True,
+    help="bfloat16 is less precise, and faster if the hardware supports it; auto is float32 on "
+    "CPUs, and on GPUs bfloat16 for rows whose answer it does not change.",
 )  # fmt: skip
 
 column_option = click.option(

@@ -20,6 +20,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from pydantic_core import from_json
 from rich.console import Console
 from rich.progress import track
 
@@ -92,7 +93,7 @@ def predict(
         UserError: the run is not finished, the input cannot be read, lacks a column or has no row
             that can be predicted, `out` exists, or this machine cannot compute as `computing` says.
     """
-    computing = computing or ComputeConfig()
+    computing, console = computing or ComputeConfig(), console or Console(quiet=True)
     writer, kept = writers.writer_of(out, raw), out.with_name(f"{out.name}.partial")
     _check_paths(run, out, kept, resume)
     if source != STDIN and (faults := sources.missing(source)):
@@ -112,8 +113,10 @@ def predict(
         head |= {"explain": str(explain)} if explain else {}
         done = _start(kept, head, resume)
         made = partial(restored.explanations, top=explain) if explain else restored.predictions
-        step = FEW if explain else WINDOW
-        _predict(made, given, kept, done, step, console or Console(quiet=True))
+        restored.settle(given.rows)  # by rows of the whole file, wherever an earlier call stopped
+        _predict(made, given, kept, done, FEW if explain else WINDOW, console)
+        if restored.rounding is not None:
+            console.print(str(restored.rounding))
         predicted = _join(given, kept, out, writer)
         rejected = given.write_rejected(why)
     kept.unlink()
@@ -284,11 +287,11 @@ def _join(given: _Input, kept: Path, out: Path, writer: writers.Writer) -> int:
     """Write rows and predictions together, and return how many there are."""
     predicted = 0
     rows = given.given.with_format("arrow")
-    with kept.open(encoding="utf-8") as lines, writing(out, "wb") as file, writer(file) as add:
+    with kept.open("rb") as lines, writing(out, "wb") as file, writer(file) as add:
         next(lines)
         for start in range(0, len(rows), WINDOW):
             table = writers.without_bytes(rows[start : start + WINDOW])
-            found = [json.loads(next(lines)) for _ in range(len(table))]
+            found = [from_json(next(lines)) for _ in range(len(table))]
             good = [place for place, one in enumerate(found) if not isinstance(one, str)]
             given.wrong += [(int(given.numbers[start + place]), one, table[place : place + 1])
                             for place, one in enumerate(found) if isinstance(one, str)]  # fmt: skip

@@ -37,10 +37,13 @@ def by_length(
         tokens: where rows have a length, as many of them as have so many tokens together, padding
             included, if these are more than `batch_size`: few long ones, or many short ones.
     """
+    from datasets.formatting import query_table
+
     lengths = np.zeros(len(rows), np.int64)
     if known := "length" in prepared.column_names:
-        table = prepared.select_columns(["length"]).with_format("numpy")
-        lengths = table[rows.start : rows.stop]["length"]
+        # Not by `select_columns`: for the one row of a request, its copy takes a tenth of the time.
+        table = query_table(prepared.data, rows, indices=prepared._indices)
+        lengths = table["length"].to_numpy()
     order, start = np.argsort(-lengths, kind="stable"), 0
     while start < len(order):
         most = tokens // max(int(lengths[order[start]]), 1) if known else 0

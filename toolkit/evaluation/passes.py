@@ -35,7 +35,7 @@ class Pass:
     rows: Rows
     batch: Mapping[str, Any]
     outputs: Any
-    done: Any = None  # a CUDA event
+    done: tuple[Any, Any] | None = None  # on a GPU: it, and the event that they are there
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -48,8 +48,9 @@ class Pass:
         if self.done is None:
             yield
             return
-        beside = torch.cuda.Stream(self.done.device)  # type: ignore[no-untyped-call]
-        beside.wait_event(self.done)
+        device, there = self.done
+        beside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        beside.wait_event(there)
         with torch.cuda.stream(beside):
             yield
         beside.synchronize()  # the memory of the outputs may be used again
@@ -129,7 +130,7 @@ class Passes:
         return Pass(chosen, rows, batch, future)
 
     def _infer(self, model: Any, batch: Mapping[str, Any]) -> tuple[Any, Any]:
-        """Return the outputs, and on a GPU the event that they are there."""
+        """Return the outputs, and on a GPU what `Pass.done` says."""
         import torch
 
         with torch.inference_mode(), self.context():  # both are a thread's own
@@ -138,7 +139,7 @@ class Passes:
         if device.type != "cuda":
             return outputs, None
         with torch.cuda.device(device):
-            return outputs, torch.cuda.current_stream().record_event()
+            return outputs, (device, torch.cuda.current_stream().record_event())
 
     def _ended(self, lane: _Lane, begun: Pass) -> Iterator[Pass]:
         import torch

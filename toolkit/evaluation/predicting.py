@@ -160,6 +160,9 @@ def loss_of(plugin: Plugin[Any], outputs: Any, batch: Mapping[str, Any]) -> floa
 def evaluating(model: Any) -> Iterator[None]:
     """Put a model into eval mode, and back into the mode it was in."""
     training = model.training
+    if not any(module.training for module in model.modules()):  # quicker to see than to set
+        yield
+        return
     model.eval()
     try:
         yield

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any
@@ -9,8 +11,10 @@ from typing import Any
 from toolkit.errors import Fault, UserError
 from toolkit.utils import hardware
 
+log = logging.getLogger("toolkit.runs")
 RUNTIMES = ("torch", "onnx", "int8")
-DTYPES = ("float32", "bfloat16")
+PRECISIONS = ("float32", "bfloat16")
+DTYPES = (*PRECISIONS, "auto")
 
 
 @dataclass(frozen=True)
@@ -19,7 +23,8 @@ class ComputeConfig:
 
     runtime: "torch", or an export that onnxruntime runs: "onnx" or "int8".
     dtype: "float32" reproduces the run's predictions; "bfloat16" rounds, and is faster on hardware
-    that has instructions for it.
+    that has instructions for it; "auto" is float32 on CPUs, and on GPUs bfloat16 where the answers
+    are the same (see `two_precisions`).
     devices: as torch names them ("cuda:1"); several share the batches. Empty: the first GPU, or the
     CPU.
     """
@@ -38,7 +43,7 @@ class ComputeConfig:
         known = ("runtime", self.runtime, RUNTIMES), ("dtype", self.dtype, DTYPES)
         faults = [Fault(name, f"{given!r} is none of {', '.join(values)}")
                   for name, given, values in known if given not in values]  # fmt: skip
-        if self.runtime != "torch" and (self.dtype != "float32" or self.devices):
+        if self.runtime != "torch" and (self.dtype == "bfloat16" or self.devices):
             faults.append(Fault(f"runtime {self.runtime}", "an export has its own numbers and "
                                 "device: dtype and device are for torch"))  # fmt: skip
         elif self.dtype == "bfloat16" and not hardware.bf16_supported(
@@ -70,6 +75,26 @@ class ComputeConfig:
             for each in models.values() or [model]:
                 compute_in_bfloat16(each)
         return [models[device] for device in self.devices] or [model]
+
+
+def rounded(models: Sequence[Any]) -> list[Any]:
+    """Return copies that compute in bfloat16 of models on GPUs with instructions for it, or [].
+
+    [] also where a model cannot be copied: there is no memory for two, or it is quantized.
+    """
+    import copy
+
+    on_gpus = all(next(model.parameters()).device.type == "cuda" for model in models)
+    if not on_gpus or not hardware.bf16_supported():
+        return []
+    try:
+        copies = [copy.deepcopy(model) for model in models]
+        for each in copies:
+            compute_in_bfloat16(each)
+    except Exception as error:  # whatever memory and quantized layers raise
+        log.warning("dtype auto: float32, as the model cannot be copied: %s", error)
+        return []
+    return copies
 
 
 def _absent(name: str) -> list[Fault]:

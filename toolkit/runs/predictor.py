@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +18,10 @@ from toolkit.plugin import get
 from toolkit.plugin.blame import blamed
 from toolkit.plugin_types import columns
 from toolkit.recipe import library
-from toolkit.runs.compute import ComputeConfig
+from toolkit.runs.compute import ComputeConfig, rounded
 from toolkit.runs.folder import Run, run_of
 from toolkit.runs.saved_model import require_unchanged
+from toolkit.runs.two_precisions import SAMPLE, TwoPrecisions
 from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
@@ -39,10 +42,12 @@ class Predictor:
     """A plugin whose processor and model come from a run's folder.
 
     others: copies of the model on further devices, which share the batches.
+    rounding: what computes in bfloat16 where it changes no answer.
     """
 
     plugin: Plugin[Any]
     others: Sequence[Any] = ()
+    rounding: TwoPrecisions | None = None
 
     @property
     def batch_size(self) -> int:
@@ -134,21 +139,54 @@ class Predictor:
     def predictions(self, raw: datasets.Dataset) -> list[Prediction]:
         """Return one prediction per row of checked rows, with the plugin's features added."""
         from toolkit.data.uncached import UncachedDataset
-        from toolkit.evaluation.predicting import predict
 
         raw, plugin = UncachedDataset.of(raw), self.plugin
         with blamed(plugin):
-            batches = predict(plugin, plugin.model, raw, plugin.prepare(raw, "predict"),
-                              self.batch_size, fast=True, others=self.others)  # fmt: skip
-            return [prediction for batch in batches for prediction in batch.predictions]
+            prepared = plugin.prepare(raw, "predict")
+            exact = partial(self._by, (plugin.model, *self.others), raw, prepared)
+            if self.rounding is None:
+                return exact()
+            rounded = partial(self._by, self.rounding.models, raw, prepared)
+            return self.rounding.predictions(len(raw), exact, rounded)
+
+    def _by(
+        self,
+        models: Sequence[Any],
+        raw: datasets.Dataset,
+        prepared: datasets.Dataset,
+        rows: Sequence[int] | None = None,
+    ) -> list[Prediction]:
+        """Return what models, the same on several devices, predict of these rows, or of all."""
+        from toolkit.evaluation import chunks
+        from toolkit.evaluation.predicting import predict
+
+        some = (raw, prepared) if rows is None else chunks.select(raw, prepared, rows)
+        batches = predict(self.plugin, models[0], *some, self.batch_size, fast=True,
+                          others=models[1:])  # fmt: skip
+        return [prediction for batch in batches for prediction in batch.predictions]
+
+    def settle(self, raw: datasets.Dataset) -> None:
+        """Choose the data type for rows like these, where it is chosen by what it changes.
+
+        Where one of the rows that are tried cannot be predicted, the first to come decide.
+        """
+        if self.rounding is None or self.rounding.settled or not len(raw):
+            return
+        many = min(len(raw), SAMPLE)
+        with suppress(Exception):  # whatever hooks and models raise; it is told with the row
+            self.predictions(raw.select([row * len(raw) // many for row in range(many)]))
+            if not self.rounding.settled:
+                self.rounding.settle()
 
     def explanations(self, raw: datasets.Dataset, top: int = TOP) -> list[dict[str, Any]]:
         """Return what `explain` does, of checked rows, with the plugin's features added."""
         from toolkit.data.uncached import UncachedDataset
         from toolkit.evaluation.explanations import explain, require_explained
 
-        raw, plugin, found = UncachedDataset.of(raw), self.plugin, self.predictions(raw)
+        raw, plugin = UncachedDataset.of(raw), self.plugin
         with blamed(plugin):
+            models = (plugin.model, *self.others)  # in float32, as what is explained by them
+            found = self._by(models, raw, plugin.prepare(raw, "predict"))
             require_explained(plugin, found)
             explained = explain(plugin, plugin.model, raw, found, self.batch_size,
                                 others=self.others)  # fmt: skip
@@ -174,9 +212,11 @@ def load_predictor(run: Path, computing: ComputeConfig | None = None) -> Predict
         method = methods.method_for(recipe_of(run).method)
         plugin.model = adapters.load(plugin.model_path, method, trained_on(run))
     else:
-        plugin.model = load_saved(plugin, computing.dtype)
+        dtype = "float32" if computing.dtype == "auto" else computing.dtype
+        plugin.model = load_saved(plugin, dtype)
     plugin.model, *others = computing.replicas(plugin.model)
-    return Predictor(plugin, others)
+    copies = rounded([plugin.model, *others]) if computing.dtype == "auto" else []
+    return Predictor(plugin, others, TwoPrecisions(plugin, copies) if copies else None)
 
 
 def plugin_of(run: Path) -> Plugin[Any]:

@@ -111,7 +111,8 @@ class Served:
 
     def _use(self, restored: Predictor) -> None:
         self.restored = restored
-        for model in (restored.plugin.model, *restored.others):
+        rounded = restored.rounding.models if restored.rounding else ()
+        for model in (restored.plugin.model, *restored.others, *rounded):
             model.register_forward_pre_hook(_give_up_unwanted)
 
     def _fails(self) -> Exception | None:

@@ -35,7 +35,7 @@ class ServerSettings:
     connections: int = 512
     head_seconds: float = 10.0
     runtime: str = "torch"
-    dtype: str = "float32"
+    dtype: str = "auto"
 
     @property
     def queue_pixels(self) -> int:
