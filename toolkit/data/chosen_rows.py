@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import pyarrow as pa
 
-from toolkit.data.caches import kept
+from toolkit.data.caches import drop_torn, kept
 from toolkit.data.columns import tables
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def written(split: datasets.Dataset) -> datasets.Dataset:
                 out.write_table(part)
 
     folder = Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-splits"
+    drop_torn(folder)  # what `map` has made of the rows lies beside them
     path, _ = kept(folder, split._fingerprint, ".arrow", write)
     found = datasets.Dataset.from_file(str(path), info=split.info.copy(), split=split.split)
     return cast("datasets.Dataset", found)

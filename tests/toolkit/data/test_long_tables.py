@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 
 import datasets
 import numpy as np
@@ -147,6 +148,28 @@ def test_many_chosen_rows_are_written_once(tmp_path, monkeypatch):
     assert one.features == rows.features
     assert one.cache_files == again.cache_files  # by which what is made of them is found again
     assert one._fingerprint == again._fingerprint
+
+
+def test_what_was_made_of_written_rows_is_made_anew_where_its_end_is_lost(tmp_path, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+    monkeypatch.setattr(chosen_rows, "MANY", 100)
+    texts(1_000).save_to_disk(tmp_path / "rows")
+    rows = datasets.load_from_disk(str(tmp_path / "rows")).select(range(0, 1_000, 3))
+
+    def lengths():
+        made = chosen_rows.written(rows).map(_length, batched=True, remove_columns=["text"])
+        return made, made.to_dict()
+
+    made, wanted = lengths()
+    for lost in (Path(made.cache_files[0]["filename"]), *(tmp_path / "cache").rglob("*.arrow")):
+        content = lost.read_bytes()
+        lost.unlink()  # the one that is mapped stays as it is
+        lost.write_bytes(content[: len(content) // 2])
+        assert lengths()[1] == wanted
+
+
+def _length(batch):
+    return {"length": [len(text) for text in batch["text"]]}
 
 
 @pytest.mark.parametrize("made", [texts, chosen])
