@@ -143,12 +143,17 @@ class Measured(Way):
     def forward_backward(self, inputs: Inputs, num_items: Any) -> Any:
         """Run a batch in the way that was found; on one of the first, find it."""
         if self.captured is not None:
+            from toolkit.training.outcomes import reason
+
             self.waited += 1
             fits = self.captured.values(inputs, num_items) is not None
             if not fits and self.waited < WAIT:
                 return self.found.forward_backward(inputs, num_items)
-            self.found = self._find(self.captured if fits else None, inputs, num_items)
-            self.captured = None  # with its memory, where it is not what was found
+            captured, self.captured = self.captured if fits else None, None  # and its memory
+            try:
+                self.found = self._find(captured, inputs, num_items)
+            except Exception as error:  # if it is the plain step's, that raises it again
+                self.found.note = f"plain steps, as trying others failed: {reason(error)}"
         loss = self.found.forward_backward(inputs, num_items)
         self.name, self.note = self.found.name, self.found.note
         self.unpadded = self.found.unpadded

@@ -119,6 +119,18 @@ def test_measuring_leaves_training_as_it_is(trainer_of):
     assert ", captured " in way.note
 
 
+def test_a_trial_that_fails_ends_in_plain_steps(trainer_of):
+    model = bert(attention_probs_dropout_prob=0.0)
+    trainer = trainer_of(model)
+    trainer.train_dataset = SimpleNamespace(column_names=["length"])  # of which nothing is read
+    plain = Way(trainer_of(model), model).forward_backward(batch(32), None)
+    model.zero_grad()
+    way = ways.Measured(Captured(trainer, model, graphs=Tapes()), 1000)
+    assert float(way.forward_backward(batch(32), None)) == float(plain)
+    assert way.record()["name"] == "eager"
+    assert way.note.startswith("plain steps, as trying others failed: ")
+
+
 def test_batches_that_no_graph_holds_are_waited_out(trainer_of):
     model = bert()
     way = ways.Measured(Captured(trainer_of(model), model, graphs=Tapes()), 1000)
