@@ -92,7 +92,8 @@ def padding_share(trainer: Any) -> float:
     if arguments.length_column_name not in getattr(rows, "column_names", ()):
         return 0.0
     lengths = np.asarray(rows.with_format("numpy")[arguments.length_column_name][:])
-    order = np.fromiter(trainer._get_train_sampler(), dtype=np.int64)
+    with torch.random.fork_rng(devices=[]):  # orders of epochs are drawn from it
+        order = np.fromiter(trainer._get_train_sampler(), dtype=np.int64)
     size = arguments.train_batch_size
     batches = [lengths[order[start : start + size]] for start in range(0, len(order), size)]
     padded = sum(len(batch) * int(batch.max()) for batch in batches)

@@ -11,7 +11,8 @@ from toolkit.training.eager import Inputs, Way
 if TYPE_CHECKING:
     from toolkit.training.captured import Captured
 
-FEWEST = 200  # steps for which capturing pays: a graph costs about 5 plain steps, trying it 12
+FEWEST = 200  # steps; in shorter runs, the trial alone would take too large a part
+CAPTURING = 80  # plain batches, for all graphs: 16 of them, 5 batches each
 COMPILING = 120.0  # seconds, for a step and for the check of it
 PAYS = 20  # times what compiling costs, at least, is what is left of a run
 GAIN = 1.05  # below, the plainer way is kept
@@ -20,8 +21,8 @@ WAIT = 20  # batches until one that a graph can hold
 TIMED = 5  # steps on trial
 
 
-def worth_capturing(steps: int) -> bool:
-    """Return whether a run is long enough to capture its steps. steps: what is left of it."""
+def worth_trying(steps: int) -> bool:
+    """Return whether a run is long enough to try other ways. steps: what is left of it."""
     return steps >= FEWEST
 
 
@@ -34,11 +35,18 @@ def worth_compiling(seconds: float, batches: int) -> bool:
     return seconds * batches >= PAYS * COMPILING
 
 
-def fastest(seconds: Mapping[str, float]) -> str:
-    """Return the way to go on with. seconds: of a batch, by way; the plainest comes first."""
-    found = next(iter(seconds))
-    for name, value in seconds.items():
-        if value * GAIN < seconds[found]:
+def fastest(seconds: Mapping[str, float], batches: int) -> str:
+    """Return the way that ends first, with what it takes to set up; a plainer one if it is close.
+
+    Args:
+        seconds: of a batch, by way; the plain one comes first. batches: what is left of the run.
+    """
+    rest = {name: value * batches for name, value in seconds.items()}
+    if "captured" in rest:
+        rest["captured"] += CAPTURING * seconds["eager"]
+    found = "eager"
+    for name, value in rest.items():
+        if value * GAIN < rest[found]:
             found = name
     return found
 
@@ -51,7 +59,7 @@ def chosen(trainer: Any, model: Any, steps: int, recorded: Mapping[str, Any] | N
         recorded: `Way.record()` of the run that is resumed: times measured anew could choose
             another way, whose rounding differs.
     """
-    settings = getattr(getattr(trainer.toolkit_plugin, "recipe", None), "training", {})
+    settings = getattr(_recipe(trainer), "training", {})
     recorded = recorded or {}
     before = "unpadded" if recorded.get("unpadded") else recorded.get("name")
     asked, note = str(before or settings.get("step") or "auto"), recorded.get("note")
@@ -63,9 +71,13 @@ def chosen(trainer: Any, model: Any, steps: int, recorded: Mapping[str, Any] | N
         return found
     if reason := obstacle(trainer, model, asked):
         return Way(trainer, model, f"plain steps: {reason}")
-    if asked == "auto" and not worth_capturing(steps):
+    if asked == "auto" and not worth_trying(steps):
         return Way(trainer, model, f"plain steps: {steps:,} are too few for another way to pay")
     return _way(asked, trainer, model, note, steps)
+
+
+def _recipe(trainer: Any) -> Any:
+    return getattr(getattr(trainer, "toolkit_plugin", None), "recipe", None)
 
 
 def _way(name: str, trainer: Any, model: Any, note: str | None, steps: int) -> Way:
@@ -131,12 +143,17 @@ class Measured(Way):
     def forward_backward(self, inputs: Inputs, num_items: Any) -> Any:
         """Run a batch in the way that was found; on one of the first, find it."""
         if self.captured is not None:
+            from toolkit.training.outcomes import reason
+
             self.waited += 1
             fits = self.captured.values(inputs, num_items) is not None
             if not fits and self.waited < WAIT:
                 return self.found.forward_backward(inputs, num_items)
-            self.found = self._find(self.captured if fits else None, inputs, num_items)
-            self.captured = None  # with its memory, where it is not what was found
+            captured, self.captured = self.captured if fits else None, None  # and its memory
+            try:
+                self.found = self._find(captured, inputs, num_items)
+            except Exception as error:  # if it is the plain step's, that raises it again
+                self.found.note = f"plain steps, as trying others failed: {reason(error)}"
         loss = self.found.forward_backward(inputs, num_items)
         self.name, self.note = self.found.name, self.found.note
         self.unpadded = self.found.unpadded
@@ -156,10 +173,11 @@ class Measured(Way):
             ways["compiled"] = Compiled(self.trainer, self.model)
             seconds["compiled"] = self._seconds(ways["compiled"], inputs, num_items)
         kept = {name: seconds[name] for name, way in ways.items() if label(way) == name}
-        found = ways[fastest(kept)]
+        found = ways[fastest(kept, self.batches)]
         times = ", ".join(f"{name} {1000 * value:.1f} ms" for name, value in kept.items())
         failed = [way.note for way in ways.values() if way.note]
-        found.note = "; ".join([f"{label(found)} steps, by the time of a batch: {times}", *failed])
+        count = f"{label(found)} steps for {self.batches:,} batches"
+        found.note = "; ".join([f"{count}, by the time of one: {times}", *failed])
         return found
 
     def _seconds(self, way: Way, inputs: Inputs, num_items: Any) -> float:

@@ -9,7 +9,7 @@ import pytest
 import torch
 import transformers
 from tape import Tapes
-from training_steps import CLOSE, alike, batch, bert, both
+from training_steps import CLOSE, ROWS, alike, batch, bert, both
 
 from toolkit.training.captured import Captured
 from toolkit.training.eager import Way
@@ -181,6 +181,25 @@ def test_a_model_that_padding_changes_is_run_plainly(trainer_of):
     way.forward_backward(batch(33), None)
     assert way.name == "eager"
     assert "with padding, a batch gives a loss of" in way.note
+
+
+class Regressor(torch.nn.Module):
+    """Has no configuration, and rows of one shape."""
+
+    def __init__(self):
+        super().__init__()
+        self.line = torch.nn.Linear(8, 1)
+
+    def forward(self, values, labels):
+        return {"loss": (self.line(values)[:, 0] - labels).square().mean()}
+
+
+def test_rows_without_padding_share_a_graph(trainer_of):
+    torch.manual_seed(0)
+    batches = [{"values": torch.randn(ROWS, 8), "labels": torch.randn(ROWS)} for _ in range(4)]
+    plain, captured, way = both(trainer_of, Regressor(), batches)
+    alike(plain, captured, **CLOSE)
+    assert [graph.replays for graph in way.captured.values()] == [4]
 
 
 def test_running_statistics_count_each_batch_once(trainer_of):
