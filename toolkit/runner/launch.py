@@ -19,6 +19,7 @@ from toolkit.runner.elastic import ElasticLaunch, LaunchSpec
 from toolkit.runner.join import started_by_accelerate, training_block
 from toolkit.runs.folder import Run
 from toolkit.utils import distributed
+from toolkit.utils.hardware import device_count
 
 
 def run(
@@ -59,10 +60,7 @@ def prints_result() -> bool:
 
 
 def _processes(spec: LaunchSpec, training: Mapping[str, Any]) -> int:
-    import torch
-
-    on_cpu = bool(training.get("use_cpu")) or not torch.accelerator.is_available()
-    devices = 0 if on_cpu else torch.accelerator.device_count()
+    devices = device_count(on_cpu=bool(training.get("use_cpu")))
     if devices and (spec.processes or 0) > devices:
         raise UserError(
             f"--processes {spec.processes}: {devices} GPU(s) are visible, and each takes one "
