@@ -39,6 +39,7 @@ def training(bench: Bench, kind: str, stock: dict[str, tuple[int, bool]]) -> Non
     Args:
         stock: name -> batch and bf16, of the stock Trainer; "bf16 32" is what counts.
     """
+    import torch
     from on_gpu import sides
 
     from toolkit.models.structure import training_flops
@@ -50,9 +51,14 @@ def training(bench: Bench, kind: str, stock: dict[str, tuple[int, bool]]) -> Non
     def mfu(rate: float) -> float:
         return work * rows.tokens * rate / bench.peak()
 
-    raw = 0.0
+    raw = None
     for batch in sizes.batches:
-        pace = sides.raw_loop(folder, rows, batch, sizes.steps)
+        try:
+            pace = sides.raw_loop(folder, rows, batch, sizes.steps)
+        except torch.OutOfMemoryError as error:  # 1,024 rows take about 100 GiB
+            raw = None
+            bench.say(f"raw loop {batch}", error=str(error)[:300])
+            continue
         raw = pace.rows
         bench.say(f"raw loop {batch}", raw, unit="rows/s", mfu=mfu(raw), memory=pace.memory)
     rates = {}
@@ -65,7 +71,8 @@ def training(bench: Bench, kind: str, stock: dict[str, tuple[int, bool]]) -> Non
               tokens=rows.tokens, speed=run.record["speed"], devices=run.record["devices"],
               reload=run.record["reload"], resources=run.record["resources"])  # fmt: skip
     bench.say("toolkit default to stock bf16 32", run.rate / rates["bf16 32"], at_least=3)
-    bench.say(f"toolkit default to raw loop {sizes.batches[-1]}", run.rate / raw, at_least=0.8)
+    part = run.rate / raw if raw else None
+    bench.say(f"toolkit default to raw loop {sizes.batches[-1]}", part, at_least=0.8)
     bench.say("toolkit default MFU", mfu(run.rate), at_least=0.3, peak=bench.peak())
     bench.say("fixed cost", run.fixed, at_most=10, unit="s")
 

@@ -8,7 +8,7 @@
 # There:
 #
 #   mkdir /tmp/gpu && tar xJf toolkit-gpu.tar.xz -C /tmp/gpu
-#   PYTHONPATH=/tmp/gpu/site python3 /tmp/gpu/benchmarks/gpu.py --out lines.json
+#   PYTHONPATH=/tmp/gpu/site-packages python3 /tmp/gpu/benchmarks/gpu.py --out lines.json
 set -euo pipefail
 [ $# -ge 1 ] || { sed -n '2,12s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 out=$(mkdir -p "$1" && cd "$1" && pwd)
@@ -18,7 +18,9 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 has="torch numpy scipy scikit-learn matplotlib pandas pillow"
 limit=$((64 * 1024 * 1024))
-mkdir -p "$work/wheels" "$work/tree/site" "$work/tree/benchmarks"
+# dill, which hashes functions for datasets, knows by this name that modules are not the user's own.
+site="$work/tree/site-packages"
+mkdir -p "$work/wheels" "$site" "$work/tree/benchmarks"
 
 # What the project needs beyond that, all the way down, as it is installed here: NAME==VERSION.
 python3 - "$python" $has > "$work/needed" <<'CODE'
@@ -55,10 +57,10 @@ platforms+=(--platform manylinux2014_x86_64 --platform manylinux1_x86_64)
 python3 -m pip download --quiet --no-deps --only-binary=:all: --implementation cp \
   --python-version "$python" "${platforms[@]}" --dest "$work/wheels" --requirement "$work/needed"
 python3 -m pip wheel --quiet --no-deps --wheel-dir "$work/wheels" .
-for wheel in "$work"/wheels/*.whl; do python3 -m zipfile -e "$wheel" "$work/tree/site"; done
+for wheel in "$work"/wheels/*.whl; do python3 -m zipfile -e "$wheel" "$site"; done
 
 # Headers, tests, and clients of remote storage are a third of pyarrow.
-(cd "$work/tree/site/pyarrow" && rm -rf include includes src tests ./*.pxd ./*.pyx libarrow_flight* \
+(cd "$site/pyarrow" && rm -rf include includes src tests ./*.pxd ./*.pyx libarrow_flight* \
   libarrow_python_flight* _flight* _s3fs* _gcsfs* _azurefs*)
 cp -r benchmarks/gpu.py benchmarks/on_gpu benchmarks/common.py "$work/tree/benchmarks"
 find "$work/tree" -name __pycache__ -prune -exec rm -rf {} +

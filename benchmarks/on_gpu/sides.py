@@ -6,15 +6,18 @@ import csv
 import gc
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import torch
 import transformers
 
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 RATE = 5e-5
+Given, Found = ParamSpec("Given"), TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -33,11 +36,25 @@ def wait() -> float:
 
 
 def free() -> None:
-    """Give back what earlier sides have used, and count the peak of memory from now on."""
+    """Give back what is no longer used, and count the peak of memory from now on."""
     gc.collect()  # a Trainer and its model hold each other
     if DEVICE == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
+
+
+def alone(measure: Callable[Given, Found]) -> Callable[Given, Found]:
+    """Measure with a GPU that no earlier side uses, and leave none of it to what comes next."""
+
+    @wraps(measure)
+    def measured(*given: Given.args, **named: Given.kwargs) -> Found:
+        free()
+        try:
+            return measure(*given, **named)
+        finally:
+            free()
+
+    return measured
 
 
 def peak_memory() -> int:
@@ -83,6 +100,7 @@ def classifier(folder: Path) -> Any:
     return auto.from_pretrained(folder, dtype="float32").to(DEVICE)
 
 
+@alone
 def raw_loop(folder: Path, train: TextRows, batch: int, steps: int) -> Pace:
     """Train in a loop of plain torch: bf16 autocast, fused AdamW, batches waiting on the device.
 
@@ -93,7 +111,6 @@ def raw_loop(folder: Path, train: TextRows, batch: int, steps: int) -> Pace:
     few = min(steps, len(starts))
     places = starts[torch.linspace(0, len(starts) - 1, few).round().long()].tolist()
     collate = transformers.DataCollatorWithPadding(train.tokenizer, pad_to_multiple_of=8)
-    free()
     batches = [collate(order[place : place + batch]).to(DEVICE) for place in places]
     model = classifier(folder).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, fused=True)
@@ -136,7 +153,6 @@ def stock(model: Any, rows: Any, batch: int, steps: int, warm: int = 5, **named:
         named: `bf16`, and other fields of TrainingArguments; `data_collator` goes to the Trainer.
     """
     collate, watch = named.pop("data_collator", None), Stopwatch(warm)
-    free()
     with tempfile.TemporaryDirectory() as out:
         arguments = transformers.TrainingArguments(
             out, per_device_train_batch_size=batch, max_steps=warm + steps, learning_rate=RATE,
@@ -150,12 +166,14 @@ def stock(model: Any, rows: Any, batch: int, steps: int, warm: int = 5, **named:
     return Pace(steps * batch / watch.seconds, peak_memory())
 
 
+@alone
 def stock_texts(folder: Path, train: TextRows, batch: int, steps: int, bf16: bool) -> Pace:
     """Train a text model with the stock Trainer, padded to the longest row of a batch."""
     return stock(classifier(folder), train.rows, batch, steps, bf16=bf16,
                  data_collator=transformers.DataCollatorWithPadding(train.tokenizer))  # fmt: skip
 
 
+@alone
 def stock_pictures(folder: Path, pictures: Path, batch: int, steps: int, cache: Path) -> Pace:
     """Train a picture model with the stock Trainer: files decoded when a batch is made, bf16."""
     import datasets
@@ -176,9 +194,9 @@ def stock_pictures(folder: Path, pictures: Path, batch: int, steps: int, cache: 
                  remove_unused_columns=False)  # fmt: skip
 
 
+@alone
 def pipeline_rate(model: Path, texts: list[str], batch: int, most: int) -> float:
     """Return texts a second of `transformers.pipeline`, after a warm-up."""
-    free()
     pipe: Any = transformers.pipeline("text-classification", model=str(model), truncation=True,
                                       max_length=most, device=DEVICE)  # fmt: skip
     pipe(texts[: 2 * batch], batch_size=batch)

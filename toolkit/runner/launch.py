@@ -20,6 +20,7 @@ from toolkit.runner.first_look import first_look
 from toolkit.runner.join import started_by_accelerate, training_block
 from toolkit.runs.folder import Run
 from toolkit.utils import distributed, garbage
+from toolkit.utils.hardware import device_count
 
 
 def run(
@@ -61,11 +62,8 @@ def prints_result() -> bool:
 
 
 def _processes(spec: LaunchSpec, training: Mapping[str, Any]) -> int:
-    with garbage.held():
-        import torch
-
-    on_cpu = bool(training.get("use_cpu")) or not torch.accelerator.is_available()
-    devices = 0 if on_cpu else torch.accelerator.device_count()
+    with garbage.held():  # torch is imported
+        devices = device_count(on_cpu=bool(training.get("use_cpu")))
     if devices and (spec.processes or 0) > devices:
         raise UserError(
             f"--processes {spec.processes}: {devices} GPU(s) are visible, and each takes one "

@@ -43,6 +43,13 @@ def hardware() -> dict[str, Any]:
     }
 
 
+def device_count(*, on_cpu: bool = False) -> int:
+    """Return how many accelerators a run uses, one per process; 0 without any, or `on_cpu`."""
+    import torch
+
+    return 0 if on_cpu or not torch.accelerator.is_available() else torch.accelerator.device_count()
+
+
 def _processor() -> str:
     return _cpuinfo("model name") or platform.processor() or platform.machine()
 

@@ -84,6 +84,21 @@ def test_the_steps_are_those_of_the_run(settings, steps, evaluations, saves, job
     assert len(found.groups) == len(found.sizes)
 
 
+def test_processes_share_the_steps_and_each_holds_the_gradients_twice(job, monkeypatch):
+    made = job()
+    alone, shared = (plan_steps(made.arguments, made.prepared["train"], n) for n in (1, 3))
+    assert (alone.steps, shared.steps) == (8 * 7, 8 * 3)  # a last step for what three do not divide
+    assert (shared.evaluations, shared.saves) == (alone.evaluations, alone.saves) == (8, 8)
+    assert len(shared.groups) == len(alone.groups)
+
+    # As where there are GPUs; what each of them does is measured in this process.
+    monkeypatch.setattr("toolkit.utils.hardware.device_count", lambda **_: 3)
+    found = estimate(made)
+    assert found.steps == shared.steps
+    weights = sum(weight.nbytes for weight in made.plugin.model.parameters())
+    assert trial_of(made).gradients == weights > 0
+
+
 @pytest.mark.parametrize(
     "settings",
     [

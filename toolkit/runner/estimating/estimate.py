@@ -23,6 +23,8 @@ from toolkit.runner import score
 from toolkit.runner.estimating.steps import StepPlan, plan_steps
 from toolkit.runner.estimating.trial import LinearCost, StepTimings, time_steps
 from toolkit.runner.prepare import Job, make_model
+from toolkit.training.arguments import is_sharded
+from toolkit.utils import hardware
 from toolkit.utils.resources import peak_memory
 
 SECONDS = 10.0  # for the measured steps; a step that has begun is finished
@@ -34,8 +36,9 @@ class Estimate:
     """What a run is expected to take.
 
     seconds: by part (train, score, baselines, fixed), whose sum is `total_seconds`. memory: peak
-    bytes, of the accelerator where there is one, else of the process. at_most: training may stop
-    early. cost: `total_seconds` at the price per hour, or None. spent: seconds this took.
+    bytes in use, of the accelerator (of each, where there are several), else of the process.
+    at_most: training may stop early. cost: `total_seconds` at the price per hour, or None. spent:
+    seconds this took.
     """
 
     seconds: Mapping[str, float]
@@ -70,7 +73,9 @@ def estimate(job: Job, price: float | None = None) -> Estimate:
     cuda = torch.cuda.is_available() and not job.arguments.use_cpu
     if cuda:
         torch.cuda.reset_peak_memory_stats()
-    plan = plan_steps(job.arguments, job.prepared["train"])
+    # One process measures what each of the run's does.
+    processes = max(1, hardware.device_count(on_cpu=job.arguments.use_cpu))
+    plan = plan_steps(job.arguments, job.prepared["train"], processes)
     try:
         with tempfile.TemporaryDirectory(prefix="toolkit-check-") as folder:
             measured = time_steps(job, plan, Path(folder), SECONDS)
@@ -84,11 +89,14 @@ def estimate(job: Job, price: float | None = None) -> Estimate:
         "baselines": baselines,
         "fixed": _fixed(job, measured),
     }
+    memory = peak_memory().get("accelerator" if cuda else "process", 0)
+    if processes > 1 and not is_sharded(job.arguments):
+        memory += measured.gradients  # a copy, in the buckets that are summed over processes
     return Estimate(
         seconds=seconds,
         steps=plan.steps if measured.times.any() else 0,
         step_seconds=float(measured.step_times(plan.sizes).mean()),
-        memory=peak_memory().get("accelerator" if cuda else "process", 0),
+        memory=memory,
         on_accelerator=cuda,
         at_most="early_stopping_patience" in job.recipe.training,
         cost=None if price is None else price * sum(seconds.values()) / 3600,
@@ -99,9 +107,8 @@ def estimate(job: Job, price: float | None = None) -> Estimate:
 
 def _training(job: Job, plan: StepPlan, measured: StepTimings) -> float:
     """Return the seconds of training: the method, every step, validation and checkpoints."""
-    times = measured.step_times(plan.sizes)
-    epochs, rest = divmod(plan.steps, len(times))
-    seconds = measured.method + measured.begin + epochs * times.sum() + rest * times.mean()
+    seconds = measured.method + measured.begin
+    seconds += plan.steps * measured.step_times(plan.sizes).mean()
     validation = len(job.loaded.splits["validation"])
     seconds += plan.evaluations * measured.evaluation.at(validation) + plan.saves * measured.save
     return float(seconds)

@@ -24,9 +24,9 @@ Ints = np.ndarray[Any, np.dtype[np.int64]]
 class StepPlan:
     """The optimizer steps of a run.
 
-    groups: the rows of each step of one epoch. sizes: tokens of each with its padding, or rows
-    where lengths are not known, shape (steps of an epoch,). peaks: the same of the largest forward
-    pass of each. steps: of the whole run. evaluations, saves: in between.
+    groups: the rows of each step of one epoch of one process. sizes: tokens of each with its
+    padding, or rows where lengths are not known, shape (steps,). peaks: the same of the largest
+    forward pass of each. steps: of the whole run. evaluations, saves: in between.
     """
 
     groups: list[Ints]
@@ -37,8 +37,14 @@ class StepPlan:
     saves: int
 
 
-def plan_steps(arguments: transformers.TrainingArguments, train: datasets.Dataset) -> StepPlan:
-    """Return the steps of a run with such arguments on such rows, batched as the Trainer will."""
+def plan_steps(
+    arguments: transformers.TrainingArguments, train: datasets.Dataset, processes: int = 1
+) -> StepPlan:
+    """Return the steps of a run with such arguments on such rows, batched as the Trainer will.
+
+    Args:
+        processes: of the run; they share the groups of an epoch out, and each step takes as many.
+    """
     batches = _batches(arguments, train)
     accumulated = arguments.gradient_accumulation_steps
     groups, sizes, peaks = [], [], []
@@ -47,14 +53,14 @@ def plan_steps(arguments: transformers.TrainingArguments, train: datasets.Datase
         groups.append(np.concatenate([rows for rows, _ in part]))
         sizes.append(sum(size for _, size in part))
         peaks.append(max(size for _, size in part))
-    whole = arguments.max_steps
-    steps = whole if whole > 0 else math.ceil(arguments.num_train_epochs * len(groups))
+    whole, epoch = arguments.max_steps, math.ceil(len(groups) / processes)
+    steps = whole if whole > 0 else math.ceil(arguments.num_train_epochs * epoch)
 
     def times(strategy: Any, every: float | None) -> int:
         name = str(getattr(strategy, "value", strategy))
         if name == "steps" and every:
             return steps // max(1, math.ceil(every * steps) if every < 1 else int(every))
-        return math.ceil(steps / len(groups)) if name in ("epoch", "best") else 0
+        return math.ceil(steps / epoch) if name in ("epoch", "best") else 0
 
     return StepPlan(
         groups,

@@ -65,7 +65,8 @@ class StepTimings:
 
     sizes, times: of the measured steps, shape (steps,); units of `StepPlan.sizes`, and seconds.
     method, begin, save: seconds to apply the method, to set up training, to write a checkpoint.
-    evaluation: of a row while training; prediction, scoring: of a row of the report.
+    evaluation: of a row while training; prediction, scoring: of a row of the report. gradients:
+    their bytes.
     """
 
     sizes: Floats
@@ -76,6 +77,7 @@ class StepTimings:
     evaluation: LinearCost
     prediction: LinearCost
     scoring: LinearCost
+    gradients: int = 0
 
     def step_times(self, sizes: Floats) -> Floats:
         """Return the seconds of steps of such sizes: a line fitted to the measured ones."""
@@ -158,9 +160,11 @@ def time_steps(job: Job, plan: StepPlan, folder: Path, seconds: float) -> StepTi
     except (ImportError, ValueError) as error:  # a missing package, options that exclude each other
         raise RecipeError(Fault("training", str(error))) from error
     kept, times = _kept(chosen, np.diff([watch.begun, *watch.ends]))
+    weights = sample.plugin.model.parameters()
     found = StepTimings(
         plan.sizes[kept], times, method, watch.begun - start, watch.saved,
         evaluation, *_report_costs(sample),
+        sum(weight.nbytes for weight in weights if weight.requires_grad),
     )  # fmt: skip
     # What the first step takes beyond others of its size (compiling, for instance) is taken once.
     first = watch.ends[0] - watch.begun - float(found.step_times(plan.sizes[chosen[:1]])[0])
