@@ -181,10 +181,12 @@ def _content(value: Any) -> bytes:
 def _contradictions(hashes: Hashes, targets: np.ndarray[Any, Any]) -> list[str]:
     """Note equal inputs with different targets: no model can get all of those right."""
     order = np.argsort(hashes)
-    same = hashes[order][1:] == hashes[order][:-1]
-    order = order[np.append(same, False) | np.append(False, same)]  # few, as a rule
-    order = order[np.lexsort((targets[order], hashes[order]))]
-    same = hashes[order][1:] == hashes[order][:-1]
-    differs = targets[order][1:] != targets[order][:-1]
-    count = len(distinct(hashes[order][1:][same & differs]))
+    hashes, targets = hashes[order], targets[order]
+    same = hashes[1:] == hashes[:-1]
+    again = np.append(same, False) | np.append(False, same)  # few, as a rule
+    hashes, targets = hashes[again], targets[again]
+    order = np.lexsort((targets, hashes))
+    hashes, targets = hashes[order], targets[order]
+    same, differs = hashes[1:] == hashes[:-1], targets[1:] != targets[:-1]
+    count = len(distinct(hashes[1:][same & differs]))
     return [f"train: {count:,} inputs occur with different targets"] if count else []
