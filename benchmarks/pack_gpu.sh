@@ -25,7 +25,7 @@ mkdir -p "$work/wheels" "$site" "$work/tree/benchmarks"
 # What the project needs beyond that, all the way down, as it is installed here: NAME==VERSION.
 python3 - "$python" $has > "$work/needed" <<'CODE'
 import sys
-from importlib.metadata import distribution
+from importlib.metadata import PackageNotFoundError, distribution
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
@@ -40,7 +40,11 @@ while waiting:
     if name in seen:
         continue
     seen.add(name)
-    found = distribution(name)
+    try:
+        found = distribution(name)
+    except PackageNotFoundError:
+        sys.exit(f"{name} is not installed for {sys.executable}; install the project first: "
+                 "pip install -c constraints.txt -e '.[vision,serve]'")
     if name != "finetune-toolkit":
         print(f"{name}=={found.version}")
     extras = ["", *asked.extras]

@@ -17,6 +17,7 @@ from toolkit.runner.prepare import Job
 from toolkit.runner.resolve import headline
 from toolkit.runs.saved_model import digests
 from toolkit.training import batching
+from toolkit.training.arguments import is_sharded
 from toolkit.training.train import Trained
 from toolkit.utils import distributed, hardware
 from toolkit.utils import resources as measured
@@ -132,14 +133,15 @@ def resources(job: Job, speed: Mapping[str, Any], energy: Mapping[str, float]) -
     """Return peak memory, energy in joules, and on a GPU the share of its peak that training used.
 
     The share (MFU) is of the matrix products that this GPU does a second, measured now. It is left
-    out where lengths of rows are unknown or only a part of the model is trained.
+    out where lengths of rows are unknown, a part of the model is trained, or a process holds one.
 
     Args:
         speed: what the function of that name returns.
     """
     found = {"peak_memory_bytes": measured.peak_memory(), "energy_joules": energy}
     work, tokens = training_flops(job.plugin.model), speed["tokens_seen"]
-    if job.arguments.device.type != "cuda" or not (work and tokens and speed["steps"]):
+    whole = job.arguments.device.type == "cuda" and not is_sharded(job.arguments)
+    if not (whole and work and tokens and speed["steps"]):
         return found
     peak = measured.matrix_peak()
     rate = speed["train_samples_per_second"] * tokens / speed["rows_seen"] / distributed.size()

@@ -21,7 +21,7 @@ SPEED = {"train_samples_per_second": 50.0, "tokens_seen": 3000, "rows_seen": 100
 def job(device, tiny_model):
     """What is asked of a job, as there is no GPU: the device that training took, and the model."""
     model = transformers.AutoModelForSequenceClassification.from_pretrained(tiny_model)
-    arguments = SimpleNamespace(device=torch.device(device))
+    arguments = SimpleNamespace(device=torch.device(device), fsdp=[], deepspeed=None)
     return SimpleNamespace(arguments=arguments, plugin=SimpleNamespace(model=model))
 
 
@@ -33,11 +33,13 @@ def test_a_gpu_run_records_the_share_of_its_peak(tiny_model):
     assert found["energy_joules"] == {"accelerator 0": 5.0}
 
 
-@pytest.mark.parametrize("unknown", ["device", "tokens", "steps", "weights"])
+@pytest.mark.parametrize("unknown", ["device", "tokens", "steps", "weights", "shards"])
 def test_no_share_is_recorded_where_it_is_unknown(unknown, tiny_model):
     made = job("cpu" if unknown == "device" else "cuda", tiny_model)
     if unknown == "weights":
         made.plugin.model.base_model.requires_grad_(False)
+    if unknown == "shards":
+        made.arguments.fsdp = ["full_shard"]
     speed = {**SPEED, **{"tokens": {"tokens_seen": None}, "steps": {"steps": 0}}.get(unknown, {})}
     assert set(facts.resources(made, speed, {})) == {"peak_memory_bytes", "energy_joules"}
 
