@@ -33,7 +33,7 @@ def lines_of(*words, code=0, cwd=None):
     return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_every_section_runs_and_is_judged(tmp_path):
     out = tmp_path / "lines.json"
     lines, _ = lines_of("--toy", "--seconds", "3000", "--out", out)

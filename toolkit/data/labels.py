@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-import ast
-import json
 import math
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pyarrow.compute as pc
-
-from toolkit.data.columns import BATCH, kind_of, tables
+from toolkit.data.label_cells import (
+    all_whole,
+    all_written_lists,
+    cells,
+    counted,
+    hot_places,
+    kinds,
+    written_list,
+)
 from toolkit.errors import DataError, Fault, RecipeError
 from toolkit.utils.text import listing
 
@@ -68,16 +71,16 @@ class ClassLabels:
         if isinstance(inner, datasets.ClassLabel):
             _check_lists(column, feature is not inner, multilabel)
             return cls(tuple(inner.names), multilabel, coded=True)
-        first = next(_cells(train, column))
-        written = separator is None and _all_written_lists(_kinds(train, column))
+        first = next(cells(train, column))
+        written = separator is None and all_written_lists(kinds(train, column))
         lists = isinstance(first, list) or separator is not None or written
         _check_lists(column, lists, multilabel)
         draft = cls((), multilabel, False, separator, written=written)
-        if multilabel and (places := _places(map(draft._parts, _kinds(train, column)))):
+        if multilabel and (places := hot_places(map(draft._parts, kinds(train, column)))):
             draft = replace(draft, hot=True)
             return replace(draft, names=tuple(map(str, range(places))))
-        seen = {text for value in _kinds(train, column) for text in draft.texts(value, column)}
-        if not multilabel and _all_whole(seen):
+        seen = {text for value in kinds(train, column) for text in draft.texts(value, column)}
+        if not multilabel and all_whole(seen):
             draft = replace(draft, whole=True)
             seen = {WHOLE.sub(r"\1", text) for text in seen}
         _check_classes(column, seen, len(train), multilabel)
@@ -90,7 +93,7 @@ class ClassLabels:
 
         found = AutoConfig.from_pretrained(folder).id2label
         names = tuple(str(found[place]) for place in sorted(found))
-        return cls(names, whole=_all_whole(names))
+        return cls(names, whole=all_whole(names))
 
     def of_several(self, separator: str | None) -> ClassLabels:
         """Return them for rows of any number of labels, however these are written.
@@ -105,7 +108,7 @@ class ClassLabels:
     def texts(self, value: Any, column: str = "label") -> list[str]:
         """Return the label texts of one cell: one for a single label, any number for several."""
         cells = self._parts(value)
-        if self.hot or (self.either and _places([cells]) == len(self.names)):
+        if self.hot or (self.either and hot_places([cells]) == len(self.names)):
             return [str(place) for place, cell in enumerate(cells) if float(cell)]
         found = [self.names[cell] if self.coded else _text(cell, column) for cell in cells]
         return [WHOLE.sub(r"\1", text) for text in found] if self.whole else found
@@ -115,7 +118,7 @@ class ClassLabels:
         if isinstance(value, str) and self.separator is not None:
             return [part.strip() for part in value.split(self.separator) if part.strip()]
         if isinstance(value, str) and self.written:
-            found = _written_list(value)
+            found = written_list(value)
             return [value] if found is None else found
         return value if isinstance(value, list | tuple) else [value]
 
@@ -172,7 +175,7 @@ class ClassLabels:
     def counts(self, split: datasets.Dataset, column: str) -> Counter[str]:
         """Return label -> how many rows have it."""
         found = Counter[str]()
-        for value, count in _counted(split, column):
+        for value, count in counted(split, column):
             for text in self.texts(value):
                 found[text] += count
         return found
@@ -221,59 +224,6 @@ class ClassLabels:
         """Count the labels among cells that are no known class."""
         counts = Counter(text for value in values for text in self.texts(value))
         return {text: count for text, count in counts.items() if text not in self.names}
-
-
-def _places(cells: Iterable[Sequence[Any]]) -> int:
-    """Return how many places lists of 0 and 1 have, where all are such, and as long; else 0."""
-    length = 0
-    for values in cells:
-        if len(values) < 2 or (length and len(values) != length):
-            return 0
-        if not all(isinstance(v, int | float) and v in (0, 1) for v in values):
-            return 0
-        length = len(values)
-    return length
-
-
-def _written_list(text: str) -> list[Any] | None:
-    """Return the list that a text is, as JSON or Python write it; None for another text."""
-    if not (text.strip().startswith("[") and text.strip().endswith("]")):
-        return None
-    for read in (json.loads, ast.literal_eval):
-        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
-            found = read(text.strip())
-            return found if isinstance(found, list) else None
-    return None
-
-
-def _all_written_lists(cells: Iterable[Any]) -> bool:
-    return all(isinstance(cell, str) and _written_list(cell) is not None for cell in cells)
-
-
-def _all_whole(names: Collection[str]) -> bool:
-    """Return whether all labels are whole numbers, which may be written as 1.0 somewhere."""
-    return all(re.fullmatch(r"-?(0|[1-9]\d*)(\.0+)?", name) for name in names)
-
-
-def _counted(split: datasets.Dataset, column: str) -> Iterator[tuple[Any, int]]:
-    """Yield the different cells of a column and how many rows have each; lists come row by row."""
-    if kind_of(split.features[column]) not in ("text", "number", "boolean"):
-        yield from ((cell, 1) for cell in _cells(split, column))
-        return
-    found = Counter[Any]()
-    for table in tables(split, [column]):
-        for kind in pc.value_counts(table[column]).to_pylist():
-            found[kind["values"]] += kind["counts"]
-    yield from found.items()
-
-
-def _kinds(split: datasets.Dataset, column: str) -> Iterator[Any]:
-    return (cell for cell, _ in _counted(split, column))
-
-
-def _cells(split: datasets.Dataset, column: str) -> Iterator[Any]:
-    for batch in split.select_columns([column]).iter(BATCH):
-        yield from batch[column]
 
 
 def _text(value: Any, column: str) -> str:

@@ -95,9 +95,7 @@ def predict(
     """
     computing, console = computing or ComputeConfig(), console or Console(quiet=True)
     writer, kept = writers.writer_of(out, raw), out.with_name(f"{out.name}.partial")
-    _check_paths(run, out, kept, resume)
-    if source != STDIN and (faults := sources.missing(source)):
-        raise DataError(faults)  # now, not after seconds of imports
+    _check_paths(run, source, out, kept, resume)
     quiet_libraries()
     restored = load_predictor(run.path, computing.on_all_devices())
     with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
@@ -123,8 +121,8 @@ def predict(
     return PredictedFile(out, predicted, rejected, why)
 
 
-def _check_paths(run: Run, out: Path, kept: Path, resume: bool) -> None:
-    """Raise UserError if there is no model, or the output cannot be written."""
+def _check_paths(run: Run, source: str, out: Path, kept: Path, resume: bool) -> None:
+    """Raise UserError if there is no model or input, or the output cannot be written."""
     if run.status != "finished":
         raise UserError(f"{run.path} is {run.status}: only a finished run has a model to predict")
     if os.path.lexists(out):
@@ -132,8 +130,10 @@ def _check_paths(run: Run, out: Path, kept: Path, resume: bool) -> None:
     if not out.parent.is_dir():
         raise UserError(f"{out} cannot be written: {out.parent} is not a folder")
     if os.path.lexists(kept) and (not resume or kept.is_symlink()):
-        raise UserError(f"{kept} is left from an earlier call: continue it with --resume, or "
-                        "delete it")  # fmt: skip
+        what = f"{kept} is left from an earlier call: continue it with --resume, or delete it"
+        raise UserError(what)
+    if source != STDIN and (faults := sources.missing(source)):
+        raise DataError(faults)  # now, not after seconds of imports
 
 
 def _reserved(source: str, column: str) -> Fault:
