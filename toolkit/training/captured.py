@@ -88,14 +88,12 @@ class Captured(Way):
 
     def values(self, inputs: Inputs, num_items: Any) -> Values | None:
         """Return all that a graph reads of a batch; None where the batch is run plainly."""
+        if self.name != "captured":  # given up
+            return None
         trainer, arguments = self.trainer, self.trainer.args
         parts, rows = arguments.gradient_accumulation_steps, arguments.train_batch_size
         whole = getattr(trainer, "current_gradient_accumulation_steps", parts) == parts
-        found = (
-            buckets.padded(inputs, getattr(self.model, "config", None))
-            if self.name == "captured"
-            else None
-        )
+        found = buckets.padded(inputs, getattr(self.model, "config", None))
         if not (found and whole and all(v.shape[:1] == (rows,) for v in found.values())):
             return None
         if {value.device for value in found.values()} != {self.device}:
