@@ -105,9 +105,12 @@ def predict(
             raise DataError(_reserved(source, writers.EXPLANATION))
         if not len(given.rows):
             raise _none_left(source, given.write_rejected(why), why)
-        head = {"model": run.record.get("model_files") or weights_digest(run.path / "model"),
-                "runtime": computing.runtime,
-                "dtype": computing.dtype, "input": given.digest}  # fmt: skip
+        head = {
+            "model": run.record.get("model_files") or weights_digest(run.path / "model"),
+            "runtime": computing.runtime,
+            "dtype": computing.dtype,
+            "input": given.digest,
+        }
         head |= {"explain": str(explain)} if explain else {}
         done = _start(kept, head, resume)
         made = partial(restored.explanations, top=explain) if explain else restored.predictions

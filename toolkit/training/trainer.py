@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.data.columns import numbers
 from toolkit.errors import BatchSizeError, TrainingError
 from toolkit.evaluation import padding, run_metrics
 from toolkit.evaluation.predicting import predict
@@ -30,6 +31,10 @@ from toolkit.utils.text import listing
 if TYPE_CHECKING:
     import datasets
     import transformers
+
+#: What the `training:` block says of loading, as DataLoader calls it.
+LOADING = ("num_workers", "pin_memory", "persistent_workers", "prefetch_factor", "drop_last",
+           "in_order", "multiprocessing_context")  # fmt: skip
 
 
 class DecodedEvaluationMixin:
@@ -77,14 +82,9 @@ class DecodedEvaluationMixin:
         if self.toolkit_tokens is not None:
             rows = batching.Passes(rows, self._lengths(), self.toolkit_tokens)
             collate = batching.each(collate)
-        loader: Any = DataLoader(
-            rows,
-            batch_size=self._train_batch_size,
-            sampler=sampler,
-            collate_fn=collate,
-            drop_last=self.args.dataloader_drop_last,
-            pin_memory=self.args.dataloader_pin_memory,
-        )
+        asked = {name: getattr(self.args, f"dataloader_{name}") for name in LOADING}
+        loader: Any = DataLoader(rows, self._train_batch_size, sampler=sampler,
+                                 collate_fn=collate, **asked)  # fmt: skip
         return self.accelerator.prepare(loader)
 
     def _lengths(self: Any) -> Any:
@@ -92,7 +92,7 @@ class DecodedEvaluationMixin:
         rows, name = self.train_dataset, self.args.length_column_name
         if name not in getattr(rows, "column_names", ()):
             return np.ones(len(rows), np.int64)
-        return rows.with_format("numpy")[name][:]
+        return numbers(rows, name)
 
     def too_large(self: Any, error: BaseException) -> BatchSizeError:
         """Return the error for a step that did not fit into memory, with what to try instead."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from toolkit.data.columns import numbers
 from toolkit.training.checked import Checked
 from toolkit.training.eager import Inputs
 from toolkit.training.outcomes import UnfitError
@@ -91,7 +92,7 @@ def padding_share(trainer: Any) -> float:
     rows, arguments = trainer.train_dataset, trainer.args
     if arguments.length_column_name not in getattr(rows, "column_names", ()):
         return 0.0
-    lengths = np.asarray(rows.with_format("numpy")[arguments.length_column_name][:])
+    lengths = numbers(rows, arguments.length_column_name)
     with torch.random.fork_rng(devices=[]):  # orders of epochs are drawn from it
         order = np.fromiter(trainer._get_train_sampler(), dtype=np.int64)
     size = arguments.train_batch_size

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from toolkit.data.columns import numbers
 from toolkit.evaluation.batches import padding_step
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def _batches(
     order = np.random.default_rng(0).permutation(len(train))
     lengths = None
     if arguments.length_column_name in train.column_names:
-        lengths = np.asarray(train.with_format("numpy")[arguments.length_column_name][:])
+        lengths = numbers(train, arguments.length_column_name)
         if arguments.train_sampling_strategy == "group_by_length":
             order = np.fromiter(LengthGroupedBatches(lengths, size), np.int64, len(train))
     found = []

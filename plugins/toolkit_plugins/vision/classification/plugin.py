@@ -16,6 +16,7 @@ from toolkit.evaluation import classification_baselines
 from toolkit.models import pretrained
 from toolkit.plugin_types import Baseline, Occlusion, Prediction, Row, RowInspection
 from toolkit.tasks.classification import ClassificationPlugin, cross_entropy
+from toolkit.utils import distributed
 from toolkit_plugins.vision import occlusion
 from toolkit_plugins.vision.augment import Augment
 from toolkit_plugins.vision.classification import batches, figures, inspection, operating_points
@@ -118,7 +119,7 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         settings = self.recipe.training if self.recipe else {}
         cached = batches.is_cached(parts["train_dataset"])
         if "dataloader_num_workers" not in settings and not cached:
-            parts["args"].dataloader_num_workers = min(4, os.cpu_count() or 1)
+            parts["args"].dataloader_num_workers = _workers(parts["args"].device.type)
         parts["data_collator"] = batches.Canvases(self.view)
         made: Any = build_trainer(self, ImageTrainer, **parts)
         made.change = self.changer()
@@ -298,3 +299,9 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         return figures.training_sheet(
             self._read(rows), self.references(labels), ids, augmenter, seed
         )
+
+
+def _workers(device: str) -> int:
+    """Return how many processes read images: on a GPU's machine all cores but one, up to eight."""
+    own = distributed.cores() // distributed.local_size()
+    return min(4, os.cpu_count() or 1) if device == "cpu" else max(1, min(8, own - 1))
