@@ -105,16 +105,13 @@ def predict(
             raise DataError(_reserved(source, writers.EXPLANATION))
         if not len(given.rows):
             raise _none_left(source, given.write_rejected(why), why)
-        head = {
-            "model": run.record.get("model_files") or weights_digest(run.path / "model"),
-            "runtime": computing.runtime,
-            "dtype": computing.dtype,
-            "input": given.digest,
-        }
+        head = {"model": run.record.get("model_files") or weights_digest(run.path / "model"),
+                "runtime": computing.runtime, "dtype": computing.dtype,
+                "input": given.digest}  # fmt: skip
         head |= {"explain": str(explain)} if explain else {}
         done = _start(kept, head, resume)
-        made = partial(restored.explanations, top=explain) if explain else restored.predictions
         restored.settle(given.rows)  # by rows of the whole file, wherever an earlier call stopped
+        made = partial(restored.explanations, top=explain) if explain else restored.predictions
         _predict(made, given, kept, done, FEW if explain else WINDOW, console)
         if restored.rounding is not None:
             console.print(str(restored.rounding))
@@ -252,8 +249,7 @@ def _predict(made: Make, given: _Input, kept: Path, done: int, step: int, consol
     import datasets
     from datasets.table import InMemoryTable
 
-    starts = range(done, len(given.rows), step)
-    out = kept.with_suffix("")
+    starts, out = range(done, len(given.rows), step), kept.with_suffix("")
     files = FileStore(out.parent, f"{out.name}.files", done)
     with kept.open("a", encoding="utf-8") as file:
         for start in track(starts, "predicting", console=console, disable=not console.is_terminal):

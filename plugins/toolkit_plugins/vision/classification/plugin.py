@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
@@ -16,7 +15,6 @@ from toolkit.evaluation import classification_baselines
 from toolkit.models import pretrained
 from toolkit.plugin_types import Baseline, Occlusion, Prediction, Row, RowInspection
 from toolkit.tasks.classification import ClassificationPlugin, cross_entropy
-from toolkit.utils import distributed
 from toolkit_plugins.vision import occlusion
 from toolkit_plugins.vision.augment import Augment
 from toolkit_plugins.vision.classification import batches, figures, inspection, operating_points
@@ -119,7 +117,7 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         settings = self.recipe.training if self.recipe else {}
         cached = batches.is_cached(parts["train_dataset"])
         if "dataloader_num_workers" not in settings and not cached:
-            parts["args"].dataloader_num_workers = _workers(parts["args"].device.type)
+            parts["args"].dataloader_num_workers = batches.workers(parts["args"].device.type)
         parts["data_collator"] = batches.Canvases(self.view)
         made: Any = build_trainer(self, ImageTrainer, **parts)
         made.change = self.changer()
@@ -299,9 +297,3 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         return figures.training_sheet(
             self._read(rows), self.references(labels), ids, augmenter, seed
         )
-
-
-def _workers(device: str) -> int:
-    """Return how many processes read images: on a GPU's machine all cores but one, up to eight."""
-    own = distributed.cores() // distributed.local_size()
-    return min(4, os.cpu_count() or 1) if device == "cpu" else max(1, min(8, own - 1))
