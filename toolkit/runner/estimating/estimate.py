@@ -83,11 +83,12 @@ def estimate(job: Job, price: float | None = None) -> Estimate:
         baselines = _baselines(job, train)
     finally:
         make_model(job.plugin, job.recipe.seed, job.arguments, job.prepared["train"])
+    scoring = _scoring(job, measured)
     seconds = {
         "train": train,
-        "score": _scoring(job, measured),
+        "score": scoring,
         "baselines": baselines,
-        "fixed": _fixed(job, measured),
+        "fixed": _fixed(job, measured, beside=scoring + baselines),
     }
     memory = peak_memory().get("accelerator" if cuda else "process", 0)
     if processes > 1 and not is_sharded(job.arguments):
@@ -130,13 +131,18 @@ def _scoring(job: Job, measured: StepTimings) -> float:
     return seconds
 
 
-def _fixed(job: Job, measured: StepTimings) -> float:
-    """Return the seconds of all else; those before training have been measured."""
+def _fixed(job: Job, measured: StepTimings, beside: float) -> float:
+    """Return the seconds of all else; those before training have been measured.
+
+    Args:
+        beside: seconds of scoring and baselines, while which the saved model is loaded again.
+    """
     before, test = job.clock.seconds, len(job.loaded.splits["test"])
     save = measured.save / 3  # the weights, without the optimizer's two moments of each
     # The fresh process of the reload check imports and loads again, and predicts the test rows.
     reload = before["imports"] + before["model"] / 2
-    return sum(before.values()) + save + reload + measured.prediction.at(test)
+    reload += measured.prediction.at(test)
+    return sum(before.values()) + save + max(reload - beside, 0.0)
 
 
 def _baselines(job: Job, train_seconds: float) -> float:
