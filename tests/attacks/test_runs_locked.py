@@ -56,7 +56,8 @@ def held(tmp_path):
 
 def test_a_held_one_is_told_before_anything_is_read(held, tmp_path, tiny_model, capsys):
     folder, process = held
-    asked = words(tmp_path / "gone.csv", tiny_model)
+    (tmp_path / "empty.csv").touch()
+    asked = words(tmp_path / "empty.csv", tiny_model)
     assert outcome(["run", *asked, "--out", str(folder), "--resume"]) == 2
     said = capsys.readouterr().err
     assert f"{folder} is being written by another process ({process.pid}): wait" in said

@@ -137,11 +137,13 @@ def is_trainable(model: Any) -> bool:
 
 def require_lean(trainer: Any, training: Mapping[str, Any]) -> None:
     """Raise RecipeError where settings are for the toolkit's loop, and transformers' is used."""
-    asked = [key for key in (batching.TOKENS, "step") if training.get(key) not in (None, "auto")]
-    if not asked or (hasattr(trainer, "lean") and trainer.lean()):
-        return
+    lean = hasattr(trainer, "lean") and trainer.lean()
+    divides = training.get(batching.TOKENS) == getattr(trainer, "toolkit_tokens", None)
+    steps = lean or training.get("step", "auto") == "auto"
     what = f"is not for {type(trainer).__name__} with these settings: leave it out"
-    raise RecipeError([Fault(f"training.{key}", what) for key in asked])
+    refused = {batching.TOKENS: not divides, "step": not steps}
+    if faults := [Fault(f"training.{key}", what) for key, wrong in refused.items() if wrong]:
+        raise RecipeError(faults)
 
 
 def make_trainer(job: Job, folder: RunWriter, *own: TrainerCallback, after: int = 0) -> Any:

@@ -22,7 +22,6 @@ from toolkit.models.method import Method
 from toolkit.plugin import Plugin
 from toolkit.recipe.schema import MethodSpec
 from toolkit.training import batching, checkpoints, memory
-from toolkit.training.loop import LeanLoopMixin
 from toolkit.training.row_weights import RowWeightsMixin
 from toolkit.training.train import unwrap_model
 from toolkit.utils import distributed
@@ -35,6 +34,8 @@ if TYPE_CHECKING:
 #: What the `training:` block says of loading, as DataLoader calls it.
 LOADING = ("num_workers", "pin_memory", "persistent_workers", "prefetch_factor", "drop_last",
            "in_order", "multiprocessing_context")  # fmt: skip
+#: Methods without which a Trainer's batches are made of its rows as transformers' are.
+LOADERS = ("get_train_dataloader", "_get_dataloader", "_remove_unused_columns")
 
 
 class DecodedEvaluationMixin:
@@ -50,6 +51,7 @@ class DecodedEvaluationMixin:
     toolkit_model: Any  # as it was handed over
     toolkit_method: Method
     toolkit_eval_seconds: float = 0.0
+    toolkit_loads: bool = False  # its batches are made as transformers makes them
     toolkit_auto: bool = False  # how many rows a pass has is left to the toolkit
     toolkit_tokens: int | None = None  # of a pass, at most
 
@@ -71,7 +73,7 @@ class DecodedEvaluationMixin:
         from torch.utils.data import DataLoader
 
         tables = None
-        if isinstance(rows := self.train_dataset, datasets.Dataset):
+        if isinstance(rows := self.train_dataset, datasets.Dataset) and self.toolkit_loads:
             rows = self._remove_unused_columns(rows, "training")
             tables = padding.table_collator(self.data_collator, rows)
         if tables is None and self.toolkit_tokens is None:
@@ -230,6 +232,8 @@ def build_trainer(
     """
     import transformers
 
+    from toolkit.training.loop import LeanLoopMixin
+
     base = base or plugin.Trainer or transformers.Trainer
     cls = type(
         f"Scored{base.__name__}", (DecodedEvaluationMixin, LeanLoopMixin, RowWeightsMixin, base), {}
@@ -240,9 +244,13 @@ def build_trainer(
         trainer = cls(**parts)
     trainer.toolkit_plugin = plugin
     training = plugin.recipe.training if plugin.recipe else {}
+    trainer.toolkit_loads = all(
+        getattr(base, name) is getattr(transformers.Trainer, name) for name in LOADERS
+    )
     # transformers' own loop takes a batch in one pass.
-    trainer.toolkit_auto = batching.is_auto(training) and trainer.lean()
-    trainer.toolkit_tokens = training.get(batching.TOKENS) if trainer.lean() else None
+    divides = trainer.toolkit_loads and trainer.lean()
+    trainer.toolkit_auto = divides and batching.is_auto(training)
+    trainer.toolkit_tokens = training.get(batching.TOKENS) if divides else None
     trainer.toolkit_method = methods.method_for(
         plugin.recipe.method if plugin.recipe else MethodSpec()
     )

@@ -137,7 +137,8 @@ def test_what_this_machine_cannot_compute_is_told(run, tmp_path, monkeypatch, ca
           "device gpu: is not here: there is cpu"]),
         (["--runtime", "onnx", "--dtype", "bfloat16"], ["runtime onnx: an export has its own"]),
     ):  # fmt: skip
-        words = ["predict", str(run.path), "x.csv", "-o", str(tmp_path / "x.csv"), *options]
+        data = str(run.path.parent / "test.csv")
+        words = ["predict", str(run.path), data, "-o", str(tmp_path / "x.csv"), *options]
         assert outcome(words) == 2
         said = capsys.readouterr().err
         assert all(part in said for part in told)

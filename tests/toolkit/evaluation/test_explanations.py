@@ -89,7 +89,8 @@ def test_what_is_beyond_the_longest_input_counts_nothing(predictor):
     assert len(found.parts) <= MOST
     values = found.contributions["tool"]
     assert max(values) == values[0] > 0
-    assert all(value == 0 for part, value in zip(found.parts, values, strict=True)
+    # In batches of other sizes a product of matrices has other last digits.
+    assert all(abs(value) < 1e-5 for part, value in zip(found.parts, values, strict=True)
                if part.start > len("hammer") + 4 * 150)  # fmt: skip
 
 

@@ -44,7 +44,8 @@ def same_as_torch(run, form, tmp_path, within):
 
 
 def test_onnx_predicts_as_torch_does(run, tmp_path, capsys):
-    assert outcome(["predict", str(run.path), "x.csv", "-o", "y.csv", "--runtime", "onnx"]) == 2
+    data = str(run.path.parent / "in" / "rows.csv")
+    assert outcome(["predict", str(run.path), data, "-o", "y.csv", "--runtime", "onnx"]) == 2
     assert f"toolkit export {run.path} --to onnx" in capsys.readouterr().err
     assert outcome(["export", str(run.path), "--to", "onnx"]) == 0
     said = capsys.readouterr().out
@@ -80,7 +81,8 @@ def test_an_export_of_another_model_is_refused(run, tmp_path, capsys):
         assert outcome(["export", str(folder), "--to", "onnx"]) == 0
     facts = json.loads((folder / "onnx" / "export.json").read_text())
     (folder / "onnx" / "export.json").write_text(json.dumps(facts | {"weights": "0" * 64}))
-    words = ["predict", str(folder), "x.csv", "-o", str(tmp_path / "o.csv"), "--runtime", "onnx"]
+    data = str(run.path.parent / "in" / "rows.csv")
+    words = ["predict", str(folder), data, "-o", str(tmp_path / "o.csv"), "--runtime", "onnx"]
     capsys.readouterr()
     assert outcome(words) == 2
     assert "is of another model" in capsys.readouterr().err
