@@ -113,13 +113,7 @@ def table_collator(
     padding = _padding_of(collate)
     if padding is None or not len(rows):
         return None
-    known = padding
-
-    def make(table: pyarrow.Table) -> Mapping[str, Any]:
-        if any(table.column(name).null_count for name in table.column_names):
-            return collate(table.to_pylist())
-        return known(table)
-
+    make = _OfTables(collate, padding)
     numbers = np.linspace(0, len(rows) - 1, min(TRIED, len(rows)), dtype=int)
     some = ArrowRows(rows).__getitems__(numbers.tolist())
     try:
@@ -127,6 +121,19 @@ def table_collator(
     except (ValueError, TypeError, AttributeError, NotImplementedError):
         return None
     return make if same else None
+
+
+@dataclass(frozen=True)
+class _OfTables:
+    """A collator of tables; those with nulls are left to the collator of dicts."""
+
+    collate: Collate
+    padding: Padding
+
+    def __call__(self, table: pyarrow.Table) -> Mapping[str, Any]:
+        if any(table.column(name).null_count for name in table.column_names):
+            return self.collate(table.to_pylist())
+        return self.padding(table)
 
 
 def _padding_of(collate: Any) -> Padding | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -133,13 +134,16 @@ class Passes:
         """Return the outputs, and on a GPU what `Pass.done` says."""
         import torch
 
-        with torch.inference_mode(), self.context():  # both are a thread's own
-            outputs = self.plugin.infer(model, batch)
         device = next(model.parameters()).device
-        if device.type != "cuda":
-            return outputs, None
-        with torch.cuda.device(device):
-            return outputs, (device, torch.cuda.current_stream().record_event())
+        on_gpu = device.type == "cuda"
+        with ExitStack() as own:  # all of it is a thread's own
+            for context in (torch.inference_mode(), self.context()):
+                own.enter_context(context)
+            if on_gpu:
+                own.enter_context(torch.cuda.device(device))
+            outputs = self.plugin.infer(model, batch)
+            done = (device, torch.cuda.current_stream().record_event()) if on_gpu else None
+        return outputs, done
 
     def _ended(self, lane: _Lane, begun: Pass) -> Iterator[Pass]:
         import torch
@@ -147,12 +151,15 @@ class Passes:
         rows = begun.rows
         try:
             begun.outputs, begun.done = begun.outputs.result()
-        except torch.OutOfMemoryError:
+        except torch.OutOfMemoryError as error:
             if not self.divisible or len(rows) < 2:
                 raise
+            # The frames of the failed pass would hold its tensors while its halves are tried.
+            traceback.clear_frames(error.__traceback__)
         else:
             yield begun
             return
+        begun.outputs, begun.batch = None, {}
         self.most = min(self.most, _size(rows) / 2)
         log.warning("a batch of %d rows did not fit into memory: it is halved", len(rows))
         for part in self._parts(begun.chosen, rows):

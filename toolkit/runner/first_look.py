@@ -6,6 +6,7 @@ Importing the libraries takes several.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 from rich.console import Console
@@ -16,7 +17,7 @@ from toolkit.models.find import find_model
 from toolkit.recipe.draft import Draft
 from toolkit.recipe.schema import Recipe
 from toolkit.runner.resolve import needs_no_library, resolve_recipe
-from toolkit.utils.text import print_text
+from toolkit.utils.text import printable
 
 
 def first_look(draft: Draft, quiet: bool) -> None:
@@ -30,9 +31,10 @@ def first_look(draft: Draft, quiet: bool) -> None:
     recipe = require_paths(draft)
     if recipe is not None:
         model = recipe.model.id or "a model from_config"
-        sources = ", ".join(os.path.basename(path) or path for path in _sources(recipe))
+        sources = ", ".join(map(_shown, _sources(recipe)))
         console = Console(stderr=True, quiet=quiet)
-        print_text(console, f"{draft.name}: {model}, rows of {sources}", style="dim")
+        what = printable(f"{draft.name}: {model} on {sources}")
+        console.print(what, style="dim", highlight=False, markup=False, soft_wrap=True)
     if needs_no_library(draft):
         resolve_recipe(draft.changed(()))
 
@@ -70,3 +72,8 @@ def _sources(recipe: Recipe) -> Iterator[str]:
     source = recipe.data.source
     for item in source.values() if isinstance(source, dict) else [source]:
         yield from [item] if isinstance(item, str) else item
+
+
+def _shown(source: str) -> str:
+    """Return a file's name; an address on the Hub, or a plugin's, as it is."""
+    return source if re.match(r"\w+:", source) else os.path.basename(source) or source

@@ -64,7 +64,8 @@ def fit(
         print_text(console, smaller["text"], "yellow")
         job.take_smaller_batches(smaller)
         folder.remove("checkpoints")
-        folder.write_recipe(job.recipe, devices=facts.devices(job))
+        # How steps are taken was measured on batches of another size.
+        folder.write_recipe(job.recipe, devices=facts.devices(job), training_way=None)
 
 
 def _fit(
@@ -108,6 +109,7 @@ def _fit(
         if distributed.is_main():
             log_history.write(folder.path, trainer.state.log_history)
         plugin.model = trained_model(trainer, plugin.model)
+        plugin.model.zero_grad()  # memory that scoring can use
     return trained
 
 

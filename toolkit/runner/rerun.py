@@ -15,6 +15,7 @@ from toolkit.runner.elastic import LaunchSpec
 from toolkit.runner.prepare import Job, prepare
 from toolkit.runs.folder import Run
 from toolkit.runs.writer import RunWriter
+from toolkit.training import ways
 from toolkit.utils import hardware
 from toolkit.utils.text import print_text
 
@@ -42,8 +43,8 @@ def rerun(
     if first.status != "finished":
         raise UserError(f"{path} is {first.status}: only a finished run can be repeated")
     # Timed again, another way of a step could be the faster one, whose rounding differs.
-    way = first.record.get("training_way")
-    same = [(("training", "step"), way["name"])] if way else []
+    way = ways.setting(first.record.get("training_way"))
+    same = [] if way is None else [(("training", "step"), way)]
     draft = find_recipe(str(path / "recipe.yaml"), same)
     found = list(differences(first, prepare(draft)))
     if found and strict:

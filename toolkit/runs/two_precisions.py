@@ -41,6 +41,7 @@ class TwoPrecisions:
     again: int = 0
     _margins: list[float] = field(default_factory=list)
     _shift: float = 0.0
+    _changed: int = 0
 
     @property
     def safe(self) -> float:
@@ -53,7 +54,7 @@ class TwoPrecisions:
         if self.reason:
             return f"dtype auto: float32 ({compared}: {self.reason})"
         again = f"{self.again} rows with a smaller margin than {self.safe:.2g} in float32"
-        return f"dtype auto: bfloat16, {again} ({compared}: the same answers)"
+        return f"dtype auto: bfloat16, {again} ({compared}, {self._changed} answered differently)"
 
     def predictions(self, rows: int, exact: Predict, rounded: Predict) -> list[Prediction]:
         """Return a prediction for each of so many rows, given what predicts some of them."""
@@ -79,7 +80,11 @@ class TwoPrecisions:
                 self.reason = "the scenario does not say how near a row is to another answer"
                 break
             # An answer that has changed has crossed its decision: the margins lie on both sides.
-            self._shift = max(self._shift, abs(margin - shifted) if same else margin + shifted)
+            shift = abs(margin - shifted) if same else margin + shifted
+            if not math.isfinite(shift):
+                self.reason = "bfloat16 gives no finite scores"
+                break
+            self._shift, self._changed = max(self._shift, shift), self._changed + (not same)
             self._margins.append(margin)
         if self.reason or len(self._margins) >= SAMPLE:
             self.settle()

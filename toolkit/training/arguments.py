@@ -72,6 +72,8 @@ def checked_settings(
                 wrong = f"{value!r}: {error.errors()[0]['msg'].lower()}"
             except Exception:  # a type that pydantic has no schema for: the class itself decides
                 values[name] = value
+            if wrong and name == batching.SIZE:
+                wrong = f"{value!r}: takes a number from 1, or {batching.AUTO}"
             wrong = fault_of(name, values.get(name), hints.get(name), known[name]) or wrong
         if wrong:
             faults.append(Fault(where(("training", name)), wrong))

@@ -8,6 +8,7 @@ The rows of an optimizer step stay the same, and each weighs the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,12 @@ def batch_settings(given: Mapping[str, Any], processes: int) -> tuple[dict[str, 
     if rows is None:
         return {SIZE: ROWS_OF_A_DEVICE if size is None else size}, []
     where = f"training.{ROWS}"
-    if times is not None:
-        return {}, [Fault(where, f"follows from {TIMES}: leave one of the two out")]
     unit = processes * (size or 1)
+    if times is not None and rows != unit * times:  # equal where memory was short
+        return {}, [Fault(where, f"follows from {TIMES}: leave one of the two out")]
     if rows % unit:
         nearest = max(round(rows / unit), 1) * unit
-        parts = f"{processes} processes" if size is None else f"{processes} x {size} rows"
+        parts = f"{processes} process(es)" + (f" of {size} rows each" if size else "")
         return {}, [Fault(where, f"{rows} cannot be divided by {parts}. Try {nearest}.")]
     if size is None:
         return {SIZE: rows // processes}, []
@@ -77,7 +78,7 @@ def smaller(size: int, longest: int, tokens: int | None) -> int | None:
     return max(largest // 2, longest) if largest >= 2 * longest else None
 
 
-class Passes:
+class DividedRows:
     """Rows of a batch divided into passes, each as the rows beneath give it."""
 
     def __init__(self, rows: Any, lengths: Lengths, tokens: int) -> None:
@@ -91,6 +92,12 @@ class Passes:
                 for part in divided(numbers, self.lengths, self.tokens)]  # fmt: skip
 
 
-def each(collate: Callable[[Any], Any]) -> Callable[[list[Any]], list[Any]]:
-    """Return what collates each pass of a batch."""
-    return lambda passes: [collate(rows) for rows in passes]
+@dataclass(frozen=True)
+class Each:
+    """Collates each pass of a batch."""
+
+    collate: Callable[[Any], Any]
+
+    def __call__(self, passes: list[Any]) -> list[Any]:
+        """Return a batch for each."""
+        return [self.collate(rows) for rows in passes]

@@ -126,6 +126,7 @@ class Captured(Way):
         self.name = "eager"
         self.note = f"plain steps, as capturing them failed: {reason(error)}"
         self.captured.clear()
+        self.keeps_gradients = False
 
     def _step(self, graph: _Graph) -> None:
         """What is captured: the Trainer's own step on the graph's values."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -51,6 +52,10 @@ class CudaGraphs:
         except BaseException as error:  # of the broken capture's end, maybe
             torch.cuda.set_stream(before)  # torch leaves its own one set
             graph.reset()
+            # It may have stayed "capturing", and then never gives cached blocks back.
+            with suppress(RuntimeError, AttributeError):
+                torch._C._cuda_endAllocateToPool(self.device.index or 0, self.pool)
+                torch._C._cuda_releasePool(self.device.index or 0, self.pool)
             self._renew_generator()
             raise first or error from None
         return graph.replay

@@ -67,6 +67,7 @@ class LeanLoopMixin:
             or self.is_fsdp_enabled
             or getattr(accelerator, "parallelism_config", None) is not None
             or accelerator.scaler is not None
+            or accelerator.gradient_state.plugin_kwargs.get("sync_each_batch", False)
         )
         return usual and not special and accelerator.distributed_type in PLAIN
 
@@ -94,6 +95,7 @@ class LeanLoopMixin:
             left = self.state.max_steps - self.state.global_step
             self.toolkit_way = ways.chosen(self, model, left, self.toolkit_recorded_way)
         self._to_training_mode(model)
+        self.accelerator.gradient_state._set_sync_gradients(True)  # each call of it is a step
         for _ in range(step // parts, named["num_update_steps_per_epoch"]):
             number = min(parts, whole - step)
             taken, items = self.get_batch_samples(batches, number, self.args.device)

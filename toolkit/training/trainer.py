@@ -7,6 +7,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,7 @@ class DecodedEvaluationMixin:
         """Return the training batches; padded from arrow where they come out the same."""
         import datasets
         from torch.utils.data import DataLoader
+        from transformers.trainer_utils import seed_worker
 
         tables = None
         if isinstance(rows := self.train_dataset, datasets.Dataset) and self.toolkit_loads:
@@ -82,11 +84,14 @@ class DecodedEvaluationMixin:
         if tables is not None:
             rows = padding.ArrowRows(rows)
         if self.toolkit_tokens is not None:
-            rows = batching.Passes(rows, self._lengths(), self.toolkit_tokens)
-            collate = batching.each(collate)
+            rows = batching.DividedRows(rows, self._lengths(), self.toolkit_tokens)
+            collate = batching.Each(collate)
         asked = {name: getattr(self.args, f"dataloader_{name}") for name in LOADING}
+        seeded = partial(
+            seed_worker, num_workers=asked["num_workers"], rank=self.args.process_index
+        )
         loader: Any = DataLoader(rows, self._train_batch_size, sampler=sampler,
-                                 collate_fn=collate, **asked)  # fmt: skip
+                                 collate_fn=collate, worker_init_fn=seeded, **asked)  # fmt: skip
         return self.accelerator.prepare(loader)
 
     def _lengths(self: Any) -> Any:
@@ -244,7 +249,8 @@ def build_trainer(
         trainer = cls(**parts)
     trainer.toolkit_plugin = plugin
     training = plugin.recipe.training if plugin.recipe else {}
-    trainer.toolkit_loads = all(
+    # With `batch_rebalance` transformers' sampler makes the batches of all ranks.
+    trainer.toolkit_loads = trainer.args.train_sampling_strategy != "batch_rebalance" and all(
         getattr(base, name) is getattr(transformers.Trainer, name) for name in LOADERS
     )
     # transformers' own loop takes a batch in one pass.

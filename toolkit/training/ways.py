@@ -51,6 +51,13 @@ def fastest(seconds: Mapping[str, float], batches: int) -> str:
     return found
 
 
+def setting(recorded: Mapping[str, Any] | None) -> str | None:
+    """Return the setting `step` that takes the way of a run again. recorded: `Way.record()`."""
+    if not recorded:
+        return None
+    return "unpadded" if recorded.get("unpadded") else str(recorded["name"])
+
+
 def chosen(trainer: Any, model: Any, steps: int, recorded: Mapping[str, Any] | None = None) -> Way:
     """Return the way in which a run's steps are taken.
 
@@ -61,8 +68,8 @@ def chosen(trainer: Any, model: Any, steps: int, recorded: Mapping[str, Any] | N
     """
     settings = getattr(_recipe(trainer), "training", {})
     recorded = recorded or {}
-    before = "unpadded" if recorded.get("unpadded") else recorded.get("name")
-    asked, note = str(before or settings.get("step") or "auto"), recorded.get("note")
+    asked = str(setting(recorded) or settings.get("step") or "auto")
+    note = recorded.get("note")
     if asked == "eager" or (asked == "auto" and trainer.args.device.type != "cuda"):
         return Way(trainer, model, note)
     if trainer.args.torch_compile:
@@ -72,7 +79,9 @@ def chosen(trainer: Any, model: Any, steps: int, recorded: Mapping[str, Any] | N
     if reason := obstacle(trainer, model, asked):
         return Way(trainer, model, f"plain steps: {reason}")
     if asked == "auto" and not worth_trying(steps):
-        return Way(trainer, model, f"plain steps: {steps:,} are too few for another way to pay")
+        return Way(
+            trainer, model, f"plain steps: a run of {steps:,} steps is too short to try others"
+        )
     return _way(asked, trainer, model, note, steps)
 
 
@@ -105,8 +114,8 @@ def obstacle(trainer: Any, model: Any, asked: str) -> str:
         "several processes train together": trainer.accelerator.num_processes > 1,
         "the model is in shards": trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled,
         "the model is on several devices": len(devices) > 1,
-        "fp16 scales its losses": trainer.accelerator.scaler is not None,
-        "activations are computed again": getattr(model, "is_activation_checkpointing", False),
+        "fp16 uses a gradient scaler": trainer.accelerator.scaler is not None,
+        "activation checkpointing is on": getattr(model, "is_activation_checkpointing", False),
         f"{asked} needs a CUDA GPU": asked in ("captured", "unpadded") and kinds != {"cuda"},
         f"{own} takes steps of its own": bool(own) and asked == "auto",
     }
@@ -156,6 +165,7 @@ class Measured(Way):
                 self.found.note = f"plain steps, as trying others failed: {reason(error)}"
         loss = self.found.forward_backward(inputs, num_items)
         self.name, self.note = self.found.name, self.found.note
+        self.keeps_gradients = self.captured is not None or self.found.keeps_gradients
         self.unpadded = self.found.unpadded
         return loss
 

@@ -86,13 +86,13 @@ def test_what_keeps_steps_plain_is_named(trainer_of):
     assert ways.obstacle(trainer, model, "auto") == ""
     assert ways.obstacle(trainer, model, "captured") == "captured needs a CUDA GPU"
     model.activation_checkpointing_enable()
-    assert ways.obstacle(trainer, model, "auto") == "activations are computed again"
+    assert ways.obstacle(trainer, model, "auto") == "activation checkpointing is on"
     model = bert()
     own = OwnLoss(model=model, args=trainer.args)
     assert ways.obstacle(own, model, "auto") == "OwnLoss takes steps of its own"
     assert ways.obstacle(own, model, "compiled") == ""
     trainer.accelerator.scaler = object()
-    assert ways.obstacle(trainer, model, "auto") == "fp16 scales its losses"
+    assert ways.obstacle(trainer, model, "auto") == "fp16 uses a gradient scaler"
 
 
 def test_the_users_torch_compile_stands(trainer_of):
