@@ -118,6 +118,8 @@ def _train_and_report(
 
     The fresh process of the verification imports, loads and predicts beside what follows training.
     """
+    from accelerate.utils.memory import clear_device_cache
+
     phase, energy = job.clock.phase, resources.Energy()
     with phase("train"):
         trained = fit(job, folder, console, shutdown, reload.start)
@@ -141,6 +143,8 @@ def _train_and_report(
         metrics, slices, draws = score.evaluate(job, folder)
     if not distributed.is_main():
         return
+    if job.arguments.device.type != "cpu":  # the fresh process computes there, too
+        clear_device_cache(garbage_collection=True)
     reload.compare(test)
     optional = partial(failures.optional, folder)
     with phase("score"), optional("figures", "all"):

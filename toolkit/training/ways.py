@@ -79,9 +79,7 @@ def chosen(trainer: Any, model: Any, steps: int, recorded: Mapping[str, Any] | N
     if reason := obstacle(trainer, model, asked):
         return Way(trainer, model, f"plain steps: {reason}")
     if asked == "auto" and not worth_trying(steps):
-        return Way(
-            trainer, model, f"plain steps: a run of {steps:,} steps is too short to try others"
-        )
+        return Way(trainer, model, f"plain steps: {steps:,} are too few to try other ways")
     return _way(asked, trainer, model, note, steps)
 
 

@@ -84,7 +84,7 @@ def test_what_will_be_run_is_said_first(table, tiny_model, capsys):
     arguments = ["--data", str(table), "--model", str(tiny_model), "--set", "options.label=lable"]
     assert outcome(["run", NAME, *arguments]) == 2
     shown = capsys.readouterr()
-    first = f"{NAME}: {tiny_model}, rows of {table.name} Error: "
+    first = f"{NAME}: {tiny_model} on {table.name} Error: "
     assert " ".join(shown.err.split()).startswith(first)
     assert shown.out == ""
 

@@ -23,6 +23,7 @@ from toolkit.runner import score
 from toolkit.runner.estimating.steps import StepPlan, plan_steps
 from toolkit.runner.estimating.trial import LinearCost, StepTimings, time_steps
 from toolkit.runner.prepare import Job, make_model
+from toolkit.training import batching
 from toolkit.training.arguments import is_sharded
 from toolkit.utils import hardware
 from toolkit.utils.resources import peak_memory
@@ -75,7 +76,8 @@ def estimate(job: Job, price: float | None = None) -> Estimate:
         torch.cuda.reset_peak_memory_stats()
     # One process measures what each of the run's does.
     processes = max(1, hardware.device_count(on_cpu=job.arguments.use_cpu))
-    plan = plan_steps(job.arguments, job.prepared["train"], processes)
+    tokens = job.recipe.training.get(batching.TOKENS)
+    plan = plan_steps(job.arguments, job.prepared["train"], processes, tokens)
     try:
         with tempfile.TemporaryDirectory(prefix="toolkit-check-") as folder:
             measured = time_steps(job, plan, Path(folder), SECONDS)

@@ -39,12 +39,16 @@ class StepPlan:
 
 
 def plan_steps(
-    arguments: transformers.TrainingArguments, train: datasets.Dataset, processes: int = 1
+    arguments: transformers.TrainingArguments,
+    train: datasets.Dataset,
+    processes: int = 1,
+    tokens: int | None = None,
 ) -> StepPlan:
     """Return the steps of a run with such arguments on such rows, batched as the Trainer will.
 
     Args:
         processes: of the run; they share the groups of an epoch out, and each step takes as many.
+        tokens: of a pass, at most.
     """
     batches = _batches(arguments, train)
     accumulated = arguments.gradient_accumulation_steps
@@ -53,7 +57,7 @@ def plan_steps(
         part = batches[start : start + accumulated]
         groups.append(np.concatenate([rows for rows, _ in part]))
         sizes.append(sum(size for _, size in part))
-        peaks.append(max(size for _, size in part))
+        peaks.append(max(_pass(size, len(rows), tokens) for rows, size in part))
     whole, epoch = arguments.max_steps, math.ceil(len(groups) / processes)
     steps = whole if whole > 0 else math.ceil(arguments.num_train_epochs * epoch)
 
@@ -71,6 +75,11 @@ def plan_steps(
         times(arguments.eval_strategy, arguments.eval_steps),
         times(arguments.save_strategy, arguments.save_steps),
     )
+
+
+def _pass(size: float, rows: int, tokens: int | None) -> float:
+    """Return the size of the largest pass of a batch; one row is never divided."""
+    return size if tokens is None else min(size, max(tokens, size / rows))
 
 
 def _batches(
