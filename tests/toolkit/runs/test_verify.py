@@ -273,8 +273,9 @@ def test_the_fresh_process_ends_with_a_run_that_is_killed(tmp_path):
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, check=False, timeout=60
     )
     assert done.returncode == -signal.SIGKILL
-    number = int(done.stdout)
+    number, end = int(done.stdout), time.monotonic() + 60
     while Path(f"/proc/{number}").exists() and "State:\tZ" not in Path(
         f"/proc/{number}/status"
     ).read_text(encoding="utf-8"):
+        assert time.monotonic() < end
         time.sleep(0.1)

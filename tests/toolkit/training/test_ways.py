@@ -119,6 +119,17 @@ def test_measuring_leaves_training_as_it_is(trainer_of):
     assert ", captured " in way.note
 
 
+@pytest.mark.parametrize(("captured", "found"), [(0.5, "captured"), (0.99, "eager")])
+def test_the_faster_way_is_kept(trainer_of, monkeypatch, captured, found):
+    seconds = {"Way": 1.0, "Captured": captured}
+    monkeypatch.setattr(ways.Measured, "_seconds",
+                        lambda self, way, *_: seconds[type(way).__name__])  # fmt: skip
+    model = bert()
+    way = ways.Measured(Captured(trainer_of(model), model, graphs=Tapes()), 1000)
+    way.forward_backward(batch(32), None)
+    assert (way.record()["name"], way.keeps_gradients) == (found, found == "captured")
+
+
 def test_a_trial_that_fails_ends_in_plain_steps(trainer_of):
     model = bert(attention_probs_dropout_prob=0.0)
     trainer = trainer_of(model)
