@@ -104,20 +104,8 @@ class LeanLoopMixin:
             if behind:  # now that the batches before have been passed over
                 self._load_rng_state(named["resume_from_checkpoint"])
                 behind = False
-            control = self.control
-            control.should_log = control.should_evaluate = control.should_save = False
-            self._tell(heard, "on_step_begin")
-            self._add_gradients(model, taken, items, heard)
-            step += number
-            grad_norm = self._clipped(parameters)
-            self._tell(heard, "on_pre_optimizer_step")
-            advance()
-            advance = plain.step
-            self._tell(heard, "on_optimizer_step")
-            rate = self._get_learning_rate()
-            self.lr_scheduler.step()
-            self._zero_gradients(parameters)
-            self.state.global_step += 1
+            grad_norm, rate = self._step(model, taken, items, heard, parameters, advance)
+            advance, step = plain.step, step + number
             self.state.epoch = epoch + step / whole
             self._tell(heard, "on_step_end")
             self._tell_way()
@@ -131,6 +119,29 @@ class LeanLoopMixin:
             self.control.should_training_stop = True
         self.control = self.callback_handler.on_epoch_end(self.args, self.state, self.control)
         self._log_evaluate_save(named, grad_norm, rate)
+
+    def _step(
+        self: Any, model: Any, taken: list[Any], items: Any, heard: frozenset[str],
+        parameters: list[Any], advance: Callable[[], Any],
+    ) -> tuple[Any, float]:  # fmt: skip
+        """Take an optimizer step; return the gradients' norm and the learning rate, for the log.
+
+        Args:
+            advance: lets the optimizer change the parameters.
+        """
+        control = self.control
+        control.should_log = control.should_evaluate = control.should_save = False
+        self._tell(heard, "on_step_begin")
+        self._add_gradients(model, taken, items, heard)
+        grad_norm = self._clipped(parameters)
+        self._tell(heard, "on_pre_optimizer_step")
+        advance()
+        self._tell(heard, "on_optimizer_step")
+        rate = self._get_learning_rate()
+        self.lr_scheduler.step()
+        self._zero_gradients(parameters)
+        self.state.global_step += 1
+        return grad_norm, rate
 
     def _batches_of(self: Any, named: dict[str, Any]) -> tuple[Iterator[Any], int, bool]:
         """Return the batches of an epoch, and where it is resumed, how many are passed over.
