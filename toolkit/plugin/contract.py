@@ -160,8 +160,8 @@ class Plugin(ExplainHooks, ABC, Generic[OptionsT]):
         """Return the data collator; None is the Trainer's default.
 
         It gets the columns of `prepare` that the model's `forward` names, and `labels`; all others
-        are left out. In prediction there are no `labels`. If it has a method `on_device(batch)`,
-        that gets (not in training) what has been moved to the device: what grows there, as floats.
+        are left out. In prediction there are no `labels`. A method `on_device(batch)` of it is
+        called, but in training, once the batch is on the device: 8-bit images become floats there.
         """
         return None
 
