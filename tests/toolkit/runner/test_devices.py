@@ -149,7 +149,7 @@ def test_one_process_writes_and_prints(pair):
     assert found["status"] == "finished"
     assert found["devices"]["processes"] == 2
     assert found["devices"]["batch"] == {
-        "per_device": 4, "accumulated": 2, "rows_per_step": 16, "reduced": [],
+        "per_device": 4, "max_tokens": None, "accumulated": 2, "rows_per_step": 16, "reduced": [],
     }  # fmt: skip
     assert "devices: 2 processes on cpu, 16 rows a step" in done.stdout
 
