@@ -56,6 +56,7 @@ class LeanLoopMixin:
         """Return whether nothing is asked for that only transformers' own loop does."""
         arguments, accelerator, stock = self.args, self.accelerator, transformers.Trainer
         usual = all(getattr(type(self), name) is getattr(stock, name) for name in REPLACED)
+        usual &= self._is_stock("_run_epoch")
         special = (
             arguments.logging_nan_inf_filter
             or arguments.torch_empty_cache_steps is not None
@@ -71,8 +72,15 @@ class LeanLoopMixin:
         )
         return usual and not special and accelerator.distributed_type in PLAIN
 
+    def _is_stock(self: Any, name: str) -> bool:
+        """Return whether the class beneath leaves a method of the Trainer as it is."""
+        beneath = getattr(super(), name)
+        return beneath.__func__ is getattr(transformers.Trainer, name)
+
     def floating_point_ops(self: Any, inputs: Any) -> int:
         """Return the FLOPs of forward and backward; parameters are counted once."""
+        if not self._is_stock("floating_point_ops"):
+            return int(super().floating_point_ops(inputs))  # type: ignore[misc]  # its own
         name = getattr(self.model, "main_input_name", "input_ids")
         if name not in inputs or not hasattr(self.model, "num_parameters"):
             return 0

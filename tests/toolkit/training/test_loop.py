@@ -75,9 +75,21 @@ def test_a_trainer_with_a_step_of_its_own_keeps_the_loop_of_transformers(tmp_pat
     class Usual(LeanLoopMixin, transformers.Trainer):
         pass
 
+    class Epochs(transformers.Trainer):
+        def _run_epoch(self, **named):
+            return super()._run_epoch(**named)
+
+        def floating_point_ops(self, inputs):
+            return 7
+
+    class Around(LeanLoopMixin, Epochs):
+        pass
+
     given = {"model": torch.nn.Linear(1, 1), "args": transformers.TrainingArguments(
         str(tmp_path), use_cpu=True, report_to="none", logging_nan_inf_filter=False)}  # fmt: skip
     assert (Own(**given).lean(), Usual(**given).lean()) == (False, True)
+    around = Around(**given)
+    assert (around.lean(), around.floating_point_ops({})) == (False, 7)
     given["args"].logging_nan_inf_filter = True
     assert not Usual(**given).lean()
 
