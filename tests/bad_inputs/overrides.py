@@ -45,7 +45,7 @@ CASES = [
     setting("a duration", "training.num_train_epochs=3h", "--set training.num_train_epochs",
             "valid number"),
     setting("a byte size", "training.per_device_train_batch_size=16K",
-            "--set training.per_device_train_batch_size", "valid integer"),
+            "--set training.per_device_train_batch_size", "takes a number from 1, or auto"),
     setting("a date", "seed=2024-12-31", "--set seed", "valid integer"),
     setting("yes for true", "training.bf16=jawohl", "--set training.bf16", "valid boolean"),
     setting("no value", "scenario=", "--set scenario", "valid string"),
