@@ -126,16 +126,7 @@ def score_baselines(
     raw: Any = rows or plugin.data
     if raw is None:
         return {}, {}, {}
-    rng = np.random.default_rng(seed)
-    train_order, test_order = (rng.permutation(len(raw[split])) for split in ("train", "test"))
-    tested = np.sort(test_order[:MOST_TESTED])
-    test = raw["test"], prepared["test"]
-    if len(tested) < len(test_order):
-        test, test_order = chunks.select(*test, tested), rng.permutation(len(tested))
-    data = BaselineData(
-        raw["train"], prepared["train"], *test, train_order, test_order,
-        raw.get("validation"), prepared.get("validation"),
-    )  # fmt: skip
+    data, tested = _data(raw, prepared, seed)
     baselines: list[Baseline] = []
     with attempt("baselines", "all"):
         baselines += plugin.baselines()
@@ -164,6 +155,23 @@ def score_baselines(
                 reason = FEWER_ROWS if fewer else ""
                 verdicts[name] = _verdicts(of, model(few), baseline_scores, units, reason)
     return scores, used, verdicts
+
+
+def _data(
+    raw: Mapping[str, datasets.Dataset], prepared: Mapping[str, datasets.Dataset], seed: int
+) -> tuple[BaselineData, Ints]:
+    """Return what baselines get, and the test rows that are in it, ascending."""
+    rng = np.random.default_rng(seed)
+    train_order, test_order = (rng.permutation(len(raw[split])) for split in ("train", "test"))
+    tested = np.sort(test_order[:MOST_TESTED])
+    test = raw["test"], prepared["test"]
+    if len(tested) < len(test_order):
+        test, test_order = chunks.select(*test, tested), rng.permutation(len(tested))
+    data = BaselineData(
+        raw["train"], prepared["train"], *test, train_order, test_order,
+        raw.get("validation"), prepared.get("validation"),
+    )  # fmt: skip
+    return data, tested
 
 
 def _used(found: BaselineResult) -> dict[str, Any]:

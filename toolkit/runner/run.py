@@ -47,6 +47,7 @@ from toolkit.runs.predictor import KEPT
 from toolkit.runs.writer import RunWriter
 from toolkit.training import tracking
 from toolkit.training.arguments import is_sharded
+from toolkit.training.train import Trained
 from toolkit.utils import distributed, jsonable, resources, signals
 from toolkit.utils.distributed_errors import raise_on_all_ranks
 from toolkit.utils.signals import ShutdownSignal
@@ -129,15 +130,7 @@ def _train_and_report(
     with phase("score"):
         score.calibrate(job)
     with phase("save"):
-        plugin.model.eval()
-        if adapters.is_adapter(plugin.model):
-            adapters.name_base(plugin.model, job.files)
-        if not trained.weights:  # in whole on every rank
-            distributed.broadcast_weights(plugin.model)
-        if distributed.is_main():
-            save(plugin, folder.path / "model", **trained.weights)
-            known_inputs.write(folder.path / "model", job.loaded.hashes, job.loaded.known)
-            folder.write(**facts.after_training(job, trained, folder.path / "model"))
+        _save_trained(job, folder, trained)
     console.print("scoring", style="dim")
     with phase("score"):
         metrics, slices, draws = score.evaluate(job, folder)
@@ -170,6 +163,20 @@ def _train_and_report(
         html.write_first(plugin, test, folder, optional, is_sharded(job.arguments))
     with optional("card", card.FILE):
         card.write(folder)
+
+
+def _save_trained(job: Job, folder: RunWriter, trained: Trained) -> None:
+    """Save what was trained, and record it; all ranks go on with the same weights."""
+    plugin, place = job.plugin, folder.path / "model"
+    plugin.model.eval()
+    if adapters.is_adapter(plugin.model):
+        adapters.name_base(plugin.model, job.files)
+    if not trained.weights:  # in whole on every rank
+        distributed.broadcast_weights(plugin.model)
+    if distributed.is_main():
+        save(plugin, place, **trained.weights)
+        known_inputs.write(place, job.loaded.hashes, job.loaded.known)
+        folder.write(**facts.after_training(job, trained, place))
 
 
 def _note_failed_trackers(folder: RunWriter, notes: Mapping[str, Any]) -> None:

@@ -40,7 +40,8 @@ def batch_settings(given: Mapping[str, Any], processes: int) -> tuple[dict[str, 
         return {SIZE: ROWS_OF_A_DEVICE if size is None else size}, []
     where = f"training.{ROWS}"
     unit = processes * (size or 1)
-    if times is not None and rows != unit * times:  # equal where memory was short
+    # All three are there, and fit, where memory was short and the run has started again.
+    if times is not None and (size is None or rows != unit * times):
         return {}, [Fault(where, f"follows from {TIMES}: leave one of the two out")]
     if rows % unit:
         nearest = max(round(rows / unit), 1) * unit

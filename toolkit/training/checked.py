@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -13,7 +14,7 @@ from toolkit.training.outcomes import reason, require_alike
 from toolkit.training.untouched import untouched
 
 
-class Checked(Way):
+class Checked(Way, ABC):
     """A way of a step on a changed model, or on the model while something is changed.
 
     Attributes:
@@ -23,9 +24,9 @@ class Checked(Way):
     doing = ""
     checked = given_up = False
 
+    @abstractmethod
     def changed(self, inputs: Inputs) -> AbstractContextManager[Any]:
         """Return a context with the model to take a step on this batch with."""
-        raise NotImplementedError
 
     def forward_backward(self, inputs: Inputs, num_items: Any) -> Any:
         """Run a batch, after a comparison with the plain step on the first one."""

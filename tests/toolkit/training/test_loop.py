@@ -162,6 +162,8 @@ def test_a_step_in_passes_is_the_step_as_a_whole(run, monkeypatch):
          "rows_per_step: 10 cannot be divided by 1 process(es) of 4 rows each. Try 8."),
         ({"rows_per_step": 8, "gradient_accumulation_steps": 2},
          "rows_per_step: follows from gradient_accumulation_steps: leave one of the two out"),
+        ({"rows_per_step": 2, "gradient_accumulation_steps": 2},
+         "rows_per_step: follows from gradient_accumulation_steps: leave one of the two out"),
         ({"per_device_train_batch_size": "most"}, "'most': takes a number from 1, or auto"),
         ({"rows_per_step": 0}, "rows_per_step: takes a number from 1, not 0"),
         ({"max_tokens_per_batch": 64, "logging_nan_inf_filter": True},
