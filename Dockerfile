@@ -13,7 +13,7 @@ RUN if ! command -v python3; then \
 FROM base AS build
 # The checkout, or a wheel in it: --build-arg SOURCE=/src/dist/NAME.whl
 ARG SOURCE=/src
-ARG EXTRAS=starter,vision,tabular,serve,onnx,trackers
+ARG EXTRAS=starter,vision,tabular,generation,serve,onnx,trackers
 ARG TORCH_INDEX
 COPY . /src
 RUN python3 -m venv /opt/venv && /opt/venv/bin/pip install --no-cache-dir \

@@ -54,6 +54,16 @@ class Commands(click.Group):
                 raise click.UsageError(f"No such command {name!r}.{hint}", ctx)
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command; click would print an empty line of its own when it is interrupted.
+
+        Of several ranks none may print anything then but by `mailbox.speaks`.
+        """
+        try:
+            return super().invoke(ctx)
+        except (KeyboardInterrupt, EOFError) as error:
+            raise click.Abort from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the toolkit's commands, and below them those of other packages."""
         super().format_commands(ctx, formatter)
@@ -123,7 +133,9 @@ def outcome(arguments: list[str] | None = None) -> int:
         if isinstance(error.__cause__, EOFError):  # of a library: click takes it for Ctrl-D
             return _failed(error.__cause__, "--debug" in given)
         if mailbox.speaks(error):
-            said = str(error.__cause__ or error)  # click puts its own Abort around it
+            said = str(error.__cause__ or error)  # `Commands.invoke` puts Abort around it
+            if sys.stderr.isatty():
+                click.echo(err=True)  # below the terminal's ^C
             click.echo(printable(f"interrupted: {said}" if said else "interrupted"), err=True)
         return INTERRUPTED
     except Exception as error:

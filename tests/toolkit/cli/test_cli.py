@@ -139,6 +139,8 @@ def test_interrupting_is_told_apart(monkeypatch, table, tiny_model, tmp_path, ca
          "--out", str(tmp_path / "out")]
     )  # fmt: skip
     assert code == 130
+    (said,) = capsys.readouterr().err.splitlines()[1:]  # and no empty line of click's
+    assert said.startswith("interrupted")
     assert json.loads((tmp_path / "out" / "run.json").read_text())["status"] == "interrupted"
 
 

@@ -1,0 +1,1 @@
+"""Named entities and other labelled spans of a text."""
