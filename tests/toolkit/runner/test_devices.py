@@ -388,7 +388,7 @@ def test_validation_out_of_memory_names_the_setting(tmp_path, command, greedy):
 
 
 @linux_only
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_all_processes_take_the_smaller_batches(tmp_path, command, greedy):
     out = tmp_path / "out"
     arguments = command(out, "--processes", "2", "--set", "scenario=greedy",

@@ -73,7 +73,7 @@ def test_what_is_fetched_runs_without_a_network(hub, command, tmp_path):
     assert f"acme/tiny@{record['model']['revision']}" in said
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_folder_of_all_that_is_needed_can_be_taken_elsewhere(hub, command, tmp_path):
     code, _, error = command("fetch", *ASKED, "--to", "here", address=hub)
     assert code == 0, error

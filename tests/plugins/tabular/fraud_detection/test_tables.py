@@ -219,7 +219,7 @@ def test_whole_amounts_with_separators_are_thousands():
     assert values_of(column, decimal_mark(column)).to_list() == [1234, 900, 12_000]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_run_on_amounts_as_texts_is_that_on_numbers(tmp_path):
     def run_of(name, write):
         rows = payments(lambda row, n: {**row, "amount": write(900.5 + 37 * n)})
