@@ -20,13 +20,13 @@ from toolkit.plugin_types import (
     RowInspection,
     Shown,
 )
+from toolkit_plugins.text import offsets
 from toolkit_plugins.text.cells import text_of
 from toolkit_plugins.text.question_answering import (
     answers,
     articles,
     curves,
     explaining,
-    offsets,
     reach,
     shown,
     spans,

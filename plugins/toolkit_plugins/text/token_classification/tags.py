@@ -1,0 +1,98 @@
+"""Tags of words in any of the usual schemes, read as spans of words.
+
+BIO (IOB2), IOB1, BIOES, BILOU, BMES, and IO with or without the prefix I-. One rule reads them all:
+B, S and U begin a span, E, L, S and U end it, and any other tag of the same type goes on with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+OUTSIDE = "O"
+PREFIXED = re.compile(r"([BIESLUM])[-_](.+)", re.DOTALL)
+BEGIN, END = "BSU", "ESLU"
+Span = tuple[int, int, str]  # first word, the one after the last, type
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """How tags are written.
+
+    name: for the report. prefixed: whether each but O is a prefix and a type. late: spans of BIO
+    that begin with I-.
+    """
+
+    name: str
+    prefixed: bool
+    late: int = 0
+
+    def parts(self, tag: str) -> tuple[str, str]:
+        """Return prefix and type of a tag, both empty for O."""
+        if is_outside(tag):
+            return "", ""
+        if not self.prefixed:
+            return "I", tag
+        match = PREFIXED.fullmatch(tag)
+        return (match[1], match[2]) if match else ("", "")
+
+    def knows(self, tag: str) -> bool:
+        """Return whether a tag is one of this scheme."""
+        return bool(tag) and (is_outside(tag) or self.parts(tag)[0] != "")
+
+    def spans(self, tags: Sequence[str]) -> list[Span]:
+        """Return the spans of a row of tags."""
+        found: list[Span] = []
+        goes_on = ""  # the type of a span that may be continued
+        for place, tag in enumerate(tags):
+            mark, kind = self.parts(tag)
+            if mark and (mark in BEGIN or kind != goes_on):
+                found.append((place, place + 1, kind))
+            elif mark:
+                found[-1] = (found[-1][0], place + 1, kind)
+            goes_on = "" if mark in END else kind
+        return found
+
+
+def is_outside(tag: str) -> bool:
+    """Return whether a tag says that its word is in no span."""
+    return tag in (OUTSIDE, "o")
+
+
+def scheme_of(rows: Iterable[Sequence[str]]) -> Scheme:
+    """Return the scheme that the tags of a split are written in."""
+    rows = [[tag for tag in row if tag] for row in rows]
+    names = {tag for row in rows for tag in row if not is_outside(tag)}
+    marks: dict[str, set[str]] = defaultdict(set)  # type -> its prefixes
+    others = 0
+    for name in names:
+        match = PREFIXED.fullmatch(name)
+        others += not match
+        if match:
+            marks[match[2]].add(match[1])
+    # A type such as "B-cell" among others without a prefix is no prefix and type.
+    if not marks or (others and all(len(found) == 1 for found in marks.values())):
+        return Scheme("IO (types without a prefix)" if names else "no entities", not names)
+    there = set[str]().union(*marks.values())
+    if there & {"L", "U"}:
+        return Scheme("BILOU", True)
+    if there & {"E", "S"}:
+        return Scheme("BMES" if "M" in there else "BIOES", True)
+    if there == {"I"}:
+        return Scheme("IO", True)
+    return _bio(rows)
+
+
+def _bio(rows: Iterable[Sequence[str]]) -> Scheme:
+    """Return IOB1, where B- stands only directly after a span of the same type, or BIO."""
+    scheme = Scheme("BIO", True)
+    late = first = 0
+    for row in rows:
+        before = ""
+        for mark, kind in map(scheme.parts, row):
+            late += mark == "I" and kind != before
+            first += mark == "B" and kind != before
+            before = kind
+    return Scheme("IOB1", True) if late and not first else Scheme("BIO", True, late)
