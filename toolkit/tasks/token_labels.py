@@ -8,10 +8,10 @@ text's letters say. docs/plugins/tasks.md shows it.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -23,13 +23,12 @@ from toolkit.plugin_types import Options, Prediction, Row, columns
 from toolkit.tasks.base import Batch, Encoder, TaskPlugin
 from toolkit.tasks.classification import cross_entropy
 from toolkit.tasks.tag_sequences import OUTSIDE, SHUT, WordSpan, best_paths, bio, spans_of, tags_of
+from toolkit.tasks.word_spans import Found, Place, entities_of, words_touched
 
 if TYPE_CHECKING:
     import datasets
 
 OptionsT = TypeVar("OptionsT", bound=Options)
-Place = tuple[int, int]  # characters of a text, from the first up to the second
-Entity = Mapping[str, Any]  # {"start", "end", "label"}, characters of the text
 IGNORED = -100  # a label that counts nowhere, as in torch
 WORD = re.compile(r"\w+|[^\w\s]")
 MOST_MENTIONS = 1_000_000  # of the training rows: 11 MB beside the model
@@ -76,11 +75,10 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         """The labels of entities: of the training rows, or of the saved model."""
         if self.data is None:
             return [tag[2:] for tag in self._saved_tags() if tag.startswith("B-")]
-        counts = self.label_counts("train")
-        if not counts:
+        if not (found := self.found_in["train"].labels):
             what = "the training rows have no entity: there is nothing to learn"
             raise DataError(Fault(f"options.{_option(self, self.target)}", what))
-        return sorted(counts)
+        return sorted(found)
 
     @cached_property
     def tags(self) -> list[str]:
@@ -88,13 +86,11 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         found, saved = bio(self.types), self._saved_tags()
         return saved if set(saved) == set(found) else found
 
-    def label_counts(self, split: str) -> Counter[str]:
-        """Return label -> entities of a split."""
-        assert self.data is not None  # noqa: S101 - asked for in a run alone
-        found: Counter[str] = Counter()
-        for rows in row_batches(self.data[split].select_columns([self.target])):
-            found.update(str(one["label"]) for row in rows for one in row[self.target] or ())
-        return found
+    @cached_property
+    def found_in(self) -> dict[str, Found]:
+        """What the entities of each split are."""
+        splits = (self.data or {}).items()
+        return {str(name): Found.of(rows, self.words_of, self.references) for name, rows in splits}
 
     @property
     def head(self) -> dict[str, Any]:
@@ -116,10 +112,16 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         """Return windows of tokens, with a label for the first token of each word."""
         encoder = self.target_encoder()  # knows the tags, which the copy finds computed
         bare = self.with_(data=None, recipe=None, model=None)
-        return split.map(
+        found = split.map(
             partial(_windows, bare.encode, encoder), batched=True, with_indices=True,
             remove_columns=split.column_names, batch_size=self.encoded_together,
         )  # fmt: skip
+        if name in self.found_in:
+            parts = found.select_columns(["places"]).with_format("numpy").iter(1000)
+            self._read[name] = sum(
+                int((own >= 0).sum()) for rows in parts for own in rows["places"]
+            )
+        return found
 
     def word_spans(self, row: Row) -> list[WordSpan]:
         """Return the entities of a row as words, widened to all that they touch.
@@ -171,7 +173,7 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         """
         assert self.data is not None  # noqa: S101 - asked for in a run alone
         counts = np.zeros((len(BIASES), 3))
-        rows = (row for batch in row_batches(self.data["validation"]) for row in batch)
+        rows = chain.from_iterable(row_batches(self.data["validation"]))
         for prediction, row in zip(predictions, rows, strict=True):
             actual = entity_metrics.keys_of(self.references([row])[0])
             for place, entities in enumerate(prediction["by_bias"]):
@@ -199,11 +201,7 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
 
     def training_statistics(self) -> Mapping[str, Any]:
         """Return the mentions of the training rows, as numbers; None where they are too many."""
-        assert self.data is not None  # noqa: S101 - asked for in a run alone
-        known: set[int] = set()
-        for rows in row_batches(self.data["train"]):
-            for reference in self.references(rows):
-                known.update(map(entity_metrics.mention, reference["entities"]))
+        known = self.found_in["train"].mentions
         return {"mentions": sorted(known) if len(known) <= MOST_MENTIONS else None}
 
     def usual_metrics(self) -> list[str]:
@@ -217,15 +215,14 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         return {name: entity_metrics.load(name, known) for name in names}
 
     def notes(self) -> list[str]:
-        """Report labels that the training rows lack, and entities that end within a word."""
-        found = []
-        for name in self.data or ():
-            lacking = {label: n for label, n in self.label_counts(str(name)).items()
-                       if label not in self.types}  # fmt: skip
-            if lacking:
-                what = ", ".join(f"{label} ({n:,})" for label, n in sorted(lacking.items()))
-                found.append(f"{name}: labels that train lacks, and no prediction has: {what}")
-        return found
+        """Report labels that train lacks, entities that part words, and words without a token."""
+        return [line for name, counts in self.found_in.items()
+                for line in counts.in_words(name, self.types, self._read.get(name))]  # fmt: skip
+
+    @cached_property
+    def _read(self) -> dict[str, int]:
+        """How many words of a split have a token, as `prepare` has found it."""
+        return {}
 
     def _saved_tags(self) -> list[str]:
         from transformers import AutoConfig
@@ -258,37 +255,6 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
             confidence = float(-np.expm1(-path.lead))
             found.append({"entities": entities, "tags": tags, "confidence": confidence})
         return found
-
-
-def words_touched(words: Sequence[Place], entities: Sequence[Entity]) -> list[WordSpan]:
-    """Return entities as ranges of the words that they touch; of two, the first has a word."""
-    starts = np.array([start for start, _ in words], np.int64)
-    ends = np.array([end for _, end in words], np.int64)
-    found: list[WordSpan] = []
-    for one in sorted(entities, key=lambda one: (one["start"], one["end"])):
-        first = int(np.searchsorted(ends, one["start"], side="right"))
-        last = int(np.searchsorted(starts, one["end"], side="left"))
-        first = max(first, found[-1][1]) if found else first
-        if first < last:
-            found.append((first, last, str(one["label"])))
-    return found
-
-
-def entities_of(
-    text: str, words: Sequence[Place], spans: Sequence[WordSpan], shares: Any = None
-) -> list[dict[str, Any]]:
-    """Return ranges of words as entities of a prediction.
-
-    Args:
-        shares: probability of the tag of each word, whose mean is the score; 1 where not given.
-    """
-    found = []
-    for first, last, label in spans:
-        start, end = words[first][0], words[last - 1][1]
-        score = 1.0 if shares is None else float(np.mean(shares[first:last]))
-        found.append({"start": start, "end": end, "text": text[start:end], "label": label,
-                      "score": score})  # fmt: skip
-    return found
 
 
 def _option(plugin: TokenLabelsPlugin[Any], column: str) -> str:
