@@ -7,7 +7,7 @@ B, S and U begin a span, E, L, S and U end it, and any other tag of the same typ
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -64,16 +64,16 @@ def is_outside(tag: str) -> bool:
 def scheme_of(rows: Iterable[Sequence[str]]) -> Scheme:
     """Return the scheme that the tags of a split are written in."""
     rows = [[tag for tag in row if tag] for row in rows]
-    names = {tag for row in rows for tag in row if not is_outside(tag)}
+    names = Counter(tag for row in rows for tag in row if not is_outside(tag))
     marks: dict[str, set[str]] = defaultdict(set)  # type -> its prefixes
-    others = 0
-    for name in names:
+    balance = 0
+    for name, count in names.items():
         match = PREFIXED.fullmatch(name)
-        others += not match
+        balance += count if match else -count
         if match:
             marks[match[2]].add(match[1])
-    # A type such as "B-cell" among others without a prefix is no prefix and type.
-    if not marks or (others and all(len(found) == 1 for found in marks.values())):
+    # A type such as "E-mail", among many without a prefix, is no prefix and type.
+    if not marks or (balance < 0 and all(len(found) == 1 for found in marks.values())):
         return Scheme("IO (types without a prefix)" if names else "no entities", not names)
     there = set[str]().union(*marks.values())
     if there & {"L", "U"}:

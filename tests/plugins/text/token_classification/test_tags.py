@@ -27,7 +27,7 @@ def test_every_scheme_says_the_same(name, tags):
     [
         ("IO", "I-PER I-PER O I-LOC I-PER", [(0, 2, "PER"), (3, 4, "LOC"), (4, 5, "PER")]),
         ("IO (types without a prefix)", "PER PER O LOC", [(0, 2, "PER"), (3, 4, "LOC")]),
-        ("IO (types without a prefix)", "B-cell O T-cell", [(0, 1, "B-cell"), (2, 3, "T-cell")]),
+        ("IO (types without a prefix)", "E-mail O Name Name", [(0, 1, "E-mail"), (2, 4, "Name")]),
         ("no entities", "O O", []),
         ("BIO", "O I-PER I-PER B-LOC I-PER",
          [(1, 3, "PER"), (3, 4, "LOC"), (4, 5, "PER")]),  # I- that continues nothing begins
@@ -42,6 +42,12 @@ def test_what_is_written_loosely_has_one_reading(name, tags, spans):
 
 def test_spans_of_bio_that_begin_with_i_are_counted():
     assert scheme_of([["O", "I-A", "I-A"], ["B-A", "I-B", "I-A"]]).late == 3
+
+
+def test_a_few_tags_without_a_prefix_are_none_of_the_scheme():
+    scheme = scheme_of([["B-PER", "LOC"]])
+    assert scheme.prefixed
+    assert not scheme.knows("LOC")
 
 
 @pytest.mark.parametrize(("tag", "known"), [("O", True), ("B-A", True), ("A", False), ("", False),
