@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ModelError
 from toolkit.models import pretrained
-from toolkit.plugin_types import ReshapedRows, Row
+from toolkit.plugin_types import ReshapedRows, Row, RowInspection
 from toolkit.tasks.base import Batch
 from toolkit.tasks.token_labels import TokenLabelsPlugin
 from toolkit.tasks.word_spans import Place
 from toolkit_plugins.text.cells import text_of
-from toolkit_plugins.text.token_classification import reading, windows, words
+from toolkit_plugins.text.token_classification import conll, reading, windows, words
 from toolkit_plugins.text.token_classification.options import EntityOptions
 from toolkit_plugins.text.token_classification.windows import Windows
+
+if TYPE_CHECKING:
+    from toolkit.recipe.schema import SplitSpec
+
+DOCUMENT = "document"  # the column that names what a sentence is of, as `conll` makes it
 
 
 class TokenClassification(TokenLabelsPlugin[EntityOptions]):
@@ -22,20 +27,38 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
 
     Options = EntityOptions
     task = "token-classification"
+    file_formats = conll.SUFFIXES
+    _documents = False
 
     def reshape_rows(self, rows: Any, split: str) -> ReshapedRows:
         """Return texts with entities, whatever the rows came as."""
-        return reading.reshaped(rows, split, self.options)
+        encoding = self.recipe.data.encoding if self.recipe else "utf-8"
+        return reading.reshaped(rows, split, self.options, encoding)
+
+    def inspect_rows(self, rows: Any, split: str) -> RowInspection:
+        """Find out whether rows name their document."""
+        if split == "train":
+            self._documents = DOCUMENT in rows.column_names
+        return RowInspection()
+
+    def plan_split(
+        self, spec: SplitSpec, target: str | None
+    ) -> tuple[SplitSpec, str | None, Sequence[str]]:
+        """Return splits of whole documents, where rows name them; nothing to stratify by."""
+        if not self._documents or spec.group or spec.time or spec.windows:
+            return spec, None, ()
+        note = f"sentences of one {DOCUMENT!r} stay in one split (data.split.group sets another)"
+        return spec.model_copy(update={"group": DOCUMENT}), None, [note]
+
+    def clusters(self) -> Sequence[str]:
+        """Return the column of documents: sentences of one are not independent."""
+        return [DOCUMENT] if self._documents else []
 
     def words_of(self, row: Row) -> list[Place]:
         """Return the tokens that a row came with, or the words of its text."""
         if (tokens := row.get(self.options.tokens)) is None:
             return words.split(text_of(row[self.options.text], self.options.text))
-        found, start = [], 0
-        for token in tokens:
-            found.append((start, start + len(token)))
-            start += len(token) + 1
-        return found
+        return words.joined(tokens)[1]
 
     def load_processor(self) -> Any:
         """Return the tokenizer, which must return the offsets of its tokens."""
