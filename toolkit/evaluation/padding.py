@@ -49,6 +49,26 @@ class Padding:
         return batch
 
 
+@dataclass(frozen=True)
+class Collator:
+    """Makes batches: lists of tokens padded on their right, all else stacked."""
+
+    padding: Padding
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, torch.Tensor]:
+        """Return a batch of rows."""
+        import torch
+
+        fillers, step, batch = self.padding.fillers, self.padding.step, {}
+        for name in rows[0]:
+            values = [row[name] for row in rows]
+            if name in fillers:
+                width = -(-max(map(len, values)) // step) * step
+                values = [[*value, *[fillers[name]] * (width - len(value))] for value in values]
+            batch[name] = torch.tensor(values)
+        return batch
+
+
 class _Places:
     """Where the tokens of a batch come to stand; columns of equal lengths share it."""
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from toolkit.errors import DataError, Fault
+from toolkit_plugins.text import offsets
 from toolkit_plugins.text.cells import text_of
-from toolkit_plugins.text.question_answering import offsets
 
 REACH = 100  # characters by which an offset may be off, where the answer occurs more than once
 AROUND = 100  # characters on both sides of an answer that are compared with the question

@@ -20,20 +20,20 @@ from toolkit.plugin_types import (
     RowInspection,
     Shown,
 )
+from toolkit_plugins.text import offsets
 from toolkit_plugins.text.cells import text_of
 from toolkit_plugins.text.question_answering import (
     answers,
     articles,
     curves,
     explaining,
-    offsets,
     reach,
     shown,
     spans,
 )
 from toolkit_plugins.text.question_answering.answers import Layout
 from toolkit_plugins.text.question_answering.options import AnswerOptions
-from toolkit_plugins.text.question_answering.windows import Collator, Windows
+from toolkit_plugins.text.question_answering.windows import Windows
 
 if TYPE_CHECKING:
     from toolkit.recipe.schema import SplitSpec
@@ -128,7 +128,7 @@ class QuestionAnswering(Plugin[AnswerOptions]):
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
         """Return what pads windows on the right, whatever the padding side of the tokenizer."""
         from toolkit.evaluation.batches import padding_step
-        from toolkit.evaluation.padding import Padding
+        from toolkit.evaluation.padding import Collator, Padding
 
         tokenizer = self.processor
         padding = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0,

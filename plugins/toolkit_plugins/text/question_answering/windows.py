@@ -5,13 +5,12 @@ Devlin et al. 2019 ("BERT"), whose code has the windows and the rule of the most
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from toolkit.evaluation.padding import Padding
 from toolkit_plugins.text.question_answering.answers import Place
 
 Ints = np.ndarray[Any, np.dtype[np.int64]]
@@ -141,23 +140,3 @@ def _label(
     if cut or not 0 <= first <= last < len(starts):
         return nothing, nothing
     return first, last
-
-
-@dataclass(frozen=True)
-class Collator:
-    """Makes batches: lists of tokens padded on their right, all else stacked."""
-
-    padding: Padding
-
-    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return a batch of rows."""
-        import torch
-
-        fillers, step, batch = self.padding.fillers, self.padding.step, {}
-        for name in rows[0]:
-            values = [row[name] for row in rows]
-            if name in fillers:
-                width = -(-max(map(len, values)) // step) * step
-                values = [[*value, *[fillers[name]] * (width - len(value))] for value in values]
-            batch[name] = torch.tensor(values)
-        return batch

@@ -7,7 +7,8 @@ import pytest
 import torch
 from finished import QUESTIONS as FAST
 from qa_rows import questions, written
-from toolkit_plugins.text.question_answering import offsets, spans
+from toolkit_plugins.text import offsets
+from toolkit_plugins.text.question_answering import spans
 from toolkit_plugins.text.question_answering.answers import Layout
 
 import toolkit

@@ -1,0 +1,70 @@
+"""Labelled spans for any plugin: targets of words, loss, and what is decoded of windows."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from toolkit.tasks import token_labels
+from toolkit.tasks.token_labels import KeptWords
+from toolkit.tasks.word_spans import entities_of, words_touched
+
+TEXT = "abc de, fgh"
+WORDS = [(0, 3), (4, 6), (6, 7), (8, 11)]
+
+
+@pytest.mark.parametrize(
+    ("entities", "expected"),
+    [
+        ([(0, 3, "x")], [(0, 1, "x")]),
+        ([(1, 5, "x")], [(0, 2, "x")]),  # within words: widened
+        ([(3, 4, "x")], []),  # a blank
+        ([(0, 5, "x"), (5, 7, "y")], [(0, 2, "x"), (2, 3, "y")]),  # "de" is the first's
+        ([(4, 5, "x"), (5, 6, "y")], [(1, 2, "x")]),
+        ([(8, 11, "y"), (0, 3, "x")], [(0, 1, "x"), (3, 4, "y")]),
+    ],
+)
+def test_entities_are_widened_to_the_words_that_they_touch(entities, expected):
+    rows = [{"start": start, "end": end, "label": label} for start, end, label in entities]
+    assert words_touched(WORDS, rows) == expected
+
+
+def test_entities_have_the_text_between_their_words_and_a_mean_score():
+    (found,) = entities_of(TEXT, WORDS, [(1, 4, "x")], np.array([0, 0.5, 0.7, 0.9]))
+    assert found.pop("score") == pytest.approx(0.7)
+    assert found == {"start": 4, "end": 11, "text": "de, fgh", "label": "x"}
+
+
+def test_the_loss_is_a_mean_over_all_labelled_tokens_of_a_step():
+    torch.manual_seed(0)
+    logits, labels = torch.randn(4, 6, 3), torch.full((4, 6), -100)
+    labels[0, 1], labels[1, :3], labels[3, 5] = 2, 1, 0
+    measure = token_labels._loss
+    own = token_labels.cross_entropy(None, 0.1)
+    whole = measure(own, SimpleNamespace(logits=logits), labels)
+    parts = [
+        measure(own, SimpleNamespace(logits=logits[part]), labels[part], torch.tensor(5))
+        for part in (slice(0, 1), slice(1, 4))
+    ]
+    assert float(sum(parts)) == pytest.approx(float(whole))
+    expected = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), label_smoothing=0.1
+    )
+    assert float(whole) == pytest.approx(float(expected))
+    assert float(measure(own, SimpleNamespace(logits=logits[2:3]), labels[2:3])) == 0
+
+
+def test_words_keep_the_scores_of_their_own_token_alone():
+    plugin = token_labels.TokenLabelsPlugin
+    logits = torch.zeros(1, 5, 3)
+    logits[0, 2, 1] = 5.0
+    (kept,) = plugin.reduce_chunk(
+        None, SimpleNamespace(logits=logits), [{"places": [1, -1, 2], "words": [4, 5, 6]}]
+    )
+    assert isinstance(kept, KeptWords)
+    assert kept.words == [4, 6]
+    assert np.exp(kept.scores[1]).argmax() == 1
+    assert np.exp(kept.scores).sum(1) == pytest.approx([1, 1])

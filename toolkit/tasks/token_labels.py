@@ -1,0 +1,308 @@
+"""Labelled spans of texts: a tag for each word, loss, decoding, metrics; whatever reads the words.
+
+A plugin on top of `TokenLabelsPlugin` says which words a text has and which tokens stand for them:
+`load_processor`, `encode`, `load_model` (with `head`), and `words_of` where words are not what the
+text's letters say. docs/plugins/tasks.md shows it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, partial
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from toolkit.errors import DataError, Fault
+from toolkit.evaluation.baselines import row_batches
+from toolkit.evaluation.metrics import entities as entity_metrics
+from toolkit.plugin_types import Options, Prediction, Row, columns
+from toolkit.tasks.base import Batch, Encoder, TaskPlugin
+from toolkit.tasks.classification import cross_entropy
+from toolkit.tasks.tag_sequences import OUTSIDE, SHUT, WordSpan, best_paths, bio, spans_of, tags_of
+from toolkit.tasks.word_spans import Found, Place, entities_of, words_touched
+
+if TYPE_CHECKING:
+    import datasets
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+IGNORED = -100  # a label that counts nowhere, as in torch
+WORD = re.compile(r"\w+|[^\w\s]")
+MOST_MENTIONS = 1_000_000  # of the training rows: 11 MB beside the model
+#: What is added to the logarithm of the probability of no entity, of which validation chooses one.
+BIASES = (0.0, -0.5, -1.0, -1.5, -2.0, -2.5, -3.0, 0.5, 1.0)
+
+
+@dataclass(frozen=True)
+class KeptWords:
+    """Of a window: the numbers of its words, and log-probabilities of shape (words, tags)."""
+
+    words: Sequence[int]
+    scores: np.ndarray[Any, np.dtype[np.float32]]
+
+
+class TokenLabelsPlugin(TaskPlugin[OptionsT]):
+    """A scenario that finds labelled spans in a text, none within another.
+
+    The options mark a column of the text as input, and one of its entities as target: a list of
+    {"start", "end", "label"}, characters of the text. The model labels the first token of each
+    word in BIO; an entity covers whole words.
+    """
+
+    @property
+    def text(self) -> str:
+        """The column of the text."""
+        return next(iter(columns(self.options, "input").values()))
+
+    def words_of(self, row: Row) -> list[Place]:
+        """Return the words of a row: runs of letters and digits, and each other sign."""
+        return [found.span() for found in WORD.finditer(str(row[self.text] or ""))]
+
+    def encode(self, rows: Batch) -> Mapping[str, Any]:
+        """Return model inputs by name, and `places`: the token of each word, for each row.
+
+        A word without a token has -1: it is in no entity. Texts in several windows have more rows
+        here: `chunk_of` says whose they are (by number among the rows), and `words` the numbers of
+        the words that `places` are of. Each word is in one window at most.
+        """
+        return super().encode(rows)
+
+    @cached_property
+    def types(self) -> list[str]:
+        """The labels of entities: of the training rows, or of the saved model."""
+        if self.data is None:
+            return [tag[2:] for tag in self._saved_tags() if tag.startswith("B-")]
+        if not (found := self.found_in["train"].labels):
+            what = "the training rows have no entity: there is nothing to learn"
+            raise DataError(Fault(f"options.{_option(self, self.target)}", what))
+        return sorted(found)
+
+    @cached_property
+    def tags(self) -> list[str]:
+        """The tags in the order of the model's outputs: that of a model that has the same ones."""
+        found, saved = bio(self.types), self._saved_tags()
+        return saved if set(saved) == set(found) else found
+
+    @cached_property
+    def found_in(self) -> dict[str, Found]:
+        """What the entities of each split are."""
+        splits = (self.data or {}).items()
+        return {str(name): Found.of(rows, self.words_of, self.references) for name, rows in splits}
+
+    @property
+    def head(self) -> dict[str, Any]:
+        """Arguments of `from_pretrained` for a model with one float32 output per tag."""
+        return {
+            "num_labels": len(self.tags),
+            "id2label": dict(enumerate(self.tags)),
+            "label2id": {name: place for place, name in enumerate(self.tags)},
+            "ignore_mismatched_sizes": True,  # a checkpoint's head for other tags is replaced
+            "dtype": "float32",
+        }
+
+    def target_encoder(self) -> Encoder:
+        """Return the function from a batch of columns to {"tags": numbers of each word's tag}."""
+        bare = self.with_(data=None, recipe=None, model=None, processor=None)
+        return partial(_targets, bare, {tag: place for place, tag in enumerate(self.tags)})
+
+    def prepare(self, split: datasets.Dataset, name: str) -> datasets.Dataset:
+        """Return windows of tokens, with a label for the first token of each word."""
+        encoder = self.target_encoder()  # knows the tags, which the copy finds computed
+        bare = self.with_(data=None, recipe=None, model=None)
+        found = split.map(
+            partial(_windows, bare.encode, encoder), batched=True, with_indices=True,
+            remove_columns=split.column_names, batch_size=self.encoded_together,
+        )  # fmt: skip
+        if name in self.found_in:
+            parts = found.select_columns(["places"]).with_format("numpy").iter(1000)
+            self._read[name] = sum(
+                int((own >= 0).sum()) for rows in parts for own in rows["places"]
+            )
+        return found
+
+    def word_spans(self, row: Row) -> list[WordSpan]:
+        """Return the entities of a row as words, widened to all that they touch.
+
+        Of two that touch one word, the first has it.
+        """
+        return words_touched(self.words_of(row), row.get(self.target) or ())
+
+    def loss(self) -> Callable[..., Any]:
+        """Return the cross-entropy over the words' first tokens."""
+        return partial(
+            _loss, cross_entropy(None, self.recipe.label_smoothing if self.recipe else 0)
+        )
+
+    def reduce_chunk(self, outputs: Any, parts: Sequence[Row]) -> list[KeptWords]:
+        """Return the log-probabilities of the words of each window."""
+        scores, found = outputs.logits.float().log_softmax(-1).cpu().numpy(), []
+        for window, part in zip(scores, parts, strict=True):
+            places = np.asarray(part["places"], np.int64)
+            words = np.asarray(part["words"], np.int64)[places >= 0]
+            found.append(KeptWords(words.tolist(), window[places[places >= 0]]))
+        return found
+
+    def decode(
+        self, outputs: Any, rows: Sequence[Row], prepared: Sequence[Any]
+    ) -> list[Prediction]:
+        """Return the entities of each row, and a tag in BIO for each word.
+
+        {"entities": [{"start", "end", "text", "label", "score"}], "tags", "confidence"}: a score
+        is the mean probability of the tags of its words; confidence is by how much the best
+        sequence of tags is more probable than the next one, as a share of it.
+        """
+        scores = [self._of_words(row, kept) for row, kept in zip(rows, outputs, strict=True)]
+        found = self._predictions(rows, scores, float(self.calibration.get("outside_bias", 0.0)))
+        if self._to_be_calibrated:
+            tried = [self._predictions(rows, scores, bias) for bias in BIASES]
+            for prediction, *others in zip(found, *tried, strict=True):
+                prediction["by_bias"] = [other["entities"] for other in others]
+        return found
+
+    @property
+    def _to_be_calibrated(self) -> bool:
+        return self.data is not None and "validation" in self.data and not self.calibration
+
+    def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, Any]:
+        """Return the bias of no entity that gives the best F1 on validation; of several the least.
+
+        A model that is trained on few entities is too careful with them.
+        """
+        assert self.data is not None  # noqa: S101 - asked for in a run alone
+        counts = np.zeros((len(BIASES), 3))
+        rows = chain.from_iterable(row_batches(self.data["validation"]))
+        for prediction, row in zip(predictions, rows, strict=True):
+            actual = entity_metrics.keys_of(self.references([row])[0])
+            for place, entities in enumerate(prediction["by_bias"]):
+                found = entity_metrics.keys_of({"entities": entities})
+                counts[place] += len(found & actual), len(found), len(actual)
+        f1 = 2 * counts[:, 0] / np.maximum(counts[:, 1] + counts[:, 2], 1)
+        return {"outside_bias": BIASES[max(range(len(f1)), key=lambda n: (f1[n], -abs(BIASES[n])))]}
+
+    def references(self, rows: Sequence[Row]) -> list[Any]:
+        """Return the entities of each row with their texts, and a tag in BIO for each word."""
+        found = []
+        for row in rows:
+            text = str(row[self.text] or "")
+            entities = [
+                {"start": one["start"], "end": one["end"], "label": str(one["label"]),
+                 "text": text[one["start"] : one["end"]]} for one in row.get(self.target) or ()
+            ]  # fmt: skip
+            tags = tags_of(self.word_spans(row), len(self.words_of(row)))
+            found.append({"entities": entities, "tags": tags})
+        return found
+
+    def decision_margin(self, prediction: Prediction) -> float:
+        """Return by how much the tags are more probable than the next best ones."""
+        return float(prediction["confidence"])
+
+    def training_statistics(self) -> Mapping[str, Any]:
+        """Return the mentions of the training rows, as numbers; None where they are too many."""
+        known = self.found_in["train"].mentions
+        return {"mentions": sorted(known) if len(known) <= MOST_MENTIONS else None}
+
+    def usual_metrics(self) -> list[str]:
+        """Return metric names for a recipe that names none; the first is the headline."""
+        return list(entity_metrics.CLASSES)
+
+    def metrics(self) -> Mapping[str, Any]:
+        """Return the metrics that the recipe names, or the usual ones."""
+        names = (self.recipe.report.metrics if self.recipe else None) or self.usual_metrics()
+        known = self.statistics.get("mentions")
+        return {name: entity_metrics.load(name, known) for name in names}
+
+    def notes(self) -> list[str]:
+        """Report labels that train lacks, entities that part words, and words without a token."""
+        return [line for name, counts in self.found_in.items()
+                for line in counts.in_words(name, self.types, self._read.get(name))]  # fmt: skip
+
+    @cached_property
+    def _read(self) -> dict[str, int]:
+        """How many words of a split have a token, as `prepare` has found it."""
+        return {}
+
+    def _saved_tags(self) -> list[str]:
+        from transformers import AutoConfig
+
+        found = AutoConfig.from_pretrained(self.model_path).id2label or {}
+        return [str(found[place]) for place in sorted(found)]
+
+    def _of_words(self, row: Row, windows: Sequence[KeptWords]) -> Any:
+        """Return log-probabilities of shape (words, tags); words without a token are outside."""
+        scores = np.full((len(self.words_of(row)), len(self.tags)), SHUT)
+        scores[:, self.tags.index(OUTSIDE)] = 0.0
+        for window in windows:
+            scores[window.words] = window.scores
+        return scores
+
+    def _predictions(
+        self, rows: Sequence[Row], scores: Sequence[Any], bias: float
+    ) -> list[Prediction]:
+        shift = np.zeros(len(self.tags))
+        shift[self.tags.index(OUTSIDE)] = bias
+        found = []
+        for row, own, path in zip(
+            rows, scores, best_paths([one + shift for one in scores], self.tags), strict=True
+        ):
+            shares = np.exp(own[np.arange(len(own)), path.tags])
+            tags = [self.tags[number] for number in path.tags]
+            entities = entities_of(
+                str(row[self.text] or ""), self.words_of(row), spans_of(tags), shares
+            )
+            confidence = float(-np.expm1(-path.lead))
+            found.append({"entities": entities, "tags": tags, "confidence": confidence})
+        return found
+
+
+def _option(plugin: TokenLabelsPlugin[Any], column: str) -> str:
+    return next(name for name, own in columns(plugin.options).items() if own == column)
+
+
+def _rows(batch: Batch) -> Iterator[dict[str, Any]]:
+    for values in zip(*batch.values(), strict=True):
+        yield dict(zip(batch, values, strict=True))
+
+
+def _targets(
+    plugin: TokenLabelsPlugin[Any], ids: Mapping[str, int], batch: Batch
+) -> dict[str, list[list[int]]]:
+    if plugin.target not in batch:
+        return {}
+    rows = [tags_of(plugin.word_spans(row), len(plugin.words_of(row))) for row in _rows(batch)]
+    return {"tags": [[ids.get(tag, IGNORED) for tag in tags] for tags in rows]}
+
+
+def _windows(
+    encode: Callable[[Batch], Mapping[str, Any]], targets: Encoder, batch: Batch, numbers: list[int]
+) -> dict[str, Any]:
+    found = dict(encode(batch))
+    places = found["places"]
+    owners = found.setdefault("chunk_of", list(range(len(places))))
+    words = found.setdefault("words", [list(range(len(own))) for own in places])
+    found["length"] = [len(ids) for ids in found["input_ids"]]
+    if tags := targets(batch).get("tags"):
+        found["labels"] = [[IGNORED] * length for length in found["length"]]
+        for window, owner in enumerate(owners):
+            for place, word in zip(places[window], words[window], strict=True):
+                if place >= 0:
+                    found["labels"][window][place] = tags[owner][word]
+    found["chunk_of"] = [numbers[owner] for owner in owners]
+    return found
+
+
+def _loss(
+    measure: Callable[..., Any], outputs: Any, labels: Any, num_items_in_batch: Any = None
+) -> Any:
+    """Return the mean over the tokens that have a label; 0 where none has one."""
+    outputs = _Flat(outputs.logits.flatten(0, -2))
+    items = (labels != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
+    items = items.clamp(min=1) if hasattr(items, "clamp") else max(items, 1)
+    return measure(outputs, labels.flatten(), items)
+
+
+@dataclass
+class _Flat:
+    logits: Any
