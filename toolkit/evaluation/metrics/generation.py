@@ -7,6 +7,7 @@ that are cut off, or that say a phrase three times.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -44,7 +45,8 @@ def units(text: str) -> list[str]:
 
 def is_copy(text: str, source: str) -> bool:
     """Return whether a text is its source again, but for punctuation, case and spaces."""
-    one, other = ("".join(re.findall(r"\w", of.casefold())) for of in (text, source))
+    one, other = ("".join(c for c in of.casefold() if unicodedata.category(c)[0] in "LMN")
+                  for of in (text, source))  # fmt: skip
     return one == other and text.strip() != "" and (one != "" or text.strip() == source.strip())
 
 
