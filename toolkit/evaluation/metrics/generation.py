@@ -60,7 +60,7 @@ def runs(text: str) -> tuple[int, int]:
 class GeneratedMetric(SumMetric):
     """A figure of generated texts. key: of a prediction, where its text is."""
 
-    greater_is_better = False
+    greater_is_better: bool | None = False
     bounds = (0.0, 1.0)
 
     def __init__(self, key: str, **evaluate_kwargs: Any) -> None:
@@ -75,6 +75,7 @@ class LengthRatio(GeneratedMetric):
     counts, as in BLEU.
     """
 
+    greater_is_better = None
     bounds = (0.0, float("inf"))
 
     def counts(self, prediction: Any, reference: Any) -> Sequence[float] | None:
