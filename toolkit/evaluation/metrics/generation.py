@@ -124,6 +124,20 @@ class EmptyShare(GeneratedMetric):
         return not text_of(prediction, self.key).strip(), 1
 
 
+class CutOffShare(SumMetric):
+    """Share of generated texts without an end: they stop where the longest allowed text does.
+
+    Texts that were not generated token by token, as those of baselines, have no value.
+    """
+
+    greater_is_better = False
+    bounds = (0.0, 1.0)
+
+    def counts(self, prediction: Any, reference: Any) -> Sequence[float] | None:
+        cut_off = prediction.get("cut_off")
+        return None if cut_off is None else [float(cut_off), 1.0]
+
+
 FIGURES: Mapping[str, Callable[[str], GeneratedMetric]] = {
     "length_ratio": LengthRatio,
     "copy_share": CopyShare,
