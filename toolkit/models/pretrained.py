@@ -114,7 +114,9 @@ def _positions(folder: Path) -> int | None:
     return min(found, default=None)
 
 
-def train_tokenizer(texts: Iterable[str], vocab_size: int = 8000, **settings: Any) -> Any:
+def train_tokenizer(
+    texts: Iterable[str], vocab_size: int = 8000, *, start: bool = True, **settings: Any
+) -> Any:
     """Return a PreTrainedTokenizerFast trained on texts, for a model from scratch: byte-level BPE.
 
     It encodes any text, and the same texts give the same tokenizer (Radford et al. 2019). Called in
@@ -124,13 +126,15 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 8000, **settings: An
     Args:
         vocab_size: most tokens, among them the 256 bytes and `<pad>` (0), `<s>`, `</s>`, `<unk>`
             and `<mask>`. A text is `<s> text </s>`, a pair `<s> one </s> two </s>`.
+        start: whether texts begin with `<s>`. What a decoder writes needs an end alone.
         settings: of the tokenizer, such as `model_max_length`.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
-    start, end = "<s>", "</s>"
-    special = {"pad": "<pad>", "bos": start, "eos": end, "unk": "<unk>", "mask": "<mask>"}
+    begin, end = "<s>", "</s>"
+    before = f"{begin} " if start else ""
+    special = {"pad": "<pad>", "bos": begin, "eos": end, "unk": "<unk>", "mask": "<mask>"}
     made, alphabet = Tokenizer(models.BPE()), pre_tokenizers.ByteLevel.alphabet()
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     made.decoder = decoders.ByteLevel()
@@ -140,11 +144,11 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 8000, **settings: An
     )  # fmt: skip
     made.train_from_iterator(texts, trainer)
     made.post_processor = processors.TemplateProcessing(
-        single=f"{start} $A {end}", pair=f"{start} $A {end} $B {end}",
-        special_tokens=[(token, made.token_to_id(token)) for token in (start, end)],
+        single=f"{before}$A {end}", pair=f"{before}$A {end} $B {end}",
+        special_tokens=[(token, made.token_to_id(token)) for token in (begin, end)],
     )  # fmt: skip
     names = {
-        f"{name}_token": token for name, token in (special | {"cls": start, "sep": end}).items()
+        f"{name}_token": token for name, token in (special | {"cls": begin, "sep": end}).items()
     }
     found: Any = PreTrainedTokenizerFast
     return found(tokenizer_object=made, split_special_tokens=True, **names, **settings)

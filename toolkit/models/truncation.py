@@ -51,14 +51,20 @@ def count_cut(
 
 
 def notes(
-    cut: Mapping[str, int], rows: Mapping[str, Any], limit: int, option: str, readers: str
+    cut: Mapping[str, int],
+    rows: Mapping[str, Any],
+    limit: int,
+    option: str,
+    readers: str,
+    texts: str = "texts",
 ) -> list[str]:
     """Return a note for each split with texts that are cut.
 
     Args:
         rows: split -> its rows. readers: the baselines that read the texts whole; "" if none does.
+        texts: what the texts are called.
     """
-    what = f"texts are longer than {limit} tokens and are cut ({option})"
+    what = f"{texts} are longer than {limit} tokens and are cut ({option})"
     what += f"; {readers} reads them whole" if readers else ""
     return [
         CutNote.of(
@@ -67,7 +73,7 @@ def notes(
             count=count,
             rows=len(rows[name]),
             limit=limit,
-            what="texts",
+            what=texts,
         )
         for name, count in cut.items()
         if count and name in rows

@@ -1,0 +1,10 @@
+"""Texts from texts, for any plugin: `GenerationPlugin`, with its options. See docs/plugins/tasks.md.
+
+One way of generating serves evaluation, `predict`, `serve`, the check of the saved model and merged
+exports: what the model's own generation config says, with `options.generation` over it.
+"""
+
+from toolkit.tasks.generation.options import GenerationOptions, GenerationSettings
+from toolkit.tasks.generation.plugin import GenerationPlugin
+
+__all__ = ["GenerationOptions", "GenerationPlugin", "GenerationSettings"]
