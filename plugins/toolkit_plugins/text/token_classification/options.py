@@ -24,5 +24,8 @@ class EntityOptions(Options):
     tags: str | None = Field(
         None, description="column of a tag per word; by default the first of the usual names"
     )
+    tag_names: list[str] | None = Field(
+        None, description="names of tags that are numbers, in order, where the data has none"
+    )
     max_length: int = Field(128, ge=8, description="tokens of a window; longer texts have several")
     stride: int = Field(32, ge=0, description="tokens by which two windows of a long text overlap")
