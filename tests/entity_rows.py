@@ -10,21 +10,24 @@ from typing import Any
 
 import transformers
 
-FIRST = ["anna", "ben", "carla", "dora"]
-LAST = ["stone", "field", "brook", "marsh"]
+FIRST = ["anna", "ben", "carla", "dora", "emil", "finn", "greta", "hugo"]
+LAST = ["stone", "field", "brook", "marsh", "wood", "hill", "lake", "moor"]
 PLACES = [["north", "port"], ["mill", "town"], ["kirkby"], ["ashton"]]
 OTHERS = ["the", "old", "road", "is", "long", ".", ",", "went", "to", "from", "saw", "and", "it"]
 
 
 def sentences(count: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Return rows of tokens and tags: people of one or two words, places of one or two."""
+    """Return rows of tokens and tags: people of one or two words, places of one or two.
+
+    Of some rows nothing says that their place is an organisation.
+    """
     rng, rows = random.Random(seed), []
     for _ in range(count):
         person = [rng.choice(FIRST), *([rng.choice(LAST)] if rng.random() < 0.7 else [])]
-        place = rng.choice(PLACES)
+        place, kind = rng.choice(PLACES), "ORG" if rng.random() < 0.1 else "LOC"
         tokens, tags = [], []
         for words, label in ((rng.choices(OTHERS, k=rng.randint(1, 3)), ""), (person, "PER"),
-                             (["went", "to"], ""), (place, "LOC"),
+                             (["went", "to"], ""), (place, kind),
                              (rng.choices(OTHERS, k=2), "")):  # fmt: skip
             tokens += words
             tags += [f"{'I' if n else 'B'}-{label}" if label else "O" for n in range(len(words))]

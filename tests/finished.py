@@ -39,6 +39,13 @@ TEXTS = {
     "training.learning_rate": 5e-3,
     "training.per_device_train_batch_size": 8,
 }
+ENTITIES = {
+    "data.split": {},
+    "training.num_train_epochs": 12,
+    "training.learning_rate": 5e-3,
+    "training.per_device_train_batch_size": 16,
+    "method": {"name": "full"},
+}
 Asked = tuple[str, dict[str, Any]]
 
 
@@ -67,6 +74,17 @@ def answers(folder: Path) -> Asked:
     return "question-answering", {**given, "settings": {**QUESTIONS, **more}}
 
 
+def entities(folder: Path) -> Asked:
+    """Ask for a run that learns to find people and places."""
+    from entity_rows import sentences, tiny_tagger, written
+
+    given = {"data": written(folder / "rows.jsonl", sentences(280)),
+             "model": tiny_tagger(folder.parent / "model")}  # fmt: skip
+    return "token-classification/wnut17", {
+        **given, "settings": {**ENTITIES, "report.slices": ["n"]},
+    }  # fmt: skip
+
+
 def photos(folder: Path) -> Asked:
     """Ask for a run from scratch on sixty pictures of each of two classes."""
     import image_rows
@@ -93,6 +111,7 @@ RUNS: dict[str, tuple[str, Callable[[Path], Asked]]] = {
     "image-classification": ("photos", photos),
     "question-answering": ("answers", answers),
     "fraud-detection": ("payments", payments),
+    "token-classification": ("names", entities),
 }
 
 

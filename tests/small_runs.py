@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import entity_rows
 import image_rows
 from qa_rows import questions, tiny_qa, written
 from text_rows import sentences, tiny_bert
@@ -56,6 +57,11 @@ def _questions(folder: Path) -> Small:
     return str(rows), tiny_qa(folder / "model"), {"data.split.group": "id"}
 
 
+def _entities(folder: Path) -> Small:
+    rows = entity_rows.written(folder / "rows.jsonl", entity_rows.sentences(110))
+    return str(rows), entity_rows.tiny_tagger(folder / "model"), {}
+
+
 def _pictures(folder: Path) -> Small:
     photos = image_rows.folder(folder / "photos", dict.fromkeys(image_rows.CLASSES, 60))
     own = {"options.size": 24, "options.augment": AUGMENT}
@@ -79,4 +85,5 @@ SCENARIOS: Mapping[str, Any] = {
     "question-answering": _questions,
     "image-classification": _pictures,
     "fraud-detection": _payments,
+    "token-classification": _entities,
 }

@@ -8,10 +8,11 @@ text's letters say. docs/plugins/tasks.md shows it.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -20,17 +21,24 @@ from toolkit.errors import DataError, Fault
 from toolkit.evaluation.baselines import row_batches
 from toolkit.evaluation.metrics import entities as entity_metrics
 from toolkit.plugin_types import Options, Prediction, Row, columns
+from toolkit.plugin_types.occlusion import logit
 from toolkit.tasks.base import Batch, Encoder, TaskPlugin
 from toolkit.tasks.classification import cross_entropy
-from toolkit.tasks.tag_sequences import OUTSIDE, SHUT, WordSpan, best_paths, bio, spans_of, tags_of
+from toolkit.tasks.tag_sequences import OUTSIDE, SHUT, best_paths, bio, spans_of, tags_of
+from toolkit.tasks.word_spans import (
+    IGNORED,
+    Found,
+    Place,
+    entities_of,
+    labelled_windows,
+    words_touched,
+)
 
 if TYPE_CHECKING:
     import datasets
 
 OptionsT = TypeVar("OptionsT", bound=Options)
-Place = tuple[int, int]  # characters of a text, from the first up to the second
-Entity = Mapping[str, Any]  # {"start", "end", "label"}, characters of the text
-IGNORED = -100  # a label that counts nowhere, as in torch
+NONE = "(no entity)"
 WORD = re.compile(r"\w+|[^\w\s]")
 MOST_MENTIONS = 1_000_000  # of the training rows: 11 MB beside the model
 #: What is added to the logarithm of the probability of no entity, of which validation chooses one.
@@ -76,11 +84,10 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         """The labels of entities: of the training rows, or of the saved model."""
         if self.data is None:
             return [tag[2:] for tag in self._saved_tags() if tag.startswith("B-")]
-        counts = self.label_counts("train")
-        if not counts:
+        if not (found := self.found_in["train"].labels):
             what = "the training rows have no entity: there is nothing to learn"
-            raise DataError(Fault(f"options.{_option(self, self.target)}", what))
-        return sorted(counts)
+            raise DataError(Fault(self.target, what))
+        return sorted(found)
 
     @cached_property
     def tags(self) -> list[str]:
@@ -88,13 +95,11 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         found, saved = bio(self.types), self._saved_tags()
         return saved if set(saved) == set(found) else found
 
-    def label_counts(self, split: str) -> Counter[str]:
-        """Return label -> entities of a split."""
-        assert self.data is not None  # noqa: S101 - asked for in a run alone
-        found: Counter[str] = Counter()
-        for rows in row_batches(self.data[split].select_columns([self.target])):
-            found.update(str(one["label"]) for row in rows for one in row[self.target] or ())
-        return found
+    @cached_property
+    def found_in(self) -> dict[str, Found]:
+        """What the entities of each split are."""
+        splits = (self.data or {}).items()
+        return {str(name): Found.of(rows, self.words_of, self.references) for name, rows in splits}
 
     @property
     def head(self) -> dict[str, Any]:
@@ -116,17 +121,24 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         """Return windows of tokens, with a label for the first token of each word."""
         encoder = self.target_encoder()  # knows the tags, which the copy finds computed
         bare = self.with_(data=None, recipe=None, model=None)
-        return split.map(
-            partial(_windows, bare.encode, encoder), batched=True, with_indices=True,
+        found = split.map(
+            partial(labelled_windows, bare.encode, encoder), batched=True, with_indices=True,
             remove_columns=split.column_names, batch_size=self.encoded_together,
         )  # fmt: skip
+        if name in self.found_in:
+            parts = found.select_columns(["places"]).with_format("numpy").iter(1000)
+            self._read[name] = sum(
+                int((own >= 0).sum()) for rows in parts for own in rows["places"]
+            )
+        return found
 
-    def word_spans(self, row: Row) -> list[WordSpan]:
-        """Return the entities of a row as words, widened to all that they touch.
+    def word_tags(self, row: Row) -> list[str]:
+        """Return a tag in BIO for each word of a row, of its entities widened to whole words.
 
-        Of two that touch one word, the first has it.
+        Of two entities that touch one word, the first has it.
         """
-        return words_touched(self.words_of(row), row.get(self.target) or ())
+        words = self.words_of(row)
+        return tags_of(words_touched(words, row.get(self.target) or ()), len(words))
 
     def loss(self) -> Callable[..., Any]:
         """Return the cross-entropy over the words' first tokens."""
@@ -171,7 +183,7 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         """
         assert self.data is not None  # noqa: S101 - asked for in a run alone
         counts = np.zeros((len(BIASES), 3))
-        rows = (row for batch in row_batches(self.data["validation"]) for row in batch)
+        rows = chain.from_iterable(row_batches(self.data["validation"]))
         for prediction, row in zip(predictions, rows, strict=True):
             actual = entity_metrics.keys_of(self.references([row])[0])
             for place, entities in enumerate(prediction["by_bias"]):
@@ -189,21 +201,27 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
                 {"start": one["start"], "end": one["end"], "label": str(one["label"]),
                  "text": text[one["start"] : one["end"]]} for one in row.get(self.target) or ()
             ]  # fmt: skip
-            tags = tags_of(self.word_spans(row), len(self.words_of(row)))
-            found.append({"entities": entities, "tags": tags})
+            found.append({"entities": entities, "tags": self.word_tags(row)})
         return found
 
     def decision_margin(self, prediction: Prediction) -> float:
         """Return by how much the tags are more probable than the next best ones."""
         return float(prediction["confidence"])
 
+    def explained_scores(self, prediction: Prediction) -> Mapping[str, float]:
+        """Return the log odds of each entity, the most probable first; of none, those of a half.
+
+        A text that is an entity in several places has the score of the most probable one.
+        """
+        ranked = sorted(prediction["entities"], key=lambda one: -one["score"])
+        found = {NONE: 0.0}
+        for one in reversed(ranked):
+            found[f"{one['text']} ({one['label']})"] = logit(one["score"])
+        return dict(reversed(found.items()))
+
     def training_statistics(self) -> Mapping[str, Any]:
         """Return the mentions of the training rows, as numbers; None where they are too many."""
-        assert self.data is not None  # noqa: S101 - asked for in a run alone
-        known: set[int] = set()
-        for rows in row_batches(self.data["train"]):
-            for reference in self.references(rows):
-                known.update(map(entity_metrics.mention, reference["entities"]))
+        known = self.found_in["train"].mentions
         return {"mentions": sorted(known) if len(known) <= MOST_MENTIONS else None}
 
     def usual_metrics(self) -> list[str]:
@@ -217,15 +235,14 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         return {name: entity_metrics.load(name, known) for name in names}
 
     def notes(self) -> list[str]:
-        """Report labels that the training rows lack, and entities that end within a word."""
-        found = []
-        for name in self.data or ():
-            lacking = {label: n for label, n in self.label_counts(str(name)).items()
-                       if label not in self.types}  # fmt: skip
-            if lacking:
-                what = ", ".join(f"{label} ({n:,})" for label, n in sorted(lacking.items()))
-                found.append(f"{name}: labels that train lacks, and no prediction has: {what}")
-        return found
+        """Report labels that train lacks, entities that part words, and words without a token."""
+        return [line for name, counts in self.found_in.items()
+                for line in counts.in_words(name, self.types, self._read.get(name))]  # fmt: skip
+
+    @cached_property
+    def _read(self) -> dict[str, int]:
+        """How many words of a split have a token, as `prepare` has found it."""
+        return {}
 
     def _saved_tags(self) -> list[str]:
         from transformers import AutoConfig
@@ -247,57 +264,15 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         shift = np.zeros(len(self.tags))
         shift[self.tags.index(OUTSIDE)] = bias
         found = []
-        for row, own, path in zip(
-            rows, scores, best_paths([one + shift for one in scores], self.tags), strict=True
-        ):
+        paths = best_paths([one + shift for one in scores], self.tags)
+        for row, own, path in zip(rows, scores, paths, strict=True):
             shares = np.exp(own[np.arange(len(own)), path.tags])
             tags = [self.tags[number] for number in path.tags]
-            entities = entities_of(
-                str(row[self.text] or ""), self.words_of(row), spans_of(tags), shares
-            )
+            text, words = str(row[self.text] or ""), self.words_of(row)
+            entities = entities_of(text, words, spans_of(tags), shares)
             confidence = float(-np.expm1(-path.lead))
             found.append({"entities": entities, "tags": tags, "confidence": confidence})
         return found
-
-
-def words_touched(words: Sequence[Place], entities: Sequence[Entity]) -> list[WordSpan]:
-    """Return entities as ranges of the words that they touch; of two, the first has a word."""
-    starts = np.array([start for start, _ in words], np.int64)
-    ends = np.array([end for _, end in words], np.int64)
-    found: list[WordSpan] = []
-    for one in sorted(entities, key=lambda one: (one["start"], one["end"])):
-        first = int(np.searchsorted(ends, one["start"], side="right"))
-        last = int(np.searchsorted(starts, one["end"], side="left"))
-        first = max(first, found[-1][1]) if found else first
-        if first < last:
-            found.append((first, last, str(one["label"])))
-    return found
-
-
-def entities_of(
-    text: str, words: Sequence[Place], spans: Sequence[WordSpan], shares: Any = None
-) -> list[dict[str, Any]]:
-    """Return ranges of words as entities of a prediction.
-
-    Args:
-        shares: probability of the tag of each word, whose mean is the score; 1 where not given.
-    """
-    found = []
-    for first, last, label in spans:
-        start, end = words[first][0], words[last - 1][1]
-        score = 1.0 if shares is None else float(np.mean(shares[first:last]))
-        found.append({"start": start, "end": end, "text": text[start:end], "label": label,
-                      "score": score})  # fmt: skip
-    return found
-
-
-def _option(plugin: TokenLabelsPlugin[Any], column: str) -> str:
-    return next(name for name, own in columns(plugin.options).items() if own == column)
-
-
-def _rows(batch: Batch) -> Iterator[dict[str, Any]]:
-    for values in zip(*batch.values(), strict=True):
-        yield dict(zip(batch, values, strict=True))
 
 
 def _targets(
@@ -305,38 +280,16 @@ def _targets(
 ) -> dict[str, list[list[int]]]:
     if plugin.target not in batch:
         return {}
-    rows = [tags_of(plugin.word_spans(row), len(plugin.words_of(row))) for row in _rows(batch)]
+    cells = zip(*batch.values(), strict=True)
+    rows = [plugin.word_tags(dict(zip(batch, row, strict=True))) for row in cells]
     return {"tags": [[ids.get(tag, IGNORED) for tag in tags] for tags in rows]}
-
-
-def _windows(
-    encode: Callable[[Batch], Mapping[str, Any]], targets: Encoder, batch: Batch, numbers: list[int]
-) -> dict[str, Any]:
-    found = dict(encode(batch))
-    places = found["places"]
-    owners = found.setdefault("chunk_of", list(range(len(places))))
-    words = found.setdefault("words", [list(range(len(own))) for own in places])
-    found["length"] = [len(ids) for ids in found["input_ids"]]
-    if tags := targets(batch).get("tags"):
-        found["labels"] = [[IGNORED] * length for length in found["length"]]
-        for window, owner in enumerate(owners):
-            for place, word in zip(places[window], words[window], strict=True):
-                if place >= 0:
-                    found["labels"][window][place] = tags[owner][word]
-    found["chunk_of"] = [numbers[owner] for owner in owners]
-    return found
 
 
 def _loss(
     measure: Callable[..., Any], outputs: Any, labels: Any, num_items_in_batch: Any = None
 ) -> Any:
     """Return the mean over the tokens that have a label; 0 where none has one."""
-    outputs = _Flat(outputs.logits.flatten(0, -2))
     items = (labels != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
     items = items.clamp(min=1) if hasattr(items, "clamp") else max(items, 1)
-    return measure(outputs, labels.flatten(), items)
-
-
-@dataclass
-class _Flat:
-    logits: Any
+    flat = SimpleNamespace(logits=outputs.logits.flatten(0, -2))
+    return measure(flat, labels.flatten(), items)

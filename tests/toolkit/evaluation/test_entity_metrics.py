@@ -17,8 +17,8 @@ LABELS = ("x", "y")
 
 
 def row(*spans, text="abcdefghij"):
-    return {"entities": [{"start": s, "end": e, "label": l, "text": text[s:e]}
-                         for s, e, l in spans]}  # fmt: skip
+    return {"entities": [{"start": s, "end": e, "label": label, "text": text[s:e]}
+                         for s, e, label in spans]}  # fmt: skip
 
 
 def scored(name, pairs, known=None):

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from toolkit.tasks import token_labels
-from toolkit.tasks.token_labels import KeptWords, entities_of, words_touched
+from toolkit.tasks.token_labels import KeptWords
+from toolkit.tasks.word_spans import entities_of, words_touched
 
 TEXT = "abc de, fgh"
 WORDS = [(0, 3), (4, 6), (6, 7), (8, 11)]

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ModelError
 from toolkit.models import pretrained
-from toolkit.plugin_types import ReshapedRows, Row
+from toolkit.plugin_types import Occlusion, Prediction, ReshapedRows, Row, RowInspection
+from toolkit.plugin_types.occlusion import text_occlusions
 from toolkit.tasks.base import Batch
-from toolkit.tasks.token_labels import Place, TokenLabelsPlugin
+from toolkit.tasks.token_labels import TokenLabelsPlugin
+from toolkit.tasks.word_spans import IGNORED, Place
 from toolkit_plugins.text.cells import text_of
-from toolkit_plugins.text.token_classification import reading, words
+from toolkit_plugins.text.token_classification import conll, reading, windows, words
 from toolkit_plugins.text.token_classification.options import EntityOptions
 from toolkit_plugins.text.token_classification.windows import Windows
+
+if TYPE_CHECKING:
+    from toolkit.recipe.schema import SplitSpec
+
+DOCUMENT = "document"  # the column that names what a sentence is of, as `conll` makes it
 
 
 class TokenClassification(TokenLabelsPlugin[EntityOptions]):
@@ -21,20 +28,38 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
 
     Options = EntityOptions
     task = "token-classification"
+    file_formats = conll.SUFFIXES
+    _documents = False
 
     def reshape_rows(self, rows: Any, split: str) -> ReshapedRows:
         """Return texts with entities, whatever the rows came as."""
-        return reading.reshaped(rows, split, self.options)
+        encoding = self.recipe.data.encoding if self.recipe else "utf-8"
+        return reading.reshaped(rows, split, self.options, encoding)
+
+    def inspect_rows(self, rows: Any, split: str) -> RowInspection:
+        """Find out whether rows name their document."""
+        if split == "train":
+            self._documents = DOCUMENT in rows.column_names
+        return RowInspection()
+
+    def plan_split(
+        self, spec: SplitSpec, target: str | None
+    ) -> tuple[SplitSpec, str | None, Sequence[str]]:
+        """Return splits of whole documents, where rows name them; nothing to stratify by."""
+        if not self._documents or spec.group or spec.time or spec.windows:
+            return spec, None, ()
+        note = f"sentences of one {DOCUMENT!r} stay in one split (data.split.group sets another)"
+        return spec.model_copy(update={"group": DOCUMENT}), None, [note]
+
+    def clusters(self) -> Sequence[str]:
+        """Return the column of documents: sentences of one are not independent."""
+        return [DOCUMENT] if self._documents else []
 
     def words_of(self, row: Row) -> list[Place]:
         """Return the tokens that a row came with, or the words of its text."""
         if (tokens := row.get(self.options.tokens)) is None:
             return words.split(text_of(row[self.options.text], self.options.text))
-        found, start = [], 0
-        for token in tokens:
-            found.append((start, start + len(token)))
-            start += len(token) + 1
-        return found
+        return words.joined(tokens)[1]
 
     def load_processor(self) -> Any:
         """Return the tokenizer, which must return the offsets of its tokens."""
@@ -68,7 +93,6 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
         """Return what pads windows on the right, whatever the padding side of the tokenizer."""
         from toolkit.evaluation.batches import padding_step
         from toolkit.evaluation.padding import Collator, Padding
-        from toolkit.tasks.token_labels import IGNORED
 
         tokenizer = self.processor
         padding = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0, "labels": IGNORED,
@@ -82,9 +106,31 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
             "3 May to sign the contract with Acme."
         }
 
+    def occlusions(self, row: Row, prediction: Prediction) -> Iterable[Occlusion]:
+        """Return the row without each word but those of the most probable entity.
+
+        Its words are those of its text then, as without one of them its tokens would not fit.
+        """
+        cells = {self.options.tokens: None} if self.options.tokens in row else {}
+        best = max(prediction["entities"], key=lambda one: one["score"], default=None)
+        kept = (0, 0) if best is None else (best["start"], best["end"])
+        yield Occlusion(None, cells)
+        for one in text_occlusions(self.options.text, row[self.options.text], kept):
+            yield Occlusion(one.part, {**one.cells, **cells})
+
     @property
     def windows(self) -> Windows:
         """How texts are split."""
         longest = pretrained.longest_input(self.model_path, self.processor)
         limit = min(self.options.max_length, longest or self.options.max_length)
-        return Windows.fitting(self.processor, limit, self.options.stride)
+        return Windows.fitting(self.processor, limit, self.options.stride, self.capitals)
+
+    @property
+    def capitals(self) -> bool:
+        """Whether the model is told of capitals: it has two types of tokens, and reads no case."""
+        from transformers import AutoConfig
+
+        if not self.options.capitals or not windows.reads_no_case(self.processor):
+            return False
+        config = AutoConfig.from_pretrained(self.model_path)
+        return int(getattr(config, "type_vocab_size", 0)) > 1

@@ -172,7 +172,7 @@ def _scheme(given: Sequence[Sequence[str]], columns: tagged.Columns, found: _Fou
     if found.split == "train":
         found.notes.append(f"tags ({columns.tags}): {scheme.name}")
     if scheme.late:
-        found.counts["entities begin with I-, and are read as if with B-"] += scheme.late
+        found.counts[LATE] += scheme.late
     return scheme
 
 
@@ -203,6 +203,7 @@ def _read_spans(rows: datasets.Dataset, form: exports.Form, found: _Found, label
         found.entities.append(read.spans)
 
 
+LATE = "runs of I- go on with no entity, and are none (as in seqeval's strict mode)"
 WITHIN = "entities begin or end within a word: no prediction can equal them"
 
 

@@ -1,7 +1,8 @@
 """Tags of words in any of the usual schemes, read as spans of words.
 
-BIO (IOB2), IOB1, BIOES, BILOU, BMES, and IO with or without the prefix I-. One rule reads them all:
-B, S and U begin a span, E, L, S and U end it, and any other tag of the same type goes on with it.
+BIO (IOB2), BIOES and BILOU, of which what does not follow the scheme is no entity; and IOB1, BMES,
+and IO with or without the prefix I-, which one rule reads: B and S begin a span, E and S end it,
+and any other tag of the same type goes on with it.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-OUTSIDE = "O"
+from toolkit.tasks.tag_sequences import OUTSIDE, spans_of
+from toolkit.tasks.tag_sequences import Scheme as StrictScheme
+
 PREFIXED = re.compile(r"([BIESLUM])[-_](.+)", re.DOTALL)
 BEGIN, END = "BSU", "ESLU"
+STRICT: dict[str, StrictScheme] = {"BIO": "BIO", "BIOES": "BIOES", "BILOU": "BIOES"}
 Span = tuple[int, int, str]  # first word, the one after the last, type
 
 
@@ -21,8 +25,8 @@ Span = tuple[int, int, str]  # first word, the one after the last, type
 class Scheme:
     """How tags are written.
 
-    name: for the report. prefixed: whether each but O is a prefix and a type. late: spans of BIO
-    that begin with I-.
+    name: for the report. prefixed: whether each but O is a prefix and a type. late: tags of BIO
+    that go on with no span.
     """
 
     name: str
@@ -43,7 +47,11 @@ class Scheme:
         return bool(tag) and (is_outside(tag) or self.parts(tag)[0] != "")
 
     def spans(self, tags: Sequence[str]) -> list[Span]:
-        """Return the spans of a row of tags."""
+        """Return the spans of a row of tags; of BIO, BIOES and BILOU as seqeval's strict mode."""
+        if self.name in STRICT:
+            parts = map(self.parts, tags)
+            return spans_of([f"{mark}-{kind}" if mark else OUTSIDE for mark, kind in parts],
+                            STRICT[self.name])  # fmt: skip
         found: list[Span] = []
         goes_on = ""  # the type of a span that may be continued
         for place, tag in enumerate(tags):

@@ -1,0 +1,154 @@
+"""The scenario from end to end: learned, scored as by seqeval, saved, reloaded; its faults."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import transformers
+from entity_rows import as_spans, sentences, tiny_tagger, written
+from seqeval import metrics as seqeval
+from seqeval.scheme import IOB2
+
+from toolkit.cli.main import outcome
+from toolkit.recipe.library import find_recipe
+from toolkit.runner.prepare import prepare
+
+RECIPE = "token-classification/wnut17"
+
+
+@pytest.fixture(scope="module")
+def run(finished):
+    return finished("token-classification")
+
+
+@pytest.fixture(scope="module")
+def model(shared):
+    return shared("tiny-tagger", tiny_tagger)
+
+
+def lines(run, name="predictions.jsonl"):
+    return [json.loads(line) for line in (run.path / name).read_text().splitlines()]
+
+
+def job(data, model, **settings):
+    given = {"data.source": str(data), "model": str(model), "data.split": {}, **settings}
+    return prepare(find_recipe(RECIPE, [(tuple(k.split(".")), v) for k, v in given.items()]))
+
+
+def test_a_tiny_model_learns_to_find_names(run):
+    scores = {name: score["value"] for name, score in run.metrics["test"].items()}
+    assert run.record["headline"]["metric"] == "entity_f1"
+    assert scores["entity_f1"] > 0.8
+    assert {"unseen_entity_f1", "boundary_error_share", "type_error_share"} <= scores.keys()
+    assert run.record["reload"]["different"] == 0
+    assert run.metrics["test"]["entity_f1"]["low"] < scores["entity_f1"]
+
+
+def test_scores_are_those_of_seqeval_on_the_saved_predictions(run):
+    rows = lines(run)
+    actual = [row["reference"]["tags"] for row in rows]
+    predicted = [row["prediction"]["tags"] for row in rows]
+    for name in ("f1", "precision", "recall"):
+        expected = getattr(seqeval, f"{name}_score")(actual, predicted, mode="strict", scheme=IOB2)
+        assert run.metrics["test"][f"entity_{name}"]["value"] == pytest.approx(expected)
+
+
+def test_predictions_are_spans_of_the_text_and_tags_of_its_words(run):
+    text = "the carla stone went to Mill town and it"
+    (found,) = run.predict([{"text": text}])
+    assert len(found["tags"]) == len(text.split())
+    assert found.keys() == {"entities", "tags", "confidence"}
+    assert {one["text"]: one["label"] for one in found["entities"]} == {
+        "Mill town": "LOC", "carla stone": "PER",
+    }  # fmt: skip
+    for one in found["entities"]:
+        assert text[one["start"] : one["end"]] == one["text"]
+        assert 0 < one["score"] <= 1
+    assert 0 < found["confidence"] <= 1
+
+
+def test_the_bias_of_no_entity_is_chosen_on_validation(run):
+    saved = json.loads((run.path / "model" / "calibration.json").read_text())
+    assert -3 <= saved["outside_bias"] <= 1
+
+
+def test_odd_texts_are_predicted(run):
+    texts = ["", " ", "\u200b", "\U0001f600 " * 40, "anna " * 500, "went to kirkby\r\n\tand"]
+    for text, found in zip(texts, run.predict([{"text": t} for t in texts]), strict=True):
+        assert all(text[e["start"] : e["end"]] == e["text"] != "" for e in found["entities"])
+    (long,) = run.predict([{"text": "went to kirkby . " * 300}])
+    assert len(long["entities"]) > 240
+
+
+def test_spans_are_learned_as_tags_are(tmp_path, model):
+    rows = sentences(40)
+    one = job(written(tmp_path / "tags.jsonl", rows), model).prepared["train"]
+    spans = written(tmp_path / "spans.jsonl", [as_spans(row) for row in rows])
+    other = job(spans, model).prepared["train"]
+    for column in ("input_ids", "labels", "places"):
+        assert one[column] == other[column], column
+
+
+def test_labels_stand_on_the_first_token_of_each_word(tmp_path, model):
+    found = job(written(tmp_path / "rows.jsonl", sentences(40)), model)
+    tokenizer, tags = found.plugin.processor, found.plugin.tags
+    for row, raw in zip(found.prepared["train"], found.loaded.splits["train"], strict=True):
+        told = [tags[label] for label in row["labels"] if label >= 0]
+        assert told == raw["tags"]
+        first = [tokenizer.convert_ids_to_tokens(row["input_ids"][n]) for n in row["places"]]
+        assert not any(token.startswith("##") for token in first)
+
+
+def test_what_does_not_fit_the_words_or_train_is_told(tmp_path, model):
+    rows = [as_spans(row) for row in sentences(40)]
+    entity = rows[0]["entities"][0]
+    entity["end"] -= 1
+    (tmp_path / "in").mkdir()
+    written(tmp_path / "in" / "train.jsonl", rows[:30])
+    rows[30]["entities"][0]["label"] = "GPE"
+    written(tmp_path / "in" / "test.jsonl", rows[30:])
+    found = job(tmp_path / "in", model)
+    notes = " ".join(found.loaded.notes)
+    assert "1 entities begin or end within a word" in notes
+    assert "test: labels that train lacks, and no prediction has: GPE (1)" in notes
+
+
+def test_a_model_that_has_the_same_tags_keeps_its_order(tmp_path, model):
+    tags = ["I-PER", "B-PER", "O", "B-LOC", "I-LOC", "B-ORG", "I-ORG"]
+    tagger = transformers.AutoModelForTokenClassification.from_pretrained(
+        model, num_labels=7, id2label=dict(enumerate(tags))
+    )
+    tagger.save_pretrained(tmp_path / "tagger")
+    transformers.AutoTokenizer.from_pretrained(model).save_pretrained(tmp_path / "tagger")
+    found = job(written(tmp_path / "rows.jsonl", sentences(40)), tmp_path / "tagger")
+    assert found.plugin.tags == tags
+    assert found.plugin.model.classifier.weight.equal(tagger.classifier.weight)
+
+
+@pytest.mark.parametrize(
+    ("row", "settings", "message"),
+    [
+        ({"text": "a b", "entities": []}, [], "the training rows have no entity"),
+        ({"text": "a b", "entities": [{"start": 0, "end": 1, "label": "X"}]},
+         ["report.metrics=[entity_f]"], "there is no metric 'entity_f'. Did you mean 'entity_f1'"),
+        ({"text": "a b", "entities": [{"start": 0, "end": 1, "label": "X"}]},
+         ["options.max_length=4"], "options.max_length"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_before_training(tmp_path, model, capsys, row, settings, message):
+    data = written(tmp_path / "rows.jsonl", [{**row, "text": f"a b {n}"} for n in range(40)])
+    arguments = [part for text in settings for part in ("--set", text)]
+    done = outcome(["check", RECIPE, "--data", str(data), "--model", str(model), *arguments])
+    assert done == 2
+    assert message in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_tokenizer_without_places_is_refused(tmp_path, capsys):
+    transformers.CanineTokenizer().save_pretrained(tmp_path / "slow")
+    config = transformers.CanineConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2,
+                                       intermediate_size=16)  # fmt: skip
+    transformers.CanineModel(config).save_pretrained(tmp_path / "slow")
+    data = written(tmp_path / "rows.jsonl", sentences(40))
+    assert outcome(["check", RECIPE, "--data", str(data), "--model", str(tmp_path / "slow")]) == 2
+    assert "choose a model with a fast tokenizer" in " ".join(capsys.readouterr().err.split())

@@ -1,0 +1,68 @@
+"""Words and their tokens, over the windows of long texts."""
+
+from __future__ import annotations
+
+import pytest
+import transformers
+from entity_rows import tiny_tagger
+from toolkit_plugins.text.token_classification import windows, words
+from toolkit_plugins.text.token_classification.windows import Windows
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    return transformers.AutoTokenizer.from_pretrained(
+        tiny_tagger(tmp_path_factory.mktemp("windows"))
+    )
+
+
+def test_each_word_is_in_the_window_that_shows_most_around_it(tokenizer):
+    text = " ".join(["the old road is long ashton ."] * 20)
+    places = words.split(text)
+    found = Windows.fitting(tokenizer, 32, 12).of([text, "the road"], [places, [(0, 3), (4, 8)]])
+    assert found["chunk_of"] == [0] * found["chunk_of"].count(0) + [1]
+    last = found["chunk_of"].count(0) - 1
+    assert last >= 5
+    owned = [number for window in found["words"][:-1] for number in window]
+    assert owned == list(range(len(places)))
+    assert found["words"][-1] == [0, 1]
+    for number, (own, at) in enumerate(zip(found["words"], found["places"], strict=True)):
+        ids, row = found["input_ids"][number], found["chunk_of"][number]
+        for word, place in zip(own, at, strict=True):
+            if row == 0:
+                start, end = places[word]
+                token = tokenizer.convert_ids_to_tokens(ids[place])
+                assert token == ("a" if text[start:end] == "ashton" else text[start:end])
+                # Half of what neighbours share, less the tokens of a word and special ones.
+                assert number == 0 or place > 12 // 2 - 4
+                assert number == last or len(ids) - 1 - place > 12 // 2 - 4
+
+
+def test_windows_overlap_by_half_at_most(tokenizer):
+    assert Windows.fitting(tokenizer, 32, 1000).stride == 15
+
+
+@pytest.mark.parametrize(
+    ("text", "places", "expected"),
+    [
+        ("", [], []),
+        ("the road", [(0, 3), (4, 8)], [0, 1]),
+        ("road\u200b the", [(0, 4), (4, 5), (6, 9)], [0, 2]),  # nothing is read of the second
+        ("the  road", [(0, 3), (4, 4), (5, 9)], [0, 2]),  # an empty word
+        ("ashton", [(0, 1), (1, 6)], [0, 1]),  # words that end in a token
+        ("road", [(0, 2), (2, 4)], [0]),  # two words of one token: the first has it
+    ],
+)
+def test_words_without_a_token_of_their_own_are_in_no_window(tokenizer, text, places, expected):
+    (found,) = Windows.fitting(tokenizer, 32, 8).of([text], [places])["words"]
+    assert found == expected
+
+
+def test_a_model_without_case_is_told_of_capitals(tokenizer):
+    assert windows.reads_no_case(tokenizer)
+    made = Windows.fitting(tokenizer, 32, 8, capitals=True)
+    found = made.of(["The ROAD old Ashton", "is"], [words.split("The ROAD old Ashton"), [(0, 2)]])
+    first = dict(zip(tokenizer.convert_ids_to_tokens(found["input_ids"][0]),
+                     found["token_type_ids"][0], strict=True))  # fmt: skip
+    assert (first["the"], first["road"], first["old"], first["a"], first["##s"]) == (1, 1, 0, 1, 0)
+    assert (first["[CLS]"], found["token_type_ids"][1]) == (0, [0, 0, 0])
