@@ -41,7 +41,7 @@ TEXTS = {
 }
 ENTITIES = {
     "data.split": {},
-    "training.num_train_epochs": 8,
+    "training.num_train_epochs": 12,
     "training.learning_rate": 5e-3,
     "training.per_device_train_batch_size": 16,
     "method": {"name": "full"},

@@ -8,10 +8,11 @@ text's letters say. docs/plugins/tasks.md shows it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import chain
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -20,16 +21,24 @@ from toolkit.errors import DataError, Fault
 from toolkit.evaluation.baselines import row_batches
 from toolkit.evaluation.metrics import entities as entity_metrics
 from toolkit.plugin_types import Options, Prediction, Row, columns
+from toolkit.plugin_types.occlusion import logit
 from toolkit.tasks.base import Batch, Encoder, TaskPlugin
 from toolkit.tasks.classification import cross_entropy
-from toolkit.tasks.tag_sequences import OUTSIDE, SHUT, WordSpan, best_paths, bio, spans_of, tags_of
-from toolkit.tasks.word_spans import Found, Place, entities_of, words_touched
+from toolkit.tasks.tag_sequences import OUTSIDE, SHUT, best_paths, bio, spans_of, tags_of
+from toolkit.tasks.word_spans import (
+    IGNORED,
+    Found,
+    Place,
+    entities_of,
+    labelled_windows,
+    words_touched,
+)
 
 if TYPE_CHECKING:
     import datasets
 
 OptionsT = TypeVar("OptionsT", bound=Options)
-IGNORED = -100  # a label that counts nowhere, as in torch
+NONE = "(no entity)"
 WORD = re.compile(r"\w+|[^\w\s]")
 MOST_MENTIONS = 1_000_000  # of the training rows: 11 MB beside the model
 #: What is added to the logarithm of the probability of no entity, of which validation chooses one.
@@ -77,7 +86,7 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
             return [tag[2:] for tag in self._saved_tags() if tag.startswith("B-")]
         if not (found := self.found_in["train"].labels):
             what = "the training rows have no entity: there is nothing to learn"
-            raise DataError(Fault(f"options.{_option(self, self.target)}", what))
+            raise DataError(Fault(self.target, what))
         return sorted(found)
 
     @cached_property
@@ -113,7 +122,7 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         encoder = self.target_encoder()  # knows the tags, which the copy finds computed
         bare = self.with_(data=None, recipe=None, model=None)
         found = split.map(
-            partial(_windows, bare.encode, encoder), batched=True, with_indices=True,
+            partial(labelled_windows, bare.encode, encoder), batched=True, with_indices=True,
             remove_columns=split.column_names, batch_size=self.encoded_together,
         )  # fmt: skip
         if name in self.found_in:
@@ -123,12 +132,13 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
             )
         return found
 
-    def word_spans(self, row: Row) -> list[WordSpan]:
-        """Return the entities of a row as words, widened to all that they touch.
+    def word_tags(self, row: Row) -> list[str]:
+        """Return a tag in BIO for each word of a row, of its entities widened to whole words.
 
-        Of two that touch one word, the first has it.
+        Of two entities that touch one word, the first has it.
         """
-        return words_touched(self.words_of(row), row.get(self.target) or ())
+        words = self.words_of(row)
+        return tags_of(words_touched(words, row.get(self.target) or ()), len(words))
 
     def loss(self) -> Callable[..., Any]:
         """Return the cross-entropy over the words' first tokens."""
@@ -191,13 +201,23 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
                 {"start": one["start"], "end": one["end"], "label": str(one["label"]),
                  "text": text[one["start"] : one["end"]]} for one in row.get(self.target) or ()
             ]  # fmt: skip
-            tags = tags_of(self.word_spans(row), len(self.words_of(row)))
-            found.append({"entities": entities, "tags": tags})
+            found.append({"entities": entities, "tags": self.word_tags(row)})
         return found
 
     def decision_margin(self, prediction: Prediction) -> float:
         """Return by how much the tags are more probable than the next best ones."""
         return float(prediction["confidence"])
+
+    def explained_scores(self, prediction: Prediction) -> Mapping[str, float]:
+        """Return the log odds of each entity, the most probable first; of none, those of a half.
+
+        A text that is an entity in several places has the score of the most probable one.
+        """
+        ranked = sorted(prediction["entities"], key=lambda one: -one["score"])
+        found = {NONE: 0.0}
+        for one in reversed(ranked):
+            found[f"{one['text']} ({one['label']})"] = logit(one["score"])
+        return dict(reversed(found.items()))
 
     def training_statistics(self) -> Mapping[str, Any]:
         """Return the mentions of the training rows, as numbers; None where they are too many."""
@@ -244,26 +264,15 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         shift = np.zeros(len(self.tags))
         shift[self.tags.index(OUTSIDE)] = bias
         found = []
-        for row, own, path in zip(
-            rows, scores, best_paths([one + shift for one in scores], self.tags), strict=True
-        ):
+        paths = best_paths([one + shift for one in scores], self.tags)
+        for row, own, path in zip(rows, scores, paths, strict=True):
             shares = np.exp(own[np.arange(len(own)), path.tags])
             tags = [self.tags[number] for number in path.tags]
-            entities = entities_of(
-                str(row[self.text] or ""), self.words_of(row), spans_of(tags), shares
-            )
+            text, words = str(row[self.text] or ""), self.words_of(row)
+            entities = entities_of(text, words, spans_of(tags), shares)
             confidence = float(-np.expm1(-path.lead))
             found.append({"entities": entities, "tags": tags, "confidence": confidence})
         return found
-
-
-def _option(plugin: TokenLabelsPlugin[Any], column: str) -> str:
-    return next(name for name, own in columns(plugin.options).items() if own == column)
-
-
-def _rows(batch: Batch) -> Iterator[dict[str, Any]]:
-    for values in zip(*batch.values(), strict=True):
-        yield dict(zip(batch, values, strict=True))
 
 
 def _targets(
@@ -271,38 +280,16 @@ def _targets(
 ) -> dict[str, list[list[int]]]:
     if plugin.target not in batch:
         return {}
-    rows = [tags_of(plugin.word_spans(row), len(plugin.words_of(row))) for row in _rows(batch)]
+    cells = zip(*batch.values(), strict=True)
+    rows = [plugin.word_tags(dict(zip(batch, row, strict=True))) for row in cells]
     return {"tags": [[ids.get(tag, IGNORED) for tag in tags] for tags in rows]}
-
-
-def _windows(
-    encode: Callable[[Batch], Mapping[str, Any]], targets: Encoder, batch: Batch, numbers: list[int]
-) -> dict[str, Any]:
-    found = dict(encode(batch))
-    places = found["places"]
-    owners = found.setdefault("chunk_of", list(range(len(places))))
-    words = found.setdefault("words", [list(range(len(own))) for own in places])
-    found["length"] = [len(ids) for ids in found["input_ids"]]
-    if tags := targets(batch).get("tags"):
-        found["labels"] = [[IGNORED] * length for length in found["length"]]
-        for window, owner in enumerate(owners):
-            for place, word in zip(places[window], words[window], strict=True):
-                if place >= 0:
-                    found["labels"][window][place] = tags[owner][word]
-    found["chunk_of"] = [numbers[owner] for owner in owners]
-    return found
 
 
 def _loss(
     measure: Callable[..., Any], outputs: Any, labels: Any, num_items_in_batch: Any = None
 ) -> Any:
     """Return the mean over the tokens that have a label; 0 where none has one."""
-    outputs = _Flat(outputs.logits.flatten(0, -2))
     items = (labels != IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
     items = items.clamp(min=1) if hasattr(items, "clamp") else max(items, 1)
-    return measure(outputs, labels.flatten(), items)
-
-
-@dataclass
-class _Flat:
-    logits: Any
+    flat = SimpleNamespace(logits=outputs.logits.flatten(0, -2))
+    return measure(flat, labels.flatten(), items)

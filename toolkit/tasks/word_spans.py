@@ -13,6 +13,7 @@ import numpy as np
 from toolkit.evaluation.baselines import row_batches
 from toolkit.evaluation.metrics.entities import mention
 from toolkit.plugin_types import Row
+from toolkit.tasks.base import Batch, Encoder
 from toolkit.tasks.tag_sequences import WordSpan
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 Place = tuple[int, int]  # characters of a text, from the first up to the second
 Entity = Mapping[str, Any]  # {"start", "end", "label"}, characters of the text
+IGNORED = -100  # a label that counts nowhere, as in torch
 
 
 @dataclass(frozen=True)
@@ -108,4 +110,28 @@ def entities_of(
         score = 1.0 if shares is None else float(np.mean(shares[first:last]))
         found.append({"start": start, "end": end, "text": text[start:end], "label": label,
                       "score": score})  # fmt: skip
+    return found
+
+
+def labelled_windows(
+    encode: Callable[[Batch], Mapping[str, Any]], targets: Encoder, batch: Batch, numbers: list[int]
+) -> dict[str, Any]:
+    """Return windows of some rows, the words in them, and a label for the first token of each.
+
+    Args:
+        encode: as `TokenLabelsPlugin.encode`. targets: to {"tags": a number for each word}, or {}.
+        numbers: of the rows.
+    """
+    found = dict(encode(batch))
+    places = found["places"]
+    owners = found.setdefault("chunk_of", list(range(len(places))))
+    words = found.setdefault("words", [list(range(len(own))) for own in places])
+    found["length"] = [len(ids) for ids in found["input_ids"]]
+    if tags := targets(batch).get("tags"):
+        found["labels"] = [[IGNORED] * length for length in found["length"]]
+        for window, owner in enumerate(owners):
+            for place, word in zip(places[window], words[window], strict=True):
+                if place >= 0:
+                    found["labels"][window][place] = tags[owner][word]
+    found["chunk_of"] = [numbers[owner] for owner in owners]
     return found

@@ -25,7 +25,9 @@ class EntityOptions(Options):
         None, description="column of a tag per word; by default the first of the usual names"
     )
     tag_names: list[str] | None = Field(
-        None, min_length=1, description="names of tags that are numbers, in their order"
+        None,
+        min_length=1,
+        description="names of tags that are numbers, in their order, where the data has none",
     )
     max_length: int = Field(128, ge=8, description="tokens of a window; longer texts have several")
     stride: int = Field(32, ge=0, description="tokens by which two windows of a long text overlap")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ModelError
 from toolkit.models import pretrained
-from toolkit.plugin_types import ReshapedRows, Row, RowInspection
+from toolkit.plugin_types import Occlusion, Prediction, ReshapedRows, Row, RowInspection
+from toolkit.plugin_types.occlusion import text_occlusions
 from toolkit.tasks.base import Batch
 from toolkit.tasks.token_labels import TokenLabelsPlugin
-from toolkit.tasks.word_spans import Place
+from toolkit.tasks.word_spans import IGNORED, Place
 from toolkit_plugins.text.cells import text_of
 from toolkit_plugins.text.token_classification import conll, reading, windows, words
 from toolkit_plugins.text.token_classification.options import EntityOptions
@@ -92,7 +93,6 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
         """Return what pads windows on the right, whatever the padding side of the tokenizer."""
         from toolkit.evaluation.batches import padding_step
         from toolkit.evaluation.padding import Collator, Padding
-        from toolkit.tasks.token_labels import IGNORED
 
         tokenizer = self.processor
         padding = {"input_ids": tokenizer.pad_token_id, "attention_mask": 0, "labels": IGNORED,
@@ -105,6 +105,18 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
             self.options.text: "Maria Santos of Northwind Traders flies from Lisbon to Oslo on "
             "3 May to sign the contract with Acme."
         }
+
+    def occlusions(self, row: Row, prediction: Prediction) -> Iterable[Occlusion]:
+        """Return the row without each word but those of the most probable entity.
+
+        Its words are those of its text then, as without one of them its tokens would not fit.
+        """
+        cells = {self.options.tokens: None} if self.options.tokens in row else {}
+        best = max(prediction["entities"], key=lambda one: one["score"], default=None)
+        kept = (0, 0) if best is None else (best["start"], best["end"])
+        yield Occlusion(None, cells)
+        for one in text_occlusions(self.options.text, row[self.options.text], kept):
+            yield Occlusion(one.part, {**one.cells, **cells})
 
     @property
     def windows(self) -> Windows:

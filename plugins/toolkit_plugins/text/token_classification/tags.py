@@ -1,8 +1,8 @@
 """Tags of words in any of the usual schemes, read as spans of words.
 
-BIO (IOB2), BIOES and BILOU, of which what does not follow the scheme is no entity; and IOB1, BMES
-and IO with or without the prefix I-, which one rule reads: B and S begin a span, E and S end it, and
-any other tag of the same type goes on with it.
+BIO (IOB2), BIOES and BILOU, of which what does not follow the scheme is no entity; and IOB1, BMES,
+and IO with or without the prefix I-, which one rule reads: B and S begin a span, E and S end it,
+and any other tag of the same type goes on with it.
 """
 
 from __future__ import annotations

