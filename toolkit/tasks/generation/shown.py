@@ -39,7 +39,7 @@ def differences(output: str, reference: str) -> tuple[MarkedText, MarkedText]:
     words = [[text[start:end] for start, end in spans]
              for text, spans in zip((output, reference), places, strict=True)]  # fmt: skip
     found: tuple[list[Span], list[Span]] = ([], [])
-    for kind, a, b, c, d in SequenceMatcher(None, *words, autojunk=False).get_opcodes():
+    for kind, a, b, c, d in SequenceMatcher(None, words[0], words[1], autojunk=False).get_opcodes():
         if kind == "equal":
             continue
         for side, first, last in ((0, a, b), (1, c, d)):
