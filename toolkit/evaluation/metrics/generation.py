@@ -21,6 +21,11 @@ UNSPACED = (
     "\U00020000-\U0003ffff"  # kana, and Chinese characters
 )
 UNIT = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
+#: Punctuation: ASCII's, and that of scripts without spaces, Arabic and print.
+_MARKS = r"!-/:-@\[-`{-~\xa1\xab\xbb\xbf\u2010-\u2027\u3000-\u303f\uff01-\uff20\u060c\u061b\u061f"
+_INSIDE = rf"[^\s{_MARKS}{UNSPACED}]"
+#: A word without punctuation, or a letter of a script without spaces. (`\w` splits Hindi.)
+WORD = re.compile(rf"[{UNSPACED}]|{_INSIDE}+(?:['\u2019-]{_INSIDE}+)*")
 RUN = 4  # units of a run that is looked for twice, as in seq-rep-4
 
 

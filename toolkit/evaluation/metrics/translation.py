@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,6 +29,9 @@ class SacreBleuMetric(SumMetric):
 
     Args:
         key: of a prediction, where its text is. evaluate_kwargs: as `evaluate.Metric` takes them.
+
+    Raises:
+        UserError: sacrebleu is not installed, or lacks a tokenizer's package.
     """
 
     bounds = (0.0, 100.0)
@@ -37,18 +39,13 @@ class SacreBleuMetric(SumMetric):
     def __init__(self, key: str, **evaluate_kwargs: Any) -> None:
         self.key = key
         super().__init__(**evaluate_kwargs)
+        self.scorer = self._made()  # at once: what is missing is told before a training
 
     @abstractmethod
     def make(self, library: Any) -> Any:
         """Return the scorer. library: the module `sacrebleu.metrics`."""
 
-    @cached_property
-    def scorer(self) -> Any:
-        """The metric of sacrebleu.
-
-        Raises:
-            UserError: it is not installed, or lacks a tokenizer's package.
-        """
+    def _made(self) -> Any:
         try:
             import sacrebleu.metrics
         except ImportError:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.evaluation.baselines import FittedBaseline, row_batches
-from toolkit.evaluation.metrics.generation import UNSPACED, is_copy
+from toolkit.evaluation.metrics.generation import UNSPACED, WORD, is_copy
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Prediction
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 #: Of rows, (source, target) of each; of several references the first.
 PairsOf = Callable[[Sequence[Any]], list[tuple[str, str]]]
-_MARKS = "!-/:-@\\[-`{-~\xa1\xab\xbb\xbf\u2010-\u2027\u3000-\u303f\uff01-\uff20\u060c\u061b\u061f"
-_INSIDE = rf"[^\s{_MARKS}{UNSPACED}]"
-#: A word, or a letter of a script without spaces. (`\w` would split Hindi at its vowels.)
-WORD = re.compile(rf"[{UNSPACED}]|{_INSIDE}+(?:['\u2019-]{_INSIDE}+)*")
 NEEDLESS = re.compile(rf"(?<=[{UNSPACED}]) +(?=[{UNSPACED}])")  # spaces
 ROUNDS = 5  # of EM: model 1 has one optimum, and few rounds come near it
 LONGEST = 100  # words of a text: what is aligned are sentences

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from toolkit.errors import DataError, Fault
+from toolkit.evaluation.metrics.generation import UNSPACED
 from toolkit.utils.text import listing, nearest
 
 #: ISO 639-1.
@@ -21,6 +22,16 @@ CODES = frozenset(_CODES.split())
 WRITTEN = re.compile(r"([a-z]{2})([-_][a-z0-9]+)*")
 #: Codes that name other columns as often: the number of a row, and whether something is so.
 OTHERWISE = ("id", "no", "is")
+#: Of BLEU, for languages with spaces between words; and of others, by their codes of two and of
+#: three letters.
+USUAL_TOKENIZER = "13a"
+TOKENIZERS = {
+    **dict.fromkeys(("zh", "zho", "yue"), "zh"), **dict.fromkeys(("ja", "jpn"), "ja-mecab"),
+    **dict.fromkeys(("ko", "kor"), "ko-mecab"),
+    **dict.fromkeys(("th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod"), "char"),
+}  # fmt: skip
+KANA = re.compile("[\u3040-\u30ff]")
+UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 Pair = tuple[str, str]
 Wanted = tuple[str | None, str | None]
 
@@ -85,3 +96,15 @@ def chosen(
 def in_order(codes: Sequence[str]) -> bool:
     """Return whether the order of codes says something: it is not that of the alphabet."""
     return list(codes) != sorted(codes)
+
+
+def tokenizer(code: str, texts: Sequence[str]) -> str:
+    """Return how BLEU should split words of a language, or of some texts where it is not known."""
+    if code:
+        return TOKENIZERS.get(re.split("[-_]", code.lower())[0], USUAL_TOKENIZER)
+    whole = "".join(texts)
+    if 2 * len(UNSPACED_LETTER.findall(whole)) < len(whole) or not whole:
+        return USUAL_TOKENIZER
+    if KANA.search(whole):
+        return "ja-mecab"
+    return "zh" if re.search("[\u4e00-\u9fff]", whole) else "char"
