@@ -11,8 +11,8 @@ from toolkit.tasks.generation import GenerationOptions
 
 SummaryColumn = Annotated[str, Column("target", kind="text")]
 #: Options that one of the two ways of summarizing reads.
-OF_EXTRACTS = ("sentences", "overlap")
-OF_GENERATION = ("max_target_length", "prompt", "source_lang", "target_lang", "vocab_size",
+OF_EXTRACTS: tuple[str, ...] = ("sentences", "overlap")
+OF_GENERATION: tuple[str, ...] = ("max_target_length", "prompt", "source_lang", "target_lang", "vocab_size",
                  "generation")  # fmt: skip
 
 

@@ -279,9 +279,8 @@ class Summarization(GenerationPlugin[SummaryOptions]):
 
     def _check_options(self) -> None:
         """Refuse options that the model's way of summarizing does not read."""
-        unread, how = OF_EXTRACTS, "writes a text"
-        if self.is_extractive:
-            unread, how = OF_GENERATION, "picks sentences, as it is an encoder"
+        unread = OF_GENERATION if self.is_extractive else OF_EXTRACTS
+        how = "picks sentences, as it is an encoder" if self.is_extractive else "writes a text"
         usual, kind = SummaryOptions.model_validate({}), self.config_fields.get("model_type")
         faults = [
             Fault(f"options.{name}", f"is not read here: the model ({kind}) {how}")

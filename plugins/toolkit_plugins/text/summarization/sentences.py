@@ -37,7 +37,7 @@ _BEGINNINGS = """
 _STARTS = frozenset(_BEGINNINGS.split())
 _INITIAL = re.compile(r"[^\W\d_]\.")
 _ACRONYM = re.compile(r"(?:[^\W\d_]\.){2,}")
-_NUMBER = re.compile(r"\(?[\divxlc]{1,4}\.", re.IGNORECASE)
+_NUMBER = re.compile(r"\(?\d{1,4}\.")
 _TURN = re.compile(r"[^:\n]{1,40}:[ \t]")
 TURNS = 0.8  # share of lines that begin with a speaker's name, from which a text is a dialogue
 
