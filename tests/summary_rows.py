@@ -19,7 +19,8 @@ def documents(count: int, seed: int = 0) -> list[dict]:
         said = [rng.sample(TOPICS, 3) for _ in range(rng.randrange(3, 6))]
         place = rng.randrange(len(said))
         sentences = [
-            " ".join([*rng.sample(plain, 2), *([SIGN] if at == place else []), *words]) + "."
+            " ".join([*rng.sample(plain, 2), *([SIGN] if at == place else []), *words]).capitalize()
+            + "."
             for at, words in enumerate(said)
         ]
         other = " ".join(["my", *said[place]])
