@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import (  # isort: skip
         Baseline, BaselineData, BaselineResult, Box, Column, Curve, InputColumn, LabelColumn,
         ListColumn, ListTargetColumn, MarkedImage, MarkedText, NoOptions, NumberColumn,
-        ObjectColumn, Options, PredictionFile, ReshapedRows, RowInspection, Series, Sound, Span,
-        Table, TargetColumn, TextColumn, open_file,
+        ObjectColumn, Options, PredictionFile, ReshapedRows, RowInspection, Series, SideBySide,
+        Sound, Span, Table, TargetColumn, TextColumn, open_file,
     )  # fmt: skip
     from toolkit.recipe.schema import Recipe
     from toolkit.utils.packages import __version__ as __version__
@@ -25,9 +25,10 @@ __all__ = [
     "Baseline", "BaselineData", "BaselineResult", "Box", "Column", "Curve", "FittedBaseline",
     "InputColumn", "LabelColumn", "ListColumn", "ListTargetColumn", "MarkedImage", "MarkedText",
     "NoOptions", "NumberColumn", "ObjectColumn", "Options", "Plugin", "PredictionFile", "Recipe",
-    "ReshapedRows", "RowInspection", "Run", "RunComparison", "SeedRuns", "Series", "Sound", "Span",
-    "Table", "TargetColumn", "TextColumn", "ToolkitError", "UserError", "check", "compare",
-    "evaluate", "export", "load_run", "open_file", "pretrained", "recipes", "run",
+    "ReshapedRows", "RowInspection", "Run", "RunComparison", "SeedRuns", "Series", "SideBySide",
+    "Sound", "Span", "Table", "TargetColumn", "TextColumn", "ToolkitError", "UserError",
+    "check", "compare", "evaluate", "export", "load_run", "open_file", "pretrained", "recipes",
+    "run",
 ]  # fmt: skip
 _API = ("Run", "RunComparison", "SeedRuns", "check", "compare", "evaluate", "export", "load_run",
         "recipes", "run")  # fmt: skip

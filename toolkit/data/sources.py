@@ -42,10 +42,8 @@ def format_of(path: Path, own: Collection[str] = ()) -> str | None:
     Args:
         own: suffixes of a plugin's own formats, which go first: "plugin".
     """
-    if path.suffix.lower() in own:
-        return "plugin"
-    name = path.name.lower().removesuffix(".gz")
-    return FORMATS.get(Path(name).suffix)
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    return "plugin" if suffix in own else FORMATS.get(suffix)
 
 
 def find_sources(

@@ -16,7 +16,7 @@ import numpy as np
 
 from toolkit.evaluation import chunks
 from toolkit.evaluation.bootstrap import Groups, unit_count
-from toolkit.evaluation.differences import FEWER_ROWS, difference, used_fewer
+from toolkit.evaluation.differences import FEWER_ROWS, difference, direction, used_fewer
 from toolkit.evaluation.scoring import Draws, Pairs, Scores, score_and_draws
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints, Prediction, Row
 
@@ -191,8 +191,8 @@ def _verdicts(
     """Return what both differ by in each metric. reason: why that gives no verdict, or ""."""
     found = {}
     for name, module in modules.items():
-        more = bool(getattr(module, "greater_is_better", True))
         values = (baseline[0][name]["value"], model[0][name]["value"])
-        record = difference(values, (baseline[1][name], model[1][name]), units, more).as_record()
+        draws = (baseline[1][name], model[1][name])
+        record = difference(values, draws, units, direction(module)).as_record()
         found[name] = {**record, "verdict": reason} if reason else record
     return found

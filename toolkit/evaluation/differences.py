@@ -9,7 +9,9 @@ from typing import Any
 
 from toolkit.evaluation.bootstrap import against_zero
 
-BETTER, WORSE, UNCLEAR = VERDICTS = ("better", "worse", "no clear difference")
+BETTER, WORSE, UNCLEAR, NEITHER = VERDICTS = (
+    "better", "worse", "no clear difference", "neither is better",
+)  # fmt: skip
 FEWER_ROWS = "fitted on fewer rows"  # instead of a verdict: why there is none
 
 
@@ -19,7 +21,7 @@ class Difference:
 
     low, high: 95% interval of the paired bootstrap. p: how often a difference as large would come
     about if there were none, two-sided; None where there are no draws. greater_is_better: of the
-    metric.
+    metric; None of one like a ratio of lengths, of which neither more nor less is better.
     """
 
     reference: float
@@ -27,18 +29,22 @@ class Difference:
     low: float | None
     high: float | None
     p: float | None
-    greater_is_better: bool
+    greater_is_better: bool | None
 
     @property
     def better(self) -> bool | None:
         """Whether the model is better than the reference; None where the rows do not say."""
         if self.low is None or self.high is None or self.low <= 0 <= self.high:
             return None
+        if self.greater_is_better is None:
+            return None
         return (self.value > self.reference) == self.greater_is_better
 
     @property
     def verdict(self) -> str:
         """One of `VERDICTS`."""
+        if self.greater_is_better is None:
+            return NEITHER
         return {True: BETTER, False: WORSE, None: UNCLEAR}[self.better]
 
     def as_record(self) -> dict[str, Any]:
@@ -51,11 +57,17 @@ class Difference:
 Draws = Mapping[str, Sequence[float]]
 
 
+def direction(module: object) -> bool | None:
+    """Return whether more of a metric is better; None if it says that neither is."""
+    found = getattr(module, "greater_is_better", True)
+    return None if found is None else bool(found)
+
+
 def difference(
     values: tuple[float | None, float | None],
     draws: tuple[Sequence[float], Sequence[float]],
     units: int,
-    greater_is_better: bool,
+    greater_is_better: bool | None,
 ) -> Difference:
     """Return the difference of a metric, by its values and resamples.
 

@@ -124,7 +124,7 @@ def mean_difference(
     scores: tuple[Sequence[float], Sequence[float]],
     draws: tuple[Sequence[Sequence[float]], Sequence[Sequence[float]]],
     units: int,
-    greater_is_better: bool,
+    greater_is_better: bool | None,
 ) -> Difference:
     """Return by how much the mean score of several seeds differs from that of a reference.
 

@@ -266,7 +266,7 @@ class Plugin(ExplainHooks, ABC, Generic[OptionsT]):
     def show(self, row: Row, prediction: Prediction, reference: Any) -> Sequence[Shown]:
         """Return a row with its prediction as report and `serve` are to show it.
 
-        Texts with marked spans, images with boxes or masks, sounds, series; by default nothing.
+        Texts with marked spans, also side by side, images with boxes or masks, sounds, series.
         `reference` is what `references` returned, and None where it is unknown.
         """
         return ()

@@ -13,7 +13,8 @@ from toolkit.plugin_types.values import (
     ReshapedRows, Row, RowInspection, open_file,
 )
 from toolkit.plugin_types.shown import (
-    Box, Curve, Figure, MarkedImage, MarkedText, Point, Series, Shown, Sound, Span, Table,
+    Box, Curve, Figure, MarkedImage, MarkedText, Point, Series, Shown, SideBySide, Sound,
+    Span, Table,
 )
 
 __all__ = [
@@ -21,6 +22,6 @@ __all__ = [
     "Ints", "JsonValue", "LabelColumn", "ListColumn", "ListTargetColumn", "MarkedImage",
     "MarkedText", "NoOptions", "NumberColumn", "ObjectColumn", "Occlusion", "Options", "Point",
     "Prediction", "PredictionFile", "ReshapedRows", "Row", "RowInspection", "RowPart", "Series",
-    "Shown", "Sound", "Span", "Table", "TargetColumn", "TextColumn", "column_markers", "columns",
-    "open_file",
+    "Shown", "SideBySide", "Sound", "Span", "Table", "TargetColumn", "TextColumn", "column_markers",
+    "columns", "open_file",
 ]

@@ -31,6 +31,13 @@ class MarkedText:
 
 
 @dataclass(frozen=True)
+class SideBySide:
+    """Texts beside each other, by their titles: a source, its translation and the reference."""
+
+    texts: Mapping[str, str | MarkedText]
+
+
+@dataclass(frozen=True)
 class Box:
     """A rectangle in an image, in pixels from its upper left. actual: not predicted but true."""
 
@@ -70,7 +77,7 @@ class Series:
     lines: Mapping[str, tuple[int, Sequence[float]]]
 
 
-Shown: TypeAlias = str | MarkedText | MarkedImage | Sound | Series
+Shown: TypeAlias = str | MarkedText | SideBySide | MarkedImage | Sound | Series
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from toolkit.plugin_types import (
     PredictionFile,
     Series,
     Shown,
+    SideBySide,
     Sound,
     open_file,
 )
@@ -35,22 +36,27 @@ PREDICTED, ACTUAL = charts.COLOURS[1], charts.COLOURS[0]
 DATA = r"^(data:(image|audio)/[\w.+-]+;base64,[A-Za-z0-9+/=]*)?$"
 
 
+Piece = tuple[str, str | None, str | None]
+
+
 class Part(BaseModel):
     """A part of what is shown of a row.
 
-    pieces: of a text, each with the label of a predicted and of an actual span (or None). data: an
-    image or a sound as a data URI. lines: name -> (number of its first step, values).
+    pieces: of a text, each with the label of a predicted and of an actual span (or None). beside:
+    title -> pieces. data: an image or a sound as a data URI. lines: name -> (number of its first
+    step, values).
     """
 
-    kind: Literal["text", "image", "sound", "series"]
-    pieces: list[tuple[str, str | None, str | None]] = []
+    kind: Literal["text", "beside", "image", "sound", "series"]
+    pieces: list[Piece] = []
+    beside: dict[str, list[Piece]] = {}
     data: Annotated[str, Field(pattern=DATA)] = ""
     lines: dict[str, tuple[int, list[float | None]]] = {}
 
     @property
     def marked(self) -> bool:
         """Whether it has what is predicted marked in it."""
-        return self.kind in ("image", "series") or any(
+        return self.kind in ("beside", "image", "series") or any(
             mark is not None for _, *marks in self.pieces for mark in marks
         )
 
@@ -65,10 +71,11 @@ def stored(parts: Iterable[Shown]) -> list[Part]:
 
 
 def _stored(part: Shown) -> Part:
-    if isinstance(part, str):
-        return Part(kind="text", pieces=[(cut(part, LONGEST), None, None)])
-    if isinstance(part, MarkedText):
-        return Part(kind="text", pieces=list(_pieces(part)))
+    if isinstance(part, str | MarkedText):
+        return Part(kind="text", pieces=_pieces(part))
+    if isinstance(part, SideBySide):
+        beside = {title: _pieces(text) for title, text in part.texts.items()}
+        return Part(kind="beside", beside=beside)
     if isinstance(part, MarkedImage):
         return Part(kind="image", data=_drawn(part))
     if isinstance(part, Sound):
@@ -79,8 +86,8 @@ def _stored(part: Shown) -> Part:
             for name, (start, values) in part.lines.items()
         }
         return Part(kind="series", lines=lines)
-    raise TypeError(f"show returned {type(part).__name__}: it takes str, MarkedText, MarkedImage, "
-                    "Sound and Series")  # fmt: skip
+    raise TypeError(f"show returned {type(part).__name__}: it takes str, MarkedText, SideBySide, "
+                    "MarkedImage, Sound and Series")  # fmt: skip
 
 
 def _number(value: Any) -> float | None:
@@ -88,9 +95,13 @@ def _number(value: Any) -> float | None:
     return found if np.isfinite(found) else None
 
 
-def _pieces(marked: MarkedText) -> Iterable[tuple[str, str | None, str | None]]:
-    """Yield the text, cut wherever a span begins or ends."""
-    text = marked.text[:LONGEST]
+def _pieces(shown: str | MarkedText) -> list[Piece]:
+    """Return the text, cut wherever a span begins or ends."""
+    return list(_cut_at_spans(shown if isinstance(shown, MarkedText) else MarkedText(shown)))
+
+
+def _cut_at_spans(marked: MarkedText) -> Iterable[Piece]:
+    text = cut(marked.text, LONGEST)
     ends = {0, len(text), *(at for span in marked.spans for at in (span.start, span.end))}
     places = sorted(at for at in ends if 0 <= at <= len(text))
     for start, end in pairwise(places):
@@ -192,9 +203,17 @@ def _html(part: Part, key: str, page: bool) -> Markup:
             return Markup(svg)  # noqa: S704 - `charts` escapes what it draws
         data = base64.b64encode(svg.encode()).decode()
         return Markup('<img src="data:image/svg+xml;base64,{}" alt="series">').format(data)
-    return Markup('<p class="text long marked">{}</p>').format(
-        Markup("").join(_marked(*piece) for piece in part.pieces)
-    )
+    if part.kind == "beside":
+        texts = [Markup('<div><p class="tag">{}</p>{}</div>').format(title, _text(pieces))
+                 for title, pieces in part.beside.items()]  # fmt: skip
+        return Markup('<div class="beside">{}</div>').format(Markup("").join(texts))
+    return _text(part.pieces)
+
+
+def _text(pieces: Iterable[Piece]) -> Markup:
+    """Return a text as HTML; its own letters say whether it runs from right to left."""
+    marked = Markup("").join(_marked(*piece) for piece in pieces)
+    return Markup('<p class="text long marked" dir="auto">{}</p>').format(marked)
 
 
 def _marked(text: str, predicted: str | None, actual: str | None) -> Markup:

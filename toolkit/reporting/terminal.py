@@ -153,12 +153,20 @@ def _row_facts(record: Mapping[str, Any]) -> Iterator[str]:
     yield from overlap.lines(data["overlap"], data.get("known"))
     if settings := baseline_settings(record):
         yield f"baselines: {settings}"
+    yield from (f"{name}: {signature}" for name, signature in signatures(record))
 
 
 def baseline_settings(record: Mapping[str, Any]) -> str:
     """Return "frozen linear with C=0.1; ...", the settings of baselines that have some."""
     given = {name: used.get("setting") for name, used in record["baseline_rows"].items()}
     return "; ".join(f"{words(name)} with {which}" for name, which in given.items() if which)
+
+
+def signatures(record: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield (score, signature) of those whose library says how they were computed."""
+    for name, found in record["metrics"]["test"].items():
+        if found.get("signature"):
+            yield words(name), str(found["signature"])
 
 
 def units(record: Mapping[str, Any]) -> str:

@@ -95,9 +95,9 @@ def _disagreeing(
 
 
 def _is_ahead(found: Mapping[str, Any]) -> bool | None:
-    """Return whether the model's score is the better one, by chance or not; None if equal."""
-    difference = found["difference"]
-    return (difference > 0) == found["greater_is_better"] if difference else None
+    """Return whether the model's score is the better one, by chance or not; None if neither is."""
+    difference, more = found["difference"], found["greater_is_better"]
+    return (difference > 0) == more if difference and more is not None else None
 
 
 def few(record: Mapping[str, Any]) -> Iterator[str]:

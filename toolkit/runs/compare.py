@@ -11,7 +11,7 @@ from typing import Any
 from toolkit.data import groups
 from toolkit.errors import Fault, UserError
 from toolkit.evaluation.bootstrap import Groups, unit_count
-from toolkit.evaluation.differences import Difference, difference
+from toolkit.evaluation.differences import Difference, difference, direction
 from toolkit.runs import changed_answers, seed_folder
 from toolkit.runs.changed_answers import Answers
 from toolkit.runs.folder import Run, beside, predictions_file, read_groups, read_predictions
@@ -114,15 +114,14 @@ def incomparable(first: Run, other: Run, split: str = "test") -> str | None:
     return None
 
 
-def resampled_scores(run: Run, split: str = "test") -> dict[str, tuple[list[float], bool]]:
+def resampled_scores(run: Run, split: str = "test") -> dict[str, tuple[list[float], bool | None]]:
     """Return metric -> the values of its resamples, and whether more is better."""
     from toolkit.evaluation import run_metrics, scoring
     from toolkit.runs.predictor import plugin_of
 
     modules = {name: module for name, module in run_metrics.modules(plugin_of(run.path)).items()
                if name in run.metrics[split]}  # fmt: skip
-    more = {name: bool(getattr(module, "greater_is_better", True))
-            for name, module in modules.items()}  # fmt: skip
+    more = {name: direction(module) for name, module in modules.items()}
     rows = read_predictions(predictions_file(run.path, split))
     values = scoring.draws(modules, rows, SEED, _groups(run, split))
     return {name: (values.get(name, []), more[name]) for name in modules}

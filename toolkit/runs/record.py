@@ -102,7 +102,7 @@ class Verdict(OpenModel):
     low: float | None
     high: float | None
     p: float | None
-    greater_is_better: bool
+    greater_is_better: bool | None
     verdict: str
 
 

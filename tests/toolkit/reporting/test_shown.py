@@ -16,6 +16,7 @@ from toolkit.plugin_types import (
     MarkedText,
     PredictionFile,
     Series,
+    SideBySide,
     Sound,
     Span,
 )
@@ -57,6 +58,18 @@ def test_spans_are_marked_with_their_labels_at_their_end():
 def test_texts_of_others_mark_up_nothing():
     found = page(HOSTILE, MarkedText(HOSTILE, [Span(0, 8, HOSTILE)]))
     assert "<script" not in found
+
+
+def test_texts_stand_beside_each_other_each_in_its_direction_and_escaped():
+    found = page(SideBySide({"source": HOSTILE, HOSTILE: MarkedText("a b", [Span(2, 3)])}))
+    assert found.startswith('<div class="beside"><div><p class="tag">source</p>')
+    assert found.count('dir="auto"') == 2
+    assert '<mark class="predicted">b</mark>' in found
+    assert "<script" not in found
+
+
+def test_a_long_text_is_cut_and_says_so():
+    assert "…" in page(MarkedText("a" * 3000, [Span(2990, 2999)]))
 
 
 def test_a_span_outside_of_the_text_marks_what_there_is():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from text_rows import sentences as rows_of
@@ -14,7 +15,8 @@ from toolkit.cli.main import cli
 from toolkit.data import groups
 from toolkit.evaluation import run_metrics
 from toolkit.evaluation.bootstrap import unit_count
-from toolkit.evaluation.differences import difference
+from toolkit.evaluation.differences import NEITHER, difference, direction
+from toolkit.evaluation.metrics.generation import LengthRatio
 from toolkit.evaluation.scoring import score_and_draws
 from toolkit.reporting import verdicts
 from toolkit.reporting.html import headline
@@ -129,6 +131,16 @@ def test_scores_that_point_another_way_are_named():
     assert warns
     assert "other scores point another way: log loss 0.841 against 0.686 (worse)" in text
     assert len(list(verdicts.sentences(record("fitted on fewer rows")))) == 1
+
+
+def test_a_score_without_a_better_direction_has_no_verdict():
+    rng = np.random.default_rng(0)
+    drawn = rng.normal(1.0, 0.01, 500).tolist(), rng.normal(1.5, 0.01, 500).tolist()
+    found = difference((1.0, 1.5), drawn, 100, direction(LengthRatio("text")))
+    assert (found.better, found.verdict, found.low > 0) == (None, NEITHER, True)
+    given = record("better")
+    given["verdicts"]["frozen"]["log_loss"] = found.as_record()
+    assert not any("another way" in text for _, text in verdicts.sentences(given))
 
 
 def test_few_rows_and_scores_without_an_interval_are_told():

@@ -68,7 +68,9 @@ const isNames = (value) => Array.isArray(value) && value.every((one) => typeof o
 function lead(form, prediction, html) {
   // The class (or the answer), how sure it is, what decides, and the label where it is known.
   const [key, value] = Object.entries(prediction)[0] ?? ["", ""];
-  if (asPairs(value) || (html && typeof value === "object")) return [key, []];
+  // Texts that are shown side by side are not said twice.
+  const shown = html && (typeof value === "object" || html.includes('class="beside"'));
+  if (asPairs(value) || shown) return [key, []];
   const name = isNames(value) ? value.join(", ") || NO_LABEL : value === "" ? NO_ANSWER : written(value);
   const best = element("p", undefined, { className: "best" });
   best.append(element("bdi", name));

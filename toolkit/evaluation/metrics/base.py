@@ -54,7 +54,8 @@ class RowMetric(evaluate.Metric, ABC):  # type: ignore[misc]  # evaluate ships n
         evaluate_kwargs: as `evaluate.Metric` takes them.
     """
 
-    greater_is_better: bool = True
+    #: None of one of which neither more nor less is better, such as a ratio of lengths.
+    greater_is_better: bool | None = True
     #: Between which the value lies, -inf or inf where nothing bounds it; None if that is unknown.
     bounds: Bounds | None = None
     source = ""  # paper or documentation of the formula

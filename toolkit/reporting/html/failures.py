@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from toolkit.reporting import charts, examples
@@ -13,12 +13,14 @@ from toolkit.reporting.html import explanations, per_class
 from toolkit.reporting.html.parts import Chart, Example, Examples, Picture, Section, Table
 from toolkit.reporting.prediction_arrays import PredictionArrays
 from toolkit.reporting.shares import FEW
+from toolkit.reporting.shown import Part
 from toolkit.reporting.shown import html as shown_html
 from toolkit.reporting.slice_gaps import clearest
 from toolkit.reporting.terminal import units
 
 COLUMNS = 12  # slice columns that are shown
 LEGEND = " Predicted is marked in orange (shaded, thick), actual in blue (thin)."
+DIFFERENT = " Marked in orange (shaded) is what the reference lacks, in blue what the output lacks."
 TITLES = {
     "mistakes": ("Most confident mistakes",
                  "Wrong, with high confidence: some may be wrong labels."),
@@ -51,7 +53,7 @@ def section(
     if kept is not None:
         # Without what was kept of their texts, the rows are known by their numbers alone.
         kinds = kept.kinds or examples.choose(reading)
-        legend = any(part.marked for row in kept.rows.values() for part in row.shown) * LEGEND
+        legend = _legend(part for row in kept.rows.values() for part in row.shown)
         found.blocks += [
             Examples(title, caption + legend + explanations.legend(explained, kinds[kind]),
                      [_example(reading, kept, kind, row, explained.rows.get(str(row), Row()))
@@ -64,6 +66,12 @@ def section(
     if not found.blocks:
         found.answer.append("The scores of single rows are not known.")
     return found
+
+
+def _legend(parts: Iterable[Part]) -> str:
+    """Return what the marks in parts say; "" where there are none."""
+    marked = {part.kind for part in parts if part.marked}
+    return DIFFERENT if marked == {"beside"} else LEGEND if marked else ""
 
 
 def _by_row(kept: StoredExamples) -> Iterator[str]:

@@ -9,7 +9,7 @@ from toolkit.reporting import charts
 from toolkit.reporting.display import best_baseline
 from toolkit.reporting.formatting import number, score, sentence, words
 from toolkit.reporting.html.parts import Chart, Section, Table
-from toolkit.reporting.terminal import baseline_settings, score_rows, units
+from toolkit.reporting.terminal import baseline_settings, score_rows, signatures, units
 from toolkit.reporting.verdicts import sentences, verdict
 
 SHOWN = 24  # notes
@@ -32,6 +32,7 @@ def section(record: Mapping[str, Any], notes: list[str]) -> Section:
     note += " Baselines: on the test split."
     if settings := baseline_settings(record):
         note += f" Their settings: {settings}."
+    note += "".join(f" {sentence(name)}: {how}." for name, how in signatures(record))
     found.blocks.append(Table("All scores", ["", *map(words, names)], cells, note))
     said = {text.rstrip(".").casefold() for text in (*found.answer, verdict(record))}
     notes = [note for note in notes if note.strip() and note.casefold() not in said]

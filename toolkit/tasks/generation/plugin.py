@@ -63,7 +63,7 @@ class GenerationPlugin(Plugin[OptionsT]):
             raise ModelError(f"{self.model_path} holds no weights and no tokenizer")
         rows = self.data["train"].select_columns([*columns(self.options).values()])[:]
         texts = [*self.source_texts(rows), *(self.target_texts(rows) or ())]
-        size = self.options.vocab_size or self.config_fields.get("vocab_size", 8000)
+        size = self.options.vocab_size or self._begun_from.get("vocab_size", 8000)
         return pretrained.train_tokenizer(texts, size, start=False)
 
     def prepare(self, split: datasets.Dataset, name: str) -> datasets.Dataset:
@@ -181,6 +181,11 @@ class GenerationPlugin(Plugin[OptionsT]):
         return found
 
     @property
+    def _begun_from(self) -> Mapping[str, Any]:
+        """What the recipe itself says of the config of a model from scratch."""
+        return (self.recipe.model.from_config if self.recipe else None) or {}
+
+    @property
     def source_limit(self) -> int:
         """Tokens of the longest source."""
         return self._limit(self.options.max_source_length)
@@ -199,7 +204,8 @@ class GenerationPlugin(Plugin[OptionsT]):
                for name in ("pad", "bos", "eos")}  # fmt: skip
         found = dict.fromkeys(("vocab_size", "decoder_vocab_size"), len(self.processor)) | ids
         found["decoder_start_token_id"] = ids["pad_token_id"]
-        return {name: value for name, value in found.items() if name not in self.config_fields}
+        found["forced_eos_token_id"] = None
+        return {name: value for name, value in found.items() if name not in self._begun_from}
 
     def _count_cut(self, split: datasets.Dataset, found: datasets.Dataset, name: str) -> None:
         from toolkit.data.columns import lengths_of

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -19,3 +19,7 @@ class TranslationOptions(GenerationOptions):
     target: TargetTextColumn = Field(
         "target", description="column of its translation, or of a list of translations"
     )
+    tokenize: Literal["13a", "intl", "zh", "ja-mecab", "ko-mecab", "char", "none"] | None = Field(
+        None, description="how BLEU splits words (sacrebleu's names); by default that of the "
+                          "target language, 13a for most",
+    )  # fmt: skip
