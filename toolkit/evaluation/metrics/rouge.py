@@ -11,7 +11,9 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from itertools import pairwise
 from typing import Any, Literal
 
 from datasets import Features, Value
@@ -22,7 +24,7 @@ from toolkit.utils.packages import extra
 from toolkit.utils.text import listing, nearest
 
 Words = Literal["english", "unicode"]
-NAMES = {"rouge1": "rouge1", "rouge2": "rouge2", "rougeL": "rougeL", "rougeLsum": "rougeLsum"}
+NAMES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 KEPT = 4096  # texts whose words are remembered: every metric and baseline scores the same ones
 FOREIGN = 0.005  # share of letters outside a to z from which texts are not English
 #: Scripts without spaces between words: each character counts as one (Thai to Khmer, kana, Han).
@@ -117,7 +119,7 @@ class Rouge(RowMetric):
     def encode(self, predictions: Any, references: Any) -> tuple[Any, Any]:
         from rouge_score.rouge_scorer import RougeScorer
 
-        name = NAMES[self.which]
+        name = self.which
         scorer = RougeScorer([name], tokenizer=_Tokenizer(self.kind))
         found = []
         for prediction, golds in zip(predictions, references, strict=True):
@@ -132,7 +134,23 @@ class Rouge(RowMetric):
         return predictions.to_numpy()
 
 
-def overlap(one: Counter[Any], other: Counter[Any]) -> float:
-    """Return the F-measure of what two bags of words, or pairs, share: ROUGE-N."""
-    shared = sum((one & other).values())
-    return 2 * shared / (one.total() + other.total()) if shared else 0.0
+@dataclass(frozen=True)
+class Bag:
+    """Words and pairs of words of a text, or of several: ROUGE-1 and ROUGE-2 while it is built."""
+
+    grams: tuple[Counter[Any], Counter[Any]] = field(default_factory=lambda: (Counter(), Counter()))
+
+    @classmethod
+    def of(cls, text: str, kind: Words) -> Bag:
+        """Return those of a text."""
+        found = words(text, kind)
+        return cls((Counter(found), Counter(pairwise(found))))
+
+    def __add__(self, other: Bag) -> Bag:
+        return Bag((self.grams[0] + other.grams[0], self.grams[1] + other.grams[1]))
+
+    def overlap(self, other: Bag, size: int) -> float:
+        """Return the F-measure of what two share: ROUGE-1, or ROUGE-2 by `size`."""
+        one, two = self.grams[size - 1], other.grams[size - 1]
+        shared = sum((one & two).values())
+        return 2 * shared / (one.total() + two.total()) if shared else 0.0

@@ -6,34 +6,45 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from toolkit.plugin_types import Column, Options, TextColumn
+from toolkit.plugin_types import Column, TextColumn
+from toolkit.tasks.generation import GenerationOptions
 
 SummaryColumn = Annotated[str, Column("target", kind="text")]
+#: Options that one of the two ways of summarizing reads.
+OF_EXTRACTS: tuple[str, ...] = ("sentences", "overlap")
+OF_GENERATION: tuple[str, ...] = ("max_target_length", "prompt", "source_lang", "target_lang", "vocab_size",
+                 "generation")  # fmt: skip
 
 
-class SummaryOptions(Options):
+class SummaryOptions(GenerationOptions):
     """Options of summarization."""
 
     document: TextColumn = Field(
         "document",
-        description="column of the texts: a text, its sentences, or turns of a dialogue",
-    )
+        description="column of the texts: a text, a list of its sentences, or of turns of a "
+                    "dialogue",
+    )  # fmt: skip
     summary: SummaryColumn = Field(
         "summary", description="column of the summaries: a text, or a list where there are several"
     )
     references: str = Field(
-        "references",
-        description="column of several reference summaries; used where rows have it",
+        "references", description="column of several reference summaries, where rows have it"
     )
-    max_length: int = Field(512, ge=16, description="tokens of a window of the document")
+    max_source_length: int = Field(
+        1024, ge=16,
+        description="tokens of a document that a model reads which generates (longer ones are "
+                    "truncated), or of a window of an encoder (long documents have several)",
+    )  # fmt: skip
     overlap: int = Field(
-        128, ge=0, description="tokens that windows of a long document read of the one before"
-    )
+        128, ge=0,
+        description="tokens that a window of a long document reads of the one before (encoders)",
+    )  # fmt: skip
     sentences: Annotated[int, Field(ge=1, le=100)] | Literal["auto"] = Field(
-        "auto", description="sentences of an extract; auto: as many as are best on validation"
+        "auto",
+        description="sentences of an extract (encoders); auto: as many as score best on validation",
     )
     rouge: Literal["auto", "english", "unicode"] = Field(
         "auto",
-        description="words of ROUGE: english (a to z, stemmed), unicode (any script, unstemmed), "
-                    "or by the letters of the summaries",
+        description="words that ROUGE compares: english (a to z and digits, stemmed), unicode (of "
+                    "any script, unstemmed), or auto, by the letters of the training summaries",
     )  # fmt: skip

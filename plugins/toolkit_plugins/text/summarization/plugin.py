@@ -1,122 +1,303 @@
-"""Summarization: a document in few sentences."""
+"""Summarization: a document in few sentences, its own ones or new ones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from toolkit.errors import ModelError
+from toolkit.errors import Fault, ModelError, RecipeError
+from toolkit.evaluation.metrics.rouge import Words, kind_of
 from toolkit.models import pretrained
-from toolkit.plugin import Plugin
-from toolkit.plugin_types import Baseline, Prediction, Row
-from toolkit_plugins.text.summarization import extracts, targets, windows
-from toolkit_plugins.text.summarization.options import SummaryOptions
-from toolkit_plugins.text.summarization.reading import Layout, batch_rows
+from toolkit.plugin_types import (
+    Baseline,
+    Prediction,
+    ReshapedRows,
+    Row,
+    RowInspection,
+    Shown,
+    Table,
+    sameness,
+)
+from toolkit.tasks.generation import GenerationPlugin
+from toolkit.tasks.generation.batches import IGNORED
+from toolkit_plugins.text.summarization import extracts, oddities, reading, shown, windows
+from toolkit_plugins.text.summarization.options import (
+    OF_EXTRACTS,
+    OF_GENERATION,
+    SummaryOptions,
+)
+from toolkit_plugins.text.summarization.reading import Layout
 from toolkit_plugins.text.summarization.sentences import split as sentences_of
 
+Batch = Mapping[str, Sequence[Any]]
+WORDS = {
+    "english": "English words: a to z and digits, stemmed by Porter's rules",
+    "unicode": "words of any script, unstemmed, and single characters where none has spaces",
+}
 
-class Summarization(Plugin[SummaryOptions]):
-    """Extracts, by any encoder that AutoModelForTokenClassification loads."""
+
+class Summarization(GenerationPlugin[SummaryOptions]):
+    """The model decides how: an encoder picks sentences, all others write a text.
+
+    An encoder is a model that reads on both sides of a word and generates nothing (BERT, MiniLM).
+    """
 
     Options = SummaryOptions
     task = "summarization"
+    answer_key = "summary"
+    task_keys = ("summarization",)
+
+    def reshape_rows(self, rows: Any, split: str) -> ReshapedRows:
+        """Return rows with the columns found by their usual names, and lists as texts."""
+        usual = SummaryOptions.model_validate({})
+        return reading.reshaped(rows, self.layout, _layout(usual))
+
+    def inspect_rows(self, rows: Any, split: str) -> RowInspection:
+        """Count what is odd about documents and summaries."""
+        self._odd[split] = oddities.count(self.layout, rows)
+        self._sizes[split] = len(rows)
+        return RowInspection()
 
     def load_processor(self) -> Any:
-        found = pretrained.tokenizer(self.model_path)
-        if not found.is_fast:
-            raise ModelError("fast")
+        """Return the tokenizer; for extracts it has to return the offsets of its tokens.
+
+        Raises:
+            RecipeError: options that do not fit the model. ModelError: a tokenizer without offsets.
+        """
+        self._check_options()
+        found = super().load_processor()
+        if self.is_extractive and not found.is_fast:
+            raise ModelError(
+                f"the tokenizer of {self.model_path} ({type(found).__name__}) returns no token "
+                "offsets, which finding sentences needs: choose a model with a fast tokenizer "
+                "(tokenizer.json)"
+            )
         return found
 
+    def example(self) -> Row:
+        """Return a short document."""
+        return {
+            self.options.document: "The library on Mill Road has been open since 1961. From May it "
+            "will close for eighteen months, as the roof has to be replaced. Readers can use the "
+            "branch in the station until then. Cakes will be sold on the last day."
+        }
+
     def prepare(self, split: Any, name: str) -> Any:
-        layout, cut, kind = self.layout, self.windows, self.kind
-        count = self.count
-        labelled = layout.summary in split.column_names or layout.several in split.column_names
-
-        def encode(batch: dict[str, list[Any]], numbers: list[int]) -> dict[str, list[Any]]:
-            rows = batch_rows(batch)
-            texts = [layout.text(row) for row in rows]
-            found: dict[str, list[Any]] = {}
-            goals = [targets.gains([t[a:b] for a, b in sentences_of(t)], layout.references(r),
-                     count, kind)[0] if labelled else None for t, r in zip(texts, rows)]
-            for window in cut.of(texts):
-                row = window["chunk_of"]
-                window["chunk_of"] = numbers[row]
-                if labelled:
-                    window["labels"] = windows.labels(window, goals[row])
-                for key, value in window.items():
-                    found.setdefault(key, []).append(value)
-            return found
-
+        """Return windows of whole sentences, or the tokens of documents and summaries."""
+        if not self.is_extractive:
+            return super().prepare(split, name)
         return split.map(
-            encode, batched=True, with_indices=True, remove_columns=split.column_names
-        )
+            self._extractor.encode, batched=True, with_indices=True, batch_size=200,
+            remove_columns=split.column_names,
+        )  # fmt: skip
+
+    def source_texts(self, rows: Batch) -> list[str]:
+        """Return the documents."""
+        return [self.layout.text({self.layout.document: cell})
+                for cell in rows[self.layout.document]]  # fmt: skip
+
+    def target_texts(self, rows: Batch) -> list[str] | None:
+        """Return the first summary of each row."""
+        if not self.layout.is_labelled(rows):
+            return None
+        return [next(iter(self.layout.references(row)), "") for row in reading.rows_of(rows)]
 
     def load_model(self) -> Any:
+        """Return a model that generates, or an encoder with one score per token."""
+        if not self.is_extractive:
+            return super().load_model()
         from transformers import AutoModelForTokenClassification
 
         return pretrained.model(
-            AutoModelForTokenClassification,
-            self.model_path,
-            self.processor,
-            num_labels=1,
-            ignore_mismatched_sizes=True,
+            AutoModelForTokenClassification, self.model_path, self.processor, num_labels=1,
+            ignore_mismatched_sizes=True,  # a checkpoint's head for something else is replaced
             dtype="float32",
-        )
+        )  # fmt: skip
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
+        """Return what pads batches on the right."""
+        if not self.is_extractive:
+            return super().collator()
         from toolkit.evaluation.batches import padding_step
         from toolkit.evaluation.padding import Padding
 
-        padding = {"input_ids": self.processor.pad_token_id, "attention_mask": 0, "labels": -100}
-        return windows.Collator(Padding(padding, padding_step()))
+        fillers = {"input_ids": self.processor.pad_token_id, "attention_mask": 0, "labels": IGNORED}
+        return windows.Collator(Padding(fillers, padding_step()))
 
     def loss(self) -> Callable[..., Any]:
-        return windows.loss
+        """Return the cross-entropy over the sentences, or over the tokens of the summary."""
+        return windows.loss if self.is_extractive else super().loss()
 
-    def reduce_chunk(self, outputs: Any, parts: Sequence[Row]) -> list[Any]:
+    def infer(self, model: Any, batch: Mapping[str, Any]) -> Any:
+        """Return the scores of tokens, or generated ones."""
+        if self.is_extractive:
+            return model(**self.model_inputs(batch))
+        return super().infer(model, batch)
+
+    def reduce_chunk(self, outputs: Any, parts: Sequence[Row]) -> list[extracts.Scored]:
+        """Return the scores of the sentences of each window."""
         return extracts.scores(outputs, parts)
 
     def decode(
         self, outputs: Any, rows: Sequence[Row], prepared: Sequence[Any]
     ) -> list[Prediction]:
-        found = []
-        for parts, row in zip(outputs, rows, strict=True):
-            text = self.layout.text(row)
-            best = extracts.ranked(parts, len(sentences_of(text)))
-            found.append(extracts.extract(text, best, self.count))
-        return found
+        """Return the summary of each row; of an extract also where its sentences stand."""
+        if not self.is_extractive:
+            return super().decode(outputs, rows, prepared)
+        open_ = self.options.sentences == "auto" and "sentences" not in self.calibration
+        extractor = self._extractor
+        return [extractor.decode(*pair, open_) for pair in zip(outputs, rows, strict=True)]
 
     def references(self, rows: Sequence[Row]) -> list[Any]:
+        """Return the list of a row's summaries."""
         return [self.layout.references(row) for row in rows]
 
+    def same(self, one: Prediction, other: Prediction) -> bool:
+        """Return whether two summaries are the same, but for rounding."""
+        if self.is_extractive:
+            return extracts.same(one, other, sameness.MARGIN)
+        return super().same(one, other)
+
+    def training_statistics(self) -> Mapping[str, Any]:
+        """Return how many sentences summaries have, and how ROUGE reads them."""
+        return {"sentences": self._usual_count, "words": self._usual_words}
+
+    def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, Any]:
+        """Return the number of sentences that gives the best ROUGE-1 on validation."""
+        if not self.is_extractive or self.options.sentences != "auto":
+            return {}
+        rows = list(self._rows("validation"))
+        texts, golds = map(self.layout.text, rows), self.references(rows)
+        return {"sentences": extracts.best_count(predictions, [*texts], golds, self.words)}
+
     def metrics(self) -> Mapping[str, Any]:
+        """Return the metrics that the recipe names, or all: rouge1, rouge2, rougeL, rougeLsum."""
         from toolkit.evaluation.metrics import rouge
 
         names = (self.recipe.report.metrics if self.recipe else None) or list(rouge.NAMES)
-        return {name: rouge.Rouge(name, self.kind) for name in names}
+        return {name: rouge.Rouge(name, self.words, self.answer_key) for name in names}
 
     def baselines(self) -> Iterable[Baseline]:
+        """Return the first sentences, those nearest to the whole, and any."""
         from toolkit_plugins.text.summarization import baselines
 
-        return [baselines.Lead(self.layout, 1), baselines.Lead(self.layout, 3)]
+        counts, seed = sorted({1, 3, self.count}), self.recipe.seed if self.recipe else 0
+        return [*(baselines.Lead(self.layout, count) for count in counts),
+                baselines.Centroid(self.layout, self.count),
+                baselines.RandomSentences(self.layout, self.count, seed)]  # fmt: skip
+
+    def tables(self, pairs: Iterable[tuple[Prediction, Any]]) -> Mapping[str, Table]:
+        """Return what the best possible extract of the test rows would score."""
+        from toolkit_plugins.text.summarization import ceiling
+
+        if "test" not in (self.data or ()):
+            return {}
+        return ceiling.tables(self.layout, pairs, self._rows("test"), self.count, self.words)
+
+    def show(self, row: Row, prediction: Prediction, reference: Any) -> Sequence[Shown]:
+        """Return the document, and predicted and actual summaries."""
+        return shown.shown(self.layout, row, prediction, reference)
+
+    def notes(self) -> list[str]:
+        """Report how summaries are made and scored, and what is odd about the rows."""
+        found = [f"ROUGE compares {WORDS[self.words]} (options.rouge: {self.words})"]
+        if self.is_extractive:
+            found += self._windows.notes(self.options.max_source_length)
+        else:
+            found += super().notes()
+        return [*found, *oddities.in_words(self._odd, self._sizes)]
+
+    @cached_property
+    def is_extractive(self) -> bool:
+        """Whether the model is an encoder, which picks sentences."""
+        from transformers import AutoConfig
+        from transformers.models.auto.modeling_auto import (
+            MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
+            MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+        )
+
+        config = AutoConfig.from_pretrained(self.model_path)
+        kind, heads = config.model_type, config.architectures or []
+        writes = config.is_encoder_decoder or any(name.endswith("ForCausalLM") for name in heads)
+        one_way = (
+            kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+            and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
+        )
+        return not (writes or one_way)
 
     @cached_property
     def layout(self) -> Layout:
-        found = self.options
-        return Layout(found.document, found.summary, found.references)
-
-    @property
-    def windows(self) -> windows.Windows:
-        options = self.options
-        longest = pretrained.longest_input(self.model_path, self.processor)
-        limit = min(options.max_length, longest or options.max_length)
-        return windows.Windows(self.processor, limit, options.overlap)
-
-    @property
-    def kind(self) -> Any:
-        return "english"
+        """The columns."""
+        return _layout(self.options)
 
     @property
     def count(self) -> int:
-        return 1
+        """Sentences of an extract."""
+        if self.options.sentences != "auto":
+            return self.options.sentences
+        usual = self.statistics.get("sentences") or self._usual_count
+        return int(self.calibration.get("sentences", usual))
+
+    @property
+    def words(self) -> Words:
+        """How ROUGE reads texts."""
+        if self.options.rouge != "auto":
+            return self.options.rouge
+        return self.statistics.get("words") or self._usual_words
+
+    @cached_property
+    def _usual_count(self) -> int:
+        """Sentences of the training summaries on average; 1 without such rows."""
+        counts = [len(sentences_of(text)) for golds in self._golds() for text in golds[:1]]
+        return min(max(round(sum(counts) / len(counts)), 1), extracts.RANKED) if counts else 1
+
+    @cached_property
+    def _usual_words(self) -> Words:
+        return kind_of(text for golds in self._golds() for text in golds)
+
+    def _golds(self) -> Iterator[list[str]]:
+        return (self.layout.references(row) for row in self._rows("train"))
+
+    def _rows(self, name: str) -> Iterator[dict[str, Any]]:
+        """Yield the rows of a split, with the columns that are read."""
+        rows = (self.data or {}).get(name)
+        if rows is not None:
+            wanted = {self.layout.document, self.layout.summary, self.layout.several}
+            yield from rows.select_columns([*wanted.intersection(rows.column_names)])
+
+    @property
+    def _extractor(self) -> extracts.Extractor:
+        return extracts.Extractor(self.layout, self._windows, self.count, self.words)
+
+    @cached_property
+    def _windows(self) -> windows.Windows:
+        asked = self.options.max_source_length
+        longest = pretrained.longest_input(self.model_path, self.processor)
+        return windows.Windows(self.processor, min(asked, longest or asked), self.options.overlap)
+
+    def _check_options(self) -> None:
+        """Refuse options that the model's way of summarizing does not read."""
+        unread = OF_GENERATION if self.is_extractive else OF_EXTRACTS
+        how = "picks sentences, as it is an encoder" if self.is_extractive else "writes a text"
+        usual, kind = SummaryOptions.model_validate({}), self.config_fields.get("model_type")
+        faults = [
+            Fault(f"options.{name}", f"is not read here: the model ({kind}) {how}")
+            for name in unread
+            if getattr(self.options, name) != getattr(usual, name)
+        ]
+        if faults:
+            raise RecipeError(faults)
+
+    @cached_property
+    def _odd(self) -> dict[str, Counter[str]]:
+        return {}
+
+    @cached_property
+    def _sizes(self) -> dict[str, int]:
+        return {}
+
+
+def _layout(options: SummaryOptions) -> Layout:
+    return Layout(options.document, options.summary, options.references)

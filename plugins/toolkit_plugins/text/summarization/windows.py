@@ -36,6 +36,12 @@ class Windows:
         own = [place for place, mark in enumerate(found["special_tokens_mask"]) if not mark]
         return found["input_ids"][: own[0]], found["input_ids"][own[-1] + 1 :]
 
+    def notes(self, asked: int) -> Iterator[str]:
+        """Yield a note where windows are smaller than asked for."""
+        if self.limit < asked:
+            yield (f"windows have {self.limit} tokens, the most that the model takes, and not "
+                   f"{asked} (options.max_source_length)")  # fmt: skip
+
     def of(self, texts: Sequence[str]) -> Iterator[dict[str, Any]]:
         """Yield windows in the order of the texts.
 
@@ -107,20 +113,24 @@ def means(logits: Any, starts: Any, ends: Any) -> Any:
 
 
 def loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
-    """Return the cross-entropy of the sentences' scores, a softmax over each window.
+    """Return the mean cross-entropy of the sentences: is each one of the summary, or not?
+
+    Sentences are judged one by one, so that the scores of two windows can be compared.
 
     Args:
         labels: as `labels` makes them, padded with IGNORED. num_items_in_batch: numbers in the
             labels of all windows of a step.
     """
+    import torch
+    from torch.nn.functional import binary_cross_entropy_with_logits
+
     starts, ends, targets = (labels[:, place::FIELDS] for place in range(FIELDS))
     known = targets != IGNORED
     scores = means(outputs.logits[..., 0], starts.clamp(min=0), ends.clamp(min=0))
-    shares = targets.clamp(min=0).float() / UNIT
-    spread = scores.masked_fill(~known, -1e4).log_softmax(1)
-    each = -(shares * spread).sum(1) * known.sum(1)
-    count = FIELDS * known.sum() if num_items_in_batch is None else num_items_in_batch
-    return each.sum() * FIELDS / count.clamp(min=1)
+    goals = targets.clamp(min=0).float() / UNIT
+    each = binary_cross_entropy_with_logits(scores, goals, weight=known.float(), reduction="sum")
+    count = labels.ne(IGNORED).sum() if num_items_in_batch is None else num_items_in_batch
+    return FIELDS * each / torch.as_tensor(count).clamp(min=1)
 
 
 @dataclass(frozen=True)
