@@ -2,8 +2,8 @@
 
 It is a covering array: each pair of a method and a scenario, and each setting with every method and
 every scenario. Text classification meets the methods in `tests/toolkit/models/methods`. One pair of
-each method is among the fast tests, the rest are slow: fraud detection's are, as its small run
-starts from a model that is pretrained first.
+each method is among the fast tests, and never one of fraud detection, whose small run starts from a
+model that is pretrained first; lora's others are slow, and all that is left is nightly.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import small_runs
 from toolkit.cli.main import outcome
 from toolkit.models import methods
 
-SCENARIOS = ("question-answering", "image-classification", "fraud-detection",
-             "token-classification")  # fmt: skip
+QUICK = ("question-answering", "image-classification", "token-classification")
+SCENARIOS = (*QUICK, "fraud-detection")
 SETTINGS = (
     {"gradient_accumulation_steps": 2},
     {"activation_checkpointing": True},
@@ -38,7 +38,8 @@ def pairs():
     for place, method in enumerate(methods.METHODS):
         for turn, scenario in enumerate(SCENARIOS):
             more = SETTINGS[(place + turn) % len(SETTINGS)]
-            marks = [] if turn == place % 2 else [pytest.mark.slow]
+            others = pytest.mark.slow if method == "lora" else pytest.mark.nightly
+            marks = [] if scenario == QUICK[place % len(QUICK)] else [others]
             if method == "qlora":
                 marks.append(pytest.mark.skipif(
                     find_spec("bitsandbytes") is None, reason="the extra qlora is not installed"
