@@ -1,4 +1,4 @@
-"""What a pretrained model, frozen, says of each row: its last layer, averaged over the row."""
+"""What a pretrained model, frozen, says: its last layer, of each token or averaged over a row."""
 
 from __future__ import annotations
 
@@ -21,8 +21,34 @@ BATCH = 64
 Encode = Callable[[list[dict[str, Any]]], Floats]
 
 
+#: Prepared rows -> their last layer, shape (rows, tokens, width), padded on the right.
+States = Callable[[list[dict[str, Any]]], Floats]
+
+
+def token_states(plugin: Plugin[Any]) -> States:
+    """Return the function from prepared rows to the states of their tokens."""
+    run = _runner(plugin)
+    return lambda rows: np.asarray(run(rows)[0].cpu().numpy(), np.float32)
+
+
 def encoder(plugin: Plugin[Any]) -> Encode:
     """Return the function from prepared rows to features, shape (rows, width), on its device."""
+    run = _runner(plugin)
+
+    def encode(rows: list[dict[str, Any]]) -> Floats:
+        states, mask = run(rows)
+        if mask is not None and states.ndim == 3:
+            weights = mask.unsqueeze(-1).float()
+            pooled = (states * weights).sum(1) / weights.sum(1).clamp(min=1)
+        else:
+            pooled = states.flatten(2).mean(-1) if states.ndim == 4 else states.mean(1)
+        return np.asarray(pooled.cpu().numpy(), np.float32)
+
+    return encode
+
+
+def _runner(plugin: Plugin[Any]) -> Callable[[list[dict[str, Any]]], tuple[Any, Any]]:
+    """Return the function from prepared rows to the last layer, and the mask of what is padding."""
     import torch
 
     from toolkit.utils.hardware import bf16_supported
@@ -32,7 +58,7 @@ def encoder(plugin: Plugin[Any]) -> Encode:
     make = batch_maker(plugin, model, with_labels=False)
     kind, bf16 = trained.type, bf16_supported()
 
-    def encode(rows: list[dict[str, Any]]) -> Floats:
+    def run(rows: list[dict[str, Any]]) -> tuple[Any, Any]:
         batch = make(rows)
         with torch.inference_mode(), torch.autocast(kind, torch.bfloat16, enabled=bf16):
             states = model.base_model(**batch)
@@ -41,14 +67,9 @@ def encoder(plugin: Plugin[Any]) -> Encode:
         if mask is not None and mask.shape[1] != states.shape[1]:  # of samples, not of states
             shorter = getattr(model.base_model, "_get_feature_vector_attention_mask", None)
             mask = shorter(states.shape[1], mask) if shorter else None
-        if mask is not None and states.ndim == 3:
-            weights = mask.unsqueeze(-1).float()
-            pooled = (states * weights).sum(1) / weights.sum(1).clamp(min=1)
-        else:
-            pooled = states.flatten(2).mean(-1) if states.ndim == 4 else states.mean(1)
-        return np.asarray(pooled.cpu().numpy(), np.float32)
+        return states, mask
 
-    return encode
+    return run
 
 
 def encoded(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ModelError
 from toolkit.models import pretrained
-from toolkit.plugin_types import Occlusion, Prediction, ReshapedRows, Row, RowInspection
+from toolkit.plugin_types import Baseline, Occlusion, Prediction, ReshapedRows, Row, RowInspection
 from toolkit.plugin_types.occlusion import text_occlusions
 from toolkit.tasks.base import Batch
 from toolkit.tasks.token_labels import TokenLabelsPlugin
@@ -105,6 +105,13 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
             self.options.text: "Maria Santos of Northwind Traders flies from Lisbon to Oslo on "
             "3 May to sign the contract with Acme."
         }
+
+    def baselines(self) -> Iterable[Baseline]:
+        """Return a dictionary of mentions, each word's usual tag, and the frozen model."""
+        from toolkit_plugins.text.token_classification import baselines
+
+        found = (baselines.Dictionary, baselines.UsualTag, baselines.FrozenLinear)
+        return [one(self) for one in found]
 
     def occlusions(self, row: Row, prediction: Prediction) -> Iterable[Occlusion]:
         """Return the row without each word but those of the most probable entity.

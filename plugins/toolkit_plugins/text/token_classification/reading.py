@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SHOWN = 5
 MOST_LOST = 0.5  # share of rows that cannot be used, above which something is wrong with all
 NUMBER = re.compile(r"-?\d+")
+LATE = "runs of I- go on with no entity, and are none (as in seqeval's strict mode)"
 #: Reasons that say nothing of the quality of a file.
 EXPECTED = (exports.UNLABELLED, exports.CANCELLED, exports.REJECTED)
 
@@ -198,13 +199,7 @@ def _read_spans(rows: datasets.Dataset, form: exports.Form, found: _Found, label
         elif read.overlap:
             what = f"entities overlap or are nested: {read.overlap}"
             found.faults[what].append(row)
-        inside = [spans.within_word(text, place) for span in read.spans for place in span[:2]]
-        found.counts[WITHIN] += sum(map(any, zip(inside[::2], inside[1::2], strict=True)))
         found.entities.append(read.spans)
-
-
-LATE = "runs of I- go on with no entity, and are none (as in seqeval's strict mode)"
-WITHIN = "entities begin or end within a word: no prediction can equal them"
 
 
 def _rows(rows: datasets.Dataset, names: Sequence[str]) -> Any:
