@@ -39,9 +39,9 @@ class ByWords(FittedBaseline):
         self.plugin = plugin
 
     def words(self, row: Row) -> Words:
-        """Return the words of a row."""
+        """Return the words of a row, in whatever case they are written."""
         text = str(row[self.plugin.text] or "")
-        return tuple(text[start:end] for start, end in self.plugin.words_of(row))
+        return tuple(text[start:end].casefold() for start, end in self.plugin.words_of(row))
 
     def spans(self, row: Row) -> list[WordSpan]:
         """Return the entities of a training row, as ranges of words."""

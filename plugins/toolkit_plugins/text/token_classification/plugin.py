@@ -7,19 +7,29 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ModelError
 from toolkit.models import pretrained
-from toolkit.plugin_types import Baseline, Occlusion, Prediction, ReshapedRows, Row, RowInspection
+from toolkit.plugin_types import (
+    Baseline,
+    Occlusion,
+    Prediction,
+    ReshapedRows,
+    Row,
+    RowInspection,
+    Shown,
+    Table,
+)
 from toolkit.plugin_types.occlusion import text_occlusions
 from toolkit.tasks.base import Batch
 from toolkit.tasks.token_labels import TokenLabelsPlugin
 from toolkit.tasks.word_spans import IGNORED, Place
 from toolkit_plugins.text.cells import text_of
-from toolkit_plugins.text.token_classification import conll, reading, windows, words
+from toolkit_plugins.text.token_classification import conll, reading, shown, windows, words
 from toolkit_plugins.text.token_classification.options import EntityOptions
 from toolkit_plugins.text.token_classification.windows import Windows
 
 if TYPE_CHECKING:
     from toolkit.recipe.schema import SplitSpec
 
+FEWEST = 3  # documents, one for each split
 DOCUMENT = "document"  # the column that names what a sentence is of, as `conll` makes it
 
 
@@ -39,7 +49,7 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
     def inspect_rows(self, rows: Any, split: str) -> RowInspection:
         """Find out whether rows name their document."""
         if split == "train":
-            self._documents = DOCUMENT in rows.column_names
+            self._documents = DOCUMENT in rows.column_names and len(set(rows[DOCUMENT])) >= FEWEST
         return RowInspection()
 
     def plan_split(
@@ -112,6 +122,14 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
 
         found = (baselines.Dictionary, baselines.UsualTag, baselines.FrozenLinear)
         return [one(self) for one in found]
+
+    def show(self, row: Row, prediction: Prediction, reference: Any) -> Sequence[Shown]:
+        """Return the text with the predicted and the actual entities marked."""
+        return shown.shown(text_of(row[self.options.text], ""), prediction, reference)
+
+    def tables(self, pairs: Iterable[tuple[Prediction, Any]]) -> Mapping[str, Table]:
+        """Return scores by type, the confusion of types, and the kinds of errors."""
+        return shown.tables(pairs)
 
     def occlusions(self, row: Row, prediction: Prediction) -> Iterable[Occlusion]:
         """Return the row without each word but those of the most probable entity.
