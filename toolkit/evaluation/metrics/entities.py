@@ -69,6 +69,37 @@ def confusion(pairs: Pairs) -> Counter[tuple[str, str]]:
     return counts
 
 
+def error_kinds(pairs: Pairs) -> dict[str, int]:
+    """Return what is wrong -> entities, of which each counts once.
+
+    An actual entity goes with a predicted one that overlaps it: of the same borders, of the same
+    label, or with both wrong, in this order.
+    """
+    counts = dict.fromkeys(
+        ("right", "borders", "type", "type and borders", "missed", "invented"), 0
+    )
+    for prediction, reference in pairs:
+        found, actual = keys_of(prediction), keys_of(reference)
+        counts["right"] += len(found & actual)
+        free = found - actual
+        for key in sorted(actual - found):
+            near = [one for one in free if _shared(one, key) > 0]
+            best = max(near, key=lambda one: (one[:2] == key[:2], one[2] == key[2], one),
+                       default=None)  # fmt: skip
+            free.discard(best or key)
+            counts[_kind(key, best)] += 1
+        counts["invented"] += len(free)
+    return counts
+
+
+def _kind(actual: Key, predicted: Key | None) -> str:
+    if predicted is None:
+        return "missed"
+    if predicted[:2] == actual[:2]:
+        return "type"
+    return "borders" if predicted[2] == actual[2] else "type and borders"
+
+
 def _shared(one: Key, other: Key) -> int:
     return min(one[1], other[1]) - max(one[0], other[0])
 

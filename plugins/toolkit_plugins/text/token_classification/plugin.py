@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import ModelError
 from toolkit.models import pretrained
-from toolkit.plugin_types import Baseline, Occlusion, Prediction, ReshapedRows, Row, RowInspection
+from toolkit.plugin_types import (
+    Occlusion,
+    Prediction,
+    ReshapedRows,
+    Row,
+    RowInspection,
+)
 from toolkit.plugin_types.occlusion import text_occlusions
 from toolkit.tasks.base import Batch
 from toolkit.tasks.token_labels import TokenLabelsPlugin
@@ -20,6 +26,7 @@ from toolkit_plugins.text.token_classification.windows import Windows
 if TYPE_CHECKING:
     from toolkit.recipe.schema import SplitSpec
 
+FEWEST = 3  # documents, one for each split
 DOCUMENT = "document"  # the column that names what a sentence is of, as `conll` makes it
 
 
@@ -39,17 +46,17 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
     def inspect_rows(self, rows: Any, split: str) -> RowInspection:
         """Find out whether rows name their document."""
         if split == "train":
-            self._documents = DOCUMENT in rows.column_names
+            self._documents = DOCUMENT in rows.column_names and len(set(rows[DOCUMENT])) >= FEWEST
         return RowInspection()
 
     def plan_split(
         self, spec: SplitSpec, target: str | None
     ) -> tuple[SplitSpec, str | None, Sequence[str]]:
-        """Return splits of whole documents, where rows name them; nothing to stratify by."""
+        """Return splits of whole documents, where rows name them."""
         if not self._documents or spec.group or spec.time or spec.windows:
-            return spec, None, ()
+            return spec, target, ()
         note = f"sentences of one {DOCUMENT!r} stay in one split (data.split.group sets another)"
-        return spec.model_copy(update={"group": DOCUMENT}), None, [note]
+        return spec.model_copy(update={"group": DOCUMENT}), target, [note]
 
     def clusters(self) -> Sequence[str]:
         """Return the column of documents: sentences of one are not independent."""
@@ -105,13 +112,6 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
             self.options.text: "Maria Santos of Northwind Traders flies from Lisbon to Oslo on "
             "3 May to sign the contract with Acme."
         }
-
-    def baselines(self) -> Iterable[Baseline]:
-        """Return a dictionary of mentions, each word's usual tag, and the frozen model."""
-        from toolkit_plugins.text.token_classification import baselines
-
-        found = (baselines.Dictionary, baselines.UsualTag, baselines.FrozenLinear)
-        return [one(self) for one in found]
 
     def occlusions(self, row: Row, prediction: Prediction) -> Iterable[Occlusion]:
         """Return the row without each word but those of the most probable entity.
