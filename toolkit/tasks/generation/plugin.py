@@ -130,8 +130,9 @@ class GenerationPlugin(Plugin[OptionsT]):
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
         if "labels" in batch and self.is_decoder:
             inputs = answers.prompts(batch, self.processor.pad_token_id)
-        found = answers.generated(model, inputs, self.recipe.seed if self.recipe else 0)
-        if "labels" in batch:
+        seed, labelled = self.recipe.seed if self.recipe else 0, "labels" in batch
+        found = answers.generated(model, inputs, seed, scored=not labelled)
+        if labelled:
             rest = {name: value for name, value in batch.items() if name != "labels"}
             found.known_loss = self.loss()(model(**rest), batch["labels"])
         return found
