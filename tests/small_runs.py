@@ -9,6 +9,7 @@ from typing import Any
 
 import entity_rows
 import image_rows
+import pair_rows
 from qa_rows import questions, tiny_qa, written
 from text_rows import sentences, tiny_bert
 
@@ -80,10 +81,18 @@ def _payments(folder: Path) -> Small:
     return PAYMENTS, before / "model", {"training": {"per_device_train_batch_size": 64}}
 
 
+def _pairs(folder: Path) -> Small:
+    rows = pair_rows.written(folder / "rows.jsonl", pair_rows.pairs(110))
+    own = {"options.max_source_length": 24, "options.max_target_length": 8,
+           "options.generation.num_beams": 2}  # fmt: skip
+    return str(rows), pair_rows.tiny("t5", folder / "model"), own
+
+
 SCENARIOS: Mapping[str, Any] = {
     "text-classification": _texts,
     "question-answering": _questions,
     "image-classification": _pictures,
     "fraud-detection": _payments,
     "token-classification": _entities,
+    "translation": _pairs,
 }

@@ -17,7 +17,7 @@ import small_runs
 from toolkit.cli.main import outcome
 from toolkit.models import methods
 
-QUICK = ("question-answering", "image-classification", "token-classification")
+QUICK = ("question-answering", "image-classification", "token-classification", "translation")
 SCENARIOS = (*QUICK, "fraud-detection")
 SETTINGS = (
     {"gradient_accumulation_steps": 2},
@@ -29,6 +29,8 @@ SETTINGS = (
 REFUSED = {
     ("fraud-detection", "activation_checkpointing"): "training.activation_checkpointing",
     ("question-answering", "distill"): "distill learns from logits",
+    ("translation", "distill"): "distill",
+    ("translation", "head"): "head cannot train T5ForConditionalGeneration",
 }
 OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}
 
