@@ -34,6 +34,13 @@ QUESTIONS = {
     "training.bf16": False,
     "method.embeddings": "train",
 }
+SUMMARIES = {
+    "training.num_train_epochs": 4,
+    "training.learning_rate": 5e-3,
+    "training.per_device_train_batch_size": 8,
+    "training.bf16": False,
+    "method.embeddings": "train",
+}
 TEXTS = {
     "training.num_train_epochs": 15,
     "training.learning_rate": 5e-3,
@@ -67,6 +74,15 @@ def answers(folder: Path) -> Asked:
     return "question-answering", {**given, "settings": {**QUESTIONS, **more}}
 
 
+def summaries(folder: Path) -> Asked:
+    """Ask for a run that learns which sentence has the sign."""
+    import summary_rows
+
+    data = summary_rows.written(folder / "rows.jsonl", summary_rows.documents(160))
+    given = {"data": data, "model": summary_rows.tiny_reader(folder.parent / "model")}
+    return "summarization", {**given, "settings": {**SUMMARIES, "report.slices": ["topic"]}}
+
+
 def photos(folder: Path) -> Asked:
     """Ask for a run from scratch on sixty pictures of each of two classes."""
     import image_rows
@@ -92,6 +108,7 @@ RUNS: dict[str, tuple[str, Callable[[Path], Asked]]] = {
     "text-classification": ("tickets", texts),
     "image-classification": ("photos", photos),
     "question-answering": ("answers", answers),
+    "summarization": ("summaries", summaries),
     "fraud-detection": ("payments", payments),
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import image_rows
+import summary_rows
 from qa_rows import questions, tiny_qa, written
 from text_rows import sentences, tiny_bert
 
@@ -56,6 +57,11 @@ def _questions(folder: Path) -> Small:
     return str(rows), tiny_qa(folder / "model"), {"data.split.group": "id"}
 
 
+def _summaries(folder: Path) -> Small:
+    rows = summary_rows.written(folder / "rows.jsonl", summary_rows.documents(80))
+    return str(rows), summary_rows.tiny_reader(folder / "model"), {}
+
+
 def _pictures(folder: Path) -> Small:
     photos = image_rows.folder(folder / "photos", dict.fromkeys(image_rows.CLASSES, 60))
     own = {"options.size": 24, "options.augment": AUGMENT}
@@ -77,6 +83,7 @@ def _payments(folder: Path) -> Small:
 SCENARIOS: Mapping[str, Any] = {
     "text-classification": _texts,
     "question-answering": _questions,
+    "summarization": _summaries,
     "image-classification": _pictures,
     "fraud-detection": _payments,
 }
