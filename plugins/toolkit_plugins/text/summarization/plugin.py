@@ -217,7 +217,8 @@ class Summarization(GenerationPlugin[SummaryOptions]):
         """Report how summaries are made and scored, and what is odd about the rows."""
         found = [f"ROUGE compares {WORDS[self.words]} (options.rouge: {self.words})"]
         if self.is_extractive:
-            found += self._windows.notes(self.options.max_source_length)
+            asked = "max_source_length" in self.options.model_fields_set
+            found += self._windows.notes(self.options.max_source_length) if asked else ()
         else:
             found += super().notes()
         return [*found, *oddities.in_words(self._odd, self._sizes)]
