@@ -34,6 +34,13 @@ QUESTIONS = {
     "training.bf16": False,
     "method.embeddings": "train",
 }
+SUMMARIES = {
+    "training.num_train_epochs": 4,
+    "training.learning_rate": 5e-3,
+    "training.per_device_train_batch_size": 8,
+    "training.bf16": False,
+    "method.embeddings": "train",
+}
 TEXTS = {
     "training.num_train_epochs": 15,
     "training.learning_rate": 5e-3,
@@ -74,6 +81,7 @@ def answers(folder: Path) -> Asked:
     return "question-answering", {**given, "settings": {**QUESTIONS, **more}}
 
 
+<<<<<<< HEAD
 def entities(folder: Path) -> Asked:
     """Ask for a run that learns to find people and places."""
     from entity_rows import sentences, tiny_tagger, written
@@ -83,6 +91,15 @@ def entities(folder: Path) -> Asked:
     return "token-classification/wnut17", {
         **given, "settings": {**ENTITIES, "report.slices": ["n"]},
     }  # fmt: skip
+=======
+def summaries(folder: Path) -> Asked:
+    """Ask for a run that learns which sentence has the sign."""
+    import summary_rows
+
+    data = summary_rows.written(folder / "rows.jsonl", summary_rows.documents(160))
+    given = {"data": data, "model": summary_rows.tiny_reader(folder.parent / "model")}
+    return "summarization", {**given, "settings": {**SUMMARIES, "report.slices": ["topic"]}}
+>>>>>>> 8eb41069f0764e5ec4ce973cbd5afa3398516d5d
 
 
 def photos(folder: Path) -> Asked:
@@ -110,6 +127,7 @@ RUNS: dict[str, tuple[str, Callable[[Path], Asked]]] = {
     "text-classification": ("tickets", texts),
     "image-classification": ("photos", photos),
     "question-answering": ("answers", answers),
+    "summarization": ("summaries", summaries),
     "fraud-detection": ("payments", payments),
     "token-classification": ("names", entities),
 }

@@ -24,8 +24,9 @@ def documents(count: int, seed: int = 0) -> list[dict]:
             for at, words in enumerate(said)
         ]
         other = " ".join(["my", *said[place]])
-        rows.append({"document": " ".join(sentences), "summary": " ".join(said[place]),
-                     "references": [" ".join(said[place]), other], "topic": number % 2})  # fmt: skip
+        summary = " ".join(said[place])
+        rows.append({"document": " ".join(sentences), "summary": summary,
+                     "references": [summary, other], "topic": number % 2})  # fmt: skip
     return rows
 
 

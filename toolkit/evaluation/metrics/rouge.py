@@ -7,12 +7,13 @@ others ("unicode").
 
 from __future__ import annotations
 
-import re
+import math
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
+from importlib.metadata import version
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -20,6 +21,7 @@ from datasets import Features, Value
 
 from toolkit.errors import UserError
 from toolkit.evaluation.metrics.base import RowMetric
+from toolkit.evaluation.metrics.generation import WORD, reference_texts, text_of
 from toolkit.utils.packages import extra
 from toolkit.utils.text import listing, nearest
 
@@ -27,9 +29,6 @@ Words = Literal["english", "unicode"]
 NAMES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 KEPT = 4096  # texts whose words are remembered: every metric and baseline scores the same ones
 FOREIGN = 0.005  # share of letters outside a to z from which texts are not English
-#: Scripts without spaces between words: each character counts as one (Thai to Khmer, kana, Han).
-_UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
-_WORD = re.compile(rf"[{_UNSPACED}][\u0e31\u0e34-\u0e3a\u0e47-\u0e4e]*|(?:(?![{_UNSPACED}])\w)+")
 
 
 @cache
@@ -50,7 +49,7 @@ def _stemmed() -> Any:
 
 
 def _unicode(text: str) -> list[str]:
-    return _WORD.findall(unicodedata.normalize("NFKC", text).lower())
+    return WORD.findall(unicodedata.normalize("NFKC", text).lower())
 
 
 @lru_cache(KEPT)
@@ -123,15 +122,18 @@ class Rouge(RowMetric):
         scorer = RougeScorer([name], tokenizer=_Tokenizer(self.kind))
         found = []
         for prediction, golds in zip(predictions, references, strict=True):
-            text = prediction[self.key] if isinstance(prediction, Mapping) else prediction
-            golds = [golds] if isinstance(golds, str) else golds
-            found.append(
-                float(scorer.score_multi(golds, text)[name].fmeasure) if golds else float("nan")
-            )
+            text, known = text_of(prediction, self.key), reference_texts(golds)
+            found.append(scorer.score_multi(known, text)[name].fmeasure if known else math.nan)
         return found, [True] * len(found)
 
     def rows(self, predictions: Any, references: Any) -> Any:
         return predictions.to_numpy()
+
+    def notes(self, rows: Any) -> dict[str, Any]:
+        """Return the signature: all that has to be equal for two scores to be comparable."""
+        how = "stem:porter" if self.kind == "english" else "stem:no"
+        package = f"rouge_score:{version('rouge_score')}"
+        return {"signature": f"{package}|words:{self.kind}|{how}|refs:best|fmeasure"}
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,6 @@ from toolkit.plugin_types import Column, TextColumn
 from toolkit.tasks.generation import GenerationOptions
 
 SummaryColumn = Annotated[str, Column("target", kind="text")]
-#: Options that one of the two ways of summarizing reads.
-OF_EXTRACTS: tuple[str, ...] = ("sentences", "overlap")
-OF_GENERATION: tuple[str, ...] = ("max_target_length", "prompt", "source_lang", "target_lang", "vocab_size",
-                 "generation")  # fmt: skip
 
 
 class SummaryOptions(GenerationOptions):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
-from toolkit.errors import Fault, ModelError, RecipeError
+from toolkit.errors import ModelError
+from toolkit.evaluation.metrics.generation import is_copy
 from toolkit.evaluation.metrics.rouge import Words, kind_of
 from toolkit.models import pretrained
 from toolkit.plugin_types import (
@@ -22,12 +23,15 @@ from toolkit.plugin_types import (
 )
 from toolkit.tasks.generation import GenerationPlugin
 from toolkit.tasks.generation.batches import IGNORED
-from toolkit_plugins.text.summarization import extracts, oddities, reading, shown, windows
-from toolkit_plugins.text.summarization.options import (
-    OF_EXTRACTS,
-    OF_GENERATION,
-    SummaryOptions,
+from toolkit_plugins.text.summarization import (
+    extracts,
+    oddities,
+    reading,
+    shown,
+    ways,
+    windows,
 )
+from toolkit_plugins.text.summarization.options import SummaryOptions
 from toolkit_plugins.text.summarization.reading import Layout
 from toolkit_plugins.text.summarization.sentences import split as sentences_of
 
@@ -66,7 +70,7 @@ class Summarization(GenerationPlugin[SummaryOptions]):
         Raises:
             RecipeError: options that do not fit the model. ModelError: a tokenizer without offsets.
         """
-        self._check_options()
+        ways.check(self.options, self.is_extractive, self.config_fields.get("model_type", ""))
         found = super().load_processor()
         if self.is_extractive and not found.is_fast:
             raise ModelError(
@@ -144,11 +148,16 @@ class Summarization(GenerationPlugin[SummaryOptions]):
         self, outputs: Any, rows: Sequence[Row], prepared: Sequence[Any]
     ) -> list[Prediction]:
         """Return the summary of each row; of an extract also where its sentences stand."""
-        if not self.is_extractive:
-            return super().decode(outputs, rows, prepared)
-        open_ = self.options.sentences == "auto" and "sentences" not in self.calibration
-        extractor = self._extractor
-        return [extractor.decode(*pair, open_) for pair in zip(outputs, rows, strict=True)]
+        if self.is_extractive:
+            open_ = self.options.sentences == "auto" and "sentences" not in self.calibration
+            make = partial(self._extractor.decode, open_=open_)
+            found = list(map(make, outputs, rows))
+        else:
+            found = super().decode(outputs, rows, prepared)
+        for prediction, row in zip(found, rows, strict=True):
+            if is_copy(prediction[self.answer_key], self.layout.text(row)):
+                prediction["copied"] = True
+        return found
 
     def references(self, rows: Sequence[Row]) -> list[Any]:
         """Return the list of a row's summaries."""
@@ -173,11 +182,15 @@ class Summarization(GenerationPlugin[SummaryOptions]):
         return {"sentences": extracts.best_count(predictions, [*texts], golds, self.words)}
 
     def metrics(self) -> Mapping[str, Any]:
-        """Return the metrics that the recipe names, or all: rouge1, rouge2, rougeL, rougeLsum."""
-        from toolkit.evaluation.metrics import rouge
+        """Return ROUGE, and what generated texts look like; of extracts, how long they are."""
+        from toolkit.evaluation.metrics import generation, rouge
 
-        names = (self.recipe.report.metrics if self.recipe else None) or list(rouge.NAMES)
-        return {name: rouge.Rouge(name, self.words, self.answer_key) for name in names}
+        key, figures = self.answer_key, dict(generation.FIGURES)
+        found: dict[str, Any] = {name: rouge.Rouge(name, self.words, key) for name in rouge.NAMES}
+        if self.is_extractive and not (self.recipe and self.recipe.report.metrics):
+            return found | {"length_ratio": figures["length_ratio"](key)}
+        found |= {name: make(key) for name, make in figures.items()}
+        return found | {"cut_off_share": generation.CutOffShare()}
 
     def baselines(self) -> Iterable[Baseline]:
         """Return the first sentences, those nearest to the whole, and any."""
@@ -197,14 +210,15 @@ class Summarization(GenerationPlugin[SummaryOptions]):
         return ceiling.tables(self.layout, pairs, self._rows("test"), self.count, self.words)
 
     def show(self, row: Row, prediction: Prediction, reference: Any) -> Sequence[Shown]:
-        """Return the document, and predicted and actual summaries."""
-        return shown.shown(self.layout, row, prediction, reference)
+        """Return document, summary and reference side by side, with what is marked."""
+        return [shown.shown(self.layout.text(row), prediction, reference)]
 
     def notes(self) -> list[str]:
         """Report how summaries are made and scored, and what is odd about the rows."""
         found = [f"ROUGE compares {WORDS[self.words]} (options.rouge: {self.words})"]
         if self.is_extractive:
-            found += self._windows.notes(self.options.max_source_length)
+            asked = "max_source_length" in self.options.model_fields_set
+            found += self._windows.notes(self.options.max_source_length) if asked else ()
         else:
             found += super().notes()
         return [*found, *oddities.in_words(self._odd, self._sizes)]
@@ -212,20 +226,7 @@ class Summarization(GenerationPlugin[SummaryOptions]):
     @cached_property
     def is_extractive(self) -> bool:
         """Whether the model is an encoder, which picks sentences."""
-        from transformers import AutoConfig
-        from transformers.models.auto.modeling_auto import (
-            MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
-            MODEL_FOR_MASKED_LM_MAPPING_NAMES,
-        )
-
-        config = AutoConfig.from_pretrained(self.model_path)
-        kind, heads = config.model_type, config.architectures or []
-        writes = config.is_encoder_decoder or any(name.endswith("ForCausalLM") for name in heads)
-        one_way = (
-            kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
-            and kind not in MODEL_FOR_MASKED_LM_MAPPING_NAMES
-        )
-        return not (writes or one_way)
+        return ways.picks(self.model_path)
 
     @cached_property
     def layout(self) -> Layout:
@@ -276,19 +277,6 @@ class Summarization(GenerationPlugin[SummaryOptions]):
         asked = self.options.max_source_length
         longest = pretrained.longest_input(self.model_path, self.processor)
         return windows.Windows(self.processor, min(asked, longest or asked), self.options.overlap)
-
-    def _check_options(self) -> None:
-        """Refuse options that the model's way of summarizing does not read."""
-        unread = OF_GENERATION if self.is_extractive else OF_EXTRACTS
-        how = "picks sentences, as it is an encoder" if self.is_extractive else "writes a text"
-        usual, kind = SummaryOptions.model_validate({}), self.config_fields.get("model_type")
-        faults = [
-            Fault(f"options.{name}", f"is not read here: the model ({kind}) {how}")
-            for name in unread
-            if getattr(self.options, name) != getattr(usual, name)
-        ]
-        if faults:
-            raise RecipeError(faults)
 
     @cached_property
     def _odd(self) -> dict[str, Counter[str]]:

@@ -1,9 +1,11 @@
+# ruff: noqa: RUF001 - marks of other scripts are what is tested
 """The rule that finds sentences, by script, by kind of text, and by what looks like an end."""
+
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from toolkit_plugins.text.summarization.reading import whole
 from toolkit_plugins.text.summarization.sentences import PART, split
 
@@ -72,6 +74,6 @@ def test_the_parts_of_a_list_are_its_sentences():
 def test_every_character_is_in_one_sentence(text):
     spans = split(text)
     assert all(text[a:b] == text[a:b].strip() != "" for a, b in spans)
-    assert all(one[1] <= other[0] for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one[1] <= other[0] for one, other in pairwise(spans))
     inside = "".join(text[a:b] for a, b in spans)
     assert "".join(inside.split()) == "".join(text.split())
