@@ -81,7 +81,6 @@ def answers(folder: Path) -> Asked:
     return "question-answering", {**given, "settings": {**QUESTIONS, **more}}
 
 
-<<<<<<< HEAD
 def entities(folder: Path) -> Asked:
     """Ask for a run that learns to find people and places."""
     from entity_rows import sentences, tiny_tagger, written
@@ -91,7 +90,8 @@ def entities(folder: Path) -> Asked:
     return "token-classification/wnut17", {
         **given, "settings": {**ENTITIES, "report.slices": ["n"]},
     }  # fmt: skip
-=======
+
+
 def summaries(folder: Path) -> Asked:
     """Ask for a run that learns which sentence has the sign."""
     import summary_rows
@@ -99,7 +99,6 @@ def summaries(folder: Path) -> Asked:
     data = summary_rows.written(folder / "rows.jsonl", summary_rows.documents(160))
     given = {"data": data, "model": summary_rows.tiny_reader(folder.parent / "model")}
     return "summarization", {**given, "settings": {**SUMMARIES, "report.slices": ["topic"]}}
->>>>>>> 8eb41069f0764e5ec4ce973cbd5afa3398516d5d
 
 
 def photos(folder: Path) -> Asked:

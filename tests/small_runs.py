@@ -9,11 +9,8 @@ from typing import Any
 
 import entity_rows
 import image_rows
-<<<<<<< HEAD
 import pair_rows
-=======
 import summary_rows
->>>>>>> 8eb41069f0764e5ec4ce973cbd5afa3398516d5d
 from qa_rows import questions, tiny_qa, written
 from text_rows import sentences, tiny_bert
 
@@ -62,15 +59,14 @@ def _questions(folder: Path) -> Small:
     return str(rows), tiny_qa(folder / "model"), {"data.split.group": "id"}
 
 
-<<<<<<< HEAD
 def _entities(folder: Path) -> Small:
     rows = entity_rows.written(folder / "rows.jsonl", entity_rows.sentences(110))
     return str(rows), entity_rows.tiny_tagger(folder / "model"), {}
-=======
+
+
 def _summaries(folder: Path) -> Small:
     rows = summary_rows.written(folder / "rows.jsonl", summary_rows.documents(80))
     return str(rows), summary_rows.tiny_reader(folder / "model"), {}
->>>>>>> 8eb41069f0764e5ec4ce973cbd5afa3398516d5d
 
 
 def _pictures(folder: Path) -> Small:

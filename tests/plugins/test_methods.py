@@ -17,17 +17,9 @@ import small_runs
 from toolkit.cli.main import outcome
 from toolkit.models import methods
 
-<<<<<<< HEAD
-QUICK = ("question-answering", "image-classification", "token-classification", "translation")
+QUICK = ("question-answering", "image-classification", "token-classification", "translation",
+         "summarization")  # fmt: skip
 SCENARIOS = (*QUICK, "fraud-detection")
-=======
-SCENARIOS = (
-    "question-answering",
-    "image-classification",
-    "fraud-detection",
-    "summarization",
-)
->>>>>>> 8eb41069f0764e5ec4ce973cbd5afa3398516d5d
 SETTINGS = (
     {"gradient_accumulation_steps": 2},
     {"activation_checkpointing": True},
@@ -38,12 +30,9 @@ SETTINGS = (
 REFUSED = {
     ("fraud-detection", "activation_checkpointing"): "training.activation_checkpointing",
     ("question-answering", "distill"): "distill learns from logits",
-<<<<<<< HEAD
     ("translation", "distill"): "distill",
     ("translation", "head"): "head cannot train T5ForConditionalGeneration",
-=======
     ("summarization", "distill"): "distill learns from logits",
->>>>>>> 8eb41069f0764e5ec4ce973cbd5afa3398516d5d
 }
 OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}
 
