@@ -17,7 +17,8 @@ import small_runs
 from toolkit.cli.main import outcome
 from toolkit.models import methods
 
-SCENARIOS = ("question-answering", "image-classification", "fraud-detection")
+SCENARIOS = ("question-answering", "image-classification", "fraud-detection",
+             "token-classification")  # fmt: skip
 SETTINGS = (
     {"gradient_accumulation_steps": 2},
     {"activation_checkpointing": True},

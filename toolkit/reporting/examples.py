@@ -157,8 +157,10 @@ def brief(value: Any, lists: bool = False) -> str:
     """Return a prediction or a reference in short.
 
     Of a mapping its plain values; where there are none, or with `lists`, its lists. Of a list its
-    items.
+    items. Of a labelled text (an entity) both, without its place.
     """
+    if isinstance(value, Mapping) and {"text", "label"} <= value.keys():
+        return cut(f"{value['text']} ({value['label']})", LONGEST)
     if isinstance(value, Mapping):
         plain: dict[Any, Any] = {
             k: v for k, v in value.items() if isinstance(v, str | int | float | None)

@@ -8,8 +8,7 @@ text's letters say. docs/plugins/tasks.md shows it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import chain
 from types import SimpleNamespace
@@ -20,14 +19,16 @@ import numpy as np
 from toolkit.errors import DataError, Fault
 from toolkit.evaluation.baselines import row_batches
 from toolkit.evaluation.metrics import entities as entity_metrics
-from toolkit.plugin_types import Options, Prediction, Row, columns
+from toolkit.plugin_types import Baseline, Options, Prediction, Row, Shown, Table, columns
 from toolkit.plugin_types.occlusion import logit
+from toolkit.tasks import labelled_text, token_baselines
 from toolkit.tasks.base import Batch, Encoder, TaskPlugin
 from toolkit.tasks.classification import cross_entropy
 from toolkit.tasks.tag_sequences import OUTSIDE, SHUT, best_paths, bio, spans_of, tags_of
 from toolkit.tasks.word_spans import (
     IGNORED,
     Found,
+    KeptWords,
     Place,
     entities_of,
     labelled_windows,
@@ -43,14 +44,6 @@ WORD = re.compile(r"\w+|[^\w\s]")
 MOST_MENTIONS = 1_000_000  # of the training rows: 11 MB beside the model
 #: What is added to the logarithm of the probability of no entity, of which validation chooses one.
 BIASES = (0.0, -0.5, -1.0, -1.5, -2.0, -2.5, -3.0, 0.5, 1.0)
-
-
-@dataclass(frozen=True)
-class KeptWords:
-    """Of a window: the numbers of its words, and log-probabilities of shape (words, tags)."""
-
-    words: Sequence[int]
-    scores: np.ndarray[Any, np.dtype[np.float32]]
 
 
 class TokenLabelsPlugin(TaskPlugin[OptionsT]):
@@ -233,6 +226,19 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         names = (self.recipe.report.metrics if self.recipe else None) or self.usual_metrics()
         known = self.statistics.get("mentions")
         return {name: entity_metrics.load(name, known) for name in names}
+
+    def baselines(self) -> Iterable[Baseline]:
+        """Return a dictionary of mentions, each word's usual tag, and the frozen model."""
+        kinds = (token_baselines.Dictionary, token_baselines.UsualTag, token_baselines.FrozenLinear)
+        return [kind(self) for kind in kinds]
+
+    def show(self, row: Row, prediction: Prediction, reference: Any) -> Sequence[Shown]:
+        """Return the text with the predicted and the actual entities marked."""
+        return labelled_text.shown(str(row[self.text] or ""), prediction, reference)
+
+    def tables(self, pairs: Iterable[tuple[Prediction, Any]]) -> Mapping[str, Table]:
+        """Return scores by type, the confusion of types, and the kinds of errors."""
+        return labelled_text.tables(pairs)
 
     def notes(self) -> list[str]:
         """Report labels that train lacks, entities that part words, and words without a token."""

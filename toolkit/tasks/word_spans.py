@@ -25,6 +25,14 @@ IGNORED = -100  # a label that counts nowhere, as in torch
 
 
 @dataclass(frozen=True)
+class KeptWords:
+    """Of a window: the numbers of its words, and log-probabilities of shape (words, tags)."""
+
+    words: Sequence[int]
+    scores: np.ndarray[Any, np.dtype[np.float32]]
+
+
+@dataclass(frozen=True)
 class Found:
     """The entities of a split: how many each label has, begin or end in a word, or have none left.
 

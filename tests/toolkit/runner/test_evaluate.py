@@ -53,7 +53,8 @@ def copied(finished, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "scenario", ["text-classification", "question-answering", "image-classification"]
+    "scenario",
+    ["text-classification", "question-answering", "image-classification", "token-classification"],
 )
 def test_its_own_test_rows_give_what_the_run_gave(copied, scenario, tmp_path):
     run = copied(scenario)

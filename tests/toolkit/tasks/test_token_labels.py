@@ -7,7 +7,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from entity_rows import as_spans, sentences, tiny_tagger
+from walkthrough import page_file
 
+import toolkit
 from toolkit.tasks import token_labels
 from toolkit.tasks.token_labels import KeptWords
 from toolkit.tasks.word_spans import entities_of, words_touched
@@ -68,3 +71,18 @@ def test_words_keep_the_scores_of_their_own_token_alone():
     assert kept.words == [4, 6]
     assert np.exp(kept.scores[1]).argmax() == 1
     assert np.exp(kept.scores).sum(1) == pytest.approx([1, 1])
+
+
+@pytest.mark.slow
+def test_the_plugin_for_mentions_of_the_page(scenario, shared, tmp_path):
+    code = page_file("docs/plugins/tasks.md", "mentions.py")
+    rows = [{"text": one["text"], "mentions": one["entities"]}
+            for one in map(as_spans, sentences(280))]  # fmt: skip
+    model = str(shared("tiny-tagger", tiny_tagger))
+    training = {"num_train_epochs": 12, "learning_rate": 5e-3, "per_device_train_batch_size": 16}
+    recipe = scenario("mentions", code, "Mentions", rows, model=model, training=training)
+    run = toolkit.run(recipe, out=tmp_path / "run")
+    assert run.metrics["test"]["entity_f1"]["value"] > 0.8
+    assert run.record["reload"]["different"] == 0
+    (found,) = run.predict([{"text": "saw Anna Stone, and it went to Kirkby"}])
+    assert {one["text"]: one["label"] for one in found["entities"]}["Anna Stone"] == "PER"

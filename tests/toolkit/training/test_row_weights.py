@@ -84,6 +84,8 @@ SEVERAL = {"options.multi_label": True, "data.split.stratify": False}
         ("image-classification", {}),
         ("question-answering", {}),
         ("question-answering", SMOOTH),
+        ("token-classification", {}),
+        ("token-classification", SMOOTH),
         pytest.param("fraud-detection", {}, marks=pytest.mark.slow),
     ],
     ids=str,

@@ -27,8 +27,8 @@ SLACK = 1e-4  # rounding of probabilities in float32 or bfloat16
 
 
 def truth_of(reference: Any) -> Any:
-    """Return the label(s) of a reference."""
-    return reference.get("label") if isinstance(reference, Mapping) else reference
+    """Return the label(s) of a reference, or all of it where it names none."""
+    return reference.get("label", reference) if isinstance(reference, Mapping) else reference
 
 
 class Encoding:

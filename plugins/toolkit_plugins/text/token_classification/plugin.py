@@ -8,21 +8,18 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import ModelError
 from toolkit.models import pretrained
 from toolkit.plugin_types import (
-    Baseline,
     Occlusion,
     Prediction,
     ReshapedRows,
     Row,
     RowInspection,
-    Shown,
-    Table,
 )
 from toolkit.plugin_types.occlusion import text_occlusions
 from toolkit.tasks.base import Batch
 from toolkit.tasks.token_labels import TokenLabelsPlugin
 from toolkit.tasks.word_spans import IGNORED, Place
 from toolkit_plugins.text.cells import text_of
-from toolkit_plugins.text.token_classification import conll, reading, shown, windows, words
+from toolkit_plugins.text.token_classification import conll, reading, windows, words
 from toolkit_plugins.text.token_classification.options import EntityOptions
 from toolkit_plugins.text.token_classification.windows import Windows
 
@@ -55,11 +52,11 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
     def plan_split(
         self, spec: SplitSpec, target: str | None
     ) -> tuple[SplitSpec, str | None, Sequence[str]]:
-        """Return splits of whole documents, where rows name them; nothing to stratify by."""
+        """Return splits of whole documents, where rows name them."""
         if not self._documents or spec.group or spec.time or spec.windows:
-            return spec, None, ()
+            return spec, target, ()
         note = f"sentences of one {DOCUMENT!r} stay in one split (data.split.group sets another)"
-        return spec.model_copy(update={"group": DOCUMENT}), None, [note]
+        return spec.model_copy(update={"group": DOCUMENT}), target, [note]
 
     def clusters(self) -> Sequence[str]:
         """Return the column of documents: sentences of one are not independent."""
@@ -115,21 +112,6 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
             self.options.text: "Maria Santos of Northwind Traders flies from Lisbon to Oslo on "
             "3 May to sign the contract with Acme."
         }
-
-    def baselines(self) -> Iterable[Baseline]:
-        """Return a dictionary of mentions, each word's usual tag, and the frozen model."""
-        from toolkit_plugins.text.token_classification import baselines
-
-        found = (baselines.Dictionary, baselines.UsualTag, baselines.FrozenLinear)
-        return [one(self) for one in found]
-
-    def show(self, row: Row, prediction: Prediction, reference: Any) -> Sequence[Shown]:
-        """Return the text with the predicted and the actual entities marked."""
-        return shown.shown(text_of(row[self.options.text], ""), prediction, reference)
-
-    def tables(self, pairs: Iterable[tuple[Prediction, Any]]) -> Mapping[str, Table]:
-        """Return scores by type, the confusion of types, and the kinds of errors."""
-        return shown.tables(pairs)
 
     def occlusions(self, row: Row, prediction: Prediction) -> Iterable[Occlusion]:
         """Return the row without each word but those of the most probable entity.

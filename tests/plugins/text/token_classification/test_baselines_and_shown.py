@@ -2,7 +2,6 @@
 
 import datasets
 import pytest
-from toolkit_plugins.text.token_classification import baselines, shown
 from toolkit_plugins.text.token_classification.mails import mails
 from toolkit_plugins.text.token_classification.options import EntityOptions
 from toolkit_plugins.text.token_classification.plugin import TokenClassification
@@ -10,6 +9,8 @@ from toolkit_plugins.text.token_classification.plugin import TokenClassification
 from toolkit.errors import DataError
 from toolkit.evaluation.metrics.entities import INVENTED, MISSED
 from toolkit.plugin_types import Span
+from toolkit.tasks import labelled_text as shown
+from toolkit.tasks import token_baselines as baselines
 
 
 def entity(text, mention, label):

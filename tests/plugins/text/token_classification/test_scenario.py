@@ -11,8 +11,11 @@ from seqeval import metrics as seqeval
 from seqeval.scheme import IOB2
 
 from toolkit.cli.main import outcome
+from toolkit.deployment.serving.fields import Fields
+from toolkit.deployment.serving.samples import samples
 from toolkit.recipe.library import find_recipe
 from toolkit.runner.prepare import prepare
+from toolkit.runs.predictor import plugin_of
 
 RECIPE = "token-classification/wnut17"
 
@@ -79,6 +82,23 @@ def test_odd_texts_are_predicted(run):
         assert all(text[e["start"] : e["end"]] == e["text"] != "" for e in found["entities"])
     (long,) = run.predict([{"text": "went to kirkby . " * 300}])
     assert len(long["entities"]) > 240
+
+
+def test_the_page_to_try_it_says_what_is_true_of_a_row(run):
+    found = samples(run, Fields(plugin_of(run.path)))
+    assert len(found) >= 3
+    assert all(one.actual.startswith("entities: ") and "(PER)" in one.actual for one in found)
+
+
+def test_words_around_an_entity_explain_it(run):
+    row = {"tokens": ["the", "carla", "went", "to", "kirkby", "and"], "text": "the carla went to "
+           "kirkby and"}  # fmt: skip
+    (found,) = run.explain([row], top=100)
+    best = max(found["prediction"]["entities"], key=lambda one: one["score"])
+    parts = found["explanation"]
+    assert {part["of"] for part in parts} == {f"{best['text']} ({best['label']})"}
+    assert best["text"] not in {part["text"] for part in parts}
+    assert any(abs(part["contribution"]) > 0.01 for part in parts)
 
 
 def test_spans_are_learned_as_tags_are(tmp_path, model):

@@ -15,11 +15,9 @@ from toolkit.evaluation.baselines import FittedBaseline, fit_within, row_batches
 from toolkit.evaluation.batches import records
 from toolkit.evaluation.metrics.encoding import Floats
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints, Prediction, Row
-from toolkit.tasks.tag_sequences import OUTSIDE, WordSpan, tags_of
-from toolkit.tasks.token_labels import KeptWords, TokenLabelsPlugin
-from toolkit.tasks.word_spans import IGNORED, entities_of, words_touched
+from toolkit.tasks.tag_sequences import OUTSIDE, WordSpan, spans_of, tags_of
+from toolkit.tasks.word_spans import IGNORED, KeptWords, entities_of, words_touched
 from toolkit.utils.logging import quiet_fit
-from toolkit_plugins.text.token_classification.tags import Scheme
 
 if TYPE_CHECKING:
     import datasets
@@ -28,14 +26,17 @@ KEPT = 0.5  # share of the occurrences of a mention that are tagged, from which 
 LEAST = 1e-7  # probability of a tag
 ROWS = 200  # whose words become features in one step
 WINDOWS = 32
-LOOSE = Scheme("loose", True)
 Words = tuple[str, ...]
 
 
 class ByWords(FittedBaseline):
-    """A baseline that goes by the words of a row alone."""
+    """A baseline that goes by the words of a row alone.
 
-    def __init__(self, plugin: TokenLabelsPlugin[Any]) -> None:
+    Args:
+        plugin: a `TokenLabelsPlugin`, whose module imports this one.
+    """
+
+    def __init__(self, plugin: Any) -> None:
         self.plugin = plugin
 
     def words(self, row: Row) -> Words:
@@ -130,7 +131,7 @@ class UsualTag(ByWords):
         found = []
         for row in chain.from_iterable(row_batches(rows)):
             tags = [model.get(word, OUTSIDE) for word in self.words(row)]
-            found.append(self.prediction(row, LOOSE.spans(tags)))
+            found.append(self.prediction(row, spans_of(tags, "IO")))
         return found
 
 
@@ -139,7 +140,7 @@ class FrozenLinear(Baseline):
 
     name = "frozen_linear"
 
-    def __init__(self, plugin: TokenLabelsPlugin[Any]) -> None:
+    def __init__(self, plugin: Any) -> None:
         self.plugin = plugin.with_(calibration={"outside_bias": 0.0})
         self.is_the_model = bool(plugin.recipe and plugin.recipe.method.name == "head")
 
@@ -205,7 +206,8 @@ class FrozenLinear(Baseline):
                 scores[:, model.classes_] = np.log(shares)
             own = np.asarray(window["words"], np.int64)[np.asarray(window["places"]) >= 0]
             kept[owner].append(KeptWords(own.tolist(), scores))
-        return self.plugin.decode(kept, some.to_list(), [])
+        found: list[Prediction] = self.plugin.decode(kept, some.to_list(), [])
+        return found
 
 
 def _steps(order: Ints) -> Iterator[Ints]:
