@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -11,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from toolkit.data.columns import column_values, replaced
-from toolkit.data.text_files import lines
+from toolkit.data.text_files import convert_once, lines
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing
 
@@ -23,6 +24,7 @@ DEEP = "is nested too deeply"
 CHUNK = 10 << 20  # bytes by whose types `datasets` goes
 LARGEST = (1 << 31) - 1 - CHUNK
 BLANK = "\ufeff \t\r\n"
+LISTS = re.compile(r"\ufeff?\s*\[\s*[\[\"]")  # how rows begin that are lists of lists or texts
 
 
 def load_json(load: Callable[..., Any], path: Path, encoding: str) -> datasets.Dataset:
@@ -77,6 +79,42 @@ def _json_rows(path: Path, encoding: str) -> Iterator[dict[str, Any]]:
         for line in file:
             if line.strip(BLANK):
                 yield json.loads(line.removeprefix("\ufeff"))
+
+
+def lists_as_objects(path: Path, encoding: str, cache: Path) -> Path:
+    """Return a file whose rows are lists of one length as one of objects: columns 0, 1, ...
+
+    Programs write pairs so, [["text", {...}], ...], or a pair a line. Any other file is returned
+    as it is.
+    """
+    with lines(path, encoding) as file:
+        if not LISTS.match(file.read(1 << 10)):
+            return path
+        file.seek(0)
+        rows = _lists(file.read().removeprefix("\ufeff"))
+    if not rows:
+        return path
+    objects = (json.dumps(dict(enumerate(row)), ensure_ascii=False) for row in rows)
+
+    def write(target: Path) -> None:
+        target.write_text("\n".join(objects), encoding=encoding)
+
+    return convert_once(path, cache, ".jsonl", "lists", write)
+
+
+def _lists(text: str) -> list[list[Any]]:
+    """Return the rows of a file if all are lists of one length, else none."""
+    try:
+        whole = json.loads(text)
+        one = any(isinstance(value, dict) for value in whole)  # a list of texts is no row
+        rows = whole if isinstance(whole[0], list) else [whole] * one
+    except (ValueError, RecursionError):  # no array: one a line, perhaps
+        try:
+            rows = [json.loads(line) for line in text.split("\n") if line.strip(BLANK)]
+        except (ValueError, RecursionError):
+            return []
+    alike = all(isinstance(row, list) and len(row) == len(rows[0]) for row in rows)
+    return rows if alike else []
 
 
 def check_rows(path: Path, encoding: str) -> None:

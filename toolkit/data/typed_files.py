@@ -13,7 +13,14 @@ import pyarrow as pa
 
 from toolkit.data.caches import load_dataset
 from toolkit.data.columns import tables
-from toolkit.data.json_files import as_written, check_rows, fault_in, load_json, refuse_whole_table
+from toolkit.data.json_files import (
+    as_written,
+    check_rows,
+    fault_in,
+    lists_as_objects,
+    load_json,
+    refuse_whole_table,
+)
 from toolkit.data.sources import format_of
 from toolkit.data.text_files import check_encoding, convert_once, opened
 from toolkit.errors import CacheError, DataError, Fault
@@ -37,6 +44,10 @@ def read_typed(path: Path, encoding: str = "utf-8") -> datasets.Dataset:
     form = cast(str, format_of(path))
     if form == "json":
         check_encoding(path, encoding)
+        cache = Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-json"
+        made = lists_as_objects(path, encoding, cache)
+        if made != path:
+            return _under_name(made, encoding, str(path))
         check_rows(path, encoding)
     plain = path
     if form != "json" and path.suffix.lower() == ".gz":  # those are read from any position
@@ -61,6 +72,14 @@ def read_typed(path: Path, encoding: str = "utf-8") -> datasets.Dataset:
     if len(table) == 1 and path.name.lower().removesuffix(".gz").endswith(".json"):
         refuse_whole_table(path, table[0])
     return cast("datasets.Dataset", table)
+
+
+def _under_name(made: Path, encoding: str, name: str) -> datasets.Dataset:
+    """Return what was made of a file; faults are those of the file of that name."""
+    try:
+        return read_typed(made, encoding)
+    except DataError as error:
+        raise DataError([Fault(name, fault.what) for fault in error.faults]) from None
 
 
 def _check_texts(table: datasets.Dataset, path: Path) -> None:

@@ -59,6 +59,32 @@ def test_the_rows_are_the_same_from_every_format(write, name, content, encoding)
     assert read_typed(write(name, content), encoding).to_list() == ROWS
 
 
+PAIRS = [["zw\u00f6", {"n": [[0, 3, "X"]]}], ["b", {"n": []}]]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", json.dumps(PAIRS)),
+        ("a.json", json.dumps(PAIRS, indent=1, ensure_ascii=False)),
+        ("a.jsonl", "\n".join(map(json.dumps, PAIRS))),
+        ("a.json.gz", gzip.compress(json.dumps(PAIRS).encode(), mtime=0)),
+    ],
+)
+def test_rows_that_are_lists_have_numbered_columns(write, name, content):
+    found = read_typed(write(name, content))
+    assert found.to_list() == [dict(zip("01", pair, strict=True)) for pair in PAIRS]
+
+
+def test_one_pair_is_a_row_and_a_list_of_texts_is_none(write):
+    assert read_typed(write("a.jsonl", json.dumps(PAIRS[0])))["0"] == ["zw\u00f6"]
+    for content in ('["a", "b"]', '[["a", "b"], ["c"]]', '[["a"], {"b": 1}]'):
+        with pytest.raises(DataError, match=r"odd.json row 1: a row is an object, not (str|list)"):
+            read_typed(write("odd.json", content))
+    with pytest.raises(DataError, match=r"deep.json: is nested too deeply"):
+        read_typed(write("deep.json", f'[["a", {"[" * 100_000}{"]" * 100_000}]]'))
+
+
 def test_a_key_that_some_rows_lack_is_missing_there(write):
     found = read_typed(write("a.jsonl", LINES + '{"text": "x"}\n{"more": 1}\n'))
     assert found["label"] == ["a", "b", None, None]
