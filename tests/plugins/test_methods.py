@@ -33,6 +33,7 @@ REFUSED = {
     ("translation", "distill"): "distill",
     ("translation", "head"): "head cannot train T5ForConditionalGeneration",
     ("summarization", "distill"): "distill learns from logits",
+    ("token-classification", "distill"): "distill learns from logits",
 }
 OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 SHOWN = 5
 MOST_LOST = 0.5  # share of rows that cannot be used, above which something is wrong with all
 NUMBER = re.compile(r"-?\d+")
+NO_TEXT = "no text"
 LATE = "runs of I- go on with no entity, and are none (as in seqeval's strict mode)"
 #: Reasons that say nothing of the quality of a file.
 EXPECTED = (exports.UNLABELLED, exports.CANCELLED, exports.REJECTED)
@@ -194,7 +195,7 @@ def _read_spans(rows: datasets.Dataset, form: exports.Form, found: _Found, label
         read = spans.read(text, given, counting)
         found.counts += read.counts
         found.counts[one.told] += bool(one.told)
-        if why := one.why or read.why:
+        if why := one.why or (read.why if text else NO_TEXT):
             found.why[row] = why
         elif read.overlap:
             what = f"entities overlap or are nested: {read.overlap}"

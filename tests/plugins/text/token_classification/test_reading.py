@@ -201,6 +201,8 @@ def spanned(*spans, text=TEXT):
         (spanned((0, 3, "")), "a span without a label"),
         (spanned((0, None, "X")), "an offset that is no whole number"),
         ({"text": TEXT, "entities": None}, "not annotated"),
+        (spanned((0, 3, "X"), text=None), "no text"),
+        (spanned(text=""), "no text"),
     ],
 )
 def test_rows_with_spans_that_do_not_fit_are_dropped_and_named(tmp_path, row, why):
