@@ -28,7 +28,7 @@ SETTINGS = (
 REFUSED = {
     ("fraud-detection", "activation_checkpointing"): "training.activation_checkpointing",
     ("question-answering", "distill"): "distill learns from logits",
-    ("translation", "distill"): "distill",
+    ("translation", "distill"): "distill learns from logits",
     ("translation", "head"): "head cannot train T5ForConditionalGeneration",
 }
 OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}
