@@ -9,12 +9,15 @@ from typing import Any
 
 import image_rows
 import pair_rows
+import summary_rows
 from qa_rows import questions, tiny_qa, written
 from text_rows import sentences, tiny_bert
 
 from toolkit.testing.interruptions import undisturbed
 
 METHODS = ("full", "lora", "head")
+#: Scenario and method that cannot be had together.
+UNFIT = {("translation", "head")}
 PAYMENTS = "plugin:card-payments?customers=20&terminals=15&days=50"
 #: All that is drawn at random while pictures are changed and mixed.
 AUGMENT = {"flip": "both", "crop": 0.6, "policy": "trivial_augment", "mixup": 0.2, "cutmix": 1.0,
@@ -57,6 +60,11 @@ def _questions(folder: Path) -> Small:
     return str(rows), tiny_qa(folder / "model"), {"data.split.group": "id"}
 
 
+def _summaries(folder: Path) -> Small:
+    rows = summary_rows.written(folder / "rows.jsonl", summary_rows.documents(80))
+    return str(rows), summary_rows.tiny_reader(folder / "model"), {}
+
+
 def _pictures(folder: Path) -> Small:
     photos = image_rows.folder(folder / "photos", dict.fromkeys(image_rows.CLASSES, 60))
     own = {"options.size": 24, "options.augment": AUGMENT}
@@ -85,6 +93,7 @@ def _pairs(folder: Path) -> Small:
 SCENARIOS: Mapping[str, Any] = {
     "text-classification": _texts,
     "question-answering": _questions,
+    "summarization": _summaries,
     "image-classification": _pictures,
     "fraud-detection": _payments,
     "translation": _pairs,
