@@ -30,7 +30,7 @@ SETTINGS = (
 REFUSED = {
     ("fraud-detection", "activation_checkpointing"): "training.activation_checkpointing",
     ("question-answering", "distill"): "distill learns from logits",
-    ("translation", "distill"): "distill",
+    ("translation", "distill"): "distill learns from logits",
     ("translation", "head"): "head cannot train T5ForConditionalGeneration",
     ("summarization", "distill"): "distill learns from logits",
     ("token-classification", "distill"): "distill learns from logits",

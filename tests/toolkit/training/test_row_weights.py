@@ -86,6 +86,7 @@ SEVERAL = {"options.multi_label": True, "data.split.stratify": False}
         ("question-answering", SMOOTH),
         ("token-classification", {}),
         ("token-classification", SMOOTH),
+        ("translation", SMOOTH),
         pytest.param("fraud-detection", {}, marks=pytest.mark.slow),
     ],
     ids=str,
