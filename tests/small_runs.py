@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import image_rows
+import pair_rows
+import summary_rows
 from qa_rows import questions, tiny_qa, written
 from text_rows import sentences, tiny_bert
 
 from toolkit.testing.interruptions import undisturbed
 
 METHODS = ("full", "lora", "head")
+#: Scenario and method that cannot be had together.
+UNFIT = {("translation", "head")}
 PAYMENTS = "plugin:card-payments?customers=20&terminals=15&days=50"
 #: All that is drawn at random while pictures are changed and mixed.
 AUGMENT = {"flip": "both", "crop": 0.6, "policy": "trivial_augment", "mixup": 0.2, "cutmix": 1.0,
@@ -56,6 +60,11 @@ def _questions(folder: Path) -> Small:
     return str(rows), tiny_qa(folder / "model"), {"data.split.group": "id"}
 
 
+def _summaries(folder: Path) -> Small:
+    rows = summary_rows.written(folder / "rows.jsonl", summary_rows.documents(80))
+    return str(rows), summary_rows.tiny_reader(folder / "model"), {}
+
+
 def _pictures(folder: Path) -> Small:
     photos = image_rows.folder(folder / "photos", dict.fromkeys(image_rows.CLASSES, 60))
     own = {"options.size": 24, "options.augment": AUGMENT}
@@ -74,9 +83,18 @@ def _payments(folder: Path) -> Small:
     return PAYMENTS, before / "model", {"training": {"per_device_train_batch_size": 64}}
 
 
+def _pairs(folder: Path) -> Small:
+    rows = pair_rows.written(folder / "rows.jsonl", pair_rows.pairs(110))
+    own = {"options.max_source_length": 24, "options.max_target_length": 8,
+           "options.generation.num_beams": 2}  # fmt: skip
+    return str(rows), pair_rows.tiny("t5", folder / "model"), own
+
+
 SCENARIOS: Mapping[str, Any] = {
     "text-classification": _texts,
     "question-answering": _questions,
+    "summarization": _summaries,
     "image-classification": _pictures,
     "fraud-detection": _payments,
+    "translation": _pairs,
 }

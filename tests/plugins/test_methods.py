@@ -17,7 +17,13 @@ import small_runs
 from toolkit.cli.main import outcome
 from toolkit.models import methods
 
-SCENARIOS = ("question-answering", "image-classification", "fraud-detection")
+SCENARIOS = (
+    "question-answering",
+    "image-classification",
+    "fraud-detection",
+    "summarization",
+    "translation",
+)
 SETTINGS = (
     {"gradient_accumulation_steps": 2},
     {"activation_checkpointing": True},
@@ -28,6 +34,9 @@ SETTINGS = (
 REFUSED = {
     ("fraud-detection", "activation_checkpointing"): "training.activation_checkpointing",
     ("question-answering", "distill"): "distill learns from logits",
+    ("translation", "distill"): "distill learns from logits",
+    ("translation", "head"): "head cannot train T5ForConditionalGeneration",
+    ("summarization", "distill"): "distill learns from logits",
 }
 OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}
 

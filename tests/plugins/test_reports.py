@@ -17,6 +17,7 @@ BRINGS = {
         "data:image/jpeg",
     ],
     "question-answering": ["First rows", "F1 by threshold", "(none)"],
+    "summarization": ["First rows", "Ceiling: the best extract of 1 sentence", "<mark"],
     "fraud-detection": ["Cost by threshold", "Precision-recall curve"],
 }
 

@@ -159,7 +159,8 @@ def make_trainer(job: Job, folder: RunWriter, *own: TrainerCallback, after: int 
 
     plugin, recipe, prepared, model = job.plugin, job.recipe, job.prepared, job.plugin.model
     method = methods.method_for(recipe.method)
-    probe = batch_maker(plugin, model, with_labels=True)(records(prepared["train"], [0, 1]))
+    own_loss = method.loss(plugin)  # then the model computes none, and might not from these labels
+    probe = batch_maker(plugin, model, own_loss is None)(records(prepared["train"], [0, 1]))
     inner = adapters.inner(model)  # where Trainer looks
     inner.accepts_loss_kwargs = honours_item_count(inner, probe)
     job.arguments.output_dir = str(folder.path / "checkpoints")
@@ -174,7 +175,7 @@ def make_trainer(job: Job, folder: RunWriter, *own: TrainerCallback, after: int 
         if {*PRIVATE} & {*prepared["train"].column_names}
         else plugin.collator() or default_collator(plugin),
         "processing_class": plugin.processor,
-        "compute_loss_func": method.loss(plugin),
+        "compute_loss_func": own_loss,
         "callbacks": [*own, *early_stopping(recipe), *method.callbacks()],
     }
     made: Any = plugin.trainer(**parts) or build_trainer(plugin, **parts)

@@ -76,7 +76,7 @@ class GenerationPlugin(Plugin[OptionsT]):
         return found
 
     def prepare(self, split: datasets.Dataset, name: str) -> datasets.Dataset:
-        """Return tokens of sources (or of prompts with their targets), and of targets as labels."""
+        """Return tokens of sources with their prompts, and of targets as labels."""
         bare = self.with_(data=None, recipe=None, model=None)
         found = split.map(bare.encode, batched=True, remove_columns=split.column_names)
         if name in (self.data or ()):
@@ -92,17 +92,11 @@ class GenerationPlugin(Plugin[OptionsT]):
         sources, cut = self._encoder.prompts(self.source_texts(rows), source_limit)
         found: dict[str, Any] = {"input_ids": sources, "source_cut": cut}
         if (texts := self.target_texts(rows)) is not None:
-            labels, found["target_cut"] = self._encoder.targets(texts, target_limit)
-            if self.is_decoder:
-                pairs = list(zip(sources, labels, strict=True))
-                found["input_ids"] = [[*asked, *ids] for asked, ids in pairs]
-                labels = [[IGNORED] * len(asked) + ids for asked, ids in pairs]
-            found["labels"] = labels
-        found["attention_mask"] = [[1] * len(ids) for ids in found["input_ids"]]
-        found["length"] = [len(ids) for ids in found["input_ids"]]
-        if "labels" in found and not self.is_decoder:
-            ends = zip(found["length"], found["labels"], strict=True)
-            found["length"] = [length + len(ids) for length, ids in ends]
+            found["labels"], found["target_cut"] = self._encoder.targets(texts, target_limit)
+        found["attention_mask"] = [[1] * len(ids) for ids in sources]
+        targets = found.get("labels", [()] * len(sources))
+        found["length"] = [len(ids) + len(labels)
+                           for ids, labels in zip(sources, targets, strict=True)]  # fmt: skip
         return found
 
     def load_model(self) -> Any:
@@ -124,8 +118,7 @@ class GenerationPlugin(Plugin[OptionsT]):
         from toolkit.evaluation.batches import padding_step
 
         fillers = {"input_ids": self.processor.pad_token_id, "attention_mask": 0, "labels": IGNORED}
-        shift = None if self.is_decoder else shifted(self.model)
-        return Collator(TextPadding(fillers, padding_step(), shift=shift))
+        return Collator(TextPadding(fillers, padding_step(), shift=shifted(self.model)))
 
     def loss(self) -> Callable[..., Any]:
         """Return the cross-entropy of the targets' tokens."""
@@ -137,8 +130,9 @@ class GenerationPlugin(Plugin[OptionsT]):
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
         if "labels" in batch and self.is_decoder:
             inputs = answers.prompts(batch, self.processor.pad_token_id)
-        found = answers.generated(model, inputs, self.recipe.seed if self.recipe else 0)
-        if "labels" in batch:
+        seed, labelled = self.recipe.seed if self.recipe else 0, "labels" in batch
+        found = answers.generated(model, inputs, seed, scored=not labelled)
+        if labelled:
             rest = {name: value for name, value in batch.items() if name != "labels"}
             found.known_loss = self.loss()(model(**rest), batch["labels"])
         return found

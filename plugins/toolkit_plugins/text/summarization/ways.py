@@ -1,0 +1,44 @@
+"""The two ways of summarizing: to pick sentences, or to write a text."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from toolkit.errors import Fault, RecipeError
+from toolkit_plugins.text.summarization.options import SummaryOptions
+
+#: Options that one of the two reads.
+OF_EXTRACTS = ("sentences", "overlap")
+OF_GENERATION = ("max_target_length", "prompt", "source_lang", "target_lang", "vocab_size",
+                 "generation")  # fmt: skip
+
+
+def picks(folder: Path) -> bool:
+    """Return whether the model in a folder is an encoder, which picks sentences.
+
+    All that has a decoder, or reads words from left to right only, writes.
+    """
+    from transformers import AutoConfig
+    from transformers.models.auto import modeling_auto
+
+    config = AutoConfig.from_pretrained(folder)
+    kind, heads = config.model_type, config.architectures or []
+    if config.is_encoder_decoder or any(name.endswith("ForCausalLM") for name in heads):
+        return False
+    masked = kind in modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES
+    return masked or kind not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+
+def check(options: SummaryOptions, picking: bool, model: str) -> None:
+    """Raise RecipeError for options that the way of the model does not read.
+
+    Args:
+        model: its type, for the message.
+    """
+    unread = OF_GENERATION if picking else OF_EXTRACTS
+    how = "picks sentences, as it is an encoder" if picking else "writes a text"
+    usual = SummaryOptions.model_validate({})
+    faults = [Fault(f"options.{name}", f"is not read here: the model ({model}) {how}")
+              for name in unread if getattr(options, name) != getattr(usual, name)]  # fmt: skip
+    if faults:
+        raise RecipeError(faults)
