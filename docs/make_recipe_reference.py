@@ -25,7 +25,7 @@ from toolkit.recipe import schema
 
 PAGE = Path(__file__).parent / "recipe-reference.md"
 SCENARIOS = ("text-classification", "image-classification", "question-answering",
-             "fraud-detection", "summarization")  # fmt: skip
+             "token-classification", "translation", "summarization", "fraud-detection")
 BLOCKS = {"": schema.Recipe, "model": schema.ModelSpec, "data": schema.DataSpec,
           "data.split": schema.SplitSpec, "report": schema.ReportSpec,
           "only_for": schema.OwnSettings}  # fmt: skip

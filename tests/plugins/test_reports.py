@@ -20,6 +20,7 @@ BRINGS = {
     "summarization": ["First rows", "Ceiling: the best extract of 1 sentence", "<mark"],
     "translation": ["First rows", "reference", "<mark"],
     "fraud-detection": ["Cost by threshold", "Precision-recall curve"],
+    "token-classification": ["entities by type", "types (rows: actual", 'class="predicted actual'],
 }
 
 
