@@ -29,6 +29,7 @@ SETTINGS = (
 REFUSED = {
     ("fraud-detection", "activation_checkpointing"): "training.activation_checkpointing",
     ("question-answering", "distill"): "distill learns from logits",
+    ("token-classification", "distill"): "distill learns from logits",
 }
 OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}
 

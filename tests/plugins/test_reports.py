@@ -18,6 +18,7 @@ BRINGS = {
     ],
     "question-answering": ["First rows", "F1 by threshold", "(none)"],
     "fraud-detection": ["Cost by threshold", "Precision-recall curve"],
+    "token-classification": ["entities by type", "types (rows: actual", 'class="predicted actual'],
 }
 
 

@@ -141,7 +141,7 @@ class FrozenLinear(Baseline):
     name = "frozen_linear"
 
     def __init__(self, plugin: Any) -> None:
-        self.plugin = plugin.with_(calibration={"outside_bias": 0.0})
+        self.plugin = plugin
         self.is_the_model = bool(plugin.recipe and plugin.recipe.method.name == "head")
 
     def run(self, data: BaselineData, seconds: float) -> BaselineResult:

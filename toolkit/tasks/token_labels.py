@@ -10,14 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
-from itertools import chain
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from toolkit.errors import DataError, Fault
-from toolkit.evaluation.baselines import row_batches
 from toolkit.evaluation.metrics import entities as entity_metrics
 from toolkit.plugin_types import Baseline, Options, Prediction, Row, Shown, Table, columns
 from toolkit.plugin_types.occlusion import logit
@@ -42,8 +40,6 @@ OptionsT = TypeVar("OptionsT", bound=Options)
 NONE = "(no entity)"
 WORD = re.compile(r"\w+|[^\w\s]")
 MOST_MENTIONS = 1_000_000  # of the training rows: 11 MB beside the model
-#: What is added to the logarithm of the probability of no entity, of which validation chooses one.
-BIASES = (0.0, -0.5, -1.0, -1.5, -2.0, -2.5, -3.0, 0.5, 1.0)
 
 
 class TokenLabelsPlugin(TaskPlugin[OptionsT]):
@@ -158,32 +154,15 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         sequence of tags is more probable than the next one, as a share of it.
         """
         scores = [self._of_words(row, kept) for row, kept in zip(rows, outputs, strict=True)]
-        found = self._predictions(rows, scores, float(self.calibration.get("outside_bias", 0.0)))
-        if self._to_be_calibrated:
-            tried = [self._predictions(rows, scores, bias) for bias in BIASES]
-            for prediction, *others in zip(found, *tried, strict=True):
-                prediction["by_bias"] = [other["entities"] for other in others]
+        found, paths = [], best_paths(scores, self.tags)
+        for row, own, path in zip(rows, scores, paths, strict=True):
+            shares = np.exp(own[np.arange(len(own)), path.tags])
+            tags = [self.tags[number] for number in path.tags]
+            text, words = str(row[self.text] or ""), self.words_of(row)
+            entities = entities_of(text, words, spans_of(tags), shares)
+            confidence = float(-np.expm1(-path.lead))
+            found.append({"entities": entities, "tags": tags, "confidence": confidence})
         return found
-
-    @property
-    def _to_be_calibrated(self) -> bool:
-        return self.data is not None and "validation" in self.data and not self.calibration
-
-    def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, Any]:
-        """Return the bias of no entity that gives the best F1 on validation; of several the least.
-
-        A model that is trained on few entities is too careful with them.
-        """
-        assert self.data is not None  # noqa: S101 - asked for in a run alone
-        counts = np.zeros((len(BIASES), 3))
-        rows = chain.from_iterable(row_batches(self.data["validation"]))
-        for prediction, row in zip(predictions, rows, strict=True):
-            actual = entity_metrics.keys_of(self.references([row])[0])
-            for place, entities in enumerate(prediction["by_bias"]):
-                found = entity_metrics.keys_of({"entities": entities})
-                counts[place] += len(found & actual), len(found), len(actual)
-        f1 = 2 * counts[:, 0] / np.maximum(counts[:, 1] + counts[:, 2], 1)
-        return {"outside_bias": BIASES[max(range(len(f1)), key=lambda n: (f1[n], -abs(BIASES[n])))]}
 
     def references(self, rows: Sequence[Row]) -> list[Any]:
         """Return the entities of each row with their texts, and a tag in BIO for each word."""
@@ -263,22 +242,6 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         for window in windows:
             scores[window.words] = window.scores
         return scores
-
-    def _predictions(
-        self, rows: Sequence[Row], scores: Sequence[Any], bias: float
-    ) -> list[Prediction]:
-        shift = np.zeros(len(self.tags))
-        shift[self.tags.index(OUTSIDE)] = bias
-        found = []
-        paths = best_paths([one + shift for one in scores], self.tags)
-        for row, own, path in zip(rows, scores, paths, strict=True):
-            shares = np.exp(own[np.arange(len(own)), path.tags])
-            tags = [self.tags[number] for number in path.tags]
-            text, words = str(row[self.text] or ""), self.words_of(row)
-            entities = entities_of(text, words, spans_of(tags), shares)
-            confidence = float(-np.expm1(-path.lead))
-            found.append({"entities": entities, "tags": tags, "confidence": confidence})
-        return found
 
 
 def _targets(

@@ -71,11 +71,6 @@ def test_predictions_are_spans_of_the_text_and_tags_of_its_words(run):
     assert 0 < found["confidence"] <= 1
 
 
-def test_the_bias_of_no_entity_is_chosen_on_validation(run):
-    saved = json.loads((run.path / "model" / "calibration.json").read_text())
-    assert -3 <= saved["outside_bias"] <= 1
-
-
 def test_odd_texts_are_predicted(run):
     texts = ["", " ", "\u200b", "\U0001f600 " * 40, "anna " * 500, "went to kirkby\r\n\tand"]
     for text, found in zip(texts, run.predict([{"text": t} for t in texts]), strict=True):
