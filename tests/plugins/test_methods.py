@@ -33,7 +33,7 @@ SETTINGS = (
 REFUSED = {
     ("fraud-detection", "activation_checkpointing"): "training.activation_checkpointing",
     ("question-answering", "distill"): "distill learns from logits",
-    ("summarization", "distill"): "distill learns from logits",
+    ("summarization", "distill"): "method.teacher",
 }
 OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}
 
