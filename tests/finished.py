@@ -41,6 +41,11 @@ SUMMARIES = {
     "training.bf16": False,
     "method.embeddings": "train",
 }
+TRANSLATIONS = {
+    "training.num_train_epochs": 4,
+    "training.learning_rate": 1e-3,
+    "training.per_device_train_batch_size": 16,
+}
 TEXTS = {
     "training.num_train_epochs": 15,
     "training.learning_rate": 5e-3,
@@ -83,6 +88,20 @@ def summaries(folder: Path) -> Asked:
     return "summarization", {**given, "settings": {**SUMMARIES, "report.slices": ["topic"]}}
 
 
+def translations(folder: Path) -> Asked:
+    """Ask for a run from scratch that does not learn much in the seconds that it has."""
+    import pair_rows
+
+    rows = pair_rows.written(folder / "rows.jsonl", pair_rows.pairs(200))
+    recipe = folder / "words.yaml"
+    recipe.write_text(json.dumps({
+        "scenario": "translation", "description": "Word for word.",
+        "model": {"from_config": pair_rows.config("marian")}, "data": {"source": str(rows)},
+        "options": {"vocab_size": 300, "max_source_length": 24, "max_target_length": 12},
+    }))  # fmt: skip
+    return str(recipe), {"settings": TRANSLATIONS}
+
+
 def photos(folder: Path) -> Asked:
     """Ask for a run from scratch on sixty pictures of each of two classes."""
     import image_rows
@@ -110,6 +129,7 @@ RUNS: dict[str, tuple[str, Callable[[Path], Asked]]] = {
     "question-answering": ("answers", answers),
     "summarization": ("summaries", summaries),
     "fraud-detection": ("payments", payments),
+    "translation": ("words", translations),
 }
 
 

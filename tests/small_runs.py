@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import image_rows
+import pair_rows
 import summary_rows
 from qa_rows import questions, tiny_qa, written
 from text_rows import sentences, tiny_bert
@@ -15,6 +16,8 @@ from text_rows import sentences, tiny_bert
 from toolkit.testing.interruptions import undisturbed
 
 METHODS = ("full", "lora", "head")
+#: Scenario and method that cannot be had together.
+UNFIT = {("translation", "head")}
 PAYMENTS = "plugin:card-payments?customers=20&terminals=15&days=50"
 #: All that is drawn at random while pictures are changed and mixed.
 AUGMENT = {"flip": "both", "crop": 0.6, "policy": "trivial_augment", "mixup": 0.2, "cutmix": 1.0,
@@ -80,10 +83,18 @@ def _payments(folder: Path) -> Small:
     return PAYMENTS, before / "model", {"training": {"per_device_train_batch_size": 64}}
 
 
+def _pairs(folder: Path) -> Small:
+    rows = pair_rows.written(folder / "rows.jsonl", pair_rows.pairs(110))
+    own = {"options.max_source_length": 24, "options.max_target_length": 8,
+           "options.generation.num_beams": 2}  # fmt: skip
+    return str(rows), pair_rows.tiny("t5", folder / "model", initializer_factor=1.0), own
+
+
 SCENARIOS: Mapping[str, Any] = {
     "text-classification": _texts,
     "question-answering": _questions,
     "summarization": _summaries,
     "image-classification": _pictures,
     "fraud-detection": _payments,
+    "translation": _pairs,
 }

@@ -73,7 +73,8 @@ def test_the_walkthroughs_plugin_is_short():
 
 
 @pytest.mark.parametrize(
-    "command", ["pip install -c constraints.txt -e '.[starter,vision,tabular,generation,serve,onnx,test]'"]
+    "command",
+    ["pip install -c constraints.txt -e '.[starter,vision,tabular,generation,serve,onnx,test]'"],
 )
 def test_readme_and_contributing_name_the_same_set_up(command):
     for page in ("README.md", "CONTRIBUTING.md"):

@@ -22,6 +22,7 @@ SCENARIOS = (
     "image-classification",
     "fraud-detection",
     "summarization",
+    "translation",
 )
 SETTINGS = (
     {"gradient_accumulation_steps": 2},
@@ -33,6 +34,8 @@ SETTINGS = (
 REFUSED = {
     ("fraud-detection", "activation_checkpointing"): "training.activation_checkpointing",
     ("question-answering", "distill"): "distill learns from logits",
+    ("translation", "distill"): "distill learns from logits",
+    ("translation", "head"): "head cannot train T5ForConditionalGeneration",
     ("summarization", "distill"): "method.teacher",
 }
 OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}

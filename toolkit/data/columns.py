@@ -63,13 +63,6 @@ def numbers(split: datasets.Dataset, column: str) -> np.ndarray[Any, Any]:
     return np.asarray(column_values(split, column).to_numpy()) if len(split) else np.zeros(0, int)
 
 
-def lengths_of(split: datasets.Dataset, column: str) -> np.ndarray[Any, Any]:
-    """Return how many items each list of a column has; 0 where there is none."""
-    if not len(split):
-        return np.zeros(0, int)
-    return np.asarray(pc.list_value_length(column_values(split, column)).fill_null(0).to_numpy())
-
-
 def with_paths(rows: datasets.Dataset, names: Iterable[str]) -> datasets.Dataset:
     """Return rows with a column for each name that is a path into objects (`translation.en`).
 

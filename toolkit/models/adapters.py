@@ -40,6 +40,8 @@ def save(model: Any, folder: Path, **weights: Any) -> None:
     config = copy.deepcopy(base.config)
     config.architectures = [type(base).__name__]
     config.save_pretrained(folder)
+    if (generation := getattr(base, "generation_config", None)) is not None:
+        generation.save_pretrained(folder)
 
 
 def load(folder: Path, method: Method, expected: str | None = None) -> Any:
@@ -82,6 +84,7 @@ def _wrapped(model: Any, folder: Path) -> Any:
 def _base(folder: Path, expected: str | None) -> Any:
     import torch
     import transformers
+    from transformers.utils import GENERATION_CONFIG_NAME
 
     given = _adapter_config(folder)
     where = f"base_model_name_or_path in {folder / CONFIG}"
@@ -103,6 +106,8 @@ def _base(folder: Path, expected: str | None) -> Any:
         dtype=torch.float32,
         ignore_mismatched_sizes=True,  # the head comes with the adapter
     )
+    if (folder / GENERATION_CONFIG_NAME).is_file():  # not that of the base
+        model.generation_config = transformers.GenerationConfig.from_pretrained(folder)
     return model if device is None else model.to(device)
 
 
@@ -123,9 +128,15 @@ def _adapter_config(folder: Path) -> Any:
 
 def usage(folder: Path) -> str:
     """Return the lines of Python that load the adapter without toolkit."""
+    from transformers.utils import GENERATION_CONFIG_NAME
+
     given = _adapter_config(folder)
     auto = auto_class_of(folder).__name__
     revision = f", revision={given.revision!r}" if given.revision else ""
+    generation = ""
+    if (folder / GENERATION_CONFIG_NAME).is_file():
+        of = 'transformers.GenerationConfig.from_pretrained("model")'
+        generation = f"base.generation_config = {of}\n"
     return f"""\
 import peft, transformers
 
@@ -133,4 +144,4 @@ config = transformers.AutoConfig.from_pretrained("model")
 base = transformers.{auto}.from_pretrained(
     {given.base_model_name_or_path!r}{revision}, config=config, ignore_mismatched_sizes=True
 )
-model = peft.PeftModel.from_pretrained(base, "model").eval()"""
+{generation}model = peft.PeftModel.from_pretrained(base, "model").eval()"""

@@ -170,7 +170,10 @@ def model(auto: Any, folder: Path, tokenizer: Any = None, **settings: Any) -> An
     from transformers import AutoConfig
 
     if is_scratch(folder):
-        config, _ = AutoConfig.from_pretrained(folder, return_unused_kwargs=True, **settings)
+        config, rest = AutoConfig.from_pretrained(folder, return_unused_kwargs=True, **settings)
+        for name in rest:  # T5's has no such field until one is set
+            if name.endswith("_token_id"):
+                setattr(config, name, rest[name])
         found = auto.from_config(config)
         if (file := folder / "generation_config.json").is_file():
             found.generation_config.update(**json.loads(file.read_text(encoding="utf-8")))

@@ -21,6 +21,8 @@ from toolkit.models.methods.full import Full
 from toolkit.plugin import Plugin
 from toolkit.utils.text import listing
 
+OTHERS = "use full, partial, layerwise or an adapter"
+
 
 class Distill(Full):
     """All parameters of the recipe's model (the student), towards a teacher's logits.
@@ -43,6 +45,10 @@ class Distill(Full):
 
     def check(self, model: Any) -> None:
         """Raise RecipeError for a model that has no classes to share with a teacher."""
+        if getattr(model, "can_generate", bool)():
+            what = "distill learns from logits for whole rows, and "
+            what += f"{type(model).__name__} generates token by token"
+            raise RecipeError(Fault("method", f"{what}: {OTHERS}"))
         if not hasattr(getattr(model, "config", None), "id2label"):
             what = f"distill needs a model of transformers, and {type(model).__name__} is none"
             raise RecipeError(Fault("method", f"{what}: use full, partial or layerwise"))
@@ -155,8 +161,7 @@ def _logits_of(model: Any) -> Iterator[Any]:
         outputs = model(**batch)
         if "logits" not in outputs or outputs.logits.ndim != 2:
             what = f"distill learns from logits for whole rows, and {type(model).__name__} gives"
-            others = "use full, partial, layerwise or an adapter"
-            raise RecipeError(Fault("method", f"{what} {listing(outputs)}: {others}"))
+            raise RecipeError(Fault("method", f"{what} {listing(outputs)}: {OTHERS}"))
         return list(outputs.logits.float().cpu())
 
     yield take

@@ -19,20 +19,34 @@ IGNORED = -100  # a label that counts nowhere, as in torch
 class TextPadding(Padding):
     """Padding on the right, with what the decoder reads beside the labels.
 
-    shift: labels -> what the decoder reads; None for a model without an encoder, whose prompts are
-    padded on the left where there are no labels, as generation goes on from their ends.
+    shift: labels -> what the decoder of a model reads; None for one without an encoder. That reads
+    prompt and target in one where there are labels, else prompts padded on the left, as generation
+    goes on from their ends.
     """
 
     shift: Callable[[torch.Tensor], torch.Tensor] | None = None
 
     def __call__(self, table: pyarrow.Table) -> dict[str, torch.Tensor]:
         """Return a batch of the rows of a table: shape (rows, width)."""
-        if self.shift is None and "labels" not in table.column_names:
-            return Padding(self.fillers, self.step, left=True)(table)
+        labelled = "labels" in table.column_names
+        if self.shift is None:
+            padding = Padding(self.fillers, self.step, left=not labelled)
+            return padding(_in_one(table) if labelled else table)
         batch = super().__call__(table)
-        if self.shift is not None and "labels" in batch:
+        if labelled:
             batch["decoder_input_ids"] = self.shift(batch["labels"])
         return batch
+
+
+def _in_one(table: pyarrow.Table) -> pyarrow.Table:
+    """Return rows of prompts and their targets, with labels for the targets' tokens alone."""
+    import pyarrow as pa
+
+    prompts, targets = (table.column(name).to_pylist() for name in ("input_ids", "labels"))
+    ids = [[*asked, *told] for asked, told in zip(prompts, targets, strict=True)]
+    labels = [[IGNORED] * len(asked) + told for asked, told in zip(prompts, targets, strict=True)]
+    return pa.table({"input_ids": ids, "attention_mask": [[1] * len(row) for row in ids],
+                     "labels": labels})  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,10 +62,12 @@ class Collator:
         return self.padding(pa.table({name: [row[name] for row in rows] for name in rows[0]}))
 
 
-def shifted(model: Any) -> Callable[[torch.Tensor], torch.Tensor]:
-    """Return the function from labels to what the decoder of a model reads in their place."""
+def shifted(model: Any) -> Callable[[torch.Tensor], torch.Tensor] | None:
+    """Return the function from labels to what the decoder reads in their place."""
     own = getattr(model, "prepare_decoder_input_ids_from_labels", None)
     config = model.config
+    if not config.is_encoder_decoder:
+        return None
 
     def shift(labels: torch.Tensor) -> torch.Tensor:
         if own is not None:

@@ -21,38 +21,47 @@ class GenerationSettings(Options):
     What is not given is what the model's own generation config says.
     """
 
-    num_beams: Count | None = Field(None, description="beams of beam search; 1 is greedy")
+    num_beams: Count | None = Field(default=None, description="beams of beam search; 1 is greedy")
     length_penalty: float | None = Field(
-        None, description="above 0 favours longer texts in beam search, below 0 shorter ones"
+        default=None,
+        description="above 0 favours longer texts of beam search, below 0 shorter",
     )
     early_stopping: bool | Literal["never"] | None = Field(
-        None, description="whether beam search ends as soon as it has num_beams finished texts"
+        default=None,
+        description="end beam search as soon as num_beams texts are finished",
     )
     max_new_tokens: Count | None = Field(
-        None, description="most tokens of a generated text; by default options.max_target_length"
+        default=None,
+        description="most tokens of a text; by default options.max_target_length",
     )
-    min_new_tokens: Count | None = Field(None, description="fewest tokens of a generated text")
+    min_new_tokens: Count | None = Field(default=None, description="fewest tokens of a text")
     no_repeat_ngram_size: Count | None = Field(
-        None, description="tokens of a sequence that may not come twice"
+        default=None, description="tokens of a sequence that may not come twice"
     )
     repetition_penalty: float | None = Field(
-        None, gt=0, description="above 1 makes tokens that were there already less likely"
+        default=None, gt=0, description="above 1 makes tokens that were there already less likely"
     )
     do_sample: bool | None = Field(
-        None, description="draw tokens at random, instead of taking the most likely ones"
+        default=None, description="draw tokens at random, instead of taking the most likely ones"
     )
     temperature: float | None = Field(
-        None, gt=0, description="of sampling; below 1 favours likely tokens"
+        default=None, gt=0, description="of sampling; below 1 favours likely tokens"
     )
-    top_k: Count | None = Field(None, description="sample from so many most likely tokens")
+    top_k: Count | None = Field(default=None, description="sample from so many most likely tokens")
     top_p: float | None = Field(
-        None, gt=0, le=1, description="sample from the most likely tokens of this probability"
+        default=None,
+        gt=0,
+        le=1,
+        description="sample from the likeliest tokens of this probability",
     )
     min_p: float | None = Field(
-        None, ge=0, le=1, description="sample from tokens at least so likely, relative to the first"
+        default=None,
+        ge=0,
+        le=1,
+        description="sample from tokens so likely, relative to the first",
     )
     typical_p: float | None = Field(
-        None, gt=0, le=1, description="sample from tokens of typical information"
+        default=None, gt=0, le=1, description="sample from tokens of typical information"
     )
 
     @property
@@ -90,16 +99,19 @@ class GenerationOptions(Options):
                     "model's config has for the task, or the source alone",
     )  # fmt: skip
     source_lang: str | None = Field(
-        None, description="the source's language, as the model's tokenizer calls it"
+        default=None, description="the source's language, as the model's tokenizer calls it"
     )
     target_lang: str | None = Field(
-        None, description="the target's language, as the model's tokenizer calls it"
+        default=None, description="the target's language, as the model's tokenizer calls it"
     )
     vocab_size: int | None = Field(
-        None, ge=300, description="tokens of the tokenizer of a model from scratch; usually 8000"
+        default=None,
+        ge=300,
+        description="tokens of a tokenizer from scratch; usually 8000",
     )
     generation: GenerationSettings = Field(
-        GenerationSettings(), description="how texts are generated: beams, sampling, lengths"
+        default_factory=GenerationSettings,
+        description="how texts are generated: beams, sampling, lengths",
     )
 
     @model_validator(mode="after")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from toolkit.data.columns import numbers
 from toolkit.errors import DataError, Fault, ModelError
 from toolkit.models import pretrained, truncation
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import Prediction, Row, columns, sameness
-from toolkit.tasks.generation import answers, settings
+from toolkit.tasks.generation import answers, kinds, languages, settings
 from toolkit.tasks.generation.batches import IGNORED, Collator, TextPadding, TokenLoss, shifted
+from toolkit.tasks.generation.encoding import TextEncoder
 from toolkit.tasks.generation.options import GenerationOptions
 
 if TYPE_CHECKING:
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 OptionsT = TypeVar("OptionsT", bound=GenerationOptions)
 Batch = Mapping[str, Sequence[Any]]
+KINDS = ("source", "target")
 
 
 class GenerationPlugin(Plugin[OptionsT]):
@@ -55,52 +58,59 @@ class GenerationPlugin(Plugin[OptionsT]):
         """The target column."""
         return next(iter(columns(self.options, "target").values()))
 
+    def language_codes(self) -> tuple[str | None, str | None]:
+        """Return the languages of sources and targets, where they are known."""
+        return self.options.source_lang, self.options.target_lang
+
+    def prompt_keys(self) -> tuple[str, ...]:
+        """Return under which keys the config of some models (T5) has the prompt of the task."""
+        return self.task_keys
+
     def load_processor(self) -> Any:
         """Return the tokenizer; that of a model from scratch is trained on sources and targets."""
-        if not pretrained.is_scratch(self.model_path):
-            return pretrained.tokenizer(self.model_path)
-        if self.data is None:
-            raise ModelError(f"{self.model_path} holds no weights and no tokenizer")
-        rows = self.data["train"].select_columns([*columns(self.options).values()])[:]
-        texts = [*self.source_texts(rows), *(self.target_texts(rows) or ())]
-        size = self.options.vocab_size or self._begun_from.get("vocab_size", 8000)
-        return pretrained.train_tokenizer(texts, size, start=False)
+        if pretrained.is_scratch(self.model_path):
+            return self._trained_tokenizer()
+        found = pretrained.tokenizer(self.model_path)
+        asked = dict(zip(("source_lang", "target_lang"), self.language_codes(), strict=True))
+        languages.set_languages(found, asked, saved=self.data is None)
+        return found
 
     def prepare(self, split: datasets.Dataset, name: str) -> datasets.Dataset:
-        """Return tokens of sources (or of prompts with their targets), and of targets as labels."""
+        """Return tokens of sources with their prompts, and of targets as labels."""
         bare = self.with_(data=None, recipe=None, model=None)
         found = split.map(bare.encode, batched=True, remove_columns=split.column_names)
         if name in (self.data or ()):
-            self._count_cut(split, found, name)
+            marks = {what: f"{what}_cut" for what in KINDS}
+            self._cut[name] = {what: int(numbers(found, column).sum())
+                               for what, column in marks.items()
+                               if column in found.column_names}  # fmt: skip
         return found
 
     def encode(self, rows: Batch) -> dict[str, Any]:
-        """Return model inputs by name, and their tokens as `length`."""
-        tokenizer, cut = self.processor, {"truncation": True}
-        sources = [self.prompted(text) for text in self.source_texts(rows)]
-        found = dict(tokenizer(sources, max_length=self.source_limit, **cut))
-        found = {name: found[name] for name in ("input_ids", "attention_mask")}
-        if (targets := self.target_texts(rows)) is not None:
-            ids = tokenizer(text_target=targets, max_length=self.target_limit, **cut)["input_ids"]
-            found["labels"] = ids
-        lengths = [len(ids) for ids in found["input_ids"]]
-        labels = found.get("labels", [()] * len(lengths))
-        found["length"] = [n + len(ids) for n, ids in zip(lengths, labels, strict=True)]
+        """Return model inputs by name, their tokens as `length`, and which rows are cut."""
+        source_limit, target_limit = self.limits
+        sources, cut = self._encoder.prompts(self.source_texts(rows), source_limit)
+        found: dict[str, Any] = {"input_ids": sources, "source_cut": cut}
+        if (texts := self.target_texts(rows)) is not None:
+            found["labels"], found["target_cut"] = self._encoder.targets(texts, target_limit)
+        found["attention_mask"] = [[1] * len(ids) for ids in sources]
+        targets = found.get("labels", [()] * len(sources))
+        found["length"] = [len(ids) + len(labels)
+                           for ids, labels in zip(sources, targets, strict=True)]  # fmt: skip
         return found
 
-    def prompted(self, text: str) -> str:
-        """Return a source with the prompt around it."""
-        return self.prompt.replace("{source}", text)
-
     def load_model(self) -> Any:
-        """Return the model; its generation config is what the recipe's settings make of it."""
-        from transformers import AutoModelForSeq2SeqLM
+        """Return the model; its generation config is what the recipe's settings make of it.
 
+        Raises:
+            ModelError: it is no model that generates texts.
+        """
+        auto = kinds.auto_class(self.config, self.model_path)
         fields: dict[str, Any] = {"dtype": "float32"}
         if pretrained.is_scratch(self.model_path):
             fields |= self._of_the_tokenizer()
-        model = pretrained.model(AutoModelForSeq2SeqLM, self.model_path, self.processor, **fields)
-        settings.apply(model, self.processor, self.options, {})
+        model = pretrained.model(auto, self.model_path, self.processor, **fields)
+        settings.apply(model, self.processor, self.options, languages.decoding(self.processor))
         return model
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
@@ -112,13 +122,17 @@ class GenerationPlugin(Plugin[OptionsT]):
 
     def loss(self) -> Callable[..., Any]:
         """Return the cross-entropy of the targets' tokens."""
-        return TokenLoss(self.recipe.label_smoothing if self.recipe else 0.0)
+        smoothing = self.recipe.label_smoothing if self.recipe else 0.0
+        return TokenLoss(smoothing, ahead=self.is_decoder)
 
     def infer(self, model: Any, batch: Mapping[str, Any]) -> answers.Generated:
         """Return generated tokens, and the loss where the batch has labels."""
         inputs = {name: batch[name] for name in ("input_ids", "attention_mask")}
-        found = answers.generated(model, inputs)
-        if "labels" in batch:
+        if "labels" in batch and self.is_decoder:
+            inputs = answers.prompts(batch, self.processor.pad_token_id)
+        seed, labelled = self.recipe.seed if self.recipe else 0, "labels" in batch
+        found = answers.generated(model, inputs, seed, scored=not labelled)
+        if labelled:
             rest = {name: value for name, value in batch.items() if name != "labels"}
             found.known_loss = self.loss()(model(**rest), batch["labels"])
         return found
@@ -149,88 +163,91 @@ class GenerationPlugin(Plugin[OptionsT]):
         return float("inf") if margin is None else float(margin)
 
     def same(self, one: Prediction, other: Prediction) -> bool:
-        """Return whether texts are equal, or differ after two tokens that were equally likely."""
-        key = self.answer_key
-        near = min(map(self.decision_margin, (one, other))) <= sameness.MARGIN
-        return near or all(one[name] == other[name] for name in (key, "cut_off"))
+        """Return whether texts are equal, or differ where rounding decides.
+
+        That is after two tokens that were equally likely; of a search that does not tell margins,
+        where both texts as a whole are.
+        """
+        if all(one[name] == other[name] for name in (self.answer_key, "cut_off")):
+            return True
+        if one["margin"] is None and None not in (one["score"], other["score"]):
+            return bool(abs(one["score"] - other["score"]) <= sameness.MARGIN)
+        return min(map(self.decision_margin, (one, other))) <= sameness.MARGIN
 
     def notes(self) -> list[str]:
         """Report sources and targets that are cut."""
-        found, data = [], self.data or {}
-        for what, limit in (("source", self.source_limit), ("target", self.target_limit)):
-            counts = {split: n for (kind, split), n in self._cut.items() if kind == what}
-            option = f"options.max_{what}_length"
-            found += truncation.notes(counts, data, limit, option, "", f"{what} texts")
+        found = []
+        for what, limit in zip(KINDS, self.limits, strict=True):
+            counts = {split: cut[what] for split, cut in self._cut.items() if what in cut}
+            option, texts = f"options.max_{what}_length", f"{what} texts"
+            found += truncation.notes(counts, self.data or {}, limit, option, "", texts)
         return found
+
+    @cached_property
+    def config(self) -> Any:
+        """The model's config."""
+        from transformers import AutoConfig
+
+        return AutoConfig.from_pretrained(self.model_path)
+
+    @property
+    def is_decoder(self) -> bool:
+        """Whether the model has no encoder: a target is what it goes on with after a prompt."""
+        return not self.config.is_encoder_decoder
 
     @cached_property
     def prompt(self) -> str:
         """The text around a source: the option, what the model's config has for it, or nothing."""
         if self.options.prompt is not None:
             return self.options.prompt
-        known = self.config_fields.get("task_specific_params") or {}
-        prefixes = [known[key].get("prefix") for key in self.task_keys if key in known]
-        return next(filter(None, prefixes), "") + "{source}"
+        known = getattr(self.config, "task_specific_params", None) or {}
+        prefixes = [known[key].get("prefix") for key in self.prompt_keys() if key in known]
+        return next(filter(None, prefixes), "") + "{source}" + ("\n" if self.is_decoder else "")
 
     @cached_property
-    def config_fields(self) -> dict[str, Any]:
-        """What the model's config.json has."""
-        import json
+    def limits(self) -> tuple[int, int]:
+        """Tokens of the longest source (of a decoder: with its prompt) and of the longest target.
 
-        found: dict[str, Any] = json.loads((self.model_path / "config.json").read_text("utf-8"))
-        return found
+        A decoder's positions hold both.
+        """
+        source, target = self.options.max_source_length, self.options.max_target_length
+        longest = pretrained.longest_input(self.model_path, self.processor) or source + target
+        if not self.is_decoder:
+            return min(source, longest), min(target, longest)
+        target = min(target, longest // 2)
+        return min(source, longest - target), target
+
+    @property
+    def _encoder(self) -> TextEncoder:
+        before = languages.mark(self.processor, self.language_codes()[1])
+        return TextEncoder(self.processor, before + self.prompt, self.is_decoder)
+
+    def _trained_tokenizer(self) -> Any:
+        if self.data is None:
+            raise ModelError(f"{self.model_path} holds no weights and no tokenizer")
+        rows = self.data["train"].select_columns([*columns(self.options).values()])[:]
+        texts = [*self.source_texts(rows), *(self.target_texts(rows) or ())]
+        size = self.options.vocab_size or self._begun_from.get("vocab_size", 8000)
+        return pretrained.train_tokenizer(texts, size, start=False)
 
     @property
     def _begun_from(self) -> Mapping[str, Any]:
         """What the recipe itself says of the config of a model from scratch."""
         return (self.recipe.model.from_config if self.recipe else None) or {}
 
-    @property
-    def source_limit(self) -> int:
-        """Tokens of the longest source."""
-        return self._limit(self.options.max_source_length)
-
-    @property
-    def target_limit(self) -> int:
-        """Tokens of the longest target."""
-        return self._limit(self.options.max_target_length)
-
-    def _limit(self, asked: int) -> int:
-        return min(asked, pretrained.longest_input(self.model_path, self.processor) or asked)
-
     def _of_the_tokenizer(self) -> dict[str, Any]:
         """Return the fields of a config that follow from the tokenizer, unless the recipe's do."""
         ids = {f"{name}_token_id": getattr(self.processor, f"{name}_token_id")
                for name in ("pad", "bos", "eos")}  # fmt: skip
         found = dict.fromkeys(("vocab_size", "decoder_vocab_size"), len(self.processor)) | ids
-        found["decoder_start_token_id"] = ids["pad_token_id"]
-        found["forced_eos_token_id"] = None
+        if not self.is_decoder:
+            found |= {"decoder_start_token_id": ids["pad_token_id"], "forced_eos_token_id": None}
         return {name: value for name, value in found.items() if name not in self._begun_from}
 
-    def _count_cut(self, split: datasets.Dataset, found: datasets.Dataset, name: str) -> None:
-        from toolkit.data.columns import lengths_of
-
-        kinds = [("source", "input_ids", self.source_limit, self.processor)]
-        if "labels" in found.column_names:
-            kinds.append(("target", "labels", self.target_limit, partial(_as_target, self.processor)))
-        for kind, column, limit, tokenizer in kinds:
-            def texts(numbers: Sequence[int], kind: str = kind) -> truncation.Texts:
-                rows = split.select(numbers)[:]
-                if kind == "target":
-                    return self.target_texts(rows) or [], None
-                return [self.prompted(text) for text in self.source_texts(rows)], None
-
-            counted = truncation.count_cut(tokenizer, lengths_of(found, column), limit, texts)
-            self._cut[kind, name] = counted
-
     @cached_property
-    def _cut(self) -> dict[tuple[str, str], int]:
+    def _cut(self) -> dict[str, dict[str, int]]:
         """How many sources and targets of a split are cut, as `prepare` has found it."""
         return {}
-
-
-def _as_target(tokenizer: Any, texts: list[str], _: None, **named: Any) -> Any:
-    return tokenizer(text_target=texts, **named)
 
 
 def _text(value: Any, column: str) -> str:

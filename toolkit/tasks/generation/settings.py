@@ -20,6 +20,7 @@ def apply(model: Any, tokenizer: Any, options: GenerationOptions, own: Mapping[s
         RecipeError: settings that do not go together.
     """
     found, given = copy.deepcopy(model.generation_config), options.generation.given
+    found._from_model_config = False  # else transformers may take it from the config again
     for name in ("pad", "eos", "bos"):
         key = f"{name}_token_id"
         if getattr(found, key) is None:

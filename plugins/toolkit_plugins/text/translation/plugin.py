@@ -32,6 +32,17 @@ class Translation(GenerationPlugin[TranslationOptions]):
             self._pair = pair
         return found
 
+    def language_codes(self) -> tuple[str | None, str | None]:
+        """Return the languages that the options name, or else those of the data."""
+        options, known = self.options, self._pair or self.statistics.get("languages")
+        source, target = (code or None for code in known or (None, None))
+        return options.source_lang or source, options.target_lang or target
+
+    def prompt_keys(self) -> tuple[str, ...]:
+        """Return where T5's config has its prompt for these languages."""
+        source, target = ((code or "").split("_")[0] for code in self.language_codes())
+        return (f"translation_{source}_to_{target}",)
+
     def example(self) -> Row:
         """Return a sentence."""
         return {self.options.source: "A man is reading a newspaper on a bench."}
