@@ -36,7 +36,7 @@ REFUSED = {
     ("question-answering", "distill"): "distill learns from logits",
     ("translation", "distill"): "distill learns from logits",
     ("translation", "head"): "head cannot train T5ForConditionalGeneration",
-    ("summarization", "distill"): "distill learns from logits",
+    ("summarization", "distill"): "method.teacher",
 }
 OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}
 

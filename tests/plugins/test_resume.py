@@ -23,6 +23,9 @@ MOMENTS = {
     ("question-answering", "full"): {"rename": 2},
     ("question-answering", "lora"): {"save": 1},
     ("question-answering", "head"): {"checkpoint": 2},
+    ("summarization", "full"): {"step": 7},
+    ("summarization", "lora"): {"evaluation": 1},
+    ("summarization", "head"): {"save": 1},
 }
 
 

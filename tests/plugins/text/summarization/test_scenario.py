@@ -123,6 +123,19 @@ def test_columns_are_found_by_usual_names_and_lists_are_read(tmp_path, capsys):
     assert "holds lists: their parts are the sentences" in told
 
 
+def test_lines_of_json_with_lists_are_predicted_as_they_are_trained_on(run, tmp_path):
+    turns = [{"speaker": "Ann", "text": "A saw."}, {"speaker": "Bo", "text": f"So {SIGN} a crow."}]
+    rows = [{"document": ["A saw. A file.", f"Old {SIGN} robin. A saw."]}, {"document": ""}]
+    for name, given in {"rows": rows, "turns": [{"document": turns}]}.items():
+        file = written(tmp_path / f"{name}.jsonl", given)
+        out = tmp_path / f"{name}-out.jsonl"
+        assert outcome(["predict", str(run.path), str(file), "-o", str(out)]) == 0
+        (found,) = [
+            json.loads(line)["prediction"]["summary"] for line in out.read_text().splitlines()
+        ]
+        assert found in {f"Old {SIGN} robin. A saw.", f"Bo: So {SIGN} a crow."}
+
+
 def test_an_encoder_decoder_writes(tmp_path):
     data = written(tmp_path / "rows.jsonl", documents(60))
     model = tiny("bart", tmp_path / "model", max_position_embeddings=256)
