@@ -32,7 +32,7 @@ REFUSED = {
     ("question-answering", "distill"): "distill learns from logits",
     ("translation", "distill"): "distill learns from logits",
     ("translation", "head"): "head cannot train T5ForConditionalGeneration",
-    ("summarization", "distill"): "distill learns from logits",
+    ("summarization", "distill"): "method.teacher",
     ("token-classification", "distill"): "distill learns from logits",
 }
 OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}

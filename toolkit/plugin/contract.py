@@ -170,17 +170,8 @@ class Plugin(ExplainHooks, ABC, Generic[OptionsT]):
         return None
 
     def infer(self, model: Any, batch: Mapping[str, Any]) -> Any:
-        """Return the model's outputs for a batch; override it to generate.
-
-        A model whose loss the plugin computes gets no labels, as in training.
-        """
-        return model(**self.model_inputs(batch))
-
-    def model_inputs(self, batch: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what the model gets of a batch: no labels where `loss` is the plugin's own."""
-        if self.loss() is None:
-            return batch
-        return {name: value for name, value in batch.items() if name != "labels"}
+        """Return outputs for a batch, without its labels if `loss` is set; override to generate."""
+        return model(**{k: v for k, v in batch.items() if k != "labels" or self.loss() is None})
 
     def reduce_chunk(self, outputs: Any, parts: Sequence[Row]) -> list[Any]:
         """Reduce the outputs of a batch of chunks (prepared rows) to what `decode` needs of each.

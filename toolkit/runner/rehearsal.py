@@ -181,7 +181,7 @@ def _check_loss(plugin: Plugin[Any], prepared: datasets.Dataset) -> None:
             type(plugin).trainer is not Plugin.trainer
         ):
             return  # it may call the model in its own way
-        outputs = model(**plugin.model_inputs(batch))
+        outputs = Plugin.infer(plugin, model, batch)  # where `infer` is its own, it may generate
         loss = loss_of(plugin, outputs, batch)
     if loss is None and not isinstance(outputs, tuple):
         what = f"{type(model).__name__} gives {', '.join(outputs)} for a batch of"

@@ -98,6 +98,7 @@ class Subject:
             "warmup_steps": 0, "load_best_model_at_end": False,
         }  # fmt: skip
         values["method"] = {"name": "full"}
+        values.pop("only_for", None)  # it may name what is not set any more
         path = self.folder / "small.yaml"
         path.write_text(dump(values), encoding="utf-8")
         return path

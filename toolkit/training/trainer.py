@@ -160,6 +160,9 @@ class DecodedEvaluationMixin:
         if load_result.unexpected_keys:  # otherwise one line in a log that nobody reads
             names = listing(load_result.unexpected_keys, 3)
             raise TrainingError(f"a checkpoint's weights are not those of the model: {names}")
+        tied = getattr(self.accelerator.unwrap_model(self.model), "all_tied_weights_keys", None)
+        if {*load_result.missing_keys} <= {*(tied or ())}:  # they are there under another name
+            return
         super()._issue_warnings_after_load(load_result)  # type: ignore[misc]  # Trainer, by the mixin
 
     def evaluate(

@@ -61,10 +61,10 @@ def in_torch(run: Run) -> Predictor:
     require()
     restored = Predictor(plugin_of(run.path))
     plugin = restored.plugin
-    if type(plugin).infer is not Plugin.infer:
+    plugin.model = plain_model(run).eval().cpu().float()
+    if type(plugin).infer is not Plugin.infer and getattr(plugin.model, "can_generate", bool)():
         what = f"{type(plugin).__name__} generates its predictions, and cannot be exported"
         raise UserError(f"{run.path}: {what} to ONNX; --to merged gives plain weights")
-    plugin.model = plain_model(run).eval().cpu().float()
     if not hasattr(plugin.model, "get_memory_footprint"):
         what = f"ONNX is for models of transformers, and {type(plugin.model).__name__} is none"
         raise UserError(f"{run.path}: {what}")

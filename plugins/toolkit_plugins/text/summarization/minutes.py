@@ -1,9 +1,9 @@
 """Made-up minutes of meetings with a summary each: the data of the default recipe.
 
-Each is made of an opening, things reported, proposals that came to nothing, plans of before, and one
-decision with its reason, which is what the summary says in other words. The decision stands anywhere
-but first, is said in one of several ways, and shares its words with the proposals beside it: who
-only looks at places, or for frequent words, mostly takes another sentence.
+Each is made of an opening, things reported, proposals that came to nothing, plans of before, and
+one decision with its reason, which is what the summary says in other words. The decision stands
+anywhere but first, is said in one of several ways, and shares its words with the proposals beside
+it: who only looks at places, or for frequent words, often takes another sentence.
 """
 
 from __future__ import annotations

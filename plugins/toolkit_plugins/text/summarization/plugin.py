@@ -11,6 +11,7 @@ from toolkit.errors import ModelError
 from toolkit.evaluation.metrics.generation import is_copy
 from toolkit.evaluation.metrics.rouge import Words, kind_of
 from toolkit.models import pretrained
+from toolkit.plugin import Plugin
 from toolkit.plugin_types import (
     Baseline,
     Prediction,
@@ -137,7 +138,7 @@ class Summarization(GenerationPlugin[SummaryOptions]):
     def infer(self, model: Any, batch: Mapping[str, Any]) -> Any:
         """Return the scores of tokens, or generated ones."""
         if self.is_extractive:
-            return model(**self.model_inputs(batch))
+            return Plugin.infer(self, model, batch)
         return super().infer(model, batch)
 
     def reduce_chunk(self, outputs: Any, parts: Sequence[Row]) -> list[extracts.Scored]:

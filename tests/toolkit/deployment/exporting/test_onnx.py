@@ -136,6 +136,7 @@ def test_an_adapter_is_exported_with_its_base(tmp_path, capsys):
     ("scenario", "form"),
     [
         ("question-answering", "onnx"),
+        ("summarization", "onnx"),
         ("fraud-detection", "onnx"),
         ("image-classification", "onnx"),
         ("image-classification", "int8"),
