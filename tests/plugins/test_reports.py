@@ -18,6 +18,7 @@ BRINGS = {
     ],
     "question-answering": ["First rows", "F1 by threshold", "(none)"],
     "summarization": ["First rows", "Ceiling: the best extract of 1 sentence", "<mark"],
+    "translation": ["First rows", "reference", "<mark"],
     "fraud-detection": ["Cost by threshold", "Precision-recall curve"],
 }
 

@@ -128,9 +128,15 @@ def _adapter_config(folder: Path) -> Any:
 
 def usage(folder: Path) -> str:
     """Return the lines of Python that load the adapter without toolkit."""
+    from transformers.utils import GENERATION_CONFIG_NAME
+
     given = _adapter_config(folder)
     auto = auto_class_of(folder).__name__
     revision = f", revision={given.revision!r}" if given.revision else ""
+    generation = ""
+    if (folder / GENERATION_CONFIG_NAME).is_file():
+        of = 'transformers.GenerationConfig.from_pretrained("model")'
+        generation = f"base.generation_config = {of}\n"
     return f"""\
 import peft, transformers
 
@@ -138,4 +144,4 @@ config = transformers.AutoConfig.from_pretrained("model")
 base = transformers.{auto}.from_pretrained(
     {given.base_model_name_or_path!r}{revision}, config=config, ignore_mismatched_sizes=True
 )
-model = peft.PeftModel.from_pretrained(base, "model").eval()"""
+{generation}model = peft.PeftModel.from_pretrained(base, "model").eval()"""

@@ -84,6 +84,7 @@ SEVERAL = {"options.multi_label": True, "data.split.stratify": False}
         ("image-classification", {}),
         ("question-answering", {}),
         ("question-answering", SMOOTH),
+        ("translation", SMOOTH),
         pytest.param("fraud-detection", {}, marks=pytest.mark.slow),
     ],
     ids=str,
