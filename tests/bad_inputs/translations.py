@@ -40,7 +40,7 @@ CASES = [
     pairs("an empty file", {"corpus/train.en": TEN, "corpus/train.de": ""}, "train.de", "is empty"),
     pairs("files in alphabetical order", {"corpus/train.en": TEN, "corpus/train.de": TEN},
           "options.source_lang", "train.de, train.en has",
-          "must say what is translated", sets=()),
+          "must say which language is the source", sets=()),
     pairs("memory and texts", {"corpus/train.en": TEN, "corpus/train.tmx": "<tmx/>"},
           "corpus", "either TMX or plain texts"),
     memory("torn xml", "<tmx><body><tu></body></tmx>", "a.tmx:1", "is no XML: mismatched tag"),
@@ -53,7 +53,7 @@ CASES = [
     objects("a language that is not there", {"en": "a", "de": "b"}, "options.target_lang",
             "no language 'fr'", "en, de", sets=("options.target_lang=fr",)),
     objects("alphabetical keys", {"de": "b", "en": "a"}, "options.source_lang",
-            "must say what is translated"),
+            "must say which language is the source"),
     pairs("no tokenizer of that name", {"corpus/train.en": TEN, "corpus/train.de": TEN},
           "options.tokenize", "13a", sets=("options.tokenize=14a",)),
 ]  # fmt: skip
