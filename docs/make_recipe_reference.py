@@ -24,7 +24,6 @@ from toolkit.plugin_types import column_markers
 from toolkit.recipe import schema
 
 PAGE = Path(__file__).parent / "recipe-reference.md"
-<<<<<<< HEAD
 SCENARIOS = ("text-classification", "image-classification", "question-answering",
              "token-classification", "translation", "summarization", "fraud-detection")
 BLOCKS = {"": schema.Recipe, "model": schema.ModelSpec, "data": schema.DataSpec,
