@@ -312,6 +312,8 @@ def test_rows_to_predict_are_words_or_texts_and_none_is_lost(tmp_path):
     ("row", "message"),
     [
         ({"body": "x", "entities": []}, "options.text: there is no column with the text"),
+        ({"path": [1]}, "options.text: there is no column with the text"),
+        ({"path": "notes.pdf"}, "options.text: there is no column with the text"),
         ({"tokens": ["x"], "pos": ["NN"]}, "options.tags: there is no column with the tags"),
         ({"text": "x", "label": "good"}, "options.entities: there is no column with the entities"),
     ],
