@@ -24,7 +24,8 @@ from toolkit.plugin_types import column_markers
 from toolkit.recipe import schema
 
 PAGE = Path(__file__).parent / "recipe-reference.md"
-SCENARIOS = ("text-classification", "image-classification", "question-answering", "fraud-detection")
+SCENARIOS = ("text-classification", "image-classification", "question-answering", "translation",
+             "fraud-detection")  # fmt: skip
 BLOCKS = {"": schema.Recipe, "model": schema.ModelSpec, "data": schema.DataSpec,
           "data.split": schema.SplitSpec, "report": schema.ReportSpec,
           "only_for": schema.OwnSettings}  # fmt: skip
@@ -182,7 +183,7 @@ def _types(annotation: Any) -> Iterator[str]:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    value = field.default
+    value = field.get_default(call_default_factory=True)
     if isinstance(value, BaseModel):
         given = value.model_dump(exclude_none=True, exclude_defaults=True)
         return f"`{given}`" if given else ""
