@@ -11,6 +11,7 @@ EXTRAS = {
     "starter": "a pretrained sentence encoder that needs no Hub",
     "vision": "images: reading and augmentation",
     "tabular": "tables: features of earlier rows",
+    "generation": "scores of generated texts: BLEU, chrF, TER, ROUGE",
     "serve": "toolkit serve",
     "onnx": "toolkit export --to onnx and int8",
     "qlora": "method qlora",
