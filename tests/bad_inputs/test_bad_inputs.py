@@ -24,6 +24,7 @@ from bad_inputs import (
     run_folders,
     tables,
     transactions,
+    translations,
 )
 from bad_inputs.case import Case, filled, write
 
@@ -41,6 +42,7 @@ KINDS = {
     "picture": pictures.CASES,
     "transaction": transactions.CASES,
     "question": questions.CASES,
+    "translation": translations.CASES,
     "model": model_folders.CASES,
     "run": run_folders.CASES,
     "command": command_lines.CASES,

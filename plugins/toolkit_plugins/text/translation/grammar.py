@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from toolkit.errors import DataError
-from toolkit_plugins.text.translation.lexicon import (
-    ADJECTIVES, ARTICLES, ENDINGS, MODALS, NOUNS, PLACES, TIMES, VERBS, Noun, Verb,
-)  # fmt: skip
+from toolkit_plugins.text.translation import lexicon
+from toolkit_plugins.text.translation.lexicon import ARTICLES, MODALS, Noun, Verb
 
 if TYPE_CHECKING:
     import datasets
@@ -72,7 +71,7 @@ def _pair(rng: Rng, kind: str) -> tuple[str, str]:
     if kind == "statement":
         return _written(_english(clause, front), "."), _written(_main(clause, front), ".")
     reason = replace(_clause(rng), time=None)
-    clause = replace(clause, verb=_one(rng, VERBS["alone"]), objects=(), place=None)
+    clause = replace(clause, verb=_one(rng, lexicon.VERBS["alone"]), objects=(), place=None)
     english = f"{_english(clause, front)} because {_english(reason)}"
     return _written(english, "."), _written(f"{_main(clause, front)}, weil {_final(reason)}", ".")
 
@@ -87,29 +86,31 @@ def _one(rng: Rng, choices: Any) -> Any:
 
 def _clause(rng: Rng) -> Clause:
     kind = _one(rng, ("things", "things", "beings", "beings", "dative", "both"))
-    verb = _one(rng, VERBS[kind])
+    verb = _one(rng, lexicon.VERBS[kind])
     being, thing = (_phrase(rng, kind) for kind in ("beings", "things"))
-    objects = {"things": (("acc", thing),), "beings": (("acc", being),),
-               "dative": (("dat", being),), "both": (("dat", being), ("acc", thing))}[kind]  # fmt: skip
+    objects = {
+        "things": (("acc", thing),), "beings": (("acc", being),), "dative": (("dat", being),),
+        "both": (("dat", being), ("acc", thing)),
+    }[kind]  # fmt: skip
     tense = _one(rng, ("present", "present", "perfect", *MODALS))
-    times = TIMES["perfect" if tense == "perfect" else "other"]
+    times = lexicon.TIMES["perfect" if tense == "perfect" else "other"]
     time = _one(rng, times) if rng.random() < 0.4 else None
-    place = _one(rng, PLACES) if rng.random() < 0.3 else None
+    place = _one(rng, lexicon.PLACES) if rng.random() < 0.3 else None
     return Clause(_phrase(rng, "beings"), verb, objects, tense, time, place)
 
 
 def _phrase(rng: Rng, kind: str) -> Phrase:
-    noun: Noun = _one(rng, NOUNS[kind])
+    noun: Noun = _one(rng, lexicon.NOUNS[kind])
     plural = bool(rng.random() < 0.3)
     article = _one(rng, [name for name in ARTICLES if not (plural and name == "a")])
-    adjective = _one(rng, ADJECTIVES[kind]) if rng.random() < 0.4 else None
+    adjective = _one(rng, lexicon.ADJECTIVES[kind]) if rng.random() < 0.4 else None
     gender = "plural" if plural else noun.gender
     german = {}
     for case in ("nom", "acc", "dat"):
         words = [ARTICLES[article][gender, case]]
         if adjective:
             strong = article in ("a", "my")
-            words.append(adjective[1] + ENDINGS[strong][gender, case])
+            words.append(adjective[1] + lexicon.ENDINGS[strong][gender, case])
         german[case] = " ".join([*words, noun.german(plural, case)])
     name = noun.plural if plural else noun.english
     name = f"{adjective[0]} {name}" if adjective else name

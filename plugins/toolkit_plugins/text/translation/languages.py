@@ -88,8 +88,8 @@ def chosen(
         target = rest[0]
     if source and (target or alone):
         return source, target or ""
-    options = "options.source_lang" + " and options.target_lang" * (len(codes) > 2)
-    what = f"{where} has {listing(codes) or 'no language'}: {options} must say what is translated"
+    more = ", and options.target_lang which the target" * (len(codes) > 2)
+    what = f"must say which language is the source{more}: {where} has {listing(codes) or 'none'}"
     raise DataError(Fault("options.source_lang", what))
 
 

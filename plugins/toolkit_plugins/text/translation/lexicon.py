@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 
 class Noun(NamedTuple):
@@ -39,6 +39,9 @@ class Verb(NamedTuple):
         return self.infinitive if plural else self.third_german
 
 
+Word = TypeVar("Word", Noun, Verb)
+
+
 class Modal(NamedTuple):
     """Singular and plural in both languages."""
 
@@ -46,9 +49,9 @@ class Modal(NamedTuple):
     german: tuple[str, str]
 
 
-def _table(text: str, kind: type[Noun] | type[Verb]) -> list[Noun] | list[Verb]:
-    lines = [line.split(", ") for line in text.strip().splitlines()]
-    return [kind(*map(str.strip, line)) for line in lines]  # type: ignore[misc,return-value]
+def _table(text: str, kind: type[Word]) -> list[Word]:
+    lines = [line.split(",") for line in text.strip().splitlines()]
+    return [kind(*(form.strip() for form in line)) for line in lines]
 
 
 NOUNS: dict[str, list[Noun]] = {

@@ -47,7 +47,6 @@ def notes(rows: datasets.Dataset, columns: tuple[str, str], split: str) -> Itera
             which = listing(str(place + 1) for place in places[:SHOWN])
             more = f" and {len(places) - SHOWN:,} more" if len(places) > SHOWN else ""
             yield f"{split}: {len(places):,} of {len(sources):,} pairs {what} (row {which}{more})"
-    yield from _same_sources(pairs, split)
     if len(pairs) >= 10 and sum(bool(TOKENISED.search(b)) for *_, b in pairs) > len(pairs) / 2:
         yield (f"{split}: most targets have a space before punctuation: if they are tokenised, "
                "BLEU is not comparable with that of others")  # fmt: skip
@@ -67,17 +66,6 @@ def _text(value: Any) -> str:
 def _uneven(source: str, target: str) -> bool:
     short, long = sorted((len(units(source)), len(units(target))))
     return long >= FEWEST and long > MOST_TIMES * max(short, 1)
-
-
-def _same_sources(pairs: Sequence[tuple[int, str, str]], split: str) -> Iterator[str]:
-    by_source: dict[str, set[str]] = {}
-    for _, source, target in pairs:
-        by_source.setdefault(source, set()).add(target)
-    several = sum(len(targets) > 1 for targets in by_source.values())
-    if several:
-        come = "source comes" if several == 1 else "sources come"
-        yield (f"{split}: {several:,} {come} with different targets; each row is scored by its "
-               "own (a list of texts in the target's column: by the best)")  # fmt: skip
 
 
 def _swapped(pairs: Sequence[tuple[int, str, str]]) -> list[int]:

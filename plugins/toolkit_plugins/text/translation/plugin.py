@@ -70,8 +70,9 @@ class Translation(GenerationPlugin[TranslationOptions]):
         key = self.answer_key
         found: dict[str, Any] = {
             "bleu": translation.Bleu(key, self.tokenize), "chrf": translation.Chrf(key),
-            "ter": translation.Ter(key), "cut_off_share": generation.CutOffShare(),
+            "ter": translation.Ter(key),
             **{name: make(key) for name, make in generation.FIGURES.items()},
+            "cut_off_share": generation.CutOffShare(),
         }  # fmt: skip
         if not (self.recipe and self.recipe.report.metrics):
             del found["ter"]  # which takes as long as all others
