@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - letters of other scripts are what is tested
 """ROUGE: equal to rouge_score, best of several references, words of any script."""
 
 import random
@@ -9,9 +10,8 @@ from rouge_score.rouge_scorer import RougeScorer
 from toolkit.errors import UserError
 from toolkit.evaluation.metrics.rouge import NAMES, Bag, Rouge, kind_of, words
 
-VOCABULARY = "the cats cat sat running runs on a mats, happily 3.5 Café end-to-end\n U.S.".split(
-    " "
-)
+TEXT = "the cats cat sat running runs on a mats, happily 3.5 Café end-to-end\n U.S."
+VOCABULARY = TEXT.split(" ")
 
 
 def texts(count, seed, most=30):

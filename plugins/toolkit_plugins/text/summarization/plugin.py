@@ -71,7 +71,7 @@ class Summarization(GenerationPlugin[SummaryOptions]):
         Raises:
             RecipeError: options that do not fit the model. ModelError: a tokenizer without offsets.
         """
-        ways.check(self.options, self.is_extractive, self.config_fields.get("model_type", ""))
+        ways.check(self.options, self.model_path)
         found = super().load_processor()
         if self.is_extractive and not found.is_fast:
             raise ModelError(

@@ -29,12 +29,11 @@ def picks(folder: Path) -> bool:
     return masked or kind not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 
-def check(options: SummaryOptions, picking: bool, model: str) -> None:
-    """Raise RecipeError for options that the way of the model does not read.
+def check(options: SummaryOptions, folder: Path) -> None:
+    """Raise RecipeError for options that the model in a folder does not read."""
+    from transformers import AutoConfig
 
-    Args:
-        model: its type, for the message.
-    """
+    picking, model = picks(folder), AutoConfig.from_pretrained(folder).model_type
     unread = OF_GENERATION if picking else OF_EXTRACTS
     how = "picks sentences, as it is an encoder" if picking else "writes a text"
     usual = SummaryOptions.model_validate({})
