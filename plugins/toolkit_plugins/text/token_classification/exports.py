@@ -145,23 +145,30 @@ def _spans(item: Any) -> Iterator[Given]:
 def _task(row: Mapping[str, Any], key: str, text: str) -> Annotated:
     """Read a task of Label Studio: the annotation that counts, of those not cancelled."""
     data = row["data"] or {}
+    made = _objects(row[key])
     texts = [value for name, value in data.items() if isinstance(value, str)]
     whole = next((data[n] for n in (text, *TEXTS) if data.get(n) is not None), (*texts, None)[0])
-    made = row[key] or []
     kept = [one for one in made if not one.get("was_cancelled")]
     if not kept:
         return Annotated(whole, None, CANCELLED if made else UNLABELLED)
     chosen = next((one for one in kept if one.get("ground_truth")), kept[0])
-    spans = [span for one in chosen.get("result") or [] for span in _result(one)]
+    spans = [span for one in _objects(chosen.get("result")) for span in _result(one)]
     return Annotated(whole, spans, told=SEVERAL if len(kept) > 1 else "")
+
+
+def _objects(value: Any) -> list[Mapping[str, Any]]:
+    """Return the objects of a list; what is none is no annotation."""
+    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
 
 
 def _result(found: Mapping[str, Any]) -> Iterator[Given]:
     """Yield the spans of a result of Label Studio; choices and relations have none."""
-    value = found.get("value") or {}
+    (value,) = _objects([found.get("value")]) or ({},)
     labels = value.get("labels", value.get("hypertextlabels"))
     if value.get("start") is None and labels is None:
         return
-    ends = value.get("globalOffsets") or value  # of the text, where it is shown as HTML
+    (ends,) = _objects([value.get("globalOffsets")]) or (
+        value,
+    )  # of the text, where it is shown as HTML
     yield from _spans({**value, "start": ends.get("start"), "end": ends.get("end"),
                        "labels": labels, "label": None})  # fmt: skip

@@ -83,7 +83,9 @@ def reshaped(
             used; all such rows at once.
     """
     found, labelled = _Found(split), split != "predict"
-    if rows.column_names == ["path"]:
+    if rows.column_names == ["path"] and all(
+        isinstance(path, str) and path.lower().endswith(conll.SUFFIXES) for path in rows["path"]
+    ):
         rows = _of_files(rows, options, found, encoding, labelled)
     words = tagged.columns_of(rows, options.tokens, options.tags, options.tag_names)
     form = exports.form_of(rows, options.text, options.entities)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import datasets
 import pytest
-from toolkit_plugins.text.token_classification import reading
+from toolkit_plugins.text.token_classification import reading, words
 
 from toolkit.data.typed_files import read_typed
 from toolkit.errors import DataError
@@ -245,7 +245,12 @@ def test_offsets_in_utf16_are_read_and_told(tmp_path):
 
 @pytest.mark.parametrize(
     ("annotations", "why"),
-    [([], "not annotated"), ([{"was_cancelled": True, "result": RESULT}], "cancelled")],
+    [
+        ([], "not annotated"),
+        (None, "not annotated"),
+        ([None], "not annotated"),
+        ([{"was_cancelled": True, "result": RESULT}], "cancelled"),
+    ],
 )
 def test_tasks_without_an_annotation_are_no_rows_without_entities(tmp_path, annotations, why):
     found = read(table(tmp_path, [TASK, {**TASK, "annotations": annotations}], "tasks.json"))
@@ -260,6 +265,12 @@ def test_of_several_annotators_the_ground_truth_is_taken(tmp_path):
     found = read(table(tmp_path, rows))
     assert entities(found) == [READ, READ[:1]]
     assert any("1 texts have several annotations" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("result", [None, [None], [{"value": None}], [CHOICE]])
+def test_an_annotation_without_spans_has_no_entities(tmp_path, result):
+    tasks = [TASK, {**TASK, "annotations": [{"result": result}]}]
+    assert entities(read(table(tmp_path, tasks))) == [READ, []]
 
 
 def test_rejected_examples_of_prodigy_are_dropped(tmp_path):
@@ -301,6 +312,8 @@ def test_rows_to_predict_are_words_or_texts_and_none_is_lost(tmp_path):
     ("row", "message"),
     [
         ({"body": "x", "entities": []}, "options.text: there is no column with the text"),
+        ({"path": [1]}, "options.text: there is no column with the text"),
+        ({"path": "notes.pdf"}, "options.text: there is no column with the text"),
         ({"tokens": ["x"], "pos": ["NN"]}, "options.tags: there is no column with the tags"),
         ({"text": "x", "label": "good"}, "options.entities: there is no column with the entities"),
     ],
@@ -308,3 +321,27 @@ def test_rows_to_predict_are_words_or_texts_and_none_is_lost(tmp_path):
 def test_missing_columns_are_named(tmp_path, row, message):
     with pytest.raises(DataError, match=message):
         read(table(tmp_path, [row]))
+
+
+@pytest.mark.parametrize(
+    ("text", "mention"),
+    [
+        ("\u05d3\u05d5\u05d3 \u05d2\u05e8 \u05d1\u05d7\u05d9\u05e4\u05d4", "\u05d3\u05d5\u05d3"),
+        ("\u7530\u4e2d\u3055\u3093\u306f\u6771\u4eac\u306b\u4f4f\u3080", "\u6771\u4eac"),
+        ("\u0e2a\u0e21\u0e0a\u0e32\u0e22\u0e44\u0e1b\u0e01\u0e23\u0e38\u0e07\u0e40\u0e17\u0e1e",
+         "\u0e01\u0e23\u0e38\u0e07\u0e40\u0e17\u0e1e"),
+    ],
+)  # fmt: skip
+def test_right_to_left_texts_and_scripts_without_spaces_keep_their_offsets(tmp_path, text, mention):
+    start = text.index(mention)
+    found = read(table(tmp_path, [spanned((start, start + len(mention), "X"), text=text)]))
+    assert entities(found) == [[(mention, "X")]]
+    edges = {edge for word in words.split(text) for edge in word}
+    assert {start, start + len(mention)} <= edges  # so that whole words make the entity
+
+
+def test_a_document_of_ten_thousand_words_is_one_row(tmp_path):
+    tokens = ["word"] * 9_999 + ["Rome"]
+    found = read(table(tmp_path, [tagged(tokens, ["O"] * 9_999 + ["B-LOC"])]))
+    assert entities(found) == [[("Rome", "LOC")]]
+    assert len(found.rows[0]["tokens"]) == 10_000
