@@ -58,11 +58,14 @@ def form_of(rows: Any, text: str, entities: str) -> Form | None:
     key = next((name for name in ANNOTATIONS if name in names), "")
     if key and isinstance(features.get("data"), Mapping):
         return Form("an export of Label Studio", lambda row: _task(row, key, text))
-    texts = [n for n in (text, *TEXTS) if n in names and _is_text(features[n])]
+    # A name that the options choose is meant; the usual ones are looked for.
+    wanted: Sequence[str] = (text, *TEXTS) if text in TEXTS else (text,)
+    texts = [n for n in wanted if n in names and _is_text(features[n])]
     if not texts:
         return None
     first = rows[0] if len(rows) else {}
-    spans = [n for n in (entities, *SPANS) if n in names and _may_be_spans(features[n], first, n)]
+    wanted = (entities, *SPANS) if entities in SPANS else (entities,)
+    spans = [n for n in wanted if n in names and _may_be_spans(features[n], first, n)]
     column = spans[0] if spans else ""
     named = "texts with spans" if column == entities else f"texts with spans in {column!r}"
     return Form(named, lambda row: _plain(row, texts[0], column), bool(spans))

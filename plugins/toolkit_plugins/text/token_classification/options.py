@@ -31,8 +31,3 @@ class EntityOptions(Options):
     )
     max_length: int = Field(128, ge=8, description="tokens of a window; longer texts have several")
     stride: int = Field(32, ge=0, description="tokens by which two windows of a long text overlap")
-    capitals: bool = Field(
-        True,
-        description="tell a model that reads small letters alone, by token_type_ids, which tokens "
-                    "begin with a capital",
-    )  # fmt: skip

@@ -19,7 +19,7 @@ from toolkit.tasks.base import Batch
 from toolkit.tasks.token_labels import TokenLabelsPlugin
 from toolkit.tasks.word_spans import IGNORED, Place
 from toolkit_plugins.text.cells import text_of
-from toolkit_plugins.text.token_classification import conll, reading, windows, words
+from toolkit_plugins.text.token_classification import conll, reading, words
 from toolkit_plugins.text.token_classification.options import EntityOptions
 from toolkit_plugins.text.token_classification.windows import Windows
 
@@ -130,14 +130,4 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
         """How texts are split."""
         longest = pretrained.longest_input(self.model_path, self.processor)
         limit = min(self.options.max_length, longest or self.options.max_length)
-        return Windows.fitting(self.processor, limit, self.options.stride, self.capitals)
-
-    @property
-    def capitals(self) -> bool:
-        """Whether the model is told of capitals: it has two types of tokens, and reads no case."""
-        from transformers import AutoConfig
-
-        if not self.options.capitals or not windows.reads_no_case(self.processor):
-            return False
-        config = AutoConfig.from_pretrained(self.model_path)
-        return int(getattr(config, "type_vocab_size", 0)) > 1
+        return Windows.fitting(self.processor, limit, self.options.stride)

@@ -21,20 +21,18 @@ NOWHERE = -1
 class Windows:
     """How texts are split into windows.
 
-    limit: tokens of a window. stride: tokens that neighbours share. capitals: whether tokens that
-    begin with a capital have the type 1, for a model whose tokenizer leaves no other sign of it.
+    limit: tokens of a window. stride: tokens that neighbours share.
     """
 
     tokenizer: Any
     limit: int
     stride: int
-    capitals: bool = False
 
     @classmethod
-    def fitting(cls, tokenizer: Any, limit: int, stride: int, capitals: bool = False) -> Windows:
+    def fitting(cls, tokenizer: Any, limit: int, stride: int) -> Windows:
         """Return windows that overlap by half at most."""
         room = limit - tokenizer.num_special_tokens_to_add()
-        return cls(tokenizer, limit, min(stride, room // 2), capitals)
+        return cls(tokenizer, limit, min(stride, room // 2))
 
     def of(self, texts: Sequence[str], words: Sequence[Sequence[Place]]) -> dict[str, list[Any]]:
         """Return windows in the order of the texts: model inputs, and where their words are.
@@ -53,12 +51,6 @@ class Windows:
         for row, group in groupby(range(len(owners)), key=owners.__getitem__):
             windows = list(group)
             spans = [_spans(encoded.sequence_ids(n), offsets[n]) for n in windows]
-            if self.capitals:
-                large = np.array([sign.isupper() for sign in texts[row]], np.int64)
-                for number, (inside, starts, _) in zip(windows, spans, strict=True):
-                    types = np.zeros(len(encoded["input_ids"][number]), np.int64)
-                    types[inside] = large[starts]
-                    found["token_type_ids"][number] = types.tolist()
             for numbers, places in _shared_out(spans, words[row]):
                 found["words"].append(numbers.tolist())
                 found["places"].append(places.tolist())
@@ -94,10 +86,3 @@ def _shared_out(
     known = np.array(depths).max(0) > NOWHERE
     chosen = [np.flatnonzero(known & (best == number)) for number in range(len(windows))]
     return [(own, place[own]) for own, place in zip(chosen, places, strict=True)]
-
-
-def reads_no_case(tokenizer: Any) -> bool:
-    """Return whether a tokenizer makes small letters of all, and gives tokens a type."""
-    normalizer = tokenizer.backend_tokenizer.normalizer
-    small = normalizer is not None and normalizer.normalize_str("A").strip() == "a"
-    return small and "token_type_ids" in tokenizer.model_input_names

@@ -149,6 +149,10 @@ def test_a_model_that_has_the_same_tags_keeps_its_order(tmp_path, model):
          ["report.metrics=[entity_f]"], "there is no metric 'entity_f'. Did you mean 'entity_f1'"),
         ({"text": "a b", "entities": [{"start": 0, "end": 1, "label": "X"}]},
          ["options.max_length=4"], "options.max_length"),
+        ({"text": "a b", "entities": [{"start": 0, "end": 1, "label": "X"}]},
+         ["options.text=body"], "options.text: there is no column with the text ('body')"),
+        ({"text": "a b", "entities": [{"start": 0, "end": 1, "label": "X"}]},
+         ["options.entities=names"], "options.entities: there is no column with the entities"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_said_before_training(tmp_path, model, capsys, row, settings, message):

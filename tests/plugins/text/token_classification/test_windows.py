@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import transformers
 from entity_rows import tiny_tagger
-from toolkit_plugins.text.token_classification import windows, words
+from toolkit_plugins.text.token_classification import words
 from toolkit_plugins.text.token_classification.windows import Windows
 
 
@@ -56,13 +56,3 @@ def test_windows_overlap_by_half_at_most(tokenizer):
 def test_words_without_a_token_of_their_own_are_in_no_window(tokenizer, text, places, expected):
     (found,) = Windows.fitting(tokenizer, 32, 8).of([text], [places])["words"]
     assert found == expected
-
-
-def test_a_model_without_case_is_told_of_capitals(tokenizer):
-    assert windows.reads_no_case(tokenizer)
-    made = Windows.fitting(tokenizer, 32, 8, capitals=True)
-    found = made.of(["The ROAD old Ashton", "is"], [words.split("The ROAD old Ashton"), [(0, 2)]])
-    first = dict(zip(tokenizer.convert_ids_to_tokens(found["input_ids"][0]),
-                     found["token_type_ids"][0], strict=True))  # fmt: skip
-    assert (first["the"], first["road"], first["old"], first["a"], first["##s"]) == (1, 1, 0, 1, 0)
-    assert (first["[CLS]"], found["token_type_ids"][1]) == (0, [0, 0, 0])
