@@ -183,7 +183,7 @@ def _types(annotation: Any) -> Iterator[str]:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-    value = field.default
+    value = field.get_default(call_default_factory=True, validated_data={})
     if isinstance(value, BaseModel):
         given = value.model_dump(exclude_none=True, exclude_defaults=True)
         return f"`{given}`" if given else ""
