@@ -183,11 +183,7 @@ def _types(annotation: Any) -> Iterator[str]:
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
-<<<<<<< HEAD
-    value = field.get_default(call_default_factory=True)
-=======
     value = field.get_default(call_default_factory=True, validated_data={})
->>>>>>> 02b9dec81f60f0eac4654688650f9cdc011dc739
     if isinstance(value, BaseModel):
         given = value.model_dump(exclude_none=True, exclude_defaults=True)
         return f"`{given}`" if given else ""
