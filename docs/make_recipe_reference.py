@@ -24,8 +24,15 @@ from toolkit.plugin_types import column_markers
 from toolkit.recipe import schema
 
 PAGE = Path(__file__).parent / "recipe-reference.md"
-SCENARIOS = ("text-classification", "image-classification", "question-answering",
-             "token-classification", "translation", "summarization", "fraud-detection")
+SCENARIOS = (
+    "text-classification",
+    "image-classification",
+    "question-answering",
+    "token-classification",
+    "translation",
+    "summarization",
+    "fraud-detection",
+)
 BLOCKS = {"": schema.Recipe, "model": schema.ModelSpec, "data": schema.DataSpec,
           "data.split": schema.SplitSpec, "report": schema.ReportSpec,
           "only_for": schema.OwnSettings}  # fmt: skip
