@@ -223,6 +223,42 @@ def test_a_languages_short_name_will_do_where_it_is_clear(tmp_path):
     assert (plugin.processor.src_lang, plugin.processor.tgt_lang) == ("en_XX", "de_DE")
 
 
+def marian_pieces(folder: Path) -> Any:
+    """Return a tokenizer as OPUS-MT has it, for German and French."""
+    spm = pytest.importorskip("sentencepiece")
+    folder.mkdir()
+    sides = [[pair[side] for pair in pairs(60)] for side in (0, 1)]
+    known = {"</s>": 0, "<unk>": 1}
+    for name, texts in zip(("source", "target"), sides, strict=True):
+        spm.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts), model_prefix=str(folder / name), vocab_size=60,
+            hard_vocab_limit=False, minloglevel=2,
+        )  # fmt: skip
+        (folder / f"{name}.model").rename(folder / f"{name}.spm")
+        made = spm.SentencePieceProcessor(model_file=str(folder / f"{name}.spm"))
+        for number in range(made.get_piece_size()):
+            known.setdefault(made.id_to_piece(number), len(known))
+    for token in (">>deu<<", ">>fra<<", "<pad>"):
+        known[token] = len(known)
+    (folder / "vocab.json").write_text(json.dumps(known))
+    files = [str(folder / name) for name in ("source.spm", "target.spm", "vocab.json")]
+    return hf.MarianTokenizer(*files)
+
+
+def test_marians_of_several_languages_read_the_target_before_the_source(tmp_path):
+    folder = tiny("marian", tmp_path / "model", marian_pieces(tmp_path / "pieces"))
+    plugin = ready(folder, target_lang="deu")
+    tokenizer = plugin.processor
+    row = plugin.prepare(plugin.data["train"], "train")[0]
+    source, target = pairs(24, seed=3)[0]
+    first, *rest = tokenizer.convert_ids_to_tokens(row["input_ids"])
+    assert first == ">>deu<<"
+    assert "".join(rest[:-1]).replace("▁", " ").strip() == source
+    assert tokenizer.decode(row["labels"], skip_special_tokens=True) == target  # its own pieces
+    with pytest.raises(RecipeError, match="options.target_lang: the model has no language 'deo'"):
+        ready(folder, target_lang="deo").prepare(plugin.data["train"], "train")
+
+
 def test_t5_is_asked_as_its_config_says(tmp_path):
     known = {"translation_en_to_de": {"prefix": "translate English to German: "}}
     folder = tiny("t5", tmp_path / "model", task_specific_params=known)
