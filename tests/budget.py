@@ -85,6 +85,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in (r for found in terminalreporter.stats.values() for r in found):
         parts = PurePosixPath(getattr(report, "nodeid", "").partition("::")[0]).parts
         if parts[:2] == ("tests", "plugins") and len(parts) == 5:
-            took["/".join(parts[2:4])] += dict(report.user_properties).get(PROPERTY, 0.0)
+            known = dict(getattr(report, "user_properties", ()))  # none where collecting failed
+            took["/".join(parts[2:4])] += known.get(PROPERTY, 0.0)
     for scenario, seconds in took.items():
         terminalreporter.write_line(f"{scenario}: {seconds:.1f} s of the processor")

@@ -16,8 +16,9 @@ from toolkit.reporting.display import best_baseline
 
 PAGE = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 METRICS = ("accuracy", "f1_macro", "log_loss", "expected_calibration_error")
-NUMBER = r"\d\.\d+"
-#: Of a score: other processors round otherwise, which moves a few test rows.
+NUMBER = r"\d+\.\d+"
+#: Of a score, as a share of it where it is above 1: other processors round otherwise, which moves a
+#: few test rows.
 NEAR = 0.03
 
 
@@ -54,6 +55,11 @@ def gallery():
     }
 
 
+def near(value):
+    """Return by how much a score may differ on another processor."""
+    return NEAR * max(1.0, value)
+
+
 def close(said, found, slack):
     """Whether a printed number is that value, but for its rounding and `slack`."""
     step = 0.5 * 10.0 ** -len(said.partition(".")[2])
@@ -66,7 +72,8 @@ def test_the_page_has_the_figures_that_are_checked():
     assert any(line.startswith("note ") for line in below)
     said = dict(claims())
     assert set(said) == {"text-classification", "image-classification", "fraud-detection",
-                         "question-answering", "summarization"}  # fmt: skip
+                         "question-answering", "token-classification", "translation",
+                         "summarization"}  # fmt: skip
     assert all(found["metric"] and found["value"] for found in said.values())
     assert all(found["beaten"] for found in said.values())
 
@@ -135,11 +142,11 @@ def test_the_table_of_scenarios_is_what_runs_give(scenario, run_of):
     assert said["metric"].lower().replace(" ", "_") == headline["metric"]
     found = record["metrics"]["test"][headline["metric"]]
     for key in ("value", "low", "high"):
-        assert said[key] is None or close(said[key], found[key], NEAR), key
+        assert said[key] is None or close(said[key], found[key], near(found[key])), key
     if said["beaten"]:
         best = best_baseline(record, headline["metric"], headline["greater_is_better"])
         beaten = record["baselines"][best][headline["metric"]]["value"]
-        assert close(said["beaten"], beaten, 0.005), (best, beaten)
+        assert close(said["beaten"], beaten, 0.005 * max(1.0, beaten)), (best, beaten)
 
 
 @pytest.mark.nightly
@@ -148,4 +155,4 @@ def test_the_gallery_is_what_runs_give(recipe, run_of):
     record = run_of(recipe).record
     found = record["metrics"]["test"][record["headline"]["metric"]]
     for said, key in zip(gallery()[recipe], ("value", "low", "high"), strict=True):
-        assert close(said, found[key], NEAR), key
+        assert close(said, found[key], near(found[key])), key

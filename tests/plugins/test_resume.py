@@ -26,6 +26,11 @@ MOMENTS = {
     ("summarization", "full"): {"step": 7},
     ("summarization", "lora"): {"evaluation": 1},
     ("summarization", "head"): {"save": 1},
+    ("token-classification", "full"): {"rename": 1},
+    ("token-classification", "lora"): {"step": 5},
+    ("token-classification", "head"): {"evaluation": 1},
+    ("translation", "full"): {"checkpoint": 2},
+    ("translation", "lora"): {"reload": 1},
 }
 
 

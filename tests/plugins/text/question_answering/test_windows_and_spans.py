@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toolkit_plugins.text.question_answering import spans
 from toolkit_plugins.text.question_answering.answers import Place
-from toolkit_plugins.text.question_answering.windows import IGNORED, Collator, Windows
+from toolkit_plugins.text.question_answering.windows import IGNORED, Windows
 
-from toolkit.evaluation.padding import Padding
+from toolkit.evaluation.padding import Collator, Padding
 
 
 @pytest.fixture(scope="module")
