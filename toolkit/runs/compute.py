@@ -122,11 +122,17 @@ def compute_in_bfloat16(model: Any) -> None:
                 if weight.dtype == torch.float32:  # not the packed ones of 4-bit layers
                     rounded = weight.detach().to(torch.bfloat16)
                     setattr(module, name, torch.nn.Parameter(rounded, requires_grad=False))
-    kind, forward = next(model.parameters()).device.type, model.forward
+    kind = next(model.parameters()).device.type
 
-    @wraps(forward)  # batches are made by its signature
-    def rounded_forward(*args: Any, **batch: Any) -> Any:
-        with torch.autocast(kind, torch.bfloat16):
-            return forward(*args, **batch)
+    def wrapped(forward: Any) -> Any:
+        @wraps(forward)  # batches are made by its signature
+        def rounded_forward(*args: Any, **batch: Any) -> Any:
+            with torch.autocast(kind, torch.bfloat16):
+                return forward(*args, **batch)
 
-    model.forward = wraps(forward)(convert_outputs_to_fp32(rounded_forward))
+        return wraps(forward)(convert_outputs_to_fp32(rounded_forward))
+
+    # `generate` calls the encoder by itself.
+    encoder = model.get_encoder() if hasattr(model, "get_encoder") else None
+    for part in {model, encoder} - {None}:
+        part.forward = wrapped(part.forward)

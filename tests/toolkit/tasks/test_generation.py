@@ -19,6 +19,7 @@ from toolkit.errors import ModelError, RecipeError
 from toolkit.evaluation.batches import batch_maker, records
 from toolkit.evaluation.predicting import evaluating, loss_of, predict
 from toolkit.plugin import get
+from toolkit.runs.compute import compute_in_bfloat16
 
 FAMILIES = ("marian", "t5", "bart", "m2m_100", "gpt2")
 SEARCHES: dict[str, dict[str, Any]] = {
@@ -63,6 +64,19 @@ def test_a_text_is_the_same_alone_and_in_a_batch(family, search, tmp_path):
     assert len({a["translation"] for a in alone}) > 8
     known = predicted(plugin, raw, 8, with_loss=True)
     assert [p["translation"] for p in known] == [p["translation"] for p in together]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_texts_in_bfloat16_are_mostly_those_in_float32(family, tmp_path):
+    """Weights of these models are large, so that rounding shows."""
+    plugin = ready(tiny(family, tmp_path / "model"))
+    raw = plugin.data["train"]
+    exact = predicted(plugin, raw, 8)
+    compute_in_bfloat16(plugin.model)
+    rounded = predicted(plugin, raw, 8)
+    assert exact != rounded
+    both = zip(exact, rounded, strict=True)
+    assert sum(one["translation"] == other["translation"] for one, other in both) > len(exact) / 2
 
 
 @pytest.mark.parametrize("family", ["marian", "t5", "gpt2"])
