@@ -9,6 +9,7 @@ from toolkit_plugins.text.summarization.sentences import split
 from toolkit_plugins.text.summarization.targets import gains
 from transformers.modeling_outputs import TokenClassifierOutput
 
+from toolkit.evaluation.padding import Padding
 from toolkit.models import pretrained
 
 
@@ -78,6 +79,22 @@ def test_the_loss_is_that_of_each_sentence():
     assert sum(halves) == pytest.approx(float(wanted))
     nothing = windows.loss(TokenClassifierOutput(logits=logits), torch.full((2, 3), -100))
     assert float(nothing) == 0
+
+
+@pytest.mark.parametrize("sentences", [1, 2, 3, 5, 8])
+def test_the_loss_is_the_same_however_batches_are_padded(sentences):
+    fillers = {"input_ids": 0, "labels": windows.IGNORED}
+    most, one = ([n for k in range(count) for n in (k + 1, k + 2, 7000 - 900 * k)]
+                 for count in (sentences, 1))  # fmt: skip
+    rows = [{"input_ids": [9] * (sentences + 2), "labels": most},
+            {"input_ids": [7] * 3, "labels": one}]  # fmt: skip
+    found = []
+    for step in (1, 8):  # the steps of the processor, and of GPUs
+        batch = windows.Collator(Padding(fillers, step))(rows)
+        logits = (batch["input_ids"].float().sin() + torch.arange(batch["input_ids"].shape[1]) / 5)
+        outputs = TokenClassifierOutput(logits=logits[..., None])
+        found.append(float(windows.loss(outputs, batch["labels"])))
+    assert found[0] == pytest.approx(found[1])
 
 
 def test_targets_are_what_sentences_add():
