@@ -57,7 +57,7 @@ class Summarization(GenerationPlugin[SummaryOptions]):
     def reshape_rows(self, rows: Any, split: str) -> ReshapedRows:
         """Return rows with the columns found by their usual names, and lists as texts."""
         usual = SummaryOptions.model_validate({})
-        return reading.reshaped(rows, self.layout, _layout(usual))
+        return reading.reshaped(rows, self.layout, _layout(usual), split == "predict")
 
     def inspect_rows(self, rows: Any, split: str) -> RowInspection:
         """Count what is odd about documents and summaries."""

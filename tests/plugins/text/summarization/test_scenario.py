@@ -123,6 +123,16 @@ def test_columns_are_found_by_usual_names_and_lists_are_read(tmp_path, capsys):
     assert "holds lists: their parts are the sentences" in told
 
 
+def test_a_document_with_references_alone_is_checked(tmp_path, capsys):
+    rows = [{"document": row["document"], "references": [row["summary"], "A crow."]}
+            for row in documents(30)]  # fmt: skip
+    written(tmp_path / "rows.jsonl", rows)
+    words = ["check", "summarization", "--no-estimate", "--data", str(tmp_path / "rows.jsonl"),
+             "--model", str(tiny_reader(tmp_path / "model"))]  # fmt: skip
+    assert outcome(words) == 0, capsys.readouterr().err
+    assert "have no 'summary', but 'references'" in " ".join(capsys.readouterr().out.split())
+
+
 def test_lines_of_json_with_lists_are_predicted_as_they_are_trained_on(run, tmp_path):
     turns = [{"speaker": "Ann", "text": "A saw."}, {"speaker": "Bo", "text": f"So {SIGN} a crow."}]
     rows = [{"document": ["A saw. A file.", f"Old {SIGN} robin. A saw."]}, {"document": ""}]
