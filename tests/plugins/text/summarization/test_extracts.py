@@ -91,7 +91,7 @@ def test_the_loss_is_the_same_however_batches_are_padded(sentences):
     found = []
     for step in (1, 8):  # the steps of the processor, and of GPUs
         batch = windows.Collator(Padding(fillers, step))(rows)
-        logits = (batch["input_ids"].float().sin() + torch.arange(batch["input_ids"].shape[1]) / 5)
+        logits = batch["input_ids"].float().sin() + torch.arange(batch["input_ids"].shape[1]) / 5
         outputs = TokenClassifierOutput(logits=logits[..., None])
         found.append(float(windows.loss(outputs, batch["labels"])))
     assert found[0] == pytest.approx(found[1])
