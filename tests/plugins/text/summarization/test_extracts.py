@@ -1,16 +1,21 @@
 """Windows of documents, what is learned of their sentences, and what is chosen."""
 
+import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from rouge_score.rouge_scorer import RougeScorer
 from summary_rows import documents, tiny_reader
 from toolkit_plugins.text.summarization import extracts, windows
+from toolkit_plugins.text.summarization.baselines import Centroid, Lead, RandomSentences
+from toolkit_plugins.text.summarization.reading import Layout
 from toolkit_plugins.text.summarization.sentences import split
 from toolkit_plugins.text.summarization.targets import gains
 from transformers.modeling_outputs import TokenClassifierOutput
 
 from toolkit.evaluation.padding import Padding
 from toolkit.models import pretrained
+from toolkit.plugin_types import BaselineData
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +130,16 @@ def test_the_number_of_sentences_is_the_one_that_scores_best():
         return total
 
     assert count == max(range(1, 5), key=score) == 2
+
+
+def test_baselines_are_held_to_copies_as_models_are():
+    layout = Layout("document", "summary", "references")
+    texts = ["The crow is here.", "The crow is here. It sings."]
+    rows = Dataset.from_dict({"document": texts, "summary": ["Bird.", "Bird."]})
+    data = BaselineData(rows, rows, rows, rows, np.arange(2), np.arange(2))
+    for baseline in (Lead(layout, 1), Centroid(layout, 1), RandomSentences(layout, 1, 0)):
+        found = baseline.run(data, 10).predictions
+        assert [one.get("copied", False) for one in found] == [True, False]
 
 
 def test_extracts_are_in_the_order_of_the_document():
