@@ -71,7 +71,8 @@ class Summarization(GenerationPlugin[SummaryOptions]):
         Raises:
             RecipeError: options that do not fit the model. ModelError: a tokenizer without offsets.
         """
-        ways.check(self.options, self.model_path)
+        smoothing = self.recipe.label_smoothing if self.recipe else 0
+        ways.check(self.options, self.model_path, smoothing)
         found = super().load_processor()
         if self.is_extractive and not found.is_fast:
             raise ModelError(
