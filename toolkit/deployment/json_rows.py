@@ -23,13 +23,11 @@ def copy_objects(
     named: Mapping[str, tuple[str, Column]],
     encoding: str,
     old: Mapping[str, str],
-    reshaped: bool = False,
 ) -> tuple[Any, list[tuple[int, str, Any]]]:
     """Copy the lines that are JSON objects; return their numbers, and what is wrong with others.
 
     Args:
         encoding: of the lines. old: the model's name of a column -> another one in the lines.
-        reshaped: whether the scenario reads rows in other shapes: it may take lists as texts.
     """
     inputs = {old.get(name, name): mark for name, mark in named.values() if mark.role != "target"}
     numbers, wrong = array("q"), list[tuple[int, str, Any]]()
@@ -40,7 +38,7 @@ def copy_objects(
             if not line.strip():
                 continue
             try:
-                file.write(_normalized(json.loads(line), inputs, reshaped))
+                file.write(_normalized(json.loads(line), inputs))
                 numbers.append(number)
                 continue
             except RecursionError:
@@ -56,7 +54,7 @@ def copy_objects(
     return np.array(numbers), wrong
 
 
-def _normalized(row: Any, inputs: Mapping[str, Column], reshaped: bool) -> bytes:
+def _normalized(row: Any, inputs: Mapping[str, Column]) -> bytes:
     """Return a row as a line of JSON, numbers in columns of texts as text.
 
     Raises:
@@ -69,7 +67,7 @@ def _normalized(row: Any, inputs: Mapping[str, Column], reshaped: bool) -> bytes
     for name, mark in there.items():
         if mark.as_text:
             if isinstance(row[name], dict | list):
-                if reshaped:
+                if mark.lists:
                     continue
                 raise DataError(f"{name} is not text")
             row[name] = str(row[name])

@@ -30,7 +30,6 @@ from toolkit.deployment import writers
 from toolkit.deployment.json_rows import copy_objects
 from toolkit.errors import DataError, Fault, ToolkitError, UserError
 from toolkit.models.find import weights_digest
-from toolkit.plugin import Plugin
 from toolkit.plugin_types.columns import marked
 from toolkit.runs.compute import ComputeConfig
 from toolkit.runs.folder import Run
@@ -187,10 +186,7 @@ class _Input:
                 sources.find_sources(source)  # names the nearest existing file
             with sys.stdin.buffer if source == STDIN else Path(source).open("rb") as lines:
                 old = {new: name for name, new in spec.rename.items()} | dict(columns)
-                numbers, wrong = copy_objects(
-                    lines, clean, named, spec.encoding, old,
-                    type(plugin).reshape_rows is not Plugin.reshape_rows,
-                )  # fmt: skip
+                numbers, wrong = copy_objects(lines, clean, named, spec.encoding, old)
             spec = spec.model_copy(update={"source": str(clean), "encoding": "utf-8"})
         ragged = RaggedRows(folder / "csv")
         shown = _shown(source)

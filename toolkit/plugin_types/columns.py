@@ -31,12 +31,15 @@ class Column:
             table), contain it, or are the files of class folders. The contents are compared and
             fingerprinted; `toolkit.open_file` opens a cell.
         may_be_empty: rows without a value in this target are valid, and are kept.
+        lists: lists and objects in this input of texts are let through by `toolkit predict`:
+            `reshape_rows` makes texts of them. Otherwise such a row is rejected.
     """
 
     role: Literal["input", "target"]
     kind: Kind = ""
     may_be_empty: bool = False
     files: tuple[str, ...] = ()
+    lists: bool = False
 
     @property
     def as_text(self) -> bool:

@@ -352,6 +352,18 @@ def test_rows_in_another_order_come_with_their_own_cells(run, tmp_path, monkeypa
     ]  # fmt: skip
 
 
+def test_a_list_is_rejected_alone_whatever_the_scenario_reads(run, tmp_path, monkeypatch):
+    cls = type(predict_file.load_predictor(run.path).plugin)
+    monkeypatch.setattr(cls, "reshape_rows", lambda self, rows, split: rows)
+    cells = ["a text", ["a", "list"], {"an": "object"}, "more text"]
+    rows = "".join(json.dumps({"text": cell}) + "\n" for cell in cells)
+    (tmp_path / "a.jsonl").write_text(rows)
+    made = predict_file.predict(run, str(tmp_path / "a.jsonl"), tmp_path / "out.jsonl")
+    assert [row["text"] for row in lines_of(made.path)] == ["a text", "more text"]
+    told = [(row["row"], row["reason"]) for row in lines_of(made.rejected_path)]
+    assert told == [(2, "text is not text"), (3, "text is not text")]
+
+
 @pytest.mark.parametrize(
     ("columns", "said"),
     [

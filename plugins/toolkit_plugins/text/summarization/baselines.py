@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from toolkit.evaluation.baselines import row_batches
+from toolkit.evaluation.metrics.generation import is_copy
 from toolkit.evaluation.metrics.rouge import Words
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Row
 from toolkit_plugins.text.summarization import targets
@@ -79,7 +80,8 @@ def chosen(layout: Layout, data: BaselineData, choice: Choice) -> BaselineResult
         text = layout.text(row)
         spans = split(text)
         numbers = [number for number in choice(text, spans) if number < len(spans)] if spans else []
-        found.append({"summary": joined(text, [spans[number] for number in numbers])})
+        summary = joined(text, [spans[number] for number in numbers])
+        found.append({"summary": summary} | ({"copied": True} if is_copy(summary, text) else {}))
     return BaselineResult(found, np.arange(len(data.test)), len(data.train))
 
 

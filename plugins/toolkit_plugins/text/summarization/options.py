@@ -6,16 +6,17 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from toolkit.plugin_types import Column, TextColumn
+from toolkit.plugin_types import Column
 from toolkit.tasks.generation import GenerationOptions
 
+DocumentColumn = Annotated[str, Column("input", kind="text", lists=True)]
 SummaryColumn = Annotated[str, Column("target", kind="text")]
 
 
 class SummaryOptions(GenerationOptions):
     """Options of summarization."""
 
-    document: TextColumn = Field(
+    document: DocumentColumn = Field(
         "document",
         description="column of the texts: a text, a list of its sentences, or of turns of a "
                     "dialogue",

@@ -57,7 +57,7 @@ class Summarization(GenerationPlugin[SummaryOptions]):
     def reshape_rows(self, rows: Any, split: str) -> ReshapedRows:
         """Return rows with the columns found by their usual names, and lists as texts."""
         usual = SummaryOptions.model_validate({})
-        return reading.reshaped(rows, self.layout, _layout(usual))
+        return reading.reshaped(rows, self.layout, _layout(usual), split == "predict")
 
     def inspect_rows(self, rows: Any, split: str) -> RowInspection:
         """Count what is odd about documents and summaries."""
@@ -71,7 +71,8 @@ class Summarization(GenerationPlugin[SummaryOptions]):
         Raises:
             RecipeError: options that do not fit the model. ModelError: a tokenizer without offsets.
         """
-        ways.check(self.options, self.model_path)
+        smoothing = self.recipe.label_smoothing if self.recipe else 0
+        ways.check(self.options, self.model_path, smoothing)
         found = super().load_processor()
         if self.is_extractive and not found.is_fast:
             raise ModelError(

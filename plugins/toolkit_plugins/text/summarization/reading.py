@@ -54,16 +54,20 @@ def rows_of(batch: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     return [dict(zip(batch, row, strict=True)) for row in zip(*batch.values(), strict=True)]
 
 
-def reshaped(rows: datasets.Dataset, layout: Layout, default: Layout) -> ReshapedRows:
+def reshaped(
+    rows: datasets.Dataset, layout: Layout, default: Layout, alone: bool = False
+) -> ReshapedRows:
     """Return rows with the columns that are read: found by usual names, lists joined to texts.
 
     Args:
         default: columns that nobody has named; others are looked for where rows lack them.
+        alone: whether rows need no summaries.
     """
-    notes = []
+    notes, taken = [], {layout.document, layout.summary, layout.several}
     for name, usual, of in ((layout.document, DOCUMENTS, default.document),
                             (layout.summary, SUMMARIES, default.summary)):  # fmt: skip
-        found = next((one for one in usual if one in rows.column_names), None)
+        there = (one for one in usual if one in rows.column_names)
+        found = next((one for one in there if one not in taken), None)
         if name == of and name not in rows.column_names and found:
             rows = rows.rename_column(found, name)
             notes.append(f"the column {found!r} is read as options.{name}")
@@ -73,7 +77,33 @@ def reshaped(rows: datasets.Dataset, layout: Layout, default: Layout) -> Reshape
             batched=True, input_columns=[layout.document],
         )  # fmt: skip
         notes.append(f"{layout.document!r} holds lists: their parts are the sentences")
+    if not alone and layout.several in rows.column_names:
+        rows, count = _filled(rows, layout, default)
+        if count:
+            of = f"{count:,} of {len(rows):,} rows"
+            notes.append(f"{of} have no {layout.summary!r}, but {layout.several!r}")
     return ReshapedRows(rows, notes=notes)
+
+
+def _filled(rows: datasets.Dataset, layout: Layout, default: Layout) -> tuple[Any, int]:
+    """Return rows with a reference where they have no summary, and how many these are.
+
+    A column of summaries that is named, and is not there, stays missing.
+    """
+    summary, there = layout.summary, layout.summary in rows.column_names
+    if not there and summary != default.summary:
+        return rows, 0
+    lists = there and _holds_lists(rows, summary)
+    needed = rows.select_columns([layout.several, *([summary] if there else ())])
+    cells, count = [], 0
+    for row in needed:
+        cell = row.get(summary)
+        if not layout.references({summary: cell}) and (found := layout.references(row)):
+            cell, count = found if lists else found[0], count + 1
+        cells.append(cell)
+    if not count:
+        return rows, 0
+    return rows.remove_columns([summary] if there else []).add_column(summary, cells), count
 
 
 def _holds_lists(rows: datasets.Dataset, column: str) -> bool:

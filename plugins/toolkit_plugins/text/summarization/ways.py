@@ -29,15 +29,20 @@ def picks(folder: Path) -> bool:
     return masked or kind not in modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 
-def check(options: SummaryOptions, folder: Path) -> None:
-    """Raise RecipeError for options that the model in a folder does not read."""
+def check(options: SummaryOptions, folder: Path, smoothing: float = 0) -> None:
+    """Raise RecipeError for options, or label smoothing, that the model in a folder does not read.
+
+    The targets of extracts are soft already.
+    """
     from transformers import AutoConfig
 
     picking, model = picks(folder), AutoConfig.from_pretrained(folder).model_type
     unread = OF_GENERATION if picking else OF_EXTRACTS
     how = "picks sentences, as it is an encoder" if picking else "writes a text"
     usual = SummaryOptions.model_validate({})
-    faults = [Fault(f"options.{name}", f"is not read here: the model ({model}) {how}")
-              for name in unread if getattr(options, name) != getattr(usual, name)]  # fmt: skip
+    names = [f"options.{name}" for name in unread
+             if getattr(options, name) != getattr(usual, name)]  # fmt: skip
+    names += ["training.label_smoothing_factor"] if picking and smoothing else []
+    faults = [Fault(name, f"has no effect: the model ({model}) {how}") for name in names]
     if faults:
         raise RecipeError(faults)

@@ -124,7 +124,8 @@ def loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
 
-    starts, ends, targets = (labels[:, place::FIELDS] for place in range(FIELDS))
+    whole = labels[:, : labels.shape[1] // FIELDS * FIELDS]  # GPUs pad to multiples of eight
+    starts, ends, targets = (whole[:, place::FIELDS] for place in range(FIELDS))
     known = targets != IGNORED
     scores = means(outputs.logits[..., 0], starts.clamp(min=0), ends.clamp(min=0))
     goals = targets.clamp(min=0).float() / UNIT

@@ -1,15 +1,21 @@
 """Windows of documents, what is learned of their sentences, and what is chosen."""
 
+import numpy as np
 import pytest
 import torch
+from datasets import Dataset
 from rouge_score.rouge_scorer import RougeScorer
 from summary_rows import documents, tiny_reader
 from toolkit_plugins.text.summarization import extracts, windows
+from toolkit_plugins.text.summarization.baselines import Centroid, Lead, RandomSentences
+from toolkit_plugins.text.summarization.reading import Layout
 from toolkit_plugins.text.summarization.sentences import split
 from toolkit_plugins.text.summarization.targets import gains
 from transformers.modeling_outputs import TokenClassifierOutput
 
+from toolkit.evaluation.padding import Padding
 from toolkit.models import pretrained
+from toolkit.plugin_types import BaselineData
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +86,22 @@ def test_the_loss_is_that_of_each_sentence():
     assert float(nothing) == 0
 
 
+@pytest.mark.parametrize("sentences", [1, 2, 3, 5, 8])
+def test_the_loss_is_the_same_however_batches_are_padded(sentences):
+    fillers = {"input_ids": 0, "labels": windows.IGNORED}
+    most, one = ([n for k in range(count) for n in (k + 1, k + 2, 7000 - 900 * k)]
+                 for count in (sentences, 1))  # fmt: skip
+    rows = [{"input_ids": [9] * (sentences + 2), "labels": most},
+            {"input_ids": [7] * 3, "labels": one}]  # fmt: skip
+    found = []
+    for step in (1, 8):  # the steps of the processor, and of GPUs
+        batch = windows.Collator(Padding(fillers, step))(rows)
+        logits = batch["input_ids"].float().sin() + torch.arange(batch["input_ids"].shape[1]) / 5
+        outputs = TokenClassifierOutput(logits=logits[..., None])
+        found.append(float(windows.loss(outputs, batch["labels"])))
+    assert found[0] == pytest.approx(found[1])
+
+
 def test_targets_are_what_sentences_add():
     sentences = ["The crow sings.", "A red saw and a drill.", "The crow sings.", "Nothing new."]
     target, chosen = gains(sentences, ["the crow sings and a red saw"], 3, "english")
@@ -108,6 +130,16 @@ def test_the_number_of_sentences_is_the_one_that_scores_best():
         return total
 
     assert count == max(range(1, 5), key=score) == 2
+
+
+def test_baselines_are_held_to_copies_as_models_are():
+    layout = Layout("document", "summary", "references")
+    texts = ["The crow is here.", "The crow is here. It sings."]
+    rows = Dataset.from_dict({"document": texts, "summary": ["Bird.", "Bird."]})
+    data = BaselineData(rows, rows, rows, rows, np.arange(2), np.arange(2))
+    for baseline in (Lead(layout, 1), Centroid(layout, 1), RandomSentences(layout, 1, 0)):
+        found = baseline.run(data, 10).predictions
+        assert [one.get("copied", False) for one in found] == [True, False]
 
 
 def test_extracts_are_in_the_order_of_the_document():

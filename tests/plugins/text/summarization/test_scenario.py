@@ -123,6 +123,16 @@ def test_columns_are_found_by_usual_names_and_lists_are_read(tmp_path, capsys):
     assert "holds lists: their parts are the sentences" in told
 
 
+def test_a_document_with_references_alone_is_checked(tmp_path, capsys):
+    rows = [{"document": row["document"], "references": [row["summary"], "A crow."]}
+            for row in documents(30)]  # fmt: skip
+    written(tmp_path / "rows.jsonl", rows)
+    words = ["check", "summarization", "--no-estimate", "--data", str(tmp_path / "rows.jsonl"),
+             "--model", str(tiny_reader(tmp_path / "model"))]  # fmt: skip
+    assert outcome(words) == 0, capsys.readouterr().err
+    assert "have no 'summary', but 'references'" in " ".join(capsys.readouterr().out.split())
+
+
 def test_lines_of_json_with_lists_are_predicted_as_they_are_trained_on(run, tmp_path):
     turns = [{"speaker": "Ann", "text": "A saw."}, {"speaker": "Bo", "text": f"So {SIGN} a crow."}]
     rows = [{"document": ["A saw. A file.", f"Old {SIGN} robin. A saw."]}, {"document": ""}]
@@ -156,19 +166,19 @@ def test_an_encoder_decoder_writes(tmp_path):
 @pytest.mark.parametrize(
     ("family", "setting", "said"),
     [
-        ("bert", "generation.num_beams=4", "options.generation"),
-        ("bart", "sentences=3", "sentences"),
+        ("bert", "options.generation.num_beams=4", "options.generation"),
+        ("bert", "training.label_smoothing_factor=0.1", "training.label_smoothing_factor"),
+        ("bart", "options.sentences=3", "options.sentences"),
     ],
 )
 def test_options_of_the_other_way_are_refused(family, setting, said, tmp_path, capsys):
     data = written(tmp_path / "rows.jsonl", documents(30))
     model = tiny_reader(tmp_path / "m") if family == "bert" else tiny("bart", tmp_path / "m")
     words = ["check", "summarization", "--no-estimate", "--data", str(data), "--model", str(model),
-             "--set", f"options.{setting}"]  # fmt: skip
+             "--set", setting]  # fmt: skip
     assert outcome(words) == 2
     told = " ".join(capsys.readouterr().err.split())
-    assert said in told
-    assert f"the model ({family})" in told
+    assert f"{said}: has no effect: the model ({family})" in told
 
 
 def test_without_the_package_one_message_names_the_extra(tmp_path, capsys, monkeypatch):
