@@ -131,6 +131,23 @@ def test_the_models_own_settings_count_unless_the_recipe_has_others(tmp_path):
     assert json.loads((tmp_path / "saved/generation_config.json").read_text())["num_beams"] == 1
 
 
+@pytest.mark.parametrize(("family", "positions"), [("marian", 16), ("gpt2", 40)])
+def test_no_text_is_longer_than_the_models_positions(family, positions, tmp_path):
+    name = "n_positions" if family == "gpt2" else "max_position_embeddings"
+    folder = tiny(family, tmp_path / "model", **{name: positions})
+    rows = [("one two three " * 20, "eins zwei " * 20)] * 3
+    limits = {"max_source_length": 30, "max_target_length": 40}
+    plugin = ready(folder, rows, **limits)
+    room = plugin.model.generation_config.max_new_tokens
+    assert room == plugin.limits[1] < 40
+    # An end that never comes.
+    plugin.model.generation_config.suppress_tokens = [plugin.processor.eos_token_id]
+    assert all(row["cut_off"] for row in predicted(plugin, plugin.data["train"], 3))
+    said = f"max_new_tokens: is {room + 1}, and the model has positions for {room} tokens"
+    with pytest.raises(RecipeError, match=said):
+        ready(folder, rows, **limits, generation={"max_new_tokens": room + 1})
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -110,7 +110,8 @@ class GenerationPlugin(Plugin[OptionsT]):
         if pretrained.is_scratch(self.model_path):
             fields |= self._of_the_tokenizer()
         model = pretrained.model(auto, self.model_path, self.processor, **fields)
-        settings.apply(model, self.processor, self.options, languages.decoding(self.processor))
+        given, own = self.options.generation.given, languages.decoding(self.processor)
+        settings.apply(model, self.processor, given, self.limits[1], self._room, own)
         return model
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
@@ -211,11 +212,21 @@ class GenerationPlugin(Plugin[OptionsT]):
         A decoder's positions hold both.
         """
         source, target = self.options.max_source_length, self.options.max_target_length
-        longest = pretrained.longest_input(self.model_path, self.processor) or source + target
+        longest = self._positions or source + target
         if not self.is_decoder:
             return min(source, longest), min(target, longest)
         target = min(target, longest // 2)
         return min(source, longest - target), target
+
+    @property
+    def _positions(self) -> int | None:
+        return pretrained.longest_input(self.model_path, self.processor)
+
+    @property
+    def _room(self) -> int | None:
+        """Positions for a generated text: of a decoder those behind the longest prompt."""
+        before = self.limits[0] if self.is_decoder else 0
+        return self._positions and self._positions - before
 
     @property
     def _encoder(self) -> TextEncoder:
