@@ -238,6 +238,8 @@ def test_unknown_languages_are_refused(asked, said, tmp_path):
 def test_a_languages_short_name_will_do_where_it_is_clear(tmp_path):
     plugin = ready(many_languages("mbart", tmp_path / "model"), source_lang="en", target_lang="de")
     assert (plugin.processor.src_lang, plugin.processor.tgt_lang) == ("en_XX", "de_DE")
+    plugin = ready(many_languages("nllb", tmp_path / "nllb"), source_lang="en", target_lang="de")
+    assert (plugin.processor.src_lang, plugin.processor.tgt_lang) == ("eng_Latn", "deu_Latn")
 
 
 def marian_pieces(folder: Path) -> Any:
