@@ -285,7 +285,13 @@ def test_t5_is_asked_as_its_config_says(tmp_path):
     row = plugin.prepare(plugin.data["train"], "train")[0]
     text = plugin.processor.decode(row["input_ids"], skip_special_tokens=True)
     assert text == f"translate English to German: {plugin.data['train'][0]['source']}"
+    assert not any("prompts" in note for note in plugin.notes())
+    assert ready(folder, source_lang="en-US", target_lang="de_DE").prompt == plugin.prompt
+    none = ready(folder, source_lang="en", target_lang="fr")
+    assert none.prompt == "{source}"
+    assert "knows the prompts translation_en_to_de: none is for" in none.notes()[0]
     other = ready(folder, source_lang="en", target_lang="de", prompt="Q {source} A")
+    assert not any("prompts" in note for note in other.notes())
     row = other.prepare(other.data["train"], "test")[0]
     text = other.processor.decode(row["input_ids"], skip_special_tokens=True)
     assert text == f"Q {plugin.data['train'][0]['source']} A"

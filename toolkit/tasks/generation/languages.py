@@ -81,7 +81,7 @@ def decoding(tokenizer: Any) -> dict[str, int | None]:
 
 
 def find(codes: Mapping[str, str], asked: str | None) -> str | None:
-    """Return the code that is meant: the same, or the only one of that language (en: en_XX, eng_Latn)."""
+    """Return the code that is meant: the same, or the only one of its language (en: eng_Latn)."""
     if asked is None or asked in codes:
         return asked
     same = [code for code in codes if language(code) == language(asked)]

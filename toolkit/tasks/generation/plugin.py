@@ -15,6 +15,7 @@ from toolkit.tasks.generation import answers, kinds, languages, settings
 from toolkit.tasks.generation.batches import IGNORED, Collator, TextPadding, TokenLoss, shifted
 from toolkit.tasks.generation.encoding import TextEncoder
 from toolkit.tasks.generation.options import GenerationOptions
+from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     import datasets
@@ -176,8 +177,12 @@ class GenerationPlugin(Plugin[OptionsT]):
         return min(map(self.decision_margin, (one, other))) <= sameness.MARGIN
 
     def notes(self) -> list[str]:
-        """Report sources and targets that are cut."""
-        found = []
+        """Report sources and targets that are cut, and that no prompt of the model's fits."""
+        found, known = [], self._prefixes
+        if self.options.prompt is None and known and not {*self.prompt_keys()} & {*known}:
+            found.append(f"the model knows the prompts {listing(known)}: none is for this task or "
+                         "these languages, and sources stand alone (options.prompt, or "
+                         "options.source_lang and options.target_lang, set one)")  # fmt: skip
         for what, limit in zip(KINDS, self.limits, strict=True):
             counts = {split: cut[what] for split, cut in self._cut.items() if what in cut}
             option, texts = f"options.max_{what}_length", f"{what} texts"
@@ -201,9 +206,14 @@ class GenerationPlugin(Plugin[OptionsT]):
         """The text around a source: the option, what the model's config has for it, or nothing."""
         if self.options.prompt is not None:
             return self.options.prompt
+        fit = (self._prefixes[key] for key in self.prompt_keys() if key in self._prefixes)
+        return next(fit, "") + "{source}" + ("\n" if self.is_decoder else "")
+
+    @property
+    def _prefixes(self) -> dict[str, str]:
+        """What the model's config has before sources, by task."""
         known = getattr(self.config, "task_specific_params", None) or {}
-        prefixes = [known[key].get("prefix") for key in self.prompt_keys() if key in known]
-        return next(filter(None, prefixes), "") + "{source}" + ("\n" if self.is_decoder else "")
+        return {key: fields["prefix"] for key, fields in known.items() if fields.get("prefix")}
 
     @cached_property
     def limits(self) -> tuple[int, int]:

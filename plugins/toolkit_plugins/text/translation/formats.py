@@ -59,7 +59,7 @@ def _pairs(
     needed = columns[: 1 if alone else 2]
     whole = with_paths(rows, columns)
     if set(needed) <= set(whole.column_names) or tuple(columns) != COLUMNS:
-        return ReshapedRows(whole), None
+        return ReshapedRows(whole), _named_by_languages(columns)
     for found in (_objects(rows, wanted, alone), _by_languages(names, wanted, alone)):
         if found is not None:
             return _renamed(rows, found[0], _told(found[1], wanted)), found[1]
@@ -119,6 +119,12 @@ def _by_languages(
         return None
     pair = languages.chosen(plain, wanted, "the table", alone)
     return pair, pair
+
+
+def _named_by_languages(columns: tuple[str, str]) -> Pair | None:
+    """Return the languages that two columns, or paths into objects, are named by."""
+    source, target = (name.rpartition(".")[2] for name in columns)
+    return (source, target) if is_code(source) and is_code(target) else None
 
 
 def _renamed(rows: datasets.Dataset, names: tuple[str, str], notes: Sequence[str]) -> ReshapedRows:

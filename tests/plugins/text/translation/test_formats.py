@@ -94,9 +94,12 @@ def test_languages_that_nobody_named_are_reported_and_handed_on():
 
 def test_named_columns_are_kept_even_where_languages_are_there():
     rows = _rows(en=["a"], de=["b"])
-    assert reshaped(rows, "train", ("message", "answer"))[0].rows.column_names == ["en", "de"]
+    made, pair = reshaped(rows, "train", ("message", "answer"))
+    assert (made.rows.column_names, pair) == (["en", "de"], None)
+    assert reshaped(rows, "train", ("en", "de"))[1] == ("en", "de")  # which their names tell
     rows = _rows(translation=[{"en": "a", "de": "b", "fr": "c"}])
-    made, _ = reshaped(rows, "train", ("translation.fr", "translation.en"))
+    made, pair = reshaped(rows, "train", ("translation.fr", "translation.en"))
+    assert pair == ("fr", "en")
     assert made.rows["translation.fr"] == ["c"]
 
 
@@ -186,9 +189,10 @@ def test_a_file_of_sources_alone_is_predicted(tmp_path):
 @pytest.mark.parametrize(
     ("code", "texts", "found"),
     [
-        ("cmn_Hans", [], "zh"), ("zh-CN", [], "zh"), ("jpn_Jpan", [], "ja-mecab"), ("yue", [], "zh"),
-        ("deu_Latn", ["ein Haus"], "13a"), ("", ["一只狗在跑。"], "zh"), ("tgt", ["犬が走る"], "ja-mecab"),
-        ("tgt", ["a dog"], "13a"), ("", ["หมาวิ่ง"], "char"), ("", [], "13a"),
+        ("cmn_Hans", [], "zh"), ("zh-CN", [], "zh"), ("jpn_Jpan", [], "ja-mecab"),
+        ("yue", [], "zh"), ("deu_Latn", ["ein Haus"], "13a"), ("", ["一只狗在跑。"], "zh"),
+        ("tgt", ["犬が走る"], "ja-mecab"), ("tgt", ["a dog"], "13a"), ("", ["หมาวิ่ง"], "char"),
+        ("", [], "13a"),
     ],
 )  # fmt: skip
 def test_bleu_splits_words_by_language_or_script(code, texts, found):
