@@ -174,6 +174,11 @@ def test_settings_that_make_no_sense_are_refused(settings, said, tmp_path, capsy
     assert "options.generation" in told
 
 
+def test_a_vocabulary_for_a_model_that_has_one_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match="options.vocab_size: has no effect with this model"):
+        ready(tiny("t5", tmp_path / "model"), vocab_size=500)
+
+
 LANGUAGES = {
     "mbart": (hf.MBartTokenizer, "en_XX", "de_DE"),
     "mbart50": (hf.MBart50Tokenizer, "en_XX", "de_DE"),

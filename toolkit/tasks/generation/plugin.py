@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from toolkit.data.columns import numbers
-from toolkit.errors import DataError, Fault, ModelError
+from toolkit.errors import DataError, Fault, ModelError, RecipeError
 from toolkit.models import pretrained, truncation
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import Prediction, Row, columns, sameness
@@ -68,9 +68,17 @@ class GenerationPlugin(Plugin[OptionsT]):
         return self.task_keys
 
     def load_processor(self) -> Any:
-        """Return the tokenizer; that of a model from scratch is trained on sources and targets."""
+        """Return the tokenizer; that of a model from scratch is trained on sources and targets.
+
+        Raises:
+            RecipeError: languages that the model does not know, or `vocab_size` where it has a
+                tokenizer.
+        """
         if pretrained.is_scratch(self.model_path):
             return self._trained_tokenizer()
+        if self.options.vocab_size and self.data is not None and not self._begun_from:
+            what = "has no effect with this model, which has a tokenizer: leave it out"
+            raise RecipeError(Fault("options.vocab_size", what))
         found = pretrained.tokenizer(self.model_path)
         asked = dict(zip(("source_lang", "target_lang"), self.language_codes(), strict=True))
         languages.set_languages(found, asked, saved=self.data is None)
