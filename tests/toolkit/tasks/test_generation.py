@@ -145,6 +145,23 @@ def test_the_models_own_settings_count_unless_the_recipe_has_others(tmp_path):
     assert json.loads((tmp_path / "saved/generation_config.json").read_text())["num_beams"] == 1
 
 
+@pytest.mark.parametrize(("family", "positions"), [("marian", 16), ("gpt2", 40)])
+def test_no_text_is_longer_than_the_models_positions(family, positions, tmp_path):
+    name = "n_positions" if family == "gpt2" else "max_position_embeddings"
+    folder = tiny(family, tmp_path / "model", **{name: positions})
+    rows = [("one two three " * 20, "eins zwei " * 20)] * 3
+    limits = {"max_source_length": 30, "max_target_length": 40}
+    plugin = ready(folder, rows, **limits)
+    room = plugin.model.generation_config.max_new_tokens
+    assert room == plugin.limits[1] < 40
+    # An end that never comes.
+    plugin.model.generation_config.suppress_tokens = [plugin.processor.eos_token_id]
+    assert all(row["cut_off"] for row in predicted(plugin, plugin.data["train"], 3))
+    said = f"max_new_tokens: is {room + 1}, and the model has positions for {room} tokens"
+    with pytest.raises(RecipeError, match=said):
+        ready(folder, rows, **limits, generation={"max_new_tokens": room + 1})
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -169,6 +186,11 @@ def test_settings_that_make_no_sense_are_refused(settings, said, tmp_path, capsy
     told = capsys.readouterr().err
     assert said in told
     assert "options.generation" in told
+
+
+def test_a_vocabulary_for_a_model_that_has_one_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match="options.vocab_size: has no effect with this model"):
+        ready(tiny("t5", tmp_path / "model"), vocab_size=500)
 
 
 LANGUAGES = {
@@ -235,6 +257,8 @@ def test_unknown_languages_are_refused(asked, said, tmp_path):
 def test_a_languages_short_name_will_do_where_it_is_clear(tmp_path):
     plugin = ready(many_languages("mbart", tmp_path / "model"), source_lang="en", target_lang="de")
     assert (plugin.processor.src_lang, plugin.processor.tgt_lang) == ("en_XX", "de_DE")
+    plugin = ready(many_languages("nllb", tmp_path / "nllb"), source_lang="en", target_lang="de")
+    assert (plugin.processor.src_lang, plugin.processor.tgt_lang) == ("eng_Latn", "deu_Latn")
 
 
 def marian_pieces(folder: Path) -> Any:
@@ -280,7 +304,13 @@ def test_t5_is_asked_as_its_config_says(tmp_path):
     row = plugin.prepare(plugin.data["train"], "train")[0]
     text = plugin.processor.decode(row["input_ids"], skip_special_tokens=True)
     assert text == f"translate English to German: {plugin.data['train'][0]['source']}"
+    assert not any("prompts" in note for note in plugin.notes())
+    assert ready(folder, source_lang="en-US", target_lang="de_DE").prompt == plugin.prompt
+    none = ready(folder, source_lang="en", target_lang="fr")
+    assert none.prompt == "{source}"
+    assert "knows the prompts translation_en_to_de: none is for" in none.notes()[0]
     other = ready(folder, source_lang="en", target_lang="de", prompt="Q {source} A")
+    assert not any("prompts" in note for note in other.notes())
     row = other.prepare(other.data["train"], "test")[0]
     text = other.processor.decode(row["input_ids"], skip_special_tokens=True)
     assert text == f"Q {plugin.data['train'][0]['source']} A"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from toolkit.errors import Fault, RecipeError
+from toolkit.utils.language_codes import language
 from toolkit.utils.text import listing, nearest
 
 CODE = re.compile(r"[a-z]{2,3}_[A-Za-z]{2,4}")  # of mBART (en_XX) and NLLB (eng_Latn)
@@ -80,15 +81,11 @@ def decoding(tokenizer: Any) -> dict[str, int | None]:
 
 
 def find(codes: Mapping[str, str], asked: str | None) -> str | None:
-    """Return the code that is meant: the same, or the only one of that language (en: en_XX)."""
+    """Return the code that is meant: the same, or the only one of its language (en: eng_Latn)."""
     if asked is None or asked in codes:
         return asked
-    same = [code for code in codes if _language(code) == _language(asked)]
+    same = [code for code in codes if language(code) == language(asked)]
     return same[0] if len(same) == 1 else None
-
-
-def _language(code: str) -> str:
-    return re.split("[-_]", code.lower())[0]
 
 
 def _fault(option: str, asked: str | None, codes: Mapping[str, str]) -> Fault:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from toolkit.data.columns import numbers
-from toolkit.errors import DataError, Fault, ModelError
+from toolkit.errors import DataError, Fault, ModelError, RecipeError
 from toolkit.models import pretrained, truncation
 from toolkit.plugin import Plugin
 from toolkit.plugin_types import Prediction, Row, columns, sameness
@@ -15,6 +15,7 @@ from toolkit.tasks.generation import answers, kinds, languages, settings
 from toolkit.tasks.generation.batches import IGNORED, Collator, TextPadding, TokenLoss, shifted
 from toolkit.tasks.generation.encoding import TextEncoder
 from toolkit.tasks.generation.options import GenerationOptions
+from toolkit.utils.text import listing
 
 if TYPE_CHECKING:
     import datasets
@@ -67,9 +68,17 @@ class GenerationPlugin(Plugin[OptionsT]):
         return self.task_keys
 
     def load_processor(self) -> Any:
-        """Return the tokenizer; that of a model from scratch is trained on sources and targets."""
+        """Return the tokenizer; that of a model from scratch is trained on sources and targets.
+
+        Raises:
+            RecipeError: languages that the model does not know, or `vocab_size` where it has a
+                tokenizer.
+        """
         if pretrained.is_scratch(self.model_path):
             return self._trained_tokenizer()
+        if self.options.vocab_size and self.data is not None and not self._begun_from:
+            what = "has no effect with this model, which has a tokenizer: leave it out"
+            raise RecipeError(Fault("options.vocab_size", what))
         found = pretrained.tokenizer(self.model_path)
         asked = dict(zip(("source_lang", "target_lang"), self.language_codes(), strict=True))
         languages.set_languages(found, asked, saved=self.data is None)
@@ -110,7 +119,8 @@ class GenerationPlugin(Plugin[OptionsT]):
         if pretrained.is_scratch(self.model_path):
             fields |= self._of_the_tokenizer()
         model = pretrained.model(auto, self.model_path, self.processor, **fields)
-        settings.apply(model, self.processor, self.options, languages.decoding(self.processor))
+        given, own = self.options.generation.given, languages.decoding(self.processor)
+        settings.apply(model, self.processor, given, self.limits[1], self._room, own)
         return model
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
@@ -175,8 +185,12 @@ class GenerationPlugin(Plugin[OptionsT]):
         return min(map(self.decision_margin, (one, other))) <= sameness.MARGIN
 
     def notes(self) -> list[str]:
-        """Report sources and targets that are cut."""
-        found = []
+        """Report sources and targets that are cut, and that no prompt of the model's fits."""
+        found, known = [], self._prefixes
+        if self.options.prompt is None and known and not {*self.prompt_keys()} & {*known}:
+            found.append(f"the model knows the prompts {listing(known)}: none is for this task or "
+                         "these languages, and sources stand alone (options.prompt, or "
+                         "options.source_lang and options.target_lang, set one)")  # fmt: skip
         for what, limit in zip(KINDS, self.limits, strict=True):
             counts = {split: cut[what] for split, cut in self._cut.items() if what in cut}
             option, texts = f"options.max_{what}_length", f"{what} texts"
@@ -200,9 +214,14 @@ class GenerationPlugin(Plugin[OptionsT]):
         """The text around a source: the option, what the model's config has for it, or nothing."""
         if self.options.prompt is not None:
             return self.options.prompt
+        fit = (self._prefixes[key] for key in self.prompt_keys() if key in self._prefixes)
+        return next(fit, "") + "{source}" + ("\n" if self.is_decoder else "")
+
+    @property
+    def _prefixes(self) -> dict[str, str]:
+        """What the model's config has before sources, by task."""
         known = getattr(self.config, "task_specific_params", None) or {}
-        prefixes = [known[key].get("prefix") for key in self.prompt_keys() if key in known]
-        return next(filter(None, prefixes), "") + "{source}" + ("\n" if self.is_decoder else "")
+        return {key: fields["prefix"] for key, fields in known.items() if fields.get("prefix")}
 
     @cached_property
     def limits(self) -> tuple[int, int]:
@@ -211,11 +230,21 @@ class GenerationPlugin(Plugin[OptionsT]):
         A decoder's positions hold both.
         """
         source, target = self.options.max_source_length, self.options.max_target_length
-        longest = pretrained.longest_input(self.model_path, self.processor) or source + target
+        longest = self._positions or source + target
         if not self.is_decoder:
             return min(source, longest), min(target, longest)
         target = min(target, longest // 2)
         return min(source, longest - target), target
+
+    @property
+    def _positions(self) -> int | None:
+        return pretrained.longest_input(self.model_path, self.processor)
+
+    @property
+    def _room(self) -> int | None:
+        """Positions for a generated text: of a decoder those behind the longest prompt."""
+        before = self.limits[0] if self.is_decoder else 0
+        return self._positions and self._positions - before
 
     @property
     def _encoder(self) -> TextEncoder:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from toolkit.data.columns import kind_of, with_paths
 from toolkit.plugin_types import ReshapedRows
+from toolkit.utils.language_codes import is_code
 from toolkit_plugins.text.translation import languages, odd_pairs, parallel
 from toolkit_plugins.text.translation.languages import Pair, Wanted
 
@@ -58,7 +59,7 @@ def _pairs(
     needed = columns[: 1 if alone else 2]
     whole = with_paths(rows, columns)
     if set(needed) <= set(whole.column_names) or tuple(columns) != COLUMNS:
-        return ReshapedRows(whole), None
+        return ReshapedRows(whole), _named_by_languages(columns)
     for found in (_objects(rows, wanted, alone), _by_languages(names, wanted, alone)):
         if found is not None:
             return _renamed(rows, found[0], _told(found[1], wanted)), found[1]
@@ -78,7 +79,7 @@ def _are_files(rows: datasets.Dataset) -> bool:
 
 def _of_files(
     found: parallel.Pairs, columns: tuple[str, str], wanted: Wanted
-) -> tuple[ReshapedRows, Pair]:
+) -> tuple[ReshapedRows, Pair | None]:
     import datasets
 
     texts: dict[str, Sequence[str] | Sequence[list[str]]] = {columns[0]: found.sources}
@@ -86,7 +87,8 @@ def _of_files(
         several = any(len(given) > 1 for given in found.targets)
         texts[columns[1]] = found.targets if several else [given[0] for given in found.targets]
     rows = datasets.Dataset.from_dict(texts)
-    return ReshapedRows(rows, dict(found.dropped), _told(found.pair, wanted)), found.pair
+    pair = found.pair if found.pair[0] else None
+    return ReshapedRows(rows, dict(found.dropped), _told(found.pair, wanted)), pair
 
 
 def _objects(
@@ -97,7 +99,7 @@ def _objects(
         inner = getattr(feature, "languages", None) or feature
         if kind_of(feature) != "object" and not getattr(feature, "languages", None):
             continue
-        codes = [key for key in inner if languages.is_code(key)]
+        codes = [key for key in inner if is_code(key)]
         if codes and len(codes) == len(list(inner)):
             pair = languages.chosen(codes, wanted, repr(name), alone, languages.in_order(codes))
             return (f"{name}.{pair[0]}", f"{name}.{pair[1]}"), pair
@@ -108,15 +110,21 @@ def _by_languages(
     names: Sequence[str], wanted: Wanted, alone: bool
 ) -> tuple[tuple[str, str], Pair] | None:
     """Return the columns of source and target among those that are named by languages."""
-    codes = [name for name in names if languages.is_code(name)]
+    codes = [name for name in names if is_code(name)]
     known = [languages.find(codes, code) for code in wanted if code]
-    if None in known[: 1 if alone else 2]:
+    if alone and None in known[:1]:
         return None
     plain = [code for code in codes if code.lower() not in languages.OTHERWISE or code in known]
     if len(plain) < (1 if alone else 2):
         return None
     pair = languages.chosen(plain, wanted, "the table", alone)
     return pair, pair
+
+
+def _named_by_languages(columns: tuple[str, str]) -> Pair | None:
+    """Return the languages that two columns, or paths into objects, are named by."""
+    source, target = (name.rpartition(".")[2] for name in columns)
+    return (source, target) if is_code(source) and is_code(target) else None
 
 
 def _renamed(rows: datasets.Dataset, names: tuple[str, str], notes: Sequence[str]) -> ReshapedRows:

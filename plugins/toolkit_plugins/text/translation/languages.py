@@ -1,4 +1,4 @@
-"""Codes of languages as columns, files and translation memories have them: en, en-US, en_US."""
+"""Which languages of a table, of files or of a translation memory are meant."""
 
 from __future__ import annotations
 
@@ -7,45 +7,21 @@ from collections.abc import Iterable, Sequence
 
 from toolkit.errors import DataError, Fault
 from toolkit.evaluation.metrics.generation import UNSPACED
+from toolkit.utils.language_codes import fits, language
 from toolkit.utils.text import listing, nearest
 
-#: ISO 639-1.
-_CODES = """
-    aa ab ae af ak am an ar as av ay az ba be bg bh bi bm bn bo br bs ca ce ch co cr cs cu cv cy
-    da de dv dz ee el en eo es et eu fa ff fi fj fo fr fy ga gd gl gn gu gv ha he hi ho hr
-    ht hu hy hz ia id ie ig ii ik io is it iu ja jv ka kg ki kj kk kl km kn ko kr ks ku kv
-    kw ky la lb lg li ln lo lt lu lv mg mh mi mk ml mn mr ms mt my na nb nd ne ng nl nn no
-    nr nv ny oc oj om or os pa pi pl ps pt qu rm rn ro ru rw sa sc sd se sg si sk sl sm sn
-    so sq sr ss st su sv sw ta te tg th ti tk tl tn to tr ts tt tw ty ug uk ur uz ve vi vo
-    wa wo xh yi yo za zh zu"""
-CODES = frozenset(_CODES.split())
-WRITTEN = re.compile(r"([a-z]{2})([-_][a-z0-9]+)*")
-#: Codes that name other columns as often: the number of a row, and whether something is so.
-OTHERWISE = ("id", "no", "is")
-#: Of BLEU, for languages with spaces between words; and of others, by their codes of two and of
-#: three letters.
+#: Codes that name other columns as often: the number of a row, a category, a latitude.
+OTHERWISE = ("id", "no", "is", "cat", "cor", "cos", "div", "ind", "lat", "mon", "run", "sun", "tel")
+#: Of BLEU, for languages with spaces between words; and of others.
 USUAL_TOKENIZER = "13a"
 TOKENIZERS = {
-    **dict.fromkeys(("zh", "zho", "yue"), "zh"), **dict.fromkeys(("ja", "jpn"), "ja-mecab"),
-    **dict.fromkeys(("ko", "kor"), "ko-mecab"),
-    **dict.fromkeys(("th", "tha", "lo", "lao", "km", "khm", "my", "mya", "bo", "bod"), "char"),
+    **dict.fromkeys(("zh", "yue", "wuu", "lzh", "nan", "hak", "gan"), "zh"),
+    "ja": "ja-mecab", "ko": "ko-mecab", **dict.fromkeys(("th", "lo", "km", "my", "bo"), "char"),
 }  # fmt: skip
 KANA = re.compile("[\u3040-\u30ff]")
 UNSPACED_LETTER = re.compile(f"[{UNSPACED}]")
 Pair = tuple[str, str]
 Wanted = tuple[str | None, str | None]
-
-
-def is_code(text: str) -> bool:
-    """Return whether a text is a code such as en, en-US or zh_Hant."""
-    found = WRITTEN.fullmatch(text.lower())
-    return found is not None and found.group(1) in CODES
-
-
-def fits(code: str, wanted: str) -> bool:
-    """Return whether a code is the wanted one, or one of them the other without its region."""
-    one, other = (text.lower().replace("_", "-") for text in (code, wanted))
-    return one == other or one.startswith(f"{other}-") or other.startswith(f"{one}-")
 
 
 def find(codes: Iterable[str], wanted: str) -> str | None:
@@ -99,9 +75,9 @@ def in_order(codes: Sequence[str]) -> bool:
 
 
 def tokenizer(code: str, texts: Sequence[str]) -> str:
-    """Return how BLEU should split words of a language, or of some texts where it is not known."""
-    if code:
-        return TOKENIZERS.get(re.split("[-_]", code.lower())[0], USUAL_TOKENIZER)
+    """Return how BLEU should split words of a language, or else by the script of some texts."""
+    if known := TOKENIZERS.get(language(code)):
+        return known
     whole = "".join(texts)
     if 2 * len(UNSPACED_LETTER.findall(whole)) < len(whole) or not whole:
         return USUAL_TOKENIZER

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from toolkit.data.text_files import check_encoding, opened
 from toolkit.errors import DataError, Fault
+from toolkit.utils import language_codes
 from toolkit.utils.text import listing
 from toolkit_plugins.text.translation import languages, tmx
 from toolkit_plugins.text.translation.languages import Pair, Wanted
 
 SIDES = ("source", "src", "target", "trg", "tgt")  # as Moses and fairseq name the files
 #: Suffixes of files that are read here.
-FILE_FORMATS = (".tmx", *(f".{code}" for code in (*sorted(languages.CODES), *SIDES)))
+FILE_FORMATS = (".tmx", *(f".{code}" for code in (*sorted(language_codes.CODES), *SIDES)))
 
 
 @dataclass
@@ -23,6 +24,7 @@ class Pairs:
     """Texts of both sides, several in a list where a unit has several targets; of new rows none.
 
     dropped: reason -> units left out.
+    pair: the languages; empty where files are named by their sides.
     """
 
     sources: list[str] = field(default_factory=list)
@@ -81,7 +83,7 @@ def _merged(codes: Mapping[str, int]) -> list[str]:
 
 
 def _of(unit: tmx.Unit, wanted: str) -> list[str]:
-    return [text for code, text in unit.variants if languages.fits(code, wanted) and text]
+    return [text for code, text in unit.variants if language_codes.fits(code, wanted) and text]
 
 
 def _texts(paths: Sequence[Path], wanted: Wanted, encoding: str, alone: bool) -> Pairs:
@@ -96,7 +98,7 @@ def _texts(paths: Sequence[Path], wanted: Wanted, encoding: str, alone: bool) ->
         pair = codes[0], codes[1] if len(codes) > 1 else ""
     else:
         pair = languages.chosen(codes, wanted, where, alone, languages.in_order(codes))
-    found = Pairs(pair=pair)
+    found = Pairs(pair=("", "") if pair[0] in SIDES else pair)
     for source, target in _matched(paths, pair, where, alone):
         lines = read_lines(source, encoding)
         others = read_lines(target, encoding) if target else []

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.plugin_types import Baseline, Prediction, ReshapedRows, Row, Shown
 from toolkit.tasks.generation import GenerationPlugin
+from toolkit.utils.language_codes import language
 from toolkit_plugins.text.translation import formats, languages, parallel
 from toolkit_plugins.text.translation.options import TranslationOptions
 
@@ -40,7 +41,7 @@ class Translation(GenerationPlugin[TranslationOptions]):
 
     def prompt_keys(self) -> tuple[str, ...]:
         """Return where T5's config has its prompt for these languages."""
-        source, target = ((code or "").split("_")[0] for code in self.language_codes())
+        source, target = (language(code or "") for code in self.language_codes())
         return (f"translation_{source}_to_{target}",)
 
     def example(self) -> Row:
@@ -118,11 +119,7 @@ class Translation(GenerationPlugin[TranslationOptions]):
         known = self._pair or self.statistics.get("languages")
         if known:
             return known[0] or None, known[1] or None
-        source, target = (
-            code if code and languages.is_code(code) else None
-            for code in (self.options.source_lang, self.options.target_lang)
-        )
-        return source, target
+        return self.options.source_lang, self.options.target_lang
 
     def _pairs_of(self, rows: Sequence[Row]) -> list[tuple[str, str]]:
         """Return source and target of rows, of several targets the first."""

@@ -4,11 +4,12 @@ import gzip
 
 import datasets
 import pytest
-from toolkit_plugins.text.translation import formats, parallel
+from toolkit_plugins.text.translation import formats, languages, parallel
 from toolkit_plugins.text.translation.formats import COLUMNS, reshaped
 
 from toolkit.data import sources
 from toolkit.errors import DataError
+from toolkit.plugin import get
 
 
 def _rows(**columns):
@@ -51,7 +52,13 @@ def _unit(*variants):
         ({"id": [1], "de": ["a"], "en": ["b"]}, (None, None), ("a", "b")),
         ({"en": ["a"], "de": ["b"]}, ("de", None), ("b", "a")),
         ({"en-US": ["a"], "de_DE": ["b"]}, ("de", None), ("b", "a")),
+        ({"de": ["b"], "en": ["a"]}, ("eng_Latn", "deu_Latn"), ("a", "b")),
+        ({"de": ["b"], "en-US": ["a"]}, ("eng_Latn", None), ("a", "b")),
+        ({"de": ["b"], "en": ["a"]}, (None, "deu"), ("a", "b")),
+        ({"zh-CN": ["b"], "en": ["a"], "cat": ["c"]}, ("en_XX", "cmn_Hans"), ("a", "b")),
+        ({"eng": ["a"], "deu": ["b"]}, (None, None), ("a", "b")),
         ({"translation": [{"en": "a", "de": "b"}]}, (None, None), ("a", "b")),
+        ({"translation": [{"de": "b", "en": "a"}]}, ("eng_Latn", "deu_Latn"), ("a", "b")),
         ({"translation": [{"de": "b", "en": "a"}]}, ("en", None), ("a", "b")),
         ({"translation": [{"en": "a", "de": "b", "fr": "c"}]}, ("fr", "en"), ("c", "a")),
         ({"source": ["a"], "target": [["b", "c"]]}, (None, None), ("a", ["b", "c"])),
@@ -61,8 +68,18 @@ def test_tables_and_objects_are_recognised(columns, wanted, first):
     made, _ = reshaped(_rows(**columns), "train", COLUMNS, wanted)
     assert _pairs(made) == [first]
     again, _ = reshaped(made.rows, "train", COLUMNS, wanted)
-    assert again.rows is made.rows or again.rows.column_names == made.rows.column_names
-    assert set(made.rows.column_names) - {"source", "target"} <= {"id", "domain"}
+    assert _pairs(again) == [first]
+    assert set(made.rows.column_names) - {"source", "target"} <= {"id", "domain", "cat"}
+
+
+@pytest.mark.parametrize("asked", [("eng_Latn", "deu_Latn"), ("eng", "deu"), ("en_XX", "de_DE")])
+def test_models_codes_choose_the_source_of_a_table(asked):
+    plugin = get("translation")()
+    names = dict(zip(("source_lang", "target_lang"), asked, strict=True))
+    plugin.options = type(plugin).Options.model_validate(names)
+    made = plugin.reshape_rows(_rows(de=["b"], en=["a"]), "train")
+    assert _pairs(made) == [("a", "b")]
+    assert plugin.language_codes() == asked  # as the tokenizer calls them
 
 
 def test_languages_that_nobody_named_are_reported_and_handed_on():
@@ -77,9 +94,12 @@ def test_languages_that_nobody_named_are_reported_and_handed_on():
 
 def test_named_columns_are_kept_even_where_languages_are_there():
     rows = _rows(en=["a"], de=["b"])
-    assert reshaped(rows, "train", ("message", "answer"))[0].rows.column_names == ["en", "de"]
+    made, pair = reshaped(rows, "train", ("message", "answer"))
+    assert (made.rows.column_names, pair) == (["en", "de"], None)
+    assert reshaped(rows, "train", ("en", "de"))[1] == ("en", "de")  # which their names tell
     rows = _rows(translation=[{"en": "a", "de": "b", "fr": "c"}])
-    made, _ = reshaped(rows, "train", ("translation.fr", "translation.en"))
+    made, pair = reshaped(rows, "train", ("translation.fr", "translation.en"))
+    assert pair == ("fr", "en")
     assert made.rows["translation.fr"] == ["c"]
 
 
@@ -91,6 +111,7 @@ def test_named_columns_are_kept_even_where_languages_are_there():
         ({"translation": [{"en": "a", "de": "b", "fr": "c"}]}, ("fr", None), "must say which"),
         ({"translation": [{"en": "a", "de": "b"}]}, ("fr", None), "no language 'fr'.*en, de"),
         ({"translation": [{"de": "b", "en": "a"}]}, (None, None), "has de, en"),
+        ({"de": ["b"], "en": ["a"]}, ("ace_Latn", None), "no language 'ace_Latn'.*de, en"),
     ],
 )  # fmt: skip
 def test_which_languages_are_meant_must_be_known(columns, wanted, says):
@@ -108,7 +129,7 @@ def test_parallel_files_are_pairs_line_by_line(tmp_path):
     )
     (tmp_path / "train.de.gz").write_bytes(gzip.compress("eins\nTab\ndrei\nleer\nنعم\n".encode()))
     paths = tmp_path / "train.de.gz", tmp_path / "train.en"
-    made, pair = reshaped(_files(*paths), "train", COLUMNS, ("en", None))
+    made, pair = reshaped(_files(*paths), "train", COLUMNS, ("eng_Latn", None))
     assert pair == ("en", "de")
     assert _pairs(made) == [
         ("one", "eins"), ("tab\there", "Tab"), ("x\u2028y\x85z", "drei"), ("", "leer"),
@@ -128,8 +149,9 @@ def test_a_folder_of_parallel_files_is_read_by_split(tmp_path):
 def test_several_parallel_files_are_matched_by_name(tmp_path):
     for name, text in {"b.src": "2", "a.tgt": "eins", "a.src": "1", "b.tgt": "zwei"}.items():
         (tmp_path / name).write_text(f"{text}\n")
-    made, _ = reshaped(_files(*sorted(tmp_path.iterdir())), "train", COLUMNS)
+    made, pair = reshaped(_files(*sorted(tmp_path.iterdir())), "train", COLUMNS)
     assert _pairs(made) == [("1", "eins"), ("2", "zwei")]
+    assert pair is None  # sides are no languages
 
 
 @pytest.mark.parametrize(
@@ -159,6 +181,22 @@ def test_a_file_of_sources_alone_is_predicted(tmp_path):
     made, _ = reshaped(_files(tmp_path / "new.en"), "predict", COLUMNS, ("en", "de"))
     assert made.rows.column_names == ["source"]
     assert made.rows["source"] == ["one", "two"]
+
+
+# How BLEU splits words.
+
+
+@pytest.mark.parametrize(
+    ("code", "texts", "found"),
+    [
+        ("cmn_Hans", [], "zh"), ("zh-CN", [], "zh"), ("jpn_Jpan", [], "ja-mecab"),
+        ("yue", [], "zh"), ("deu_Latn", ["ein Haus"], "13a"), ("", ["一只狗在跑。"], "zh"),
+        ("tgt", ["犬が走る"], "ja-mecab"), ("tgt", ["a dog"], "13a"), ("", ["หมาวิ่ง"], "char"),
+        ("", [], "13a"),
+    ],
+)  # fmt: skip
+def test_bleu_splits_words_by_language_or_script(code, texts, found):
+    assert languages.tokenizer(code, texts) == found
 
 
 # Translation memories.
