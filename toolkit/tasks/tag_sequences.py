@@ -77,6 +77,20 @@ def tags_of(spans: Iterable[WordSpan], words: int, scheme: Scheme = "BIO") -> li
     return found
 
 
+def gone_on(tags: Sequence[str], own: Iterable[bool]) -> list[str]:
+    """Return tags in BIO for all words; one without its own goes on with what is before it.
+
+    Args:
+        own: whether each word has a tag of its own among the tags; the first word has.
+    """
+    found, given = list[str](), iter(tags)
+    for has in own:
+        found.append(next(given) if has else found[-1])
+        if not has and found[-1] != OUTSIDE:
+            found[-1] = f"I-{found[-1][2:]}"
+    return found
+
+
 def scheme_of(prefixes: Iterable[str]) -> Scheme:
     """Return the scheme of tags whose prefixes these are (B, I, O, E, L, S, U)."""
     seen = {ALIASES.get(prefix, prefix) for prefix in prefixes}

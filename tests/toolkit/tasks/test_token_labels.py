@@ -65,10 +65,11 @@ def test_words_keep_the_scores_of_their_own_token_alone():
     logits = torch.zeros(1, 5, 3)
     logits[0, 2, 1] = 5.0
     (kept,) = plugin.reduce_chunk(
-        None, SimpleNamespace(logits=logits), [{"places": [1, -1, 2], "words": [4, 5, 6]}]
+        None, SimpleNamespace(logits=logits), [{"places": [1, -1, 2, 2], "words": [4, 5, 6, 7]}]
     )
     assert isinstance(kept, KeptWords)
     assert kept.words == [4, 6]
+    assert kept.sharing == [7]
     assert np.exp(kept.scores[1]).argmax() == 1
     assert np.exp(kept.scores).sum(1) == pytest.approx([1, 1])
 
