@@ -7,7 +7,6 @@ text's letters say. docs/plugins/tasks.md shows it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from types import SimpleNamespace
@@ -33,13 +32,13 @@ from toolkit.tasks.word_spans import (
     labelled_windows,
     words_touched,
 )
+from toolkit.tasks.words import split
 
 if TYPE_CHECKING:
     import datasets
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 NONE = "(no entity)"
-WORD = re.compile(r"\w+|[^\w\s]")
 MOST_MENTIONS = 1_000_000  # of the training rows: 11 MB beside the model
 
 
@@ -58,7 +57,7 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
 
     def words_of(self, row: Row) -> list[Place]:
         """Return the words of a row: runs of letters and digits, and each other sign."""
-        return [found.span() for found in WORD.finditer(str(row[self.text] or ""))]
+        return split(str(row[self.text] or ""))
 
     def encode(self, rows: Batch) -> Mapping[str, Any]:
         """Return model inputs by name, and `places`: the token of each word, for each row.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from entity_rows import as_spans, sentences, tiny_tagger
+from toolkit_plugins.text.token_classification.options import EntityOptions
 from walkthrough import page_file
 
 import toolkit
@@ -87,3 +88,26 @@ def test_the_plugin_for_mentions_of_the_page(scenario, shared, tmp_path):
     assert run.record["reload"]["different"] == 0
     (found,) = run.predict([{"text": "saw Anna Stone, and it went to Kirkby"}])
     assert {one["text"]: one["label"] for one in found["entities"]}["Anna Stone"] == "PER"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a_b, e-mail", ["a_b", ",", "e", "-", "mail"]),
+        ("Cafe\u0301 x", ["Cafe\u0301", "x"]),  # decomposed: a mark belongs to its letter
+        ("\u0928\u092e\u0938\u094d\u0924\u0947 x", ["\u0928\u092e\u0938\u094d\u0924\u0947", "x"]),
+        ("\u6771\u4eac", ["\u6771", "\u4eac"]),  # written without spaces
+        (None, []),
+    ],
+)
+def test_a_plugin_that_does_not_say_what_words_are_has_those_of_any_script(text, words):
+    class Strangers(token_labels.TokenLabelsPlugin[EntityOptions]):
+        Options = EntityOptions
+
+        def load_model(self):
+            raise NotImplementedError
+
+    plugin = Strangers()
+    plugin.options = EntityOptions()
+    found = plugin.words_of({"text": text})
+    assert [text[start:end] for start, end in found] == words
