@@ -26,13 +26,15 @@ SHUT = -1e9  # of a tag that cannot be; finite, so that sums stay numbers
 def parts_of(tag: str) -> tuple[str, str]:
     """Return prefix (B, I, O, E or S) and label of a tag; a tag without a label has "_".
 
+    Hyphens at the ends of a label are part of it, unlike in seqeval.
+
     Raises:
         ValueError: it has no such prefix.
     """
     prefix = ALIASES.get(tag[:1], tag[:1])
     if prefix not in PREFIXES["BIOES"] or not prefix or (prefix == OUTSIDE and tag != OUTSIDE):
         raise ValueError(f"{tag!r} is no tag: it begins with none of B-, I-, O, E-, L-, S-, U-")
-    return prefix, tag[1:].strip("-") or "_"
+    return prefix, tag[1:].removeprefix("-") or "_"
 
 
 def spans_of(tags: Sequence[str], scheme: Scheme = "BIO") -> list[WordSpan]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Place = tuple[int, int]  # characters of a text, from the first up to the second
 Ints = np.ndarray[Any, np.dtype[np.int64]]
 Entity = Mapping[str, Any]  # {"start", "end", "label"}, characters of the text
+MOST_MENTIONS = 1_000_000  # of the training rows: 11 MB beside the model
 IGNORED = -100  # a label that counts nowhere, as in torch
 
 
@@ -82,6 +83,11 @@ class Found:
     widened: int = 0
     lost: int = 0
 
+    @property
+    def known(self) -> list[int] | None:
+        """The mentions as they are kept with a model; None where they are too many."""
+        return sorted(self.mentions) if len(self.mentions) <= MOST_MENTIONS else None
+
     @classmethod
     def of(
         cls,
@@ -124,7 +130,11 @@ class Found:
             yield (f"{name}: {self.widened:,} entities begin or end within a word: the model "
                    "learns whole words, and cannot get these right")  # fmt: skip
         if self.lost:
-            yield f"{name}: {self.lost:,} entities share all their words with others: not learned"
+            yield (f"{name}: {self.lost:,} entities touch no word, or only words of others: "
+                   "not learned")  # fmt: skip
+        if name == "train" and self.known is None:
+            yield (f"{name}: {len(self.mentions):,} different mentions, above the "
+                   f"{MOST_MENTIONS:,} that are kept: unseen_entity_f1 is unknown")  # fmt: skip
         own, sharing = read or (self.words, 0)
         if sharing:
             yield (f"{name}: {sharing:,} of {self.words:,} words share the token of the word "

@@ -42,8 +42,8 @@ def test_runs_of_one_label_are_spans_of_io(tags, expected):
 
 @pytest.mark.parametrize("scheme", ["BIO", "BIOES", "IO"])
 def test_spans_come_back_from_their_tags(scheme):
-    spans = [(0, 1, "x"), (2, 5, "x"), (5, 6, "y"), (6, 8, "z")]
-    assert spans_of(tags_of(spans, 9, scheme), scheme) == spans
+    spans = [(0, 1, "x"), (2, 5, "x"), (5, 6, "y"), (6, 8, "z"), (8, 9, "-a-"), (9, 11, "B-")]
+    assert spans_of(tags_of(spans, 12, scheme), scheme) == spans
 
 
 def test_words_without_their_own_tag_go_on_with_the_entity_before_them():

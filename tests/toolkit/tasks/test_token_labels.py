@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import datasets
 import numpy as np
 import pytest
 import torch
@@ -12,7 +13,7 @@ from toolkit_plugins.text.token_classification.options import EntityOptions
 from walkthrough import page_file
 
 import toolkit
-from toolkit.tasks import token_labels
+from toolkit.tasks import token_labels, word_spans
 from toolkit.tasks.token_labels import KeptWords
 from toolkit.tasks.word_spans import entities_of, words_touched
 
@@ -111,3 +112,20 @@ def test_a_plugin_that_does_not_say_what_words_are_has_those_of_any_script(text,
     plugin.options = EntityOptions()
     found = plugin.words_of({"text": text})
     assert [text[start:end] for start, end in found] == words
+
+
+def test_entities_without_words_and_too_many_mentions_are_told(monkeypatch):
+    monkeypatch.setattr(word_spans, "MOST_MENTIONS", 1)
+    entities = [
+        {"start": a, "end": b, "label": "x", "text": TEXT[a:b]} for a, b in ((0, 3), (3, 4))
+    ]
+    rows = datasets.Dataset.from_list([{"text": TEXT, "entities": entities}])
+    found = word_spans.Found.of(rows, lambda _: WORDS, lambda rows: list(rows))
+    assert found.known is None
+    assert list(found.in_words("train", ["x"], None)) == [
+        "train: 1 entities begin or end within a word: the model learns whole words, and cannot "
+        "get these right",
+        "train: 1 entities touch no word, or only words of others: not learned",
+        "train: 2 different mentions, above the 1 that are kept: unseen_entity_f1 is unknown",
+    ]
+    assert not [line for line in found.in_words("test", ["x"], None) if "mentions" in line]
