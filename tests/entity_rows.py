@@ -15,6 +15,10 @@ LAST = ["stone", "field", "brook", "marsh", "wood", "hill", "lake", "moor"]
 PLACES = [["north", "port"], ["mill", "town"], ["kirkby"], ["ashton"]]
 OTHERS = ["the", "old", "road", "is", "long", ".", ",", "went", "to", "from", "saw", "and", "it"]
 
+# Two family names and one of three characters; "of"; places of two and three characters.
+UNSPACED = ["\u7530\u4e2d", "\u5c71\u672c", "\u4f50\u3005\u6728", "\u306e",
+            "\u6771\u4eac", "\u5927\u962a", "\u5317\u6d77\u9053"]  # fmt: skip
+
 
 def sentences(count: int, seed: int = 0) -> list[dict[str, Any]]:
     """Return rows of tokens and tags: people of one or two words, places of one or two.
@@ -71,3 +75,42 @@ def tiny_tagger(folder: Path) -> Path:
     )  # fmt: skip
     transformers.BertModel(config).save_pretrained(folder)
     return folder
+
+
+def unspaced_tagger(folder: Path) -> Path:
+    """Save a tiny XLM-R whose pieces hold several characters of a script without spaces."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "\u2581", *UNSPACED, *"".join(UNSPACED)]
+    own = Tokenizer(models.Unigram([(piece, -len(piece) / 9) for piece in pieces], unk_id=3))
+    own.pre_tokenizer, own.decoder = pre_tokenizers.Metaspace(), decoders.Metaspace()
+    own.post_processor = processors.TemplateProcessing(
+        single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
+    )
+    transformers.PreTrainedTokenizerFast(
+        tokenizer_object=own, model_max_length=32, bos_token="<s>", eos_token="</s>",
+        pad_token="<pad>", unk_token="<unk>", cls_token="<s>", sep_token="</s>",
+    ).save_pretrained(folder)  # fmt: skip
+    transformers.set_seed(0)
+    config = transformers.XLMRobertaConfig(
+        vocab_size=len(pieces), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=64, max_position_embeddings=40, pad_token_id=1,
+    )  # fmt: skip
+    transformers.XLMRobertaModel(config).save_pretrained(folder)
+    return folder
+
+
+def unspaced(count: int) -> list[dict[str, Any]]:
+    """Return texts without spaces, of a person, a particle, a place of two words, and others."""
+    rng, rows = random.Random(0), []
+    for _ in range(count):
+        one, particle, *place = [
+            rng.choice(UNSPACED[:3]),
+            UNSPACED[3],
+            *rng.choices(UNSPACED[4:], k=2),
+        ]
+        text, start = "".join([one, particle, *place]), len(one + particle)
+        rows.append({"text": text, "entities": [
+            {"start": 0, "end": len(one), "label": "PER"},
+            {"start": start, "end": len(text), "label": "LOC"}]})  # fmt: skip
+    return rows

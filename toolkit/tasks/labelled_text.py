@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from toolkit.plugin_types import MarkedText, Shown, Span, Table
 
 AROUND = 300  # characters of a long text before and after what is marked
 MOST = 4000  # characters that are shown
-TYPES = 20  # of the confusion, the most frequent ones
+TYPES = 20  # of the confusion, the most frequent ones; the others are taken together
 
 
 def shown(text: str, prediction: Mapping[str, Any], reference: Any) -> Sequence[Shown]:
@@ -60,10 +61,16 @@ def _by_type(scores: Mapping[str, tuple[int, int, int]]) -> Table:
 def _confused(
     counts: Mapping[tuple[str, str], int], scores: Mapping[str, tuple[int, int, int]]
 ) -> Table:
-    types = sorted(scores, key=lambda label: -scores[label][2])[:TYPES]
+    types = sorted(scores, key=lambda label: -scores[label][2])
+    shown = {label: label for label in (*types[:TYPES], MISSED, INVENTED)}
+    others = f"({len(types) - TYPES:,} other types)"
+    cells: Counter[tuple[str, str]] = Counter()
+    for (actual, one), count in counts.items():
+        cells[shown.get(actual, others), shown.get(one, others)] += count
+    types = [*types[:TYPES], *([others] if len(types) > TYPES else [])]
     columns = [*types, MISSED]
     rows: list[list[str | int | None]] = [
-        [actual, *(counts.get((actual, one), 0) for one in columns)] for actual in types
+        [actual, *(cells[actual, one] for one in columns)] for actual in types
     ]
-    rows.append([INVENTED, *(counts.get((INVENTED, one), 0) for one in types), None])
+    rows.append([INVENTED, *(cells[INVENTED, one] for one in types), None])
     return Table(("", *columns), rows)

@@ -26,13 +26,15 @@ SHUT = -1e9  # of a tag that cannot be; finite, so that sums stay numbers
 def parts_of(tag: str) -> tuple[str, str]:
     """Return prefix (B, I, O, E or S) and label of a tag; a tag without a label has "_".
 
+    Hyphens at the ends of a label are part of it, unlike in seqeval.
+
     Raises:
         ValueError: it has no such prefix.
     """
     prefix = ALIASES.get(tag[:1], tag[:1])
     if prefix not in PREFIXES["BIOES"] or not prefix or (prefix == OUTSIDE and tag != OUTSIDE):
         raise ValueError(f"{tag!r} is no tag: it begins with none of B-, I-, O, E-, L-, S-, U-")
-    return prefix, tag[1:].strip("-") or "_"
+    return prefix, tag[1:].removeprefix("-") or "_"
 
 
 def spans_of(tags: Sequence[str], scheme: Scheme = "BIO") -> list[WordSpan]:
@@ -74,6 +76,20 @@ def tags_of(spans: Iterable[WordSpan], words: int, scheme: Scheme = "BIO") -> li
         if scheme == "BIOES":
             found[end - 1] = f"E-{label}"
             found[start] = f"{'S' if end - start == 1 else 'B'}-{label}"
+    return found
+
+
+def gone_on(tags: Sequence[str], own: Iterable[bool]) -> list[str]:
+    """Return tags in BIO for all words; one without its own goes on with what is before it.
+
+    Args:
+        own: whether each word has a tag of its own among the tags; the first word has.
+    """
+    found, given = list[str](), iter(tags)
+    for has in own:
+        found.append(next(given) if has else found[-1])
+        if not has and found[-1] != OUTSIDE:
+            found[-1] = f"I-{found[-1][2:]}"
     return found
 
 

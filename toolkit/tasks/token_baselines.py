@@ -16,7 +16,7 @@ from toolkit.evaluation.batches import records
 from toolkit.evaluation.metrics.encoding import Floats
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints, Prediction, Row
 from toolkit.tasks.tag_sequences import OUTSIDE, WordSpan, spans_of, tags_of
-from toolkit.tasks.word_spans import IGNORED, KeptWords, entities_of, words_touched
+from toolkit.tasks.word_spans import IGNORED, KeptWords, ReadWords, entities_of, words_touched
 from toolkit.utils.logging import quiet_fit
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class FrozenLinear(Baseline):
         for few in _steps(data.train_order):
             _, prepared = chunks.select(data.train, data.train_prepared, few)
             for window, of_words in _words(prepared, states):
-                labels = np.asarray(window["labels"])[_places(window)]
+                labels = np.asarray(window["labels"])[ReadWords.of(window).places]
                 features.append(of_words[labels != IGNORED])
                 targets.append(labels[labels != IGNORED])
             used += len(few)
@@ -207,8 +207,7 @@ class FrozenLinear(Baseline):
             if len(of_words):
                 shares = model.predict_proba(of_words).clip(LEAST)
                 scores[:, model.classes_] = np.log(shares)
-            own = np.asarray(window["words"], np.int64)[np.asarray(window["places"]) >= 0]
-            kept[owner].append(KeptWords(own.tolist(), scores))
+            kept[owner].append(ReadWords.of(window).kept(scores))
         found: list[Prediction] = self.plugin.decode(kept, some.to_list(), [])
         return found
 
@@ -218,16 +217,11 @@ def _steps(order: Ints) -> Iterator[Ints]:
         yield order[start:end]
 
 
-def _places(window: Mapping[str, Any]) -> Ints:
-    places = np.asarray(window["places"], np.int64)
-    return places[places >= 0]
-
-
 def _words(
     prepared: datasets.Dataset, states: frozen_features.States
 ) -> Iterator[tuple[Mapping[str, Any], Floats]]:
-    """Yield each window, and what the model says of the first token of each of its words."""
+    """Yield each window, and what the model says of each of its words with a token of their own."""
     for start in range(0, len(prepared), WINDOWS):
         windows = records(prepared, range(start, min(start + WINDOWS, len(prepared))))
         for window, found in zip(windows, states(windows), strict=True):
-            yield window, found[_places(window)]
+            yield window, found[ReadWords.of(window).places]

@@ -7,7 +7,6 @@ text's letters say. docs/plugins/tasks.md shows it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from types import SimpleNamespace
@@ -22,24 +21,24 @@ from toolkit.plugin_types.occlusion import logit
 from toolkit.tasks import labelled_text, token_baselines
 from toolkit.tasks.base import Batch, Encoder, TaskPlugin
 from toolkit.tasks.classification import cross_entropy
-from toolkit.tasks.tag_sequences import OUTSIDE, SHUT, best_paths, bio, spans_of, tags_of
+from toolkit.tasks.tag_sequences import OUTSIDE, SHUT, best_paths, bio, gone_on, spans_of, tags_of
 from toolkit.tasks.word_spans import (
     IGNORED,
     Found,
     KeptWords,
     Place,
+    ReadWords,
     entities_of,
     labelled_windows,
     words_touched,
 )
+from toolkit.tasks.words import split
 
 if TYPE_CHECKING:
     import datasets
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 NONE = "(no entity)"
-WORD = re.compile(r"\w+|[^\w\s]")
-MOST_MENTIONS = 1_000_000  # of the training rows: 11 MB beside the model
 
 
 class TokenLabelsPlugin(TaskPlugin[OptionsT]):
@@ -57,14 +56,15 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
 
     def words_of(self, row: Row) -> list[Place]:
         """Return the words of a row: runs of letters and digits, and each other sign."""
-        return [found.span() for found in WORD.finditer(str(row[self.text] or ""))]
+        return split(str(row[self.text] or ""))
 
     def encode(self, rows: Batch) -> Mapping[str, Any]:
         """Return model inputs by name, and `places`: the token of each word, for each row.
 
-        A word without a token has -1: it is in no entity. Texts in several windows have more rows
-        here: `chunk_of` says whose they are (by number among the rows), and `words` the numbers of
-        the words that `places` are of. Each word is in one window at most.
+        A word without a token has -1: it is in no entity. Words within one token have its place:
+        the label is that of the first, whose entity the others go on with. A long text has several
+        rows here: `chunk_of` says whose they are (by number among the rows), and `words` the
+        numbers of the words that `places` are of. Each word is in one window at most.
         """
         return super().encode(rows)
 
@@ -115,10 +115,7 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
             remove_columns=split.column_names, batch_size=self.encoded_together,
         )  # fmt: skip
         if name in self.found_in:
-            parts = found.select_columns(["places"]).with_format("numpy").iter(1000)
-            self._read[name] = sum(
-                int((own >= 0).sum()) for rows in parts for own in rows["places"]
-            )
+            self._read[name] = ReadWords.counted(found)
         return found
 
     def word_tags(self, row: Row) -> list[str]:
@@ -139,9 +136,8 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         """Return the log-probabilities of the words of each window."""
         scores, found = outputs.logits.float().log_softmax(-1).cpu().numpy(), []
         for window, part in zip(scores, parts, strict=True):
-            places = np.asarray(part["places"], np.int64)
-            words = np.asarray(part["words"], np.int64)[places >= 0]
-            found.append(KeptWords(words.tolist(), window[places[places >= 0]]))
+            read = ReadWords.of(part)
+            found.append(read.kept(window[read.places]))
         return found
 
     def decode(
@@ -153,11 +149,11 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         is the mean probability of the tags of its words; confidence is by how much the best
         sequence of tags is more probable than the next one, as a share of it.
         """
-        scores = [self._of_words(row, kept) for row, kept in zip(rows, outputs, strict=True)]
-        found, paths = [], best_paths(scores, self.tags)
-        for row, own, path in zip(rows, scores, paths, strict=True):
-            shares = np.exp(own[np.arange(len(own)), path.tags])
-            tags = [self.tags[number] for number in path.tags]
+        read = [self._of_words(row, kept) for row, kept in zip(rows, outputs, strict=True)]
+        found, paths = [], best_paths([scores for scores, _ in read], self.tags)
+        for row, (scores, own), path in zip(rows, read, paths, strict=True):
+            shares = np.exp(scores[np.arange(len(scores)), path.tags])[own.cumsum() - 1]
+            tags = gone_on([self.tags[number] for number in path.tags], own)
             text, words = str(row[self.text] or ""), self.words_of(row)
             entities = entities_of(text, words, spans_of(tags), shares)
             confidence = float(-np.expm1(-path.lead))
@@ -193,8 +189,7 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
 
     def training_statistics(self) -> Mapping[str, Any]:
         """Return the mentions of the training rows, as numbers; None where they are too many."""
-        known = self.found_in["train"].mentions
-        return {"mentions": sorted(known) if len(known) <= MOST_MENTIONS else None}
+        return {"mentions": self.found_in["train"].known}
 
     def usual_metrics(self) -> list[str]:
         """Return metric names for a recipe that names none; the first is the headline."""
@@ -225,8 +220,8 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
                 for line in counts.in_words(name, self.types, self._read.get(name))]  # fmt: skip
 
     @cached_property
-    def _read(self) -> dict[str, int]:
-        """How many words of a split have a token, as `prepare` has found it."""
+    def _read(self) -> dict[str, tuple[int, int]]:
+        """How many words of a split have a token and share one, as `prepare` has found it."""
         return {}
 
     def _saved_tags(self) -> list[str]:
@@ -235,13 +230,18 @@ class TokenLabelsPlugin(TaskPlugin[OptionsT]):
         found = AutoConfig.from_pretrained(self.model_path).id2label or {}
         return [str(found[place]) for place in sorted(found)]
 
-    def _of_words(self, row: Row, windows: Sequence[KeptWords]) -> Any:
-        """Return log-probabilities of shape (words, tags); words without a token are outside."""
+    def _of_words(self, row: Row, windows: Sequence[KeptWords]) -> tuple[Any, Any]:
+        """Return log-probabilities of shape (words, tags), and which of a row's words they are of.
+
+        Words without a token are outside; those that share one are left out.
+        """
         scores = np.full((len(self.words_of(row)), len(self.tags)), SHUT)
         scores[:, self.tags.index(OUTSIDE)] = 0.0
         for window in windows:
             scores[window.words] = window.scores
-        return scores
+        own = np.ones(len(scores), bool)
+        own[[word for window in windows for word in window.sharing]] = False
+        return scores[own], own
 
 
 def _targets(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from seqeval import scheme as seqeval
 
-from toolkit.tasks.tag_sequences import best_paths, bio, scheme_of, spans_of, tags_of
+from toolkit.tasks.tag_sequences import best_paths, bio, gone_on, scheme_of, spans_of, tags_of
 
 SCHEMES = [("BIO", seqeval.IOB2, "BI"), ("BIOES", seqeval.IOBES, "BIES"),
            ("BIOES", seqeval.BILOU, "BILU")]  # fmt: skip
@@ -42,8 +42,13 @@ def test_runs_of_one_label_are_spans_of_io(tags, expected):
 
 @pytest.mark.parametrize("scheme", ["BIO", "BIOES", "IO"])
 def test_spans_come_back_from_their_tags(scheme):
-    spans = [(0, 1, "x"), (2, 5, "x"), (5, 6, "y"), (6, 8, "z")]
-    assert spans_of(tags_of(spans, 9, scheme), scheme) == spans
+    spans = [(0, 1, "x"), (2, 5, "x"), (5, 6, "y"), (6, 8, "z"), (8, 9, "-a-"), (9, 11, "B-")]
+    assert spans_of(tags_of(spans, 12, scheme), scheme) == spans
+
+
+def test_words_without_their_own_tag_go_on_with_the_entity_before_them():
+    tags = gone_on(["B-B-x", "I-B-x", "O", "B-y"], [True, False, True, True, False, True, False])
+    assert tags == ["B-B-x", "I-B-x", "I-B-x", "O", "O", "B-y", "I-y"]
 
 
 def test_a_scheme_is_known_by_its_prefixes():

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import datasets
 import numpy as np
 import pytest
 import torch
 from entity_rows import as_spans, sentences, tiny_tagger
+from toolkit_plugins.text.token_classification.options import EntityOptions
 from walkthrough import page_file
 
 import toolkit
-from toolkit.tasks import token_labels
+from toolkit.tasks import token_labels, word_spans
 from toolkit.tasks.token_labels import KeptWords
 from toolkit.tasks.word_spans import entities_of, words_touched
 
@@ -65,10 +67,11 @@ def test_words_keep_the_scores_of_their_own_token_alone():
     logits = torch.zeros(1, 5, 3)
     logits[0, 2, 1] = 5.0
     (kept,) = plugin.reduce_chunk(
-        None, SimpleNamespace(logits=logits), [{"places": [1, -1, 2], "words": [4, 5, 6]}]
+        None, SimpleNamespace(logits=logits), [{"places": [1, -1, 2, 2], "words": [4, 5, 6, 7]}]
     )
     assert isinstance(kept, KeptWords)
     assert kept.words == [4, 6]
+    assert kept.sharing == [7]
     assert np.exp(kept.scores[1]).argmax() == 1
     assert np.exp(kept.scores).sum(1) == pytest.approx([1, 1])
 
@@ -86,3 +89,43 @@ def test_the_plugin_for_mentions_of_the_page(scenario, shared, tmp_path):
     assert run.record["reload"]["different"] == 0
     (found,) = run.predict([{"text": "saw Anna Stone, and it went to Kirkby"}])
     assert {one["text"]: one["label"] for one in found["entities"]}["Anna Stone"] == "PER"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a_b, e-mail", ["a_b", ",", "e", "-", "mail"]),
+        ("Cafe\u0301 x", ["Cafe\u0301", "x"]),  # decomposed: a mark belongs to its letter
+        ("\u0928\u092e\u0938\u094d\u0924\u0947 x", ["\u0928\u092e\u0938\u094d\u0924\u0947", "x"]),
+        ("\u6771\u4eac", ["\u6771", "\u4eac"]),  # written without spaces
+        (None, []),
+    ],
+)
+def test_a_plugin_that_does_not_say_what_words_are_has_those_of_any_script(text, words):
+    class Strangers(token_labels.TokenLabelsPlugin[EntityOptions]):
+        Options = EntityOptions
+
+        def load_model(self):
+            raise NotImplementedError
+
+    plugin = Strangers()
+    plugin.options = EntityOptions()
+    found = plugin.words_of({"text": text})
+    assert [text[start:end] for start, end in found] == words
+
+
+def test_entities_without_words_and_too_many_mentions_are_told(monkeypatch):
+    monkeypatch.setattr(word_spans, "MOST_MENTIONS", 1)
+    entities = [
+        {"start": a, "end": b, "label": "x", "text": TEXT[a:b]} for a, b in ((0, 3), (3, 4))
+    ]
+    rows = datasets.Dataset.from_list([{"text": TEXT, "entities": entities}])
+    found = word_spans.Found.of(rows, lambda _: WORDS, lambda rows: list(rows))
+    assert found.known is None
+    assert list(found.in_words("train", ["x"], None)) == [
+        "train: 1 entities begin or end within a word: the model learns whole words, and cannot "
+        "get these right",
+        "train: 1 entities touch no word, or only words of others: not learned",
+        "train: 2 different mentions, above the 1 that are kept: unseen_entity_f1 is unknown",
+    ]
+    assert not [line for line in found.in_words("test", ["x"], None) if "mentions" in line]

@@ -38,7 +38,8 @@ class Windows:
         """Return windows in the order of the texts: model inputs, and where their words are.
 
         `chunk_of` is the number of the text, `words` the numbers of the words that the window owns,
-        and `places` the first token of each. A word that no token begins is in no window.
+        and `places` the first token of each, which words within one token share. A word that no
+        token covers is in no window.
         """
         encoded = self.tokenizer(
             list(texts), truncation=True, max_length=self.limit, stride=self.stride,
@@ -69,20 +70,20 @@ def _shared_out(
 ) -> list[tuple[Ints, Ints]]:
     """Return for each window the words that it owns, and the place of the first token of each."""
     starts, ends = np.array(words, np.int64).reshape(-1, 2).T
-    depths, places = [], []
+    depths, owners, places = np.full((3, len(words)), NOWHERE)
     for number, (inside, first, last) in enumerate(windows):
-        token = np.searchsorted(last, starts, side="right")
-        there = token < len(inside)
-        token = np.where(there, token, 0)
-        there &= (first[token] < ends) if len(inside) else False
-        # Of words that share their first token, only the first has it.
-        there[1:] &= ~(there[:-1] & (token[1:] == token[:-1]))
-        before = token if number else np.full(len(words), len(inside))
-        behind = len(inside) - token if number + 1 < len(windows) else before
-        depth = np.minimum(before, behind) if number else behind
-        depths.append(np.where(there, depth, NOWHERE))
-        places.append(inside[token] if len(inside) else token)
-    best = np.array(depths).argmax(0)
-    known = np.array(depths).max(0) > NOWHERE
-    chosen = [np.flatnonzero(known & (best == number)) for number in range(len(windows))]
-    return [(own, place[own]) for own, place in zip(chosen, places, strict=True)]
+        if not (size := len(inside)):
+            continue
+        reached = slice(np.searchsorted(ends, first[0], side="right"),
+                        np.searchsorted(starts, last[-1], side="left"))  # fmt: skip
+        token = np.searchsorted(last, starts[reached], side="right")
+        before = token if number else size
+        behind = size - token if number + 1 < len(windows) else size
+        depth = np.minimum(before, behind)
+        better = (first[token] < ends[reached]) & (depth > depths[reached])
+        own = np.arange(len(words))[reached][better]
+        depths[own], owners[own] = np.broadcast_to(depth, token.shape)[better], number
+        places[own] = inside[token[better]]
+    owned = np.argsort(owners, kind="stable")  # those of no window are first
+    parts = np.split(owned, np.searchsorted(owners[owned], np.arange(len(windows))))[1:]
+    return [(own, places[own]) for own in parts]

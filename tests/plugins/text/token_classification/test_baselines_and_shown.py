@@ -104,6 +104,17 @@ def test_tables_tell_types_and_kinds_of_errors():
     assert shown.tables([({"entities": []}, {"entities": []})]) == {}
 
 
+def test_the_confusion_of_many_types_has_the_rare_ones_together():
+    often = [pair([("Ann", f"t{n}")], [("Ann", f"t{n}")]) for n in range(shown.TYPES)] * 2
+    rare = [pair([("Ann", "t0"), ("Rome", "y")], [("Ann", "x"), ("Bob", "z")])]
+    table = shown.tables([*often, *rare])["types (rows: actual, columns: predicted)"]
+    cells = {(row[0], name): cell for row in table.rows
+             for name, cell in zip(table.columns[1:], row[1:], strict=True)}  # fmt: skip
+    others = "(3 other types)"
+    assert cells[others, "t0"] == cells[others, MISSED] == cells[INVENTED, others] == 1
+    assert sum(cell or 0 for cell in cells.values()) == len(often) + 3
+
+
 def test_mails_have_five_types_and_new_names_in_test():
     found = mails()
     known, labels = set[str](), set[str]()

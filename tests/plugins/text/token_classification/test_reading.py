@@ -228,7 +228,7 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path):
         read(table(tmp_path, [spanned(*SPANS), spanned((0, 99, "X")), spanned((0, 98, "X"))]))
 
 
-def test_trimmed_repeated_and_split_words_are_counted(tmp_path):
+def test_trimmed_and_repeated_spans_are_counted(tmp_path):
     found = read(table(tmp_path, [spanned((0, 4, "X"), (0, 3, "X"), (8, 10, "X"))]))
     assert entities(found) == [[("Ann", "X"), ("Bo", "X")]]
     assert {note.partition(": ")[2] for note in found.notes[1:]} == {

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
+from types import SimpleNamespace
 
 import pytest
+import torch
 import transformers
-from entity_rows import as_spans, sentences, tiny_tagger, written
+from entity_rows import as_spans, sentences, tiny_tagger, unspaced, unspaced_tagger, written
 from seqeval import metrics as seqeval
 from seqeval.scheme import IOB2
 
@@ -113,6 +116,27 @@ def test_labels_stand_on_the_first_token_of_each_word(tmp_path, model):
         assert told == raw["tags"]
         first = [tokenizer.convert_ids_to_tokens(row["input_ids"][n]) for n in row["places"]]
         assert not any(token.startswith("##") for token in first)
+
+
+def test_entities_of_characters_that_share_a_token_are_learned_and_found(tmp_path, shared):
+    rows, model = unspaced(40), shared("unspaced-tagger", unspaced_tagger)
+    found = job(written(tmp_path / "rows.jsonl", rows), model)
+    raw, plugin = found.loaded.splits["train"], found.plugin
+    told = []
+    for window in found.prepared["train"]:
+        assert len(set(window["places"])) < len(window["places"])
+        logits = torch.eye(len(plugin.tags))[torch.tensor(window["labels"]).clamp(min=0)]
+        outputs = SimpleNamespace(logits=99 * logits[None])
+        told.append(plugin.reduce_chunk(outputs, [window]))
+    for row, one in zip(
+        plugin.references(raw.to_list()), plugin.decode(told, raw, []), strict=True
+    ):
+        assert one["tags"] == row["tags"]
+        entities = [{k: v for k, v in e.items() if k != "score"} for e in one["entities"]]
+        assert entities == row["entities"]
+    notes = " ".join(found.loaded.notes)
+    assert re.search(r"train: \d+ of \d+ words share the token of the word before them", notes)
+    assert "have no token" not in notes
 
 
 def test_what_does_not_fit_the_words_or_train_is_told(tmp_path, model):

@@ -50,9 +50,23 @@ def test_windows_overlap_by_half_at_most(tokenizer):
         ("road\u200b the", [(0, 4), (4, 5), (6, 9)], [0, 2]),  # nothing is read of the second
         ("the  road", [(0, 3), (4, 4), (5, 9)], [0, 2]),  # an empty word
         ("ashton", [(0, 1), (1, 6)], [0, 1]),  # words that end in a token
-        ("road", [(0, 2), (2, 4)], [0]),  # two words of one token: the first has it
+        ("road the", [(0, 2), (2, 4), (5, 8)], [0, 1, 2]),  # the first two share a token
     ],
 )
-def test_words_without_a_token_of_their_own_are_in_no_window(tokenizer, text, places, expected):
+def test_words_that_no_token_covers_are_in_no_window(tokenizer, text, places, expected):
     (found,) = Windows.fitting(tokenizer, 32, 8).of([text], [places])["words"]
     assert found == expected
+
+
+def test_words_within_one_token_have_its_place_in_the_same_window(tokenizer):
+    text = " ".join(["road"] * 60)
+    halves = [
+        (start + half, start + half + 2) for start in range(0, len(text), 5) for half in (0, 2)
+    ]
+    found = Windows.fitting(tokenizer, 16, 6).of([text], [halves])
+    assert len(found["words"]) > 5
+    assert [word for window in found["words"] for word in window] == list(range(120))
+    for words_, places in zip(found["words"], found["places"], strict=True):
+        assert words_[::2] == [word - 1 for word in words_[1::2]]
+        assert places[::2] == places[1::2]
+        assert len(set(places)) == len(places) / 2
