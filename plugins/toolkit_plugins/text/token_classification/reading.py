@@ -262,6 +262,9 @@ def _built(
         place = datasets.Value("int64")
         features[options.entities] = datasets.List({"start": place, "end": place, "label": text})
     others = rows.select(kept)
-    others = others.remove_columns([name for name in rows.column_names if name in made])
+    # Words that were not read need not be those of the text: they do not stay beside it.
+    others = others.remove_columns(
+        [name for name in rows.column_names if name in {*made, options.tokens}]
+    )
     new = datasets.Dataset.from_dict(made, features=datasets.Features(features))
     return datasets.concatenate_datasets([others, new], axis=1) if others.column_names else new

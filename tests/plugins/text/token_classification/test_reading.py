@@ -85,6 +85,7 @@ def test_every_export_has_the_same_entities(tmp_path, form, name):
     found = read(table(tmp_path, [EXPORTS[form]] * 2, name))
     assert entities(found) == [READ] * 2
     assert found.rows[0]["text"] == TEXT
+    assert "tokens" not in found.rows.column_names  # its own, which are no words of the text
     assert not found.dropped
     again = read(found.rows)
     assert again.rows.to_list() == found.rows.to_list()
