@@ -96,19 +96,21 @@ def tags(value: Any, names: Sequence[str] | None) -> tuple[list[str], str]:
 
 
 def _named(tag: Any, names: Sequence[str] | None) -> str:
+    if isinstance(tag, float) and tag.is_integer():  # numbers beside missing ones, in pandas
+        tag = int(tag)
     if isinstance(tag, int) and names is not None and 0 <= tag < len(names):
         return names[tag]
     return str(tag)
 
 
 def from_files(
-    paths: Sequence[str], encoding: str, labelled: bool
+    paths: Sequence[str], encoding: str, labelled: bool, tag_column: int | None
 ) -> tuple[dict[str, list[Any]], list[str], list[str]]:
     """Return files of columns as columns of rows, the place of each row, and how they were read."""
     columns: dict[str, list[Any]] = {"tokens": [], "tags": [], "document": []}
     places, notes = list[str](), list[str]()
     for path in map(Path, paths):
-        sentences, how = conll.read(path, encoding, labelled)
+        sentences, how = conll.read(path, encoding, labelled, tag_column)
         notes.append(how)
         for one in sentences:
             columns["tokens"].append(one.tokens)

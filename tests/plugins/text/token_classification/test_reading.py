@@ -18,6 +18,7 @@ class Options:
     tokens: str = "tokens"
     tags: str | None = None
     tag_names: tuple[str, ...] | None = None
+    tag_column: int | None = None
 
 
 def table(tmp_path, rows, name="rows.jsonl"):

@@ -1,0 +1,47 @@
+"""Which column holds the tags, and what their numbers are; what is none is refused."""
+
+import datasets
+import pytest
+from toolkit_plugins.text.token_classification import reading
+from toolkit_plugins.text.token_classification.options import EntityOptions
+
+from toolkit.errors import DataError
+
+CONLLU = "# text = Ann met\n1\tAnn\tAnn\tPROPN\t_\n2\tmet\tmeet\tVERB\tSpaceAfter=No\n"
+
+
+def read(columns, split="train", **options):
+    rows = datasets.Dataset.from_dict(columns)
+    return reading.reshaped(rows, split, EntityOptions(**options))
+
+
+def file(tmp_path, content, name="train.conll"):
+    path = tmp_path / name
+    path.write_text(content)
+    return {"path": [str(path)]}
+
+
+def labels(found):
+    return [[one["label"] for one in row] for row in found.rows["entities"]]
+
+
+def test_columns_that_hold_no_tags_are_refused(tmp_path):
+    with pytest.raises(DataError, match="tags: holds SpaceAfter=No, _: no word .*tag_column"):
+        read(file(tmp_path, CONLLU, "train.conllu"))
+    with pytest.raises(DataError, match="tags: holds NOUN, VERB: no word .*options.tags=COLUMN"):
+        read({"tokens": [["Ann", "met"]], "tags": [["NOUN", "VERB"]]})
+    found = read({"tokens": [["Ann", "met"]], "tags": [["PER", "O"]]})
+    assert labels(found) == [["PER"]]
+
+
+def test_the_column_of_a_file_is_chosen(tmp_path):
+    content = "Ann B-PER O\nmet O O\n"
+    assert labels(read(file(tmp_path, content))) == [[]]
+    assert labels(read(file(tmp_path, content), tag_column=2)) == [["PER"]]
+
+
+def test_whole_floats_are_numbers_of_tags():
+    columns = {"tokens": [["Ann", "met"]], "tags": [[1.0, 0.0]]}
+    with pytest.raises(DataError, match=r"tags: holds numbers \(0, 1\) without names"):
+        read(columns)
+    assert labels(read(columns, tag_names=["O", "B-PER"])) == [["PER"]]
