@@ -108,10 +108,11 @@ def from_files(
 ) -> tuple[dict[str, list[Any]], list[str], list[str]]:
     """Return files of columns as columns of rows, the place of each row, and how they were read."""
     columns: dict[str, list[Any]] = {"tokens": [], "tags": [], "document": []}
-    places, notes = list[str](), list[str]()
+    places, notes, marked = list[str](), list[str](), False
     for path in map(Path, paths):
         sentences, how = conll.read(path, encoding, labelled, tag_column)
         notes.append(how)
+        marked |= any(one.document for one in sentences)
         for one in sentences:
             columns["tokens"].append(one.tokens)
             columns["tags"].append(one.tags)
@@ -119,6 +120,6 @@ def from_files(
             places.append(f"{path}:{one.line}")
     if not any(columns["tags"]):
         columns.pop("tags")
-    if len(set(columns["document"])) == len(paths):  # no marks of documents
+    if not marked:
         columns.pop("document")
     return columns, places, notes

@@ -286,18 +286,6 @@ def test_two_labels_of_one_span_are_an_overlap(tmp_path):
         read(table(tmp_path, [{**TASK, "annotations": [{"result": result}]}]))
 
 
-def test_files_of_columns_are_read_by_sentence_and_document(tmp_path):
-    path = tmp_path / "train.conll"
-    path.write_text("-DOCSTART- O\n\nAnn B-PER\nmet O\n\n-DOCSTART- O\n\nin O\nRome B-LOC\n")
-    found = read(datasets.Dataset.from_dict({"path": [str(path)]}))
-    assert entities(found) == [[("Ann", "PER")], [("Rome", "LOC")]]
-    assert found.rows["document"] == ["train.conll 1", "train.conll 2"]
-    assert found.rows["tokens"] == [["Ann", "met"], ["in", "Rome"]]
-    path.write_text("Ann B-PER\nmet O\n\nRome LOC\n")
-    with pytest.raises(DataError, match=r"train.conll:4: the tag 'LOC' is none of the scheme BIO"):
-        read(datasets.Dataset.from_dict({"path": [str(path)]}))
-
-
 def test_rows_to_predict_are_words_or_texts_and_none_is_lost(tmp_path):
     rows = [{"tokens": ["Ann", "met"]}, {"text": TEXT}, {"tokens": []}, {"tokens": ["x"]}]
     found = read(table(tmp_path, rows), "predict")

@@ -1,4 +1,4 @@
-"""Which column holds the tags, and what their numbers are; what is none is refused."""
+"""Files of columns; which column holds the tags, and what their numbers are."""
 
 import datasets
 import pytest
@@ -23,6 +23,32 @@ def file(tmp_path, content, name="train.conll"):
 
 def labels(found):
     return [[one["label"] for one in row] for row in found.rows["entities"]]
+
+
+def test_files_of_columns_are_read_by_sentence_and_document(tmp_path):
+    files = file(tmp_path, "-DOCSTART- O\n\nAnn B-PER\nmet O\n\n-DOCSTART- O\n\nin O\nRome B-LOC\n")
+    found = read(files)
+    assert labels(found) == [["PER"], ["LOC"]]
+    assert found.rows["document"] == ["train.conll 1", "train.conll 2"]
+    assert found.rows["tokens"] == [["Ann", "met"], ["in", "Rome"]]
+    files = file(tmp_path, "Ann B-PER\nmet O\n\nRome LOC\n")
+    with pytest.raises(DataError, match=r"train.conll:4: the tag 'LOC' is none of the scheme BIO"):
+        read(files)
+
+
+@pytest.mark.parametrize(
+    ("content", "documents"),
+    [
+        ("-DOCSTART- O\n\nAnn B-PER\nmet O\n\nBob B-PER\n", ["a.conll 1"] * 2 + ["b.conll 1"] * 2),
+        ("Ann B-PER\nmet O\n\nBob B-PER\n", None),
+    ],
+)
+def test_a_file_may_be_one_document(tmp_path, content, documents):
+    paths = [
+        path for name in ("a.conll", "b.conll") for path in file(tmp_path, content, name)["path"]
+    ]
+    found = read({"path": paths}).rows
+    assert (found["document"] if "document" in found.column_names else None) == documents
 
 
 def test_columns_that_hold_no_tags_are_refused(tmp_path):

@@ -30,7 +30,7 @@ def test_every_scheme_says_the_same(name, tags):
         ("IO (types without a prefix)", "E-mail O Name Name", [(0, 1, "E-mail"), (2, 4, "Name")]),
         ("no entities", "O O", []),
         ("BIO", "B-ORG O I-PER I-PER B-LOC I-LOC O",
-         [(0, 1, "ORG"), (4, 6, "LOC")]),  # what goes on with nothing is none, as in seqeval's strict mode
+         [(0, 1, "ORG"), (4, 6, "LOC")]),  # as seqeval's strict mode
         ("BIOES", "E-PER I-PER S-PER E-PER", [(2, 3, "PER")]),
     ],
 )  # fmt: skip
