@@ -86,7 +86,8 @@ def reshaped(
     """
     found, labelled = _Found(split), split != "predict"
     if rows.column_names == ["path"] and all(
-        isinstance(path, str) and path.lower().endswith(conll.SUFFIXES) for path in rows["path"]
+        isinstance(path, str) and path.lower().removesuffix(".gz").endswith(conll.SUFFIXES)
+        for path in rows["path"]
     ):
         rows = _of_files(rows, options, found, encoding, labelled)
     words = tagged.columns_of(rows, options.tokens, options.tags, options.tag_names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from toolkit_plugins.text.token_classification import conll
 
 TOKENS = ("tokens", "words")
 TAGS = ("tags", "ner_tags", "ner", "labels", "bio_tags", "slots")
+CODE = re.compile(r"[0-9]{1,9}")  # a number as text: in csv, in files of columns
 STAND_IN = "\ufffd"  # for an empty word: the numbers of words and tags stay equal
 EMPTY = f"words are empty, and are read as {STAND_IN}"
 # Why a row is not used.
@@ -98,8 +100,9 @@ def tags(value: Any, names: Sequence[str] | None) -> tuple[list[str], str]:
 def _named(tag: Any, names: Sequence[str] | None) -> str:
     if isinstance(tag, float) and tag.is_integer():  # numbers beside missing ones, in pandas
         tag = int(tag)
-    if isinstance(tag, int) and names is not None and 0 <= tag < len(names):
-        return names[tag]
+    number = int(tag) if isinstance(tag, str) and CODE.fullmatch(tag) else tag
+    if isinstance(number, int) and names is not None and 0 <= number < len(names):
+        return names[number]
     return str(tag)
 
 

@@ -1,5 +1,7 @@
 """Files of columns; which column holds the tags, and what their numbers are."""
 
+import gzip
+
 import datasets
 import pytest
 from toolkit_plugins.text.token_classification import reading
@@ -17,7 +19,7 @@ def read(columns, split="train", **options):
 
 def file(tmp_path, content, name="train.conll"):
     path = tmp_path / name
-    path.write_text(content)
+    path.write_bytes(gzip.compress(content.encode()) if name.endswith("z") else content.encode())
     return {"path": [str(path)]}
 
 
@@ -51,6 +53,10 @@ def test_a_file_may_be_one_document(tmp_path, content, documents):
     assert (found["document"] if "document" in found.column_names else None) == documents
 
 
+def test_files_of_columns_may_be_packed(tmp_path):
+    assert labels(read(file(tmp_path, "Ann B-PER\nmet O\n", "Train.conll.gz"))) == [["PER"]]
+
+
 def test_columns_that_hold_no_tags_are_refused(tmp_path):
     with pytest.raises(DataError, match="tags: holds SpaceAfter=No, _: no word .*tag_column"):
         read(file(tmp_path, CONLLU, "train.conllu"))
@@ -71,3 +77,13 @@ def test_whole_floats_are_numbers_of_tags():
     with pytest.raises(DataError, match=r"tags: holds numbers \(0, 1\) without names"):
         read(columns)
     assert labels(read(columns, tag_names=["O", "B-PER"])) == [["PER"]]
+
+
+@pytest.mark.parametrize("tags", ["1 0", "[1, 0]", ["1", "0"], [1, 0]])
+def test_numbers_of_tags_may_be_written_as_text(tmp_path, tags):
+    names = ["O", "B-PER"]
+    columns = {"tokens": [["Ann", "met"]], "tags": [tags]}
+    assert labels(read(columns, tag_names=names)) == [["PER"]]
+    with pytest.raises(DataError, match="train row 1: the tag '1' is none"):
+        read(columns, tag_names=["O"])
+    assert labels(read(file(tmp_path, "Ann 1\nmet 0\n"), tag_names=names)) == [["PER"]]
