@@ -275,6 +275,19 @@ def test_an_annotation_without_spans_has_no_entities(tmp_path, result):
     assert entities(read(table(tmp_path, tasks))) == [READ, []]
 
 
+@pytest.mark.parametrize("kind", ["choices", "textarea", "rating", "number"])
+def test_what_is_said_of_a_span_of_label_studio_is_none(tmp_path, kind):
+    more = {"value": {"start": 0, "end": 3, kind: ["good"]}, "type": kind, "id": "a"}
+    tasks = [{**TASK, "annotations": [{"result": [*RESULT, more]}]}]
+    assert entities(read(table(tmp_path, tasks))) == [READ]
+    more = {
+        "value": {"start": "0", "end": "3", "paragraphlabels": ["X"]},
+        "type": "paragraphlabels",
+    }
+    with pytest.raises(DataError, match="an offset that is no whole number|without a label"):
+        read(table(tmp_path, [{**TASK, "annotations": [{"result": [*RESULT, more]}]}]))
+
+
 def test_rejected_examples_of_prodigy_are_dropped(tmp_path):
     rows = [{**EXPORTS["Prodigy"], "answer": answer} for answer in ("accept", "reject", "ignore")]
     assert read(table(tmp_path, rows)).dropped == {"rejected or ignored by the annotator": 2}
