@@ -24,6 +24,7 @@ DEEP = "is nested too deeply"
 CHUNK = 10 << 20  # bytes by whose types `datasets` goes
 LARGEST = (1 << 31) - 1 - CHUNK
 BLANK = "\ufeff \t\r\n"
+HALVES = re.compile(r"\\u[dD][89a-fA-F]")  # of surrogate pairs, as JSON may write them
 LISTS = re.compile(r"\ufeff?\s*\[\s*[\[\"]")  # how rows begin that are lists of lists or texts
 
 
@@ -86,6 +87,9 @@ def lists_as_objects(path: Path, encoding: str, cache: Path) -> Path:
 
     Programs write pairs so, [["text", {...}], ...], or a pair a line. Any other file is returned
     as it is.
+
+    Raises:
+        DataError: a text in it holds half of a surrogate pair.
     """
     with lines(path, encoding) as file:
         if not LISTS.match(file.read(1 << 10)):
@@ -94,9 +98,14 @@ def lists_as_objects(path: Path, encoding: str, cache: Path) -> Path:
         rows = _lists(file.read().removeprefix("\ufeff"))
     if not rows:
         return path
-    objects = (json.dumps(dict(enumerate(row)), ensure_ascii=False) for row in rows)
 
     def write(target: Path) -> None:
+        for number, row in enumerate(rows, start=1):
+            try:
+                _check_letters(row)
+            except ValueError as error:
+                raise DataError(Fault(f"{path} row {number}", str(error))) from None
+        objects = (json.dumps(dict(enumerate(row))) for row in rows)  # ASCII: in any encoding
         target.write_text("\n".join(objects), encoding=encoding)
 
     return convert_once(path, cache, ".jsonl", "lists", write)
@@ -115,6 +124,11 @@ def _lists(text: str) -> list[list[Any]]:
             return []
     alike = all(isinstance(row, list) and len(row) == len(rows[0]) for row in rows)
     return rows if alike else []
+
+
+def _check_letters(row: Any) -> None:
+    """Raise ValueError for half of a surrogate pair, which pyarrow refuses or leaves out."""
+    json.dumps(row, ensure_ascii=False).encode()
 
 
 def check_rows(path: Path, encoding: str) -> None:
@@ -138,6 +152,7 @@ def check_rows(path: Path, encoding: str) -> None:
 def _check_array(path: Path, text: str) -> None:
     """Raise DataError for a file that is no JSON array of objects."""
     where, what = "", ""
+    halves = HALVES.search(text) is not None
     try:
         rows = json.loads(text)  # `datasets` reads it whole, too
         what = "" if rows else "has no rows"
@@ -145,11 +160,14 @@ def _check_array(path: Path, text: str) -> None:
             if not isinstance(row, dict):
                 where, what = f" row {number}", f"a row is an object, not {_type_name(row)}"
                 break
+            if halves:
+                where = f" row {number}"
+                _check_letters(row)
     except json.JSONDecodeError as error:
         where, what = f":{error.lineno}", error.msg
     except RecursionError:
         what = DEEP
-    except ValueError as error:  # a number of thousands of digits
+    except ValueError as error:  # a number of thousands of digits, half of a surrogate pair
         what = str(error)
     if what:
         raise DataError(Fault(f"{path}{where}", what))
@@ -181,7 +199,7 @@ def fault_in(path: Path, encoding: str) -> tuple[str, str] | None:
                 return None  # an array of objects, as `_check_array` has seen
             try:
                 row = json.loads(line.removeprefix("\ufeff"), object_pairs_hook=_once)
-                json.dumps(row, ensure_ascii=False).encode()
+                _check_letters(row)
             except RecursionError:
                 return f":{number}", DEEP
             except ValueError as error:

@@ -59,6 +59,30 @@ def test_the_rows_are_the_same_from_every_format(write, name, content, encoding)
     assert read_typed(write(name, content), encoding).to_list() == ROWS
 
 
+HALF = r'"a\ud83d"'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("rows.json", f'[{{"t": {HALF}}}]'),
+        ("rows.jsonl", f'{{"t": {HALF}}}'),
+        ("pairs.json", f"[[{HALF}, {{}}]]"),
+        ("pairs.jsonl", f'[{HALF}, {{}}]\n["b", {{}}]'),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_refused(write, name, content):
+    with pytest.raises(DataError, match=rf"{name}.*1: .*surrogates not allowed"):
+        read_typed(write(name, content))
+    whole = read_typed(write(name, content.replace("ud83d", "ud83d\\ude00")))
+    assert next(iter(whole[0].values())) == "a\U0001f600"
+
+
+def test_pairs_may_hold_letters_that_their_encoding_lacks(write):
+    found = read_typed(write("pairs.json", '[["a\\u20ac", {"n": 1}]]'), "latin-1")
+    assert found[0] == {"0": "a\u20ac", "1": {"n": 1}}
+
+
 PAIRS = [["zw\u00f6", {"n": [[0, 3, "X"]]}], ["b", {"n": []}]]
 
 

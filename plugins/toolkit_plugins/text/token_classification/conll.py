@@ -1,7 +1,8 @@
 """Files of columns, a word per line: CoNLL-2002 and -2003, WNUT, GermEval, MultiCoNER, CoNLL-U.
 
 The word is in the first column, or in the second behind numbers that count the words; the tag is in
-the last one. Columns are separated by tabs, or else by spaces; an empty line ends a sentence.
+the last one that holds tags. Columns are separated by tabs, or else by spaces; an empty line ends a
+sentence.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from pathlib import Path
 
 from toolkit.data.text_files import check_encoding, lines
 from toolkit.errors import DataError, Fault
-from toolkit_plugins.text.token_classification.tags import PREFIXED
+from toolkit_plugins.text.token_classification.tags import PREFIXED, is_outside
 
 SUFFIXES = (".conll", ".conllu", ".iob", ".iob2", ".bio", ".bioes", ".txt")
 SHOWN = 5
+MOST = 0.5  # of the cells of a column before the last one, which are tags where it is that of tags
 DOCUMENT = "-DOCSTART"
 NEW_DOCUMENT = re.compile(r"#\s*newdoc\b")
 SPACES = re.compile(r"[ \t]+")  # not those that may be a part of a word, such as U+00A0
@@ -45,15 +47,18 @@ class _Line:
     starts: bool
 
 
-def read(path: Path, encoding: str, labelled: bool) -> tuple[list[Sentence], str]:
+def read(
+    path: Path, encoding: str, labelled: bool, tag_column: int | None = None
+) -> tuple[list[Sentence], str]:
     """Return the sentences of a file, and how it was read, for the report.
 
     Args:
         labelled: whether there must be tags.
+        tag_column: the number of their column, from 1; by default it is found.
 
     Raises:
-        DataError: it is no text in that encoding, has no words or no tags, or lines with more or
-            fewer columns than most.
+        DataError: it is no text in that encoding, has no words, no tags or no such column, or lines
+            with more or fewer columns than most.
     """
     check_encoding(path, encoding)
     found = list(_lines(path, encoding))
@@ -61,19 +66,42 @@ def read(path: Path, encoding: str, labelled: bool) -> tuple[list[Sentence], str
     if not plain:
         raise DataError(Fault(str(path), "has no words"))
     width = Counter(len(line.cells) for line in plain).most_common(1)[0][0]
-    last = {line.cells[-1] for line in plain}
-    found = [line for line in found if not _is_comment(line, width, last)]
+    tag = _tag(plain, width, tag_column)
+    tags = {line.cells[tag] for line in plain if len(line.cells) == width}
+    found = [line for line in found if not _is_comment(line, width, tag, tags)]
     if width == 1 and labelled:
         what = f"has one column: a tag is expected behind each word, as in '{plain[0].text} O'"
         raise DataError(Fault(f"{path}:{plain[0].number}", what))
-    _require_columns(path, found, width)
+    if labelled and tag_column and tag_column > width:
+        what = (
+            f"the lines have {width} columns: there is no column {tag_column} (options.tag_column)"
+        )
+        raise DataError(Fault(str(path), what))
+    _require_columns(path, found, width, tag)
     first = _first(found, width)
     if first:
         found = [line for line in found if not (line.cells and EXTRA.fullmatch(line.cells[0]))]
     between = "tabs" if any("\t" in line.text for line in plain) else "spaces"
     how = f"{path.name}: {width} columns between {between}, the word in column {first + 1}"
-    sentences = list(_sentences(found, first, width > 1))
-    return sentences, f"{how}, the tag in column {width}" if width > 1 else how
+    sentences = list(_sentences(found, first, tag))
+    return sentences, f"{how}, the tag in column {tag + 1}" if tag else how
+
+
+def _tag(plain: Sequence[_Line], width: int, wanted: int | None) -> int:
+    """Return the place of the tags: as asked for, or the last column of tags; 0 for none.
+
+    Behind the tags may be what annotators noted (Universal NER). Before them are other tags
+    (CoNLL-2003), so that a few in the last column are enough.
+    """
+    if wanted and wanted <= width:
+        return wanted - 1
+    lines = [line for line in plain if len(line.cells) == width]
+    for place in range(width - 1, 0, -1):
+        cells = [line.cells[place] for line in lines]
+        tags = sum(is_outside(cell) or bool(PREFIXED.fullmatch(cell)) for cell in cells)
+        if tags > len(cells) * (MOST if place < width - 1 else 0):
+            return place
+    return width - 1
 
 
 def _lines(path: Path, encoding: str) -> Iterator[_Line]:
@@ -99,20 +127,20 @@ def _is_mark(line: _Line) -> bool:
     )
 
 
-def _is_comment(line: _Line, width: int, last: set[str]) -> bool:
+def _is_comment(line: _Line, width: int, tag: int, tags: set[str]) -> bool:
     """Return whether a line before a sentence begins with # and is not like those of words."""
     word = len(line.cells) == width and (
-        width == 1 or line.cells[-1] in last or PREFIXED.fullmatch(line.cells[-1])
+        width == 1 or line.cells[tag] in tags or PREFIXED.fullmatch(line.cells[tag])
     )
     return line.starts and line.text.startswith("#") and not word and not _is_mark(line)
 
 
-def _require_columns(path: Path, found: Sequence[_Line], width: int) -> None:
+def _require_columns(path: Path, found: Sequence[_Line], width: int, tag: int) -> None:
     words = [line for line in found if line.cells and not _is_mark(line)]
     wrong = [(line, f"has {len(line.cells)} column(s), most lines have {width}")
              for line in words if len(line.cells) != width]  # fmt: skip
     wrong += [(line, "has no tag") for line in words
-              if len(line.cells) == width > 1 and not line.cells[-1]]  # fmt: skip
+              if len(line.cells) == width > 1 and not line.cells[tag]]  # fmt: skip
     faults = [Fault(f"{path}:{line.number}", f"{what}: {line.text[:60]!r}")
               for line, what in wrong[:SHOWN]]  # fmt: skip
     if len(wrong) > SHOWN:
@@ -132,13 +160,13 @@ def _first(found: Sequence[_Line], width: int) -> int:
     return int(width > 2 and counted and begun)
 
 
-def _sentences(found: Sequence[_Line], first: int, tagged: bool) -> Iterator[Sentence]:
+def _sentences(found: Sequence[_Line], first: int, tag: int) -> Iterator[Sentence]:
     document, now = 0, None
     for line in found:
         if line.cells and not _is_mark(line):
             now = now or Sentence(line.number, document)
             now.tokens.append(line.cells[first])
-            now.tags += [line.cells[-1]] if tagged else []
+            now.tags += [line.cells[tag]] if tag else []
             continue
         if now is not None:
             yield now

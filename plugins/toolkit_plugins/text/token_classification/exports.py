@@ -162,10 +162,14 @@ def _objects(value: Any) -> list[Mapping[str, Any]]:
 
 
 def _result(found: Mapping[str, Any]) -> Iterator[Given]:
-    """Yield the spans of a result of Label Studio; choices and relations have none."""
+    """Yield the spans of a result of Label Studio; choices and relations have none.
+
+    Of a region that has labels, a choice, a rating or a text may say more: they repeat its place.
+    """
     (value,) = _objects([found.get("value")]) or ({},)
     labels = value.get("labels", value.get("hypertextlabels"))
-    if value.get("start") is None and labels is None:
+    more = value.get("start") is None or not str(found.get("type") or "labels").endswith("labels")
+    if labels is None and more:
         return
     (ends,) = _objects([value.get("globalOffsets")]) or (
         value,

@@ -24,6 +24,12 @@ class EntityOptions(Options):
     tags: str | None = Field(
         None, description="column of a tag per word; by default the first of the usual names"
     )
+    tag_column: int | None = Field(
+        None,
+        ge=2,
+        description="number of the column of the tags, from 1, in files of columns; by default the "
+        "last one that holds tags",
+    )
     tag_names: list[str] | None = Field(
         None,
         min_length=1,

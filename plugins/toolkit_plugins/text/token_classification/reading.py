@@ -13,7 +13,7 @@ from toolkit.plugin_types import ReshapedRows
 from toolkit.utils.text import listing, nearest
 from toolkit_plugins.text.cells import text_of
 from toolkit_plugins.text.token_classification import conll, exports, spans, tagged
-from toolkit_plugins.text.token_classification.tags import Scheme, scheme_of
+from toolkit_plugins.text.token_classification.tags import Scheme, is_outside, scheme_of
 from toolkit_plugins.text.token_classification.words import joined
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Columns(Protocol):
     def tags(self) -> str | None: ...
     @property
     def tag_names(self) -> Sequence[str] | None: ...
+    @property
+    def tag_column(self) -> int | None: ...
 
 
 @dataclass
@@ -84,7 +86,8 @@ def reshaped(
     """
     found, labelled = _Found(split), split != "predict"
     if rows.column_names == ["path"] and all(
-        isinstance(path, str) and path.lower().endswith(conll.SUFFIXES) for path in rows["path"]
+        isinstance(path, str) and path.lower().removesuffix(".gz").endswith(conll.SUFFIXES)
+        for path in rows["path"]
     ):
         rows = _of_files(rows, options, found, encoding, labelled)
     words = tagged.columns_of(rows, options.tokens, options.tags, options.tag_names)
@@ -106,7 +109,7 @@ def _of_files(
 ) -> datasets.Dataset:
     import datasets
 
-    columns, places, notes = tagged.from_files(rows["path"], encoding, labelled)
+    columns, places, notes = tagged.from_files(rows["path"], encoding, labelled, options.tag_column)
     found.names, found.notes = places, notes
     names = {"tokens": options.tokens, "tags": options.tags or "tags"}
     return datasets.Dataset.from_dict({names.get(n, n): cells for n, cells in columns.items()})
@@ -173,6 +176,11 @@ def _scheme(given: Sequence[Sequence[str]], columns: tagged.Columns, found: _Fou
                 "--set 'options.tag_names=[O, B-PERSON, I-PERSON, ...]'")  # fmt: skip
         raise DataError(Fault(str(columns.tags), what))
     scheme = scheme_of(given)
+    if not scheme.prefixed and not any(map(is_outside, there)):
+        way = "options.tag_column=NUMBER" if found.names else "options.tags=COLUMN"
+        what = (f"holds {listing(sorted(there), 5)}: no word is outside of all entities (O). "
+                f"Is it the column of the tags? Name it with --set {way}.")  # fmt: skip
+        raise DataError(Fault(str(columns.tags), what))
     if found.split == "train":
         found.notes.append(f"tags ({columns.tags}): {scheme.name}")
     if scheme.late:
@@ -262,6 +270,9 @@ def _built(
         place = datasets.Value("int64")
         features[options.entities] = datasets.List({"start": place, "end": place, "label": text})
     others = rows.select(kept)
-    others = others.remove_columns([name for name in rows.column_names if name in made])
+    # Words that were not read need not be those of the text: they do not stay beside it.
+    others = others.remove_columns(
+        [name for name in rows.column_names if name in {*made, options.tokens}]
+    )
     new = datasets.Dataset.from_dict(made, features=datasets.Features(features))
     return datasets.concatenate_datasets([others, new], axis=1) if others.column_names else new

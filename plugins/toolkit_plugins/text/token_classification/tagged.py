@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from toolkit_plugins.text.token_classification import conll
 
 TOKENS = ("tokens", "words")
 TAGS = ("tags", "ner_tags", "ner", "labels", "bio_tags", "slots")
+CODE = re.compile(r"[0-9]{1,9}")  # a number as text: in csv, in files of columns
 STAND_IN = "\ufffd"  # for an empty word: the numbers of words and tags stay equal
 EMPTY = f"words are empty, and are read as {STAND_IN}"
 # Why a row is not used.
@@ -96,20 +98,24 @@ def tags(value: Any, names: Sequence[str] | None) -> tuple[list[str], str]:
 
 
 def _named(tag: Any, names: Sequence[str] | None) -> str:
-    if isinstance(tag, int) and names is not None and 0 <= tag < len(names):
-        return names[tag]
+    if isinstance(tag, float) and tag.is_integer():  # numbers beside missing ones, in pandas
+        tag = int(tag)
+    number = int(tag) if isinstance(tag, str) and CODE.fullmatch(tag) else tag
+    if isinstance(number, int) and names is not None and 0 <= number < len(names):
+        return names[number]
     return str(tag)
 
 
 def from_files(
-    paths: Sequence[str], encoding: str, labelled: bool
+    paths: Sequence[str], encoding: str, labelled: bool, tag_column: int | None
 ) -> tuple[dict[str, list[Any]], list[str], list[str]]:
     """Return files of columns as columns of rows, the place of each row, and how they were read."""
     columns: dict[str, list[Any]] = {"tokens": [], "tags": [], "document": []}
-    places, notes = list[str](), list[str]()
+    places, notes, marked = list[str](), list[str](), False
     for path in map(Path, paths):
-        sentences, how = conll.read(path, encoding, labelled)
+        sentences, how = conll.read(path, encoding, labelled, tag_column)
         notes.append(how)
+        marked |= any(one.document for one in sentences)
         for one in sentences:
             columns["tokens"].append(one.tokens)
             columns["tags"].append(one.tags)
@@ -117,6 +123,6 @@ def from_files(
             places.append(f"{path}:{one.line}")
     if not any(columns["tags"]):
         columns.pop("tags")
-    if len(set(columns["document"])) == len(paths):  # no marks of documents
+    if not marked:
         columns.pop("document")
     return columns, places, notes

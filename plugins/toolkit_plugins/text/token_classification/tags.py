@@ -94,7 +94,10 @@ def scheme_of(rows: Iterable[Sequence[str]]) -> Scheme:
 
 
 def _bio(rows: Iterable[Sequence[str]]) -> Scheme:
-    """Return IOB1, where B- stands only directly after a span of the same type, or BIO."""
+    """Return IOB1, where B- stands only directly after a span of the same type, or BIO.
+
+    Annotators slip in both: the scheme is the one that fewer spans break.
+    """
     scheme = Scheme("BIO", True)
     late = first = 0
     for row in rows:
@@ -103,4 +106,4 @@ def _bio(rows: Iterable[Sequence[str]]) -> Scheme:
             late += mark == "I" and kind != before
             first += mark == "B" and kind != before
             before = kind
-    return Scheme("IOB1", True) if late and not first else Scheme("BIO", True, late)
+    return Scheme("IOB1", True) if late > first else Scheme("BIO", True, late)

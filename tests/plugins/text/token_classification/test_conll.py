@@ -32,10 +32,13 @@ CONLLU = """# newdoc id = a
 MULTICONER = "# id 61e8 domain=en\nann _ _ B-PER\n\n# id 61e9 domain=en\n#rome _ _ B-LOC\n"
 
 
-def sentences(tmp_path, content, labelled=True, name="train.conll"):
+UNIVERSAL_NER = "# text = Ann in\n1\tAnn\tB-PER\t-\tblv\n2\tin\tO\t-\tblv\n"
+
+
+def sentences(tmp_path, content, labelled=True, name="train.conll", tag_column=None):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return conll.read(path, "utf-8", labelled)
+    return conll.read(path, "utf-8", labelled, tag_column)
 
 
 def words(found):
@@ -50,6 +53,8 @@ def words(found):
         (MULTICONER, [[("ann", "B-PER")], [("#rome", "B-LOC")]]),
         (CONLLU, [[("vamos", "O"), ("nos", "O"), ("Ann", "B-PER")], [("Rome", "B-LOC")]]),
         (GERMEVAL, [[("Ann", "O"), ("7", "O")], [("Rom", "O")]]),
+        (UNIVERSAL_NER, [[("Ann", "B-PER"), ("in", "O")]]),
+        ("Ann B-NP PER\nLi I-NP PER\nin B-PP O\n", [[("Ann", "PER"), ("Li", "PER"), ("in", "O")]]),
         ("a\tO\n \t \nb\tO\n\xa0\n\nc\tO", [[("a", "O")], [("b", "O")], [("c", "O")]]),
         ("\ufeffa O\r\n\r\nb O\r\n", [[("a", "O")], [("b", "O")]]),
         ("New York\tB-LOC\na\xa0b\u2028c\x85d\tO\n",
@@ -78,6 +83,15 @@ def test_how_a_file_was_read_is_told(tmp_path):
         "train.conll: 4 columns between spaces, the word in column 1, the tag in column 4"
     )
     assert "between tabs, the word in column 2" in sentences(tmp_path, GERMEVAL)[1]
+
+
+def test_a_column_of_tags_is_chosen_by_its_number(tmp_path):
+    found = sentences(tmp_path, GERMEVAL, tag_column=3)
+    assert words(found) == [[("Ann", "B-PER"), ("7", "O")], [("Rom", "B-LOC")]]
+    assert "the tag in column 3" in found[1]
+    with pytest.raises(DataError, match="have 4 columns: there is no column 5"):
+        sentences(tmp_path, GERMEVAL, tag_column=5)
+    assert sentences(tmp_path, GERMEVAL, labelled=False, tag_column=5)[0][1].tokens == ["Rom"]
 
 
 def test_words_alone_are_enough_to_predict(tmp_path):

@@ -18,6 +18,7 @@ class Options:
     tokens: str = "tokens"
     tags: str | None = None
     tag_names: tuple[str, ...] | None = None
+    tag_column: int | None = None
 
 
 def table(tmp_path, rows, name="rows.jsonl"):
@@ -85,6 +86,7 @@ def test_every_export_has_the_same_entities(tmp_path, form, name):
     found = read(table(tmp_path, [EXPORTS[form]] * 2, name))
     assert entities(found) == [READ] * 2
     assert found.rows[0]["text"] == TEXT
+    assert "tokens" not in found.rows.column_names  # its own, which are no words of the text
     assert not found.dropped
     again = read(found.rows)
     assert again.rows.to_list() == found.rows.to_list()
@@ -273,6 +275,19 @@ def test_an_annotation_without_spans_has_no_entities(tmp_path, result):
     assert entities(read(table(tmp_path, tasks))) == [READ, []]
 
 
+@pytest.mark.parametrize("kind", ["choices", "textarea", "rating", "number"])
+def test_what_is_said_of_a_span_of_label_studio_is_none(tmp_path, kind):
+    more = {"value": {"start": 0, "end": 3, kind: ["good"]}, "type": kind, "id": "a"}
+    tasks = [{**TASK, "annotations": [{"result": [*RESULT, more]}]}]
+    assert entities(read(table(tmp_path, tasks))) == [READ]
+    more = {
+        "value": {"start": "0", "end": "3", "paragraphlabels": ["X"]},
+        "type": "paragraphlabels",
+    }
+    with pytest.raises(DataError, match="an offset that is no whole number|without a label"):
+        read(table(tmp_path, [{**TASK, "annotations": [{"result": [*RESULT, more]}]}]))
+
+
 def test_rejected_examples_of_prodigy_are_dropped(tmp_path):
     rows = [{**EXPORTS["Prodigy"], "answer": answer} for answer in ("accept", "reject", "ignore")]
     assert read(table(tmp_path, rows)).dropped == {"rejected or ignored by the annotator": 2}
@@ -282,18 +297,6 @@ def test_two_labels_of_one_span_are_an_overlap(tmp_path):
     result = [{"value": {"start": 0, "end": 3, "labels": ["PER", "ORG"]}}]
     with pytest.raises(DataError, match="train row 1: entities overlap"):
         read(table(tmp_path, [{**TASK, "annotations": [{"result": result}]}]))
-
-
-def test_files_of_columns_are_read_by_sentence_and_document(tmp_path):
-    path = tmp_path / "train.conll"
-    path.write_text("-DOCSTART- O\n\nAnn B-PER\nmet O\n\n-DOCSTART- O\n\nin O\nRome B-LOC\n")
-    found = read(datasets.Dataset.from_dict({"path": [str(path)]}))
-    assert entities(found) == [[("Ann", "PER")], [("Rome", "LOC")]]
-    assert found.rows["document"] == ["train.conll 1", "train.conll 2"]
-    assert found.rows["tokens"] == [["Ann", "met"], ["in", "Rome"]]
-    path.write_text("Ann B-PER\nmet O\n\nRome LOC\n")
-    with pytest.raises(DataError, match=r"train.conll:4: the tag 'LOC' is none of the scheme BIO"):
-        read(datasets.Dataset.from_dict({"path": [str(path)]}))
 
 
 def test_rows_to_predict_are_words_or_texts_and_none_is_lost(tmp_path):

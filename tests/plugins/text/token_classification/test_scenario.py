@@ -108,6 +108,24 @@ def test_spans_are_learned_as_tags_are(tmp_path, model):
         assert one[column] == other[column], column
 
 
+@pytest.mark.parametrize(
+    "tokens",
+    [
+        ["carla", ",", "went", "\u0120to", "kirkby"],  # of another text, or of a model
+        [{"text": "carla", "start": 0, "end": 5, "id": 0}],  # Prodigy, Doc.to_json()
+        "carla|,|went",
+    ],
+)
+def test_words_beside_a_text_with_spans_are_not_read(tmp_path, model, tokens):
+    row = {"text": "carla, who went", "entities": [{"start": 0, "end": 5, "label": "PER"}]}
+    rows = [{**row, "text": f"{row['text']} {n}", "tokens": tokens} for n in range(40)]
+    found = job(written(tmp_path / "rows.jsonl", rows), model)
+    for one in found.loaded.splits["train"]:
+        words = [one["text"][start:end] for start, end in found.plugin.words_of(one)]
+        assert words == ["carla", ",", "who", "went", one["text"].split()[-1]]
+    assert found.prepared["train"].num_rows
+
+
 def test_labels_stand_on_the_first_token_of_each_word(tmp_path, model):
     found = job(written(tmp_path / "rows.jsonl", sentences(40)), model)
     tokenizer, tags = found.plugin.processor, found.plugin.tags

@@ -1,7 +1,7 @@
 """Schemes of tags: found from the tags themselves, and read as the same spans."""
 
 import pytest
-from toolkit_plugins.text.token_classification.tags import scheme_of
+from toolkit_plugins.text.token_classification.tags import Scheme, scheme_of
 
 SPANS = [(0, 2, "PER"), (2, 3, "PER"), (4, 7, "LOC")]
 
@@ -29,8 +29,8 @@ def test_every_scheme_says_the_same(name, tags):
         ("IO (types without a prefix)", "PER PER O LOC", [(0, 2, "PER"), (3, 4, "LOC")]),
         ("IO (types without a prefix)", "E-mail O Name Name", [(0, 1, "E-mail"), (2, 4, "Name")]),
         ("no entities", "O O", []),
-        ("BIO", "O I-PER I-PER B-LOC I-PER",
-         [(3, 4, "LOC")]),  # what goes on with nothing is none, as in seqeval's strict mode
+        ("BIO", "B-ORG O I-PER I-PER B-LOC I-LOC O",
+         [(0, 1, "ORG"), (4, 6, "LOC")]),  # as seqeval's strict mode
         ("BIOES", "E-PER I-PER S-PER E-PER", [(2, 3, "PER")]),
     ],
 )  # fmt: skip
@@ -40,7 +40,16 @@ def test_what_is_written_loosely_has_one_reading(name, tags, spans):
 
 
 def test_spans_of_bio_that_begin_with_i_are_counted():
-    assert scheme_of([["O", "I-A", "I-A"], ["B-A", "I-B", "I-A"]]).late == 3
+    rows = [["O", "I-A", "I-A"], ["B-A", "I-B", "I-A"], ["B-A", "O", "B-B"]]
+    assert scheme_of(rows) == Scheme("BIO", True, late=3)
+
+
+def test_a_few_slips_do_not_make_another_scheme():
+    begun, late = ["B-PER", "I-PER", "O"], ["I-PER", "I-PER", "O"]
+    iob1 = scheme_of([late] * 9 + [["O", *begun]])
+    assert iob1 == Scheme("IOB1", True)
+    assert iob1.spans(late) == iob1.spans(begun) == [(0, 2, "PER")]
+    assert scheme_of([begun] * 9 + [["O", *late]]) == Scheme("BIO", True, late=1)
 
 
 def test_a_few_tags_without_a_prefix_are_none_of_the_scheme():
