@@ -53,17 +53,19 @@ class Summarization(GenerationPlugin[SummaryOptions]):
     task = "summarization"
     answer_key = "summary"
     task_keys = ("summarization",)
+    _unread: reading.Unread | None = None
 
     def reshape_rows(self, rows: Any, split: str) -> ReshapedRows:
         """Return rows with the columns found by their usual names, and lists as texts."""
         usual = SummaryOptions.model_validate({})
-        return reading.reshaped(rows, self.layout, _layout(usual), split == "predict")
+        self._unread = {} if split == "predict" else None
+        return reading.reshaped(rows, self.layout, _layout(usual), self._unread)
 
     def inspect_rows(self, rows: Any, split: str) -> RowInspection:
         """Count what is odd about documents and summaries."""
         self._odd[split] = oddities.count(self.layout, rows)
         self._sizes[split] = len(rows)
-        return RowInspection()
+        return RowInspection(self._unread or {})
 
     def load_processor(self) -> Any:
         """Return the tokenizer; for extracts it has to return the offsets of its tokens.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import DataError, Fault
@@ -19,6 +20,8 @@ DOCUMENTS = ("document", "article", "dialogue", "dialog", "text", "source", "mai
 SUMMARIES = ("summary", "highlights", "target", "abstract", "tldr", "summaries")
 SPEAKERS = ("speaker", "role", "name", "from", "author")
 UTTERANCES = ("text", "utterance", "content", "value", "message")
+
+Unread = dict[str, list[int]]  # why a document is none -> numbers of its rows
 
 
 @dataclass(frozen=True)
@@ -55,13 +58,16 @@ def rows_of(batch: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
 
 
 def reshaped(
-    rows: datasets.Dataset, layout: Layout, default: Layout, alone: bool = False
+    rows: datasets.Dataset, layout: Layout, default: Layout, unread: Unread | None = None
 ) -> ReshapedRows:
     """Return rows with the columns that are read: found by usual names, lists joined to texts.
 
     Args:
         default: columns that nobody has named; others are looked for where rows lack them.
-        alone: whether rows need no summaries.
+        unread: of rows to predict, which need no summaries: takes those whose document is none.
+
+    Raises:
+        DataError: a document is none, and `unread` is not given.
     """
     notes, taken = [], {layout.document, layout.summary, layout.several}
     for name, usual, of in ((layout.document, DOCUMENTS, default.document),
@@ -72,12 +78,12 @@ def reshaped(
             rows = rows.rename_column(found, name)
             notes.append(f"the column {found!r} is read as options.{name}")
     if layout.document in rows.column_names and _holds_lists(rows, layout.document):
+        read = partial(_read, layout.document, unread)
         rows = rows.map(
-            lambda cells: {layout.document: [whole(cell, layout.document) for cell in cells]},
-            batched=True, input_columns=[layout.document],
-        )  # fmt: skip
+            read, with_indices=True, input_columns=[layout.document], load_from_cache_file=False
+        )  # fmt: skip - `unread` has to be filled
         notes.append(f"{layout.document!r} holds lists: their parts are the sentences")
-    if not alone and layout.several in rows.column_names:
+    if unread is None and layout.several in rows.column_names:
         rows, count = _filled(rows, layout, default)
         if count:
             of = f"{count:,} of {len(rows):,} rows"
@@ -110,6 +116,16 @@ def _holds_lists(rows: datasets.Dataset, column: str) -> bool:
     return not hasattr(rows.features[column], "dtype") or str(
         rows.features[column].dtype
     ).startswith(("list", "struct"))
+
+
+def _read(column: str, unread: Unread | None, cell: Any, row: int) -> dict[str, str | None]:
+    try:
+        return {column: whole(cell, column)}
+    except DataError as error:
+        if unread is None:
+            raise
+        unread.setdefault(str(error), []).append(row)
+        return {column: None}
 
 
 def whole(cell: Any, column: str) -> str:

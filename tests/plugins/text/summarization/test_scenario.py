@@ -146,6 +146,19 @@ def test_lines_of_json_with_lists_are_predicted_as_they_are_trained_on(run, tmp_
         assert found in {f"Old {SIGN} robin. A saw.", f"Bo: So {SIGN} a crow."}
 
 
+def test_a_document_that_is_none_is_rejected_alone(run, tmp_path):
+    cells = [["A saw."], [{"a": 1}], "A crow.", {"text": "A crow."}, [{"text": "A file."}], [["b"]]]
+    file = written(tmp_path / "rows.jsonl", [{"document": cell} for cell in cells])
+    out = tmp_path / "out.jsonl"
+    assert outcome(["predict", str(run.path), str(file), "-o", str(out)]) == 0
+    found = [json.loads(line)["prediction"]["summary"] for line in out.read_text().splitlines()]
+    assert found == ["A saw.", "A crow.", "A file."]
+    rejected = (tmp_path / "out.jsonl.rejected.jsonl").read_text()
+    told = list(map(json.loads, rejected.splitlines()))
+    assert [row["row"] for row in told] == [2, 4, 6]
+    assert "holds {'a': 1}: a turn has one of text" in told[0]["reason"]
+
+
 def test_an_encoder_decoder_writes(tmp_path):
     data = written(tmp_path / "rows.jsonl", documents(60))
     model = tiny("bart", tmp_path / "model", max_position_embeddings=256)
