@@ -123,7 +123,7 @@ class CopyShare(GeneratedMetric):
 
 
 class EmptyShare(GeneratedMetric):
-    """Share of outputs without a single letter."""
+    """Share of outputs without any text."""
 
     def counts(self, prediction: Any, reference: Any) -> Sequence[float] | None:
         return not text_of(prediction, self.key).strip(), 1

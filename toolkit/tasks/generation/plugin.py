@@ -287,6 +287,7 @@ def _text(value: Any, column: str) -> str:
 
 
 def _texts(value: Any, column: str) -> list[str]:
-    """Return the texts of a cell that may hold several."""
+    """Return the texts of a cell that may hold several; blank ones only where there is no other."""
     cells = value if isinstance(value, list) else [value]
-    return [_text(cell, column) for cell in cells if cell is not None]
+    found = [_text(cell, column) for cell in cells if cell is not None]
+    return [text for text in found if text.strip()] or found[:1]

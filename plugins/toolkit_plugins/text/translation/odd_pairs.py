@@ -37,7 +37,7 @@ def notes(rows: datasets.Dataset, columns: tuple[str, str], split: str) -> Itera
     found = {
         "have the same text on both sides, and teach a model to copy":
             [n for n, a, b in pairs if is_copy(b, a)],
-        f"are more than {MOST_TIMES:.0f} times as long on one side: aligned wrongly?":
+        f"are more than {MOST_TIMES:.0f} times as long on one side: misaligned?":
             [n for n, a, b in pairs if _uneven(a, b)],
         "have a source that is probably in the language of the targets":
             _swapped([pair for pair in pairs if not is_copy(pair[2], pair[1])]),

@@ -3,14 +3,19 @@
 import csv
 import json
 import warnings
+from pathlib import Path
 
 import pytest
 import transformers
+import yaml
 from pair_rows import pairs, tiny, written
 
 import toolkit
 from toolkit.cli.main import outcome
 from toolkit.models import adapters
+from toolkit.plugin import get
+
+RECIPES = Path(__file__).parents[4] / "recipes" / "translation"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +53,39 @@ def test_odd_rows_are_predicted(run):
     texts = ["", "one " * 400, "é\u200b 你好 \U0001f600", "</s> <pad> one", "1945"]
     found = run.predict([{"source": text} for text in texts])
     assert all({"translation", "score", "margin", "cut_off"} <= {*row} for row in found)
+    assert not any("</s>" in row["translation"] or "<pad>" in row["translation"] for row in found)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(run.path / "model")
+    most = yaml.safe_load((run.path / "recipe.yaml").read_text())["options"]["max_source_length"]
+    ids = tokenizer(texts[1], truncation=True, max_length=most)["input_ids"]
+    cut = tokenizer.decode(ids, skip_special_tokens=True)
+    assert 5 < len(cut) < len(texts[1])
+    assert run.predict([{"source": cut}])[0]["translation"] == found[1]["translation"]
+
+
+def test_of_several_targets_blank_ones_are_none():
+    plugin = get("translation")()
+    plugin.options = plugin.Options()
+    cells = [["", "x", " "], [" "], "y", None]
+    assert plugin.target_texts({"target": cells}) == ["x", " ", "y", ""]
+    rows = [{"target": cell} for cell in cells]
+    assert plugin.references(rows) == [["x"], [" "], ["y"], []]
+
+
+@pytest.mark.parametrize("recipe", ["multi30k", "opus-mt"])
+def test_the_recipes_commands_read_a_folder_of_parallel_files(recipe, tmp_path, capsys):
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    rows = pairs(60)
+    for split, chosen in (("train", rows[:40]), ("val", rows[40:50]), ("test", rows[50:])):
+        for suffix, texts in zip(("en", "de"), zip(*chosen, strict=True), strict=True):
+            (corpus / f"{split}.{suffix}").write_text("\n".join(texts) + "\n")
+    head = (RECIPES / f"{recipe}.yaml").read_text().splitlines()
+    command = next(line for line in head if line.startswith("# toolkit run") and "/ --set" in line)
+    words = command.split()[3:]
+    words[words.index("--data") + 1] = str(corpus)
+    if "--model" in words:
+        words[words.index("--model") + 1] = str(tiny("marian", tmp_path / "model"))
+    assert outcome(["check", *words, "--no-estimate"]) == 0, capsys.readouterr().err
 
 
 def test_a_file_is_predicted_and_rows_without_a_text_are_told(run, tmp_path, capsys):
