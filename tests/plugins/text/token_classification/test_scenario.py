@@ -123,6 +123,16 @@ def test_words_beside_a_text_with_spans_are_not_read(tmp_path, model, tokens):
     assert found.prepared["train"].num_rows
 
 
+@pytest.mark.parametrize(
+    ("document", "kept"),
+    [(str, True), (int, True), (lambda n: {"id": n}, False), (lambda n: [n], False)],
+)
+def test_documents_are_named_by_texts_or_numbers(tmp_path, model, document, kept):
+    rows = [{**row, "document": document(n // 4)} for n, row in enumerate(sentences(40))]
+    found = job(written(tmp_path / "rows.jsonl", rows), model)
+    assert bool(found.plugin.clusters()) is kept
+
+
 def test_labels_stand_on_the_first_token_of_each_word(tmp_path, model):
     found = job(written(tmp_path / "rows.jsonl", sentences(40)), model)
     tokenizer, tags = found.plugin.processor, found.plugin.tags
