@@ -170,6 +170,15 @@ def test_a_model_that_has_the_same_tags_keeps_its_order(tmp_path, model):
 
 
 @pytest.mark.parametrize(
+    "name", ["default", "wnut17", "conll2003", "snips-slots", "character-spans"]
+)
+def test_other_data_are_not_described_as_those_of_the_recipe(tmp_path, name):
+    data = (("data", "source"), str(tmp_path))
+    assert find_recipe(f"token-classification/{name}").values["description"]
+    assert "description" not in find_recipe(f"token-classification/{name}", [data]).values
+
+
+@pytest.mark.parametrize(
     ("row", "settings", "message"),
     [
         ({"text": "a b", "entities": []}, [], "the training rows have no entity"),
