@@ -46,7 +46,9 @@ class TokenClassification(TokenLabelsPlugin[EntityOptions]):
     def inspect_rows(self, rows: Any, split: str) -> RowInspection:
         """Find out whether rows name their document."""
         if split == "train":
-            self._documents = DOCUMENT in rows.column_names and len(set(rows[DOCUMENT])) >= FEWEST
+            kind = getattr(rows.features.get(DOCUMENT), "dtype", "")  # objects and lists name none
+            named = "string" in kind or "int" in kind
+            self._documents = named and len(set(rows[DOCUMENT])) >= FEWEST
         return RowInspection()
 
     def plan_split(

@@ -23,6 +23,7 @@ SHOWN = 5
 MOST_LOST = 0.5  # share of rows that cannot be used, above which something is wrong with all
 NUMBER = re.compile(r"-?\d+")
 NO_TEXT = "no text"
+JOINED = "texts are replaced by their words, joined by spaces, which the tags are of"
 LATE = "runs of I- go on with no entity, and are none (as in seqeval's strict mode)"
 #: Reasons that say nothing of the quality of a file.
 EXPECTED = (exports.UNLABELLED, exports.CANCELLED, exports.REJECTED)
@@ -144,10 +145,14 @@ def _read_tags(
     for row, cells in enumerate(_rows(rows, chosen)):
         words = tagged.words(cells[columns.tokens], found.counts)
         own, why = tagged.tags(cells.get(columns.tags or ""), columns.names)
-        alone = not words and not labelled  # a row to predict with a text, beside others with words
         whole, where = joined(words)
+        beside = cells.get(text)
+        other = isinstance(beside, str) and beside not in ("", whole)
+        # To predict, offsets must be those of the text: of rows without tags, training reads it.
+        alone = not labelled and (not words or (other and not columns.tags))
+        found.counts[JOINED] += other and not alone
         found.tokens.append(None if alone else words)
-        found.texts.append(cells.get(text) if alone else whole)
+        found.texts.append(beside if alone else whole)
         places.append(where)
         if labelled:
             why = tagged.NO_TOKENS if not words else why

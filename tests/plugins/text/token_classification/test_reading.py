@@ -110,7 +110,8 @@ def test_words_and_tags_become_a_text_with_entities(tmp_path):
         "tokens": ["New York", "is", "big"],
         "entities": [{"start": 0, "end": 8, "label": "LOC"}],
     }  # fmt: skip
-    assert found.notes == ["tags (ner_tags): BIO"]
+    told = "texts are replaced by their words, joined by spaces, which the tags are of"
+    assert found.notes == ["tags (ner_tags): BIO", f"train: 1 {told}"]
     assert read(found.rows).rows.to_list() == found.rows.to_list()
 
 
@@ -305,6 +306,13 @@ def test_rows_to_predict_are_words_or_texts_and_none_is_lost(tmp_path):
     assert found.rows["text"] == ["Ann met", TEXT, None, "x"]
     assert found.rows["tokens"] == [["Ann", "met"], None, None, ["x"]]
     assert "entities" not in found.rows.column_names
+    rows = [{"text": "Ann, who", "tokens": ["Ann", ",", "who"]},
+            {"text": "Ann met", "tokens": ["Ann", "met"]}]  # fmt: skip
+    found = read(table(tmp_path, rows), "predict")
+    assert found.rows["text"] == ["Ann, who", "Ann met"]
+    assert found.rows["tokens"] == [None, ["Ann", "met"]]
+    rows[0]["tags"] = rows[1]["tags"] = ["O", "O", "O"]  # of which training reads the words
+    assert read(table(tmp_path, rows), "predict").rows["text"] == ["Ann , who", "Ann met"]
     found = read(table(tmp_path, [{"text": TEXT}, {"text": None}]), "predict")
     assert found.rows.to_list() == [{"text": TEXT}, {"text": None}]
     tasks = read(table(tmp_path, [TASK, {**TASK, "annotations": []}]), "predict")

@@ -126,6 +126,16 @@ def test_words_beside_a_text_with_spans_are_not_read(tmp_path, model, tokens):
     assert found.prepared["train"].num_rows
 
 
+@pytest.mark.parametrize(
+    ("document", "kept"),
+    [(str, True), (int, True), (lambda n: {"id": n}, False), (lambda n: [n], False)],
+)
+def test_documents_are_named_by_texts_or_numbers(tmp_path, model, document, kept):
+    rows = [{**row, "document": document(n // 4)} for n, row in enumerate(sentences(40))]
+    found = job(written(tmp_path / "rows.jsonl", rows), model)
+    assert bool(found.plugin.clusters()) is kept
+
+
 def test_labels_stand_on_the_first_token_of_each_word(tmp_path, model):
     found = job(written(tmp_path / "rows.jsonl", sentences(40)), model)
     tokenizer, tags = found.plugin.processor, found.plugin.tags
@@ -181,6 +191,15 @@ def test_a_model_that_has_the_same_tags_keeps_its_order(tmp_path, model):
     found = job(written(tmp_path / "rows.jsonl", sentences(40)), tmp_path / "tagger")
     assert found.plugin.tags == tags
     assert found.plugin.model.classifier.weight.equal(tagger.classifier.weight)
+
+
+@pytest.mark.parametrize(
+    "name", ["default", "wnut17", "conll2003", "snips-slots", "character-spans"]
+)
+def test_other_data_are_not_described_as_those_of_the_recipe(tmp_path, name):
+    data = (("data", "source"), str(tmp_path))
+    assert find_recipe(f"token-classification/{name}").values["description"]
+    assert "description" not in find_recipe(f"token-classification/{name}", [data]).values
 
 
 @pytest.mark.parametrize(
