@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,11 @@ os.environ.update(HF_HOME=_CACHE, HF_HUB_OFFLINE="1", TOKENIZERS_PARALLELISM="fa
 os.environ.pop("HF_DATASETS_CACHE", None)
 # Tests run side by side; two processes that each use all cores slow each other down many times.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# absl (of rouge_score and TensorBoard) keeps the stderr that it finds, and closes it when a server
+# sets logging up: that of pytest's capture would be lost to all tests that follow.
+with contextlib.suppress(ImportError), contextlib.redirect_stderr(sys.__stderr__):
+    import absl.logging  # noqa: F401
 
 import warnings  # noqa: E402 - see above
 

@@ -1,14 +1,17 @@
 # ruff: noqa: RUF001 - letters of other scripts are what is tested
 """ROUGE: equal to rouge_score, best of several references, words of any script."""
 
+import io
+import logging.config
 import random
+import sys
 
 import numpy as np
 import pytest
 from rouge_score.rouge_scorer import RougeScorer
 
 from toolkit.errors import UserError
-from toolkit.evaluation.metrics.rouge import NAMES, Bag, Rouge, kind_of, words
+from toolkit.evaluation.metrics.rouge import NAMES, Bag, Rouge, kind_of, library, words
 
 TEXT = "the cats cat sat running runs on a mats, happily 3.5 Café end-to-end\n U.S."
 VOCABULARY = TEXT.split(" ")
@@ -80,3 +83,16 @@ def test_english_with_a_foreign_name_stays_english():
 def test_an_unknown_metric_is_refused():
     with pytest.raises(UserError, match=r"no metric 'rouge3'.*Metrics: rouge1"):
         Rouge("rouge3")
+
+
+def test_a_stream_that_stands_for_stderr_is_not_closed_later(monkeypatch):
+    """absl closes the one that it has found, when a server sets logging up anew."""
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("absl", "rouge_score")]:
+        monkeypatch.delitem(sys.modules, name)
+    library.cache_clear()
+    own = io.StringIO()
+    with monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", own)
+        library()
+    logging.config.dictConfig({"version": 1, "disable_existing_loggers": False})
+    assert not own.closed

@@ -8,9 +8,11 @@ others ("unicode").
 from __future__ import annotations
 
 import math
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from functools import cache, lru_cache
 from importlib.metadata import version
@@ -29,6 +31,18 @@ Words = Literal["english", "unicode"]
 NAMES = ("rouge1", "rouge2", "rougeL", "rougeLsum")
 KEPT = 4096  # texts whose words are remembered: every metric and baseline scores the same ones
 FOREIGN = 0.005  # share of letters outside a to z from which texts are not English
+
+
+@cache
+def library() -> Any:
+    """Return the module of rouge_score that scores.
+
+    absl, which it imports, keeps the stderr of that moment, and closes it when logging is set up
+    anew, as servers do: it is to be the process's own, and not that of a notebook or a test.
+    """
+    with redirect_stderr(sys.__stderr__):
+        from rouge_score import rouge_scorer
+    return rouge_scorer
 
 
 @cache
@@ -116,10 +130,8 @@ class Rouge(RowMetric):
         return Features(predictions=Value("float64"), references=Value("bool"))
 
     def encode(self, predictions: Any, references: Any) -> tuple[Any, Any]:
-        from rouge_score.rouge_scorer import RougeScorer
-
         name = self.which
-        scorer = RougeScorer([name], tokenizer=_Tokenizer(self.kind))
+        scorer = library().RougeScorer([name], tokenizer=_Tokenizer(self.kind))
         found = []
         for prediction, golds in zip(predictions, references, strict=True):
             text, known = text_of(prediction, self.key), reference_texts(golds)
