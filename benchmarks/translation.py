@@ -33,7 +33,7 @@ import toolkit
 FOLDER = Path(os.environ.get("MULTI30K", DATA / "multi30k_en_de"))
 FILES = {"train": "train_first10000", "validation": "val", "test": "test_2016_flickr"}
 EPOCHS = {"training.num_train_epochs": float(sys.argv[1])} if len(sys.argv) > 1 else {}
-SAME = ("num_train_epochs", "learning_rate", "lr_scheduler_type", "warmup_steps", "warmup_ratio",
+SAME = ("num_train_epochs", "learning_rate", "lr_scheduler_type", "warmup_steps",
         "adam_beta1", "adam_beta2", "adam_epsilon", "weight_decay", "max_grad_norm", "seed",
         "label_smoothing_factor")  # fmt: skip
 
@@ -65,6 +65,7 @@ def stock(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Return what a Seq2SeqTrainer takes and gives, from the same config and tokenizer."""
     tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
     config = transformers.AutoConfig.from_pretrained(folder)
+    settings = {"warmup_steps": 0.1, **settings}  # as the toolkit has it, if a recipe says nothing
     transformers.set_seed(42)
     model = transformers.AutoModelForSeq2SeqLM.from_config(config)
     model.generation_config = transformers.GenerationConfig.from_pretrained(folder)
