@@ -132,7 +132,8 @@ def compute_in_bfloat16(model: Any) -> None:
 
         return wraps(forward)(convert_outputs_to_fp32(rounded_forward))
 
-    # `generate` calls the encoder by itself.
-    encoder = model.get_encoder() if hasattr(model, "get_encoder") else None
-    for part in {model, encoder} - {None}:
+    parts, config = [model], getattr(model, "config", None)
+    if getattr(config, "is_encoder_decoder", False):  # `generate` calls the encoder by itself
+        parts.append(model.get_encoder())
+    for part in parts:
         part.forward = wrapped(part.forward)
