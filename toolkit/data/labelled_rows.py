@@ -54,7 +54,7 @@ def load_labelled(
 
     datasets.disable_progress_bars()
     roles = ColumnRoles.of(columns)
-    found, fingerprint, notes = read_raw_splits(spec, roles, plugin.file_formats)
+    found, fingerprint, notes = read_raw_splits(spec, roles, plugin)
     shown = str(spec.source)
     raw = {"test": chosen(one_split(found, split, shown), renamed, shown)}
     raw, more, dropped = load.shaped(raw, plugin, roles)

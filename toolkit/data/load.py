@@ -138,7 +138,9 @@ def _read(
     spec: DataSpec, roles: ColumnRoles, plugin: Plugin[Any] | None
 ) -> tuple[dict[str, datasets.Dataset], str, list[str], dict[str, dict[str, int]]]:
     """Return the splits in the plugin's shape, fingerprint and notes, and what was dropped."""
-    raw, fingerprint, notes = read_raw_splits(spec, roles, plugin.file_formats if plugin else ())
+    raw, fingerprint, notes = read_raw_splits(spec, roles, plugin)
+    if "train" not in raw:
+        raise DataError(Fault("data.source", f"has {', '.join(raw)} but no train split"))
     if plugin is None:
         return raw, fingerprint, notes, {}
     raw, more, dropped = shaped(raw, plugin, roles)

@@ -18,6 +18,7 @@ from toolkit.data.load import reshaped, valued
 from toolkit.data.reader import (
     ColumnRoles,
     RaggedRows,
+    read_own,
     read_remote,
     read_tables,
     renamed,
@@ -77,15 +78,16 @@ def read_prediction_rows(
         DataError: all faults of the path, file or columns.
     """
     datasets.disable_progress_bars()
-    roles = ColumnRoles.of(marked(plugin.options))
-    folders = media.class_folders(spec.source) if len(roles.files) == 1 else None
+    roles = ColumnRoles.of(marked(plugin.options, "input"))
+    read = read_own(spec.model_copy(update={"rename": {}}), [], plugin, labelled=False)
+    folders = media.class_folders(spec.source) if len(roles.files) == 1 and not read else None
     if folders is not None:
         ((column, suffixes),) = roles.files.items()
         raw = media.files_below(one_split(folders[0], split, shown), suffixes, column)
         return PredictionRows(raw, raw, media.fingerprint({"rows": raw}, [column]), {}, {})
     own = plugin.file_formats
     plain = spec.model_copy(update={"rename": {}})
-    found, contents, _ = read_remote(plain) or read_tables(plain, [], own, ragged)
+    found, contents, _ = read or read_remote(plain) or read_tables(plain, [], own, ragged)
     faults: list[Fault] = []
     given = one_split(found, split, shown)
     raw = renamed(chosen(given, columns, shown), spec.rename)

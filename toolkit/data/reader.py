@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from toolkit.data import caches, media, sources
 from toolkit.data.alignment import joined
@@ -16,6 +16,7 @@ from toolkit.utils.text import listing
 if TYPE_CHECKING:
     import datasets
 
+    from toolkit.plugin import Plugin
     from toolkit.plugin_types import Column
     from toolkit.recipe.schema import DataSpec
 
@@ -38,13 +39,15 @@ class ColumnRoles:
     """The columns that a scenario's options name, by what they are for.
 
     files: column -> suffixes, of the columns that hold files. required_target: the target, where
-    a row without one is unusable.
+    a row without one is unusable. class_files: the only such column, if the target is the text of a
+    class, which may be the name of a folder.
     """
 
     inputs: tuple[str, ...]
     target: str | None
     required_target: str | None
     files: Mapping[str, Sequence[str]]
+    class_files: str | None = None
 
     @classmethod
     def of(cls, columns: Mapping[str, tuple[str, Column]]) -> ColumnRoles:
@@ -52,30 +55,35 @@ class ColumnRoles:
         named = list(columns.values())
         targets = [(name, mark) for name, mark in named if mark.role == "target"]
         target, mark = targets[0] if targets else (None, None)
+        files = [name for name, one in named if one.files]
+        plain = mark is not None and mark.kind in ("", "text") and not mark.files
         return cls(
             inputs=tuple(name for name, mark in named if mark.role == "input"),
             target=target,
             required_target=None if mark and mark.may_be_empty else target,
             files={name: mark.files for name, mark in named if mark.files},
+            class_files=files[0] if plain and len(files) == 1 else None,
         )
 
 
-def read_raw_splits(spec: DataSpec, roles: ColumnRoles, own: Collection[str] = ()) -> RawSplits:
+def read_raw_splits(
+    spec: DataSpec, roles: ColumnRoles, plugin: Plugin[Any] | None = None
+) -> RawSplits:
     """Return the rows that a recipe names, as splits under the names that the scenario knows.
-
-    own: suffixes of files that the scenario reads itself.
 
     Raises:
         DataError: all faults of paths, files or columns at once.
     """
-    if len(roles.files) == 1 and roles.target is not None:
-        ((column, suffixes),) = roles.files.items()
-        folders = media.folder_of_files(spec.source, suffixes, column, roles.target)
+    if (own := read_own(spec, roles.files, plugin, labelled=True)) is not None:
+        return own
+    if roles.class_files and roles.target:
+        column = roles.class_files
+        folders = media.folder_of_files(spec.source, roles.files[column], column, roles.target)
         if folders is not None:
             return folders[0], media.fingerprint(folders[0], [column]), folders[1]
     remote = read_remote(spec)
     if remote is None:
-        return read_tables(spec, list(roles.files), own)
+        return read_tables(spec, list(roles.files), plugin.file_formats if plugin else ())
     raw, fingerprint, notes = remote
     faults: list[Fault] = []
     for name in raw:
@@ -83,6 +91,39 @@ def read_raw_splits(spec: DataSpec, roles: ColumnRoles, own: Collection[str] = (
     if faults:
         raise DataError(faults)
     return raw, fingerprint + media.fingerprint(raw, list(roles.files)), notes
+
+
+def read_own(
+    spec: DataSpec, file_columns: Iterable[str], plugin: Plugin[Any] | None, *, labelled: bool
+) -> RawSplits | None:
+    """Return the splits that the scenario's plugin reads from files; None where it leaves them.
+
+    Args:
+        file_columns, labelled: as of `read_tables` and `Plugin.read_source`.
+
+    Raises:
+        DataError: what the plugin says of the files, or files that are missing.
+    """
+    if plugin is None or is_remote(spec):
+        return None
+    found = plugin.read_source(spec.source, labelled)
+    if found is None:
+        return None
+    faults: list[Fault] = []
+    columns, raw = list(file_columns), {}
+    for split in (name for name in sources.ALIASES if name in found.splits):
+        rows = renamed(found.splits[split], spec.rename)
+        raw[split] = with_files(rows, columns, Path(), f"{spec.source}, {split}", faults)
+    if faults:
+        raise DataError(faults)
+    there = [name for name in columns if all(name in rows.column_names for rows in raw.values())]
+    contents = sources.digest(found.files) + media.fingerprint(raw, there)
+    return raw, contents, list(found.notes)
+
+
+def is_remote(spec: DataSpec) -> bool:
+    """Return whether rows come from the Hub or a package, and not from files."""
+    return isinstance(spec.source, str) and spec.source.startswith(("hub:", "plugin:"))
 
 
 def read_remote(spec: DataSpec) -> RawSplits | None:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
 from toolkit.plugin.explaining import ExplainHooks
+from toolkit.plugin.reading import ReadHooks
 from toolkit.plugin_types import (
     JsonValue,
     NoOptions,
@@ -41,7 +42,7 @@ API_VERSION = 2
 OptionsT = TypeVar("OptionsT", bound=Options)
 
 
-class Plugin(ExplainHooks, ABC, Generic[OptionsT]):
+class Plugin(ReadHooks, ExplainHooks, ABC, Generic[OptionsT]):
     """A scenario. Subclass it, implement the hooks, register the class as an entry point.
 
     The runner sets, before any hook is called:
@@ -60,8 +61,6 @@ class Plugin(ExplainHooks, ABC, Generic[OptionsT]):
     Arguments: ClassVar[type[Any] | None] = None
     #: The Hub's name for what the model does ("token-classification"), for the model card.
     task: ClassVar[str | None] = None
-    #: Suffixes (".conll") of data files that `reshape_rows` reads itself.
-    file_formats: ClassVar[tuple[str, ...]] = ()
 
     options: OptionsT
     recipe: Recipe | None = None

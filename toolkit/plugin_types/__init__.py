@@ -10,7 +10,7 @@ from toolkit.plugin_types.columns import (
 from toolkit.plugin_types.occlusion import Occlusion, RowPart
 from toolkit.plugin_types.values import (
     Baseline, BaselineData, BaselineResult, Ints, JsonValue, Prediction, PredictionFile,
-    ReshapedRows, Row, RowInspection, open_file,
+    ReshapedRows, Row, RowInspection, SourceRows, open_file,
 )
 from toolkit.plugin_types.shown import (
     Box, Curve, Figure, MarkedImage, MarkedText, Point, Series, Shown, SideBySide, Sound,
@@ -22,6 +22,6 @@ __all__ = [
     "Ints", "JsonValue", "LabelColumn", "ListColumn", "ListTargetColumn", "MarkedImage",
     "MarkedText", "NoOptions", "NumberColumn", "ObjectColumn", "Occlusion", "Options", "Point",
     "Prediction", "PredictionFile", "ReshapedRows", "Row", "RowInspection", "RowPart", "Series",
-    "Shown", "SideBySide", "Sound", "Span", "Table", "TargetColumn", "TextColumn", "column_markers",
-    "columns", "open_file",
+    "Shown", "SideBySide", "Sound", "SourceRows", "Span", "Table", "TargetColumn", "TextColumn",
+    "column_markers", "columns", "open_file",
 ]

@@ -35,6 +35,19 @@ class ReshapedRows:
 
 
 @dataclass(frozen=True)
+class SourceRows:
+    """Rows by split ("train", "validation", "test"), as `Plugin.read_source` returns them.
+
+    files: that the rows were read from, whose contents identify the data; those that columns of
+    files name need not be among them. notes: for the report.
+    """
+
+    splits: Mapping[str, datasets.Dataset]
+    files: Sequence[Path] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
 class RowInspection:
     """The findings of `Plugin.inspect_rows` in raw rows.
 

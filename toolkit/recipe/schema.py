@@ -94,6 +94,10 @@ class SplitSpec(Part):
         return self
 
 
+#: Where rows come from: see `DataSpec.source`.
+Source = str | list[str] | dict[str, str | list[str]]
+
+
 class DataSpec(Part):
     """Where the rows come from.
 
@@ -114,7 +118,7 @@ class DataSpec(Part):
         stop the run ("error").
     """
 
-    source: str | list[str] | dict[str, str | list[str]]
+    source: Source
     group: str | None = None
     split: SplitSpec = SplitSpec()
     encoding: str = "utf-8"

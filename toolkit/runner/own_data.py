@@ -46,7 +46,7 @@ def recipe_for(recipe: str, data: str, target: Path) -> OwnRecipe:
     draft = find_recipe(recipe, overrides(data))
     checked, plugin = resolve_recipe(draft)
     wanted = marked(plugin.options)
-    splits, _, _ = read_raw_splits(checked.data, ColumnRoles.of(wanted), plugin.file_formats)
+    splits, _, _ = read_raw_splits(checked.data, ColumnRoles.of(wanted), plugin)
     rows = splits["train"]
     found = propose(rows, wanted)
     lacking = {option: name for option, (name, _) in wanted.items()
