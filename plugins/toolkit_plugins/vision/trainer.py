@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import transformers
 from torch import nn
 
+from toolkit.utils import distributed
 from toolkit_plugins.vision import batch_norm
 
 Change = Callable[[Mapping[str, Any]], Mapping[str, Any]]
@@ -36,3 +38,8 @@ class ImageTrainer(transformers.Trainer):
             batch_norm.freeze(self.frozen)
             inputs = self.change(inputs)
         return super().compute_loss(model, inputs, *rest, **named)
+
+def workers(device: str) -> int:
+    """Return how many processes read images: on a GPU's machine all cores but one, up to eight."""
+    own = distributed.cores() // distributed.local_size()
+    return min(4, os.cpu_count() or 1) if device == "cpu" else max(1, min(8, own - 1))

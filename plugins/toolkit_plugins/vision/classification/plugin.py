@@ -113,12 +113,12 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         """Return a Trainer that augments; workers read images that are not in the cache."""
         from toolkit.training.trainer import build_trainer
         from toolkit_plugins.vision import batch_norm
-        from toolkit_plugins.vision.trainer import ImageTrainer
+        from toolkit_plugins.vision.trainer import ImageTrainer, workers
 
         settings = self.recipe.training if self.recipe else {}
         cached = batches.is_cached(parts["train_dataset"])
         if "dataloader_num_workers" not in settings and not cached:
-            parts["args"].dataloader_num_workers = batches.workers(parts["args"].device.type)
+            parts["args"].dataloader_num_workers = workers(parts["args"].device.type)
         parts["data_collator"] = batches.Canvases(self.view)
         made: Any = build_trainer(self, ImageTrainer, **parts)
         made.change = self.changer()
