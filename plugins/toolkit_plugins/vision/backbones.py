@@ -79,9 +79,7 @@ def load(folder: Path) -> Any:
     extra = {"out_indices": _levels(config)} if hasattr(config, "stage_names") else {}
     # Not by AutoBackbone, which asks the Hub whether a folder's name is a repository.
     kind: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)]
-    found, info = kind.from_pretrained(
-        folder, output_loading_info=True, dtype="float32", **extra
-    )
+    found, info = kind.from_pretrained(folder, output_loading_info=True, dtype="float32", **extra)
     # Norms of the maps that are read alone (ConvNext, Swin) are a backbone's own.
     lacking = [name for name in info["missing_keys"] if "norm" not in name]
     if lacking or info["mismatched_keys"]:

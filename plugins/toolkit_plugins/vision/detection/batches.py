@@ -55,7 +55,10 @@ def is_cached(prepared: datasets.Dataset) -> bool:
 
 
 def labels_of(
-    objects: Sequence[Mapping[str, Any]], ids: Mapping[str, int], size: Sequence[int], canvas: Canvas
+    objects: Sequence[Mapping[str, Any]],
+    ids: Mapping[str, int],
+    size: Sequence[int],
+    canvas: Canvas,
 ) -> dict[str, Any]:
     """Return the objects of an image as transformers' detectors learn them.
 
@@ -155,9 +158,7 @@ def training_inputs(
             {"class_labels": classes[kept], "boxes": _centered(box / scale)}
             for box, kept in zip(moved.boxes or (), moved.kept or (), strict=True)
         ]
-        return as_inputs(
-            {**batch, "labels": new}, moved.images * 255, moved.content, canvas, takes
-        )
+        return as_inputs({**batch, "labels": new}, moved.images * 255, moved.content, canvas, takes)
 
     return changed
 

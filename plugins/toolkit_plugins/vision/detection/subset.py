@@ -10,9 +10,7 @@ from toolkit.plugin_types import ReshapedRows
 from toolkit.utils.text import listing, nearest
 
 
-def of_labels(
-    found: ReshapedRows, split: str, column: str, labels: Sequence[str]
-) -> ReshapedRows:
+def of_labels(found: ReshapedRows, split: str, column: str, labels: Sequence[str]) -> ReshapedRows:
     """Return rows with the objects of some classes; images without any of them stay.
 
     Raises:

@@ -91,4 +91,3 @@ def accepts(model: Any) -> frozenset[str]:
 
     inner = model.get_base_model() if hasattr(model, "get_base_model") else model
     return frozenset(inspect.signature(inner.forward).parameters)
-
