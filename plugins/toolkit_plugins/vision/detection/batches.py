@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -140,27 +140,59 @@ def as_inputs(
     return found
 
 
+class Augmented(NamedTuple):
+    """An augmented batch on its canvases.
+
+    images: floats from 0 to 1. boxes: per image (n, 4) left, top, right, bottom in pixels of the
+    canvas. labels: per image (n,) class numbers. contents: rows x 2, height and width.
+    """
+
+    images: Any
+    boxes: list[Any]
+    labels: list[Any]
+    contents: Any
+
+
+def augmented(wanted: DenseAugment | None, canvas: Canvas) -> Callable[[Batch], Augmented]:
+    """Return the function from a batch of `Canvases` to one that is randomly augmented."""
+    change = dense_augment.moved(wanted, canvas)
+
+    def augment(batch: Batch) -> Augmented:
+        import torch
+
+        images, labels = batch["pixel_values"].float() / 255, batch["labels"]
+        boxes = [_edges(one["boxes"]) * _sides(canvas, images) for one in labels]
+        moved = change(images, boxes, None, batch["contents"])
+        classes = torch.cat([one["class_labels"] for one in labels])
+        kept = [classes[places] for places in moved.kept or ()]
+        return Augmented(moved.images, moved.boxes or [], kept, moved.content)
+
+    return augment
+
+
 def training_inputs(
     wanted: DenseAugment | None, canvas: Canvas, takes: frozenset[str]
 ) -> Callable[[Batch], Batch]:
     """Return the function from a batch of `Canvases` to augmented inputs of the model."""
-    change = dense_augment.moved(wanted, canvas)
+    augment = augmented(wanted, canvas)
 
     def changed(batch: Batch) -> Batch:
-        import torch
-
-        images, labels = batch["pixel_values"].float() / 255, batch["labels"]
-        scale = torch.tensor([canvas.width, canvas.height] * 2, device=images.device)
-        boxes = [_edges(one["boxes"]) * scale for one in labels]
-        moved = change(images, boxes, None, batch["contents"])
-        classes = torch.cat([one["class_labels"] for one in labels])
-        new = [
-            {"class_labels": classes[kept], "boxes": _centered(box / scale)}
-            for box, kept in zip(moved.boxes or (), moved.kept or (), strict=True)
+        found = augment(batch)
+        labels = [
+            {"class_labels": numbers, "boxes": _centered(boxes / _sides(canvas, found.images))}
+            for boxes, numbers in zip(found.boxes, found.labels, strict=True)
         ]
-        return as_inputs({**batch, "labels": new}, moved.images * 255, moved.content, canvas, takes)
+        given = {**batch, "labels": labels}
+        return as_inputs(given, found.images * 255, found.contents, canvas, takes)
 
     return changed
+
+
+def _sides(canvas: Canvas, like: Any) -> Any:
+    """Return width, height, width, height of a canvas, on the device of a tensor."""
+    import torch
+
+    return torch.tensor([canvas.width, canvas.height] * 2, device=like.device)
 
 
 def _edges(boxes: Any) -> Any:

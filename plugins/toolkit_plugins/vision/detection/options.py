@@ -37,6 +37,9 @@ class DetectionOptions(Options):
     objects: ObjectsColumn = Field(
         "objects", description="column of the objects: a list of boxes with labels"
     )
+    image_folder: str | None = Field(
+        None, description="folder of the images, where annotations are elsewhere"
+    )
     convention: str | None = Field(
         None,
         description="of boxes in tables: xywh, xyxy or cxcywh, in pixels or (xywh_normalised, ...) "

@@ -33,7 +33,9 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
 
     def read_source(self, source: Source, labelled: bool) -> SourceRows | None:
         """Return images with their objects from COCO, VOC, YOLO and other annotations."""
-        return annotations.read(source, labelled, self.options.image, self.options.objects)
+        options = self.options
+        return annotations.read(source, labelled, options.image, options.objects,
+                                convention=options.convention, images=options.image_folder)  # fmt: skip
 
     def reshape_rows(self, rows: Any, split: str) -> ReshapedRows:
         """Return images with clean boxes in pixels, of the classes that are asked for."""
