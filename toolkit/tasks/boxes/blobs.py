@@ -156,6 +156,8 @@ def blobs_of(pixels: Array) -> Blobs:
     apart = abs(grey - np.median(grey))
     boxes, features = [np.zeros((0, 4))], [np.zeros((0, FEATURES))]
     for number, values in enumerate((saturation, apart, grey, 1 - grey)):
+        if values.max() == values.min():
+            continue
         level = otsu(values)
         for mask in (values > level, values > (level + float(values.max())) / 2):
             whole = ndimage.binary_fill_holes(ndimage.binary_opening(mask))
