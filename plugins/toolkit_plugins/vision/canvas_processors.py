@@ -56,6 +56,14 @@ def processor_for(
     return found
 
 
+def saved_processor(folder: Path) -> Any:
+    """Return the image processor that a run has saved with its model (Pillow backend)."""
+    from transformers import AutoImageProcessor
+
+    auto: Any = AutoImageProcessor
+    return auto.from_pretrained(folder, backend="pil")
+
+
 def _made(kind: str, keep_ratio: bool, **facts: Any) -> Any:
     """Return a processor whose class resizes and pads by its settings alone."""
     import transformers
