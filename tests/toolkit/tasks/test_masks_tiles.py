@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -16,7 +18,7 @@ def test_tiles_cover_an_image_and_share_the_overlap_at_least(side, tile, overlap
     assert tops[0] == 0
     assert tops[-1] == side - tile
     assert {left for _, left in found} == {0}
-    gaps = [b - a for a, b in zip(tops, tops[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(tops)]
     assert max(gaps) <= tile - overlap
     assert found == sorted(found)
 

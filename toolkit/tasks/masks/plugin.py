@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -30,6 +30,9 @@ from toolkit.tasks.masks.pixels import PixelCounts, counts_of
 from toolkit.tasks.masks.png import Classes, decode, encode, ignored_value, image_size, nearest
 from toolkit.utils.text import listing
 from toolkit.utils.text import nearest as nearest_name
+
+if TYPE_CHECKING:
+    from toolkit.recipe.schema import SplitSpec
 
 OptionsT = TypeVar("OptionsT", bound=Options)
 
@@ -121,6 +124,15 @@ class MasksPlugin(TaskPlugin[OptionsT]):
         if len(self.classes) != 2:
             return None
         return 1 if name is None else list(self.classes).index(name)
+
+    def plan_split(
+        self, spec: SplitSpec, target: str | None
+    ) -> tuple[SplitSpec, str | None, Sequence[str]]:
+        """Refuse to stratify: hardly two masks are the same."""
+        if spec.stratify:
+            what = "a mask is no class, of which every split could have its share: leave it out"
+            raise RecipeError(Fault("data.split.stratify", what))
+        return spec, target, ()
 
     def target_encoder(self) -> Encoder:
         """Return the function from a batch of columns to {"labels": class numbers}; {} without.
