@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from toolkit_plugins.vision.dense_augment import Moved
 
 MOST_HALVINGS = 3
-EDGE = 1e-3  # pixels by which a point may lie outside through rounding
+EDGE = 1e-5  # of half a side: by which a point may lie outside through rounding
 
 
 def warped(batch: Moved, matrices: Any, canvas: Canvas, min_visible: float) -> Moved:
@@ -24,19 +24,15 @@ def warped(batch: Moved, matrices: Any, canvas: Canvas, min_visible: float) -> M
     import torch
     from torch.nn import functional
 
-    height, width = batch.images.shape[-2:]
     content = batch.content.to(batch.images.device)
-    source, inside = _sources(torch.linalg.inv(matrices.double()).float(), content, height, width)
-    images = _sampled(batch.images, source, content, matrices)
+    grid, inside = _sources(matrices, content, *batch.images.shape[-2:])
+    images = _sampled(batch.images, grid.to(batch.images.dtype), content, matrices)
     fill = torch.tensor(canvas.fill, device=images.device, dtype=images.dtype)
     images = torch.where(inside[:, None], images, fill.view(1, -1, 1, 1))
     masks = batch.masks
     if masks is not None:
-        # The pixel that a point lies in: at its right and lower edges, the one before it.
-        grid = _grid(source.floor().minimum((content.flip(1) - 1)[:, None, None]) + 0.5,
-                     height, width)  # fmt: skip
         near = functional.grid_sample(masks[:, None].float(), grid, "nearest", "border", False)
-        masks = torch.where(inside, near[:, 0].round().to(torch.uint8), IGNORED)
+        masks = torch.where(inside, near[:, 0].to(torch.uint8), IGNORED)
     batch = batch._replace(images=images, masks=masks)
     if batch.boxes is None or batch.kept is None:
         return batch
@@ -75,49 +71,59 @@ def clip(boxes: Any, before: Any, limits: Any, min_visible: float) -> tuple[Any,
     return found, visible & ~thin & (sides > 0).all(1)
 
 
-def _sources(inverse: Any, content: Any, height: int, width: int) -> tuple[Any, Any]:
+def _sources(matrices: Any, content: Any, height: int, width: int) -> tuple[Any, Any]:
     """Return where each pixel of the canvas comes from (rows, height, width, 2), and if it does.
 
-    It does where both it and its source are within the content.
+    Points are as grid_sample takes them: -1 and 1 are the outer edges of the canvas. A pixel comes
+    from somewhere where both it and its source are within the content.
     """
     import torch
 
     device = content.device
-    inverse = inverse.to(device)
+    # In one matrix, from pixels to -1..1 of the source.
+    units = torch.diag(torch.tensor([2 / width, 2 / height, 1.0], dtype=torch.double))
+    units[:2, 2] = -1
+    inverse = (units @ torch.linalg.inv(matrices.double().cpu())).float().to(device)[..., None]
     x = torch.arange(width, device=device) + 0.5
     y = torch.arange(height, device=device) + 0.5
-    across = inverse[:, None, :2, 0] * x[None, :, None]
-    down = inverse[:, None, :2, 1] * y[None, :, None] + inverse[:, None, :2, 2]
-    found = down[:, :, None] + across[:, None]
-    h, w = content[:, 0, None, None], content[:, 1, None, None]
-    inside = ((found[..., 0] > -EDGE) & (found[..., 0] < w + EDGE)
-              & (found[..., 1] > -EDGE) & (found[..., 1] < h + EDGE))  # fmt: skip
-    return found.clamp(min=0), inside & (x < w) & (y[:, None] < h)
+    planes, inside = [], torch.ones((), dtype=torch.bool, device=device)
+    for axis, side in ((0, width), (1, height)):
+        plane = (inverse[:, axis, 0] * x)[:, None] + (
+            inverse[:, axis, 1] * y + inverse[:, axis, 2]
+        )[:, :, None]
+        far = content[:, 1 - axis, None, None] * (2 / side) - 1
+        inside = inside & (plane > -1 - EDGE) & (plane < far + EDGE)
+        planes.append(plane)
+    within = (x < content[:, 1, None])[:, None] & (y < content[:, 0, None])[:, :, None]
+    return torch.stack(planes, -1), inside & within
 
 
-def _grid(points: Any, height: int, width: int) -> Any:
-    """Return points in pixels as grid_sample takes them: -1 and 1 are the outer edges."""
-    return points / points.new_tensor([width, height]) * 2 - 1
-
-
-def _sampled(images: Any, source: Any, content: Any, matrices: Any) -> Any:
+def _sampled(images: Any, grid: Any, content: Any, matrices: Any) -> Any:
     """Sample images, those that become much smaller from ones that have been averaged down."""
     import torch
+
+    shrunk = matrices[:, :2, :2].double().det().abs().rsqrt()
+    levels = shrunk.clamp(min=1).log2().round().long().clamp(max=MOST_HALVINGS)
+    every = levels.unique().tolist()
+    if len(every) == 1:
+        return _sampled_at(images, grid, content, every[0])
+    found = torch.empty_like(images)
+    for level in every:
+        rows = (levels == level).nonzero()[:, 0].to(images.device)
+        found[rows] = _sampled_at(images[rows], grid[rows], content[rows], level)
+    return found
+
+
+def _sampled_at(images: Any, grid: Any, content: Any, level: int) -> Any:
     from torch.nn import functional
 
     height, width = images.shape[-2:]
-    shrunk = matrices[:, :2, :2].double().det().abs().rsqrt()
-    levels = shrunk.clamp(min=1).log2().round().long().clamp(max=MOST_HALVINGS)
-    found = torch.empty_like(images)
-    for level in levels.unique().tolist():
-        step = 2**level
-        while height % step or width % step:
-            step //= 2
-        rows = (levels == level).nonzero()[:, 0].to(images.device)
-        given = functional.avg_pool2d(images[rows], step) if step > 1 else images[rows]
-        # Not nearer to the edge than a center of a pixel: what lies beyond is padding.
-        far = (content[rows].flip(1) - step / 2).clamp(min=step / 2)[:, None, None]
-        points = source[rows].clamp(min=step / 2).minimum(far)
-        grid = _grid(points, height, width).to(images.dtype)
-        found[rows] = functional.grid_sample(given, grid, "bilinear", "border", False)
-    return found
+    step = 2**level
+    while height % step or width % step:
+        step //= 2
+    if (content != content.new_tensor([height, width])).any():
+        # Not nearer to the edge than the center of a pixel: what lies beyond it is padding.
+        far = (content.flip(1) - step / 2).clamp(min=step / 2)[:, None, None]
+        grid = grid.minimum((far / far.new_tensor([width, height]) * 2 - 1).to(grid))
+    images = functional.avg_pool2d(images, step) if step > 1 else images
+    return functional.grid_sample(images, grid, "bilinear", "border", False)
