@@ -39,6 +39,7 @@ class ImageTrainer(transformers.Trainer):
             inputs = self.change(inputs)
         return super().compute_loss(model, inputs, *rest, **named)
 
+
 def workers(device: str) -> int:
     """Return how many processes read images: on a GPU's machine all cores but one, up to eight."""
     own = distributed.cores() // distributed.local_size()

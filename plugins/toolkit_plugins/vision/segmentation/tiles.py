@@ -53,7 +53,9 @@ def sources(
     for start in range(0, len(split), TOGETHER):
         batch = only[start : start + TOGETHER]
         images = _decoded(batch[image], canvas, folder, "image")
-        masks = [""] * len(images) if mask is None else _decoded(batch[mask], canvas, folder, "mask")
+        masks = (
+            [""] * len(images) if mask is None else _decoded(batch[mask], canvas, folder, "mask")
+        )
         for row, (file, own) in enumerate(zip(images, masks, strict=True), start):
             height, width = np.load(file, mmap_mode="r").shape[:2]
             for top, left in windows(height, width, canvas.canvas, wanted.shared):
@@ -165,7 +167,9 @@ def cropped(batch: Mapping[str, Any], canvas: Canvas) -> Mapping[str, Any]:
     starts = (torch.rand(len(images), 2) * (spare + 1)).long().tolist()
     cut = [(slice(top, top + height), slice(left, left + width)) for top, left in starts]
     return {
-        "pixel_values": torch.stack([one[:, y, x] for one, (y, x) in zip(images, cut, strict=True)]),
+        "pixel_values": torch.stack(
+            [one[:, y, x] for one, (y, x) in zip(images, cut, strict=True)]
+        ),
         "labels": torch.stack([one[y, x] for one, (y, x) in zip(labels, cut, strict=True)]),
         "content": torch.minimum(contents, torch.tensor([height, width], device=contents.device)),
     }
