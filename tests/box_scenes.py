@@ -1,0 +1,56 @@
+"""Images with actual and predicted boxes, made in code."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def box(left, top, right, bottom, label="a", score=0.5, crowd=False):
+    """Return an object, which stands for a predicted or an actual one."""
+    return {"box": [left, top, right, bottom], "label": label, "score": score, "crowd": crowd}
+
+
+def image(*objects):
+    """Return a prediction or a reference."""
+    return {"objects": list(objects), "candidates": [], "counts": {}}
+
+
+def random_pairs(seed, images, found, ties=True, labels=("a", "b", "c")):
+    """Return predictions and references with near hits, crowds, empty images, and other classes.
+
+    Args:
+        found: predictions per image. ties: whether scores are of two digits.
+    """
+    rng = np.random.default_rng(seed)
+    return [_pair(rng, found if n % 7 else 0, n % 5 != 3, ties, labels) for n in range(images)]
+
+
+def _pair(rng, found, objects, ties, labels):
+    actual = []
+    for _ in range(rng.integers(1, 15) if objects else 0):
+        left, top, *size = (*rng.uniform(0, 600, 2), *np.exp(rng.uniform(2, 5.5, 2)))
+        one = box(left, top, left + size[0], top + size[1], str(rng.choice(labels)))
+        one["crowd"] = bool(rng.random() < 0.1)
+        if rng.random() < 0.5:
+            one["area"] = float(size[0] * size[1] * rng.uniform(0.4, 1))
+        actual.append(one)
+    return _predicted(rng, actual, found, ties, labels), {"objects": actual}
+
+
+def _predicted(rng, actual, found, ties, labels):
+    boxes = []
+    for _ in range(found):
+        score = float(rng.random())
+        if actual and rng.random() < 0.6:
+            near = actual[rng.integers(len(actual))]
+            edges = np.array(near["box"])
+            edges = edges + rng.normal(0, 0.07 * min(edges[2:] - edges[:2]), 4)
+            label = near["label"] if rng.random() < 0.8 else "not there"
+        else:
+            edges = np.tile(rng.uniform(0, 600, 2), 2)
+            edges[2:] += rng.uniform(8, 200, 2)
+            label = str(rng.choice(labels))
+        boxes.append(box(*edges.tolist(), label, round(score, 2) if ties else score))
+    boxes.sort(key=lambda one: -one["score"])
+    over = sum(one["score"] >= 0.5 for one in boxes)
+    return {"objects": boxes[:over], "candidates": boxes[over:], "counts": {}}
