@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.tasks.boxes.galleries import galleries
 from toolkit_plugins.vision import annotated, contact_sheet
 from toolkit_plugins.vision.detection import batches
 from toolkit_plugins.vision.images import use_all
@@ -28,7 +27,7 @@ def drawn(plugin: ObjectDetection, predictions: Sequence[Prediction]) -> dict[st
     found: dict[str, Figure] = {"training_images": _trained(plugin, colours)}
     test = plugin.data["test"]
     references = plugin.references(test.select_columns([plugin.options.objects]).to_list())
-    chosen = galleries(list(zip(predictions, references, strict=True)), CLOSE)
+    chosen = plugin.galleries(predictions, CLOSE)
     worst = chosen["worst"][:WORST]
     if worst:
         images = _read(plugin, test, worst)

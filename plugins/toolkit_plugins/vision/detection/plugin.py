@@ -11,6 +11,7 @@ import numpy as np
 
 from toolkit.errors import Fault
 from toolkit.plugin_types import Prediction, ReshapedRows, Row, RowInspection, SourceRows
+from toolkit.tasks.boxes import geometry
 from toolkit.tasks.boxes.plugin import BoxesPlugin
 from toolkit_plugins.vision import annotations, inspection
 from toolkit_plugins.vision.detection import batches, figures, subset
@@ -148,13 +149,22 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
     ) -> list[Prediction]:
         """Return the objects of each image, and the boxes below the threshold."""
         found = []
-        boxes, scores, labels = batches.best(outputs, len(self.classes),
-                                             self.options.max_detections)  # fmt: skip
-        for place, one in enumerate(prepared):
-            edges = self.canvas.boxes_off(boxes[place], (int(one["size"][0]), int(one["size"][1])))
-            names = [self.classes[number] for number in labels[place]]
-            found.append(self.prediction_of(edges, names, scores[place]))
+        best = batches.best(outputs, len(self.classes), self.options.max_detections)
+        for boxes, scores, numbers, one in zip(*best, prepared, strict=True):
+            edges = self.canvas.boxes_off(boxes, (int(one["size"][0]), int(one["size"][1])))
+            kept: Sequence[int] = range(len(edges))
+            if self.options.nms is not None:
+                kept = geometry.suppressed(edges, scores, numbers, self.options.nms).tolist()
+            found.append(self.split_by_threshold(
+                (edges[place], self.classes[numbers[place]], float(scores[place])) for place in kept
+            ))  # fmt: skip
         return found
+
+    def calibrate(self, predictions: Sequence[Prediction]) -> Mapping[str, Any]:
+        """Return the threshold that the options set, or the one that is best on validation."""
+        if self.options.threshold is not None:
+            return {"threshold": self.options.threshold}
+        return super().calibrate(predictions)
 
     def example(self) -> Row:
         """Return a small image."""
