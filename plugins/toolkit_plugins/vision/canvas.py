@@ -165,9 +165,9 @@ class Canvas:
 
         device, shape = values.device, (1, -1, 1, 1)
         slope, offset = (torch.tensor(v, device=device) for v in (self.slope, self.offset))
-        found = values.float() * slope.view(shape) + offset.view(shape)
+        found = torch.addcmul(offset.view(shape), values.float(), slope.view(shape))
         mask = self.pixel_mask(contents, device)
-        return (found * mask[:, None] if self.keep_ratio else found), mask
+        return (found * mask[:, None].float() if self.keep_ratio else found), mask
 
     def pixel_mask(self, contents: Any, device: Any = "cpu") -> Any:
         """Return an int64 tensor, n x height x width, with 1 where the image is, 0 in padding."""
