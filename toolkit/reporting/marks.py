@@ -46,7 +46,10 @@ def masked(image: Any, classes: Any) -> Any:
 
 
 def with_legend(image: Any, masks: Sequence[Any], names: Mapping[int, str]) -> Any:
-    """Return an image with the names of the classes in its masks beneath, in their colours."""
+    """Return an image with the names of the classes in its masks beneath, in their colours.
+
+    Where there are two masks, it also says which is which. Without names nothing is added.
+    """
     from PIL import Image, ImageDraw
 
     there = np.bincount(np.concatenate([mask[mask > 0].ravel() for mask in masks] or [[]])
@@ -55,7 +58,7 @@ def with_legend(image: Any, masks: Sequence[Any], names: Mapping[int, str]) -> A
     if not shown:
         return image
     pen = ImageDraw.Draw(image)
-    places, x, y = list[tuple[int, int, int]](), 2, 2
+    places, x, y = list[tuple[int, int, int]](), 2, 2 + LINE * (len(masks) > 1)
     for number in shown:
         wide = PATCH + 4 + round(pen.textlength(_name(names[number])))
         if x + wide > image.width and x > 2:
@@ -65,6 +68,8 @@ def with_legend(image: Any, masks: Sequence[Any], names: Mapping[int, str]) -> A
     whole = Image.new("RGB", (image.width, image.height + y + LINE + 2), "white")
     whole.paste(image, (0, 0))
     pen = ImageDraw.Draw(whole)
+    for place, title in enumerate(("predicted", "actual") if len(masks) > 1 else ()):
+        pen.text((2 + place * (image.width + 4) // 2, image.height + 1), title, fill="black")
     for number, x, y in places:
         top = image.height + y
         colour = CLASSES[(number - 1) % len(CLASSES)]

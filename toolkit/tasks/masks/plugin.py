@@ -177,6 +177,15 @@ class MasksPlugin(TaskPlugin[OptionsT]):
         """Return infinity: what masks may differ by is a share of their pixels (`same`)."""
         return float("inf")
 
+    def same(self, one: Prediction, other: Prediction) -> bool:
+        """Return whether at most 1% of the pixels differ, and the confidence by at most 0.01.
+
+        Shares follow from the mask.
+        """
+        first, second = ({key: value for key, value in of.items() if key != "shares"}
+                         for of in (one, other))  # fmt: skip
+        return super().same(first, second)
+
     def usual_metrics(self) -> list[str]:
         """Return metric names for a recipe that names none; the first is the headline."""
         two = ["iou", "dice"] if len(self.classes) == 2 else ["mean_dice"]
