@@ -165,9 +165,9 @@ class Canvas:
 
         device, shape = values.device, (1, -1, 1, 1)
         slope, offset = (torch.tensor(v, device=device) for v in (self.slope, self.offset))
-        found = values.float() * slope.view(shape) + offset.view(shape)
+        found = torch.addcmul(offset.view(shape), values.float(), slope.view(shape))
         mask = self.pixel_mask(contents, device)
-        return (found * mask[:, None] if self.keep_ratio else found), mask
+        return (found * mask[:, None].float() if self.keep_ratio else found), mask
 
     def pixel_mask(self, contents: Any, device: Any = "cpu") -> Any:
         """Return an int64 tensor, n x height x width, with 1 where the image is, 0 in padding."""
@@ -196,29 +196,9 @@ class Canvas:
             boxes: (n, 4) left, top, right and bottom in pixels of the upright original.
             original: its height and width.
         """
-        return np.asarray(self.labels_of(self.placed(boxes, original)))
-
-    def placed(self, boxes: Any, original: tuple[int, int]) -> Array:
-        """Return boxes (as in `boxes_on`) as left, top, right and bottom in canvas pixels."""
         frame = self.frames([self.content_of(original)], [original])[0]
-        ratio = np.tile(np.array(self.canvas) / frame, 2)[::-1]
-        found: Array = np.asarray(boxes, float).reshape(-1, 4) * ratio
-        return found
-
-    def labels_of(self, boxes: Any) -> Any:
-        """Return boxes in canvas pixels, as `placed` and augmentation give them, as labels.
-
-        Args:
-            boxes: (n, 4), an array or a tensor; what is returned is one, too.
-
-        Returns:
-            (n, 4) center, width and height, from 0 to 1.
-        """
-        x, y = boxes[:, [0, 2]] / self.width, boxes[:, [1, 3]] / self.height
-        found = 0 * boxes
-        found[:, 0], found[:, 1] = x.sum(1) / 2, y.sum(1) / 2
-        found[:, 2], found[:, 3] = x[:, 1] - x[:, 0], y[:, 1] - y[:, 0]
-        return found
+        edges = np.asarray(boxes, float).reshape(-1, 4) / np.tile(frame[::-1], 2)
+        return np.hstack([(edges[:, :2] + edges[:, 2:]) / 2, edges[:, 2:] - edges[:, :2]])
 
     def boxes_off(self, boxes: Any, original: tuple[int, int]) -> Array:
         """Return boxes from the model (center, width, height) in the original's pixels, within it.
