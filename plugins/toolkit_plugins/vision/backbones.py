@@ -63,7 +63,8 @@ def is_backbone(config: Any) -> bool:
     from transformers import MODEL_FOR_BACKBONE_MAPPING
 
     register()
-    return type(config) in MODEL_FOR_BACKBONE_MAPPING.keys()
+    mapping: Any = MODEL_FOR_BACKBONE_MAPPING
+    return type(config) in mapping.keys()  # noqa: SIM118 - the mapping is lazy
 
 
 def load(folder: Path) -> Any:

@@ -12,9 +12,12 @@ from toolkit_plugins.vision.detection import batches
 from toolkit_plugins.vision.images import use_all
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
+
     from toolkit.plugin_types import Figure, Prediction
     from toolkit_plugins.vision.detection.plugin import ObjectDetection
 
+Colours = Mapping[str, tuple[int, int, int]]
 TRAINED, WORST, CLOSE = 12, 8, 12  # images of a sheet
 LONGEST = 1600  # pixels of a side of what close-ups are cut from
 EDGES = "thick: predicted, thin: actual"
@@ -37,7 +40,7 @@ def drawn(plugin: ObjectDetection, predictions: Sequence[Prediction]) -> dict[st
             for row, (image, scale) in zip(worst, images, strict=True)
         ]  # fmt: skip
         captions = [_counts(predictions[row], references[row]) for row in worst]
-        found["worst_images"] = contact_sheet.annotated_sheet(cells, captions, colours, EDGES)
+        found["worst_images"] = _sheet(cells, captions, colours, EDGES)
     for name, title in (("false_positives", "false positives"), ("missed", "missed objects")):
         if pairs := chosen[name]:
             found[title.replace(" ", "_")] = _closed_up(
@@ -56,8 +59,8 @@ def _closed_up(
     pairs: Sequence[tuple[int, Mapping[str, Any]]],
     predictions: Sequence[Prediction],
     references: Sequence[Any],
-    colours: Mapping[str, tuple[int, int, int]],
-) -> Figure:
+    colours: Colours,
+) -> Image:
     """Return a sheet of objects with their surroundings."""
     assert plugin.data is not None  # noqa: S101 - the caller has looked
     rows = sorted({row for row, _ in pairs})
@@ -65,11 +68,19 @@ def _closed_up(
     cells, captions = [], []
     for row, item in pairs:
         image, scale = images[row]
-        near = [_scaled(of["objects"], scale) for of in (predictions[row], references[row])]
-        cells.append(annotated.close_up(image, np.asarray(item["box"]) * scale, colours, *near))
+        box = [scale * float(edge) for edge in item["box"]]
+        cells.append(annotated.close_up(
+            image, box, colours, _scaled(predictions[row]["objects"], scale),
+            _scaled(references[row]["objects"], scale),
+        ))  # fmt: skip
         score = f" {item['score']:.2f}" if "score" in item else ""
         captions.append(f"{item['label']}{score}")
-    return contact_sheet.annotated_sheet(cells, captions, colours, EDGES)
+    return _sheet(cells, captions, colours, EDGES)
+
+
+def _sheet(cells: Sequence[Any], captions: Sequence[str], colours: Colours, note: str) -> Image:
+    found: Image = contact_sheet.annotated_sheet(cells, captions, colours, note)
+    return found
 
 
 def _scaled(objects: Sequence[Mapping[str, Any]], scale: float) -> list[dict[str, Any]]:
@@ -90,7 +101,7 @@ def _read(plugin: ObjectDetection, rows: Any, chosen: Sequence[int]) -> list[tup
     return use_all(cells[plugin.options.image][:], "RGB", None, small, plugin.canvas.levels)
 
 
-def _trained(plugin: ObjectDetection, colours: Mapping[str, tuple[int, int, int]]) -> Figure:
+def _trained(plugin: ObjectDetection, colours: Colours) -> Image:
     """Return some training images as the model sees them, augmented, with their boxes."""
     import torch
 
@@ -106,7 +117,7 @@ def _trained(plugin: ObjectDetection, colours: Mapping[str, tuple[int, int, int]
     for image, boxes, labels in zip(
         contact_sheet.as_pixels(moved.images), moved.boxes, moved.labels, strict=True
     ):
-        objects = [{"box": box, "label": plugin.classes[number]}
-                   for box, number in zip(boxes.tolist(), labels.tolist(), strict=True)]  # fmt: skip
+        pairs = zip(boxes.tolist(), labels.tolist(), strict=True)
+        objects = [{"box": box, "label": plugin.classes[number]} for box, number in pairs]
         cells.append(annotated.annotated(image, colours, actual=objects))
-    return contact_sheet.annotated_sheet(cells, [""] * len(cells), colours)
+    return _sheet(cells, [""] * len(cells), colours, "")

@@ -13,7 +13,8 @@ from toolkit.errors import Fault
 from toolkit.plugin_types import Prediction, ReshapedRows, Row, RowInspection, SourceRows
 from toolkit.tasks.boxes import geometry
 from toolkit.tasks.boxes.plugin import BoxesPlugin
-from toolkit_plugins.vision import annotations, inspection
+from toolkit_plugins.vision import inspection
+from toolkit_plugins.vision.annotations import read, reshaped
 from toolkit_plugins.vision.detection import batches, figures, subset
 from toolkit_plugins.vision.detection.options import DetectionOptions
 from toolkit_plugins.vision.images import example_image, require_pillow
@@ -35,15 +36,15 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
     def read_source(self, source: Source, labelled: bool) -> SourceRows | None:
         """Return images with their objects from COCO, VOC, YOLO and other annotations."""
         options = self.options
-        return annotations.read(source, labelled, options.image, options.objects,
-                                convention=options.convention, images=options.image_folder)  # fmt: skip
+        places = {"convention": options.convention, "images": options.image_folder}
+        return read(source, labelled, options.image, options.objects, **places)
 
     def reshape_rows(self, rows: Any, split: str) -> ReshapedRows:
         """Return images with clean boxes in pixels, of the classes that are asked for."""
         options = self.options
         if split == "predict":
             return ReshapedRows(rows)
-        found = annotations.reshaped(
+        found = reshaped(
             rows, split, options.image, options.objects, options.convention, options.names
         )
         if options.labels is None:

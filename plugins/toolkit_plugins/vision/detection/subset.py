@@ -22,7 +22,8 @@ def of_labels(found: ReshapedRows, split: str, column: str, labels: Sequence[str
     if split == "train" and unknown:
         known = f"Classes: {listing(sorted(there), 40)}."
         raise DataError([
-            Fault("options.labels", f"no training image has {name!r}.{nearest(name, there)} {known}")
+            Fault("options.labels",
+                  f"no training image has {name!r}.{nearest(name, there)} {known}")
             for name in unknown
         ])  # fmt: skip
     left = sum(count for name, count in there.items() if name not in labels)

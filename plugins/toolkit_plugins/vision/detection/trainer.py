@@ -29,12 +29,13 @@ class DetectionTrainer(ImageTrainer):
 
     def create_optimizer(self, model: Any = None) -> Any:
         """Make the optimizer, with a rate of its own for the backbone."""
-        for name, parameter in self.model.named_parameters():
+        whole: Any = self.model
+        for name, parameter in whole.named_parameters():
             if name in self.still:
                 parameter.requires_grad_(False)
         optimizer = super().create_optimizer(model)
         if self.backbone_rate != 1:
-            slow = {id(one) for one in backbone_parameters(self.model).values()}
+            slow = {id(one) for one in backbone_parameters(whole).values()}
             factors = {
                 one: self.backbone_rate if id(one) in slow else 1.0
                 for group in optimizer.param_groups

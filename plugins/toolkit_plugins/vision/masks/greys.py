@@ -86,8 +86,9 @@ def of_greys(
     """Read ids, two greys, or blurred greys."""
     masks = asked.masks
     edges = [value for value in values if not masks.solid(value)]
+    if masks.fractions:
+        return _fractions(asked, legend, ignored)
     blurred = masks.lossy > 0 and len(values) > 2
-    blurred |= any(one.real for one in masks.seen if one is not None)
     high = [value for value in values if 255 - NEAR < value < 255]
     blurred |= bool(high) and IGNORED in values and len(values) <= values[-1]  # 0, 254, 255
     if not blurred and len(edges) > 1:
@@ -128,6 +129,23 @@ def _joined(values: Sequence[int]) -> str:
     return f"--set 'options.classes={{background: 0, object: 1-{max(values)}}}'"
 
 
+def _fractions(asked: Question, legend: Legend | None, ignored: list[int]) -> Decision:
+    """Read fractions from 0 to 1 as probabilities of the foreground."""
+    masks, half = asked.masks, 127.5
+    unsure = sum(masks.share(value) for value in masks.values if 64 <= value < 192)
+    if unsure > 2 * BETWEEN:
+        what = (f"masks hold fractions, {unsure:.0%} of which lie between 0.25 and 0.75. Are they "
+                "the images themselves? Those of a mask are near 0 and 1.")  # fmt: skip
+        raise DataError(Fault(asked.where, what))
+    names = _two_names(legend)
+    told = (f"masks hold fractions: above 0.5 is {names[1]} ({unsure:.1%} of the pixels lie between "
+            "0.25 and 0.75)")  # fmt: skip
+    known = KnownMasks(
+        names, (((0, 127),), ((128, 255),)), tuple(ignored), threshold=half, fractions=True
+    )
+    return Decision(known, [told])
+
+
 def _two_clusters(
     asked: Question, legend: Legend | None, values: list[int], edges: list[int], ignored: list[int]
 ) -> Decision:
@@ -152,7 +170,7 @@ def _two_clusters(
             f"or smoothing makes them: above {middle:g} is {names[1]}. {soft:.1%} of the pixels "
             f"are neither, {between:.1%} far from both")  # fmt: skip
     ranges: tuple[tuple[Range, ...], ...] = (((0, int(middle)),), ((int(middle) + 1, 255),))
-    known = KnownMasks(names, ranges, tuple(ignored), threshold=middle, fractions=masks.fractions)
+    known = KnownMasks(names, ranges, tuple(ignored), threshold=middle)
     return Decision(known, [told])
 
 

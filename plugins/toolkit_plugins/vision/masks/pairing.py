@@ -61,11 +61,9 @@ def pair(places: list[Place], split: str, root: Path, pairs: Pairs) -> None:
             # The images of Pascal VOC that have no mask are in no list.
             pairs.images[name] += [place.path for place in there] if splits is None else []
         else:
-            what = f"{listing((p.path.name for p in there), SHOWN)} and {len(own)} masks: "
-            what += f"{listing((p.path.name for p in own), SHOWN)}"
-            pairs.several.append(
-                Fault(str(first.path.parent), f"one name, {key[-1]!r}, for {what}")
-            )
+            names = [listing((p.path.name for p in part), SHOWN) for part in (there, own)]
+            what = f"{key[-1]!r} is the name of images {names[0]} and of masks {names[1]}"
+            pairs.several.append(Fault(str(first.path.parent), what))
 
 
 def _sorted_out(places: list[Place]) -> tuple[list[Place], list[Place]]:
