@@ -53,7 +53,7 @@ def folder(root: Path, count: int, seed: int = 0, size: tuple[int, int] = (32, 3
 
 
 def tiny_segformer(path: Path) -> Path:
-    """Save a SegFormer with random weights, as a pretrained one of two classes, and its processor."""
+    """Save a SegFormer of two classes with random weights, and its image processor."""
     transformers.set_seed(0)
     config = {name: value for name, value in TINY.items() if name != "model_type"}
     made = transformers.SegformerConfig(**config, num_labels=2)

@@ -136,6 +136,7 @@ def training_inputs(wanted: DenseAugment | None, canvas: Canvas) -> Callable[[Ba
         images = cut["pixel_values"].float() / 255
         masks = cut["labels"].masked_fill(cut["labels"] == UNCOUNTED, IGNORED).to(torch.uint8)
         found = change(images, None, masks, cut["content"])
+        assert found.masks is not None  # noqa: S101 - masks were given
         inputs, _ = canvas.scaled(found.images * 255, found.content)
         labels = found.masks.long()
         return {"pixel_values": inputs, "labels": labels.masked_fill(labels == IGNORED, UNCOUNTED)}

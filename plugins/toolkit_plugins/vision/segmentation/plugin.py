@@ -169,8 +169,9 @@ class ImageSegmentation(MasksPlugin[SegmentationOptions]):
         from toolkit_plugins.vision.segmentation import decoding
 
         if self.options.tiles is not None:
-            masks = [decoding.joined(scores, row[self.image], parts, self.canvas, self.options.tiles)
-                     for scores, row, parts in zip(outputs, rows, prepared, strict=True)]  # fmt: skip
+            join = partial(decoding.joined, canvas=self.canvas, wanted=self.options.tiles)
+            images = [row[self.image] for row in rows]
+            masks = list(map(join, outputs, images, prepared))
         else:
             masks = [decoding.whole(logits, row[self.image], self.canvas)
                      for logits, row in zip(outputs.logits, rows, strict=True)]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,7 +39,7 @@ def sources(
 
     Args:
         mask: the column of masks; None where there are none.
-        keep: whether decoded images stay in the cache; else they go with the rows that are returned.
+        keep: whether decoded images stay in the cache; else they go with the returned rows.
 
     Raises:
         DataError: some images cannot be read.
@@ -47,15 +47,14 @@ def sources(
     import datasets
 
     folder, temporary = _folder(keep)
+    decoded = partial(_decoded, canvas=canvas, folder=folder)
     columns = [image] if mask is None else [image, mask]
     found: dict[str, list[Any]] = {"pixel_values": [], "chunk_of": []}
     only = split.select_columns(columns)
     for start in range(0, len(split), TOGETHER):
         batch = only[start : start + TOGETHER]
-        images = _decoded(batch[image], canvas, folder, "image")
-        masks = (
-            [""] * len(images) if mask is None else _decoded(batch[mask], canvas, folder, "mask")
-        )
+        images = decoded(batch[image])
+        masks = [""] * len(images) if mask is None else decoded(batch[mask], masks=True)
         for row, (file, own) in enumerate(zip(images, masks, strict=True), start):
             height, width = np.load(file, mmap_mode="r").shape[:2]
             for top, left in windows(height, width, canvas.canvas, wanted.shared):
@@ -81,21 +80,20 @@ def _folder(keep: bool) -> tuple[Path, tempfile.TemporaryDirectory[str] | None]:
     return found, None
 
 
-def _decoded(cells: Sequence[Any], canvas: Canvas, folder: Path, kind: str) -> list[str]:
+def _decoded(cells: Sequence[Any], canvas: Canvas, folder: Path, masks: bool = False) -> list[str]:
     """Return the files of decoded images, (height, width, channels), or masks, (height, width)."""
     import xxhash
 
     from toolkit.data import media
 
-    mode = "L" if kind == "mask" else canvas.mode
-    levels = None if kind == "mask" else canvas.levels
-    keys = [xxhash.xxh3_128_hexdigest(f"{kind}{mode}{levels}{media.digest(cell)}")
-            for cell in cells]  # fmt: skip
+    mode, levels = ("L", None) if masks else (canvas.mode, canvas.levels)
+    way = f"{'mask' if masks else 'image'} {mode} {levels} "
+    keys = [xxhash.xxh3_128_hexdigest(f"{way}{media.digest(cell)}".encode()) for cell in cells]
     paths = [folder / f"{key}.whole.npy" for key in keys]
     lacking = {path: cell for path, cell in zip(paths, cells, strict=True) if not path.exists()}
     values = use_all(list(lacking.values()), mode, None, lambda image: np.array(image), levels)
     for path, one in zip(lacking, values, strict=True):
-        pixels = one if kind == "mask" or one.ndim == 3 else one[:, :, None]
+        pixels = one if masks or one.ndim == 3 else one[:, :, None]
         with placing(path) as partial, partial.open("wb") as file:
             np.save(file, pixels)
     return [str(path) for path in paths]
