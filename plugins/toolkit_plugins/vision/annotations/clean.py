@@ -80,7 +80,7 @@ def _to_upright(item: Item, header: Header, tally: Tally) -> None:
     if stated == header.stored:
         tally.add(TURNED, item.name)
         for thing in item.things:
-            if isinstance(thing.shape, dict):
+            if isinstance(thing.shape, dict) and thing.shape["size"] == [*header.stored[::-1]]:
                 thing.shape = shapes.turned(thing.shape, header.orientation)
         _move(item, header.turned)
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 from toolkit.errors import Fault
 from toolkit.utils.text import listing
 from toolkit_plugins.vision.annotations.headers import Header, Point
+from toolkit_plugins.vision.images import SUFFIXES
 
 Box = tuple[float, float, float, float]
 SHOWN = 5  # names in a note or an error
@@ -208,6 +209,24 @@ def around(points: Iterable[Point]) -> Box:
 def pairs(flat: Sequence[float]) -> list[Point]:
     """Return x, y, x, y, ... as points."""
     return list(zip(flat[::2], flat[1::2], strict=True))
+
+
+def beside(used: Iterable[Path], stems: Container[str]) -> list[Path]:
+    """Return other images in the folders of those that are annotated: they have no objects.
+
+    Args:
+        stems: of annotation files: a.png beside a.jpg and a.xml is no other image.
+    """
+    known = set(used)
+    return [
+        path
+        for folder in sorted({image.parent for image in known})
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in SUFFIXES
+        and path not in known
+        and path.stem not in stems
+        and not path.name.startswith(".")
+    ]
 
 
 def names_alike(labels: Iterable[str]) -> list[str]:

@@ -16,6 +16,7 @@ from toolkit_plugins.vision.annotations.forms import (
     Wanted,
     around,
     number,
+    numbers,
     size_of,
 )
 from toolkit_plugins.vision.images import SUFFIXES
@@ -118,7 +119,7 @@ def _chosen(task: Mapping[str, Any]) -> tuple[list[Any] | None, str]:
         return (found or ([] if "annotator" in task else None)), "" if found else UNANNOTATED * (
             "annotator" not in task)  # fmt: skip
     given = task.get("annotations", task.get("completions")) or []
-    given = [one for one in given if isinstance(one, Mapping)]
+    given = [one for one in given if isinstance(one, Mapping)] if isinstance(given, list) else []
     valid = [one for one in given if not one.get("was_cancelled")]
     if not valid:
         return None, CANCELLED if given else UNANNOTATED
@@ -151,12 +152,11 @@ def _thing(region: Any, item: Item) -> tuple[Thing | None, str]:
     if kind == "brushlabels":
         return None, "regions of brushes left out (export them as COCO)"
     if kind == "polygonlabels":
-        flat = [number(v) for point in value.get("points") or () for v in list(point)[:2]]
-        if len(flat) < 6 or None in flat:
+        given = value.get("points")
+        flat = [numbers(point, 2) for point in given] if isinstance(given, list) else []
+        points = [(point[0] / 100, point[1] / 100) for point in flat if point is not None]
+        if len(points) < max(3, len(flat)):
             return None, "polygons with less than three points left out"
-        points = [
-            (x / 100, y / 100) for x, y in zip(*[iter(v or 0.0 for v in flat)] * 2, strict=True)
-        ]
         shape = [[v for point in points for v in point]]
         return Thing(label, around(points), shape=shape), told
     corners = list(_corners(value, kind, size or (1, 1)))

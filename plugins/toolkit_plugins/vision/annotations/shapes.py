@@ -45,7 +45,8 @@ def rle_of(value: Any) -> Rle | None:
         runs = _runs(text)
     else:
         found = numbers(counts)
-        runs = None if found is None else [int(run) for run in found]
+        whole = found is not None and all(0 <= run < 1 << 32 for run in found)
+        runs = [int(run) for run in found] if found is not None and whole else None
         text = ""
     # A count that does not add up would be read past the end by the library.
     if runs is None or min(runs, default=-1) < 0 or sum(runs) != height * width:
@@ -87,7 +88,9 @@ def from_polygons(polygons: Sequence[Sequence[float]], size: Size) -> Rle:
     belongs to it where its centre does, about.
     """
     width, height = size
-    given = [[float(v) for v in flat] for flat in polygons]
+    # Points far outside would be drawn in full, with memory for each step.
+    given = [np.clip(np.reshape(flat, (-1, 2)), (-width, -height), (2 * width, 2 * height))
+             .ravel().tolist() for flat in polygons]  # fmt: skip
     made = _api().merge(_api().frPyObjects(given, height, width))
     return {"size": [height, width], "counts": _text(made)}
 

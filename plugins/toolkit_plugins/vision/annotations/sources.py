@@ -10,14 +10,23 @@ from typing import Any
 
 from toolkit.data.sources import split_named
 from toolkit.errors import DataError, Fault
-from toolkit_plugins.vision.annotations import coco, cvat, label_studio, metadata, voc, yolo
+from toolkit_plugins.vision.annotations import (
+    coco,
+    cvat,
+    label_studio,
+    labelme,
+    metadata,
+    voc,
+    yolo,
+)
 from toolkit_plugins.vision.annotations.files import FileError, Tree, head_of, is_image, json_of
 from toolkit_plugins.vision.annotations.forms import Found, Wanted
 
 KNOWN = (
     "Known: COCO json, Pascal VOC xml beside the images or in Annotations/, YOLO (data.yaml, or "
     "labels/ beside images/), metadata.jsonl or .csv of Hugging Face (file_name, objects), exports "
-    "of Label Studio (json), CVAT for images 1.1 (xml), csv with a box a row."
+    "of Label Studio (json), LabelMe (json beside images), CVAT for images 1.1 (xml), "
+    "csv with a box a row."
 )
 DEEPEST_JSON = 50  # json files in a folder from which on these are no annotations of whole sets
 
@@ -61,6 +70,8 @@ class Reader:
             return found
         if coco.is_coco(value):
             return coco.read(path, value, split, tree.root, self.wanted)
+        if labelme.is_labelme(path):
+            return labelme.read([path], Tree(path.parent), self.wanted)
         if label_studio.is_export(value):
             return label_studio.read(path, value, split, tree.root, self.wanted)
         return None
@@ -122,6 +133,8 @@ class Reader:
             yield yolo.FORM, lambda: yolo.read_tree(labels, tree, self.wanted)
         if tasks := [path for path in self._jsons(tree) if self._is_tasks(path)]:
             yield label_studio.FORM, lambda: self._all(tasks, tree)
+        if shapes := [path for path in tree.ending(".json") if labelme.is_labelme(path)]:
+            yield labelme.FORM, lambda: labelme.read(shapes, tree, self.wanted)
         if rows := self._tables_of(tree, metadata.ROWS):
             yield metadata.ROWS, lambda: self._all(rows, tree)
 

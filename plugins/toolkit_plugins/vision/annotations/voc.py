@@ -15,7 +15,6 @@ from toolkit_plugins.vision.annotations.files import (
     Images,
     Tree,
     head_of,
-    is_image,
     parts_of,
     text_of,
     xml_of,
@@ -27,6 +26,7 @@ from toolkit_plugins.vision.annotations.forms import (
     Thing,
     Wanted,
     around,
+    beside,
     number,
     size_of,
 )
@@ -164,7 +164,8 @@ def _splits(read: Sequence[_Read], tree: Tree, found: Found) -> None:
     """Put the images into splits, with those that have no xml."""
     lists = _lists(tree)
     by_image: dict[Path, Item] = {}
-    bare = _bare(read, tree)
+    used = {one.image for one in read if one.image is not None}
+    bare = beside(used, {one.stem for one in read})
     for one in read:
         if one.image is None:
             continue
@@ -185,17 +186,6 @@ def _splits(read: Sequence[_Read], tree: Tree, found: Found) -> None:
     stems = {one.stem: item for one in read if one.image and (item := by_image[one.image])}
     stems |= {item.image.stem: item for item in by_image.values() if item.image.stem not in stems}
     _listed(lists, stems, {image.stem: image for image in bare}, tree, found)
-
-
-def _bare(read: Sequence[_Read], tree: Tree) -> list[Path]:
-    """Return images without an xml in the folders of those that have one."""
-    used = {one.image for one in read}
-    folders = {image.parent for image in used if image is not None}
-    found = []
-    for folder in sorted(folders):
-        found += sorted(p for p in folder.iterdir() if is_image(p) and p not in used)
-    stems = {one.stem for one in read}  # a.png beside a.jpg and a.xml is no other image
-    return [p for p in found if p.stem not in stems and not p.name.startswith(".")]
 
 
 def _lists(tree: Tree) -> dict[str, Path]:

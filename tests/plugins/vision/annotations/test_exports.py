@@ -120,3 +120,24 @@ def test_faults_of_cvat(tmp_path):
         read(str(path), True, "image", "objects")
     assert "a.png, box: has no label" in str(caught.value)
     assert "a.png, box: has no whole coordinates" in str(caught.value)
+
+
+def test_labelme(tmp_path):
+    images(tmp_path, "a.png", "bare.png")
+    shapes_there = [
+        {"label": "cat", "shape_type": "rectangle", "points": [[30, 60], [10, 20]]},
+        {"label": "dog", "points": [[10, 10], [20, 10], [20, 20]]},
+        {"label": "eye", "shape_type": "circle", "points": [[50, 40], [53, 44]]},
+        {"label": "way", "shape_type": "line", "points": [[1, 1], [2, 2]]},
+    ]
+    value = {"imagePath": "..\\a.png", "imageWidth": 100, "imageHeight": 80, "imageData": None}
+    path = text(tmp_path / "a.json", json.dumps({"flags": {}, "shapes": shapes_there} | value))
+    things = [("cat", BOX), ("dog", [10, 10, 20, 20]), ("eye", [45, 35, 55, 45])]
+    assert rows(path) == rows(tmp_path) == {"train": {"a.png": things, "bare.png": []}}
+    assert "1 shapes of type line left out (a.png)" in notes(path)
+    broken = [{"points": [[1, 1]]}, {"label": "cat", "points": [[1, 1], [2, "x"], [3, 3]]}]
+    text(path, json.dumps({"shapes": broken} | value))
+    with pytest.raises(DataError) as caught:
+        read(str(path), True, "image", "objects")
+    assert "shapes[0]: has no label" in str(caught.value)
+    assert "shapes[1]: a polygon of 3 points or more is expected" in str(caught.value)
