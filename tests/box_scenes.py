@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from typing import Annotated
 
 import datasets
 import numpy as np
 from datasets import Features, List, Value
+from PIL import Image
 
 from toolkit import Column, Options
 from toolkit.tasks.boxes import BoxesPlugin
@@ -103,3 +105,27 @@ def _predicted(rng, actual, found, ties, labels):
     boxes.sort(key=lambda one: -one["score"])
     over = sum(one["score"] >= 0.5 for one in boxes)
     return {"objects": boxes[:over], "candidates": boxes[over:], "counts": {}}
+
+
+def png(pixels, **how):
+    """Return an image file. how: of Pillow's `save`."""
+    file = io.BytesIO()
+    Image.fromarray(np.asarray(pixels, np.uint8)).save(file, how.pop("format", "png"), **how)
+    return file.getvalue()
+
+
+def two_squares(seed, count, size=96):
+    """Return images of a large red and a small blue square, and their objects."""
+    rng, rows = np.random.default_rng(seed), []
+    for _ in range(count):
+        pixels, objects = np.full((size, size, 3), 230), []
+        for label, side, colour, half in (
+            ("large", 30, (200, 30, 30), 0),
+            ("small", 12, (30, 30, 200), 48),
+        ):
+            left, top = (int(n) for n in rng.integers(2, 46 - side, 2))
+            left += half
+            pixels[top : top + side, left : left + side] = colour
+            objects.append(box(left, top, left + side, top + side, label))
+        rows.append((png(pixels + rng.integers(-9, 9, pixels.shape)), objects))
+    return rows

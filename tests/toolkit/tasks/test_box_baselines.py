@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from box_scenes import box, boxes_plugin
+from box_scenes import box, boxes_plugin, png, two_squares
 from PIL import Image
 
 from toolkit.evaluation.metrics import boxes as metrics
@@ -15,29 +15,6 @@ from toolkit.plugin_types import BaselineData
 from toolkit.tasks.boxes import images
 from toolkit.tasks.boxes.baselines import FrequentBoxes
 from toolkit.tasks.boxes.blobs import ThresholdBlobs, blobs_of
-
-
-def png(pixels, **how):
-    file = io.BytesIO()
-    Image.fromarray(np.asarray(pixels, np.uint8)).save(file, how.pop("format", "png"), **how)
-    return file.getvalue()
-
-
-def two_squares(seed, count, size=96):
-    """Return images of a large red and a small blue square, and their objects."""
-    rng, rows = np.random.default_rng(seed), []
-    for _ in range(count):
-        pixels, objects = np.full((size, size, 3), 230), []
-        for label, side, colour, half in (
-            ("large", 30, (200, 30, 30), 0),
-            ("small", 12, (30, 30, 200), 48),
-        ):
-            left, top = (int(n) for n in rng.integers(2, 46 - side, 2))
-            left += half
-            pixels[top : top + side, left : left + side] = colour
-            objects.append(box(left, top, left + side, top + side, label))
-        rows.append((png(pixels + rng.integers(-9, 9, pixels.shape)), objects))
-    return rows
 
 
 def run(kind, plugin, seconds=30.0):
@@ -58,7 +35,11 @@ def scored(name, pairs):
 
 @pytest.fixture(scope="module")
 def squares(tmp_path_factory):
-    parts = {"train": two_squares(0, 24), "validation": two_squares(1, 8), "test": two_squares(2, 8)}
+    parts = {
+        "train": two_squares(0, 24),
+        "validation": two_squares(1, 8),
+        "test": two_squares(2, 8),
+    }
     objects = {name: [one for _, one in rows] for name, rows in parts.items()}
     files = {name: [one for one, _ in rows] for name, rows in parts.items()}
     return boxes_plugin(tmp_path_factory.mktemp("model"), images=files, **objects)

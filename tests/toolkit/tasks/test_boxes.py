@@ -8,8 +8,10 @@ from collections import Counter
 import datasets
 import numpy as np
 import pytest
-from box_scenes import box, boxes_plugin, image, random_pairs
+from box_scenes import box, boxes_plugin, image, random_pairs, two_squares
+from walkthrough import page_file
 
+import toolkit
 from toolkit.errors import DataError
 from toolkit.evaluation.metrics import boxes as metrics
 from toolkit.evaluation.metrics.box_scene import Scene
@@ -223,6 +225,27 @@ def test_tiles_give_one_box_for_each_object():
     found_boxes, found_scores, _ = geometry.merge_tiles(boxes, scores, labels, tiles, (160, 100))
     assert found_boxes.tolist() == [[70, 10, 95, 30], [80, 50, 130, 80], [150, 0, 160, 9]]
     assert found_scores.tolist() == [0.8, 0.7, 0.5]
+
+
+@pytest.mark.slow
+def test_the_plugin_for_spots_of_the_page(scenario, tmp_path):
+    rows = []
+    for number, (file, objects) in enumerate(two_squares(0, 80)):
+        (tmp_path / f"{number}.png").write_bytes(file)
+        rows.append({"image": f"{number}.png", "objects": objects})
+    model = {"from_config": {
+        "model_type": "yolos", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+        "intermediate_size": 64, "image_size": [64, 64], "patch_size": 8, "num_detection_tokens": 8,
+    }}  # fmt: skip
+    code = page_file("docs/plugins/tasks.md", "spots.py")
+    training = {"num_train_epochs": 1, "per_device_train_batch_size": 8, "learning_rate": 1e-3}
+    recipe = scenario("spots", code, "Spots", rows, model=model, training=training)
+    run = toolkit.run(recipe, out=tmp_path / "run")
+    assert 0 <= run.metrics["test"]["ap"]["value"] < 1
+    assert run.record["reload"]["different"] == 0
+    assert set(run.record["baselines"]) == {"frequent_boxes", "threshold_blobs"}
+    (found_there,) = run.predict([{"image": str(tmp_path / "0.png")}])
+    assert found_there.keys() >= {"objects", "candidates", "counts"}
 
 
 def test_predictions_come_back_the_same_from_a_dataset():
