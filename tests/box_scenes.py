@@ -2,7 +2,56 @@
 
 from __future__ import annotations
 
+import json
+from typing import Annotated
+
+import datasets
 import numpy as np
+from datasets import Features, List, Value
+
+from toolkit import Column, Options
+from toolkit.tasks.boxes import BoxesPlugin
+
+OBJECTS = List({"box": List(Value("float64")), "label": Value("string"), "crowd": Value("bool"),
+                "area": Value("float64")})  # fmt: skip
+
+
+class BoxOptions(Options):
+    """A column of images, and one of objects."""
+
+    image: Annotated[str, Column("input", files=(".png",))] = "image"
+    objects: Annotated[str, Column("target", "list", may_be_empty=True)] = "objects"
+
+
+class Boxes(BoxesPlugin[BoxOptions]):
+    """A plugin without a model."""
+
+    Options = BoxOptions
+
+    def load_model(self):
+        raise NotImplementedError
+
+
+def boxes_plugin(folder, names=None, images=None, **splits):
+    """Return a plugin with the objects of each image of each split.
+
+    Args:
+        folder: of the model, whose classes are `names`. images: the files of each split.
+    """
+    named = {} if names is None else {"id2label": dict(enumerate(names))}
+    (folder / "config.json").write_text(json.dumps({"model_type": "detr", **named}))
+    plugin = Boxes()
+    plugin.options, plugin.model_path = BoxOptions(), folder
+    if splits:
+        features = Features(image=Value("binary"), objects=OBJECTS)
+        kept = ("box", "label", "crowd")
+        plugin.data = datasets.DatasetDict({
+            name: datasets.Dataset.from_dict({
+                "image": (images or {}).get(name) or [b""] * len(rows),
+                "objects": [[{**{key: one[key] for key in kept}, "area": None} for one in row]
+                            for row in rows],
+            }, features=features) for name, rows in splits.items()})  # fmt: skip
+    return plugin
 
 
 def box(left, top, right, bottom, label="a", score=0.5, crowd=False):

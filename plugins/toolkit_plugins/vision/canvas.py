@@ -196,9 +196,29 @@ class Canvas:
             boxes: (n, 4) left, top, right and bottom in pixels of the upright original.
             original: its height and width.
         """
+        return np.asarray(self.labels_of(self.placed(boxes, original)))
+
+    def placed(self, boxes: Any, original: tuple[int, int]) -> Array:
+        """Return boxes (as in `boxes_on`) as left, top, right and bottom in canvas pixels."""
         frame = self.frames([self.content_of(original)], [original])[0]
-        edges = np.asarray(boxes, float).reshape(-1, 4) / np.tile(frame[::-1], 2)
-        return np.hstack([(edges[:, :2] + edges[:, 2:]) / 2, edges[:, 2:] - edges[:, :2]])
+        ratio = np.tile(np.array(self.canvas) / frame, 2)[::-1]
+        found: Array = np.asarray(boxes, float).reshape(-1, 4) * ratio
+        return found
+
+    def labels_of(self, boxes: Any) -> Any:
+        """Return boxes in canvas pixels, as `placed` and augmentation give them, as labels.
+
+        Args:
+            boxes: (n, 4), an array or a tensor; what is returned is one, too.
+
+        Returns:
+            (n, 4) center, width and height, from 0 to 1.
+        """
+        x, y = boxes[:, [0, 2]] / self.width, boxes[:, [1, 3]] / self.height
+        found = 0 * boxes
+        found[:, 0], found[:, 1] = x.sum(1) / 2, y.sum(1) / 2
+        found[:, 2], found[:, 3] = x[:, 1] - x[:, 0], y[:, 1] - y[:, 0]
+        return found
 
     def boxes_off(self, boxes: Any, original: tuple[int, int]) -> Array:
         """Return boxes from the model (center, width, height) in the original's pixels, within it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,8 +39,12 @@ def processor_for(
             what = "Is it an image model? If it is, save its image processor there."
             raise ModelError(f"{folder} holds no preprocessor_config.json. {what}")
         half = [0.5] * channels
-        return _sized(_made(kind, keep_ratio, image_mean=half, image_std=half), size, keep_ratio,
-                      channels)  # fmt: skip
+        facts = {"image_mean": half, "image_std": half}
+        for name in _names(folder, kind, keep_ratio):
+            found = _sized(_made(name, facts), size, keep_ratio, channels)
+            if _has_post_process(found, kind) and _makes_canvases(found, channels):
+                break
+        return found
     auto: Any = AutoImageProcessor
     own = auto.from_pretrained(folder, backend="pil")
     facts = {name: getattr(own, name, None) for name in
@@ -49,7 +54,7 @@ def processor_for(
     found = _sized(own, size, keep_ratio, channels)
     if _has_post_process(found, kind) and _makes_canvases(found, channels):
         return found
-    found = _sized(_made(kind, keep_ratio, **given), size, keep_ratio, channels)
+    found = _sized(_made(_names(folder, kind, keep_ratio)[-1], given), size, keep_ratio, channels)
     if before is not None and abs(_seen(found) - before).max() > 1e-3:
         what = "does more with colors than scale them, which is not supported"
         raise ModelError(f"{folder}: {type(own).__name__} {what}")
@@ -64,16 +69,27 @@ def saved_processor(folder: Path) -> Any:
     return auto.from_pretrained(folder, backend="pil")
 
 
-def _made(kind: str, keep_ratio: bool, **facts: Any) -> Any:
-    """Return a processor whose class resizes and pads by its settings alone."""
+def _names(folder: Path, kind: str, keep_ratio: bool) -> list[str]:
+    """Return classes of processors: of boxes the model's own first, which decodes as it learns.
+
+    The last one resizes and pads by its settings alone.
+    """
+    from transformers import AutoConfig
+    from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
+
+    if kind == "boxes":
+        model_type = AutoConfig.from_pretrained(folder).model_type
+        known = IMAGE_PROCESSOR_MAPPING_NAMES.get(model_type)
+        own = known.get("pil") if isinstance(known, dict) else None
+        return [*([own] if own else []), "RTDetrImageProcessorPil"]
+    # SegFormer's does not pad.
+    return ["ViTImageProcessorPil" if keep_ratio else "SegformerImageProcessorPil"]
+
+
+def _made(name: str, facts: Mapping[str, Any]) -> Any:
     import transformers
 
-    facts.setdefault("do_normalize", True)
-    if kind == "boxes":
-        return transformers.RTDetrImageProcessorPil(**facts)
-    if keep_ratio:  # SegFormer's does not pad
-        return transformers.ViTImageProcessorPil(**facts)
-    return transformers.SegformerImageProcessorPil(**facts)
+    return getattr(transformers, name)(**{"do_normalize": True, **facts})
 
 
 def _sized(processor: Any, size: tuple[int, int], keep_ratio: bool, channels: int) -> Any:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from toolkit_plugins.vision import contact_sheet
 from toolkit_plugins.vision.annotated import annotated, beside, class_colours, close_up
+from toolkit_plugins.vision.canvas import Canvas
+from toolkit_plugins.vision.dense_augment import DenseAugment
+from toolkit_plugins.vision.dense_sheets import training_sheet
 
 NAMES = ["sky", "cat", "dog"]
 COLOURS = class_colours(NAMES)
@@ -105,3 +109,20 @@ def test_of_many_classes_the_legend_names_some():
         <= contact_sheet.annotated_sheet(cells, [""] * 4, few).height + contact_sheet.LINE + 3
     )
     assert contact_sheet.annotated_sheet([], [], {}).width > 0
+
+
+@pytest.mark.parametrize("wanted", [None, DenseAugment(flip="both", mosaic=0.5, rotate=10)])
+def test_what_training_sees_has_its_boxes_and_masks(wanted):
+    canvas = Canvas(64, 96, True, "RGB", 2, (1 / 255,) * 3, (0.0,) * 3)
+    canvases, contents = np.full((5, 64, 96, 3), 128, np.uint8), np.array([[64, 80]] * 5)
+    masks = np.full((5, 64, 96), 2, np.uint8)
+    boxes, labels = [[[20, 20, 60, 50]]] * 4 + [[]], [["cat"]] * 4 + [[]]
+    state = torch.get_rng_state()
+    sheet = training_sheet(wanted, canvas, canvases, contents, COLOURS, 0, boxes, labels)
+    assert torch.equal(torch.get_rng_state(), state)  # training goes on as without it
+    assert of_colour(sheet, COLOURS["cat"]).sum() > 4 * 200
+    again = training_sheet(wanted, canvas, canvases, contents, COLOURS, 0, boxes, labels)
+    assert again == sheet
+    painted = training_sheet(wanted, canvas, canvases, contents, COLOURS, 0, masks=masks)
+    shade = np.asarray(painted, int) - (128 + (np.array(COLOURS["dog"]) - 128) * 0.55)
+    assert (np.abs(shade).max(-1) <= 2).sum() > 0.5 * 5 * 200 * 160

@@ -126,6 +126,8 @@ def test_boxes_go_there_and_back_exactly(keep):
     on = canvas.boxes_on(BOXES, (60, 100))
     assert np.abs(canvas.boxes_off(on, (60, 100)) - BOXES).max() < 1e-9
     assert canvas.boxes_on([], (60, 100)).shape == (0, 4)
+    placed = torch.tensor(canvas.placed(BOXES, (60, 100)))
+    assert torch.equal(canvas.labels_of(placed), torch.tensor(on))
 
 
 @pytest.mark.parametrize("keep", [True, False])

@@ -116,7 +116,9 @@ class Curves:
         NaN where there are none.
         """
         sums = np.concatenate([[0.0], np.cumsum(weights[self.hit_image])])[self.start]
-        return self._ratio(np.diff(sums).reshape(self.classes, -1), self.actual(weights)[:, None])
+        return self._ratio(
+            np.diff(sums).reshape(self.classes, self.thresholds), self.actual(weights)[:, None]
+        )
 
     def average_precision(self, weights: Floats) -> Floats:
         """Return the mean precision at 101 recalls, shape (classes, thresholds).
@@ -133,7 +135,7 @@ class Curves:
         at = np.maximum(np.searchsorted(hits, before + needed), begin)
         reached = at < end
         values = np.where(reached, np.append(best, 0.0)[np.where(reached, at, len(best))], 0.0)
-        found = values.mean(axis=1).reshape(self.classes, -1)
+        found = values.mean(axis=1).reshape(self.classes, self.thresholds)
         return np.where(actual[:, None] > 0, found, np.nan)
 
     def _of(self, images: Ints) -> Curves:

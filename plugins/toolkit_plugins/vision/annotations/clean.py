@@ -8,8 +8,8 @@ from typing import Any
 
 from toolkit.errors import Fault
 from toolkit_plugins.vision.annotations import shapes
-from toolkit_plugins.vision.annotations.forms import Box, Item, Point, Tally, Thing, around
-from toolkit_plugins.vision.annotations.headers import Header, headers
+from toolkit_plugins.vision.annotations.forms import Box, Item, Tally, Thing, around
+from toolkit_plugins.vision.annotations.headers import Header, Point, measured
 
 LEAST = 1e-3  # pixels: a box that is narrower or lower has no width or height
 EDGE = 0.05  # pixels past the edge that are rounding: normalised values have six digits or so
@@ -44,7 +44,7 @@ def clean(items: Sequence[Item], tally: Tally, split: str, shape: bool = False) 
     Returns:
         Faults of the whole split: boxes that are in another unit or convention.
     """
-    found = headers([item.image for item in items])
+    found = measured(items)
     _place(items, found, tally)
     if faults := _refused(items, found, split):
         return faults
@@ -116,7 +116,7 @@ def _refused(items: Sequence[Item], found: Sequence[Header | None], split: str) 
     """Return what is wrong where most boxes are not where the image is."""
     boxes = [(item, thing.box, header.upright)
              for item, header in zip(items, found, strict=True) if header is not None
-             for thing in item.things if all(map(math.isfinite, thing.box))]  # fmt: skip
+             for thing in item.things if _is_box(thing.box)]  # fmt: skip
     if len(boxes) < FEW:
         return []
     if max(max(box) for _, box, _ in boxes) <= 1 and max(max(size) for *_, size in boxes) > 2:
@@ -133,6 +133,10 @@ def _refused(items: Sequence[Item], found: Sequence[Header | None], split: str) 
         "the convention of the boxes is another one, or the images are of another size"
     )
     return [Fault(split, what)]
+
+
+def _is_box(box: Box) -> bool:
+    return all(map(math.isfinite, box)) and box[0] != box[2] and box[1] != box[3]
 
 
 def _past(box: Box, size: tuple[int, int]) -> float:

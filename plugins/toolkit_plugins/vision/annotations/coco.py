@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from toolkit.data.sources import split_named
 from toolkit.utils.text import listing, nearest
 from toolkit_plugins.vision.annotations import shapes
 from toolkit_plugins.vision.annotations.build import lost
@@ -99,7 +100,7 @@ def _images(
             what = f"the id {entry['id']!r} is of two images: {named[key]} and {name}"
             found.faults.add(path.name, here, what)
             continue
-        place_of = images.find(name, split, path.stem)
+        place_of = images.find(name, split or split_named(path.stem) or "", path.stem)
         if place_of is None:
             missing.append(name)
             items[key] = None
@@ -107,7 +108,7 @@ def _images(
         if key not in items:
             size = size_of(entry.get("width"), entry.get("height"))
             items[key] = Item(place_of, place_of.name, size=size)
-    what = f"images are not found below {images.near} or beside it"
+    what = f"images are not found below {images.near} or beside it (or several have their name)"
     if not lost(found.faults, path.name, what, missing, len(given)):
         for name in missing:
             found.tallies[split].add(MISSING, name)

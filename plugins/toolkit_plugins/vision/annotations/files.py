@@ -101,7 +101,8 @@ class Images:
     looked up below the given folders, whole at first, then with fewer and fewer folders.
 
     Args:
-        near: of the annotation file; its folder and the one above are looked through.
+        near: the folder of the annotation file: all below it is looked through, and the usual
+            folders beside it.
         folders: others (the source, and what the options name), with all that is below.
     """
 
@@ -109,7 +110,6 @@ class Images:
         self.near = near
         self._roots = list(dict.fromkeys(folder for folder in folders if folder is not None))
         self._trees = [Tree(root) for root in dict.fromkeys([*self._roots, near])]
-        self._above = Tree(near.parent)
 
     @cached_property
     def _bases(self) -> list[Path]:
@@ -146,7 +146,7 @@ class Images:
         return self._anywhere((stem,), split, "by_stem")
 
     def _anywhere(self, parts: tuple[str, ...], split: str, index: str) -> Path | None:
-        for tree in [*self._trees, self._above]:
+        for tree in self._trees:
             found = getattr(tree, index).get(parts[-1].lower(), [])
             if len(found) > 1 and split:
                 found = [path for path in found if tree.split_of(path) == split] or found

@@ -10,12 +10,12 @@ from typing import Any
 
 from toolkit.errors import Fault
 from toolkit.utils.text import listing
+from toolkit_plugins.vision.annotations.headers import Header, Point
 
 Box = tuple[float, float, float, float]
 SHOWN = 5  # names in a note or an error
 MOST_FAULTS = 20
 MOST_LOST = 0.5  # share of images or objects that cannot be used, above which all is wrong
-Point = tuple[float, float]
 
 
 @dataclass
@@ -40,6 +40,7 @@ class Item:
 
     image: a path, or any cell of a column of files. name: as messages call it. size: width and
     height that its annotation states. fractions: whether boxes are fractions of width and height.
+    header: of the image, once it is `measured`; None where it cannot be read.
     """
 
     image: Any
@@ -47,6 +48,8 @@ class Item:
     things: list[Thing] = field(default_factory=list)
     size: tuple[int, int] | None = None
     fractions: bool = False
+    header: Header | None = None
+    measured: bool = False
 
 
 class Tally:

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from toolkit.plugin_types import open_file
 from toolkit.utils.pictures import FORMATS
-from toolkit_plugins.vision.annotations.forms import Point
 from toolkit_plugins.vision.images import in_threads, require_pillow
 
+if TYPE_CHECKING:
+    from toolkit_plugins.vision.annotations.forms import Item
+
+Point = tuple[float, float]
 ORIENTATION = 0x0112  # the tag of EXIF
 
 
@@ -45,7 +48,17 @@ def headers(images: Sequence[Any]) -> list[Header | None]:
     return in_threads(_header, images)
 
 
+def measured(items: Sequence[Item]) -> list[Header | None]:
+    """Return the header of each image; each is read once."""
+    new = [item for item in items if not item.measured]
+    for item, header in zip(new, headers([item.image for item in new]), strict=True):
+        item.header, item.measured = header, True
+    return [item.header for item in items]
+
+
 def _header(image: Any) -> Header | None:
+    if hasattr(image, "getexif"):
+        return _of_image(image)
     path = image.get("path") if isinstance(image, Mapping) and image.get("bytes") is None else image
     try:
         if isinstance(path, str | Path):
@@ -67,11 +80,15 @@ def _read(file: Any) -> Header | None:
 
     try:
         with Image.open(file, formats=FORMATS) as image:
-            try:
-                turned = image.getexif().get(ORIENTATION, 1)
-            except Exception:  # whatever the parsers of EXIF raise: the pixels are whole
-                turned = 1
-            known = isinstance(turned, int) and 1 <= turned <= 8
-            return Header(image.size, turned if known else 1)
+            return _of_image(image)
     except Exception:  # Pillow's readers raise whatever their formats raise
         return None
+
+
+def _of_image(image: Any) -> Header:
+    try:
+        turned = image.getexif().get(ORIENTATION, 1)
+    except Exception:  # whatever the parsers of EXIF raise: the pixels are whole
+        turned = 1
+    known = isinstance(turned, int) and 1 <= turned <= 8
+    return Header(image.size, turned if known else 1)

@@ -12,6 +12,17 @@ from typing import Any
 from toolkit.data.sources import split_named
 from toolkit.utils.text import listing
 from toolkit_plugins.vision.annotations.build import lost
+from toolkit_plugins.vision.annotations.cells import (
+    BOXES,
+    LABELS,
+    TEXTS,
+    Labels,
+    Layout,
+    fill,
+    in_edges,
+    layout_of,
+    parsed,
+)
 from toolkit_plugins.vision.annotations.files import Images, Tree, head_of, text_of
 from toolkit_plugins.vision.annotations.forms import (
     Faults,
@@ -21,17 +32,6 @@ from toolkit_plugins.vision.annotations.forms import (
     Wanted,
     number,
     size_of,
-)
-from toolkit_plugins.vision.annotations.tables import (
-    BOXES,
-    LABELS,
-    TEXTS,
-    Layout,
-    _Labels,
-    fill,
-    in_edges,
-    layout_of,
-    parsed,
 )
 
 FORM = "Hugging Face metadata"
@@ -104,7 +104,7 @@ def read(path: Path, split: str, objects: str, root: Path, wanted: Wanted) -> Fo
         what = f"{objects!r} holds no box: looked for {listing(BOXES)}"
         found.faults.add(path.name, "", what)
         return found
-    labels = _Labels(layout)
+    labels = Labels(layout)
     fixed = fill(items, iter(given), layout, labels, found.faults, found.tallies[split], path.name)
     found.notes += labels.notes(path.name)
     if found.faults:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Reader:
 
     objects: str
     wanted: Wanted
+    _read: dict[Path, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def file(self, path: Path, split: str, tree: Tree) -> Found | None:
         """Return what an annotation file holds; None where it is none of the formats."""
@@ -51,7 +52,7 @@ class Reader:
     def _json(self, path: Path, split: str, tree: Tree) -> Found | None:
         head = head_of(path)
         try:
-            value = json_of(path)
+            value = self._json_of(path)
         except FileError as error:
             if '"annotations"' not in head and '"images"' not in head:
                 return None  # json lines, or no json: the core says so
@@ -119,7 +120,7 @@ class Reader:
             yield cvat.FORM, lambda: self._all(exports, tree)
         if labels := yolo.label_files(tree):
             yield yolo.FORM, lambda: yolo.read_tree(labels, tree, self.wanted)
-        if tasks := [path for path in self._jsons(tree) if _is_tasks(path)]:
+        if tasks := [path for path in self._jsons(tree) if self._is_tasks(path)]:
             yield label_studio.FORM, lambda: self._all(tasks, tree)
         if rows := self._tables_of(tree, metadata.ROWS):
             yield metadata.ROWS, lambda: self._all(rows, tree)
@@ -136,11 +137,32 @@ class Reader:
     def _wholes(self, tree: Tree) -> list[Path]:
         """Return the COCO files of a folder."""
         return [path for path in self._jsons(tree)
-                if head_of(path).startswith("{") and _is_coco(path)]  # fmt: skip
+                if head_of(path).lstrip().startswith("{") and self._is_coco(path)]  # fmt: skip
+
+    def _json_of(self, path: Path) -> Any:
+        """Return the content of a json file, which is read once."""
+        if path not in self._read:
+            self._read[path] = json_of(path)
+        return self._read[path]
+
+    def _is_coco(self, path: Path) -> bool:
+        try:
+            return coco.is_coco(self._json_of(path))
+        except FileError:
+            head = head_of(path)  # a cut file is COCO's, and is named
+            return '"images"' in head and ('"annotations"' in head or '"categories"' in head)
+
+    def _is_tasks(self, path: Path) -> bool:
+        if not head_of(path).lstrip().startswith("["):
+            return False
+        try:
+            return label_studio.is_export(self._json_of(path))
+        except FileError:
+            return False
 
     def _cocos(self, paths: list[Path], tree: Tree) -> Found:
         """Return the images of COCO files; those of captions and so on beside others are noted."""
-        values = {path: json_of(path) for path in paths}
+        values = {path: self._json_of(path) for path in paths}
         plain = [path for path in paths if not coco.other_kind(values[path])] or paths
         named = [path for path in plain if path.stem.startswith("instances")]
         found = Found(coco.FORM)
@@ -161,23 +183,6 @@ class Reader:
             elif one is not None and found is not None:
                 found.merge(one)
         return found
-
-
-def _is_coco(path: Path) -> bool:
-    try:
-        return coco.is_coco(json_of(path))
-    except FileError:
-        head = head_of(path)  # a cut file is COCO's, and is named
-        return '"images"' in head and ('"annotations"' in head or '"categories"' in head)
-
-
-def _is_tasks(path: Path) -> bool:
-    if not head_of(path).startswith("["):
-        return False
-    try:
-        return label_studio.is_export(json_of(path))
-    except FileError:
-        return False
 
 
 def _counted(tree: Tree) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from toolkit.utils.text import listing
 from toolkit_plugins.vision.annotations.build import lost
 from toolkit_plugins.vision.annotations.files import (
     FileError,
@@ -18,33 +17,18 @@ from toolkit_plugins.vision.annotations.files import (
     text_of,
 )
 from toolkit_plugins.vision.annotations.forms import (
-    Box,
     Found,
     Item,
-    Thing,
     Wanted,
-    around,
-    numbers,
-    pairs,
 )
+from toolkit_plugins.vision.annotations.yolo_lines import Names, thing_of
 
 FORM = "YOLO"
 KEYS = {"train": ("train",), "validation": ("val", "valid", "validation"), "test": ("test",)}
 NAMES = ("classes.txt", "obj.names", "_darknet.labels", "labels.txt", "class_names.txt")
 LINE = re.compile(r"\s*\d+(\.0*)?(\s+[-+.\deE]+){4,}\s*$")
-PIXELS = 1.5  # from which on a value is no rounded fraction, but a pixel
 NO_LABEL = "images without a label file: no objects"
 NO_IMAGE = "label files without an image left out"
-
-
-class Names:
-    """The names of classes by number; without them the numbers are the names."""
-
-    def __init__(self, names: Mapping[int, str] | None) -> None:
-        self.names = names
-
-    def __getitem__(self, number: int) -> str | None:
-        return str(number) if self.names is None else self.names.get(number)
 
 
 def settings_of(path: Path) -> dict[str, Any] | None:
@@ -110,7 +94,8 @@ def read_settings(path: Path, value: Mapping[str, Any], root: Path, wanted: Want
 def read_tree(labels: Sequence[Path], tree: Tree, wanted: Wanted) -> Found:
     """Return the images of label files without a data.yaml."""
     found = Found(FORM)
-    named = next((path for name in NAMES for path in tree.files if path.name == name), None)
+    known_names = [path for name in NAMES for path in tree.files if path.name == name]
+    named = next(iter([*known_names, *tree.ending(".names")]), None)
     if named is None:
         found.notes.append("YOLO: there are no names of classes (data.yaml, classes.txt): "
                            "their numbers are the names")  # fmt: skip
@@ -208,6 +193,7 @@ def _place(entry: str, inner: str, base: Path, root: Path) -> Path | None:
     options += [Path(entry)] if entry.startswith("/") else []
     options += [start.joinpath(*parts[n:]) for n in range(len(parts)) for start in bases]
     last = root.resolve().parent
+    last = root.resolve() if last == last.parent else last  # all lies beside a folder of /
     for option in options:
         try:
             there = option.exists() and option.resolve()
@@ -269,7 +255,7 @@ def _add(
         found.files.append(label)
         for number, line in enumerate(text_of(label).splitlines(), 1):
             if line.strip():
-                thing, what = _thing(line.split(), names, item, split, found, keypoints)
+                thing, what = thing_of(line.split(), names, item, found.tallies[split], keypoints)
                 if what:
                     found.faults.add(label.name, f"line {number}", what)
                 elif thing is not None:
@@ -281,38 +267,3 @@ def _add(
         found.faults.add(where, "", f"none of {len(items):,} images of {split or 'the folder'} has "
                          f"a label file, such as {_label_of(items[0].image)}")  # fmt: skip
     found.add(split, items)
-
-
-def _thing(
-    words: Sequence[str], names: Names, item: Item, split: str, found: Found, keypoints: bool
-) -> tuple[Thing | None, str]:
-    """Return the object of a line, or what is wrong with it."""
-    values = numbers(words)
-    if values is None or not values[0].is_integer():
-        return None, (f"{' '.join(words)[:60]!r}: a number of a class and 4 numbers are expected "
-                      "(centre x, centre y, width, height)")  # fmt: skip
-    label = names[int(values[0])]
-    if label is None:
-        known = names.names or {}
-        shown = listing([f"{number}: {name}" for number, name in known.items()], 20)
-        return None, f"class {int(values[0])} is none of the names. Known: {shown}"
-    rest, tally = values[1:], found.tallies[split]
-    if keypoints and len(rest) > 4:
-        rest = rest[:4]
-    if len(rest) == 5 or (len(rest) > 6 and len(rest) % 2):
-        tally.add("lines have a confidence behind the box: it is not used", item.name)
-        rest = rest[:-1]
-    if len(rest) != 4 and (len(rest) < 6 or len(rest) % 2):
-        return None, f"has {len(words)} numbers: 5 are expected, or a class and a polygon"
-    if any(abs(value) > PIXELS for value in rest):
-        return None, (f"{max(rest, key=abs):g} is no fraction of the image: YOLO's numbers are "
-                      "between 0 and 1, and these look like pixels")  # fmt: skip
-    if len(rest) > 4:
-        tally.add("lines are polygons: their boxes are used", item.name)
-        return Thing(label, around(pairs(rest)), shape=[rest]), ""
-    return Thing(label, _edges(rest)), ""
-
-
-def _edges(rest: Sequence[float]) -> Box:
-    x, y, width, height = rest
-    return x - width / 2, y - height / 2, x + width / 2, y + height / 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,7 +43,13 @@ def reshaped(
     """
     from toolkit_plugins.vision import masks
 
-    return masks.reshaped(rows, split, options, known)
+    if OBJECTS not in rows.column_names or options.mask in rows.column_names or split == "predict":
+        return masks.reshaped(rows, split, options, known)
+    names = list(known.names) if known is not None else None
+    painted = masks.from_objects(rows, options.image, OBJECTS, options.mask, names)
+    found, known = masks.reshaped(painted.rows, split, options, known)
+    notes = [*(f"{split}: {note}" for note in painted.notes), *found.notes]
+    return replace(found, notes=notes), known
 
 
 def saved_processor(folder: Path) -> Any:
