@@ -33,7 +33,8 @@ def register() -> type[Any]:
             del self.conv_1x1
             self.places = _last_of_each([layer.conv_3x3.convolution.stride[0]
                                          for layer in self.layer])  # fmt: skip
-            self.channels = [self.layer[place].reduce_1x1.convolution.out_channels
+            layers: Any = self.layer
+            self.channels = [layers[place].reduce_1x1.convolution.out_channels
                              for place in self.places]  # fmt: skip
 
         def forward(self, pixel_values: Any, **unused: Any) -> Any:

@@ -20,8 +20,10 @@ class Detector(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    width: int = Field(128, ge=32, le=512, multiple_of=32, description="features of its layers")
-    layers: int = Field(2, ge=2, le=6, description="layers of its decoder")
+    width: int = Field(
+        default=128, ge=32, le=512, multiple_of=32, description="features of its layers"
+    )
+    layers: int = Field(default=2, ge=2, le=6, description="layers of its decoder")
     queries: int = Field(
         100, ge=10, le=900, description="objects that it can find in an image, at most"
     )
