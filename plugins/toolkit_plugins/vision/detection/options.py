@@ -25,10 +25,13 @@ class Detector(BaseModel):
     )
     layers: int = Field(default=2, ge=2, le=6, description="layers of its decoder")
     queries: int = Field(
-        100, ge=10, le=900, description="objects that it can find in an image, at most"
+        default=100, ge=10, le=900, description="objects that it can find in an image, at most"
     )
     denoising: int = Field(
-        60, ge=0, le=500, description="noised copies of actual boxes that it also learns from"
+        default=60,
+        ge=0,
+        le=500,
+        description="noised copies of actual boxes that it also learns from",
     )
 
 
