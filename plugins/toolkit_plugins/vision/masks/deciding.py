@@ -12,18 +12,17 @@ from collections.abc import Sequence
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing, nearest
 from toolkit_plugins.vision.masks.canonical import IGNORED, MOST_CLASSES
-from toolkit_plugins.vision.masks.greys import (
+from toolkit_plugins.vision.masks.greys import of_colours, of_greys
+from toolkit_plugins.vision.masks.known import KnownMasks, Range, shown
+from toolkit_plugins.vision.masks.legends import Legend, colour_of
+from toolkit_plugins.vision.masks.questions import (
     NAME_IT,
     PNG,
     Decision,
     Question,
-    of_colours,
-    of_greys,
     some,
     told_ignored,
-)
-from toolkit_plugins.vision.masks.known import KnownMasks, Range, shown
-from toolkit_plugins.vision.masks.legends import Legend, colour_of
+)  # fmt: skip
 from toolkit_plugins.vision.masks.survey import Survey
 
 FEW = 0.001  # share of pixels with values that a legend does not name, which are ignored

@@ -100,6 +100,12 @@ def _is_meant(pairs: Pairs) -> bool:
     )  # fmt: skip
 
 
+def _is_voc(pairs: Pairs) -> bool:
+    """Return whether the folders are those of Pascal VOC."""
+    folders = [own[0][1].parent.name for own in pairs.found.values() if own]
+    return any(name.lower().startswith("segmentationclass") for name in folders)
+
+
 def _refuse(pairs: Pairs, labelled: bool, where: str) -> None:
     """Raise DataError where files are no pairs."""
     if not labelled:
@@ -110,6 +116,8 @@ def _refuse(pairs: Pairs, labelled: bool, where: str) -> None:
     read = set(pairs.found)
     for kind, left in (("images", pairs.images), ("masks", pairs.masks)):
         other = "mask" if kind == "images" else "image"
+        if kind == "images" and _is_voc(pairs):
+            continue  # it has masks for some of its images
         lost = [path for name, own in left.items() if name in read or not read for path in own]
         if len(lost) > MOST_LOST * (len(lost) + pairs.count):
             what = (f"{len(lost):,} of {len(lost) + pairs.count:,} {kind} have no {other} of the "

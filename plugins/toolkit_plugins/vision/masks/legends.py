@@ -18,7 +18,7 @@ from toolkit.errors import DataError, Fault, RecipeError
 
 FILES = (
     "classes.json", "class_names.json", "labels.json", "id2label.json", "label_map.json",
-    "class_dict.csv", "class_dict_seg.csv", "classes.csv", "label_colors.csv", "labels_colors.csv",
+    "class_dict.csv", "class_dict_seg.csv", "classes.csv", "label_colors.csv", "_classes.csv",
     "labelmap.txt", "label_colors.txt", "classes.txt", "class_names.txt", "labels.txt",
     "codes.txt", "names.txt",
 )  # fmt: skip
@@ -229,8 +229,12 @@ def _of_lines(text: str, path: Path) -> Legend | None:
         cells = [re.split(r"[,\t]\s*|\s+", line) for line in lines]
     colours = [_named_colour(row) for row in cells]
     if cells and all(item is not None for item in colours):
-        pairs = [item for item in colours if item is not None]
-        return Legend([name for name, _ in pairs], colours=dict(pairs), where=str(path))
+        known = dict(item for item in colours if item is not None)
+        return Legend(list(known), colours=known, where=str(path))
+    pairs = [sorted(row, key=lambda cell: not cell.isdigit()) for row in cells if len(row) == 2]
+    if path.suffix == ".csv" and pairs and all(pair[0].isdigit() for pair in pairs):
+        of = {name: [(int(number), int(number))] for number, name in pairs}
+        return Legend(list(of), of, where=str(path)) if len(pairs) == len(cells) else None
     numbered = [re.fullmatch(r"(\d+)\s*[:,=\s]\s*(\S.*)", line) for line in lines]
     if path.suffix != ".csv" and lines and all(numbered):
         found = {m[2].strip(): [(int(m[1]), int(m[1]))] for m in numbered if m}

@@ -39,6 +39,27 @@ class Pairs:
         return sum(map(len, self.found.values()))
 
 
+@dataclass(frozen=True)
+class Matching:
+    """By what a mask finds its image, beside the name: the split, the other folders."""
+
+    split: bool
+    folders: bool
+
+    def exact(self, place: Place) -> Key:
+        """Return what files of one image have in common, with the name as it is."""
+        return self._key(place, place.stem)
+
+    def bare(self, place: Place) -> Key:
+        """Return that with the name of the image alone."""
+        stem = bare_mask(place.stem) if place.role == "mask" else None
+        return self._key(place, bare_image(stem or place.stem))
+
+    def _key(self, place: Place, stem: str) -> Key:
+        rest = place.rest if self.folders else ()
+        return (place.split if self.split else None, rest, stem.lower())
+
+
 def pair(places: list[Place], split: str, root: Path, pairs: Pairs) -> None:
     """Add the pairs below a root; `split` is theirs, where it is not empty."""
     images, masks = _sorted_out(places)
@@ -46,24 +67,39 @@ def pair(places: list[Place], split: str, root: Path, pairs: Pairs) -> None:
         return
     if (splits := _listed_splits(root)) is not None:
         pairs.notes.append(f"splits by {LISTS}: {listing(splits)}")
-    named = {place.split for place in [*images, *masks]} - {None}
-    whole = _share_paired(images, masks) >= PAIRED
-    for key, (there, own) in _groups(images, masks, whole).items():
-        first = (there or own)[0]
-        name = _split_of(first, split, bool(named), splits)
+    told = [{place.split for place in part} - {None} for part in (images, masks)]
+    by = Matching(all(told), True)
+    by = by if _share_paired(images, masks, by) >= PAIRED else Matching(all(told), False)
+    one = sorted(str(name) for name in told[0] | told[1])
+    usual = None if all(told) else one[-1] if one else "train"  # of those that tell none
+    for key, (there, own) in _groups(images, masks, by).items():
+        there, own = _of_train(there, own, pairs)
+        names = [_split_of(place, split, splits) for place in (*there[:1], *own[:1])]
+        name = next((name for name in names if name), usual if splits is None else None)
         if name is None:
             pairs.skipped += [place.path for place in [*there, *own]]
         elif len(there) == 1 and len(own) == 1:
             pairs.found[name].append((there[0].path, own[0].path))
-        elif not there:
-            pairs.masks[name] += [place.path for place in own]
-        elif not own:
-            # The images of Pascal VOC that have no mask are in no list.
-            pairs.images[name] += [place.path for place in there] if splits is None else []
+        elif there and own:
+            shown = [listing((p.path.name for p in part), SHOWN) for part in (there, own)]
+            what = f"{key[-1]!r} is the name of images {shown[0]} and of masks {shown[1]}"
+            pairs.several.append(Fault(str(there[0].path.parent), what))
         else:
-            names = [listing((p.path.name for p in part), SHOWN) for part in (there, own)]
-            what = f"{key[-1]!r} is the name of images {names[0]} and of masks {names[1]}"
-            pairs.several.append(Fault(str(first.path.parent), what))
+            pairs.images[name] += [place.path for place in there]
+            pairs.masks[name] += [place.path for place in own]
+
+
+def _of_train(
+    there: list[Place], own: list[Place], pairs: Pairs
+) -> tuple[list[Place], list[Place]]:
+    """Return the images of a name that masks are for: those of train, if masks tell no split."""
+    train = [place for place in there if place.split == "train"]
+    if len(there) < 2 or len(train) != 1 or any(place.split for place in own):
+        return there, own
+    for place in there:
+        if place.split != "train":
+            pairs.images[place.split or "train"].append(place.path)
+    return train, own
 
 
 def _sorted_out(places: list[Place]) -> tuple[list[Place], list[Place]]:
@@ -79,41 +115,27 @@ def _sorted_out(places: list[Place]) -> tuple[list[Place], list[Place]]:
 
 
 def _groups(
-    images: Sequence[Place], masks: Sequence[Place], whole: bool
+    images: Sequence[Place], masks: Sequence[Place], by: Matching
 ) -> dict[Key, tuple[list[Place], list[Place]]]:
     """Return the images and masks of each name; the very name of an image goes first.
 
     Images may be called a_l.jpg and a.jpg: then a_l.png is the mask of the first.
     """
-    exact = {_exact(place, whole) for place in images}
-    bare = {_key(place, whole): _exact(place, whole) for place in images}
+    bare = {by.bare(place): by.exact(place) for place in images}
     found: dict[Key, tuple[list[Place], list[Place]]] = defaultdict(lambda: ([], []))
     for place in images:
-        found[_exact(place, whole)][0].append(place)
+        found[by.exact(place)][0].append(place)
+    exact = set(found)
     for place in masks:
-        key = _exact(place, whole)
-        if key not in exact:
-            key = bare.get(_key(place, whole), key)
-        found[key][1].append(place)
+        key = by.exact(place)
+        found[key if key in exact else bare.get(by.bare(place), key)][1].append(place)
     return found
 
 
-def _key(place: Place, whole: bool) -> Key:
-    """Return by what a mask finds its image."""
-    stem = place.stem
-    if place.role == "mask":
-        stem = bare_mask(stem) or stem
-    return (place.split, place.rest if whole else (), bare_image(stem).lower())
-
-
-def _exact(place: Place, whole: bool) -> Key:
-    return (place.split, place.rest if whole else (), place.stem.lower())
-
-
-def _share_paired(images: Sequence[Place], masks: Sequence[Place]) -> float:
-    """Return the share of masks that find an image in the folder of the same name."""
-    there = {key(place, True) for place in images for key in (_key, _exact)}
-    own = [_key(place, True) in there or _exact(place, True) in there for place in masks]
+def _share_paired(images: Sequence[Place], masks: Sequence[Place], by: Matching) -> float:
+    """Return the share of masks that find an image."""
+    there = {key(place) for place in images for key in (by.bare, by.exact)}
+    own = [by.bare(place) in there or by.exact(place) in there for place in masks]
     return sum(own) / len(own)
 
 
@@ -170,14 +192,12 @@ def _listed_splits(root: Path) -> dict[str, set[str]] | None:
     return found or None
 
 
-def _split_of(
-    place: Place, split: str, named: bool, splits: Mapping[str, set[str]] | None
-) -> str | None:
-    """Return the split of a file; None where others have one, and it has none."""
+def _split_of(place: Place, split: str, splits: Mapping[str, set[str]] | None) -> str | None:
+    """Return the split that a file, or a list of names, tells."""
     if split:
         return split
-    if splits is not None:
-        stem = bare_mask(place.stem) if place.role == "mask" else None
-        return next((name for name, stems in splits.items()
-                     if {place.stem, stem or place.stem} & stems), None)  # fmt: skip
-    return place.split if named else "train"
+    if splits is None:
+        return place.split
+    stem = bare_mask(place.stem) if place.role == "mask" else None
+    return next((name for name, stems in splits.items()
+                 if {place.stem, stem or place.stem} & stems), None)  # fmt: skip

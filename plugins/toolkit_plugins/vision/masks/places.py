@@ -23,12 +23,16 @@ MASKS = {
     "segmentationclassraw", "gtfine", "target", "targets", "trimaps", "manual",
 }  # fmt: skip
 #: Folders of numbers of objects, or of colours to look at, beside the classes.
-OTHERS = {"segmentationobject", "instance", "instances", "overlay", "overlays", "visualization"}
+OTHERS = {
+    "segmentationobject", "instance", "instances", "overlay", "overlays", "visualization",
+    "segmentationclassvisualization",
+}  # fmt: skip
+GLUED = r"(train|val|valid|validation|test)(annot|masks?|labels?|images?)"
 #: Ends and starts of the names of masks, and of images beside them; the longest first.
 MASK_ENDS = (
     "_gtfine_labeltrainids", "_gtfine_labelids", "_segmentation", "_groundtruth", "_gt_mask",
     "_labelids", "_manual1", "_labels", "_label", "_masks", "_mask", "_matte", "_seg", "_gt",
-    "_l", "_m",
+    "_l", "_m", "_p",
 )  # fmt: skip
 MASK_STARTS = ("mask", "masks", "label", "gt", "seg")
 IMAGE_ENDS = ("_leftimg8bit", "_image", "_training", "_img", "_sat", "_rgb")
@@ -67,15 +71,17 @@ def place_of(path: Path, root: Path) -> Place:
 
 def _role(folder: str) -> tuple[Role, str]:
     """Return what a folder holds, and its name without the words for it."""
-    name = re.sub(r"^ground[_ -]truth", "groundtruth", folder.lower())
-    match = re.fullmatch(r"(train|val|valid|validation|test)(annot|masks?|labels?|images?)", name)
-    words = list(match.groups()) if match else re.split(r"[^a-z0-9]+", name)
-    plain = [word for word in words if word not in IMAGES | MASKS | OTHERS]
-    if OTHERS & set(words):
-        return "other", " ".join(plain)
-    if MASKS & set(words):
-        return "mask", " ".join(plain)
-    return ("image" if IMAGES & set(words) else ""), " ".join(plain)
+    whole = re.sub(r"ground[_ -]?truth", "groundtruth", folder, flags=re.IGNORECASE)
+    match = re.fullmatch(GLUED, whole.lower())
+    parted = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", whole).lower()
+    words = list(match.groups()) if match else re.split(r"[^a-z0-9]+", parted)
+    plain = " ".join(word for word in words if word not in IMAGES | MASKS | OTHERS)
+    there = {*words, whole.lower()}
+    if OTHERS & there:
+        return "other", plain
+    if MASKS & there or any(word.startswith("segmentationclass") for word in there):
+        return "mask", plain
+    return ("image" if IMAGES & there else ""), plain
 
 
 def bare_mask(stem: str) -> str | None:

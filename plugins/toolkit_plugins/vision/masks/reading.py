@@ -16,19 +16,16 @@ from toolkit.utils.text import listing
 from toolkit_plugins.vision.images import in_threads
 from toolkit_plugins.vision.masks import canonical, decoding, legends
 from toolkit_plugins.vision.masks.deciding import decide, lenient
-from toolkit_plugins.vision.masks.greys import Question
+from toolkit_plugins.vision.masks.fits import OTHER_SHAPE, UNREADABLE, Fit, ways
 from toolkit_plugins.vision.masks.known import KnownMasks
-from toolkit_plugins.vision.masks.survey import WINDOW, Fit, Survey, digest, folder, survey
+from toolkit_plugins.vision.masks.questions import Question
+from toolkit_plugins.vision.masks.survey import WINDOW, Survey, digest, folder, survey
 
 if TYPE_CHECKING:
     import datasets
 
 NAMED = 20  # unreadable files that are named
-SHOWN = 5
-MOST_LOST = 0.5  # share of masks of another shape, above which the pairs are wrong
 VERSION = 1  # of what is kept
-OTHER_SHAPE = "a mask of another shape than its image"
-UNREADABLE = "a mask that cannot be read"
 
 
 class MaskOptions(Protocol):
@@ -78,10 +75,12 @@ def reshaped(
         known, notes = decision.known, decision.notes
     elif masks.sets:
         notes = _compare(masks, known, split)
-    fits, more, dropped = _fits(masks, split)
+    seen = [None if one is None else one.fit or OTHER_SHAPE for one in masks.seen]
+    whole = [UNREADABLE if row in masks.broken else fit for row, fit in enumerate(seen)]
+    fits, more, dropped = ways(whole, masks.names, split)
     made = _written(rows, options.mask, known, fits)
-    whole = [*(f"masks, {split}: {note}" for note in notes), *more]
-    return ReshapedRows(made, dropped, whole), known
+    told = [*(f"masks, {split}: {note}" for note in notes), *more]
+    return ReshapedRows(made, dropped, told), known
 
 
 def _listed(ignore: int | str | Sequence[int | str] | None) -> list[int | str] | None:
@@ -160,45 +159,6 @@ def _compare(masks: Survey, known: KnownMasks, split: str) -> list[str]:
     return notes
 
 
-def _fits(masks: Survey, split: str) -> tuple[list[Fit | str | None], list[str], dict[str, int]]:
-    """Return how each mask is laid over its image, or why its row is dropped; notes; counts."""
-    found: list[Fit | str | None] = []
-    for row, one in enumerate(masks.seen):
-        if one is None:
-            found.append(UNREADABLE if row in masks.broken else None)
-        else:
-            found.append(one.fit or OTHER_SHAPE)
-    there = [fit for fit in found if isinstance(fit, Fit)]
-    turned = [fit for fit in there if fit.turn != 1]
-    standing = [fit for fit in there if fit.own >= 5 and fit.turn == 1 and fit.either == 1]
-    unsure = [fit for fit in there if fit.either != 1]
-    resized = sum(fit.resize for fit in there)
-    notes = []
-    if resized:
-        notes.append(f"{resized:,} of {len(there):,} masks have another size than their image, and "
-                     "are resized (nearest neighbour)")  # fmt: skip
-    if turned:
-        notes.append(f"{len(turned):,} masks lie as the camera stored their images: turned as EXIF "
-                     "says")  # fmt: skip
-    if unsure:
-        how = "turned with it" if turned and not standing else "taken as upright"
-        notes.append(f"{len(unsure):,} images are turned by EXIF, and their masks fit both ways: "
-                     f"{how}")  # fmt: skip
-    if turned and not standing:
-        found = [Fit(fit.size, fit.either, own=fit.own) if isinstance(fit, Fit) and fit.either != 1
-                 else fit for fit in found]  # fmt: skip
-    dropped = {}
-    for why in (UNREADABLE, OTHER_SHAPE):
-        if rows := [row for row, fit in enumerate(found) if fit == why]:
-            dropped[why] = len(rows)
-            names = listing((masks.names[row] for row in rows), SHOWN)
-            notes.append(f"{split}: rows with {why} are left out: {names}")
-            if len(rows) > MOST_LOST * len(masks.seen):
-                what = f"{len(rows):,} of {len(masks.seen):,} rows have {why}: {names}"
-                raise DataError(Fault(split, what))
-    return found, [f"masks, {split}: {n}" if not n.startswith(split) else n for n in notes], dropped
-
-
 def _written(
     rows: datasets.Dataset, mask: str, known: KnownMasks, fits: Sequence[Fit | str | None]
 ) -> datasets.Dataset:
@@ -208,17 +168,17 @@ def _written(
     kept = [row for row, fit in enumerate(fits) if not isinstance(fit, str)]
     others = rows.select(kept) if len(kept) < len(rows) else rows
     only = others.select_columns([mask])
-    ways = [fit for fit in fits if not isinstance(fit, str)]
+    kinds = [fit for fit in fits if not isinstance(fit, str)]
     key = xxhash.xxh3_128(f"{VERSION} {mask} {known.to_json()}".encode())
     for start in range(0, len(only), WINDOW):
         cells = only[start : start + WINDOW][mask]
-        key.update(repr([(digest(c), ways[start + n]) for n, c in enumerate(cells)]).encode())
+        key.update(repr([(digest(c), kinds[start + n]) for n, c in enumerate(cells)]).encode())
 
     def write(path: Path) -> None:
         kind = pa.struct({"bytes": pa.binary(), "path": pa.string()})
         schema = pa.schema({mask: kind})
         with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, schema) as stream:
-            for made in _encoded(only, mask, known, ways):
+            for made in _encoded(only, mask, known, kinds):
                 stream.write_batch(pa.record_batch([pa.array(made, kind)], schema=schema))
 
     path, _ = caches.kept(folder(), f"masks-{key.hexdigest()}", ".arrow", write)
@@ -228,7 +188,7 @@ def _written(
 
 
 def _encoded(
-    only: datasets.Dataset, mask: str, known: KnownMasks, ways: Sequence[Fit | None]
+    only: datasets.Dataset, mask: str, known: KnownMasks, fits: Sequence[Fit | None]
 ) -> Iterator[list[dict[str, Any] | None]]:
     def one(pair: tuple[Any, Fit | None]) -> dict[str, Any] | None:
         cell, fit = pair
@@ -243,4 +203,4 @@ def _encoded(
 
     for start in range(0, len(only), WINDOW):
         cells = only[start : start + WINDOW][mask]
-        yield in_threads(one, list(zip(cells, ways[start : start + WINDOW], strict=True)))
+        yield in_threads(one, list(zip(cells, fits[start : start + WINDOW], strict=True)))

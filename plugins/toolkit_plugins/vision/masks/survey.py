@@ -19,31 +19,16 @@ from toolkit.data import caches, media
 from toolkit.errors import Fault
 from toolkit_plugins.vision.images import UnreadableError, in_threads, name_of
 from toolkit_plugins.vision.masks import decoding
-from toolkit_plugins.vision.masks.decoding import GREY, RawMask, Size
+from toolkit_plugins.vision.masks.decoding import GREY
+from toolkit_plugins.vision.masks.fits import Fit, fit_of
 
 if TYPE_CHECKING:
     import datasets
 
 WINDOW = 64  # masks that are decoded together
 MOST_VALUES = 4096  # of a file that are told apart; a photo has more
-ASPECT = 0.05  # by which the shapes of a mask and its image may differ, as a share
 VERSION = 1  # of what is kept
 FIRST = 5  # files that are remembered for each value
-
-
-@dataclass(frozen=True)
-class Fit:
-    """How a mask is laid over its image: turned as EXIF says (2 to 8), then resized.
-
-    either: the mask fits the image both ways. size: of the upright image, (width, height).
-    own: the EXIF orientation of the image.
-    """
-
-    size: Size
-    turn: int = 1
-    either: int = 1
-    own: int = 1
-    resize: bool = False
 
 
 @dataclass(frozen=True)
@@ -197,7 +182,7 @@ def _look(pair: tuple[Any, Any]) -> Seen | str | None:
     return Seen(
         raw.form, tuple(as_ints(kept)), tuple(as_ints(pixels[: len(kept)])),
         tuple(as_ints(flat[: len(kept)])), dict(raw.palette or {}), raw.lossy, raw.real,
-        fit_of(raw, image),
+        fit_of(raw.size, image),
     )  # fmt: skip
 
 
@@ -210,29 +195,6 @@ def numbered(values: np.ndarray[Any, Any]) -> tuple[Any, Any]:
         return np.flatnonzero(there) + low, places[values - low]
     found, numbers = np.unique(values, return_inverse=True)
     return found, numbers.reshape(values.shape)
-
-
-def fit_of(raw: RawMask, image: Any) -> Fit | None:
-    """Return how a mask is laid over its image; None if it has another shape."""
-    header = decoding.header_of(image)
-    if header is None:
-        return Fit(raw.size)
-    stored, turn = header
-    size = stored[::-1] if turn >= 5 else stored
-    if raw.size == size:
-        return Fit(size, either=turn if turn != 1 and raw.size == stored else 1, own=turn)
-    if turn != 1 and raw.size == stored:
-        return Fit(size, turn, own=turn)
-    upright, lying = _off(raw.size, size), _off(raw.size, stored)
-    if min(upright, lying) > ASPECT:
-        return None
-    return Fit(size, turn if lying < upright and turn >= 5 else 1, own=turn, resize=True)
-
-
-def _off(mask: Size, image: Size) -> float:
-    """Return by which share the proportions differ, where a pixel of rounding does not count."""
-    wanted = image[1] * mask[0] / image[0]
-    return max(abs(mask[1] - wanted) - 1, 0) / max(wanted, 1)
 
 
 def _count(found: Survey, by_colour: bool | None) -> None:

@@ -48,6 +48,9 @@ def pairs(root, **kwargs):
         ("a_sat.jpg", "a_mask.png"),
         ("a.jpg", "a.png"),
         ("a.jpg", "masks/a.png"),
+        ("Training_Images/a.jpg", "Ground_Truth/a.png"),
+        ("images/a.png", "labels/a_P.png"),
+        ("TrainImages/a.png", "SegmentationClassAug/a.png"),
     ],
 )
 def test_pairs_by_folders_and_names(tmp_path, image, mask):
@@ -78,6 +81,22 @@ def test_splits_by_folders(tmp_path, names):
         save(tmp_path / name, ids(0, 1))
     first, second = tuple(names[:2]), tuple(names[2:])
     assert pairs(tmp_path) == {"train": [first], "validation": [second]}
+
+
+def test_masks_without_a_split_are_those_of_train(tmp_path):
+    make(tmp_path, "Train_Images/a.jpg", "Train_Images/b.jpg", "Test_Images/a.jpg", "masks/a.png",
+         "masks/b.png")  # fmt: skip
+    found = read(str(tmp_path), True, "image", "mask")
+    assert {split: len(rows) for split, rows in found.splits.items()} == {"train": 2}
+    assert "test: 1 images without a mask, skipped: a.jpg" in " ".join(found.notes)
+
+
+def test_splits_of_images_alone(tmp_path):
+    make(tmp_path, "images/train/a.jpg", "images/val/b.jpg", "masks/a.png", "masks/b.png")
+    assert {split: len(rows) for split, rows in pairs(tmp_path).items()} == {
+        "train": 1,
+        "validation": 1,
+    }
 
 
 def test_splits_by_a_map_of_folders(tmp_path):

@@ -198,6 +198,7 @@ def test_a_legend_of_colours_names_ids_by_its_order(tmp_path, name):
         ("id2label.json", '{"0": "sky", "1": "tree", "2": "road"}'),
         ("codes.txt", "sky\ntree\nroad\n"),
         ("labels.txt", "0: sky\n1: tree\n2: road\n"),
+        ("_classes.csv", "Pixel Value, Class\n0, sky\n1, tree\n2, road\n"),
     ],
 )
 def test_a_list_beside_names_ids(tmp_path, name, text):
