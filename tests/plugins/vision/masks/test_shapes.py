@@ -1,0 +1,98 @@
+"""Objects with shapes are painted as masks."""
+
+from __future__ import annotations
+
+import io
+
+import datasets
+import numpy as np
+import pytest
+from faster_coco_eval.core import mask as coco
+from image_rows import as_bytes
+from mask_files import MaskOptions
+from PIL import Image
+from toolkit_plugins.vision.masks import from_objects, reshaped
+
+from toolkit.errors import DataError
+
+SIZE = (12, 20)  # height, width
+
+
+def thing(label, top, left, bottom, right, *, crowd=False, shape=True, size=SIZE):
+    """An object that fills a rectangle."""
+    pixels = np.zeros(size, np.uint8, order="F")
+    pixels[top:bottom, left:right] = 1
+    packed = coco.encode(np.asfortranarray(pixels))
+    return {
+        "box": [float(left), float(top), float(right), float(bottom)], "label": label,
+        "crowd": crowd, "area": float(pixels.sum()),
+        "shape": {"size": list(size), "counts": packed["counts"].decode()} if shape else None,
+    }  # fmt: skip
+
+
+def rows(*objects, turn=1, size=SIZE):
+    """Rows of an image with objects each."""
+    image = Image.new("RGB", size[::-1])
+    exif = image.getexif()
+    exif[0x0112] = turn
+    cell = {"bytes": as_bytes(image, "jpeg", exif=exif), "path": None}
+    return datasets.Dataset.from_list([{"image": cell, "objects": list(own)} for own in objects])
+
+
+def painted(given, **options):
+    made = from_objects(given, "image", "objects", "mask", **options)
+    masks = [np.asarray(Image.open(io.BytesIO(cell["bytes"]))) for cell in made.rows["mask"]]
+    return masks, made
+
+
+def test_smaller_objects_lie_over_larger_ones_and_crowds_are_ignored():
+    objects = [
+        thing("cat", 2, 2, 5, 5), thing("dog", 0, 0, 12, 10),
+        thing("dog", 4, 0, 12, 20, crowd=True),
+    ]  # fmt: skip
+    (mask,), made = painted(rows(objects))
+    assert mask.shape == SIZE
+    assert (mask[3, 3], mask[6, 3], mask[3, 15], mask[6, 15]) == (1, 2, 0, 255)
+    assert made.rows.column_names == ["image", "mask"]
+    assert "1 crowds are ignored pixels" in made.notes
+    again, known = reshaped(made.rows, "train", MaskOptions())
+    assert again.rows is made.rows
+    assert known.names == ("background", "cat", "dog")
+
+
+def test_images_without_objects_are_background():
+    (first, second), _ = painted(rows([], [thing("cat", 0, 0, 2, 2)]))
+    assert not first.any()
+    assert second[0, 0] == 1
+
+
+def test_objects_without_a_shape_are_ignored_pixels():
+    (mask,), made = painted(rows([thing("cat", 0, 0, 4, 4, shape=False), thing("cat", 0, 0, 2, 2)]))
+    assert (mask[1, 1], mask[3, 3], mask[8, 8]) == (1, 255, 0)
+    assert "1 objects have a box and no shape" in " ".join(made.notes)
+
+
+def test_names_give_the_order_and_may_hold_the_background():
+    given = rows([thing("cat", 0, 0, 2, 2)])
+    (mask,), _ = painted(given, names=["dog", "cat"])
+    assert mask[0, 0] == 2
+    (mask,), _ = painted(given, names=["cat", "background"])
+    assert (mask[0, 0], mask[9, 9]) == (0, 1)
+    with pytest.raises(DataError, match="Did you mean 'cats'"):
+        painted(given, names=["cats"])
+
+
+def test_boxes_alone_are_no_segmentation():
+    with pytest.raises(DataError, match="object detection"):
+        painted(rows([thing("cat", 0, 0, 2, 2, shape=False)]))
+
+
+def test_shapes_of_the_upright_image_and_of_another_size():
+    tall = SIZE[::-1]
+    (mask,), _ = painted(rows([thing("cat", 0, 0, 4, 4, size=tall)], turn=6))
+    assert mask.shape == tall
+    double = (SIZE[0] * 2, SIZE[1] * 2)
+    (mask,), _ = painted(rows([thing("cat", 0, 0, 4, 4, size=double)]))
+    assert mask.sum() == 4
+    with pytest.raises(DataError, match="a shape is 9 x 50, the image 20 x 12"):
+        painted(rows([thing("cat", 0, 0, 4, 4, size=(50, 9))]))
