@@ -40,9 +40,9 @@ def test_boxes_are_split_at_the_threshold_and_odd_ones_are_left_out():
     assert found.split([]) == {"objects": [], "candidates": [], "counts": {}}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_threshold_is_that_of_the_best_f1(seed):
-    pairs = random_pairs(seed, 8, 15, labels=("a", "b"))
+    pairs = random_pairs(seed, 6, 10, labels=("a", "b"))
     sweep = Sweep.of(Scene.of_pairs(pairs))
     best = sweep.best()
     scores = sorted({one["score"] for pair in pairs for one in found.every(pair[0])})
