@@ -1,81 +1,62 @@
-"""Small trees of images and masks made in code."""
+"""Images with masks made in code: discs with upright stripes and squares with level ones."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import datasets
 import numpy as np
+import transformers
 from PIL import Image
 
-WIDTH, HEIGHT = 24, 16
+CLASSES = ("ground", "disc", "square")
+#: A SegFormer of a few thousand weights.
+TINY = {
+    "model_type": "segformer", "depths": [1, 1, 1, 1], "hidden_sizes": [8, 16, 16, 16],
+    "num_attention_heads": [1, 1, 1, 1], "decoder_hidden_size": 16, "sr_ratios": [4, 2, 1, 1],
+    "patch_sizes": [3, 3, 3, 3], "strides": [2, 2, 2, 2],
+    "drop_path_rate": 0.0, "classifier_dropout_prob": 0.0,
+}  # fmt: skip
 
 
-@dataclass(frozen=True)
-class MaskOptions:
-    """The options that masks are read with."""
-
-    image: str = "image"
-    mask: str = "mask"
-    classes: Any = None
-    ignore: Any = None
-    on_corrupt: str = "error"
-
-
-def ids(*values: int, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    """Return a mask of vertical stripes of values."""
-    columns = np.arange(width) * len(values) // width
-    return np.broadcast_to(np.array(values)[columns], (height, width)).copy()
-
-
-def save(path: Path, values: np.ndarray, palette: Sequence[int] | None = None, **how: Any) -> Path:
-    """Save an array as the file that the suffix names."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".npy":
-        np.save(path, values)
-        return path
-    if path.suffix == ".npz":
-        np.savez(path, values)
-        return path
-    if values.dtype not in (np.uint8, np.uint16, np.float32, bool):
-        values = values.astype(np.uint8)
-    image = Image.fromarray(values)
-    if palette is not None:
-        image.putpalette(list(palette))
-    image.save(path, **how)
-    return path
+def scene(rng: np.random.Generator, size: tuple[int, int] = (32, 32)) -> tuple[Any, Any]:
+    """Return an image and its mask, (height, width): 0 ground, 1 disc, 2 square."""
+    height, width = size
+    values = rng.integers(80, 140, (height, width, 3), np.uint8)
+    mask = np.zeros(size, np.uint8)
+    y, x = np.mgrid[:height, :width]
+    for number in (1, 2):
+        top, left = rng.integers(6, height - 6), rng.integers(6, width - 6)
+        side = int(rng.integers(5, 8))
+        if number == 1:
+            inside = (y - top) ** 2 + (x - left) ** 2 <= side**2
+        else:
+            inside = (abs(y - top) <= side) & (abs(x - left) <= side)
+        mask[inside] = number
+        striped = inside & ((x if number == 1 else y) % 4 < 2)
+        values[inside] = rng.integers(200, 256, 3)
+        values[striped] = rng.integers(0, 40, 3)
+    return Image.fromarray(values), Image.fromarray(mask)
 
 
-def photo(
-    path: Path, seed: int = 0, width: int = WIDTH, height: int = HEIGHT, turn: int = 1
-) -> Path:
-    """Save an image of noise, with an EXIF orientation; width and height are as stored."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-    image = Image.fromarray(noise)
-    exif = image.getexif()
-    if turn != 1:
-        exif[0x0112] = turn
-    image.save(path, exif=exif)
-    return path
-
-
-def tree(root: Path, masks: Mapping[str, np.ndarray], **how: Any) -> Path:
-    """Write images/ with a photo for each mask, and masks/ with files of these names."""
-    for number, (name, values) in enumerate(masks.items()):
-        photo(root / "images" / f"{Path(name).stem}.jpg", number)
-        save(root / "masks" / name, values, **how)
+def folder(root: Path, count: int, seed: int = 0, size: tuple[int, int] = (32, 32)) -> Path:
+    """Write images/ and masks/ below `root` with the names of the classes, and return it."""
+    rng = np.random.default_rng(seed)
+    for name in ("images", "masks"):
+        (root / name).mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        image, mask = scene(rng, size)
+        image.save(root / "images" / f"{number:03}.png")
+        mask.save(root / "masks" / f"{number:03}.png")
+    (root / "classes.txt").write_text("\n".join(CLASSES) + "\n")
     return root
 
 
-def rows_of(root: Path, image: str = "image", mask: str = "mask") -> datasets.Dataset:
-    """Return a row of paths for each image and mask of a tree."""
-    images = {path.stem: str(path) for path in (root / "images").iterdir()}
-    masks = {path.stem: str(path) for path in (root / "masks").iterdir()}
-    names = sorted(images)
-    return datasets.Dataset.from_dict(
-        {image: [images[name] for name in names], mask: [masks[name] for name in names]}
-    )
+def tiny_segformer(path: Path) -> Path:
+    """Save a SegFormer of two classes with random weights, and its image processor."""
+    transformers.set_seed(0)
+    config = {name: value for name, value in TINY.items() if name != "model_type"}
+    made = transformers.SegformerConfig(**config, num_labels=2)
+    transformers.SegformerForSemanticSegmentation(made).save_pretrained(path)
+    transformers.SegformerImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(path)
+    return path

@@ -6,13 +6,15 @@ import base64
 import json
 import urllib.request
 
+import pyarrow as pa
 import pytest
 
 import toolkit
-from toolkit.deployment import predict_file
+from toolkit.deployment import predict_file, writers
 from toolkit.errors import UserError
 from toolkit.plugin_types import PredictionFile
 from toolkit.runs.folder import Run, read_predictions
+from toolkit.runs.prediction_files import FileStore, stems_of
 
 PLUGIN = '''
 import io
@@ -162,6 +164,25 @@ def test_masks_are_files_wherever_predictions_go(grids, tmp_path):
     assert failed["prediction"]["mask"]["file"].startswith("data:image/png;")
     for line, one in zip(lines, found, strict=True):
         assert (tmp_path / line["prediction"]["mask"]["file"]).read_bytes() == one["mask"].read()
+
+
+def test_files_are_named_after_the_image_that_they_belong_to(tmp_path):
+    paths = ["/data/a.b/photo 12.final.png", "C:\\images\\d\u00e9j\u00e0-vu.jpg", None,
+             "x" * 99]  # fmt: skip
+    image = pa.array([{"bytes": None, "path": path} for path in paths])
+    rows = pa.table({"text": ["a"] * 4, "image": image})
+    assert stems_of(rows, []) == stems_of(rows, ["text"]) == [""] * 4
+    stems = stems_of(rows, ["image"])
+    assert stems == ["photo_12", "d\u00e9j\u00e0-vu", "", "x" * 60]
+    store = FileStore(tmp_path, "out.files", 7)
+    store.stem, file = stems[0], PredictionFile(".png", b"mask")
+    assert store.default(file) == {"file": "out.files/0000007-photo_12.png"}
+    assert store.default(file) == {"file": "out.files/0000007-1-photo_12.png"}
+
+
+def test_in_tables_the_cell_of_a_file_is_its_name():
+    found = writers.columns({"mask": {"file": "out.files/1.png"}, "shares": {"a": 0.5}})
+    assert found == {"prediction.mask": "out.files/1.png", "prediction.shares": '{"a": 0.5}'}
 
 
 def test_a_row_that_the_model_cannot_take_is_rejected_alone(grids, tmp_path):

@@ -190,6 +190,10 @@ def in_shape(
     require_kinds(found, inputs)
     files = [name for name, mark in inputs.values() if mark.files]
     shaped = with_files(found["rows"], files, base, where, faults)
+    # A target that is a file is not read, and names what may not be there.
+    targets = [name for name, mark in marked(plugin.options, "target").values()
+               if mark.files and name in shaped.column_names]  # fmt: skip
+    shaped = shaped.remove_columns(targets) if targets else shaped
     return shaped, wrong.get("rows", {}), made.dropped
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from toolkit.data import groups, time_splits
+from toolkit.data import groups, media, time_splits
 from toolkit.data.checks import absent
 from toolkit.data.columns import column_values
 from toolkit.data.sources import ALIASES
@@ -171,12 +171,20 @@ def codes(split: datasets.Dataset, column: str) -> Ints:
     if isinstance(values.type, pa.JsonType):
         values = values.cast(pa.string())
     if pa.types.is_nested(values.type):
-        values = pa.chunked_array([pa.array([str(item) for item in values.to_pylist()])])
+        texts = (_text(item) for chunk in values.chunks for item in chunk.to_pylist())
+        values = pa.chunked_array([pa.array(texts, pa.string())])
     encoded = values.dictionary_encode().combine_chunks()
     if isinstance(encoded, pa.ChunkedArray):
         encoded = encoded.chunk(0)
     found: Ints = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
     return found - min(int(found.min()), 0)
+
+
+def _text(value: Any) -> str:
+    """Return what tells a nested value from others: of a file its contents, not where it is."""
+    if isinstance(value, Mapping) and {"bytes", "path"} <= value.keys() and any(value.values()):
+        return media.digest(value)
+    return str(value)
 
 
 def _sortable(split: datasets.Dataset, column: str) -> Ints:

@@ -6,14 +6,12 @@ kept beside the output, a line per row; an interrupted call continues after the 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import takewhile
 from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
@@ -26,14 +24,14 @@ from rich.progress import track
 
 from toolkit.data import prediction_rows, sources
 from toolkit.data.reader import RaggedRows
-from toolkit.deployment import writers
+from toolkit.deployment import partial_file, writers
 from toolkit.deployment.json_rows import copy_objects
 from toolkit.errors import DataError, Fault, ToolkitError, UserError
 from toolkit.models.find import weights_digest
 from toolkit.plugin_types.columns import marked
 from toolkit.runs.compute import ComputeConfig
 from toolkit.runs.folder import Run
-from toolkit.runs.prediction_files import FileStore
+from toolkit.runs.prediction_files import FileStore, stems_of
 from toolkit.runs.predictor import Predictor, load_predictor
 from toolkit.utils import jsonable
 from toolkit.utils.files import writing
@@ -109,7 +107,7 @@ def predict(
                 "runtime": computing.runtime, "dtype": computing.dtype,
                 "input": given.digest}  # fmt: skip
         head |= {"explain": str(explain)} if explain else {}
-        done = _start(kept, head, resume)
+        done = partial_file.start(kept, head, resume)
         restored.settle(given.rows)  # by rows of the whole file, wherever an earlier call stopped
         made = partial(restored.explanations, top=explain) if explain else restored.predictions
         _predict(made, given, kept, done, FEW if explain else WINDOW, console)
@@ -154,7 +152,7 @@ class _Input:
     """rows: those that can be predicted. numbers: theirs in the input, from 1 on.
 
     given: the same rows as the input has them. wrong: number of a rejected row, why, and its
-    content. dropped: reason -> rows that the plugin has dropped.
+    content. dropped: reason -> rows that the plugin has dropped. files: the inputs that are files.
     """
 
     rows: datasets.Dataset
@@ -163,6 +161,7 @@ class _Input:
     wrong: list[tuple[int, str, Any]]
     dropped: Mapping[str, int]
     digest: str
+    files: Sequence[str] = ()
 
     @classmethod
     def read(
@@ -207,7 +206,8 @@ class _Input:
         usable = np.setdiff1d(np.arange(len(raw)), list(unusable))
         rows = plugin.add_features(raw.select(usable)) if len(usable) else raw.select(usable)
         given = given.select(usable)
-        return cls(rows, numbers[usable], given, wrong, found.dropped, found.digest)
+        files = [name for name in inputs if dict(named.values())[name].files]
+        return cls(rows, numbers[usable], given, wrong, found.dropped, found.digest, files)
 
     def write_rejected(self, path: Path) -> int:
         """Write the rejected rows with their reasons, and return how many there are.
@@ -226,25 +226,6 @@ class _Input:
         return len(self.wrong) + sum(self.dropped.values())
 
 
-def _start(path: Path, head: Mapping[str, str], resume: bool) -> int:
-    """Start the file of predictions with a line that identifies them, or take up an earlier one.
-
-    Return how many rows there are already; half a line at the end is cut off.
-    """
-    first, rows, end = f"{json.dumps(head)}\n".encode(), 0, 0
-    path.open("ab" if resume else "wb").close()
-    with path.open("r+b") as file:
-        for rows, line in enumerate(takewhile(lambda line: line.endswith(b"\n"), file)):
-            if not rows and line != first:
-                raise UserError(f"{path} belongs to another model or another input: delete it")
-            end += len(line)
-        file.truncate(end)
-        if not end:
-            file.seek(0)
-            file.write(first)
-    return rows
-
-
 def _predict(made: Make, given: _Input, kept: Path, done: int, step: int, console: Console) -> None:
     import datasets
     from datasets.table import InMemoryTable
@@ -255,7 +236,9 @@ def _predict(made: Make, given: _Input, kept: Path, done: int, step: int, consol
         for start in track(starts, "predicting", console=console, disable=not console.is_terminal):
             table = InMemoryTable(given.rows.with_format("arrow")[start : start + step])
             whole = datasets.Dataset(table, info=given.rows.info)
-            for files.row, one in enumerate(_predictions(made, whole, start == 0), start):
+            found = _predictions(made, whole, start == 0)
+            named = zip(stems_of(table, given.files), found, strict=True)
+            for files.row, (files.stem, one) in enumerate(named, start):
                 file.write(jsonable.line(one, files.default) + "\n")
             file.flush()
             os.fsync(file.fileno())

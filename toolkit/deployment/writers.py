@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from toolkit.errors import UserError
+from toolkit.runs.prediction_files import KEY
 from toolkit.utils import jsonable
 from toolkit.utils.text import listing, nearest
 
@@ -166,7 +167,9 @@ def in_words(explanation: Sequence[Mapping[str, Any]]) -> str:
 
 
 def flat(value: Any) -> Any:
-    """Return a value as one cell: lists and mappings as JSON."""
+    """Return a value as one cell: the name of a prediction's file, lists and mappings as JSON."""
+    if isinstance(value, Mapping) and value.keys() == {KEY}:
+        return value[KEY]
     return jsonable.line(value) if isinstance(value, Mapping | list | tuple) else value
 
 

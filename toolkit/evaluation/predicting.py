@@ -54,6 +54,8 @@ def predict(
     all predictions, and the others, which must take part, yield nothing.
 
     The model runs in its own precision, so that a row's prediction does not depend on its batch.
+    A plugin whose predictions, or what it keeps of chunks, take much memory has an attribute
+    `rows_together`: how many prepared rows are held at once, by default WINDOW.
 
     Args:
         raw, prepared: the same rows, as read and as the model takes them (see `chunks`).
@@ -77,7 +79,7 @@ def predict(
     passes = Passes(plugin, (model, *others), with_loss, context, divisible=place[1] == 1)
     work = _Work(plugin, passes, raw, prepared, starts)
     with evaluating(model), torch.inference_mode():
-        for first, last in chunks.windows(starts, WINDOW):
+        for first, last in chunks.windows(starts, getattr(plugin, "rows_together", WINDOW)):
             rows = range(int(starts[first]), int(starts[last]))
             batches = list(by_length(prepared, rows, batch_size, tight=tight, tokens=tokens))
             own = work.share(batches, *place)

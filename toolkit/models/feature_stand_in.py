@@ -48,10 +48,22 @@ def on_features(model: Any, context: MethodContext) -> AbstractContextManager[No
 
 
 def _only_states(model: Any, batch: Mapping[str, Any]) -> bool:
-    with torch.inference_mode():
-        outputs = model.base_model(**{k: v for k, v in batch.items() if k != "labels"})
+    """Return whether the base model gives the head nothing but the states of its last layer.
+
+    Some heads ask for those of all layers (of segmentation, for one).
+    """
+    seen: list[Any] = []
+    hook = model.base_model.register_forward_hook(lambda *found: seen.append(found[-1]))
+    try:
+        with torch.inference_mode():
+            model(**{k: v for k, v in batch.items() if k != "labels"})
+    finally:
+        hook.remove()
+    outputs = seen[-1] if seen else None
+    if not isinstance(outputs, Mapping):
+        return False
     found = {name for name, value in outputs.items() if value is not None}
-    return found == {"last_hidden_state"} and outputs[0].ndim == 3
+    return found == {"last_hidden_state"} and outputs["last_hidden_state"].ndim == 3
 
 
 @contextmanager

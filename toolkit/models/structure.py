@@ -74,10 +74,12 @@ def block_names(model: Any, head: tuple[str, ...] = ()) -> tuple[str, ...]:
 def head_modules(model: Any) -> tuple[str, ...]:
     """Return what makes the logits: what is outside the base model.
 
-    Where the base model is the model itself, it is what is registered behind the part that holds
-    the last block, unless transformers knows the class as a model without a head.
+    Where the base model is the model itself, it is all beside its backbone, if it has one
+    (UPerNet); else what is registered behind the part that holds the last block, unless
+    transformers knows the class as a model without a head.
     """
     from transformers import MODEL_MAPPING
+    from transformers.backbone_utils import BackboneMixin
 
     children = [name for name, child in model.named_children() if _size(child)]
     base = getattr(model, "base_model", model)
@@ -87,6 +89,9 @@ def head_modules(model: Any) -> tuple[str, ...]:
     bare = mapping.get(type(getattr(model, "config", None)), ())
     if type(model) in (bare if isinstance(bare, tuple) else (bare,)):
         return ()
+    backbones = [name for name in children if isinstance(getattr(model, name), BackboneMixin)]
+    if len(backbones) == 1:
+        return tuple(name for name in children if name not in backbones)
     blocks = block_names(model)
     last = blocks[-1].partition(".")[0] if blocks else ""
     return tuple(children[children.index(last) + 1 :] if last in children else children[-1:])

@@ -55,12 +55,14 @@ class MarkedImage:
 
     image: a cell of a file column, encoded bytes, or a Pillow image. mask, actual_mask: numbers of
     classes, shape (height, width), 0 is background; an array, or a PNG in a `PredictionFile`.
+    names: of those numbers: which are in the masks is said beneath, in their colours.
     """
 
     image: Any
     boxes: Sequence[Box] = ()
     mask: Any = None
     actual_mask: Any = None
+    names: Mapping[int, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -33,9 +33,13 @@ Row = dict[str, Any]
 
 def write(plugin: Plugin[Any], split: datasets.Dataset, run: Path) -> None:
     """Write the first test rows with the columns that the plugin reads, or all if it names none."""
-    marks = dict(marked(plugin.options).values())
+    named = dict(marked(plugin.options).values())
+    # A target that is a file is among the references of predictions.jsonl.
+    marks = {name: mark for name, mark in named.items() if mark.role == "input" or not mark.files}
     read = {*marks, *plugin.example()}
-    names = [name for name in split.column_names if name in read] or split.column_names
+    names = [name for name in split.column_names if name in read] or [
+        name for name in split.column_names if name in marks or name not in named
+    ]
     files, total = {name for name, mark in marks.items() if mark.files}, 0
     (run / FILE).parent.mkdir(exist_ok=True)
     with writing(run / FILE) as file:

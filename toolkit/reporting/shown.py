@@ -23,7 +23,7 @@ from toolkit.plugin_types import (
     Sound,
     open_file,
 )
-from toolkit.reporting import charts
+from toolkit.reporting import charts, marks
 from toolkit.reporting.formatting import cut
 from toolkit.reporting.images import as_jpeg
 from toolkit.utils.pictures import FORMATS, resized, room_for
@@ -32,7 +32,7 @@ LONGEST = 2000  # characters of a text
 SIDE = 320  # pixels of an image
 SOUND = 400_000  # bytes of a sound
 STEPS = 500  # of a line in a series
-PREDICTED, ACTUAL = charts.COLOURS[1], charts.COLOURS[0]
+PREDICTED, ACTUAL = marks.PREDICTED, marks.ACTUAL
 DATA = r"^(data:(image|audio)/[\w.+-]+;base64,[A-Za-z0-9+/=]*)?$"
 
 
@@ -140,28 +140,15 @@ def _drawn(marked: MarkedImage) -> str:
         scale = min(1.0, SIDE / max(whole.size))
         size = max(1, round(whole.width * scale)), max(1, round(whole.height * scale))
         small = resized(whole, size, None)
-    masks = [mask for mask in (marked.mask, marked.actual_mask) if mask is not None]
-    panels = [_masked(small.copy(), mask) for mask in masks] or [small]
+    masks = [marks.small(mask, size) for mask in (marked.mask, marked.actual_mask)
+             if mask is not None]  # fmt: skip
+    panels = [marks.masked(small, mask) for mask in masks] or [small]
     for panel in panels:
         _draw_boxes(panel, marked.boxes, scale)
     joined = Image.new("RGB", (sum(p.width for p in panels) + 4 * len(panels) - 4, size[1]))
     for place, panel in enumerate(panels):
         joined.paste(panel, (place * (size[0] + 4), 0))
-    return as_jpeg(joined)
-
-
-def _masked(image: Any, mask: Any) -> Any:
-    from PIL import Image
-
-    if isinstance(mask, PredictionFile):
-        opened = Image.open(open_file(mask), formats=FORMATS)
-        with room_for(opened):
-            mask = resized(opened, image.size, Image.Resampling.NEAREST)
-    classes = np.asarray(mask).astype(int)
-    palette = np.array([tuple(bytes.fromhex(c[1:])) for c in (PREDICTED, *charts.COLOURS)])
-    colours = Image.fromarray(palette[(classes - 1) % len(palette)].astype(np.uint8))
-    seen = Image.fromarray(np.where(classes > 0, 140, 0).astype(np.uint8))
-    return Image.composite(colours.resize(image.size), image, seen.resize(image.size))
+    return as_jpeg(marks.with_legend(joined, masks, marked.names))
 
 
 def _draw_boxes(image: Any, boxes: Sequence[Box], scale: float) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from toolkit.data import groups
 from toolkit.evaluation.bootstrap import against_zero, resamples_for, unit_count, weights
 from toolkit.evaluation.metrics.encoding import truth_of
-from toolkit.plugin_types import sameness
+from toolkit.plugin_types import PredictionFile, sameness
 from toolkit.runs.folder import Run, predictions_file, read_groups, read_predictions
 
 if TYPE_CHECKING:
@@ -40,7 +40,8 @@ class Answers:
     gained, lost: rows that only the run, or only the baseline, has right; None where predictions
     have no label. mcnemar: p of McNemar's exact test on those; where rows have groups None, and
     by_groups: p of gained less lost with the groups resampled. changed: rows that are answered
-    differently, beyond rounding and whatever their confidence; None where answers are numbers.
+    differently, beyond rounding and whatever their confidence; None where answers are numbers or
+    files.
     changes: some of the gained and lost, or of the changed.
     """
 
@@ -105,9 +106,10 @@ def _mcnemar(gained: int, lost: int) -> float:
 
 
 def _is_measured(answer: Any) -> bool:
-    """Return whether an answer is one number or several, of which no two models give the same."""
-    values = answer.values() if isinstance(answer, Mapping) else [answer]
-    return all(isinstance(value, float) for value in values)
+    """Return whether an answer is numbers or files, of which no two models give the same."""
+    if isinstance(answer, Mapping):
+        return all(_is_measured(value) for value in answer.values())
+    return isinstance(answer, float | PredictionFile)
 
 
 def _right(prediction: Mapping[str, Any], reference: Any) -> bool | None:

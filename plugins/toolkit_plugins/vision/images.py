@@ -25,6 +25,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 CLEAR = ("RGBA", "LA", "PA", "La", "RGBa")  # modes with transparency
 LIKE = 16  # pixels a side of the grey image by which duplicates are found
 LIKENESS = 8  # grey values that count as one there
+ORIGINAL = "toolkit_original"  # key of `info`
+ORIENTATION = 0x0112  # the tag of EXIF
 Levels = tuple[float, float]  # the values that are black and white
 STRIP = 1 << 20  # pixels whose colours are converted together
 
@@ -72,7 +74,8 @@ def use(
     Decoding, and the action, are within the process's budget of pixels.
 
     Of an image of more than 8 bits, `info["deep"]` has its least and largest value, and whether
-    they are floating-point numbers.
+    they are floating-point numbers. `original_size` returns the size before a JPEG was decoded at
+    less.
 
     Args:
         value: a path, bytes, a Pillow image, or a mapping with one of the first two.
@@ -98,14 +101,32 @@ def use(
         try:
             if not isinstance(value, Image.Image):
                 value = Image.open(opened.enter_context(_stream(value)), formats=FORMATS)
+            whole = value.size
             opened.enter_context(room_for(value, about))
+            smaller, sideways = value.size != whole, _is_sideways(value)
             value.load()
             image = _plain(_upright(value, given is not value), mode, levels)
+            if smaller:
+                image.info[ORIGINAL] = whole[::-1] if sideways else whole
         except UnreadableError:
             raise
         except Exception as error:  # Pillow's decoders raise whatever their formats raise
             raise UnreadableError(_in_words(error, given)) from error
         return action(image)
+
+
+def original_size(image: Image) -> tuple[int, int]:
+    """Return (height, width) of the upright image in the file, given what `use` passes on."""
+    width, height = image.info.get(ORIGINAL, image.size)
+    return height, width
+
+
+def _is_sideways(image: Image) -> bool:
+    """Return whether a JPEG's EXIF swaps its sides; of others, sizes are known once upright."""
+    try:
+        return image.format == "JPEG" and image.getexif().get(ORIENTATION) in (5, 6, 7, 8)
+    except Exception:  # whatever the parsers of EXIF raise: `_upright` does not turn it then
+        return False
 
 
 def _stream(value: str | Path | bytes) -> Any:

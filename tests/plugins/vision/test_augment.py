@@ -9,7 +9,7 @@ import torch
 import transformers
 from toolkit_plugins.vision import augment
 from toolkit_plugins.vision.augment import Augment
-from toolkit_plugins.vision.classification.trainer import freeze, mend_momentum
+from toolkit_plugins.vision.batch_norm import freeze, layers, mend_momentum
 from toolkit_plugins.vision.image_processing import View
 
 from toolkit.errors import UserError
@@ -95,7 +95,7 @@ def test_statistics_of_batch_norm_are_left_alone_or_follow_slowly():
     mend_momentum(layer)
     assert layer[0].momentum == pytest.approx(0.003)
     layer.train()
-    freeze(layer)
+    freeze(layers(layer))
     layer(torch.randn(4, 2, 3, 3) + 5)
     assert layer[0].running_mean.tolist() == [0, 0]
 

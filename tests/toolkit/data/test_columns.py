@@ -243,6 +243,7 @@ def test_a_missing_file_is_told_for_its_row_and_a_targets_file_is_not_looked_for
     found = read_prediction_rows(DataSpec(source=str(path)), plugin, str(path), None,
                                  RaggedRows(tmp_path / "csv"))  # fmt: skip
     assert found.rows[0]["image"]["path"] == str(tmp_path / "a.png")
+    assert found.rows.column_names == ["image"]
     assert unusable_rows(found.rows, ["image"], plugin) == {
         1: f"there is no file '{tmp_path / 'b.png'}'"
     }

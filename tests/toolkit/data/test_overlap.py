@@ -82,6 +82,17 @@ def test_equal_inputs_with_different_targets_are_told():
     assert found.notes == ["train: 2 inputs occur with different targets"]
 
 
+def test_targets_that_are_files_differ_by_their_contents():
+    files = [{"bytes": None, "path": f"{n}.png", "digest": digest}
+             for n, digest in enumerate("aabc")]  # fmt: skip
+    held = [{"bytes": content, "path": None, "digest": None} for content in (b"x", b"x", b"y")]
+    columns = {"x": ["1", "1", "2", "2", "3", "3", "3"], "y": [*files, *held]}
+    found = overlap.measure_overlap(
+        made(train=columns, test={"x": ["z"], "y": files[:1]}), ["x"], "y"
+    )
+    assert found.notes == ["train: 2 inputs occur with different targets"]
+
+
 def test_images_are_compared_by_their_bytes():
     def images(*files):
         cells = [{"bytes": content, "path": name} for name, content in files]

@@ -101,6 +101,33 @@ def test_masks_stand_side_by_side():
     assert found[2:8, 26:42].min() > 200
 
 
+def test_the_classes_of_masks_are_named_in_their_colours_beneath():
+    mask = np.zeros((40, 60), np.uint8)
+    mask[:20], mask[20:, :9] = 1, 2
+    white = Image.new("RGB", (60, 40), "white")
+    names = {1: "road", 2: "sky", 3: "nowhere"}
+    bare = pixels(MarkedImage(white, mask=mask))
+    named = pixels(MarkedImage(white, mask=mask, names=names))
+    assert bare.shape == (40, 60, 3)
+    assert named.shape[0] > 40 + 2 * 14  # so narrow that each name has a line
+    assert orange(named)[42:56, 2:12].mean() > 0.5
+    assert blue(named)[56:70, 2:12].mean() > 0.5
+    assert named.shape[0] < 40 + 3 * 14  # and none for a class that is not there
+    both = pixels(MarkedImage(white, mask=mask, actual_mask=mask, names=names))
+    assert both.shape[1] == 124
+    assert (both[40:54, :62] < 100).any()  # "predicted"
+    assert (both[40:54, 62:] < 100).any()  # "actual"
+    assert pixels(MarkedImage(white, mask=mask * 0, names=names)).shape == (40, 60, 3)
+
+
+def test_more_classes_have_colours_of_their_own():
+    mask = np.kron(np.arange(1, 13, dtype=np.uint8).reshape(3, 4), np.ones((20, 20), np.uint8))
+    found = pixels(MarkedImage(Image.new("RGB", (80, 60), "white"), mask=mask))
+    middles = found[10::20, 10::20].reshape(-1, 3).astype(int)
+    apart = np.abs(middles[:, None] - middles[None]).sum(-1) + 999 * np.eye(12)
+    assert apart.min() > 20
+
+
 def test_an_image_on_its_side_is_shown_upright():
     image, file = Image.new("RGB", (40, 20), "white"), io.BytesIO()
     exif = image.getexif()

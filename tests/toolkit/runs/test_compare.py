@@ -168,6 +168,21 @@ def test_what_changed_is_the_answer_and_not_how_sure_it_is(runs, tmp_path, befor
     assert changed_answers.between(*map(Run, folders)).changed == changed
 
 
+def test_of_masks_hardly_two_are_the_same_and_none_counts_as_changed(runs, tmp_path):
+    folders = []
+    for name in ("one", "two"):
+        folders.append(tmp_path / name)
+        shutil.copytree(runs["all"], folders[-1])
+        (folders[-1] / "predictions").mkdir()
+        (folders[-1] / "predictions" / "0.png").write_text(name)
+        mask = {"file": "predictions/0.png"}
+        prediction = {"mask": mask, "shares": {"a": 0.5, "b": len(name) / 8}, "confidence": 0.5}
+        line = {"row": 0, "reference": {"mask": mask}, "prediction": prediction}
+        (folders[-1] / "predictions.jsonl").write_text(json.dumps(line) + "\n")
+    found = changed_answers.between(*map(Run, folders))
+    assert (found.changed, found.changes) == (None, [])
+
+
 def test_answers_that_are_no_labels_are_compared_without_their_fractions(runs, tmp_path):
     folders = []
     for name, texts in (("one", ["a", "b", "c"]), ("two", ["a", "x", "c"])):

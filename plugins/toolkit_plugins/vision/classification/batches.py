@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.utils import distributed
 from toolkit.utils.pictures import resized
 from toolkit_plugins.vision import augment, image_cache
 from toolkit_plugins.vision.images import Levels, use_all
@@ -123,9 +121,3 @@ def grey_pixels(values: Sequence[Any], levels: Levels | None = None) -> Any:
         return np.asarray(resized(image, (GREY, GREY), None)).ravel() / 255.0
 
     return np.stack(use_all(values, "L", (2 * GREY, 2 * GREY), small, levels))
-
-
-def workers(device: str) -> int:
-    """Return how many processes read images: on a GPU's machine all cores but one, up to eight."""
-    own = distributed.cores() // distributed.local_size()
-    return min(4, os.cpu_count() or 1) if device == "cpu" else max(1, min(8, own - 1))

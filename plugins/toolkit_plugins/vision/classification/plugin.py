@@ -15,9 +15,9 @@ from toolkit.evaluation import classification_baselines
 from toolkit.models import pretrained
 from toolkit.plugin_types import Baseline, Occlusion, Prediction, Row, RowInspection
 from toolkit.tasks.classification import ClassificationPlugin, cross_entropy
-from toolkit_plugins.vision import occlusion
+from toolkit_plugins.vision import inspection, occlusion
 from toolkit_plugins.vision.augment import Augment
-from toolkit_plugins.vision.classification import batches, figures, inspection, operating_points
+from toolkit_plugins.vision.classification import batches, figures, operating_points
 from toolkit_plugins.vision.classification.options import ImageOptions, check_two_classes
 from toolkit_plugins.vision.images import example_image, require_pillow
 
@@ -91,7 +91,7 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         import torch
         from transformers import AutoModelForImageClassification
 
-        from toolkit_plugins.vision.classification.trainer import mend_momentum
+        from toolkit_plugins.vision.batch_norm import mend_momentum
 
         found = pretrained.model(AutoModelForImageClassification, self.model_path, **self.head)
         if self.options.batch_norm == "auto":
@@ -112,18 +112,19 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
     def trainer(self, **parts: Any) -> Any:
         """Return a Trainer that augments; workers read images that are not in the cache."""
         from toolkit.training.trainer import build_trainer
-        from toolkit_plugins.vision.classification.trainer import ImageTrainer
+        from toolkit_plugins.vision import batch_norm
+        from toolkit_plugins.vision.trainer import ImageTrainer, workers
 
         settings = self.recipe.training if self.recipe else {}
         cached = batches.is_cached(parts["train_dataset"])
         if "dataloader_num_workers" not in settings and not cached:
-            parts["args"].dataloader_num_workers = batches.workers(parts["args"].device.type)
+            parts["args"].dataloader_num_workers = workers(parts["args"].device.type)
         parts["data_collator"] = batches.Canvases(self.view)
         made: Any = build_trainer(self, ImageTrainer, **parts)
         made.change = self.changer()
-        made.freeze_batch_norm = self.options.batch_norm == "freeze" or (
-            self.options.batch_norm == "auto" and not self.from_scratch
-        )
+        way = self.options.batch_norm
+        if way == "freeze" or (way == "auto" and not self.from_scratch):
+            made.frozen = list(batch_norm.layers(parts["model"]))
         return made
 
     def changer(self) -> Callable[[Mapping[str, Any]], Mapping[str, Any]]:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from mask_rows import ids, photo, save
+from mask_files import ids, photo, save
 from toolkit_plugins.vision.masks import read
 
 from toolkit.errors import DataError
@@ -210,7 +210,7 @@ def test_legends_count_as_data(tmp_path):
     ],
 )  # fmt: skip
 def test_real_data(name, counts, classes):
-    from mask_rows import MaskOptions
+    from mask_files import MaskOptions
     from toolkit_plugins.vision.masks import reshaped
 
     if not (SHARED / name).is_dir():

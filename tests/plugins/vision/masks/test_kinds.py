@@ -7,7 +7,7 @@ import json
 
 import numpy as np
 import pytest
-from mask_rows import HEIGHT, WIDTH, MaskOptions, ids, photo, rows_of, save, tree
+from mask_files import HEIGHT, WIDTH, MaskOptions, ids, photo, rows_of, save, tree
 from PIL import Image
 from toolkit_plugins.vision.masks import KnownMasks, reshaped
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from faster_coco_eval.core import mask as coco
 from image_rows import as_bytes
-from mask_rows import MaskOptions
+from mask_files import MaskOptions
 from PIL import Image
 from toolkit_plugins.vision.masks import from_objects, reshaped
 

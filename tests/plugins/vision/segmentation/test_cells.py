@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from mask_rows import MaskOptions
+from mask_files import MaskOptions
 from PIL import Image
 from toolkit_plugins.vision.masks import reshaped
 from toolkit_plugins.vision.segmentation.cells import CLASSES, IGNORED, microscopy

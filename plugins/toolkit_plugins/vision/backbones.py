@@ -1,0 +1,111 @@
+"""Image classifiers as backbones: feature maps of several strides for detectors.
+
+transformers has such a class for ResNet, ConvNext, Swin and others (AutoBackbone). MobileNetV2 has
+none; the one here is registered for its config, so that models on it are saved and loaded as all
+others are. Outside of the toolkit: `import toolkit_plugins.vision.backbones` and `register()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from toolkit.errors import ModelError
+from toolkit.utils.text import listing
+
+STRIDES = (8, 16, 32)
+PROBED = 128  # pixels a side of the image by which strides are found
+
+
+@cache
+def register() -> type[Any]:
+    """Make AutoBackbone know MobileNetV2; return the class of its backbone."""
+    from transformers import AutoBackbone, MobileNetV2Config, MobileNetV2Model
+    from transformers.modeling_outputs import BackboneOutput
+
+    class MobileNetV2Backbone(MobileNetV2Model):
+        """MobileNetV2 without its last convolution: the last map of each of STRIDES."""
+
+        def __init__(self, config: Any) -> None:
+            super().__init__(config, add_pooling_layer=False)
+            del self.conv_1x1
+            self.places = _last_of_each([layer.conv_3x3.convolution.stride[0]
+                                         for layer in self.layer])  # fmt: skip
+            self.channels = [self.layer[place].reduce_1x1.convolution.out_channels
+                             for place in self.places]  # fmt: skip
+
+        def forward(self, pixel_values: Any, **unused: Any) -> Any:
+            """Return the feature maps, finest first."""
+            maps, found = [], self.conv_stem(pixel_values)
+            for place, layer in enumerate(self.layer):
+                found = layer(found)
+                if place in self.places:
+                    maps.append(found)
+            return BackboneOutput(feature_maps=tuple(maps))
+
+    AutoBackbone.register(MobileNetV2Config, MobileNetV2Backbone, exist_ok=True)
+    return MobileNetV2Backbone
+
+
+def _last_of_each(strides: Sequence[int]) -> list[int]:
+    """Return the last block of each of STRIDES, in a network whose stem has stride 2."""
+    reached, last = 2, {}
+    for place, stride in enumerate(strides):
+        reached *= stride
+        last[reached] = place
+    return [last[stride] for stride in STRIDES if stride in last]
+
+
+def is_backbone(config: Any) -> bool:
+    """Return whether a model's config is one of which a backbone can be made."""
+    from transformers import MODEL_FOR_BACKBONE_MAPPING
+
+    register()
+    mapping: Any = MODEL_FOR_BACKBONE_MAPPING
+    return type(config) in mapping.keys()  # noqa: SIM118 - the mapping is lazy
+
+
+def load(folder: Path) -> Any:
+    """Return the backbone in a folder of a classifier, its weights as they are there.
+
+    Raises:
+        ModelError: it does not give feature maps of STRIDES.
+    """
+    from transformers import MODEL_FOR_BACKBONE_MAPPING, AutoConfig
+
+    register()
+    config = AutoConfig.from_pretrained(folder)
+    extra = {"out_indices": _levels(config)} if hasattr(config, "stage_names") else {}
+    # Not by AutoBackbone, which asks the Hub whether a folder's name is a repository.
+    kind: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)]
+    found, info = kind.from_pretrained(folder, output_loading_info=True, dtype="float32", **extra)
+    # Norms of the maps that are read alone (ConvNext, Swin) are a backbone's own.
+    lacking = [name for name in info["missing_keys"] if "norm" not in name]
+    if lacking or info["mismatched_keys"]:
+        what = f"lacks {len(lacking)} of the weights of its {kind.__name__} ({listing(lacking, 2)})"
+        raise ModelError(f"{folder} ({config.model_type}) {what}: they would be random")
+    strides = strides_of(found)
+    if tuple(strides) != STRIDES:
+        raise ModelError(
+            f"{folder} ({config.model_type}) gives feature maps of stride {listing(strides)}; a "
+            f"detector needs maps of {listing(STRIDES)}: choose a convolutional network or Swin"
+        )
+    return found
+
+
+def _levels(config: Any) -> list[int]:
+    """Return the places of the last three stages; of fewer, of all."""
+    stages = len(config.stage_names)
+    return list(range(max(stages - len(STRIDES), 0), stages))
+
+
+def strides_of(backbone: Any) -> list[int]:
+    """Return the stride of each feature map, from the maps of an empty image."""
+    import torch
+
+    channels = int(getattr(backbone.config, "num_channels", 3))
+    with torch.no_grad():
+        maps = backbone.eval()(torch.zeros(1, channels, PROBED, PROBED)).feature_maps
+    return [PROBED // int(one.shape[-1]) for one in maps]

@@ -1,0 +1,105 @@
+"""Options of object detection."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from toolkit.plugin_types import Column, Options
+from toolkit_plugins.vision.dense_augment import DenseAugment
+from toolkit_plugins.vision.images import SUFFIXES
+
+ImageColumn = Annotated[str, Column("input", kind="text", files=SUFFIXES)]
+ObjectsColumn = Annotated[str, Column("target", kind="list")]
+Side = Annotated[int, Field(ge=32, le=4096)]
+
+
+class Detector(BaseModel):
+    """Sizes of the detector (RT-DETRv2) that is built on the backbone of an image classifier."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: int = Field(128, ge=32, le=512, multiple_of=32, description="features of its layers")
+    layers: int = Field(2, ge=2, le=6, description="layers of its decoder")
+    queries: int = Field(
+        100, ge=10, le=900, description="objects that it can find in an image, at most"
+    )
+    denoising: int = Field(
+        60, ge=0, le=500, description="noised copies of actual boxes that it also learns from"
+    )
+
+
+class DetectionOptions(Options):
+    """Options of object detection."""
+
+    image: ImageColumn = Field("image", description="column of the image, or of its path")
+    objects: ObjectsColumn = Field(
+        "objects", description="column of the objects: a list of boxes with labels"
+    )
+    image_folder: str | None = Field(
+        None, description="folder of the images, where annotations are elsewhere"
+    )
+    convention: str | None = Field(
+        None,
+        description="of boxes in tables: xywh, xyxy or cxcywh, in pixels or (xywh_normalised, ...) "
+        "as shares of the image; by default recognised from the data",
+    )
+    labels: list[str] | None = Field(
+        None,
+        min_length=1,
+        description="classes to learn, objects of all others are left out; in tables with numbers "
+        "for classes, the option `names` names them",
+    )
+    names: list[str] | None = Field(
+        None, min_length=1, description="names of classes that the data gives as numbers, in order"
+    )
+    size: Side | tuple[Side, Side] | None = Field(
+        None,
+        description="pixels a side, or [height, width], that images are resized to; by default by "
+        "the training images. Small objects need more",
+    )
+    keep_ratio: bool = Field(
+        False, description="pad images to the size, instead of stretching them"
+    )
+    augment: DenseAugment | None = Field(
+        DenseAugment(flip="horizontal", crop=0.4, colour=0.2),
+        description="data augmentation; null turns it off",
+    )
+    detector: Detector = Field(
+        Detector(), description="of a classifier's backbone: the sizes of what is built on it"
+    )
+    backbone_rate: float = Field(
+        0.2, gt=0, le=10, description="learning rate of a pretrained backbone, relative to the rest"
+    )
+    frozen_layers: int = Field(
+        0, ge=0, description="first layers of the backbone that stay as they are"
+    )
+    max_detections: int = Field(
+        100, ge=1, le=1000, description="boxes that are kept of an image, the most probable ones"
+    )
+    threshold: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="score from which a box is reported as an object; by default the one with the "
+        "best F1 on validation. Average precision is over all scores",
+    )
+    nms: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="of boxes of one class that overlap by more (IoU), only the best is kept; "
+        "detectors of the DETR family need none",
+    )
+    on_corrupt: Literal["error", "skip"] = Field(
+        "error", description="unreadable files end the run, or are skipped and counted"
+    )
+    cache: Literal["auto", "always", "never"] = Field(
+        "auto", description="cache decoded images on disk (auto: up to 2 GiB per split)"
+    )
+
+    @property
+    def sides(self) -> tuple[int, int] | None:
+        """Height and width, where they are given."""
+        return (self.size, self.size) if isinstance(self.size, int) else self.size

@@ -1,0 +1,56 @@
+"""From the class scores of a canvas, or of tiles, to the mask of an image at its own size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from toolkit.tasks.masks.decoding import MaskStrips, mask_strips
+from toolkit.tasks.masks.png import image_size
+from toolkit.tasks.masks.tiles import Blend
+
+if TYPE_CHECKING:
+    from toolkit_plugins.vision.canvas import Canvas
+    from toolkit_plugins.vision.segmentation.options import Tiles
+
+
+def whole(logits: Any, image: Any, canvas: Canvas) -> MaskStrips:
+    """Return the mask of an image that was seen on one canvas.
+
+    Args:
+        logits: (classes, height, width) of any size. image: a cell.
+    """
+    size = image_size(image)
+    content = canvas.content_of(size)
+    if content != canvas.canvas:  # what is padding has no place in the image
+        logits = _enlarged(logits, canvas.canvas)[:, : content[0], : content[1]]
+    return mask_strips(logits, size)
+
+
+def joined(
+    scores: Sequence[Any], image: Any, parts: Sequence[Mapping[str, Any]], canvas: Canvas,
+    wanted: Tiles,
+) -> MaskStrips:  # fmt: skip
+    """Return the mask of an image that was seen in tiles, blended where they overlap.
+
+    Args:
+        scores: of each tile, logarithms of probabilities (classes, height, width) of any size.
+        parts: the prepared rows of the tiles, in the order of `windows`.
+    """
+    size = image_size(image)
+    found = MaskStrips(size, len(scores[0]))
+    blend = Blend(size, len(scores[0]), canvas.canvas, wanted.shared)
+    for one, part in zip(scores, parts, strict=True):
+        place, tile = part["pixel_values"], _enlarged(one, canvas.canvas)
+        for top, strip in blend.add(tile, place["top"], place["left"]):
+            found.add(top, strip)
+    found.add(*blend.rest())
+    return found
+
+
+def _enlarged(logits: Any, size: tuple[int, int]) -> Any:
+    from torch.nn import functional
+
+    return functional.interpolate(
+        logits.float()[None], size=size, mode="bilinear", align_corners=False
+    )[0]

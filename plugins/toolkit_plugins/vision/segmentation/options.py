@@ -1,0 +1,120 @@
+"""Options of image segmentation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from toolkit.plugin_types import Column, Options
+from toolkit.tasks.masks.losses import LossName, PixelWeights
+from toolkit_plugins.vision.dense_augment import DenseAugment
+from toolkit_plugins.vision.images import SUFFIXES
+
+ImageColumn = Annotated[str, Column("input", kind="text", files=SUFFIXES)]
+MaskColumn = Annotated[str, Column("target", files=(*SUFFIXES, ".npy", ".npz"))]
+STEP = 32  # pixels: the coarsest features of usual backbones
+
+
+class Tiles(BaseModel):
+    """How large images are cut into tiles, which keep their resolution."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    size: int = Field(512, ge=64, le=4096, description="pixels a side, a multiple of 32")
+    overlap: float = Field(
+        0.25, ge=0, le=0.5, description="of neighboring tiles, as a share of the side; their "
+        "probabilities are blended there",
+    )  # fmt: skip
+
+    @property
+    def shared(self) -> int:
+        """The overlap in pixels."""
+        return round(self.overlap * self.size)
+
+    @field_validator("size")
+    @classmethod
+    def _in_steps(cls, value: int) -> int:
+        if value % STEP:
+            below = value // STEP * STEP
+            raise ValueError(f"is no multiple of {STEP}: {below} and {below + STEP} are nearest")
+        return value
+
+
+class SegmentationOptions(Options):
+    """Options of image segmentation."""
+
+    image: ImageColumn = Field("image", description="column of the image, or of its path")
+    mask: MaskColumn = Field("mask", description="column of the mask, or of its path")
+    classes: list[str] | dict[str, Any] | None = Field(
+        None,
+        description="names of the classes in the order of their values; or a map from each value, "
+        "or color ('#rrggbb' or [r, g, b] by name), to a name; by default what lies beside the "
+        "masks, or the values themselves",
+    )
+    ignore: int | str | list[int | str] | None = Field(
+        None,
+        description="values (or colors, or names of classes) of pixels that count nowhere; by "
+        "default decided on the data",
+    )
+    size: int | tuple[int, int] | None = Field(
+        None,
+        description="[height, width] that images are resized to, or one number for both; by "
+        "default of the training images, or the model's own where it takes one size only",
+    )
+    keep_ratio: bool = Field(
+        False, description="resize to fit and pad, rather than stretch images to the size"
+    )
+    augment: DenseAugment | None = Field(
+        DenseAugment(flip="horizontal", crop=0.5, colour=0.2),
+        description="data augmentation; null turns it off",
+    )
+    tiles: Tiles | None = Field(
+        None, description="cut images into tiles instead of resizing them, for large images"
+    )
+    loss: LossName = Field("cross_entropy", description="what is minimized")
+    class_weights: PixelWeights = None
+    positive: str | None = Field(
+        None, description="the foreground of two classes; by default the last"
+    )
+    on_corrupt: Literal["error", "skip"] = Field(
+        "error", description="unreadable files end the run, or are skipped and counted"
+    )
+    cache: Literal["auto", "always", "never"] = Field(
+        "auto", description="cache decoded images and masks on disk (auto: up to 2 GiB per split)"
+    )
+    batch_norm: Literal["auto", "train", "freeze"] = Field(
+        "auto",
+        description="statistics of the encoder's BatchNorm layers: frozen (auto, where they are "
+        "pretrained) or updated; auto also corrects a momentum above 0.5, with which only the last "
+        "batches count",
+    )
+    output_stride: Literal[8, 16, 32] | None = Field(
+        None,
+        description="by how much the encoder's features are smaller than the image, for models "
+        "that can choose (mobilenet_v2, mobilevit): smaller is finer and slower",
+    )
+
+    @field_validator("size")
+    @classmethod
+    def _in_range(cls, value: int | tuple[int, int] | None) -> int | tuple[int, int] | None:
+        if value is not None:
+            sides = value if isinstance(value, tuple) else (value,)
+            if any(not 16 <= side <= 4096 for side in sides):
+                raise ValueError("sides are 16 to 4096 pixels: [height, width], or one number")
+        return value
+
+    @model_validator(mode="after")
+    def _one_way(self) -> SegmentationOptions:
+        if self.tiles is not None and (self.size is not None or self.keep_ratio):
+            raise ValueError("tiles keep the resolution of images: leave out size and keep_ratio")
+        return self
+
+    @property
+    def canvas_size(self) -> tuple[int, int] | None:
+        """Height and width that are asked for."""
+        if self.tiles is not None:
+            return self.tiles.size, self.tiles.size
+        if self.size is None or isinstance(self.size, tuple):
+            return self.size
+        return self.size, self.size

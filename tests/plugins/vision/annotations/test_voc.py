@@ -1,0 +1,121 @@
+"""Pascal VOC xml: folders and lists of splits, conventions of corners, odd files."""
+
+from __future__ import annotations
+
+import pytest
+from annotated_trees import images, notes, rows, text, voc
+from toolkit_plugins.vision.annotations import read
+
+from toolkit.errors import DataError
+
+CAT = ("cat", (11, 21, 40, 60))
+EDGES = [("cat", [11, 21, 40, 60])]
+
+
+@pytest.mark.parametrize(
+    ("xml_at", "image_at", "split"),
+    [
+        ("Annotations/a.xml", "JPEGImages/a.jpg", "train"),
+        ("annotations/a.xml", "images/a.png", "train"),
+        ("a.xml", "a.JPG", "train"),
+        ("valid/a.xml", "valid/a.jpg", "validation"),
+        ("test/annotations/a.xml", "test/images/a.jpg", "test"),
+        ("annotations/a.xml", "photos/a.png", "train"),
+    ],
+)
+def test_images_are_found_where_the_field_puts_them(tmp_path, xml_at, image_at, split):
+    images(tmp_path, image_at)
+    voc(tmp_path / xml_at, [CAT], filename="/home/pi/other.jpg")
+    assert list(rows(tmp_path).items()) == [(split, {image_at.rpartition("/")[2]: EDGES})]
+    assert "xml files name another image" in notes(tmp_path)
+
+
+def test_a_lone_xml_and_one_that_only_its_filename_leads_to(tmp_path):
+    images(tmp_path, "photo_1.png")
+    path = voc(tmp_path / "x1.xml", [CAT], filename="photo_1.png")
+    assert rows(path) == {"train": {"photo_1.png": EDGES}}
+
+
+def test_lists_are_splits(tmp_path):
+    for stem in "abcdef":
+        images(tmp_path / "JPEGImages", f"{stem}.jpg")
+        if stem != "d":
+            voc(tmp_path / "Annotations" / f"{stem}.xml", [CAT])
+    lists = tmp_path / "ImageSets" / "Main"
+    for name, stems in {"train": "a", "val": "b d", "trainval": "a b", "test": "c",
+                        "cat_train": "f"}.items():  # fmt: skip
+        text(lists / f"{name}.txt", "\n".join(stems.split()) + "\n")
+    assert {split: list(there) for split, there in rows(tmp_path).items()} == {
+        "train": ["a.jpg"], "validation": ["b.jpg", "d.jpg"], "test": ["c.jpg"]}  # fmt: skip
+    told = notes(tmp_path)
+    assert "validation: 1 images without an xml file: no objects (d.jpg)" in told
+    assert "2 annotated images are in no list of a split and are not used (e, f)" in told
+    (lists / "train.txt").unlink()
+    (lists / "val.txt").unlink()
+    assert list(rows(tmp_path)["train"]) == ["a.jpg", "b.jpg"]
+
+
+def test_corners_of_pascal_count_from_one(tmp_path):
+    images(tmp_path, "a.png")
+    path = voc(tmp_path / "a.xml", [("cat", (1, 1, 100, 80))], source="The VOC2007 Database")
+    assert rows(path)["train"]["a.png"] == [("cat", [0, 0, 100, 80])]
+    assert "counted from 1" in notes(path)
+    voc(path, [("cat", (0, 1, 100, 80))], source="The VOC2007 Database")  # a 0 is no pixel then
+    assert rows(path)["train"]["a.png"] == [("cat", [0, 1, 100, 80])]
+    voc(path, [("cat", (1, 1, 100, 80))])
+    assert rows(path)["train"]["a.png"] == [("cat", [1, 1, 100, 80])]
+    assert "edges counted from 0" in notes(path)
+
+
+def test_oddities_that_are_counted(tmp_path):
+    images(tmp_path, "a.png", "b.png", "bare.png")
+    flags = "<difficult>1</difficult><truncated>1</truncated><occluded>0</occluded>"
+    voc(tmp_path / "a.xml", [(" cat ", (40, 60, 11, 21))], more=flags, size=(0, 0))
+    text(
+        tmp_path / "b.xml",
+        "<annotation><object><name>cat</name><robndbox><cx>50</cx><cy>40</cy>"
+        "<w>20</w><h>10</h><angle>1.5707963</angle></robndbox></object></annotation>",
+    )
+    voc(tmp_path / "gone.xml", [CAT])
+    assert rows(tmp_path)["train"] == {
+        "a.png": EDGES, "b.png": [("cat", [45, 30, 55, 50])], "bare.png": []}  # fmt: skip
+    told = notes(tmp_path)
+    for note in (
+        "1 objects are marked difficult", "1 objects are marked truncated", "1 rotated boxes",
+        "1 xml files without an image left out (gone.xml)", "1 boxes with left and right",
+        "1 images without an xml file: no objects (bare.png)",
+    ):  # fmt: skip
+        assert note in told
+    assert "occluded" not in told
+
+
+def test_faults_are_told_together(tmp_path):
+    images(tmp_path, "a.png", "b.png", "c.png", "d.png")
+    text(
+        tmp_path / "a.xml",
+        "<annotation><object><name> </name><bndbox><xmin>1</xmin></bndbox></object></annotation>",
+    )
+    text(tmp_path / "b.xml", '<!DOCTYPE x [<!ENTITY e "boom">]><annotation>&e;</annotation>')
+    text(tmp_path / "c.xml", "<annotation><object>")
+    voc(tmp_path / "d.xml", [CAT])
+    with pytest.raises(DataError) as caught:
+        read(str(tmp_path), True, "image", "objects")
+    told = str(caught.value)
+    for fault in ("a.xml, object 1: has no <name>", "a.xml, object 1: has no <bndbox> with four",
+                  "b.xml: has a DOCTYPE", "c.xml: is no xml"):  # fmt: skip
+        assert fault in told
+
+
+def test_most_xml_without_an_image_is_refused(tmp_path):
+    images(tmp_path, "a.png")
+    for stem in "abc":
+        voc(tmp_path / f"{stem}.xml", [CAT])
+    with pytest.raises(DataError, match=r"2 of 3 xml files have no image beside them: b.xml"):
+        read(str(tmp_path), True, "image", "objects")
+
+
+def test_images_alone_are_refused_to_train_and_left_to_the_core_to_predict(tmp_path):
+    images(tmp_path, "a.png", "b.png", "c.jpg")
+    assert read(str(tmp_path), False, "image", "objects") is None
+    with pytest.raises(DataError, match=r"holds 3 images .*2 \.png, 1 \.jpg.*no annotations"):
+        read(str(tmp_path), True, "image", "objects")

@@ -1,0 +1,11 @@
+"""Masks: a class for each pixel of an image.
+
+A plugin on top of `MasksPlugin` says what its classes are, how images become tensors and which
+model reads them: `classes`, `load_processor`, `encode` (or `prepare`) and `load_model` (with
+`head`). docs/plugins/tasks.md shows it.
+"""
+
+from toolkit.tasks.masks.losses import Losses
+from toolkit.tasks.masks.plugin import MasksPlugin
+
+__all__ = ["Losses", "MasksPlugin"]
