@@ -42,7 +42,7 @@ class DetectionOptions(Options):
     objects: ObjectsColumn = Field(
         "objects", description="column of the objects: a list of boxes with labels"
     )
-    image_folder: str | None = Field(
+    images: str | None = Field(
         None, description="folder of the images, where annotations are elsewhere"
     )
     convention: str | None = Field(

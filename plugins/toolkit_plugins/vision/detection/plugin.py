@@ -38,7 +38,7 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
         options = self.options
         return read(
             source, labelled, options.image, options.objects,
-            convention=options.convention, images=options.image_folder,
+            convention=options.convention, images=options.images,
         )  # fmt: skip
 
     def reshape_rows(self, rows: Any, split: str) -> ReshapedRows:
