@@ -27,6 +27,7 @@ PAGE = Path(__file__).parent / "recipe-reference.md"
 SCENARIOS = (
     "text-classification",
     "image-classification",
+    "image-segmentation",
     "question-answering",
     "token-classification",
     "translation",

@@ -27,6 +27,12 @@ PICTURES = {
     "training.learning_rate": 0.01,
     "training.per_device_train_batch_size": 16,
 }
+MASKS = {
+    "options.augment": {"flip": "both"},
+    "training.num_train_epochs": 8,
+    "training.learning_rate": 0.01,
+    "training.per_device_train_batch_size": 4,
+}
 QUESTIONS = {
     "training.num_train_epochs": 12,
     "training.learning_rate": 3e-3,
@@ -135,6 +141,19 @@ def photos(folder: Path) -> Asked:
     return str(recipe), {"settings": {**PICTURES, **rule, "report.slices": ["label"]}}
 
 
+def masks(folder: Path) -> Asked:
+    """Ask for a run from scratch on images with masks."""
+    import mask_rows
+
+    recipe = folder / "discs.yaml"
+    recipe.write_text(json.dumps({
+        "scenario": "image-segmentation", "description": "Discs.",
+        "model": {"from_config": mask_rows.TINY}, "data": {
+            "source": str(mask_rows.folder(folder / "scenes", 60)), "split": {"test": 0.3}},
+    }))  # fmt: skip
+    return str(recipe), {"settings": MASKS}
+
+
 def payments(folder: Path) -> Asked:
     """Ask for a run from scratch on simulated payments."""
     return "fraud-detection", {"settings": {**PAYMENTS, "report.slices": ["channel"]}}
@@ -144,6 +163,7 @@ def payments(folder: Path) -> Asked:
 RUNS: dict[str, tuple[str, Callable[[Path], Asked]]] = {
     "text-classification": ("tickets", texts),
     "image-classification": ("photos", photos),
+    "image-segmentation": ("scenes", masks),
     "question-answering": ("answers", answers),
     "summarization": ("summaries", summaries),
     "fraud-detection": ("payments", payments),

@@ -9,6 +9,7 @@ from typing import Any
 
 import entity_rows
 import image_rows
+import mask_rows
 import pair_rows
 import summary_rows
 from qa_rows import questions, tiny_qa, written
@@ -23,6 +24,9 @@ PAYMENTS = "plugin:card-payments?customers=20&terminals=15&days=50"
 #: All that is drawn at random while pictures are changed and mixed.
 AUGMENT = {"flip": "both", "crop": 0.6, "policy": "trivial_augment", "mixup": 0.2, "cutmix": 1.0,
            "random_erasing": 0.3}  # fmt: skip
+
+MOVED = {"flip": "both", "crop": 0.6, "zoom_out": 2.0, "rotate": 20, "shift": 0.1, "colour": 0.2,
+         "mosaic": 0.5, "noise": 0.05}  # fmt: skip
 
 
 def arguments(scenario: str, method: str, folder: Path, **training: Any) -> list[str]:
@@ -77,6 +81,11 @@ def _pictures(folder: Path) -> Small:
     return str(photos), image_rows.tiny_vit(folder / "model"), own
 
 
+def _masks(folder: Path) -> Small:
+    own = {"options.size": 32, "options.augment": MOVED}
+    return str(mask_rows.folder(folder / "scenes", 60)), mask_rows.tiny_segformer(folder / "model"), own
+
+
 def _payments(folder: Path) -> Small:
     before = folder / "pretrained"
     if not (before / "model").exists():
@@ -101,6 +110,7 @@ SCENARIOS: Mapping[str, Any] = {
     "question-answering": _questions,
     "summarization": _summaries,
     "image-classification": _pictures,
+    "image-segmentation": _masks,
     "fraud-detection": _payments,
     "token-classification": _entities,
     "translation": _pairs,

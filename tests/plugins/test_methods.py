@@ -18,7 +18,7 @@ from toolkit.cli.main import outcome
 from toolkit.models import methods
 
 QUICK = ("question-answering", "image-classification", "token-classification", "translation",
-         "summarization")  # fmt: skip
+         "summarization", "image-segmentation")  # fmt: skip
 SCENARIOS = (*QUICK, "fraud-detection")
 SETTINGS = (
     {"gradient_accumulation_steps": 2},
@@ -34,6 +34,7 @@ REFUSED = {
     ("translation", "head"): "head cannot train T5ForConditionalGeneration",
     ("summarization", "distill"): "method.teacher",
     ("token-classification", "distill"): "distill learns from logits",
+    ("image-segmentation", "distill"): "distill learns from logits",
 }
 OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}
 

@@ -16,6 +16,7 @@ BRINGS = {
         "Operating point of 'lying'",
         "data:image/jpeg",
     ],
+    "image-segmentation": ["Training images", "Worst images", "classes", "data:image/"],
     "question-answering": ["First rows", "F1 by threshold", "(none)"],
     "summarization": ["First rows", "Ceiling: the best extract of 1 sentence", "<mark"],
     "translation": ["First rows", "reference", "<mark"],
