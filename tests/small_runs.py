@@ -83,7 +83,11 @@ def _pictures(folder: Path) -> Small:
 
 def _masks(folder: Path) -> Small:
     own = {"options.size": 32, "options.augment": MOVED}
-    return str(mask_rows.folder(folder / "scenes", 60)), mask_rows.tiny_segformer(folder / "model"), own
+    return (
+        str(mask_rows.folder(folder / "scenes", 60)),
+        mask_rows.tiny_segformer(folder / "model"),
+        own,
+    )
 
 
 def _payments(folder: Path) -> Small:

@@ -68,6 +68,7 @@ class ImageSegmentation(MasksPlugin[SegmentationOptions]):
         if self.data is None:
             return reading.saved_processor(self.model_path)
         models.require_classes(self.classes, self.target)
+        _ = self.positive, self.class_weights  # which refuse what is no class
         if self.options.augment is not None:
             from toolkit_plugins.vision.augment import require_kornia
 

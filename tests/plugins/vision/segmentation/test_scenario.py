@@ -6,15 +6,15 @@ import io
 import json
 import shutil
 
+import datasets
 import mask_rows
 import numpy as np
 import pytest
-import toolkit_plugins.vision.segmentation.batches as batches
 import torch
 import transformers
 from PIL import Image
-from toolkit_plugins.vision.segmentation import decoding, tiles
-from toolkit_plugins.vision.segmentation.options import SegmentationOptions
+from toolkit_plugins.vision.segmentation import batches, decoding, tiles
+from toolkit_plugins.vision.segmentation.options import DenseAugment, Tiles
 
 import toolkit
 from toolkit.cli.main import outcome
@@ -32,9 +32,9 @@ def scenes(tmp_path_factory):
     return mask_rows.folder(tmp_path_factory.mktemp("scenes"), 24, size=(32, 48))
 
 
-@pytest.fixture
-def recipe(tmp_path, scenes):
-    path = tmp_path / "discs.yaml"
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory, scenes):
+    path = tmp_path_factory.mktemp("recipe") / "discs.yaml"
     path.write_text(json.dumps({
         "scenario": "image-segmentation", "description": "Discs.",
         "model": {"from_config": mask_rows.TINY}, "data": {"source": str(scenes)},
@@ -46,6 +46,20 @@ def checked(recipe, **settings):
     return prepare(
         find_recipe(recipe, [(tuple(key.split(".")), value) for key, value in settings.items()])
     )
+
+
+@pytest.fixture(scope="module")
+def job(recipe):
+    """What comes before training, by the usual options."""
+    return checked(recipe)
+
+
+def changed(plugin, **options):
+    """Return the plugin with other options, as if it had been made with them."""
+    own = plugin.with_(options=plugin.options.model_copy(update=options))
+    vars(own).pop("canvas", None)
+    own.processor = own.load_processor()
+    return own
 
 
 def message(recipe, capsys, *settings):
@@ -117,37 +131,37 @@ def test_predict_writes_a_mask_for_each_image_of_a_folder(finished, tmp_path, ca
     assert sizes == [(32, 32), (50, 20)]
 
 
-def test_training_changes_images_with_their_masks_and_nothing_else_does(recipe):
-    plugin = checked(recipe, **{"options.augment": {"flip": "both", "rotate": 30}}).plugin
+def test_training_changes_images_with_their_masks_and_nothing_else_does(job):
+    plugin = changed(job.plugin, augment=DenseAugment(flip="both", rotate=30))
     assert plugin.canvas.canvas == (32, 64)  # 32 x 48 in steps of 32
     rows = records(plugin.prepare(plugin.data["train"], "train"), list(range(4)))
     torch.manual_seed(0)
     make = batch_maker(plugin, plugin.model, with_labels=True)
     plain = [make(rows) for _ in range(2)]
     assert torch.equal(plain[0]["pixel_values"], plain[1]["pixel_values"])
-    changed = [plugin.changer()(batches.Canvases(plugin.canvas, spare=True)(rows)) for _ in "ab"]
-    assert not torch.equal(changed[0]["pixel_values"], changed[1]["pixel_values"])
-    for one in changed:  # stripes are brighter or darker than the ground, wherever they lie now
+    given = batches.Canvases(plugin.canvas, spare=True)(rows)
+    found = [plugin.changer()(given) for _ in range(2)]
+    assert not torch.equal(found[0]["pixel_values"], found[1]["pixel_values"])
+    for one in found:  # stripes are brighter or darker than the ground, wherever they lie now
         values, labels = one["pixel_values"].mean(1).abs(), one["labels"]
         assert set(labels.unique().tolist()) <= {-100, 0, 1, 2}
         assert values[labels > 0].mean() > 2 * values[labels == 0].mean()
-    unchanged = checked(recipe, **{"options.augment": None}).plugin
-    again = unchanged.changer()(batches.Canvases(unchanged.canvas)(rows))
+    again = changed(plugin, augment=None).changer()(given)
     assert torch.allclose(again["pixel_values"], plain[0]["pixel_values"])
     assert torch.equal(again["labels"], plain[0]["labels"])
 
 
-def test_the_cache_holds_what_the_files_hold(recipe):
+def test_the_cache_holds_what_the_files_hold(job):
     made = []
     for cache in ("always", "never"):
-        plugin = checked(recipe, **{"options.cache": cache}).plugin
+        plugin = changed(job.plugin, cache=cache)
         rows = records(plugin.prepare(plugin.data["test"], "test"), [0, 1])
         made.append(batch_maker(plugin, plugin.model, with_labels=True)(rows))
     assert all(torch.equal(made[0][name], made[1][name]) for name in ("pixel_values", "labels"))
 
 
-def test_padding_has_no_place_in_the_mask(recipe):
-    plugin = checked(recipe, **{"options.size": 32, "options.keep_ratio": True}).plugin
+def test_padding_has_no_place_in_the_mask(job):
+    plugin = changed(job.plugin, size=32, keep_ratio=True)
     rows = plugin.data["test"].select([0]).to_list()
     logits = torch.zeros(1, 3, 8, 8)
     logits[:, 1, :5], logits[:, 2, 5:] = 1.0, 1.0  # 48 x 32 pixels lie in the upper 21 of 32 rows
@@ -158,21 +172,21 @@ def test_padding_has_no_place_in_the_mask(recipe):
     assert (mask == 2).mean() < 0.1
 
 
-def test_tiles_cover_an_image_and_are_joined_without_seams(recipe):
-    big = SegmentationOptions(tiles={"size": 64, "overlap": 0.25})
-    plugin = checked(recipe).plugin
-    canvas = plugin.with_(options=big).canvas
-    canvas = type(canvas)(**{**vars(canvas), "height": 64, "width": 64, "keep_ratio": True})
+def test_tiles_cover_an_image_and_are_joined_without_seams(job):
+    wanted = Tiles(size=64, overlap=0.25)
+    plugin = changed(job.plugin, tiles=wanted)
+    canvas = plugin.canvas
     image, mask = mask_rows.scene(np.random.default_rng(0), (100, 150))
     cells = [{"bytes": _png(one), "path": None} for one in (image, mask)]
-    split = plugin.data["test"].select([0]).from_dict({"image": cells[:1], "mask": cells[1:]})
-    rows = tiles.sources(split, "image", "mask", canvas, big.tiles, keep=False).to_list()
+    split = datasets.Dataset.from_dict({"image": cells[:1], "mask": cells[1:]})
+    prepared = tiles.sources(split, "image", "mask", canvas, wanted, keep=False)
+    rows = prepared.to_list()
     assert len(rows) == 6
     assert {row["chunk_of"] for row in rows} == {0}
     batch = batches.Inputs(canvas)(rows)
     assert batch["pixel_values"].shape == (6, 3, 64, 64)
     scores = torch.nn.functional.one_hot(batch["labels"].clamp(min=0).long(), 3).movedim(-1, 1)
-    found = decoding.joined((scores * 9.0).float(), cells[0], rows, canvas, big.tiles)
+    found = decoding.joined((scores * 9.0).float(), cells[0], rows, canvas, wanted)
     assert (found.mask == np.asarray(mask)).all()
     around = batches.Canvases(canvas, spare=True)(rows)
     assert around["pixel_values"].shape == (6, 3, 96, 96)
@@ -201,10 +215,10 @@ def test_a_run_in_tiles(recipe, tmp_path):
 
 def test_a_batch_of_one_image_trains_with_batch_norm(recipe, tiny_mobilenet, tmp_path):
     settings = {"model": str(tiny_mobilenet), "options.output_stride": 16, "options.size": 32,
-                "training": {"max_steps": 4, "per_device_train_batch_size": 5,
+                "training": {"max_steps": 4, "per_device_train_batch_size": 8,
                              "eval_strategy": "no"}}  # fmt: skip
     made = checked(recipe, **settings)
-    assert len(made.prepared["train"]) % 5 == 1
+    assert len(made.prepared["train"]) % 8 == 1
     made.arguments.output_dir = str(tmp_path)
     plugin = made.plugin
     trainer = plugin.trainer(
