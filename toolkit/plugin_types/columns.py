@@ -27,9 +27,10 @@ class Column:
         kind: of the values, checked before any hook is called, and shown by `toolkit serve`. Cells
             of csv are texts: with "number" or "boolean" they come as such; any kind (where not
             given) makes numbers of them where every cell is one that is no code such as 007.
-        files: suffixes (".wav") of an input that is a file. Rows name the file (relative to their
-            table), contain it, or are the files of class folders. The contents are compared and
-            fingerprinted; `toolkit.open_file` opens a cell.
+        files: suffixes (".wav") of an input or target that is a file. Rows name the file (relative
+            to their table), contain it, or are the files of class folders. The contents are
+            compared and fingerprinted; `toolkit.open_file` opens a cell. In prediction rows have no
+            such target.
         may_be_empty: rows without a value in this target are valid, and are kept.
         lists: lists and objects in this input of texts are let through by `toolkit predict`:
             `reshape_rows` makes texts of them. Otherwise such a row is rejected.

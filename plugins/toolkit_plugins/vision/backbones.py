@@ -25,15 +25,16 @@ def register() -> type[Any]:
     from transformers import AutoBackbone, MobileNetV2Config, MobileNetV2Model
     from transformers.modeling_outputs import BackboneOutput
 
-    class MobileNetV2Backbone(MobileNetV2Model):
+    class MobileNetV2Backbone(MobileNetV2Model):  # type: ignore[no-untyped-call]  # theirs
         """MobileNetV2 without its last convolution: the last map of each of STRIDES."""
 
         def __init__(self, config: Any) -> None:
             super().__init__(config, add_pooling_layer=False)
             del self.conv_1x1
-            self.places = _last_of_each([layer.conv_3x3.convolution.stride[0]
-                                         for layer in self.layer])  # fmt: skip
-            self.channels = [self.layer[place].reduce_1x1.convolution.out_channels
+            layers: Any = self.layer
+            strides = [int(layer.conv_3x3.convolution.stride[0]) for layer in layers]
+            self.places = _last_of_each(strides)
+            self.channels = [layers[place].reduce_1x1.convolution.out_channels
                              for place in self.places]  # fmt: skip
 
         def forward(self, pixel_values: Any, **unused: Any) -> Any:

@@ -39,9 +39,9 @@ def processor_for(
             what = "Is it an image model? If it is, save its image processor there."
             raise ModelError(f"{folder} holds no preprocessor_config.json. {what}")
         half = [0.5] * channels
-        facts = {"image_mean": half, "image_std": half}
+        scaling = {"image_mean": half, "image_std": half}
         for name in _names(folder, kind, keep_ratio):
-            found = _sized(_made(name, facts), size, keep_ratio, channels)
+            found = _sized(_made(name, scaling), size, keep_ratio, channels)
             if _has_post_process(found, kind) and _makes_canvases(found, channels):
                 break
         return found
@@ -75,11 +75,12 @@ def _names(folder: Path, kind: str, keep_ratio: bool) -> list[str]:
     The last one resizes and pads by its settings alone.
     """
     from transformers import AutoConfig
-    from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
+    from transformers.models.auto import image_processing_auto
 
     if kind == "boxes":
         model_type = AutoConfig.from_pretrained(folder).model_type
-        known = IMAGE_PROCESSOR_MAPPING_NAMES.get(model_type)
+        names: Any = getattr(image_processing_auto, "IMAGE_PROCESSOR_MAPPING_NAMES", {})
+        known = names.get(model_type)
         own = known.get("pil") if isinstance(known, dict) else None
         return [*([own] if own else []), "RTDetrImageProcessorPil"]
     # SegFormer's does not pad.

@@ -40,9 +40,9 @@ def test_boxes_are_split_at_the_threshold_and_odd_ones_are_left_out():
     assert found.split([]) == {"objects": [], "candidates": [], "counts": {}}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_threshold_is_that_of_the_best_f1(seed):
-    pairs = random_pairs(seed, 8, 15, labels=("a", "b"))
+    pairs = random_pairs(seed, 6, 10, labels=("a", "b"))
     sweep = Sweep.of(Scene.of_pairs(pairs))
     best = sweep.best()
     scores = sorted({one["score"] for pair in pairs for one in found.every(pair[0])})
@@ -102,6 +102,8 @@ def test_boxes_that_a_full_list_cut_off_may_differ():
     one = found.split([first, ([50, 50, 60, 60], "a", 0.101)], 0.5, 2)
     other = found.split([first, ([80, 80, 99, 99], "a", 0.1)], 0.5, 2)
     assert found.same(one, other, 2)
+    short = [found.split([first, ([n, n, n + 9, n + 9], "a", 0.03)], 0.5) for n in (50, 80)]
+    assert found.same(*short)  # few are left by suppression
     assert not found.same(one, other, 3)  # neither list is full: both boxes must be there
     assert not found.same(one, found.split([([80, 80, 99, 99], "a", 0.1)] * 2, 0.5, 2), 2)
 

@@ -142,9 +142,13 @@ def test_a_decoded_row_has_its_own_upright_size():
 
 
 def test_deep_images_are_scaled_to_their_range():
-    deep = png((np.arange(12, dtype=np.uint16).reshape(3, 4) + 3000) * 10)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    deep = png((np.arange(12, dtype=np.uint16).reshape(3, 4) + 3000) * 10, exif=turned.tobytes())
     found = colours(deep, 100)
     assert (found.min(), found.max()) == (0, 255)
+    assert found.shape == (4, 3, 3)
+    assert found[0, -1].tolist() == [0, 0, 0]  # turned to the right
 
 
 def test_predictions_are_the_same_but_for_a_hundredth_of_the_pixels():

@@ -11,6 +11,7 @@ import urllib.request
 import numpy as np
 import pytest
 from PIL import Image
+from walkthrough import page_file
 
 import toolkit
 from toolkit.api import compare, evaluate
@@ -18,39 +19,7 @@ from toolkit.deployment import predict_file
 from toolkit.plugin_types import PredictionFile
 from toolkit.runs.folder import Run, read_predictions
 
-PLUGIN = """
-from typing import Annotated
-
-import numpy as np
-from PIL import Image
-from transformers import AutoModelForSemanticSegmentation
-
-from toolkit import Column, open_file, pretrained
-from toolkit.tasks.masks import Losses, MasksPlugin
-
-PNG = (".png",)
-
-
-class SquareOptions(Losses):
-    image: Annotated[str, Column("input", files=PNG)] = "image"
-    mask: Annotated[str, Column("target", files=PNG)] = "mask"
-
-
-class Squares(MasksPlugin[SquareOptions]):
-    Options = SquareOptions
-    task = "image-segmentation"
-    label_size = (32, 32)
-    classes = ("background", "square")
-
-    def encode(self, rows):
-        images = [Image.open(open_file(cell)).convert("RGB").resize((32, 32))
-                  for cell in rows[self.options.image]]
-        return {"pixel_values": [np.moveaxis(np.asarray(i, np.float32) / 128 - 1, -1, 0)
-                                 for i in images]}
-
-    def load_model(self):
-        return pretrained.model(AutoModelForSemanticSegmentation, self.model_path, **self.head)
-"""
+PLUGIN = page_file("docs/plugins/tasks.md", "squares.py")
 TINY = {
     "model_type": "segformer", "num_encoder_blocks": 2, "depths": [1, 1], "sr_ratios": [1, 1],
     "hidden_sizes": [8, 16], "patch_sizes": [3, 3], "strides": [2, 2], "decoder_hidden_size": 16,

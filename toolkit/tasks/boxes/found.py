@@ -15,6 +15,7 @@ USUAL = 0.5  # threshold where validation has chosen none
 MOST = 100  # boxes of a prediction, which COCO's scores count at most of each class
 #: By how much the edges of one box may differ: pixels, or a share of its longer side.
 PIXELS, SHARE = 1.0, 0.01
+LOW = 0.05  # score of boxes that are hardly ever right
 Found = tuple[Sequence[float], str, float]
 
 
@@ -54,7 +55,7 @@ def same(one: Prediction, other: Prediction, most: int = MOST) -> bool:
     equally probable), edges within a pixel or a hundredth of the longer side, scores within 0.01;
     hence a box so near the threshold may be an object in one of them alone. A box without partner
     is let through where its score is within 0.01 of the last one of a full list, which it may have
-    been cut from.
+    been cut from; or of one that ends below `LOW`: suppression made it shorter than it was.
     """
     left = every(other)
     for box in every(one):
@@ -76,8 +77,8 @@ def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 
 def _at_the_end(box: Mapping[str, Any], predictions: Iterable[Prediction], most: int) -> bool:
-    full = [boxes for boxes in map(every, predictions) if len(boxes) >= most]
-    last = max((boxes[-1]["score"] for boxes in full), default=-math.inf)
+    ends = [(boxes[-1]["score"], len(boxes) >= most) for boxes in map(every, predictions) if boxes]
+    last = max((score for score, full in ends if full or score <= LOW), default=-math.inf)
     return bool(box["score"] <= last + sameness.PROBABILITY)
 
 

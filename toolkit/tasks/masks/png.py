@@ -25,10 +25,13 @@ SIDEWAYS = (5, 6, 7, 8)  # its values for images that are turned by a quarter
 
 
 def image_size(cell: Any) -> tuple[int, int]:
-    """Return (height, width) of an image as it is seen upright, from its header alone."""
+    """Return (height, width) of an image as it is seen upright.
+
+    Its header says so; a PNG is read to its end, where it may say that it is turned.
+    """
     from PIL import Image
 
-    with Image.open(open_file(cell), formats=FORMATS) as image:
+    with Image.open(open_file(cell), formats=FORMATS) as image, room_for(image):
         turned = image.getexif().get(ORIENTATION) in SIDEWAYS
         return (image.width, image.height) if turned else (image.height, image.width)
 

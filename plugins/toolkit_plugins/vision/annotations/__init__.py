@@ -18,13 +18,13 @@ from toolkit_plugins.vision.annotations.conventions import checked
 from toolkit_plugins.vision.annotations.files import Tree
 from toolkit_plugins.vision.annotations.forms import Found, Wanted
 from toolkit_plugins.vision.annotations.sources import KNOWN, Reader, split_name
-from toolkit_plugins.vision.annotations.tables import reshaped
+from toolkit_plugins.vision.annotations.tables import convention_of, reshaped
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import SourceRows
     from toolkit.recipe.schema import Source
 
-__all__ = ["read", "reshaped"]
+__all__ = ["convention_of", "read", "reshaped"]
 
 
 def read(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import DataError, Fault
 from toolkit.plugin_types import SourceRows
 from toolkit.utils.text import listing
+from toolkit_plugins.vision.annotations.cells import in_edges
 from toolkit_plugins.vision.annotations.clean import clean
 from toolkit_plugins.vision.annotations.forms import (
     MOST_FAULTS,
@@ -61,6 +62,8 @@ def source_rows(found: Found, image: str, objects: str, wanted: Wanted) -> Sourc
     faults = found.faults.list()
     splits = _named(found)
     if not faults:
+        told = in_edges(found.unsettled, wanted.convention) if found.unsettled else ""
+        found.notes += [told] if told else []
         for split, (items, tally) in splits.items():
             if wanted.labelled:
                 faults += clean(items, tally, split, wanted.shapes)

@@ -74,7 +74,7 @@ def _to_upright(item: Item, header: Header, tally: Tally) -> None:
     """Turn or scale boxes whose annotation states another size than the upright image has."""
     stated, upright = item.size, header.upright
     if stated is None or stated == upright:
-        if header.orientation != 1:
+        if stated is None and header.orientation != 1:
             tally.add(UPRIGHT, item.name)
         return
     if stated == header.stored:

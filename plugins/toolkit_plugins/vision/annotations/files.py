@@ -109,6 +109,7 @@ class Images:
     def __init__(self, near: Path, folders: Iterable[Path | None] = ()) -> None:
         self.near = near
         self._roots = list(dict.fromkeys(folder for folder in folders if folder is not None))
+        self._known: dict[Path, dict[str, Path]] = {}
         self._trees = [Tree(root) for root in dict.fromkeys([*self._roots, near])]
 
     @cached_property
@@ -139,11 +140,17 @@ class Images:
     def of_stem(self, stem: str, folder: Path, split: str = "") -> Path | None:
         """Return the image with a stem, beside the annotation first, else where it is alone."""
         for base in (folder, *(folder.parent / name for name in BESIDE)):
-            for suffix in SUFFIXES:
-                for path in (base / (stem + suffix), base / (stem + suffix.upper())):
-                    if _is_file(path):
-                        return path
+            if found := self._stems(base).get(stem.lower()):
+                return found
         return self._anywhere((stem,), split, "by_stem")
+
+    def _stems(self, folder: Path) -> dict[str, Path]:
+        """Return stem in lower case -> image of a folder, which is listed once."""
+        if folder not in self._known:
+            there = sorted(folder.iterdir(), reverse=True) if folder.is_dir() else []
+            there.sort(key=lambda path: path.suffix.lower() in SUFFIXES[:3])  # the usual ones last
+            self._known[folder] = {path.stem.lower(): path for path in there if is_image(path)}
+        return self._known[folder]
 
     def _anywhere(self, parts: tuple[str, ...], split: str, index: str) -> Path | None:
         for tree in self._trees:

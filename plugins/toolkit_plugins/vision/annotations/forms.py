@@ -125,7 +125,7 @@ class Found:
     """What files of one format hold.
 
     form: its name. splits: split -> images; "" where no split is named. notes: on the whole.
-    tallies: by split.
+    tallies: by split. unsettled: images whose boxes are still in an unknown convention.
     """
 
     form: str
@@ -134,6 +134,7 @@ class Found:
     notes: list[str] = field(default_factory=list)
     faults: Faults = field(default_factory=Faults)
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    unsettled: list[Item] = field(default_factory=list)
 
     def add(self, split: str, items: Iterable[Item]) -> None:
         """Add images to a split."""
@@ -146,13 +147,15 @@ class Found:
         for split, tally in other.tallies.items():
             self.tallies[split].update(tally)
         self.files += other.files
+        self.unsettled += other.unsettled
         self.notes += [note for note in other.notes if note not in self.notes]
         self.faults.update(other.faults)
 
     def as_one(self, split: str) -> Found:
         """Return the same with all images in one split."""
-        found = Found(self.form, {split: [i for items in self.splits.values() for i in items]},
-                      self.files, self.notes, self.faults)  # fmt: skip
+        items = [item for there in self.splits.values() for item in there]
+        found = Found(self.form, {split: items}, self.files, self.notes, self.faults)
+        found.unsettled = self.unsettled
         for tally in self.tallies.values():
             found.tallies[split].update(tally)
         return found

@@ -109,8 +109,11 @@ def read(path: Path, split: str, objects: str, root: Path, wanted: Wanted) -> Fo
     found.notes += labels.notes(path.name)
     if found.faults:
         return found
-    told = in_edges(items, "xyxy" if layout.edges else wanted.convention or fixed)
-    found.notes += [f"{path.name}: {told}"] if told else []
+    known = "xyxy" if layout.edges else wanted.convention or fixed
+    if known:
+        in_edges(items, known)
+    else:  # recognised together with the other splits: one of few boxes could be read otherwise
+        found.unsettled = items
     return found
 
 

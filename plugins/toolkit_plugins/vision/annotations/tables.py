@@ -64,14 +64,33 @@ def reshaped(
     wrong = faults.list()
     told = ""
     if not wrong:
+        if layout.edges:  # of the upright image by definition
+            for item in items:
+                item.size = item.header.upright if item.header else None
         known = "xyxy" if layout.edges else convention or fixed
         told = in_edges(items, known)
         wrong = clean(items, tally, split, layout.shape is not None)
     if wrong:
         raise DataError(wrong)
     notes = [told and f"{split}: {told}", *(f"{split}: {n}" for n in tally.notes())]
-    notes += labels_of.notes(split) + names_alike(t.label for i in items for t in i.things)
+    if not layout.edges:  # `read` has told it of all splits
+        notes += labels_of.notes(split) + names_alike(t.label for i in items for t in i.things)
     return ReshapedRows(_built(rows, items, objects, layout), {}, [n for n in notes if n])
+
+
+def convention_of(rows: datasets.Dataset, image: str, objects: str) -> str | None:
+    """Return the convention of a split's boxes, for `reshaped` of splits with fewer boxes.
+
+    None: there are no boxes, they are in the shared form, or their keys name it.
+    """
+    layout, given = _given(rows, objects, None)
+    items = list(_items(rows, image))
+    fixed = fill(items, given, layout, Labels(layout), Faults(), Tally(), "")
+    boxes = [(thing.box, item.header.upright) for item in items if item.header
+             for thing in item.things]  # fmt: skip
+    if layout.edges or fixed or not boxes:
+        return None
+    return conventions.recognised([box for box, _ in boxes], [size for _, size in boxes])[0]
 
 
 def _items(rows: datasets.Dataset, image: str) -> Iterator[Item]:

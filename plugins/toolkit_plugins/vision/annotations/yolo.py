@@ -83,11 +83,15 @@ def read_settings(path: Path, value: Mapping[str, Any], root: Path, wanted: Want
         images = []
         for entry in entries:
             some = _of_entry(entry, split, str(value.get("path") or ""), base, tree, finder, found)
-            if not some and not found.faults:
+            if not some and split == "test" and not found.faults:
+                # Exports of Roboflow name a test folder also where there is none.
+                found.notes.append(f"{path.name}: {entry} (test) has no images: not used")
+            elif not some and not found.faults:
                 what = f"{entry}: no images are there, nor for the label files of {split}"
                 found.faults.add(path.name, split, what)
             images += some
-        _add(found, split, images, names, wanted, bool(value.get("kpt_shape")))
+        if images:
+            _add(found, split, images, names, wanted, bool(value.get("kpt_shape")))
     return found
 
 

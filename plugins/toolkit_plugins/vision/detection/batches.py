@@ -93,7 +93,7 @@ class Canvases:
             contents = np.stack([image_cache.opened(p["sizes"])[p["row"], :2] for p in places])
         else:
             images, contents, _ = self.canvas.canvases(places)
-        found = {
+        found: dict[str, Any] = {
             "pixel_values": torch.from_numpy(images).permute(0, 3, 1, 2),
             "contents": torch.from_numpy(np.ascontiguousarray(contents)),
         }

@@ -20,13 +20,18 @@ class Detector(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    width: int = Field(128, ge=32, le=512, multiple_of=32, description="features of its layers")
-    layers: int = Field(2, ge=2, le=6, description="layers of its decoder")
+    width: int = Field(
+        default=128, ge=32, le=512, multiple_of=32, description="features of its layers"
+    )
+    layers: int = Field(default=2, ge=2, le=6, description="layers of its decoder")
     queries: int = Field(
-        100, ge=10, le=900, description="objects that it can find in an image, at most"
+        default=100, ge=10, le=900, description="objects that it can find in an image, at most"
     )
     denoising: int = Field(
-        60, ge=0, le=500, description="noised copies of actual boxes that it also learns from"
+        default=60,
+        ge=0,
+        le=500,
+        description="noised copies of actual boxes that it also learns from",
     )
 
 
@@ -37,7 +42,7 @@ class DetectionOptions(Options):
     objects: ObjectsColumn = Field(
         "objects", description="column of the objects: a list of boxes with labels"
     )
-    image_folder: str | None = Field(
+    images: str | None = Field(
         None, description="folder of the images, where annotations are elsewhere"
     )
     convention: str | None = Field(

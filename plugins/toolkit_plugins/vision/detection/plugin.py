@@ -36,8 +36,10 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
     def read_source(self, source: Source, labelled: bool) -> SourceRows | None:
         """Return images with their objects from COCO, VOC, YOLO and other annotations."""
         options = self.options
-        places = {"convention": options.convention, "images": options.image_folder}
-        return read(source, labelled, options.image, options.objects, **places)
+        return read(
+            source, labelled, options.image, options.objects,
+            convention=options.convention, images=options.images,
+        )  # fmt: skip
 
     def reshape_rows(self, rows: Any, split: str) -> ReshapedRows:
         """Return images with clean boxes in pixels, of the classes that are asked for."""

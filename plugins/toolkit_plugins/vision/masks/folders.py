@@ -49,15 +49,18 @@ def read(source: Any, labelled: bool, image: str, mask: str) -> SourceRows | Non
         pair(places, split, root, pairs)
     if not pairs.count and not pairs.several and not _is_meant(pairs):
         return None
+    if not labelled:
+        images = {name: sorted(pairs.every[name]) for name in ALIASES if pairs.every.get(name)}
+        return SourceRows({name: _rows({image: own}) for name, own in images.items()})
     shown = listing(map(str, roots.values()))
-    _refuse(pairs, labelled, shown)
-    there = {name: pairs.found[name] for name in ALIASES if pairs.found.get(name)}
-    files = legends.candidates(dict.fromkeys(m.parent for own in there.values() for _, m in own))
-    notes = [*_told(pairs, there, shown), *pairs.notes] if labelled else []
+    _refuse(pairs, shown)
+    there = {name: sorted(pairs.found[name]) for name in ALIASES if pairs.found.get(name)}
+    folders = dict.fromkeys(path.parent for own in there.values() for _, path in own)
+    rows = {name: _rows({image: [first for first, _ in own], mask: [other for _, other in own]})
+            for name, own in there.items()}  # fmt: skip
     return SourceRows(
-        {name: _rows(own, image, mask if labelled else None) for name, own in there.items()},
-        files if labelled else [], notes,
-    )  # fmt: skip
+        rows, legends.candidates(folders), [*_told(pairs, there, shown), *pairs.notes]
+    )
 
 
 def _roots(source: Any) -> dict[str, Path] | None:
@@ -106,10 +109,8 @@ def _is_voc(pairs: Pairs) -> bool:
     return any(name.lower().startswith("segmentationclass") for name in folders)
 
 
-def _refuse(pairs: Pairs, labelled: bool, where: str) -> None:
+def _refuse(pairs: Pairs, where: str) -> None:
     """Raise DataError where files are no pairs."""
-    if not labelled:
-        return
     faults = list(pairs.several[:SHOWN])
     if len(pairs.several) > SHOWN:
         faults.append(Fault(where, f"{len(pairs.several) - SHOWN:,} more have several masks"))
@@ -145,11 +146,7 @@ def _told(pairs: Pairs, there: Mapping[str, Sequence[tuple[Path, Path]]], where:
     return notes
 
 
-def _rows(pairs: Sequence[tuple[Path, Path]], image: str, mask: str | None) -> datasets.Dataset:
+def _rows(columns: Mapping[str, Sequence[Path]]) -> datasets.Dataset:
     import datasets
 
-    ordered = sorted(pairs)
-    columns = {image: [str(one) for one, _ in ordered]}
-    if mask is not None:
-        columns[mask] = [str(other) for _, other in ordered]
-    return datasets.Dataset.from_dict(columns)
+    return datasets.Dataset.from_dict({k: list(map(str, paths)) for k, paths in columns.items()})

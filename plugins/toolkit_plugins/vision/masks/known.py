@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -70,16 +71,23 @@ class KnownMasks:
             canonical=bool(found["canonical"]),
         )
 
+    @cached_property
+    def _single(self) -> dict[int, int]:
+        """Value -> class number, of classes that single values stand for."""
+        return {first: number for number, ranges in enumerate(self.values)
+                for first, last in ranges if first == last}  # fmt: skip
+
     def class_of(self, value: int) -> int:
         """Return the class number of a value, IGNORED, or UNKNOWN."""
         if value in self.ignored or value < 0:
             return IGNORED
         if self.threshold is not None and 0 <= value <= 255:
             return int(value > self.threshold)
-        for number, ranges in enumerate(self.values):
-            if any(first <= value <= last for first, last in ranges):
-                return number
-        return UNKNOWN
+        if value in self._single:
+            return self._single[value]
+        wide = ((number, first, last) for number, ranges in enumerate(self.values)
+                for first, last in ranges if first < last)  # fmt: skip
+        return next((number for number, first, last in wide if first <= value <= last), UNKNOWN)
 
     def unknown(self, values: Sequence[int]) -> list[int]:
         """Return those of the values that stand for no class and are not ignored."""

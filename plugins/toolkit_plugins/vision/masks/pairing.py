@@ -24,11 +24,15 @@ Key = tuple[Any, ...]
 
 @dataclass
 class Pairs:
-    """Images with their masks, by split. images, masks: those without a partner."""
+    """Images with their masks, by split.
+
+    images, masks: those without a partner. every: all images.
+    """
 
     found: dict[str, list[tuple[Path, Path]]] = field(default_factory=lambda: defaultdict(list))
     images: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
     masks: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
+    every: dict[str, list[Path]] = field(default_factory=lambda: defaultdict(list))
     several: list[Fault] = field(default_factory=list)
     skipped: list[Path] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -73,6 +77,8 @@ def pair(places: list[Place], split: str, root: Path, pairs: Pairs) -> None:
     one = sorted(str(name) for name in told[0] | told[1])
     usual = None if all(told) else one[-1] if one else "train"  # of those that tell none
     for key, (there, own) in _groups(images, masks, by).items():
+        for place in there:
+            pairs.every[_split_of(place, split, splits) or usual or "train"].append(place.path)
         there, own = _of_train(there, own, pairs)
         names = [_split_of(place, split, splits) for place in (*there[:1], *own[:1])]
         name = next((name for name in names if name), usual if splits is None else None)

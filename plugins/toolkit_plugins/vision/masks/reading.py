@@ -111,9 +111,11 @@ def _same_classes(
     Raises:
         DataError: they have other classes.
     """
-    wanted = options.classes
     if known is None:
-        given = list(wanted) if wanted is not None else list(names)
+        given = _names(options.classes, len(names)) or list(names)
+        if sorted(given) == sorted(names) and given != list(names):
+            what = f"the masks have these classes in the order {listing(names)}: give them in it"
+            raise DataError(Fault("options.classes", what))
         if len(given) == len(names):
             return KnownMasks.of_canonical(given)
         what = f"names {len(given)} classes, but masks have {len(names)}: {listing(names)}"
@@ -123,6 +125,22 @@ def _same_classes(
         return known
     what = f"masks have the classes {listing(names)}, not {listing(known.names)}"
     raise DataError(Fault(f"{split}, {options.mask}", what))
+
+
+def _names(classes: legends.Classes | None, count: int) -> list[str]:
+    """Return the names of class numbers that the option gives.
+
+    Raises:
+        DataError: it gives colours, or other numbers than those of the classes.
+    """
+    legend = legends.of_option(classes)
+    if legend is None or legend.is_ordered:
+        return list(legend.names) if legend else []
+    of = {first: name for name, ranges in legend.numbers.items() for first, _ in ranges}
+    if sorted(of) != list(range(count)):
+        what = f"masks have the class numbers 0 to {count - 1}: give a list of {count} names"
+        raise DataError(Fault("options.classes", what))
+    return [of[number] for number in range(count)]
 
 
 def _legend(rows: datasets.Dataset, options: MaskOptions) -> legends.Legend | None:

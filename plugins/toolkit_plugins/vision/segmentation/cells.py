@@ -67,7 +67,7 @@ def _scene(rng: np.random.Generator, size: int) -> tuple[Array, Array]:
     from scipy import ndimage
 
     labels = np.zeros((size, size), np.uint8)
-    value = np.full((size, size), rng.uniform(0.45, 0.6))
+    value = np.full((size, size), rng.uniform(0.46, 0.56))
     body, core = _greys(rng)
     coarse, fine = _texture(rng, size, 2.0), _texture(rng, size, 1.0)
     debris = int(rng.integers(4, 9))
@@ -81,15 +81,15 @@ def _scene(rng: np.random.Generator, size: int) -> tuple[Array, Array]:
         value[cell] = own + 0.5 * coarse[cell]
         value[nucleus] = core + rng.normal(0, 0.02) + 0.3 * fine[nucleus]
         labels[cell], labels[nucleus] = 1, 2
-    value = ndimage.gaussian_filter(value, rng.uniform(0.6, 1.2))
-    value = value + _light(rng, size) + rng.normal(0, rng.uniform(0.02, 0.05), value.shape)
+    value = ndimage.gaussian_filter(value, rng.uniform(0.5, 0.9))
+    value = value + _light(rng, size) + rng.normal(0, rng.uniform(0.01, 0.03), value.shape)
     return _coloured(rng, value), _with_open_borders(labels)
 
 
 def _greys(rng: np.random.Generator) -> tuple[float, float]:
     """Return the greys of cells and nuclei: both may be darker or brighter than the ground."""
-    body = rng.uniform(0.6, 0.75) if rng.random() < 0.5 else rng.uniform(0.3, 0.42)
-    core = rng.uniform(0.15, 0.3) if rng.random() < 0.5 else rng.uniform(0.78, 0.92)
+    body = rng.uniform(0.64, 0.76) if rng.random() < 0.5 else rng.uniform(0.26, 0.38)
+    core = rng.uniform(0.08, 0.18) if rng.random() < 0.5 else rng.uniform(0.84, 0.95)
     return float(body), float(core)
 
 
@@ -157,8 +157,8 @@ def _light(rng: np.random.Generator, size: int) -> Array:
     """Return uneven light: a slope over the image and a darker rim."""
     _, y, x = _around(size, (size / 2, size / 2), size)
     rows, columns = y / size, x / size
-    turn, slope = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.35)
-    rim = rng.uniform(0.0, 0.3)
+    turn, slope = rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.3)
+    rim = rng.uniform(0.0, 0.2)
     return np.asarray(
         slope * (rows * np.sin(turn) + columns * np.cos(turn)) - rim * (rows**2 + columns**2)
     )

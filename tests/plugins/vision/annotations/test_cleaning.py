@@ -118,7 +118,7 @@ def test_annotations_of_the_stored_and_of_the_upright_image(tmp_path):
         "a.png": [("cat", [30, 10, 60, 30])], "b.png": plain, "c.png": plain}  # fmt: skip
     told = "\n".join(read(str(tmp_path), True, "image", "objects").notes)
     assert "1 images whose annotations are of the stored image: turned as EXIF says (a.png)" in told
-    assert "2 images are turned by EXIF" in told
+    assert "1 images are turned by EXIF: their annotations are taken to be of the upright" in told
 
 
 def test_sizes_that_differ(tmp_path):

@@ -8,7 +8,7 @@ import datasets
 import numpy as np
 import pytest
 from annotated_trees import images, notes, rows, text
-from toolkit_plugins.vision.annotations import read, reshaped
+from toolkit_plugins.vision.annotations import convention_of, read, reshaped
 from toolkit_plugins.vision.annotations.conventions import edges, recognised
 
 from toolkit.errors import DataError
@@ -178,3 +178,17 @@ def test_csv_with_a_box_a_row(tmp_path):
     text(path, "filename,class,xmin,ymin,xmax,ymax\na.png,cat,60,x,90,70\n")
     with pytest.raises(DataError, match=r"line 2: has no class, or a corner that is no number"):
         read(str(path), True, "image", "objects")
+
+
+def test_splits_of_few_boxes_are_read_as_the_others(tmp_path):
+    images(tmp_path, "a.png")
+    few, many = [[10, 10, 20, 20]], [[50, 40, 90, 70], [60, 10, 99, 79], [10, 10, 20, 20]]
+    for split, boxes in {"train": many, "test": few}.items():
+        objects = {"bbox": boxes, "category": ["cat"] * len(boxes)}
+        line = json.dumps({"file_name": "a.png", "objects": objects})
+        text(tmp_path / f"{split}.jsonl", line)
+    assert rows(tmp_path)["test"] == {"a.png": [("cat", [10, 10, 20, 20])]}
+    objects = [{"bbox": many, "category": ["cat"] * 3}]
+    found = convention_of(table(tmp_path, objects=objects), "image", "objects")
+    assert found == "xyxy"
+    assert convention_of(table(tmp_path, **LAYOUTS["shared"]), "image", "objects") is None

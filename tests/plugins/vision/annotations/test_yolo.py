@@ -124,6 +124,17 @@ def test_a_path_does_not_lead_out_of_the_data(tmp_path):
         read(str(path), True, "image", "objects")
 
 
+def test_a_test_folder_that_is_not_there(tmp_path):
+    tree(tmp_path, ("train/images/a.png", "train/labels/a.txt"))
+    settings = "train: ../train/images\nnames: [cat]\n{}: ../none/images\n"
+    path = text(tmp_path / "data.yaml", settings.format("test"))
+    assert rows(path) == {"train": {"a.png": [BOX]}}
+    assert "../none/images (test) has no images: not used" in notes(path)
+    text(path, settings.format("val"))
+    with pytest.raises(DataError, match=r"validation: \.\./none/images: no images are there"):
+        read(str(path), True, "image", "objects")
+
+
 def test_polygons_are_outlines_where_they_are_wanted(tmp_path):
     images(tmp_path / "images", "a.png")
     text(tmp_path / "labels/a.txt", "0 0.1 0.25 0.2 0.25 0.2 0.5 0.1 0.5\n0 0.5 0.5 0.1 0.1\n")

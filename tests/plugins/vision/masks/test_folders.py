@@ -189,9 +189,12 @@ def test_what_is_left_to_others(tmp_path, labelled):
 
 
 def test_to_predict_masks_are_left_out(tmp_path):
-    make(tmp_path, "images/a.jpg", "masks/a.png")
+    make(tmp_path, "images/a.jpg", "masks/a.png", "images/b.jpg", "images/c.jpg", "masks/c.png")
+    make(tmp_path, "masks/c.npy")  # no image is left out
     found = read(str(tmp_path), False, "photo", "mask")
-    assert found.splits["train"].column_names == ["photo"]
+    rows = found.splits["train"]
+    assert rows.column_names == ["photo"]
+    assert [Path(path).name for path in rows["photo"]] == ["a.jpg", "b.jpg", "c.jpg"]
 
 
 def test_legends_count_as_data(tmp_path):

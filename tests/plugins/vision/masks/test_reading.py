@@ -151,6 +151,15 @@ def test_rows_in_the_form_come_back_as_they_are(tmp_path):
     _, renamed = reshaped(made.rows, "train", MaskOptions(classes=["rest", "cell"]))
     assert renamed.names == ("rest", "cell")
     assert reshaped(made.rows, "test", MaskOptions(), renamed)[1] == renamed
+    numbered = MaskOptions(classes={"cell": 1, "rest": 0})
+    assert reshaped(made.rows, "train", numbered)[1].names == ("rest", "cell")
+    for classes in (
+        ["foreground", "background"],
+        {"a": "#000000", "b": "#ffffff"},
+        {"a": 0, "b": 7},
+    ):
+        with pytest.raises(DataError, match=r"options\.classes: .*masks have"):
+            reshaped(made.rows, "train", MaskOptions(classes=classes))
     with pytest.raises(DataError, match="names 3 classes, but masks have 2"):
         reshaped(made.rows, "train", MaskOptions(classes=["a", "b", "c"]))
 
