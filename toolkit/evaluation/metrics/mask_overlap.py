@@ -98,6 +98,21 @@ def of_box(box: Sequence[float], size: Sequence[int]) -> Rle:
     return encoded(mask)
 
 
+def numbered(objects: Sequence[Mapping[str, Any]]) -> Array | None:
+    """Return the number of the object at each pixel from 1 on, 0 where none is; None without masks.
+
+    The first objects lie on top.
+    """
+    found: Array | None = None
+    for number in range(len(objects), 0, -1):
+        mask = objects[number - 1].get("mask")
+        if mask:
+            pixels = decoded(mask).astype(bool)
+            found = np.zeros(pixels.shape, np.int32) if found is None else found
+            found[pixels] = number
+    return found
+
+
 def size_of(*sides: Iterable[Mapping[str, Any]]) -> list[int]:
     """Return the (height, width) of the masks of an image; without any, what its boxes need."""
     right = bottom = 1.0
