@@ -44,7 +44,7 @@ def main(kind: str, batch: int, accumulated: int, file: Path, images: int = len(
     model.accepts_loss_kwargs = False
     trainer = Trainer(model=model, args=arguments, train_dataset=rows(images), data_collator=joined)
     trainer.change = lambda given: given
-    trainer.frozen = batch_norm.layers(model)  # statistics of a batch are those of a rank
+    trainer.frozen = list(batch_norm.layers(model))  # statistics of a batch are those of a rank
     trainer.train()
     if trainer.is_world_process_zero():
         save_file({n: p.detach().clone() for n, p in model.named_parameters()}, file)
