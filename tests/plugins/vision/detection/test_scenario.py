@@ -6,7 +6,6 @@ import io
 import json
 
 import annotated_trees
-import box_scenes
 import numpy as np
 import object_rows
 import pytest
@@ -17,7 +16,6 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from toolkit_plugins.vision.detection import batches
 
-import toolkit
 from toolkit.cli.main import outcome
 from toolkit.evaluation.batches import batch_maker, records
 from toolkit.recipe.library import find_recipe
