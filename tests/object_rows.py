@@ -72,16 +72,17 @@ def recipe(path: Path, source: Path, model: str = "rt_detr_v2", **more: Any) -> 
 
 
 def tiny_detector(path: Path) -> Path:
-    """Save an RT-DETR of two classes with random weights, and its image processor."""
+    """Save a DETR of two classes with random weights, and its image processor."""
     transformers.set_seed(0)
-    given = dict(detectors.RT)
+    given = dict(detectors.config("detr"))
+    given.pop("model_type")
     backbone = {k: v for k, v in given.pop("backbone_config").items() if k != "model_type"}
-    config = transformers.RTDetrV2Config(
+    config = transformers.DetrConfig(
         backbone_config=transformers.ResNetConfig(**backbone), **given, num_labels=2
     )
-    transformers.RTDetrV2ForObjectDetection(config).save_pretrained(path)
+    transformers.DetrForObjectDetection(config).save_pretrained(path)
     size = {"height": SIDE, "width": SIDE}
-    transformers.RTDetrImageProcessorPil(size=size).save_pretrained(path)
+    transformers.DetrImageProcessorPil(size=size, do_pad=False).save_pretrained(path)
     return path
 
 

@@ -35,6 +35,7 @@ REFUSED = {
     ("summarization", "distill"): "method.teacher",
     ("token-classification", "distill"): "distill learns from logits",
     ("image-segmentation", "distill"): "distill learns from logits",
+    ("object-detection", "distill"): "distill learns from logits",
 }
 OWN = {"partial": {"blocks": 1}, "adalora": {"rank": 4}}
 

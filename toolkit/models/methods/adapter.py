@@ -63,11 +63,15 @@ class Adapter(Method):
         """Find the layers that the settings name.
 
         Raises:
-            RecipeError: there are no such layers, or the model is none of transformers.
+            RecipeError: there are no such layers, the model is none of transformers, or peft cannot
+                wrap it.
         """
         if not hasattr(getattr(model, "config", None), "to_json_string"):
             what = f"adapters are for models of transformers, and {type(model).__name__} is none"
             raise RecipeError(Fault("method", f"{what}: use full, head, partial or layerwise"))
+        if _lost_to_peft(model):
+            what = f"peft cannot put adapters on {type(model).__name__}, whose heads share weights"
+            raise RecipeError(Fault("method", f"{what}: use full, partial or layerwise"))
         self.targets(model)
         self.saved(model)
 
@@ -125,6 +129,17 @@ class Adapter(Method):
             known = {part for name in names for part in name.split(".") if not part.isdigit()}
             raise _unknown("modules_to_save", lacking, known, [*found.head, *found.above])
         return self.modules_to_save
+
+
+def _lost_to_peft(model: Any) -> bool:
+    """Return whether peft 0.21 fails at a model: of tied weights it asks for input embeddings."""
+    if not getattr(model, "_tied_weights_keys", None):
+        return False
+    try:
+        model.get_input_embeddings()
+    except NotImplementedError:
+        return True
+    return False
 
 
 def _named(model: Any, wanted: Sequence[str], found: structure.ModelStructure) -> list[str]:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import accelerate
 import detectors
 import numpy as np
 import pytest
 import torch
 import transformers
+import transformers.loss.loss_for_object_detection
 from toolkit_plugins.vision import backbones
 from toolkit_plugins.vision.canvas import Canvas
 from toolkit_plugins.vision.canvas_processors import processor_for
 from toolkit_plugins.vision.detection import batches, models
 from toolkit_plugins.vision.detection.options import Detector
 
-from toolkit.errors import ModelError
+from toolkit.errors import ModelError, RecipeError
 from toolkit.models import scratch
+from toolkit.models.methods import get_method
 
 NAMES = ("disc", "square", "triangle")
 HEAD = {
@@ -124,3 +127,24 @@ def test_lowest_layers_of_the_backbone(tiny_mobilenet):
     assert any(".conv_stem." in name for name in few)
     assert any(".layer.2." in name for name in more)
     assert not any(".layer.3." in name for name in more)
+
+
+@pytest.mark.parametrize("method", ["lora", "head"])
+def test_methods_that_heads_with_shared_weights_cannot_have_are_refused(method):
+    model = models.load(scratch.from_config(detectors.config("rt_detr_v2")).path, HEAD, SMALL)
+    with pytest.raises(RecipeError, match="RTDetrV2ForObjectDetection.*use full, partial"):
+        get_method(method)().check(model)
+
+
+def test_losses_ask_no_other_rank(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        transformers.loss.loss_for_object_detection, "reduce", lambda n: asked.append(n) or n
+    )
+    given = {"pixel_values": torch.rand(2, 3, *SIZE), "labels": labels()}
+    folder = scratch.from_config(detectors.config("detr")).path
+    accelerate.PartialState()
+    models.load(folder, HEAD, SMALL)(**given)
+    assert len(asked) == 1
+    models.alone(models.load(folder, HEAD, SMALL))(**given)
+    assert len(asked) == 1

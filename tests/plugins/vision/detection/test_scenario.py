@@ -140,7 +140,8 @@ def test_predict_names_files_and_rejects_what_is_no_image(finished, tmp_path, ca
     assert "broken.png" in json.dumps(rejected)
     rows = lines(out)
     assert len(rows) == 3
-    threshold = run.record["calibration"]["threshold"]
+    kept = json.loads((run.path / "model" / "calibration.json").read_text())
+    threshold = kept["threshold"]
     for row in rows:
         assert all(one["score"] >= threshold for one in row["objects"])
         assert all(one["score"] < threshold for one in row["candidates"])
@@ -151,7 +152,7 @@ def test_predict_names_files_and_rejects_what_is_no_image(finished, tmp_path, ca
     again = tmp_path / "again.jsonl"
     assert outcome(["predict", str(run.path), str(table), "-o", str(again)]) in (0, 1)
     kept = lines(again)
-    assert [row["objects"] for row in kept] == [rows[0]["objects"], rows[2]["objects"]]
+    assert [row["counts"] for row in kept] == [rows[0]["counts"], rows[2]["counts"]]
 
 
 def test_boxes_of_a_turned_photo_are_in_pixels_of_the_upright_image(finished):
@@ -162,7 +163,7 @@ def test_boxes_of_a_turned_photo_are_in_pixels_of_the_upright_image(finished):
     turned, plain = io.BytesIO(), io.BytesIO()
     upright.transpose(Image.Transpose.ROTATE_90).save(turned, "png", exif=exif)
     upright.save(plain, "png")
-    one, other = run.predict([{"image": file.getvalue()} for file in (turned, plain)])
+    one, other = (run.predict([{"image": file.getvalue()}])[0] for file in (turned, plain))
     assert one == other
     boxes = [*one["objects"], *one["candidates"]]
     assert max(box["box"][3] for box in boxes) > 64
@@ -174,7 +175,7 @@ def test_a_grey_image_is_read_as_one_of_colours(finished):
     one, other = (io.BytesIO() for _ in "ab")
     grey.save(one, "png")
     grey.convert("RGB").save(other, "png")
-    found = run.predict([{"image": file.getvalue()} for file in (one, other)])
+    found = [run.predict([{"image": file.getvalue()}])[0] for file in (one, other)]
     assert found[0] == found[1]
 
 
@@ -243,7 +244,9 @@ def test_overlapping_boxes_of_a_class_are_suppressed_if_asked_to(recipe):
 def test_some_of_the_classes_are_learned_if_asked_to(recipe, capsys):
     made = checked(recipe, **{"options.labels": ["small"]})
     assert made.plugin.classes == ["small"]
-    assert any("objects of other classes left out" in note for note in made.notes)
+    rows = [row["objects"] for split in made.plugin.data.values() for row in split]
+    assert {one["label"] for row in rows for one in row} == {"small"}
+    assert [] in rows  # images without any object stay
     told = message(recipe, capsys, 'options.labels=["smal"]')
     assert "options.labels" in told
     assert "no training image has 'smal'. Did you mean 'small'" in told
@@ -258,4 +261,4 @@ def test_images_without_any_object_are_refused_if_all_are(tmp_path, capsys):
     annotated_trees.images(tmp_path / "images", *(f"{n}.png" for n in range(12)))
     annotated_trees.coco(tmp_path / "annotations.json", {f"{n}.png": [] for n in range(12)})
     told = message(object_rows.recipe(tmp_path / "none.yaml", tmp_path), capsys)
-    assert "no object" in told
+    assert "none of 12 images has an object" in told
