@@ -98,7 +98,7 @@ def test_each_model_learns_is_saved_and_decodes_as_transformers_do(config, tmp_p
     for (score, label, mask), (info, their) in zip(ours, pairs, strict=True):
         assert score == pytest.approx(info["score"], abs=1e-5)
         assert label == info["label_id"]
-        assert mask_overlap.alike(mask, mask_overlap.encoded(their), 0)
+        assert mask_overlap.alike(mask, mask_overlap.encoded(their), 1e-3)
 
 
 def test_what_is_learned_are_the_masks_of_objects_that_are_there():
@@ -220,6 +220,10 @@ def test_a_model_without_objects_is_refused_before_training(tmp_path, shapes, ca
     text = message(str(path), capsys)
     assert "segformer finds no objects with masks" in text
     assert "mask2former" in text
+    given["model"], given["options"] = {"from_config": instance_rows.TINY}, {}
+    given["data"] = {"source": str(mask_rows.folder(tmp_path / "masks", 20))}
+    path.write_text(json.dumps(given))
+    assert "mask2former predicts masks of objects, for options.kind" in message(str(path), capsys)
 
 
 @pytest.mark.slow
