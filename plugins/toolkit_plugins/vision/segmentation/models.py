@@ -10,6 +10,7 @@ from typing import Any
 from toolkit.errors import DataError, Fault, RecipeError
 from toolkit.models import pretrained
 from toolkit.utils.text import listing
+from toolkit_plugins.vision.segmentation import query_models
 
 IGNORED = 255
 AUXILIARY = "auxiliary_logits"
@@ -34,6 +35,11 @@ def config_of(folder: Path) -> Any:
             f"have are {listing(sorted(names), 20)} (a classifier of such a type is taken as the "
             "pretrained encoder)"
         )
+        if config.model_type in query_models.TYPES:
+            what = (
+                f"{config.model_type} predicts masks of objects, for options.kind: instance; for a "
+                "class of each pixel choose a model such as segformer, upernet or mobilenet_v2"
+            )
         raise RecipeError(Fault("model", what))
     return config
 

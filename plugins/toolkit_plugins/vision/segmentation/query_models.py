@@ -90,12 +90,12 @@ class Objects(NamedTuple):
 def objects_of(
     classes: Any, masks: Any, size: tuple[int, int], canvas: Canvas, most: int
 ) -> Objects:
-    """Return the objects of an image, by falling score.
+    """Return the objects of an image, by falling probability of their class.
 
     Each class of each query is a candidate; the score is the class's probability times the mean
     probability of the mask's pixels (Cheng et al. 2022, Mask2Former, arXiv 2112.01527), as
-    `post_process_instance_segmentation` of transformers has it; a mask is decided at the image's
-    own size, and not at 384 x 384.
+    `post_process_instance_segmentation` of transformers has it; masks are decided at the size of
+    the image, and not at 384 x 384.
 
     Args:
         classes: logits (queries, classes + 1). masks: logits (queries, height, width).
@@ -107,19 +107,15 @@ def objects_of(
     chosen = [(int(place) // kinds, int(place) % kinds) for place in best.tolist()]
     queries = sorted({query for query, _ in chosen})
     logits = _within(masks.float()[queries], canvas, size)
-    inside = (logits > 0).float()
-    quality = (logits.sigmoid() * inside).sum((1, 2)) / inside.sum((1, 2)).clamp(min=1)
-    scores = probabilities[queries] * quality[:, None]
     outlines = _outlines(logits, size)
     found = Objects([], [], [], [])
     for query, kind in chosen:
-        place = queries.index(query)
-        if outlines[place] is not None:
-            box, rle = outlines[place]
-            found.boxes.append(box)
+        outline = outlines[queries.index(query)]
+        if outline is not None:
+            found.boxes.append(outline[0])
             found.labels.append(kind)
-            found.scores.append(float(scores[place, kind]))
-            found.masks.append(rle)
+            found.scores.append(float(probabilities[query, kind]) * outline[2])
+            found.masks.append(outline[1])
     return found
 
 
@@ -137,17 +133,21 @@ def _within(logits: Any, canvas: Canvas, size: tuple[int, int]) -> Any:
 
 
 def _outlines(logits: Any, size: tuple[int, int]) -> list[Any]:
-    """Return box and RLE of each mask at the size of the image; None where it has no pixel."""
+    """Return box, RLE and mean probability of each mask at the size of the image.
+
+    None where it has no pixel.
+    """
     from torch.nn import functional
 
     found: list[Any] = []
     for part in logits.split(TOGETHER):
         whole = functional.interpolate(part[None], size=size, mode="bilinear", align_corners=False)
-        for mask in (whole[0] > 0).cpu().numpy():
+        for values, mask in zip(whole[0], (whole[0] > 0).cpu().numpy(), strict=True):
             rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
             if not len(rows):
                 found.append(None)
                 continue
             box = [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
-            found.append(([float(edge) for edge in box], mask_overlap.encoded(mask)))
+            quality = float(values[values > 0].sigmoid().mean())
+            found.append(([float(edge) for edge in box], mask_overlap.encoded(mask), quality))
     return found
