@@ -28,6 +28,7 @@ SCENARIOS = (
     "text-classification",
     "image-classification",
     "image-segmentation",
+    "object-detection",
     "question-answering",
     "token-classification",
     "translation",

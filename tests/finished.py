@@ -27,6 +27,13 @@ PICTURES = {
     "training.learning_rate": 0.01,
     "training.per_device_train_batch_size": 16,
 }
+BOXES = {
+    "options.augment": {"flip": "both"},
+    "training.num_train_epochs": 8,
+    "training.learning_rate": 4e-3,
+    "training.per_device_train_batch_size": 6,
+    "training.max_grad_norm": 0.1,
+}
 MASKS = {
     "options.augment": {"flip": "both"},
     "training.num_train_epochs": 8,
@@ -141,6 +148,15 @@ def photos(folder: Path) -> Asked:
     return str(recipe), {"settings": {**PICTURES, **rule, "report.slices": ["label"]}}
 
 
+def boxes(folder: Path) -> Asked:
+    """Ask for a run from scratch on images with two kinds of objects."""
+    import object_rows
+
+    source = object_rows.coco(folder / "scenes", 60)
+    recipe = object_rows.recipe(folder / "squares.yaml", source)
+    return recipe, {"settings": {**BOXES, "data.split.test": 0.3}}
+
+
 def masks(folder: Path) -> Asked:
     """Ask for a run from scratch on images with masks."""
     import mask_rows
@@ -164,6 +180,7 @@ RUNS: dict[str, tuple[str, Callable[[Path], Asked]]] = {
     "text-classification": ("tickets", texts),
     "image-classification": ("photos", photos),
     "image-segmentation": ("scenes", masks),
+    "object-detection": ("squares", boxes),
     "question-answering": ("answers", answers),
     "summarization": ("summaries", summaries),
     "fraud-detection": ("payments", payments),

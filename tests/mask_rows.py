@@ -53,10 +53,10 @@ def folder(root: Path, count: int, seed: int = 0, size: tuple[int, int] = (32, 3
 
 
 def tiny_segformer(path: Path) -> Path:
-    """Save a SegFormer of two classes with random weights, and its image processor."""
+    """Save a SegFormer of these classes with random weights, and its image processor."""
     transformers.set_seed(0)
     config = {name: value for name, value in TINY.items() if name != "model_type"}
-    made = transformers.SegformerConfig(**config, num_labels=2)
+    made = transformers.SegformerConfig(**config, id2label=dict(enumerate(CLASSES)))
     transformers.SegformerForSemanticSegmentation(made).save_pretrained(path)
     transformers.SegformerImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(path)
     return path

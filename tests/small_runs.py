@@ -10,6 +10,7 @@ from typing import Any
 import entity_rows
 import image_rows
 import mask_rows
+import object_rows
 import pair_rows
 import summary_rows
 from qa_rows import questions, tiny_qa, written
@@ -90,6 +91,12 @@ def _masks(folder: Path) -> Small:
     )
 
 
+def _objects(folder: Path) -> Small:
+    scenes = object_rows.coco(folder / "scenes", 60)
+    own = {"options.size": object_rows.SIDE, "options.augment": MOVED}
+    return str(scenes), object_rows.tiny_detector(folder / "model"), own
+
+
 def _payments(folder: Path) -> Small:
     before = folder / "pretrained"
     if not (before / "model").exists():
@@ -115,6 +122,7 @@ SCENARIOS: Mapping[str, Any] = {
     "summarization": _summaries,
     "image-classification": _pictures,
     "image-segmentation": _masks,
+    "object-detection": _objects,
     "fraud-detection": _payments,
     "token-classification": _entities,
     "translation": _pairs,

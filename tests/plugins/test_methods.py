@@ -18,7 +18,7 @@ from toolkit.cli.main import outcome
 from toolkit.models import methods
 
 QUICK = ("question-answering", "image-classification", "token-classification", "translation",
-         "summarization", "image-segmentation")  # fmt: skip
+         "summarization", "image-segmentation", "object-detection")  # fmt: skip
 SCENARIOS = (*QUICK, "fraud-detection")
 SETTINGS = (
     {"gradient_accumulation_steps": 2},

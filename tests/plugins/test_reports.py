@@ -17,6 +17,7 @@ BRINGS = {
         "data:image/jpeg",
     ],
     "image-segmentation": ["Training images", "Worst images", "classes", "data:image/"],
+    "object-detection": ["Training images", "Worst images", "F1", "data:image/"],
     "question-answering": ["First rows", "F1 by threshold", "(none)"],
     "summarization": ["First rows", "Ceiling: the best extract of 1 sentence", "<mark"],
     "translation": ["First rows", "reference", "<mark"],

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
+from toolkit.plugin.choosing import ChooseHooks
 from toolkit.plugin.explaining import ExplainHooks
 from toolkit.plugin.reading import ReadHooks
 from toolkit.plugin_types import (
@@ -42,7 +43,7 @@ API_VERSION = 2
 OptionsT = TypeVar("OptionsT", bound=Options)
 
 
-class Plugin(ReadHooks, ExplainHooks, ABC, Generic[OptionsT]):
+class Plugin(ChooseHooks, ReadHooks, ExplainHooks, ABC, Generic[OptionsT]):
     """A scenario. Subclass it, implement the hooks, register the class as an entry point.
 
     The runner sets, before any hook is called:

@@ -44,7 +44,7 @@ def resolve_recipe(draft: Draft) -> tuple[Recipe, Plugin[Any]]:
     draft.stop_on_faults()
     if recipe is None or options is None:
         raise RecipeError(f"{draft.name} cannot be read")
-    plugin = cls()
+    plugin = cls.chosen(options)()
     plugin.options, plugin.recipe = options, recipe
     return recipe, plugin
 

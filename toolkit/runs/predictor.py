@@ -230,9 +230,10 @@ def plugin_of(run: Path) -> Plugin[Any]:
         if not (run / needed).exists():
             raise UserError(f"{run} holds no {needed}: the run did not get that far")
     recipe = recipe_of(run)
-    plugin = get(recipe.scenario)()
-    plugin.options = type(plugin).Options.model_validate(recipe.options)
-    plugin.recipe = recipe
+    cls = get(recipe.scenario)
+    options = cls.Options.model_validate(recipe.options)
+    plugin: Plugin[Any] = cls.chosen(options)()
+    plugin.options, plugin.recipe = options, recipe
     plugin.model_path = run / "model"
     require_unchanged(plugin.model_path, _record(run).get("model_files", {}))
     require_inert(plugin.model_path)

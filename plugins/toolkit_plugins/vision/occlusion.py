@@ -11,6 +11,7 @@ import numpy as np
 
 from toolkit.plugin_types import Occlusion, RowPart
 from toolkit.utils.pictures import SMALL, resized
+from toolkit_plugins.vision.canvas import Canvas
 from toolkit_plugins.vision.images import use
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 GRID = 7  # patches a side
 
 
-def occlusions(column: str, value: Any, view: View) -> Iterator[Occlusion]:
+def occlusions(column: str, value: Any, view: View | Canvas) -> Iterator[Occlusion]:
     """Yield an image as large as the model needs it, then it without each patch of a grid.
 
     A patch takes the median colour of the image.
@@ -28,7 +29,7 @@ def occlusions(column: str, value: Any, view: View) -> Iterator[Occlusion]:
         return
 
     def small(image: Any) -> tuple[Any, tuple[int, int]]:
-        size, resample = _size(image.size, view), getattr(view.processor, "resample", None)
+        size, resample = _size(image.size, view), _resample(view)
         return np.array(image if size == image.size else resized(image, size, resample)), image.size
 
     pixels, (width, height) = use(value, view.mode, None, small, view.levels)
@@ -48,8 +49,16 @@ def _edges(side: int) -> list[int]:
     return sorted({round(side * place / GRID) for place in range(GRID + 1)})
 
 
-def _size(size: tuple[int, int], view: View) -> tuple[int, int]:
+def _resample(view: View | Canvas) -> Any:
+    found = view if isinstance(view, Canvas) else view.processor
+    return getattr(found, "resample", None)
+
+
+def _size(size: tuple[int, int], view: View | Canvas) -> tuple[int, int]:
     """Return the (width, height) that the view makes of an image before it cuts out the middle."""
+    if isinstance(view, Canvas):
+        height, width = view.content_of((size[1], size[0]))
+        return width, height
     height, width = view.canvas
     short = min(size)
     if not view.own and not view.shortest:

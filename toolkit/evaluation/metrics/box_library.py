@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.errors import UserError
+from toolkit.evaluation.metrics import mask_overlap
 from toolkit.evaluation.metrics.base import Floats
 from toolkit.evaluation.metrics.box_matching import MOST
 from toolkit.evaluation.metrics.box_scene import RANGES, Scene
@@ -27,9 +28,10 @@ def library() -> Any:
     return faster_coco_eval
 
 
-def signature() -> str:
+def signature(masks: bool = False) -> str:
     """Return all that has to be equal for two scores to be comparable."""
-    return f"faster_coco_eval:{version('faster-coco-eval')}|bbox|max:{MOST}|recalls:101"
+    kind = "segm" if masks else "bbox"
+    return f"faster_coco_eval:{version('faster-coco-eval')}|{kind}|max:{MOST}|recalls:101"
 
 
 def scores(scene: Scene) -> tuple[Floats, Floats]:
@@ -77,14 +79,32 @@ def _evaluation(scene: Scene) -> Any:
             scene.image.tolist(), scene.label.tolist(), _boxes(scene.box), scene.score.tolist(),
             strict=True)
     ]  # fmt: skip
+    if scene.masks is not None and scene.actual_masks is not None:
+        for one, text in zip(found, scene.masks, strict=True):
+            del one["bbox"]  # else the library takes the polygon of the box
+            one["segmentation"] = mask_overlap.from_text(text)
+        for one, text in zip(actual, scene.actual_masks, strict=True):
+            one["segmentation"] = mask_overlap.from_text(text)
     gold = of.COCO({
-        "images": [{"id": number + 1} for number in range(scene.images)],
+        "images": _images(scene),
         "categories": [{"id": n, "name": name} for n, name in enumerate(scene.labels, 1)],
         "annotations": actual,
     })  # fmt: skip
-    evaluation = of.COCOeval_faster(gold, gold.loadRes(found), iouType="bbox")
+    evaluation = of.COCOeval_faster(
+        gold, gold.loadRes(found), iouType="bbox" if scene.masks is None else "segm"
+    )
     evaluation.params.maxDets = [MOST]
     return evaluation
+
+
+def _images(scene: Scene) -> list[dict[str, int]]:
+    """Return the images, with sizes where there are masks."""
+    found = [{"id": number + 1} for number in range(scene.images)]
+    for texts, images in ((scene.masks, scene.image), (scene.actual_masks, scene.of)):
+        for text, image in zip(texts or (), images.tolist(), strict=False):
+            size = mask_overlap.from_text(text)["size"]
+            found[image].update(height=size[0], width=size[1])
+    return found
 
 
 def _boxes(boxes: Floats) -> list[list[float]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.evaluation.metrics import mask_overlap
 from toolkit.evaluation.metrics.base import Array, Floats
 from toolkit.plugin_types import Ints
 
@@ -48,6 +49,29 @@ def _by_size(boxes: Floats) -> Floats:
     return np.array([left, top, right - left, bottom - top])
 
 
+def have_masks(prediction: Mapping[str, Any], reference: Mapping[str, Any]) -> bool:
+    """Return whether any predicted or actual object has a mask."""
+    every = (*prediction["objects"], *prediction.get("candidates", ()), *reference["objects"])
+    return any(one.get("mask") for one in every)
+
+
+def overlaps(
+    objects: Sequence[Mapping[str, Any]],
+    actual: Sequence[Mapping[str, Any]],
+    crowd: Array | None = None,
+) -> Floats:
+    """Return the overlap of predicted with actual objects of an image: of masks if they have them.
+
+    Args:
+        crowd: as `ious` takes it.
+    """
+    if not any(one.get("mask") for one in (*objects, *actual)):
+        return ious(_boxes(objects), _boxes(actual), crowd)
+    size = mask_overlap.size_of(actual, objects)
+    found, there = (mask_overlap.of_objects(given, size) for given in (objects, actual))
+    return mask_overlap.ious(found, there, crowd)
+
+
 def assigned(overlaps: Floats, crowd: Array, ignored: Array, thresholds: Floats) -> Ints:
     """Return the actual box of each prediction or -1, shape (ranges, thresholds, predictions).
 
@@ -76,7 +100,7 @@ def assigned(overlaps: Floats, crowd: Array, ignored: Array, thresholds: Floats)
 def at_threshold(
     prediction: Mapping[str, Any], reference: Mapping[str, Any]
 ) -> tuple[Sequence[int], Sequence[int], Sequence[int]]:
-    """Return how the objects over the threshold match at an IoU of 0.5.
+    """Return how the objects over the threshold match at an IoU of 0.5, of masks if they have any.
 
     Returns:
         For each object the number of the actual one that it hits, -1 if it is wrong, -2 if it is
@@ -95,8 +119,9 @@ def at_threshold(
         theirs = [number for number, name in enumerate(labels) if name == label]
         if not theirs:
             continue
-        overlaps = ious(_boxes(objects, mine[:MOST]), _boxes(actual, theirs), crowd[theirs])
-        taken = assigned(overlaps, crowd[theirs], crowd[theirs][None], np.array([RIGHT]))[0, 0]
+        found_here = [objects[place] for place in mine[:MOST]]
+        shared = overlaps(found_here, [actual[place] for place in theirs], crowd[theirs])
+        taken = assigned(shared, crowd[theirs], crowd[theirs][None], np.array([RIGHT]))[0, 0]
         for place, at in zip(mine, taken, strict=False):
             if at >= 0:
                 found[place] = -2 if crowd[theirs[at]] else theirs[at]
@@ -105,5 +130,5 @@ def at_threshold(
     return found, [number for number in counted if number not in hit], counted
 
 
-def _boxes(objects: Sequence[Mapping[str, Any]], places: Sequence[int]) -> Floats:
-    return np.array([objects[place]["box"] for place in places], np.float64).reshape(-1, 4)
+def _boxes(objects: Sequence[Mapping[str, Any]]) -> Floats:
+    return np.array([one["box"] for one in objects], np.float64).reshape(-1, 4)

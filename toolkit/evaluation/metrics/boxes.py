@@ -1,9 +1,11 @@
-"""Metrics of boxes in images: COCO's average precision and recall, F1 at a threshold, and counts.
+"""Metrics of objects in images: COCO's average precision and recall, F1 at a threshold, counts.
 
 Predictions and references are in the form of `toolkit.tasks.boxes`:
 {"objects": [{"box", "label", "score"}], "candidates": [..]} and
 {"objects": [{"box", "label", "crowd", "area"}]}. Average precision is over all boxes, whatever the
-threshold; precision, recall, F1 and counts are of the objects alone.
+threshold; precision, recall, F1 and counts are of the objects alone. Objects may have a "mask" (see
+`mask_overlap`): `mask_ap` and its like compare masks, `ap` boxes, and precision, recall and F1
+masks where there are any.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from toolkit.evaluation.metrics.box_matching import at_threshold
 from toolkit.evaluation.metrics.box_scene import (
     RANGES,
     Scene,
+    stored_masks,
     stored_prediction,
     stored_reference,
 )
@@ -51,6 +54,7 @@ KINDS = {
     "ap_medium": Kind("medium"),
     "ap_large": Kind("large"),
 }
+MASK_KINDS = {f"mask_{name}": kind for name, kind in KINDS.items()}
 
 
 class _Known:
@@ -63,6 +67,7 @@ class _Known:
                        scene.kind, scene.actual, scene.crowd, scene.area):  # fmt: skip
             digest.update(f"{values.shape}".encode())
             digest.update(np.ascontiguousarray(values).tobytes())
+        digest.update("\n".join((*(scene.masks or ()), "", *(scene.actual_masks or ()))).encode())
         self.digest = digest.intdigest()
 
     def __hash__(self) -> int:
@@ -92,7 +97,7 @@ class CocoMetric(RowMetric):
     ten images have a class.
 
     Args:
-        kind: one of `KINDS`.
+        kind: one of `KINDS`, or of `MASK_KINDS` for the overlap of masks.
 
     Raises:
         UserError: faster-coco-eval is not installed.
@@ -103,7 +108,8 @@ class CocoMetric(RowMetric):
 
     def __init__(self, kind: str = "ap", **evaluate_kwargs: Any) -> None:
         box_library.library()  # at once: what is missing is told before a training
-        self.which, self.kind = kind, KINDS[kind]
+        self.which, self.kind = kind, {**KINDS, **MASK_KINDS}[kind]
+        self.masks = kind in MASK_KINDS
         super().__init__(**evaluate_kwargs)
 
     @property
@@ -113,15 +119,21 @@ class CocoMetric(RowMetric):
 
     def stored(self) -> Features:
         numbers, texts = List(Value("float64")), List(Value("string"))
+        masks = {"masks": texts} if self.masks else {}
         return Features(
             predictions={"boxes": numbers, "scores": numbers, "labels": texts,
-                         "objects": Value("int64")},
+                         "objects": Value("int64"), **masks},
             references={"boxes": numbers, "labels": texts, "crowd": List(Value("bool")),
-                        "area": numbers},
+                        "area": numbers, **masks},
         )  # fmt: skip
 
     def encode(self, predictions: Any, references: Any) -> tuple[Any, Any]:
-        return list(map(stored_prediction, predictions)), list(map(stored_reference, references))
+        found = list(map(stored_prediction, predictions))
+        actual = list(map(stored_reference, references))
+        if self.masks:
+            for place, pair in enumerate(zip(predictions, references, strict=True)):
+                found[place]["masks"], actual[place]["masks"] = stored_masks(*pair)
+        return found, actual
 
     def rows(self, predictions: Any, references: Any) -> Prepared:
         """Match the boxes of all images once, for all metrics of the same rows."""
@@ -148,7 +160,7 @@ class CocoMetric(RowMetric):
 
     def notes(self, rows: Prepared) -> dict[str, Any]:
         """Return the signature: all that has to be equal for two scores to be comparable."""
-        return {"signature": box_library.signature()}
+        return {"signature": box_library.signature(self.masks)}
 
 
 def mean(values: Floats) -> float:
@@ -247,7 +259,7 @@ SUMS: dict[str, type[RowMetric]] = {
     "f1": BoxF1,
     "count_error": CountError,
 }
-NAMES = (*KINDS, *SUMS)
+NAMES = (*KINDS, *MASK_KINDS, *SUMS)
 
 
 def load(name: str) -> RowMetric:
@@ -256,7 +268,7 @@ def load(name: str) -> RowMetric:
     Raises:
         UserError: no such metric, or faster-coco-eval is not installed.
     """
-    if name in KINDS:
+    if name in KINDS or name in MASK_KINDS:
         return CocoMetric(name)
     if name in SUMS:
         return SUMS[name]()

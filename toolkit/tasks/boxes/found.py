@@ -9,14 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from toolkit.evaluation.metrics import mask_overlap
 from toolkit.plugin_types import Prediction, sameness
 
 USUAL = 0.5  # threshold where validation has chosen none
 MOST = 100  # boxes of a prediction, which COCO's scores count at most of each class
 #: By how much the edges of one box may differ: pixels, or a share of its longer side.
 PIXELS, SHARE = 1.0, 0.01
+OF_MASKS = 0.02  # share of a mask's pixels that may differ
 LOW = 0.05  # score of boxes that are hardly ever right
-Found = tuple[Sequence[float], str, float]
+Found = tuple[Sequence[float], str, float] | tuple[Sequence[float], str, float, Mapping[str, Any]]
 
 
 def every(prediction: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -31,13 +33,15 @@ def split(found: Iterable[Found], threshold: float = USUAL, most: int = MOST) ->
     of more than `most` those of the highest scores stay. Equal scores keep their order.
 
     Args:
+        found: box, label and score, and the mask of an object that has one.
         threshold: the score from which on a box is one of the objects.
     """
     boxes: list[dict[str, Any]] = []
-    for place, label, score in found:
+    for place, label, score, *masks in found:
         edges = [float(value) for value in place]
         if math.isfinite(sum(edges) + score) and edges[2] > edges[0] and edges[3] > edges[1]:
             boxes.append({"box": edges, "label": str(label), "score": float(score)})
+            boxes[-1] |= {"mask": masks[0]} if masks else {}
     boxes = sorted(boxes, key=lambda one: -one["score"])[:most]
     objects = [one for one in boxes if one["score"] >= threshold]
     counts = Counter(one["label"] for one in objects)
@@ -52,7 +56,8 @@ def same(one: Prediction, other: Prediction, most: int = MOST) -> bool:
     """Return whether two predictions have the same boxes, but for rounding.
 
     The boxes go one with one: of one label (or scores within 0.001, where two labels are nearly
-    equally probable), edges within a pixel or a hundredth of the longer side, scores within 0.01;
+    equally probable), edges within a pixel or a hundredth of the longer side (of masks, at most 2%
+    of the pixels, or two, differ instead), scores within 0.01;
     hence a box so near the threshold may be an object in one of them alone. A box without partner
     is let through where its score is within 0.01 of the last one of a full list, which it may have
     been cut from; or of one that ends below `LOW`: suppression made it shorter than it was.
@@ -71,6 +76,8 @@ def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     apart = abs(one["score"] - other["score"])
     if apart > (sameness.PROBABILITY if one["label"] == other["label"] else sameness.MARGIN):
         return False
+    if one.get("mask") and other.get("mask"):
+        return mask_overlap.alike(one["mask"], other["mask"], OF_MASKS)
     first, second = np.asarray(one["box"]), np.asarray(other["box"])
     allowed = max(PIXELS, SHARE * float((first[2:] - first[:2]).max()))
     return bool((abs(first - second) <= allowed).all())

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from toolkit.evaluation.metrics.base import Array
-from toolkit.evaluation.metrics.box_matching import RIGHT, at_threshold
-from toolkit.tasks.boxes.geometry import ious
+from toolkit.evaluation.metrics.box_matching import RIGHT, at_threshold, overlaps
 
 NEAR = 0.1  # IoU below which a wrong box has to do with no object
 KINDS = ("right", "duplicate", "wrong class", "poor overlap", "wrong class, poor overlap",
@@ -31,9 +30,9 @@ def kinds(prediction: Mapping[str, Any], reference: Mapping[str, Any]) -> tuple[
     matches, missed, _ = at_threshold(prediction, reference)
     actual = reference["objects"]
     crowd = np.array([bool(one.get("crowd")) for one in actual], bool)
-    overlaps = ious(_boxes(prediction["objects"]), _boxes(actual), crowd)
+    shared = overlaps(prediction["objects"], actual, crowd)
     found, covered = list[str](), set[int]()
-    for one, match, row in zip(prediction["objects"], matches, overlaps, strict=True):
+    for one, match, row in zip(prediction["objects"], matches, shared, strict=True):
         if match != -1:
             found.append("right" if match >= 0 else "")
             continue
@@ -94,7 +93,3 @@ def galleries(pairs: Pairs, limit: int = 12) -> dict[str, list[Any]]:
 
 def _area(box: Sequence[float]) -> float:
     return (box[2] - box[0]) * (box[3] - box[1])
-
-
-def _boxes(objects: Sequence[Mapping[str, Any]]) -> Any:
-    return np.array([one["box"] for one in objects], np.float64).reshape(-1, 4)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from toolkit.errors import DataError, Fault
 from toolkit.evaluation.baselines import row_batches
 from toolkit.evaluation.metrics import boxes as box_metrics
+from toolkit.evaluation.metrics import mask_overlap
 from toolkit.evaluation.metrics.box_scene import Scene
 from toolkit.plugin_types import Baseline, MarkedImage, Options, Prediction, Row, Shown, columns
 from toolkit.plugin_types.occlusion import logit
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import Figure, Table
 
 OptionsT = TypeVar("OptionsT", bound=Options)
+OF_MASKS = ("mask_ap", "mask_ap50", "mask_ap75", "precision", "recall", "f1", "count_error", "ap")
 USUAL = ("ap", "ap50", "ap75", "precision", "recall", "f1", "count_error")
 
 
@@ -36,6 +38,11 @@ class BoxesPlugin(TaskPlugin[OptionsT]):
     `prepare`, `load_model`, and `decode`, which ends with `split_by_threshold`. An option
     `max_detections`, where there is one, is the most boxes of a prediction (100).
     """
+
+    #: Whether objects have masks as well: {"shape": an RLE of COCO} in the target column, a fourth
+    #: item of what `split_by_threshold` takes, "mask" in predictions and references. Overlap is
+    #: that of masks then.
+    with_masks: ClassVar[bool] = False
 
     @property
     def image(self) -> str:
@@ -96,8 +103,8 @@ class BoxesPlugin(TaskPlugin[OptionsT]):
 
     def references(self, rows: Sequence[Row]) -> list[Any]:
         """Return {"objects": [{"box", "label", "crowd", "area"}]} for each row."""
-        return [{"objects": [_reference(one) for one in row.get(self.target) or ()]}
-                for row in rows]  # fmt: skip
+        made = partial(_reference, with_mask=self.with_masks)
+        return [{"objects": [made(one) for one in row.get(self.target) or ()]} for row in rows]
 
     def split_by_threshold(self, boxes: Iterable[found.Found]) -> Prediction:
         """Return the prediction for the boxes of a row, each with its label and score.
@@ -136,7 +143,7 @@ class BoxesPlugin(TaskPlugin[OptionsT]):
 
     def usual_metrics(self) -> list[str]:
         """Return metric names for a recipe that names none; the first is the headline."""
-        return list(USUAL)
+        return list(OF_MASKS if self.with_masks else USUAL)
 
     def metrics(self) -> Mapping[str, Any]:
         """Return the metrics that the recipe names, or the usual ones."""
@@ -152,7 +159,11 @@ class BoxesPlugin(TaskPlugin[OptionsT]):
         shown = [_box(one, f"{one['label']} {one['score']:.2f}") for one in prediction["objects"]]
         actual = () if reference is None else reference["objects"]
         shown += [_box(one, one["label"], actual=True) for one in actual]
-        return [MarkedImage(row[self.image], shown)]
+        if not self.with_masks:
+            return [MarkedImage(row[self.image], shown)]
+        mask = mask_overlap.numbered(prediction["objects"])
+        there = None if reference is None else mask_overlap.numbered(actual)
+        return [MarkedImage(row[self.image], shown, mask, there)]
 
     def tables(self, pairs: Iterable[tuple[Prediction, Any]]) -> Mapping[str, Table]:
         """Return scores by class and size, and the kinds of errors."""
@@ -193,15 +204,20 @@ def _box(one: Mapping[str, Any], label: str, actual: bool = False) -> Box:
     return Box(left, top, right, bottom, label, actual)
 
 
-def _reference(one: Mapping[str, Any]) -> dict[str, Any]:
+def _reference(one: Mapping[str, Any], with_mask: bool) -> dict[str, Any]:
     box = [float(edge) for edge in one["box"]]
     area = one.get("area")
     size = (box[2] - box[0]) * (box[3] - box[1])
+    shape = (one.get("shape") if with_mask else None) or {"counts": None}
+    mask = {} if shape["counts"] is None else {
+        "mask": {"size": list(shape["size"]), "counts": shape["counts"]}
+    }  # fmt: skip
     return {
         "box": box,
         "label": str(one["label"]),
         "crowd": bool(one.get("crowd")),
         "area": size if area is None else float(area),
+        **mask,
     }
 
 

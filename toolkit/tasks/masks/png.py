@@ -32,7 +32,10 @@ def image_size(cell: Any) -> tuple[int, int]:
     from PIL import Image
 
     with Image.open(open_file(cell), formats=FORMATS) as image, room_for(image):
-        turned = image.getexif().get(ORIENTATION) in SIDEWAYS
+        try:
+            turned = image.getexif().get(ORIENTATION) in SIDEWAYS
+        except Exception:  # whatever the parsers of EXIF raise: it is taken as it lies
+            turned = False
         return (image.width, image.height) if turned else (image.height, image.width)
 
 

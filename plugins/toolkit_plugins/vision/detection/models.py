@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 from toolkit.errors import ModelError
 from toolkit.models import pretrained
@@ -13,6 +17,12 @@ from toolkit_plugins.vision.detection.options import Detector
 
 #: Models whose processors need torchvision, or whose forward takes other labels.
 OTHERS = ("rf_detr", "timm_backbone", "table-transformer")
+
+#: Modules of losses that ask other ranks -> a name in them, and what it is for one rank.
+ASKING: Mapping[str, tuple[str, Any]] = {
+    "loss_for_object_detection": ("is_accelerate_available", lambda: False),
+    "loss_lw_detr": ("dist", SimpleNamespace(is_available=lambda: False)),
+}
 
 
 def load(folder: Path, head: Mapping[str, Any], detector: Detector) -> Any:
@@ -42,6 +52,25 @@ def load(folder: Path, head: Mapping[str, Any], detector: Detector) -> Any:
             "ConvNext, Swin or MobileNetV2"
         )
     return _on_backbone(folder, head, detector)
+
+
+def alone(model: Any) -> Any:
+    """Return the model, its loss divided by the objects of its batch, whatever other ranks have.
+
+    Some losses ask all ranks, which waits forever where one has no batch any more (validation), and
+    that of DETR then divides by the number of ranks twice. `DetectionTrainer` weighs instead.
+    """
+    usual = model.loss_function
+
+    def loss(*given: Any, **named: Any) -> Any:
+        with ExitStack() as stack:
+            for name, (attribute, value) in ASKING.items():
+                module = importlib.import_module(f"transformers.loss.{name}")
+                stack.enter_context(mock.patch.object(module, attribute, value))
+            return usual(*given, **named)
+
+    model.loss_function = loss
+    return model
 
 
 def is_detector(config: Any) -> bool:

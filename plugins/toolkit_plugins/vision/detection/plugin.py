@@ -10,10 +10,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from toolkit.errors import Fault
-from toolkit.plugin_types import Prediction, ReshapedRows, Row, RowInspection, SourceRows
+from toolkit.plugin_types import (
+    Occlusion,
+    Prediction,
+    ReshapedRows,
+    Row,
+    RowInspection,
+    SourceRows,
+)
 from toolkit.tasks.boxes import geometry
 from toolkit.tasks.boxes.plugin import BoxesPlugin
-from toolkit_plugins.vision import inspection
+from toolkit_plugins.vision import inspection, occlusion
 from toolkit_plugins.vision.annotations import read, reshaped
 from toolkit_plugins.vision.detection import batches, figures, subset
 from toolkit_plugins.vision.detection.options import DetectionOptions
@@ -110,7 +117,7 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
         from toolkit_plugins.vision.batch_norm import mend_momentum
         from toolkit_plugins.vision.detection import models
 
-        found = models.load(self.model_path, self.head, self.options.detector)
+        found = models.alone(models.load(self.model_path, self.head, self.options.detector))
         mend_momentum(found)
         return models.faster(found)
 
@@ -168,6 +175,10 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
         if self.options.threshold is not None:
             return {"threshold": self.options.threshold}
         return super().calibrate(predictions)
+
+    def occlusions(self, row: Row, prediction: Prediction) -> Iterable[Occlusion]:
+        """Return the image without each patch of a grid."""
+        return occlusion.occlusions(self.options.image, row.get(self.options.image), self.canvas)
 
     def example(self) -> Row:
         """Return a small image."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import torch
 
@@ -12,8 +12,17 @@ from toolkit.utils import distributed
 from toolkit_plugins.vision.detection.models import backbone_parameters
 from toolkit_plugins.vision.trainer import ImageTrainer
 
-#: Of these, the loss is divided by the objects of all ranks; of others by those of the rank.
-TOGETHER = ("detr", "conditional_detr", "dab-detr", "deformable_detr", "yolos", "lw_detr", "deimv2")
+
+class Counts(NamedTuple):
+    """What losses are divided by: the objects of images, and how many images these are."""
+
+    objects: float
+    images: float
+
+    @classmethod
+    def of(cls, labels: Any) -> Counts:
+        """Return those of a batch's labels."""
+        return cls(float(sum(len(one["class_labels"]) for one in labels)), float(len(labels)))
 
 
 class DetectionTrainer(ImageTrainer):
@@ -25,7 +34,7 @@ class DetectionTrainer(ImageTrainer):
 
     backbone_rate = 1.0
     still: Collection[str] = ()
-    _parts = 1
+    loss_is_scaled_for_ga = False  # and hence not weighed by rows either
 
     def create_optimizer(self, model: Any = None) -> Any:
         """Make the optimizer, with a rate of its own for the backbone."""
@@ -45,45 +54,57 @@ class DetectionTrainer(ImageTrainer):
         return optimizer
 
     def _get_num_items_in_batch(self, batch_samples: Any, device: Any) -> Any:
-        """Return the objects in all batches of a step, of all ranks."""
-        self._parts = len(batch_samples)
-        return self._summed(sum(count(batch["labels"]) for batch in batch_samples))
+        """Return what is in all batches of a step, of all ranks."""
+        own = [Counts.of(batch["labels"]) for batch in batch_samples]
+        return self._summed(Counts(*map(sum, zip(*own, strict=True))) if own else Counts(0, 0))
 
-    def _summed(self, number: int) -> float:
-        """Return the sum of a number over all ranks."""
+    def _summed(self, counts: Counts) -> Counts:
+        """Return the sum of counts over all ranks."""
         if distributed.size() == 1:
-            return float(number)
-        own = torch.tensor([float(number)], device=self.args.device)
-        return float(self.accelerator.gather(own).sum())
+            return counts
+        own = torch.tensor([list(counts)], device=self.args.device)
+        return Counts(*self.accelerator.gather(own).sum(0).tolist())
 
-    def compute_loss(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: Any,
+        return_outputs: bool = False,
+        num_items_in_batch: Any = None,
+    ) -> Any:
         """Return the loss of a batch, weighed by its share of the objects of the step.
 
-        Models divide by the objects of a batch, at least 1, and Trainer takes the mean over batches
-        and ranks. Objects are counted before augmentation, which may drop some.
+        Models divide by the objects of a batch, at least 1 (`models.alone` sees to it that they ask
+        no other rank), and Trainer takes the mean over batches and ranks. The cross entropy of
+        models with an output for "no object" is divided by the weights of all queries instead.
+        Objects are counted before augmentation, which may drop some.
         """
-        whole = named.pop("num_items_in_batch", None)
-        found = super().compute_loss(model, inputs, *rest, **named)
-        if whole is None or not model.training:
-            return found
-        parts, ranks = self._parts, distributed.size()
-        if parts == ranks == 1:
-            return found
-        own = count(inputs["labels"])
-        kind = getattr(getattr(self.model, "config", None), "model_type", "")
-        if kind in TOGETHER and ranks > 1:
-            divisor = max(self._summed(own) / ranks, 1.0)
-        else:
-            divisor = max(float(own), 1.0)
-        weight = divisor * ranks * parts / max(float(whole), 1.0)
-        if isinstance(found, tuple):
-            return found[0] * weight, *found[1:]
-        return found * weight
+        whole = num_items_in_batch
+        loss, outputs = super().compute_loss(model, inputs, return_outputs=True)
+        parts, ranks = self.current_gradient_accumulation_steps, distributed.size()
+        if whole is not None and model.training and parts * ranks > 1:
+            own, config = Counts.of(inputs["labels"]), self._config
+            weight = ranks * parts / max(whole.objects, 1.0)
+            boxes = max(own.objects, 1.0) * weight
+            shape = outputs["logits"].shape
+            if shape[-1] > config.num_labels:
+                share = _weights(own, shape, config) / _weights(whole, shape, config)
+                parts_of = [value for name, value in outputs["loss_dict"].items()
+                            if name.startswith("loss_ce")]  # fmt: skip
+                loss = boxes * loss + (share * ranks * parts - boxes) * sum(parts_of)
+            else:
+                loss = boxes * loss
+        return (loss, outputs) if return_outputs else loss
+
+    @property
+    def _config(self) -> Any:
+        return getattr(self.model, "config", None)
 
 
-def count(labels: Any) -> int:
-    """Return the objects in the labels of a batch."""
-    return sum(len(one["class_labels"]) for one in labels)
+def _weights(counts: Counts, shape: Sequence[int], config: Any) -> float:
+    """Return the sum of the weights of all queries of some images in the cross entropy of DETR."""
+    others = counts.images * shape[1] - counts.objects
+    return counts.objects + float(config.eos_coefficient) * others
 
 
 def accepts(model: Any) -> frozenset[str]:

@@ -51,14 +51,14 @@ def _training(plugin: ImageSegmentation, palette: Mapping[str, Any], hidden: Seq
         torch.manual_seed(seed)
         changed = plugin.changer()(Canvases(plugin.canvas, spare=True)(given))
     cells: list[Any] = []
-    pairs = zip(_drawn(plain, None), _drawn(changed, plugin.canvas), strict=True)
+    pairs = zip(drawn(plain, None), drawn(changed, plugin.canvas), strict=True)
     for image, mask in (one for pair in pairs for one in pair):
         cells.append(annotated.annotated(image, palette, mask=mask, hidden=hidden))
     captions = [text for _ in given for text in ("training image", "augmented")]
     return contact_sheet.annotated_sheet(cells, captions, palette)
 
 
-def _drawn(batch: Mapping[str, Any], canvas: Any) -> list[tuple[Any, Any]]:
+def drawn(batch: Mapping[str, Any], canvas: Any) -> list[tuple[Any, Any]]:
     """Return the images and masks of a batch as arrays.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -10,9 +11,11 @@ from toolkit.plugin_types import Column, Options
 from toolkit.tasks.masks.losses import LossName, PixelWeights
 from toolkit_plugins.vision.dense_augment import DenseAugment
 from toolkit_plugins.vision.images import SUFFIXES
+from toolkit_plugins.vision.segmentation import kinds
 
 ImageColumn = Annotated[str, Column("input", kind="text", files=SUFFIXES)]
 MaskColumn = Annotated[str, Column("target", files=(*SUFFIXES, ".npy", ".npz"))]
+ObjectsColumn = Annotated[str, Column("target", kind="list")]
 STEP = 32  # pixels: the coarsest features of usual backbones
 
 
@@ -44,8 +47,16 @@ class Tiles(BaseModel):
 class SegmentationOptions(Options):
     """Options of image segmentation."""
 
+    kind: Literal["semantic", "instance"] = Field(
+        "semantic",
+        description="semantic: a class for each pixel; instance: the mask of each object, from "
+        "outlines (COCO, YOLO, LabelMe, CVAT)",
+    )
     image: ImageColumn = Field("image", description="column of the image, or of its path")
-    mask: MaskColumn = Field("mask", description="column of the mask, or of its path")
+    mask: MaskColumn | None = Field("mask", description="column of the mask, or of its path")
+    objects: ObjectsColumn | None = Field(
+        None, description="of kind instance: column of the objects, by default `objects`"
+    )
     classes: list[str] | dict[str, Any] | None = Field(
         None,
         description="names of the classes in the order of their values; or a map from each value, "
@@ -77,6 +88,16 @@ class SegmentationOptions(Options):
     positive: str | None = Field(
         None, description="the foreground of two classes; by default the last"
     )
+    max_detections: int = Field(
+        100, ge=1, le=1000, description="of kind instance: objects of an image, at most"
+    )
+    threshold: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="of kind instance: score from which an object is reported; by default the one "
+        "with the best F1 on validation",
+    )
     on_corrupt: Literal["error", "skip"] = Field(
         "error", description="unreadable files end the run, or are skipped and counted"
     )
@@ -104,8 +125,16 @@ class SegmentationOptions(Options):
                 raise ValueError("sides are 16 to 4096 pixels: [height, width], or one number")
         return value
 
+    @model_validator(mode="before")
+    @classmethod
+    def _by_kind(cls, given: Any) -> Any:
+        return kinds.completed(given) if isinstance(given, Mapping) else given
+
     @model_validator(mode="after")
     def _one_way(self) -> SegmentationOptions:
+        usual = {name: known.default for name, known in type(self).model_fields.items()}
+        if faults := kinds.faults(self, usual):
+            raise ValueError("; ".join(faults))
         if self.tiles is not None and (self.size is not None or self.keep_ratio):
             raise ValueError("tiles keep the resolution of images: leave out size and keep_ratio")
         return self

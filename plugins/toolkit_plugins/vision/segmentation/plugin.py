@@ -7,13 +7,12 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import Fault
-from toolkit.plugin_types import Prediction, ReshapedRows, Row, RowInspection
+from toolkit.plugin_types import Prediction, ReshapedRows, Row
 from toolkit.tasks.masks import MasksPlugin
-from toolkit_plugins.vision import inspection
 from toolkit_plugins.vision.images import example_image, require_pillow
 from toolkit_plugins.vision.segmentation import models, reading
 from toolkit_plugins.vision.segmentation.options import SegmentationOptions
+from toolkit_plugins.vision.segmentation.seen import SeenImages
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import Figure, SourceRows
@@ -22,13 +21,22 @@ if TYPE_CHECKING:
 MASKS = "masks"  # key of the statistics
 
 
-class ImageSegmentation(MasksPlugin[SegmentationOptions]):
+class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
     """Any model that AutoModelForSemanticSegmentation loads or makes from a config."""
 
     Options = SegmentationOptions
     task = "image-segmentation"
     #: Tiles whose class scores wait in memory for the others of their image.
     rows_together = 64
+
+    @classmethod
+    def chosen(cls, options: SegmentationOptions) -> type[Any]:
+        """Return the class for kind: semantic, or that for kind: instance."""
+        if options.kind == "semantic":
+            return cls
+        from toolkit_plugins.vision.segmentation.instances import InstanceSegmentation
+
+        return InstanceSegmentation
 
     def read_source(self, source: Source, labelled: bool) -> SourceRows | None:
         """Return images with their masks, or with the polygons of annotation files as masks."""
@@ -41,19 +49,6 @@ class ImageSegmentation(MasksPlugin[SegmentationOptions]):
         if known is not None:
             self._known[MASKS] = known
         return found
-
-    def inspect_rows(self, rows: Any, split: str) -> RowInspection:
-        """Decode every image once: unreadable files are named, and duplicates found."""
-        require_pillow()
-        found = inspection.check(rows, self.image, split)
-        self._tiny[split] = self._tiny.get(split, 0) + found.tiny
-        if split != "predict":
-            self._deep.add(found)
-        alike = RowInspection(likeness=found.likeness, thumbnails=found.thumbnails)
-        if self.options.on_corrupt == "error" and split != "predict":
-            return replace(alike, fatal=inspection.capped(found.faults, split))
-        self._unreadable.extend(found.faults[: inspection.NAMED])
-        return replace(alike, unusable={"image cannot be read": found.broken})
 
     @cached_property
     def classes(self) -> Sequence[str]:
@@ -103,8 +98,8 @@ class ImageSegmentation(MasksPlugin[SegmentationOptions]):
         mask = self.target if self.target in split.column_names and name != "predict" else None
         way = self.options.cache if name != "predict" else "never"
         if self.options.tiles is not None:
-            keep = way != "never"
-            return tiles.sources(split, self.image, mask, self.canvas, self.options.tiles, keep)
+            how = self.canvas, self.options.tiles, way != "never", name == "predict"
+            return tiles.sources(split, self.image, mask, *how)
         fits = way == "auto" and image_cache.fits(len(split), self.canvas, mask is not None)
         return batches.sources(split, self.image, mask, self.canvas, way == "always" or fits)
 
@@ -198,15 +193,7 @@ class ImageSegmentation(MasksPlugin[SegmentationOptions]):
 
     def notes(self) -> list[str]:
         """Report skipped and tiny images, how images are seen, and classes with few pixels."""
-        found = [f"skipped: {fault}" for fault in self._unreadable]
-        found += [f"{split}: {count:,} images have fewer than {inspection.TINY} pixels a side"
-                  for split, count in self._tiny.items() if count]  # fmt: skip
-        return [*found, self._seen_as(), *self._deep.notes(None), *super().notes()]
-
-    @property
-    def from_scratch(self) -> bool:
-        """Whether the model was made from a config."""
-        return self.recipe is not None and self.recipe.model.id is None
+        return [*self._notes_on_images(), self._seen_as(), *super().notes()]
 
     def _seen_as(self) -> str:
         height, width = self.canvas.canvas
@@ -228,15 +215,3 @@ class ImageSegmentation(MasksPlugin[SegmentationOptions]):
         from toolkit_plugins.vision.masks.known import KnownMasks
 
         return {MASKS: KnownMasks.from_json(self.statistics[MASKS])}
-
-    @cached_property
-    def _tiny(self) -> dict[str, int]:
-        return {}
-
-    @cached_property
-    def _deep(self) -> inspection.DeepImages:
-        return inspection.DeepImages()
-
-    @cached_property
-    def _unreadable(self) -> list[Fault]:
-        return []

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from toolkit.plugin_types import ReshapedRows
 from toolkit.tasks.masks.png import image_size
 from toolkit_plugins.vision.images import in_threads
+from toolkit_plugins.vision.segmentation import kinds
 
 if TYPE_CHECKING:
     import datasets
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import SourceRows
     from toolkit.recipe.schema import Source
     from toolkit_plugins.vision.masks.known import KnownMasks
+    from toolkit_plugins.vision.masks.reading import MaskOptions
     from toolkit_plugins.vision.segmentation.options import SegmentationOptions
 
 OBJECTS = "objects"  # the column of polygons, where these are what a source holds
@@ -27,7 +29,7 @@ def read(source: Source, labelled: bool, options: SegmentationOptions) -> Source
     """Return the rows of folders of images and masks, or of annotation files with polygons."""
     from toolkit_plugins.vision import annotations, masks
 
-    found = masks.read(source, labelled, options.image, options.mask)
+    found = masks.read(source, labelled, options.image, options.mask or kinds.MASK)
     if found is not None or not labelled:
         return found
     return annotations.read(source, labelled, options.image, OBJECTS, shapes=True)
@@ -43,11 +45,13 @@ def reshaped(
     """
     from toolkit_plugins.vision import masks
 
-    if OBJECTS not in rows.column_names or options.mask in rows.column_names or split == "predict":
-        return masks.reshaped(rows, split, options, known)
+    known_as = cast("MaskOptions", options)  # with a column of masks, as kind: semantic has one
+    mask = known_as.mask
+    if OBJECTS not in rows.column_names or mask in rows.column_names or split == "predict":
+        return masks.reshaped(rows, split, known_as, known)
     names = list(known.names) if known is not None else None
-    painted = masks.from_objects(rows, options.image, OBJECTS, options.mask, names)
-    found, known = masks.reshaped(painted.rows, split, options, known)
+    painted = masks.from_objects(rows, options.image, OBJECTS, mask, names)
+    found, known = masks.reshaped(painted.rows, split, known_as, known)
     notes = [*(f"{split}: {note}" for note in painted.notes), *found.notes]
     return replace(found, notes=notes), known
 

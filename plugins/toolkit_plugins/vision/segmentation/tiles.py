@@ -25,6 +25,7 @@ Array = np.ndarray[Any, Any]
 WHOLE = "whole"  # key of a tile's place: the file of the decoded image
 MARGIN = 0.25  # of a tile's side, to each side: what training crops at random from
 TOGETHER = 4  # images that are decoded at a time
+_held: list[tempfile.TemporaryDirectory[str]] = []  # each is removed when the process ends
 
 
 def sources(
@@ -34,12 +35,14 @@ def sources(
     canvas: Canvas,
     wanted: Tiles,
     keep: bool,
+    new: bool = False,
 ) -> datasets.Dataset:
     """Return a row for each tile, with `chunk_of` and its place in an image.
 
     Args:
         mask: the column of masks; None where there are none.
-        keep: whether decoded images stay in the cache; else they go with the returned rows.
+        keep: whether decoded images stay in the cache; else they go when the process ends.
+        new: whether the rows are new ones to predict: their images go with the returned rows.
 
     Raises:
         DataError: some images cannot be read.
@@ -64,8 +67,10 @@ def sources(
     if mask is not None:
         found["labels"] = [0] * len(found["chunk_of"])
     made = datasets.Dataset.from_dict(found)
-    if temporary is not None:
+    if temporary is not None and new:
         weakref.finalize(made, temporary.cleanup)
+    elif temporary is not None:
+        _held.append(temporary)
     return made
 
 

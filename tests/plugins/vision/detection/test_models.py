@@ -79,11 +79,11 @@ def test_the_faster_model_has_the_same_loss(model_type):
     plain = models.load(scratch.from_config(detectors.config(model_type)).path, HEAD, SMALL)
     images, found = torch.rand(2, 3, *SIZE), []
     for model in (plain, models.faster(copy.deepcopy(plain))):
-        torch.manual_seed(1)
-        found.append(model.train()(pixel_values=images, labels=labels()).loss)
-        found[-1].backward()
+        model.train()(pixel_values=images, labels=labels()).loss.backward()
         assert not [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
-    assert float(found[1]) == pytest.approx(float(found[0]), rel=1e-3)
+        with torch.no_grad():  # what dropout draws depends on the order in memory
+            found.append(model.eval()(pixel_values=images, labels=labels()).loss.item())
+    assert found[1] == pytest.approx(found[0], rel=1e-3)
 
 
 def test_a_classifier_carries_a_detector_with_its_weights(tiny_mobilenet, tmp_path):

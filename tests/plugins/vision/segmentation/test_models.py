@@ -11,6 +11,7 @@ from toolkit_plugins.vision import batch_norm
 from toolkit_plugins.vision.segmentation import models
 
 from toolkit.errors import RecipeError
+from toolkit.models.feature_stand_in import on_features
 from toolkit.models.structure import find_structure, head_modules
 from toolkit.tasks.masks.losses import pixel_loss
 
@@ -112,6 +113,16 @@ def test_what_cannot_be_had_names_what_can(tiny_mobilenet, tmp_path):
     with pytest.raises(RecipeError, match=r"takes no images of 64 x 32 .*own 32 x 32"):
         models.require_size(dpt, (64, 32))
     assert models.own_size(segformer) is None
+
+
+@pytest.mark.parametrize("name", ["beit", "dpt", "segformer"])
+def test_features_are_not_kept_for_a_head_that_reads_several_layers(name, tmp_path):
+    model, report = loaded(FAMILIES[name][0], tmp_path).eval(), {}
+    context = SimpleNamespace(
+        first_batch=lambda _: {"pixel_values": torch.zeros(2, 3, 32, 32)}, report=report
+    )
+    assert on_features(model, context) is None
+    assert "the head reads more" in report["features"]
 
 
 def test_outputs_without_an_auxiliary_head_have_the_plain_loss():

@@ -139,6 +139,7 @@ def test_an_adapter_is_exported_with_its_base(tmp_path, capsys):
         ("summarization", "onnx"),
         ("fraud-detection", "onnx"),
         ("image-classification", "onnx"),
+        ("image-segmentation", "onnx"),
         ("image-classification", "int8"),
     ],
 )
