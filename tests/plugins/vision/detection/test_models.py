@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import accelerate
 import detectors
 import numpy as np
@@ -69,6 +71,22 @@ def test_each_detector_learns_is_saved_and_decoded_as_transformers_do(model_type
         expected = one["boxes"][order].numpy().clip(0, [300, 200, 300, 200])
         assert np.allclose(expected, edges, atol=1e-2)
         assert (one["labels"][order].numpy() == numbers[place][:count]).mean() > 0.9  # but ties
+
+
+@pytest.mark.parametrize(
+    "model_type",
+    [*detectors.QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in detectors.MORE)],
+)
+def test_the_faster_model_has_the_same_loss(model_type):
+    transformers.set_seed(0)
+    plain = models.load(scratch.from_config(detectors.config(model_type)).path, HEAD, SMALL)
+    images, found = torch.rand(2, 3, *SIZE), []
+    for model in (plain, models.faster(copy.deepcopy(plain))):
+        model.train()(pixel_values=images, labels=labels()).loss.backward()
+        assert not [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
+        with torch.no_grad():  # what dropout draws depends on the order in memory
+            found.append(model.eval()(pixel_values=images, labels=labels()).loss.item())
+    assert found[1] == pytest.approx(found[0], rel=1e-3)
 
 
 def test_a_classifier_carries_a_detector_with_its_weights(tiny_mobilenet, tmp_path):
