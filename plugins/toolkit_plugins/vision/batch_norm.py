@@ -50,8 +50,9 @@ def fuse_frozen(model: nn.Module) -> None:
     Names and values of weights stay as they are; a layer whose outputs would differ is left alone.
     """
     for layer in model.modules():
-        if type(layer).__name__.endswith(FROZEN) and _is_usual(type(layer)):
-            layer.__class__ = _fused(type(layer))
+        kind: Any = type(layer)
+        if kind.__name__.endswith(FROZEN) and _is_usual(kind):
+            layer.__class__ = _fused(kind)
 
 
 @cache
