@@ -169,6 +169,18 @@ def test_boxes_of_a_turned_photo_are_in_pixels_of_the_upright_image(finished):
     assert max(box["box"][3] for box in boxes) > 64
 
 
+def test_patches_say_what_moved_the_best_box_of_a_class(finished):
+    run = finished("object-detection")
+    (found,) = run.explain([{"image": object_rows.scenes(1)[0][0]}], top=5)
+    parts = found["explanation"]
+    assert {part["of"] for part in parts} <= set(object_rows.CLASSES)
+    assert any(part["contribution"] for part in parts)
+    for part in parts:
+        left, top, right, bottom = part["box"]
+        assert 0 <= left < right <= object_rows.SIDE
+        assert 0 <= top < bottom <= object_rows.SIDE
+
+
 def test_a_grey_image_is_read_as_one_of_colours(finished):
     run = finished("object-detection")
     grey = Image.open(io.BytesIO(object_rows.scenes(1)[0][0])).convert("L")
