@@ -77,9 +77,9 @@ def tiny_detector(path: Path) -> Path:
     given = dict(detectors.config("detr"))
     given.pop("model_type")
     backbone = {k: v for k, v in given.pop("backbone_config").items() if k != "model_type"}
-    config = transformers.DetrConfig(
-        backbone_config=transformers.ResNetConfig(**backbone), **given, num_labels=2
-    )
+    config = transformers.DetrConfig(backbone_config=transformers.ResNetConfig(**backbone), **given)
+    config.id2label = dict(enumerate(CLASSES))
+    config.label2id = {name: place for place, name in enumerate(CLASSES)}
     transformers.DetrForObjectDetection(config).save_pretrained(path)
     size = {"height": SIDE, "width": SIDE}
     transformers.DetrImageProcessorPil(size=size, do_pad=False).save_pretrained(path)

@@ -138,7 +138,7 @@ def test_predict_names_files_and_rejects_what_is_no_image(finished, tmp_path, ca
     assert "skipped 1 rows" in "".join(capsys.readouterr())
     (rejected,) = lines(out.with_name("out.jsonl.rejected.jsonl"))
     assert "broken.png" in json.dumps(rejected)
-    rows = lines(out)
+    rows = [line["prediction"] for line in lines(out)]
     assert len(rows) == 3
     kept = json.loads((run.path / "model" / "calibration.json").read_text())
     threshold = kept["threshold"]
@@ -151,7 +151,7 @@ def test_predict_names_files_and_rejects_what_is_no_image(finished, tmp_path, ca
     table.write_text("".join(json.dumps({"image": name}) + "\n" for name in names))
     again = tmp_path / "again.jsonl"
     assert outcome(["predict", str(run.path), str(table), "-o", str(again)]) in (0, 1)
-    kept = lines(again)
+    kept = [line["prediction"] for line in lines(again)]
     assert [row["counts"] for row in kept] == [rows[0]["counts"], rows[2]["counts"]]
 
 
@@ -167,6 +167,18 @@ def test_boxes_of_a_turned_photo_are_in_pixels_of_the_upright_image(finished):
     assert one == other
     boxes = [*one["objects"], *one["candidates"]]
     assert max(box["box"][3] for box in boxes) > 64
+
+
+def test_patches_say_what_moved_the_best_box_of_a_class(finished):
+    run = finished("object-detection")
+    (found,) = run.explain([{"image": object_rows.scenes(1)[0][0]}], top=5)
+    parts = found["explanation"]
+    assert {part["of"] for part in parts} <= set(object_rows.CLASSES)
+    assert any(part["contribution"] for part in parts)
+    for part in parts:
+        left, top, right, bottom = part["box"]
+        assert 0 <= left < right <= object_rows.SIDE
+        assert 0 <= top < bottom <= object_rows.SIDE
 
 
 def test_a_grey_image_is_read_as_one_of_colours(finished):
