@@ -1,4 +1,4 @@
-"""Image classifiers as backbones: feature maps of several strides for detectors.
+"""Image classifiers as backbones: feature maps of several strides, for detectors and decoders.
 
 transformers has such a class for ResNet, ConvNext, Swin and others (AutoBackbone). MobileNetV2 has
 none; the one here is registered for its config, so that models on it are saved and loaded as all
@@ -26,14 +26,17 @@ def register() -> type[Any]:
     from transformers.modeling_outputs import BackboneOutput
 
     class MobileNetV2Backbone(MobileNetV2Model):  # type: ignore[no-untyped-call]  # theirs
-        """MobileNetV2 without its last convolution: the last map of each of STRIDES."""
+        """MobileNetV2 without its last convolution: the last map of each of some strides.
+
+        They are `out_strides` of the config, by default STRIDES.
+        """
 
         def __init__(self, config: Any) -> None:
             super().__init__(config, add_pooling_layer=False)
             del self.conv_1x1
             layers: Any = self.layer
             strides = [int(layer.conv_3x3.convolution.stride[0]) for layer in layers]
-            self.places = _last_of_each(strides)
+            self.places = _last_of_each(strides, getattr(config, "out_strides", STRIDES))
             self.channels = [layers[place].reduce_1x1.convolution.out_channels
                              for place in self.places]  # fmt: skip
 
@@ -46,17 +49,21 @@ def register() -> type[Any]:
                     maps.append(found)
             return BackboneOutput(feature_maps=tuple(maps))
 
+        def forward_with_filtered_kwargs(self, pixel_values: Any, **unused: Any) -> Any:
+            """Return the feature maps, as UPerNet asks for them."""
+            return self(pixel_values)
+
     AutoBackbone.register(MobileNetV2Config, MobileNetV2Backbone, exist_ok=True)
     return MobileNetV2Backbone
 
 
-def _last_of_each(strides: Sequence[int]) -> list[int]:
-    """Return the last block of each of STRIDES, in a network whose stem has stride 2."""
+def _last_of_each(strides: Sequence[int], wanted: Sequence[int]) -> list[int]:
+    """Return the last block of each stride that is wanted, in a network whose stem has stride 2."""
     reached, last = 2, {}
     for place, stride in enumerate(strides):
         reached *= stride
         last[reached] = place
-    return [last[stride] for stride in STRIDES if stride in last]
+    return [last[stride] for stride in wanted if stride in last]
 
 
 def is_backbone(config: Any) -> bool:
@@ -68,17 +75,24 @@ def is_backbone(config: Any) -> bool:
     return type(config) in mapping.keys()  # noqa: SIM118 - the mapping is lazy
 
 
-def load(folder: Path) -> Any:
+def load(folder: Path, wanted: Sequence[int] = STRIDES) -> Any:
     """Return the backbone in a folder of a classifier, its weights as they are there.
 
+    Args:
+        wanted: strides of its feature maps, finest first.
+
     Raises:
-        ModelError: it does not give feature maps of STRIDES.
+        ModelError: it does not give maps of these strides.
     """
     from transformers import MODEL_FOR_BACKBONE_MAPPING, AutoConfig
 
     register()
     config = AutoConfig.from_pretrained(folder)
-    extra = {"out_indices": _levels(config)} if hasattr(config, "stage_names") else {}
+    staged = hasattr(config, "stage_names")
+    extra: dict[str, Any] = {"out_strides": list(wanted)}
+    if staged:
+        stages = len(config.stage_names)
+        extra = {"out_indices": list(range(max(stages - len(wanted), 0), stages))}
     # Not by AutoBackbone, which asks the Hub whether a folder's name is a repository.
     kind: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)]
     found, info = kind.from_pretrained(folder, output_loading_info=True, dtype="float32", **extra)
@@ -88,18 +102,28 @@ def load(folder: Path) -> Any:
         what = f"lacks {len(lacking)} of the weights of its {kind.__name__} ({listing(lacking, 2)})"
         raise ModelError(f"{folder} ({config.model_type}) {what}: they would be random")
     strides = strides_of(found)
-    if tuple(strides) != STRIDES:
+    if strides != list(wanted):
         raise ModelError(
-            f"{folder} ({config.model_type}) gives feature maps of stride {listing(strides)}; a "
-            f"detector needs maps of {listing(STRIDES)}: choose a convolutional network or Swin"
+            f"{folder} ({config.model_type}) gives feature maps of stride {listing(strides)}; what "
+            f"is built on it needs maps of {listing(wanted)}: choose a convolutional network or "
+            "Swin"
         )
     return found
 
 
-def _levels(config: Any) -> list[int]:
-    """Return the places of the last three stages; of fewer, of all."""
-    stages = len(config.stage_names)
-    return list(range(max(stages - len(STRIDES), 0), stages))
+def give(model: Any, body: Any, folder: Path) -> None:
+    """Copy the weights of a loaded backbone into the one of a model that was made for its config.
+
+    Args:
+        model: the backbone within the model.
+
+    Raises:
+        ModelError: they do not fit, in a version of transformers that names layers otherwise.
+    """
+    result = model.load_state_dict(body.state_dict(), strict=False)
+    extra = [name for name in result.unexpected_keys if not name.endswith("num_batches_tracked")]
+    if result.missing_keys or extra:
+        raise ModelError(f"{folder}: its weights do not fit the backbone of the model on it")
 
 
 def strides_of(backbone: Any) -> list[int]:

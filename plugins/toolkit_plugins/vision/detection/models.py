@@ -115,12 +115,7 @@ def _on_backbone(folder: Path, head: Mapping[str, Any], detector: Detector) -> A
     )
     auto: Any = AutoModelForObjectDetection
     found = auto.from_config(config, dtype="float32")
-    state = body.state_dict()
-    inner = found.model.backbone.model
-    result = inner.load_state_dict(state, strict=False)
-    counts = [name for name in result.unexpected_keys if not name.endswith("num_batches_tracked")]
-    if result.missing_keys or counts:  # a version of transformers that names layers otherwise
-        raise ModelError(f"{folder}: its weights do not fit the backbone of {type(found).__name__}")
+    backbones.give(found.model.backbone.model, body, folder)
     return found
 
 

@@ -10,18 +10,23 @@ from typing import Any
 from toolkit.errors import DataError, Fault, RecipeError
 from toolkit.models import pretrained
 from toolkit.utils.text import listing
+from toolkit_plugins.vision import backbones
 from toolkit_plugins.vision.segmentation import query_models
 
 IGNORED = 255
+FINE = (4, 8, 16, 32)  # strides of the maps that UPerNet reads
 AUXILIARY = "auxiliary_logits"
 PATCH = 8  # pixels: models of larger patches have positions, or a neck, of one size
 
 
-def config_of(folder: Path) -> Any:
-    """Return a folder's config, which must be of a model with a head for semantic segmentation.
+def config_of(folder: Path, decoder: str = "auto") -> Any:
+    """Return a folder's config: of a model with a head for semantic segmentation, or a backbone.
+
+    Args:
+        decoder: "own" for such a head, "upernet" for one on a backbone, "auto" for either.
 
     Raises:
-        RecipeError: transformers has no such head for its type.
+        RecipeError: the model has no head of its own, and is no backbone that carries one.
     """
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import (
@@ -29,11 +34,18 @@ def config_of(folder: Path) -> Any:
     )
 
     config = AutoConfig.from_pretrained(folder)
-    if config.model_type not in names:
+    own = config.model_type in names
+    carries = not own or decoder == "upernet"
+    if carries and decoder != "own" and backbones.is_backbone(config):
+        return config
+    if own and decoder == "upernet" and config.model_type != "upernet":
+        what = f"upernet needs a backbone, and {config.model_type} is none: leave it out"
+        raise RecipeError(Fault("options.decoder", what))
+    if not own:
         what = (
             f"transformers has no semantic segmentation with {config.model_type!r}; the types that "
             f"have are {listing(sorted(names), 20)} (a classifier of such a type is taken as the "
-            "pretrained encoder)"
+            "pretrained encoder), or backbones such as ResNet, ConvNext and Swin"
         )
         if config.model_type in query_models.TYPES:
             what = (
@@ -63,19 +75,31 @@ def own_size(config: Any) -> tuple[int, int] | None:
     return int(height), int(width)
 
 
-def load(folder: Path, head: Mapping[str, Any], output_stride: int | None) -> Any:
+def load(
+    folder: Path, head: Mapping[str, Any], output_stride: int | None = None, decoder: str = "auto",
+    width: int = 64,
+) -> Any:  # fmt: skip
     """Return the model with a new head where the folder's is of other classes.
 
     Args:
         head: arguments of `from_pretrained` for the classes.
         output_stride: by how much features are smaller than the image, for models that can choose.
+        decoder: as of `config_of`. width: features of UPerNet's layers on a backbone.
 
     Raises:
         RecipeError: transformers has no such model, or it cannot choose its output stride.
     """
     from transformers import AutoModelForSemanticSegmentation
 
-    config, settings = config_of(folder), dict(head)
+    config, settings = config_of(folder, decoder), dict(head)
+    if _carries(config, decoder):
+        if pretrained.is_scratch(folder):
+            what = f"{config.model_type} has no head: name upernet, with it as backbone_config"
+            raise RecipeError(Fault("model.from_config.model_type", what))
+        if output_stride is not None:
+            what = "is of models' own heads; UPerNet reads maps of 4 to 32"
+            raise RecipeError(Fault("options.output_stride", what))
+        return _on_backbone(folder, head, width)
     for name in ("semantic_loss_ignore_index", "loss_ignore_index"):
         if hasattr(config, name):
             settings[name] = IGNORED
@@ -86,6 +110,33 @@ def load(folder: Path, head: Mapping[str, Any], output_stride: int | None) -> An
         settings["output_stride"] = output_stride
     found = pretrained.model(AutoModelForSemanticSegmentation, folder, **settings)
     _tell_auxiliary(found)
+    return found
+
+
+def _carries(config: Any, decoder: str) -> bool:
+    """Return whether a head is built on the model of a config, which has none, or not this one."""
+    from transformers import MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING
+
+    mapping: Any = MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING
+    own = type(config) in mapping.keys()  # noqa: SIM118 - the mapping is lazy
+    return backbones.is_backbone(config) and (not own or decoder == "upernet")
+
+
+def _on_backbone(folder: Path, head: Mapping[str, Any], width: int) -> Any:
+    """Return UPerNet (Xiao et al. 2018, arXiv 1807.10221) on pretrained feature maps."""
+    from transformers import AutoModelForSemanticSegmentation, UperNetConfig
+
+    body = backbones.load(folder, FINE)
+    config = UperNetConfig(
+        backbone_config=body.config,
+        hidden_size=width,
+        use_auxiliary_head=False,
+        loss_ignore_index=IGNORED,
+        **{name: head[name] for name in ("num_labels", "id2label", "label2id")},
+    )
+    auto: Any = AutoModelForSemanticSegmentation
+    found = auto.from_config(config, dtype="float32")
+    backbones.give(found.backbone, body, folder)
     return found
 
 

@@ -116,6 +116,15 @@ class SegmentationOptions(Options):
         "that can choose (mobilenet_v2, mobilevit): smaller is finer and slower",
     )
 
+    decoder: Literal["auto", "own", "upernet"] = Field(
+        "auto",
+        description="head that makes the classes of pixels: the model type's own, or UPerNet on a "
+        "classifier as backbone, which keeps fine details; auto: the own one, where there is one",
+    )
+    decoder_width: int = Field(
+        64, ge=16, le=1024, description="features of the layers of UPerNet on a backbone"
+    )
+
     @field_validator("size")
     @classmethod
     def _in_range(cls, value: int | tuple[int, int] | None) -> int | tuple[int, int] | None:

@@ -59,7 +59,7 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
     def load_processor(self) -> Any:
         """Return the image processor (Pillow backend) that makes the canvases of the run."""
         require_pillow()
-        config = models.config_of(self.model_path)
+        config = models.config_of(self.model_path, self.options.decoder)
         if self.data is None:
             return reading.saved_processor(self.model_path)
         models.require_classes(self.classes, self.target)
@@ -84,7 +84,10 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
         """How the model sees images, or tiles of them."""
         from toolkit_plugins.vision.canvas import Canvas
 
-        found = Canvas.of(self.processor, models.channels_of(models.config_of(self.model_path)))
+        found = Canvas.of(
+            self.processor,
+            models.channels_of(models.config_of(self.model_path, self.options.decoder)),
+        )
         return replace(found, keep_ratio=True) if self.options.tiles else found
 
     def prepare(self, split: Any, name: str) -> Any:
@@ -109,12 +112,22 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
 
         from toolkit_plugins.vision.batch_norm import mend_momentum
 
-        found = models.load(self.model_path, self.head, self.options.output_stride)
+        found = models.load(
+            self.model_path, self.head, self.options.output_stride, self.options.decoder,
+            self.options.decoder_width,
+        )  # fmt: skip
         if self.options.batch_norm == "auto":
             mend_momentum(found)
         models.require_size(found, self.canvas.canvas)
         # Convolutions are faster where the channels of a pixel are contiguous.
         return found.to(memory_format=torch.channels_last)
+
+    def load_saved(self, dtype: Any) -> Any:
+        """Return None, once transformers knows the backbones that it lacks."""
+        from toolkit_plugins.vision import backbones
+
+        backbones.register()
+        return None
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
         """Return what reads the images of a batch, not augmented."""
