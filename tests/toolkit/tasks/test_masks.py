@@ -188,6 +188,8 @@ def test_weights_of_classes():
     counts, weights = found.counts_of("train"), found.class_weights
     assert weights[1] / weights[0] == pytest.approx(counts.pixels[0] / counts.pixels[1])
     assert np.dot(weights, counts.shares) == pytest.approx(1)
+    milder = plugin(rows, class_weights="sqrt_balanced").class_weights
+    assert milder[1] / milder[0] == pytest.approx((weights[1] / weights[0]) ** 0.5)
     assert plugin(rows, class_weights={"disc": 3}).class_weights == [1, 3]
     with pytest.raises(RecipeError, match="class_weights.disk: is no class. Did you mean 'disc'"):
         plugin(rows, class_weights={"disk": 3}).loss()

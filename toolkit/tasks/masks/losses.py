@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
 LossName = Literal["cross_entropy", "dice", "focal", "cross_entropy+dice"]
 PixelWeights = Annotated[
-    Literal["balanced"] | dict[str, PositiveFloat] | None,
+    Literal["balanced", "sqrt_balanced"] | dict[str, PositiveFloat] | None,
     Field(
-        description="'balanced' (median frequency over the class's), or a weight per class; "
-        "classes without one count 1"
+        description="'balanced' (median frequency over the class's), 'sqrt_balanced' (the square "
+        "root of it, milder where classes are of few pixels), or a weight per class; classes "
+        "without one count 1"
     ),
 ]
 IGNORED = -100  # what torch's losses ignore, and the Trainer does not count

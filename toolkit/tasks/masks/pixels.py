@@ -76,18 +76,17 @@ class PixelCounts:
         """The share of each class of the counted pixels."""
         return np.asarray(self.pixels / max(1, self.pixels.sum()), np.float64)
 
-    @property
-    def balanced(self) -> list[float]:
+    def balanced(self, power: float = 1.0) -> list[float]:
         """Weights by median frequency balancing (Eigen and Fergus 2015), 1 in the mean of pixels.
 
-        A class's frequency is its share of the pixels of the images in which it is. One that is
-        nowhere has the weight 1.
+        They are raised to a power before; 0.5 is milder. A class's frequency is its share of the
+        pixels of the images in which it is. One that is nowhere has the weight 1.
         """
         there = self.pixels > 0
         frequency = self.pixels / np.maximum(self.together, 1)
         weights = np.ones(len(self.pixels))
         if there.any():
-            weights[there] = np.median(frequency[there]) / frequency[there]
+            weights[there] = (np.median(frequency[there]) / frequency[there]) ** power
             weights[there] /= float(weights @ self.shares)
         return [float(weight) for weight in weights]
 

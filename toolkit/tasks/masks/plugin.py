@@ -98,8 +98,9 @@ class MasksPlugin(TaskPlugin[OptionsT]):
         wanted = getattr(self.options, "class_weights", None)
         if wanted is None or self.data is None:
             return None
-        if wanted == "balanced":
-            return self.counts_of("train").balanced
+        if isinstance(wanted, str):
+            power = 0.5 if wanted == "sqrt_balanced" else 1.0
+            return self.counts_of("train").balanced(power)
         faults = [
             Fault(f"options.class_weights.{name}", f"is no class.{nearest_name(name, self.classes)}"
                   f" Classes: {listing(self.classes)}.")

@@ -102,6 +102,38 @@ def test_a_classifier_is_the_pretrained_encoder(tiny_mobilenet):
     assert not head & {id(layer) for layer in kept}
 
 
+def test_upernet_is_built_on_a_classifier_and_keeps_its_weights(tiny_mobilenet, tmp_path):
+    model = models.load(tiny_mobilenet, HEAD, decoder="upernet", width=16)
+    before = hf.AutoModelForImageClassification.from_pretrained(tiny_mobilenet).state_dict()
+    body = model.backbone.state_dict()
+    assert all(torch.equal(w, before[f"mobilenet_v2.{n}"]) for n, w in body.items())
+    assert len(body) > 100
+    images, labels = torch.randn(2, 3, 64, 96), torch.randint(0, 3, (2, 64, 96))
+    pixel_loss("cross_entropy")(model.train()(pixel_values=images), labels).backward()
+    assert all(p.grad is not None for p in model.parameters())
+    norms = {id(layer) for layer in batch_norm.layers(model.backbone)}
+    assert {id(layer) for layer in batch_norm.of_body(model)} == norms
+    model.save_pretrained(tmp_path)
+    again = hf.AutoModelForSemanticSegmentation.from_pretrained(tmp_path).eval()
+    assert torch.equal(again(images).logits, model.eval()(images).logits)
+    assert models.config_of(tmp_path, "upernet").model_type == "upernet"
+
+
+def test_decoders_that_do_not_fit_are_refused(tiny_mobilenet, tmp_path):
+    with pytest.raises(RecipeError, match="UPerNet reads maps of 4 to 32"):
+        models.load(tiny_mobilenet, HEAD, 8, decoder="upernet")
+    segformer, *_ = FAMILIES["segformer"]
+    with pytest.raises(RecipeError, match="upernet needs a backbone, and segformer is none"):
+        models.load(_saved(segformer, tmp_path / "segformer"), HEAD, decoder="upernet")
+    with pytest.raises(RecipeError, match="resnet has no head: name upernet"):
+        models.load(_saved(RESNET, tmp_path / "resnet"), HEAD)
+
+
+def _saved(config, folder):
+    config.save_pretrained(folder)
+    return folder
+
+
 def test_what_cannot_be_had_names_what_can(tiny_mobilenet, tmp_path):
     hf.ViTConfig(**VIT).save_pretrained(tmp_path / "vit")
     with pytest.raises(RecipeError, match=r"no semantic segmentation with 'vit'.*mobilenet_v2"):
