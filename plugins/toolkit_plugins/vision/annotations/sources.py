@@ -93,11 +93,11 @@ class Reader:
         """
         tree = Tree(root)
         chosen: Found | None = None
-        others = []
+        own, others = "", list[str]()
         for form, read in self._formats(tree):
             if chosen is None:
-                chosen = read()
-            else:
+                own, chosen = form, read()
+            elif form not in (own, *others):
                 others.append(form)
         if chosen is not None:
             if others:
