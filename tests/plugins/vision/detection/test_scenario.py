@@ -132,6 +132,7 @@ def test_average_precision_is_that_of_pycocotools_on_the_predictions_file(finish
         assert scores[name]["value"] == pytest.approx(evaluation.stats[place], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_new_annotations_of_another_tool_are_scored(finished, tmp_path):
     run = finished("object-detection")
     new = object_rows.voc(tmp_path / "new", 8, seed=0)
