@@ -27,11 +27,11 @@ YOLOS = {
 #: model type -> its config, of those that run in a second.
 QUICK: dict[str, dict[str, Any]] = {
     "rt_detr_v2": RT,
-    "d_fine": RT,
     "detr": {**DETR, "backbone_config": LAST},
     "yolos": YOLOS,
 }
 MORE: dict[str, dict[str, Any]] = {
+    "d_fine": RT,
     "rt_detr": RT,
     "conditional_detr": {**DETR, "backbone_config": LAST},
     "deformable_detr": {**DETR, "backbone_config": BACKBONE, "num_feature_levels": 3},

@@ -29,7 +29,7 @@ PICTURES = {
 }
 BOXES = {
     "options.augment": {"flip": "both"},
-    "training.num_train_epochs": 8,
+    "training.num_train_epochs": 6,
     "training.learning_rate": 4e-3,
     "training.per_device_train_batch_size": 6,
     "training.max_grad_norm": 0.1,

@@ -69,7 +69,7 @@ class Adapter(Method):
         if not hasattr(getattr(model, "config", None), "to_json_string"):
             what = f"adapters are for models of transformers, and {type(model).__name__} is none"
             raise RecipeError(Fault("method", f"{what}: use full, head, partial or layerwise"))
-        if _lost_to_peft(model):
+        if lost_to_peft(model):
             what = f"peft cannot put adapters on {type(model).__name__}, whose heads share weights"
             raise RecipeError(Fault("method", f"{what}: use full, partial or layerwise"))
         self.targets(model)
@@ -131,7 +131,7 @@ class Adapter(Method):
         return self.modules_to_save
 
 
-def _lost_to_peft(model: Any) -> bool:
+def lost_to_peft(model: Any) -> bool:
     """Return whether peft 0.21 fails at a model: of tied weights it asks for input embeddings."""
     if not getattr(model, "_tied_weights_keys", None):
         return False

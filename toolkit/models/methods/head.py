@@ -13,6 +13,7 @@ from pydantic import Field, PrivateAttr
 from toolkit.errors import Fault, RecipeError
 from toolkit.models.linear_fit import STRENGTHS
 from toolkit.models.method import Method, MethodContext
+from toolkit.models.methods.adapter import lost_to_peft
 from toolkit.models.structure import head_modules
 
 
@@ -42,6 +43,8 @@ class Head(Method):
         else:
             return
         others = "full, partial, layerwise, lora, dora, ia3 or adalora"
+        if lost_to_peft(model):  # detectors whose heads share weights
+            others = "full, partial or layerwise"
         what = f"head cannot train {type(model).__name__}, which {why}: use {others}"
         raise RecipeError(Fault("method", what))
 

@@ -59,6 +59,8 @@ def test_each_detector_learns_is_saved_and_decoded_as_transformers_do(model_type
     with torch.no_grad():
         found, other = model.eval()(pixel_values=images), again(pixel_values=images)
     assert torch.equal(found.logits, other.logits)
+    # Untrained, some give all boxes nearly the same score, whose order would be open.
+    found.logits = found.logits + torch.randn_like(found.logits)
     boxes, scores, numbers = batches.best(found, len(NAMES), 100)
     theirs = processor.post_process_object_detection(
         found, threshold=0.0, target_sizes=[(200, 300)] * 2
@@ -70,7 +72,7 @@ def test_each_detector_learns_is_saved_and_decoded_as_transformers_do(model_type
         edges = canvas.boxes_off(boxes[place][:count], (200, 300))
         expected = one["boxes"][order].numpy().clip(0, [300, 200, 300, 200])
         assert np.allclose(expected, edges, atol=1e-2)
-        assert (one["labels"][order].numpy() == numbers[place][:count]).mean() > 0.9  # but ties
+        assert np.array_equal(one["labels"][order].numpy(), numbers[place][:count])
 
 
 @pytest.mark.parametrize(
@@ -150,7 +152,7 @@ def test_lowest_layers_of_the_backbone(tiny_mobilenet):
 @pytest.mark.parametrize("method", ["lora", "head"])
 def test_methods_that_heads_with_shared_weights_cannot_have_are_refused(method):
     model = models.load(scratch.from_config(detectors.config("rt_detr_v2")).path, HEAD, SMALL)
-    with pytest.raises(RecipeError, match="RTDetrV2ForObjectDetection.*use full, partial"):
+    with pytest.raises(RecipeError, match="RTDetrV2.*use full, partial or layerwise$"):
         get_method(method)().check(model)
 
 

@@ -14,6 +14,7 @@ import transformers
 from PIL import Image
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
+from toolkit_plugins.vision.dense_augment import DenseAugment
 from toolkit_plugins.vision.detection import batches
 
 from toolkit.cli.main import outcome
@@ -37,6 +38,18 @@ def checked(recipe, **settings):
     return prepare(
         find_recipe(recipe, [(tuple(key.split(".")), value) for key, value in settings.items()])
     )
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory, scenes):
+    """What comes before training, by the usual options."""
+    path = tmp_path_factory.mktemp("recipe") / "squares.yaml"
+    return checked(object_rows.recipe(path, scenes))
+
+
+def changed(plugin, **options):
+    """Return the plugin with other options, as if it had been made with them."""
+    return plugin.with_(options=plugin.options.model_copy(update=options))
 
 
 def message(recipe, capsys, *settings):
@@ -119,6 +132,7 @@ def test_average_precision_is_that_of_pycocotools_on_the_predictions_file(finish
         assert scores[name]["value"] == pytest.approx(evaluation.stats[place], abs=1e-6)
 
 
+@pytest.mark.slow
 def test_new_annotations_of_another_tool_are_scored(finished, tmp_path):
     run = finished("object-detection")
     new = object_rows.voc(tmp_path / "new", 8, seed=0)
@@ -191,9 +205,8 @@ def test_a_grey_image_is_read_as_one_of_colours(finished):
     assert found[0] == found[1]
 
 
-def test_training_moves_boxes_with_their_objects_and_nothing_else_does(recipe):
-    wanted = {"flip": "both", "crop": 0.6, "zoom_out": 1.5}
-    plugin = checked(recipe, **{"options.augment": wanted}).plugin
+def test_training_moves_boxes_with_their_objects_and_nothing_else_does(job):
+    plugin = changed(job.plugin, augment=DenseAugment(flip="both", crop=0.6, zoom_out=1.5))
     rows = records(plugin.prepare(plugin.data["train"], "train"), list(range(8)))
     torch.manual_seed(0)
     moved = batches.augmented(plugin.options.augment, plugin.canvas)(
@@ -238,7 +251,7 @@ def test_what_the_labels_say_is_decoded_to_the_boxes_of_the_data(tmp_path, keep_
         assert one["score"] == pytest.approx(0.9526, abs=1e-4)
 
 
-def test_overlapping_boxes_of_a_class_are_suppressed_if_asked_to(recipe):
+def test_overlapping_boxes_of_a_class_are_suppressed_if_asked_to(job):
     places = [[0.5, 0.5, 0.4, 0.4], [0.51, 0.5, 0.4, 0.4], [0.2, 0.2, 0.1, 0.1]]
     logits = [[3.0, -9.0], [2.0, -9.0], [1.0, -9.0]]
     outputs = transformers.utils.ModelOutput(
@@ -246,7 +259,7 @@ def test_overlapping_boxes_of_a_class_are_suppressed_if_asked_to(recipe):
     )
     counts = {}
     for nms in (None, 0.7):
-        plugin = checked(recipe, **{"options.nms": nms, "options.threshold": 0.5}).plugin
+        plugin = changed(job.plugin, nms=nms, threshold=0.5)
         row = {"image": "", "size": [64, 64]}
         (found,) = plugin.decode(outputs, [row], [row])
         counts[nms] = found["counts"]
@@ -264,9 +277,8 @@ def test_some_of_the_classes_are_learned_if_asked_to(recipe, capsys):
     assert "no training image has 'smal'. Did you mean 'small'" in told
 
 
-def test_the_threshold_that_is_asked_for_is_used(recipe):
-    plugin = checked(recipe, **{"options.threshold": 0.3}).plugin
-    assert plugin.calibrate([]) == {"threshold": 0.3}
+def test_the_threshold_that_is_asked_for_is_used(job):
+    assert changed(job.plugin, threshold=0.3).calibrate([]) == {"threshold": 0.3}
 
 
 def test_images_without_any_object_are_refused_if_all_are(tmp_path, capsys):
