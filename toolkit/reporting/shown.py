@@ -137,9 +137,10 @@ def _drawn(marked: MarkedImage) -> str:
         image = Image.open(open_file(image), formats=FORMATS)
     with room_for(image):
         whole = ImageOps.exif_transpose(image).convert("RGB")
-        scale = min(1.0, SIDE / max(whole.size))
+        # A tiny image would leave no room for names.
+        scale = min(SIDE / max(whole.size), max(1, SIDE // max(whole.size)))
         size = max(1, round(whole.width * scale)), max(1, round(whole.height * scale))
-        small = resized(whole, size, None)
+        small = resized(whole, size, Image.Resampling.NEAREST if scale > 1 else None)
     masks = [marks.small(mask, size) for mask in (marked.mask, marked.actual_mask)
              if mask is not None]  # fmt: skip
     panels = [marks.masked(small, mask) for mask in masks] or [small]

@@ -39,5 +39,7 @@ def own(value: object, longest: int = TEXT) -> Markup:
 
 
 def _cell(value: object) -> Markup | str:
-    """Return a cell of a table: a number as such, anything else as outside text."""
+    """Return a cell of a table: a number as such, anything else as outside text, n/a for none."""
+    if value is None:
+        return "n/a"
     return number(value) if isinstance(value, int | float) else own(value, CELL)

@@ -96,34 +96,34 @@ def test_masks_stand_side_by_side():
     found = pixels(
         MarkedImage(white, mask=PredictionFile(".png", file.getvalue()), actual_mask=actual)
     )
-    assert found.shape == (20, 44, 3)
-    assert found[2:8, 2:18, 2].mean() < 200 < found[12:18, 2:18, 2].mean()
-    assert found[2:8, 26:42].min() > 200
+    assert found.shape == (320, 644, 3)  # tiny images are enlarged
+    assert found[32:128, 32:288, 2].mean() < 200 < found[192:288, 32:288, 2].mean()
+    assert found[32:128, 360:630].min() > 200
 
 
 def test_the_classes_of_masks_are_named_in_their_colours_beneath():
-    mask = np.zeros((40, 60), np.uint8)
-    mask[:20], mask[20:, :9] = 1, 2
-    white = Image.new("RGB", (60, 40), "white")
+    mask = np.zeros((320, 60), np.uint8)
+    mask[:160], mask[160:, :9] = 1, 2
+    white = Image.new("RGB", (60, 320), "white")
     names = {1: "road", 2: "sky", 3: "nowhere"}
     bare = pixels(MarkedImage(white, mask=mask))
     named = pixels(MarkedImage(white, mask=mask, names=names))
-    assert bare.shape == (40, 60, 3)
-    assert named.shape[0] > 40 + 2 * 14  # so narrow that each name has a line
-    assert orange(named)[42:56, 2:12].mean() > 0.5
-    assert blue(named)[56:70, 2:12].mean() > 0.5
-    assert named.shape[0] < 40 + 3 * 14  # and none for a class that is not there
+    assert bare.shape == (320, 60, 3)
+    assert named.shape[0] > 320 + 2 * 14  # so narrow that each name has a line
+    assert orange(named)[322:336, 2:12].mean() > 0.5
+    assert blue(named)[336:350, 2:12].mean() > 0.5
+    assert named.shape[0] < 320 + 3 * 14  # and none for a class that is not there
     both = pixels(MarkedImage(white, mask=mask, actual_mask=mask, names=names))
     assert both.shape[1] == 124
-    assert (both[40:54, :62] < 100).any()  # "predicted"
-    assert (both[40:54, 62:] < 100).any()  # "actual"
-    assert pixels(MarkedImage(white, mask=mask * 0, names=names)).shape == (40, 60, 3)
+    assert (both[320:334, :62] < 100).any()  # "predicted"
+    assert (both[320:334, 62:] < 100).any()  # "actual"
+    assert pixels(MarkedImage(white, mask=mask * 0, names=names)).shape == (320, 60, 3)
 
 
 def test_more_classes_have_colours_of_their_own():
     mask = np.kron(np.arange(1, 13, dtype=np.uint8).reshape(3, 4), np.ones((20, 20), np.uint8))
     found = pixels(MarkedImage(Image.new("RGB", (80, 60), "white"), mask=mask))
-    middles = found[10::20, 10::20].reshape(-1, 3).astype(int)
+    middles = found[40::80, 40::80].reshape(-1, 3).astype(int)
     apart = np.abs(middles[:, None] - middles[None]).sum(-1) + 999 * np.eye(12)
     assert apart.min() > 20
 
@@ -134,7 +134,7 @@ def test_an_image_on_its_side_is_shown_upright():
     exif[0x0112] = 6  # turned by 90 degrees
     image.save(file, "JPEG", exif=exif)
     cell = {"bytes": file.getvalue(), "path": None}
-    assert pixels(MarkedImage(cell)).shape == (40, 20, 3)
+    assert pixels(MarkedImage(cell)).shape == (320, 160, 3)
 
 
 def test_a_sound_can_be_played_unless_it_is_large():

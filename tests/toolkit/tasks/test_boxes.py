@@ -188,7 +188,7 @@ def test_notes_name_few_and_new_classes(tmp_path):
     objects = [[box(0, 0, 9, 9, "a")] * 12 + [box(0, 0, 9, 9, "b")], []]
     test = [[box(0, 0, 9, 9, "new"), box(0, 0, 9, 9, "a", crowd=True)]]
     notes = boxes_plugin(tmp_path, train=objects, test=test).notes()
-    assert "train: 13 objects in 2 images (6.5 per image), 1 images without any" in notes
+    assert "train: 13 objects in 2 images (6.5 per image), 1 image without any" in notes
     assert "train: fewer than 10 objects of b (1)" in notes
     assert any("no training image has new (1)" in note for note in notes)
     assert any("1 crowds are ignored" in note for note in notes)

@@ -264,7 +264,7 @@ def test_tables_of_classes():
     pairs = [(scenario.prediction(predicted, 0.9), {"mask": encode(actual)})]
     found = scenario.tables(pairs)
     assert found["classes"].rows[1] == ["disc", 2 / 4, 4 / 6, 2 / 3, 2 / 3, 3 / 7, 3 / 7, 1]
-    (confused,) = (table for title, table in found.items() if "rows: actual" in title)
+    (confused,) = (table for title, table in found.items() if "actual class" in title)
     assert confused.rows == [["background", 0.75, 0.25], ["disc", 1 / 3, 2 / 3]]
     assert scenario.tables([]) == {}
     many = [str(n) for n in range(30)]

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
 OPSET = 23  # the first with an operator for attention: it took 4 ms where its parts took 35
 CALIBRATION_ROWS = 128  # by which the range of activations is estimated
+UNCHECKED = "TRANSFORMERS_DISABLE_TORCH_CHECK"  # read by transformers at each assertion
 ROWS = ((0, 2), (2, 5))  # of two batches that show which sizes change
 
 
@@ -97,7 +101,7 @@ def write_graph(restored: Predictor, rows: datasets.Dataset, file: Path) -> None
             setattr(model.config, name, False)
     sizes = {name: _changing(name, batches) for name in batches[0]}
     try:
-        with quiet(), torch.inference_mode():
+        with quiet(), _without_checks(), torch.inference_mode():
             outputs = model(**batches[0])
             program = torch.onnx.export(
                 model, (), kwargs=batches[0], dynamo=True, verbose=False, opset_version=OPSET,
@@ -111,6 +115,23 @@ def write_graph(restored: Predictor, rows: datasets.Dataset, file: Path) -> None
             cause = cause.__cause__
         why = f"{type(cause).__name__}: {str(cause).strip()[:300]}"
         raise ToolkitError(f"torch cannot write this model as ONNX: {why}") from error
+
+
+@contextmanager
+def _without_checks() -> Iterator[None]:
+    """Switch off what transformers asserts of tensors (`torch_compilable_check`).
+
+    A traced assertion on values, as in deformable attention, has no operator in ONNX.
+    """
+    before = os.environ.get(UNCHECKED)
+    os.environ[UNCHECKED] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[UNCHECKED]
+        else:
+            os.environ[UNCHECKED] = before
 
 
 def _batch(restored: Predictor, rows: datasets.Dataset) -> dict[str, Any]:

@@ -63,6 +63,8 @@ function asPairs(value) {
   return found.sort((a, b) => b[1] - a[1]);
 }
 
+const COUNTS = "counts"; // of objects by class: no shares, though some are 0 or 1
+
 const isNames = (value) => Array.isArray(value) && value.every((one) => typeof one === "string");
 
 function lead(form, prediction, html) {
@@ -90,9 +92,15 @@ function show(form, result, prediction, html) {
     shown.innerHTML = html;
     parts.push(shown);
   }
+  const groups = Object.keys(prediction).filter((key) => key !== COUNTS && asPairs(prediction[key]));
   for (const [key, value] of Object.entries(prediction)) {
-    const pairs = asPairs(value);
+    const pairs = key === COUNTS ? null : asPairs(value);
+    if (pairs && groups.length > 1) parts.push(element("p", key, { className: "note" }));
     if (pairs) parts.push(bars(pairs));
+    else if (key === COUNTS && isObject(value)) {
+      const each = Object.entries(value).map(([name, count]) => `${name}: ${count}`);
+      rest.append(element("dt", key), element("dd", each.join(", ") || "none"));
+    }
     else if (key !== leading && key !== "score" && !(html && typeof value === "object")) {
       rest.append(element("dt", key), element("dd", written(value)));
     }

@@ -79,8 +79,12 @@ def _by_row(kept: StoredExamples) -> Iterator[str]:
     worst = kept.kinds.get("worst")
     if worst and kept.least and str(worst[0]) in kept.scores:
         value = number(kept.scores[str(worst[0])])
-        yield (f"{kept.least:,} of the first {kept.scored_rows:,} test rows have "
-               f"{words(kept.metric)} {value}, the worst value of a row.")  # fmt: skip
+        of = f"of the first {kept.scored_rows:,} test rows"
+        what = f"{words(kept.metric)} {value}"
+        if kept.least == 1:
+            yield f"The worst {of} has {what}."
+        else:
+            yield f"{kept.least:,} {of} have {what}, the worst value of a row."
 
 
 def _slices(record: Mapping[str, Any], metric: str) -> Iterator[Chart]:

@@ -36,9 +36,9 @@ class Contents:
     def in_words(self, split: str, known: Mapping[str, int]) -> list[str]:
         """Return notes. known: label -> objects of the training rows."""
         total = self.objects.total()
+        empty = f"{self.empty:,} image{'s' * (self.empty != 1)} without any"
         lines = [f"{split}: {total:,} objects in {self.images:,} images "
-                 f"({total / max(self.images, 1):.1f} per image), {self.empty:,} images without "
-                 "any"]  # fmt: skip
+                 f"({total / max(self.images, 1):.1f} per image), {empty}"]  # fmt: skip
         if self.crowds:
             lines.append(
                 f"{split}: {self.crowds.total():,} crowds are ignored: what is found in them is "

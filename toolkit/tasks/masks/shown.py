@@ -89,7 +89,7 @@ def _confused(matrix: Array, classes: Sequence[str]) -> dict[str, Table]:
     """Return the shares of each class's pixels by predicted class, or the largest confusions."""
     shares: Floats = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     if len(classes) <= MOST:
-        title = "shares of each class's pixels (rows: actual, columns: predicted)"
+        title = "pixels of each actual class (rows) by predicted class"
         rows: list[list[str | float | None]] = [
             [name, *(float(share) if matrix[place].any() else None for share in shares[place])]
             for place, name in enumerate(classes)
@@ -132,12 +132,12 @@ def figures(pairs: Pairs, classes: int) -> dict[str, Curve]:
         return {}
     least = np.linspace(0, 1, POINTS)
     line = [(float(x), float((scores >= x).mean())) for x in least]
+    median = float(np.median(scores))
     return {
         "image_iou": Curve(
             "Images by their own mean IoU",
             "mean IoU of an image",
-            "share of the images with at least that",
-            {"images": line},
-            {"median": (float(np.median(scores)), 0.5)},
+            "share of images with at least that",
+            {"images": line, "median": [(median, 0.0), (median, 1.0)]},
         )
     }

@@ -144,7 +144,7 @@ def _named_ids(
                 raise DataError(Fault(legend.where, what + ". 'name: number' says which is which."))
             notes.append(f"{legend.where} is not used: it {what}")
         if names == tuple(legend.names):
-            notes.append(f"{len(names)} classes, called by {legend.where}")
+            notes.append(f"{len(names)} classes, named in {legend.where}")
     elif binary and not notes:
         notes.append(f"two values of masks: 0 is background, {values[1]} foreground")
     elif not binary and values != list(range(len(values))):
