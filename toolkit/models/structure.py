@@ -79,7 +79,6 @@ def head_modules(model: Any) -> tuple[str, ...]:
     transformers knows the class as a model without a head.
     """
     from transformers import MODEL_MAPPING
-    from transformers.backbone_utils import BackboneMixin
 
     children = [name for name, child in model.named_children() if _size(child)]
     base = getattr(model, "base_model", model)
@@ -89,12 +88,22 @@ def head_modules(model: Any) -> tuple[str, ...]:
     bare = mapping.get(type(getattr(model, "config", None)), ())
     if type(model) in (bare if isinstance(bare, tuple) else (bare,)):
         return ()
-    backbones = [name for name in children if isinstance(getattr(model, name), BackboneMixin)]
+    backbones = [name for name in children if _is_backbone(getattr(model, name))]
     if len(backbones) == 1:
         return tuple(name for name in children if name not in backbones)
     blocks = block_names(model)
     last = blocks[-1].partition(".")[0] if blocks else ""
     return tuple(children[children.index(last) + 1 :] if last in children else children[-1:])
+
+
+def _is_backbone(module: Any) -> bool:
+    """Return whether a module is the backbone of a larger model, one that a plugin brings, too."""
+    from transformers import MODEL_FOR_BACKBONE_MAPPING
+    from transformers.backbone_utils import BackboneMixin
+
+    mapping: Any = MODEL_FOR_BACKBONE_MAPPING
+    brought = mapping.get(type(getattr(module, "config", None)), None)
+    return isinstance(module, BackboneMixin) or type(module) is brought
 
 
 def linear_layers(model: Any, holders: tuple[str, ...]) -> list[str]:

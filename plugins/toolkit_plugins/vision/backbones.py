@@ -88,14 +88,16 @@ def load(folder: Path, wanted: Sequence[int] = STRIDES) -> Any:
 
     register()
     config = AutoConfig.from_pretrained(folder)
-    staged = hasattr(config, "stage_names")
-    extra: dict[str, Any] = {"out_strides": list(wanted)}
-    if staged:
+    if hasattr(config, "stage_names"):
         stages = len(config.stage_names)
-        extra = {"out_indices": list(range(max(stages - len(wanted), 0), stages))}
+        config.out_indices = list(range(max(stages - len(wanted), 0), stages))
+    else:
+        config.out_strides = list(wanted)
     # Not by AutoBackbone, which asks the Hub whether a folder's name is a repository.
     kind: Any = MODEL_FOR_BACKBONE_MAPPING[type(config)]
-    found, info = kind.from_pretrained(folder, output_loading_info=True, dtype="float32", **extra)
+    found, info = kind.from_pretrained(
+        folder, config=config, output_loading_info=True, dtype="float32"
+    )
     # Norms of the maps that are read alone (ConvNext, Swin) are a backbone's own.
     lacking = [name for name in info["missing_keys"] if "norm" not in name]
     if lacking or info["mismatched_keys"]:
