@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from annotated_trees import coco, images, notes, rows, text, voc
 from toolkit_plugins.vision.annotations import read
+from toolkit_plugins.vision.annotations.files import FileError, xml_of
 
 from toolkit.errors import DataError
 
@@ -138,6 +139,17 @@ def test_faults_are_told_together(tmp_path):
     for fault in ("a.xml, object 1: has no <name>", "a.xml, object 1: has no <bndbox> with four",
                   "b.xml: has a DOCTYPE", "c.xml: is no xml"):  # fmt: skip
         assert fault in told
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_entities_are_refused_in_any_encoding(tmp_path, encoding):
+    path = tmp_path / "a.xml"
+    content = '<!DOCTYPE x [<!ENTITY e "boom">]><annotation>&e;</annotation>'
+    path.write_text(content, encoding=encoding)
+    with pytest.raises(FileError, match="has a DOCTYPE"):
+        xml_of(path)
+    path.write_text("<annotation>whole</annotation>", encoding="utf-8")
+    assert xml_of(path).text == "whole"
 
 
 def test_most_xml_without_an_image_is_refused(tmp_path):
