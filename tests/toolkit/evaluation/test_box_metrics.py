@@ -126,6 +126,8 @@ def test_a_box_in_a_crowd_is_neither_right_nor_wrong():
     found = image(box(0, 0, 9, 9, score=0.9), box(22, 22, 30, 30), box(30, 30, 40, 40))
     assert scored("precision", [(found, actual)])["precision"] == 1
     assert scored("recall", [(found, actual)])["recall"] == 1
+    assert scored("count_error", [(found, actual)])["count_error"] == 0
+    found["objects"] += [*image(box(70, 70, 79, 79), box(22, 22, 30, 30, "other"))["objects"]]
     assert scored("count_error", [(found, actual)])["count_error"] == 2
 
 

@@ -225,7 +225,7 @@ class BoxF1(BoxSums):
 class CountError(RowMetric):
     """Mean over images of by how many the number of predicted objects is off, whatever the class.
 
-    Crowds do not count as actual objects.
+    Crowds do not count as actual objects, nor do predicted ones within a crowd of their class.
     """
 
     greater_is_better = False
@@ -248,9 +248,12 @@ class CountError(RowMetric):
 def count_error(prediction: Any, reference: Any, label: str | None = None) -> float:
     """Return by how many the number of predicted objects is off, of one class or of all."""
     found = [one for one in prediction["objects"] if label in (None, one["label"])]
-    actual = [one for one in reference["objects"]
-              if label in (None, one["label"]) and not one.get("crowd")]  # fmt: skip
-    return float(abs(len(found) - len(actual)))
+    actual = [one for one in reference["objects"] if label in (None, one["label"])]
+    counted, predicted = sum(not one.get("crowd") for one in actual), len(found)
+    if counted < len(actual):
+        matches, *_ = at_threshold({"objects": found}, {"objects": actual})
+        predicted -= matches.count(-2)
+    return float(abs(predicted - counted))
 
 
 SUMS: dict[str, type[RowMetric]] = {

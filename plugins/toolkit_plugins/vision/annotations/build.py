@@ -86,7 +86,8 @@ def source_rows(found: Found, image: str, objects: str, wanted: Wanted) -> Sourc
     labels = [
         thing.label for items, _ in splits.values() for item in items for thing in item.things
     ]
-    return SourceRows(rows, found.files, [*notes, *found.notes, *names_alike(labels)])
+    notes += [*_of_no_split(found), *found.notes, *names_alike(labels)]
+    return SourceRows(rows, found.files, notes)
 
 
 def _named(found: Found) -> Mapping[str, tuple[list[Item], Tally]]:
@@ -124,6 +125,12 @@ def _told(form: str, split: str, items: list[Item], tally: Tally, labelled: bool
     if empty:
         first += f"; {empty:,} images without objects are kept"
     return [first, *(f"{split}: {note}" for note in tally.notes())]
+
+
+def _of_no_split(found: Found) -> list[str]:
+    """Return the counts of splits without images: of files whose images a list puts elsewhere."""
+    return [note for split, tally in found.tallies.items() if not found.splits.get(split)
+            for note in tally.notes()]  # fmt: skip
 
 
 def lost(faults: Faults, where: object, what: str, names: Sequence[str], total: int) -> bool:

@@ -162,10 +162,16 @@ def fill(
             if flat is None or wrong:
                 continue
             fixed |= {keys} if keys else set()
-            found = Thing(name, (flat[0], flat[1], flat[2], flat[3]), bool(crowd), number(area))
+            found = Thing(name, (flat[0], flat[1], flat[2], flat[3]), _flag(crowd), number(area))
             found.shape = shapes.polygons_of(shape) or shapes.rle_of(shape)
             item.things.append(found)
     return fixed.pop() if len(fixed) == 1 else None
+
+
+def _flag(value: Any) -> bool:
+    """Return what a cell says of a crowd; in csv and json it may be a text."""
+    text = str(value).strip().lower()
+    return bool(value) and text not in ("", "0", "0.0", "false", "no", "none", "nan")
 
 
 def _objects(value: Any, layout: Layout) -> tuple[list[tuple[Any, ...]], str]:

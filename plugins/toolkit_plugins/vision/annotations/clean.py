@@ -63,6 +63,9 @@ def _place(items: Sequence[Item], found: Sequence[Header | None], tally: Tally) 
                 tally.add(UNKNOWN, item.name)
                 item.things = []
             width, height = header.upright if header else item.size or (1, 1)
+            for thing in item.things:  # some tables state areas in pixels beside such boxes
+                if thing.area is not None and thing.area <= 1:
+                    thing.area *= width * height
             _move(item, lambda p, w=width, h=height: (p[0] * w, p[1] * h))  # type: ignore[misc]
             item.fractions = False
         elif header is not None and item.things:
@@ -74,7 +77,8 @@ def _to_upright(item: Item, header: Header, tally: Tally) -> None:
     """Turn or scale boxes whose annotation states another size than the upright image has."""
     stated, upright = item.size, header.upright
     if stated is None or stated == upright:
-        if stated is None and header.orientation != 1:
+        # Of a half turn, a mirrored or a square image the size does not say which one it is.
+        if header.orientation != 1 and (stated is None or stated == header.stored):
             tally.add(UPRIGHT, item.name)
         return
     if stated == header.stored:

@@ -36,7 +36,7 @@ def read(paths: Sequence[Path], tree: Tree, wanted: Wanted) -> Found:
     """Return the images of the files, and those beside them that have none."""
     found = Found(FORM, files=list(paths))
     finders: dict[Path, Images] = {}
-    used, missing = set[Path](), []
+    used, missing = set[Path](), list[Path]()
     for path in paths:
         finder = finders.get(path.parent) or Images(path.parent, [tree.root, wanted.images])
         finders[path.parent] = finder
@@ -51,7 +51,7 @@ def read(paths: Sequence[Path], tree: Tree, wanted: Wanted) -> Found:
         if image is None and isinstance(named, str):
             image = finder.find(named, split)
         if image is None:
-            missing.append(path.name)
+            missing.append(path)
             continue
         used.add(image)
         size = size_of(value.get("imageWidth"), value.get("imageHeight"))
@@ -63,10 +63,11 @@ def read(paths: Sequence[Path], tree: Tree, wanted: Wanted) -> Found:
         for place, shape in enumerate(shapes if wanted.labelled else ()):
             _add(shape, place, item, path, split, found)
         found.add(split, [item])
-    if not lost(found.faults, tree.root, "json files have no image beside them", missing,
-                len(paths)):  # fmt: skip
-        for name in missing:
-            found.tallies[""].add("json files without an image left out", name)
+    names = [path.name for path in missing]
+    if not lost(found.faults, tree.root, "json files have no image beside them", names, len(paths)):
+        for path in missing:
+            what = "json files without an image left out"
+            found.tallies[tree.split_of(path)].add(what, path.name)
     for image in beside(used, {path.stem for path in paths}):
         found.add(tree.split_of(image), [Item(image, image.name)])
         found.tallies[tree.split_of(image)].add(BARE, image.name)

@@ -20,7 +20,7 @@ from toolkit_plugins.vision.annotations import (
     yolo,
 )
 from toolkit_plugins.vision.annotations.files import FileError, Tree, head_of, is_image, json_of
-from toolkit_plugins.vision.annotations.forms import Found, Wanted
+from toolkit_plugins.vision.annotations.forms import Found, Item, Wanted
 
 KNOWN = (
     "Known: COCO json, Pascal VOC xml beside the images or in Annotations/, YOLO (data.yaml, or "
@@ -102,6 +102,8 @@ class Reader:
         if chosen is not None:
             if others:
                 chosen.notes.append(f"{root} also holds {' and '.join(others)}: not read")
+            if not self.wanted.labelled:
+                _add_unlisted(chosen, tree)
             return chosen
         if self.wanted.labelled and tree.images and not self._tables(tree):
             raise DataError(Fault(str(root), f"{_counted(tree)}, but no annotations. {KNOWN}"))
@@ -196,6 +198,26 @@ class Reader:
             elif one is not None and found is not None:
                 found.merge(one)
         return found
+
+
+def _add_unlisted(found: Found, tree: Tree) -> None:
+    """Add the images of a folder to predict that its annotations do not list.
+
+    Where these name several splits, only images whose folder names one of them have a place. A file
+    with the stem of a listed image and another suffix is its mask or a small copy of it.
+    """
+    listed = [item.image for items in found.splits.values() for item in items]
+    if not listed:
+        return
+    known, stems = {path.absolute() for path in listed}, {path.stem for path in listed}
+    suffixes = {path.suffix for path in listed}
+    splits = [split for split, items in found.splits.items() if items]
+    for path in tree.images:
+        if path.absolute() in known or (path.stem in stems and path.suffix not in suffixes):
+            continue
+        split = splits[0] if len(splits) == 1 else tree.split_of(path)
+        if split in splits:
+            found.add(split, [Item(path, path.name)])
 
 
 def _counted(tree: Tree) -> str:

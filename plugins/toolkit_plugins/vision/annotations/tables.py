@@ -27,7 +27,7 @@ from toolkit_plugins.vision.annotations.forms import (
     Tally,
     names_alike,
 )
-from toolkit_plugins.vision.annotations.headers import headers
+from toolkit_plugins.vision.annotations.headers import Header, headers
 from toolkit_plugins.vision.images import name_of
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def reshaped(
     if not wrong:
         if layout.edges:  # of the upright image by definition
             for item in items:
-                item.size = item.header.upright if item.header else None
+                item.header = Header(item.header.upright) if item.header else None
         known = "xyxy" if layout.edges else convention or fixed
         told = in_edges(items, known)
         wrong = clean(items, tally, split, layout.shape is not None)

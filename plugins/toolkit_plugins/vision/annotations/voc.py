@@ -68,11 +68,11 @@ def read(paths: Sequence[Path], tree: Tree, wanted: Wanted) -> Found:
             found.faults.add(path.name, "", str(error))
             continue
         read.append(one)
-    missing = [one.path.name for one in read if one.image is None]
-    where = tree.root
-    if not lost(found.faults, where, "xml files have no image beside them", missing, len(read)):
-        for name in missing:
-            found.tallies[""].add("xml files without an image left out", name)
+    missing = [one.path for one in read if one.image is None]
+    names = [path.name for path in missing]
+    if not lost(found.faults, tree.root, "xml files have no image beside them", names, len(read)):
+        for path in missing:
+            found.tallies[tree.split_of(path)].add("xml files without an image left out", path.name)
     _convention(read, found)
     _splits(read, tree, found)
     return found

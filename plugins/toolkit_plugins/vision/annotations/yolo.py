@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from toolkit_plugins.vision.annotations.forms import (
     Found,
     Item,
     Wanted,
+    beside,
 )
 from toolkit_plugins.vision.annotations.yolo_lines import Names, thing_of
 
@@ -126,9 +128,15 @@ def read_tree(labels: Sequence[Path], tree: Tree, wanted: Wanted) -> Found:
             left.remove(path)
     _left(left, len(labels), tree, found)
     by_split: dict[str, list[tuple[Path, Path | None]]] = {}
+    beside_it: dict[Path, Counter[str]] = defaultdict(Counter)
     for image, label in pairs_of.items():
         split = tree.split_of(image) or (tree.split_of(label) if label else "")
         by_split.setdefault(split, []).append((image, label))
+        beside_it[image.parent][split] += 1
+    for image in beside(pairs_of, {label.stem for label in labels}):
+        # Where no folder of images names a split, it is that of most images there.
+        split = tree.split_of(image) or beside_it[image.parent].most_common(1)[0][0]
+        by_split[split].append((image, None))
     for split, pairs_there in by_split.items():
         _add(found, split, pairs_there, names, wanted, False)
     return found

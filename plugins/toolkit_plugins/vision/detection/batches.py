@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from toolkit_plugins.vision.canvas import Canvas
     from toolkit_plugins.vision.dense_augment import DenseAugment
 
+BATCH = 256  # images whose headers are read at a time: cells may hold their bytes
 Rows = list[dict[str, Any]]
 Batch = Mapping[str, Any]
 
@@ -40,7 +41,9 @@ def sources(
 
     if not use_cache:
         files = split.select_columns([column]).rename_column(column, "pixel_values")
-        found = [one.upright[::-1] if one else (1, 1) for one in headers(split[column][:])]
+        found = [one.upright[::-1] if one else (1, 1)
+                 for batch in split.select_columns([column]).iter(BATCH)
+                 for one in headers(batch[column])]  # fmt: skip
         return files.add_column("size", [list(size) for size in found])
     files = image_cache.keep_dense(split, column, canvas)
     sizes = image_cache.opened(files.sizes)[:, 2:].tolist()

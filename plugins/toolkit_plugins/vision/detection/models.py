@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from toolkit.errors import ModelError
+from toolkit.errors import Fault, ModelError, RecipeError
 from toolkit.models import pretrained
 from toolkit_plugins.vision import backbones, batch_norm
 from toolkit_plugins.vision.detection.options import Detector
@@ -141,8 +141,14 @@ def lowest(model: Any, layers: int) -> set[str]:
     """Return the names of the parameters of the first layers of the backbone, and of its stem.
 
     Layers are the items of the outermost lists in it, in the order in which they are registered.
+
+    Raises:
+        RecipeError: the model has no backbone of its own.
     """
     names = list(backbone_parameters(model))
+    if not names:
+        what = "this model has no backbone of its own (such as YOLOS): leave it at 0"
+        raise RecipeError(Fault("options.frozen_layers", what))
     found: dict[str, int] = {}
     below: set[str] = set()
     for name in names:

@@ -121,6 +121,15 @@ def test_annotations_of_the_stored_and_of_the_upright_image(tmp_path):
     assert "1 images are turned by EXIF: their annotations are taken to be of the upright" in told
 
 
+@pytest.mark.parametrize(("turned", "size"), [(3, (100, 80)), (6, (80, 80))])
+def test_a_size_that_does_not_say_whether_an_image_was_turned_is_told(tmp_path, turned, size):
+    images(tmp_path, "a.png", turned=turned, size=size)
+    voc(tmp_path / "a.xml", [("cat", (10, 20, 30, 50))], size=size)
+    assert rows(tmp_path)["train"] == {"a.png": [("cat", [10, 20, 30, 50])]}
+    told = "\n".join(read(str(tmp_path), True, "image", "objects").notes)
+    assert "1 images are turned by EXIF: their annotations are taken to be of the upright" in told
+
+
 def test_sizes_that_differ(tmp_path):
     images(tmp_path, "half.png", "other.png")
     voc(tmp_path / "half.xml", [("cat", (20, 40, 60, 80))], size=(200, 160))

@@ -51,6 +51,30 @@ def test_layouts_become_one_form(tmp_path, name):
     assert reshaped(given, "predict", "image", "objects").rows is given
 
 
+@pytest.mark.parametrize(
+    ("crowd", "is_one"), [("0", False), ("False", False), (0.0, False), (None, False),
+                          ("1", True), (1, True), (True, True)],
+)  # fmt: skip
+def test_crowds_and_areas_of_fractions(tmp_path, crowd, is_one):
+    thing = {"bbox": [0.6, 0.5, 0.9, 0.75], "label": "cat", "iscrowd": crowd, "area": 0.01}
+    given = table(tmp_path, objects=[[thing]])
+    found = reshaped(given, "train", "image", "objects", "xyxy_normalised").rows[0]["objects"]
+    assert [(one["crowd"], one["area"]) for one in found] == [(is_one, pytest.approx(80))]
+    given = table(tmp_path, objects=[[thing | {"area": 75.0}]])  # of an outline, in pixels
+    found = reshaped(given, "train", "image", "objects", "xyxy_normalised").rows[0]["objects"]
+    assert found[0]["area"] == 75
+
+
+def test_rows_in_the_shared_form_are_of_the_upright_image(tmp_path):
+    images(tmp_path, "turned.png", turned=3)
+    thing = {"box": BOX, "label": "cat", "crowd": False, "area": 600.0}
+    given = datasets.Dataset.from_dict(
+        {"image": [str(tmp_path / "turned.png")], "objects": [[thing]]})  # fmt: skip
+    found = reshaped(given, "train", "image", "objects")
+    assert found.rows[0]["objects"] == [thing]
+    assert not found.notes
+
+
 def test_names_of_numbers(tmp_path):
     number = {"objects": [{"bbox": [WIDE], "category": [1]}]}
     named = {"bbox": datasets.List(datasets.List(datasets.Value("float32"))),

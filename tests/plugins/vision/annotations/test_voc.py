@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from annotated_trees import images, notes, rows, text, voc
+from annotated_trees import coco, images, notes, rows, text, voc
 from toolkit_plugins.vision.annotations import read
+from toolkit_plugins.vision.annotations.files import FileError, xml_of
 
 from toolkit.errors import DataError
 
@@ -89,6 +92,38 @@ def test_oddities_that_are_counted(tmp_path):
     assert "occluded" not in told
 
 
+def test_oddities_of_images_that_lists_put_into_splits_are_counted(tmp_path):
+    images(tmp_path / "JPEGImages", "a.png", "b.png")
+    flag = "<difficult>1</difficult>"
+    for name in ("a", "b", "gone"):
+        voc(tmp_path / f"Annotations/{name}.xml", [CAT], more=flag)
+    for split, name in (("train", "a"), ("val", "b")):
+        text(tmp_path / f"ImageSets/Main/{split}.txt", f"{name}\n")
+    told = notes(tmp_path)
+    assert "3 objects are marked difficult: kept as others" in told
+    assert "1 xml files without an image left out (gone.xml)" in told
+
+
+def test_images_without_annotations_are_predicted_too(tmp_path):
+    images(tmp_path / "JPEGImages", "a.jpg", "b.jpg")
+    images(tmp_path / "SegmentationClass", "a.png")
+    images(tmp_path / "new", "c.jpg")
+    voc(tmp_path / "Annotations/a.xml", [CAT])
+    coco(tmp_path / "other/all.json", {"a.jpg": [], "b.jpg": []})
+
+    def predicted():
+        found = read(str(tmp_path), False, "image", "objects")
+        return {split: sorted(Path(name).name for name in rows["image"])
+                for split, rows in found.splits.items()}  # fmt: skip
+
+    assert predicted() == {"train": ["a.jpg", "b.jpg", "c.jpg"]}  # of the COCO file
+    (tmp_path / "other/all.json").unlink()
+    assert predicted() == {"train": ["a.jpg", "b.jpg", "c.jpg"]}
+    for split, name in (("train", "a"), ("val", "b")):
+        text(tmp_path / f"ImageSets/Main/{split}.txt", f"{name}\n")
+    assert predicted() == {"train": ["a.jpg"], "validation": ["b.jpg"]}
+
+
 def test_faults_are_told_together(tmp_path):
     images(tmp_path, "a.png", "b.png", "c.png", "d.png")
     text(
@@ -104,6 +139,17 @@ def test_faults_are_told_together(tmp_path):
     for fault in ("a.xml, object 1: has no <name>", "a.xml, object 1: has no <bndbox> with four",
                   "b.xml: has a DOCTYPE", "c.xml: is no xml"):  # fmt: skip
         assert fault in told
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_entities_are_refused_in_any_encoding(tmp_path, encoding):
+    path = tmp_path / "a.xml"
+    content = '<!DOCTYPE x [<!ENTITY e "boom">]><annotation>&e;</annotation>'
+    path.write_text(content, encoding=encoding)
+    with pytest.raises(FileError, match="has a DOCTYPE"):
+        xml_of(path)
+    path.write_text("<annotation>whole</annotation>", encoding="utf-8")
+    assert xml_of(path).text == "whole"
 
 
 def test_most_xml_without_an_image_is_refused(tmp_path):

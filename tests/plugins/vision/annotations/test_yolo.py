@@ -72,6 +72,19 @@ def test_labels_whose_images_lie_elsewhere(tmp_path):
     assert rows(path, images=tmp_path / "photos") == {"train": {"a.png": [BOX]}}
 
 
+@pytest.mark.parametrize(
+    ("image", "label"),
+    [("Images/{}.png", "Labels/{}.txt"), ("img/{}.png", "labels/{}.txt"),
+     ("photos/{}.png", "labels/test/{}.txt")],
+)  # fmt: skip
+def test_images_without_a_label_file_are_kept_wherever_they_lie(tmp_path, image, label):
+    tree(tmp_path, (image.format("a"), label.format("a")))
+    images(tmp_path, image.format("bare"))
+    split = "test" if "test" in label else "train"
+    assert rows(tmp_path) == {split: {"a.png": [("0", BOX[1])], "bare.png": []}}
+    assert "1 images without a label file: no objects (bare.png)" in notes(tmp_path)
+
+
 def test_odd_lines_and_files(tmp_path):
     images(tmp_path / "images", "a.png", "empty.png", "bare.png")
     text(

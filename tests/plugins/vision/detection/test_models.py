@@ -147,6 +147,9 @@ def test_lowest_layers_of_the_backbone(tiny_mobilenet):
     assert any(".conv_stem." in name for name in few)
     assert any(".layer.2." in name for name in more)
     assert not any(".layer.3." in name for name in more)
+    yolos = models.load(scratch.from_config(detectors.config("yolos")).path, HEAD, SMALL)
+    with pytest.raises(RecipeError, match="options.frozen_layers: this model has no backbone"):
+        models.lowest(yolos, 1)
 
 
 @pytest.mark.parametrize("method", ["lora", "head"])

@@ -6,6 +6,7 @@ import io
 import json
 
 import annotated_trees
+import datasets
 import numpy as np
 import object_rows
 import pytest
@@ -249,6 +250,15 @@ def test_what_the_labels_say_is_decoded_to_the_boxes_of_the_data(tmp_path, keep_
         (one,) = found["objects"]
         assert one["box"] == pytest.approx(row["objects"][0]["box"], abs=1e-3)
         assert one["score"] == pytest.approx(0.9526, abs=1e-4)
+
+
+def test_sizes_are_of_all_images_in_order(tmp_path):
+    names = [str(tmp_path / f"{place}.png") for place in range(2)]
+    Image.new("RGB", (6, 4)).save(names[0])
+    Image.new("RGB", (5, 3)).save(names[1])
+    split = datasets.Dataset.from_dict({"photo": [names[0]] * batches.BATCH + [names[1]]})
+    found = batches.sources(split, "photo", None, use_cache=False)
+    assert found["size"][:] == [[4, 6]] * batches.BATCH + [[3, 5]]
 
 
 def test_overlapping_boxes_of_a_class_are_suppressed_if_asked_to(job):
