@@ -100,6 +100,13 @@ def parsed(value: Any) -> Any:
         return None
 
 
+def is_broken(value: Any) -> bool:
+    """Return whether a cell is a text, but neither json nor empty."""
+    if not isinstance(value, str) or not value.strip():
+        return False
+    return parsed(value) is None and value.strip() != "null"
+
+
 class Labels:
     """Names of classes for what tables have: a name, or a number with names beside it."""
 
@@ -143,7 +150,11 @@ def fill(
     """Give each image its objects, boxes as they are; return the convention their keys name."""
     fixed: set[str] = set()
     for place, (item, value) in enumerate(zip(items, given, strict=True)):
-        value = parsed(value)
+        given_text, value = value, parsed(value)
+        if value is None and is_broken(given_text):
+            what = f"is no json: {given_text.strip()[:60]}"
+            faults.add(where, f"row {place + 1}", what)
+            continue
         if value is None or value in ([], {}):
             tally.add(NO_OBJECTS, item.name, int(value is None and layout.inside))
             continue

@@ -16,6 +16,7 @@ from toolkit_plugins.vision.annotations.cells import (
     Layout,
     fill,
     in_edges,
+    is_broken,
     keys_of,
     layout_of,
     parsed,
@@ -118,21 +119,41 @@ def _built(
     return datasets.concatenate_datasets([others, new], axis=1)
 
 
+def _keys_of_texts(cells: Sequence[str | None], objects: str) -> list[str]:
+    """Return the keys of objects in texts of json, by the first text that has some.
+
+    Raises:
+        DataError: none is json.
+    """
+    broken, whole = list[int](), False
+    for place, one in enumerate(cells):
+        value = parsed(one)
+        if is_broken(one):
+            broken.append(place + 1)
+        whole |= bool(value)
+        value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, Mapping) and value:
+            return list(value)
+    if broken and not whole:
+        rows = f"row{'s' if len(broken) > 1 else ''} {listing(broken, 5)}"
+        what = f"is no json: {str(cells[broken[0] - 1]).strip()[:60]}"
+        raise DataError(Fault(f"column {objects}, {rows}", what))
+    return []
+
+
 def _given(rows: datasets.Dataset, objects: str, names: Any) -> tuple[Layout, Iterator[Any]]:
     """Return the layout of the objects, and those of each row."""
     there = rows.column_names
     if objects in there:
         kinds = keys_of(rows.features[objects])
-        first = None
         if getattr(rows.features[objects], "dtype", "") in ("string", "large_string"):
-            first = next((parsed(v) for v in rows[objects] if v and v.strip()), None)
-            keys = list(first if isinstance(first, Mapping) else (first or [{}])[0])
+            keys = _keys_of_texts(rows[objects], objects)
         else:
             keys = list(kinds)
         layout = layout_of(keys, True, kinds, names)
         if layout is not None:
             return layout, (row[objects] for row in rows.select_columns([objects]))
-        if not keys and all(not v for v in rows[objects]):
+        if not keys and all(not parsed(v) for v in rows[objects]):
             return Layout("box", "label", None, None, None, None, True), iter([[]] * len(rows))
         what = (f"{objects!r} holds {listing(keys, 10) or 'no objects'}, and no box: looked for "
                 f"{listing(BOXES)}")  # fmt: skip

@@ -192,3 +192,17 @@ def test_splits_of_few_boxes_are_read_as_the_others(tmp_path):
     found = convention_of(table(tmp_path, objects=objects), "image", "objects")
     assert found == "xyxy"
     assert convention_of(table(tmp_path, **LAYOUTS["shared"]), "image", "objects") is None
+
+
+def test_texts_that_are_no_json_are_faults(tmp_path):
+    images(tmp_path, "a.png", "b.png", "c.png")
+    whole = json.dumps([{"bbox": WIDE, "label": "cat"}])
+    paths = [str(tmp_path / f"{name}.png") for name in "abc"]
+    for cells in (["", whole[:-3], whole], [whole[:-3], "[]", whole], ["[]", "", whole[:-3]]):
+        given = datasets.Dataset.from_dict({"image": paths, "objects": cells})
+        row = cells.index(whole[:-3]) + 1
+        with pytest.raises(DataError, match=rf"objects, row {row}: is no json: \[\{{"):
+            reshaped(given, "train", "image", "objects")
+    empty = datasets.Dataset.from_dict({"image": paths, "objects": ["null", "[]", whole]})
+    found = reshaped(empty, "train", "image", "objects").rows["objects"][:]
+    assert [len(objects) for objects in found] == [0, 0, 1]
