@@ -62,7 +62,7 @@ def source_rows(found: Found, image: str, objects: str, wanted: Wanted) -> Sourc
     faults = found.faults.list()
     splits = _named(found)
     if not faults:
-        told = in_edges(found.unsettled, wanted.convention) if found.unsettled else ""
+        told = in_edges(found.unsettled, wanted.convention)[1] if found.unsettled else ""
         found.notes += [told] if told else []
         for split, (items, tally) in splits.items():
             if wanted.labelled:

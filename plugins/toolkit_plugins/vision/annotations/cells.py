@@ -49,8 +49,24 @@ class Layout:
 
     @property
     def edges(self) -> bool:
-        """Whether boxes are in the toolkit's own form: edges in pixels."""
-        return self.boxes == "box" and self.inside
+        """Whether rows are in the toolkit's own form: boxes are edges in pixels."""
+        own = self.boxes, self.crowd, self.area
+        return self.inside and own == ("box", "crowd", "area")
+
+    def convention(self, keys: str | None, wanted: str | None) -> str | None:
+        """Return the convention of the boxes; None where it is to be recognised.
+
+        Args:
+            keys: the one that the keys of a box name. wanted: that of the options. It says what no
+                key does: whether numbers are fractions, and whether x and y are the centre.
+        """
+        if keys is not None:
+            kind = (wanted or "").removesuffix("_normalised")
+            alike = kind == keys or (keys, kind) == ("xywh", "cxcywh")
+            return wanted if alike else keys
+        if self.edges:
+            return "xyxy"
+        return wanted or ("xyxy" if self.boxes == "box" and self.inside else None)
 
 
 def layout_of(
@@ -211,8 +227,12 @@ def _flat(box: Any) -> tuple[list[float] | None, str]:
     return numbers(box, 4), ""
 
 
-def in_edges(items: Sequence[Item], convention: str | None) -> str:
-    """Put boxes as edges in pixels or fractions; return a note on the convention found."""
+def in_edges(items: Sequence[Item], convention: str | None) -> tuple[str, str]:
+    """Put boxes as edges in pixels or fractions.
+
+    Returns:
+        The convention that they had, and a note on it where it was recognised.
+    """
     told = ""
     if convention is None:
         known = zip(items, measured(items), strict=True)
@@ -223,4 +243,4 @@ def in_edges(items: Sequence[Item], convention: str | None) -> str:
         item.fractions = convention.endswith("_normalised")
         for thing in item.things:
             thing.box = conventions.edges(thing.box, convention)
-    return told
+    return convention, told

@@ -52,46 +52,43 @@ def reshaped(
     Raises:
         DataError: there are no objects, or the layout is unknown.
     """
+    return recognising(rows, split, image, objects, convention, names)[0]
+
+
+def recognising(
+    rows: datasets.Dataset, split: str, image: str, objects: str, convention: str | None = None,
+    names: Sequence[str] | Mapping[int, str] | None = None,
+) -> tuple[ReshapedRows, str | None]:  # fmt: skip
+    """Return what `reshaped` returns, and the convention that was recognised, for other splits.
+
+    A split of few boxes may be read otherwise than the training rows are. None: there are no boxes,
+    they are in the shared form, or their keys or the options name the convention.
+    """
     convention = conventions.checked(convention)
-    if split == "predict":
-        return ReshapedRows(rows)
-    if image not in rows.column_names:
-        return ReshapedRows(rows)  # the core says which columns are missing
+    if split == "predict" or image not in rows.column_names:
+        return ReshapedRows(rows), None  # the core says which columns are missing
     layout, given = _given(rows, objects, names)
     faults, tally = Faults(), Tally()
     labels_of = Labels(layout)
     items = list(_items(rows, image))
     fixed = fill(items, given, layout, labels_of, faults, tally, f"{split}, {objects}")
     wrong = faults.list()
-    told = ""
+    told, recognised = "", None
     if not wrong:
         if layout.edges:  # of the upright image by definition
             for item in items:
                 item.size = item.header.upright if item.header else None
-        known = "xyxy" if layout.edges else convention or fixed
-        told = in_edges(items, known)
+        known = layout.convention(fixed, convention)
+        used, told = in_edges(items, known)
+        recognised = used if known is None and told else None
         wrong = clean(items, tally, split, layout.shape is not None)
     if wrong:
         raise DataError(wrong)
     notes = [told and f"{split}: {told}", *(f"{split}: {n}" for n in tally.notes())]
     if not layout.edges:  # `read` has told it of all splits
         notes += labels_of.notes(split) + names_alike(t.label for i in items for t in i.things)
-    return ReshapedRows(_built(rows, items, objects, layout), {}, [n for n in notes if n])
-
-
-def convention_of(rows: datasets.Dataset, image: str, objects: str) -> str | None:
-    """Return the convention of a split's boxes, for `reshaped` of splits with fewer boxes.
-
-    None: there are no boxes, they are in the shared form, or their keys name it.
-    """
-    layout, given = _given(rows, objects, None)
-    items = list(_items(rows, image))
-    fixed = fill(items, given, layout, Labels(layout), Faults(), Tally(), "")
-    boxes = [(thing.box, item.header.upright) for item in items if item.header
-             for thing in item.things]  # fmt: skip
-    if layout.edges or fixed or not boxes:
-        return None
-    return conventions.recognised([box for box, _ in boxes], [size for _, size in boxes])[0]
+    made = _built(rows, items, objects, layout)
+    return ReshapedRows(made, {}, [n for n in notes if n]), recognised
 
 
 def _items(rows: datasets.Dataset, image: str) -> Iterator[Item]:

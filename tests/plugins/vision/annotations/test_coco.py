@@ -169,3 +169,16 @@ def test_other_json_is_left_to_the_core(tmp_path):
     assert read(str(lines), True, "image", "objects") is None
     assert read("hub:somebody/boxes", True, "image", "objects") is None
     assert read(str(tmp_path / "none.json"), True, "image", "objects") is None
+
+
+@pytest.mark.parametrize(
+    ("convention", "box"),
+    [("xyxy", [10, 20, 40, 60]), ("cxcywh", [25, 40, 30, 40]),
+     ("xywh_normalised", [0.1, 0.25, 0.3, 0.5])],
+)  # fmt: skip
+def test_boxes_in_another_convention(tmp_path, convention, box):
+    images(tmp_path, "a.png")
+    path = coco(tmp_path / "a.json", {"a.png": [("cat", box)]})
+    found = rows(path, convention=convention)
+    assert found == {"train": {"a.png": [("cat", [10, 20, 40, 60])]}}
+    assert f"COCO: boxes are read as {convention}" in notes(path, convention=convention)
