@@ -154,7 +154,8 @@ def shaped(
     notes, dropped = list[str](), dict[str, dict[str, int]]()
     if type(plugin).reshape_rows is not Plugin.reshape_rows:
         raw = valued(raw, marked(plugin.options).values())
-    for name, rows in raw.items():
+    # Train comes first: plugins may read the other splits as they found it to be.
+    for name, rows in sorted(raw.items(), key=lambda one: one[0] != "train"):
         made = reshaped(plugin, rows, name, roles)
         raw[name], notes = made.rows, [*notes, *made.notes]
         if made.dropped:

@@ -81,7 +81,7 @@ class Plugin(ChooseHooks, ReadHooks, ExplainHooks, ABC, Generic[OptionsT]):
         come back as they are.
 
         Args:
-            split: "train" and so on, or "predict" (then without targets).
+            split: "train", which comes first, and so on, or "predict" (then without targets).
         """
         return rows
 

@@ -13,18 +13,31 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from toolkit.errors import DataError, Fault
+from toolkit_plugins.vision.annotations import (
+    cvat,
+    label_studio,
+    labelme,
+    metadata,
+    voc,
+    yolo,
+)
 from toolkit_plugins.vision.annotations.build import source_rows
-from toolkit_plugins.vision.annotations.conventions import checked
+from toolkit_plugins.vision.annotations.conventions import OPTION, checked
 from toolkit_plugins.vision.annotations.files import Tree
 from toolkit_plugins.vision.annotations.forms import Found, Wanted
 from toolkit_plugins.vision.annotations.sources import KNOWN, Reader, split_name
-from toolkit_plugins.vision.annotations.tables import convention_of, reshaped
+from toolkit_plugins.vision.annotations.tables import recognising, reshaped
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import SourceRows
     from toolkit.recipe.schema import Source
 
-__all__ = ["convention_of", "read", "reshaped"]
+FIXED = {  # conventions that a format has, whatever the options say
+    voc.FORM: ("xyxy",), cvat.FORM: ("xyxy",), labelme.FORM: ("xyxy",), label_studio.FORM: (),
+    yolo.FORM: ("cxcywh_normalised",), metadata.ROWS: ("xyxy", "xyxy_normalised"),
+}  # fmt: skip
+
+__all__ = ["read", "recognising", "reshaped"]
 
 
 def read(
@@ -38,7 +51,8 @@ def read(
         labelled: whether objects are needed; without, rows have images alone.
         image, objects: names of the columns.
         shapes: whether objects have a key "shape": their outline as COCO's RLE, or None.
-        convention: of boxes in metadata.jsonl; recognised where it is None.
+        convention: of boxes in metadata.jsonl, recognised where it is None, and in COCO json, where
+            it is xywh if None. Other formats have their own: a note says that it is not used.
         images: a folder where images are looked for, too.
 
     Raises:
@@ -64,9 +78,18 @@ def _of_path(reader: Reader, text: str) -> Found | None:
     if text.startswith(("hub:", "plugin:")):
         return None
     path = Path(text)
+    found = None
     if os.path.isdir(path):
-        return reader.folder(path)
-    return reader.file(path, "", Tree(path.parent)) if os.path.isfile(path) else None
+        found = reader.folder(path)
+    elif os.path.isfile(path):
+        found = reader.file(path, "", Tree(path.parent))
+    wanted = reader.wanted.convention
+    if found is not None and reader.wanted.labelled and wanted is not None:
+        # No fault: a model of one format may be evaluated on rows of another.
+        own = FIXED.get(found.form)
+        if own is not None and wanted not in own:
+            found.notes.append(f"{found.form}: {OPTION} is not used, the format has its own boxes")
+    return found
 
 
 def _of_paths(reader: Reader, paths: str | list[str]) -> Found | None:

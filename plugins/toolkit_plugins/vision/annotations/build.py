@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ from toolkit.errors import DataError, Fault
 from toolkit.plugin_types import SourceRows
 from toolkit.utils.text import listing
 from toolkit_plugins.vision.annotations.cells import in_edges
-from toolkit_plugins.vision.annotations.clean import clean
+from toolkit_plugins.vision.annotations.clean import clean, place
 from toolkit_plugins.vision.annotations.forms import (
     MOST_FAULTS,
     Faults,
@@ -25,6 +26,8 @@ from toolkit_plugins.vision.annotations.forms import (
 if TYPE_CHECKING:
     pass
 
+SEVERAL = "images have several annotations: their objects are joined"
+IN_BOTH = "images are also in annotations that name no split: those are not used"
 ORDER = ("train", "validation", "test")
 
 
@@ -60,10 +63,11 @@ def source_rows(found: Found, image: str, objects: str, wanted: Wanted) -> Sourc
     import datasets
 
     faults = found.faults.list()
-    splits = _named(found)
     if not faults:
-        told = in_edges(found.unsettled, wanted.convention) if found.unsettled else ""
+        told = in_edges(found.unsettled, wanted.convention)[1] if found.unsettled else ""
         found.notes += [told] if told else []
+    splits = _named(found, wanted.labelled and not faults)
+    if not faults:
         for split, (items, tally) in splits.items():
             if wanted.labelled:
                 faults += clean(items, tally, split, wanted.shapes)
@@ -90,8 +94,13 @@ def source_rows(found: Found, image: str, objects: str, wanted: Wanted) -> Sourc
     return SourceRows(rows, found.files, notes)
 
 
-def _named(found: Found) -> Mapping[str, tuple[list[Item], Tally]]:
-    """Return the splits under their names: what names none is training data."""
+def _named(found: Found, placed: bool) -> Mapping[str, tuple[list[Item], Tally]]:
+    """Return the splits under their names: what names none is training data.
+
+    Args:
+        placed: whether boxes are put in pixels before those of one image are joined.
+    """
+    _held_out(found)
     splits: dict[str, tuple[list[Item], Tally]] = {}
     for name in sorted(found.splits, key=lambda n: ORDER.index(n or "train")):
         items, tally = splits.setdefault(name or "train", ([], Tally()))
@@ -101,7 +110,48 @@ def _named(found: Found) -> Mapping[str, tuple[list[Item], Tally]]:
             tally.add(
                 "images belong to no split by name: used to train", "", len(found.splits[name])
             )
-    return {name: parts for name, parts in splits.items() if parts[0]}
+    return {
+        name: (_joined(items, tally, placed), tally)
+        for name, (items, tally) in splits.items()
+        if items
+    }
+
+
+def _held_out(found: Found) -> None:
+    """Leave images out of what names no split that validation or test have: all.json, test.json."""
+    held = {_key(item): split for split in ("validation", "test")
+            for item in found.splits.get(split, ())}  # fmt: skip
+    given = found.splits.get("", [])
+    kept = [item for item in given if _key(item) not in held]
+    if len(kept) < len(given):
+        found.splits[""] = kept
+        for item in given:
+            if split := held.get(_key(item)):
+                found.tallies[split].add(IN_BOTH, item.name)
+
+
+def _joined(items: list[Item], tally: Tally, placed: bool) -> list[Item]:
+    """Return each image once, with the objects that all annotations of it name."""
+    groups: dict[str, list[Item]] = {}
+    for item in items:
+        groups.setdefault(_key(item), []).append(item)
+    if len(groups) == len(items):
+        return items
+    for same in groups.values():
+        first, *others = same
+        others = [item for item in others if item is not first]
+        if not others:
+            continue
+        if placed:  # their sizes and units may differ
+            place([first, *others], tally)
+        tally.add(SEVERAL, first.name)
+        for item in others:
+            first.things += item.things
+    return [same[0] for same in groups.values()]
+
+
+def _key(item: Item) -> str:
+    return os.path.abspath(str(item.image))  # a link to an image is another image
 
 
 def _without_objects(found: Found, splits: Mapping[str, tuple[list[Item], Tally]]) -> list[Fault]:

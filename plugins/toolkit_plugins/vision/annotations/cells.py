@@ -49,8 +49,24 @@ class Layout:
 
     @property
     def edges(self) -> bool:
-        """Whether boxes are in the toolkit's own form: edges in pixels."""
-        return self.boxes == "box" and self.inside
+        """Whether rows are in the toolkit's own form: boxes are edges in pixels."""
+        own = self.boxes, self.crowd, self.area
+        return self.inside and own == ("box", "crowd", "area")
+
+    def convention(self, keys: str | None, wanted: str | None) -> str | None:
+        """Return the convention of the boxes; None where it is to be recognised.
+
+        Args:
+            keys: the one that the keys of a box name. wanted: that of the options. It says what no
+                key does: whether numbers are fractions, and whether x and y are the centre.
+        """
+        if keys is not None:
+            kind = (wanted or "").removesuffix("_normalised")
+            alike = kind == keys or (keys, kind) == ("xywh", "cxcywh")
+            return wanted if alike else keys
+        if self.edges:
+            return "xyxy"
+        return wanted or ("xyxy" if self.boxes == "box" and self.inside else None)
 
 
 def layout_of(
@@ -100,6 +116,13 @@ def parsed(value: Any) -> Any:
         return None
 
 
+def is_broken(value: Any) -> bool:
+    """Return whether a cell is a text, but neither json nor empty."""
+    if not isinstance(value, str) or not value.strip():
+        return False
+    return parsed(value) is None and value.strip() != "null"
+
+
 class Labels:
     """Names of classes for what tables have: a name, or a number with names beside it."""
 
@@ -143,7 +166,11 @@ def fill(
     """Give each image its objects, boxes as they are; return the convention their keys name."""
     fixed: set[str] = set()
     for place, (item, value) in enumerate(zip(items, given, strict=True)):
-        value = parsed(value)
+        given_text, value = value, parsed(value)
+        if value is None and is_broken(given_text):
+            what = f"is no json: {given_text.strip()[:60]}"
+            faults.add(where, f"row {place + 1}", what)
+            continue
         if value is None or value in ([], {}):
             tally.add(NO_OBJECTS, item.name, int(value is None and layout.inside))
             continue
@@ -206,8 +233,12 @@ def _flat(box: Any) -> tuple[list[float] | None, str]:
     return numbers(box, 4), ""
 
 
-def in_edges(items: Sequence[Item], convention: str | None) -> str:
-    """Put boxes as edges in pixels or fractions; return a note on the convention found."""
+def in_edges(items: Sequence[Item], convention: str | None) -> tuple[str, str]:
+    """Put boxes as edges in pixels or fractions.
+
+    Returns:
+        The convention that they had, and a note on it where it was recognised.
+    """
     told = ""
     if convention is None:
         known = zip(items, measured(items), strict=True)
@@ -218,4 +249,4 @@ def in_edges(items: Sequence[Item], convention: str | None) -> str:
         item.fractions = convention.endswith("_normalised")
         for thing in item.things:
             thing.box = conventions.edges(thing.box, convention)
-    return told
+    return convention, told

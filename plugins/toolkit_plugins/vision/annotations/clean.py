@@ -44,8 +44,7 @@ def clean(items: Sequence[Item], tally: Tally, split: str, shape: bool = False) 
     Returns:
         Faults of the whole split: boxes that are in another unit or convention.
     """
-    found = measured(items)
-    _place(items, found, tally)
+    found = place(items, tally)
     if faults := _refused(items, found, split):
         return faults
     for item, header in zip(items, found, strict=True):
@@ -56,7 +55,12 @@ def clean(items: Sequence[Item], tally: Tally, split: str, shape: bool = False) 
     return []
 
 
-def _place(items: Sequence[Item], found: Sequence[Header | None], tally: Tally) -> None:
+def place(items: Sequence[Item], tally: Tally) -> Sequence[Header | None]:
+    """Put boxes and outlines in pixels of the upright image, and return the images' headers.
+
+    Doing it again changes nothing.
+    """
+    found = measured(items)
     for item, header in zip(items, found, strict=True):
         if item.fractions:
             if header is None and item.size is None and item.things:
@@ -71,6 +75,7 @@ def _place(items: Sequence[Item], found: Sequence[Header | None], tally: Tally) 
         elif header is not None and item.things:
             _to_upright(item, header, tally)
         item.size = header.upright if header else item.size
+    return found
 
 
 def _to_upright(item: Item, header: Header, tally: Tally) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from toolkit.data.sources import split_named
 from toolkit.utils.text import listing, nearest
-from toolkit_plugins.vision.annotations import shapes
+from toolkit_plugins.vision.annotations import conventions, shapes
 from toolkit_plugins.vision.annotations.build import lost
+from toolkit_plugins.vision.annotations.conventions import OPTION
 from toolkit_plugins.vision.annotations.files import Images
 from toolkit_plugins.vision.annotations.forms import (
     Found,
@@ -23,6 +24,7 @@ from toolkit_plugins.vision.annotations.forms import (
 )
 
 FORM = "COCO json"
+USUAL = "xywh"
 MISSING = "images that the annotations name are not found: left out"
 NO_IMAGE = "annotations of images that the file does not list: left out"
 REPEATED = "annotations have an id that another one has (nothing here needs it)"
@@ -66,7 +68,10 @@ def read(path: Path, value: Mapping[str, Any], split: str, root: Path, wanted: W
     items = _images(path, value["images"], split, Images(path.parent, [root, wanted.images]), found)
     if wanted.labelled:
         names = _categories(path, value.get("categories"), found)
-        _annotations(path, value.get("annotations"), items, names, split, found)
+        convention = wanted.convention or USUAL
+        _annotations(path, value.get("annotations"), items, names, split, found, convention)
+        if convention != USUAL:
+            found.notes.append(f"COCO: boxes are read as {convention}, as {OPTION} says")
     whole: dict[Any, Item] = {}
     for item in items.values():  # one image may be listed under several ids
         if item is None:
@@ -144,7 +149,7 @@ def _categories(path: Path, given: Any, found: Found) -> dict[str, str]:
 
 def _annotations(
     path: Path, given: Any, items: dict[str, Item | None], names: dict[str, str], split: str,
-    found: Found,
+    found: Found, convention: str,
 ) -> None:  # fmt: skip
     if not isinstance(given, list):
         found.faults.add(path.name, "", "has no list `annotations`")
@@ -167,7 +172,7 @@ def _annotations(
             unknown.append(f"image_id {entry['image_id']!r}")
             continue
         item = items[_key(entry["image_id"])]
-        thing, what = _thing(entry, names, found, split, item)
+        thing, what = _thing(entry, names, found, split, item, convention)
         if what:
             found.faults.add(path.name, here, what)
         if thing is not None and item is not None:
@@ -189,8 +194,9 @@ def _category(entry: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
 
 def _thing(
-    entry: Mapping[str, Any], names: Mapping[str, str], found: Found, split: str, item: Item | None
-) -> tuple[Thing | None, str]:
+    entry: Mapping[str, Any], names: Mapping[str, str], found: Found, split: str,
+    item: Item | None, convention: str,
+) -> tuple[Thing | None, str]:  # fmt: skip
     """Return the object of an annotation, or what is wrong with it."""
     segmentation, tally = entry.get("segmentation"), found.tallies[split]
     name = item.name if item else ""
@@ -201,10 +207,8 @@ def _thing(
     if given is not None and given != []:
         flat = numbers(given, 4)
         if flat is None:
-            return (
-                None,
-                f"bbox is {str(given)[:60]}: four numbers are expected (x, y, width, height)",
-            )
+            meaning = conventions.MEANING[convention.removesuffix("_normalised")]
+            return None, f"bbox is {str(given)[:60]}: four numbers are expected ({meaning})"
         if not any(flat) and shape:
             flat = None
     if flat is None:
@@ -213,7 +217,12 @@ def _thing(
             return None, "has neither a bbox nor a segmentation"
         tally.add(NO_BOX, name)
     else:
-        around = flat[0], flat[1], flat[0] + flat[2], flat[1] + flat[3]
+        if convention.endswith("_normalised"):  # outlines beside them are in pixels
+            if item is not None and item.size is None:
+                return None, f"its image has no width and height, which {convention} needs"
+            size = item.size if item and item.size else (1, 1)
+            flat = [value * side for value, side in zip(flat, size * 2, strict=True)]
+        around = conventions.edges(flat, convention)
     label = names.get(_key(entry.get("category_id")), "")
     crowd = entry.get("iscrowd") in (1, True, "1")
     return Thing(label, around, crowd, number(entry.get("area")), shape), ""

@@ -166,7 +166,8 @@ class Wanted:
     """What is asked of the readers.
 
     labelled: whether objects are needed. shapes: whether their outlines are. images: a folder to
-    look for images, too. convention: of boxes, where a format leaves it open.
+    look for images, too. convention: of boxes, where it is not the usual one of a format, or the
+    format leaves it open.
     """
 
     labelled: bool = True

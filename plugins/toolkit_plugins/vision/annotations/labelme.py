@@ -32,8 +32,8 @@ def is_labelme(path: Path) -> bool:
     )  # fmt: skip
 
 
-def read(paths: Sequence[Path], tree: Tree, wanted: Wanted) -> Found:
-    """Return the images of the files, and those beside them that have none."""
+def read(paths: Sequence[Path], tree: Tree, wanted: Wanted, alone: bool = False) -> Found:
+    """Return the images of the files, and unless `alone` those beside them without one."""
     found = Found(FORM, files=list(paths))
     finders: dict[Path, Images] = {}
     used, missing = set[Path](), list[Path]()
@@ -68,7 +68,7 @@ def read(paths: Sequence[Path], tree: Tree, wanted: Wanted) -> Found:
         for path in missing:
             what = "json files without an image left out"
             found.tallies[tree.split_of(path)].add(what, path.name)
-    for image in beside(used, {path.stem for path in paths}):
+    for image in () if alone else beside(used, {path.stem for path in paths}):
         found.add(tree.split_of(image), [Item(image, image.name)])
         found.tallies[tree.split_of(image)].add(BARE, image.name)
     return found

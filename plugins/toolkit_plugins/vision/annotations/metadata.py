@@ -109,7 +109,7 @@ def read(path: Path, split: str, objects: str, root: Path, wanted: Wanted) -> Fo
     found.notes += labels.notes(path.name)
     if found.faults:
         return found
-    known = "xyxy" if layout.edges else wanted.convention or fixed
+    known = layout.convention(fixed, wanted.convention)
     if known:
         in_edges(items, known)
     else:  # recognised together with the other splits: one of few boxes could be read otherwise
@@ -190,6 +190,7 @@ def read_rows(path: Path, split: str, root: Path, wanted: Wanted) -> Found:
             what = f"has no class, or a corner that is no number: {listing(cells)}"
             found.faults.add(path.name, f"line {place}", what)
             continue
+        item.fractions = wanted.convention == "xyxy_normalised"
         left, top, right, bottom = (value or 0.0 for value in box)
         item.things.append(Thing(row[label or ""].strip(), (left, top, right, bottom)))
     _missing([name for name, item in items.items() if item is None], len(items), path, finder,

@@ -47,7 +47,9 @@ class Reader:
         if suffix == ".xml":
             if cvat.is_cvat(path):
                 return cvat.read(path, split, tree.root, self.wanted)
-            return voc.read([path], Tree(path.parent), self.wanted) if voc.is_voc(path) else None
+            if voc.is_voc(path):
+                return voc.read([path], Tree(path.parent), self.wanted, alone=True)
+            return None
         if suffix in (".yaml", ".yml"):
             return self._yaml(path, tree)
         if suffix in metadata.SUFFIXES:
@@ -71,7 +73,7 @@ class Reader:
         if coco.is_coco(value):
             return coco.read(path, value, split, tree.root, self.wanted)
         if labelme.is_labelme(path):
-            return labelme.read([path], Tree(path.parent), self.wanted)
+            return labelme.read([path], Tree(path.parent), self.wanted, alone=True)
         if label_studio.is_export(value):
             return label_studio.read(path, value, split, tree.root, self.wanted)
         return None

@@ -16,6 +16,7 @@ from toolkit_plugins.vision.annotations.cells import (
     Layout,
     fill,
     in_edges,
+    is_broken,
     keys_of,
     layout_of,
     parsed,
@@ -51,46 +52,43 @@ def reshaped(
     Raises:
         DataError: there are no objects, or the layout is unknown.
     """
+    return recognising(rows, split, image, objects, convention, names)[0]
+
+
+def recognising(
+    rows: datasets.Dataset, split: str, image: str, objects: str, convention: str | None = None,
+    names: Sequence[str] | Mapping[int, str] | None = None,
+) -> tuple[ReshapedRows, str | None]:  # fmt: skip
+    """Return what `reshaped` returns, and the convention that was recognised, for other splits.
+
+    A split of few boxes may be read otherwise than the training rows are. None: there are no boxes,
+    they are in the shared form, or their keys or the options name the convention.
+    """
     convention = conventions.checked(convention)
-    if split == "predict":
-        return ReshapedRows(rows)
-    if image not in rows.column_names:
-        return ReshapedRows(rows)  # the core says which columns are missing
+    if split == "predict" or image not in rows.column_names:
+        return ReshapedRows(rows), None  # the core says which columns are missing
     layout, given = _given(rows, objects, names)
     faults, tally = Faults(), Tally()
     labels_of = Labels(layout)
     items = list(_items(rows, image))
     fixed = fill(items, given, layout, labels_of, faults, tally, f"{split}, {objects}")
     wrong = faults.list()
-    told = ""
+    told, recognised = "", None
     if not wrong:
         if layout.edges:  # of the upright image by definition
             for item in items:
                 item.header = Header(item.header.upright) if item.header else None
-        known = "xyxy" if layout.edges else convention or fixed
-        told = in_edges(items, known)
+        known = layout.convention(fixed, convention)
+        used, told = in_edges(items, known)
+        recognised = used if known is None and told else None
         wrong = clean(items, tally, split, layout.shape is not None)
     if wrong:
         raise DataError(wrong)
     notes = [told and f"{split}: {told}", *(f"{split}: {n}" for n in tally.notes())]
     if not layout.edges:  # `read` has told it of all splits
         notes += labels_of.notes(split) + names_alike(t.label for i in items for t in i.things)
-    return ReshapedRows(_built(rows, items, objects, layout), {}, [n for n in notes if n])
-
-
-def convention_of(rows: datasets.Dataset, image: str, objects: str) -> str | None:
-    """Return the convention of a split's boxes, for `reshaped` of splits with fewer boxes.
-
-    None: there are no boxes, they are in the shared form, or their keys name it.
-    """
-    layout, given = _given(rows, objects, None)
-    items = list(_items(rows, image))
-    fixed = fill(items, given, layout, Labels(layout), Faults(), Tally(), "")
-    boxes = [(thing.box, item.header.upright) for item in items if item.header
-             for thing in item.things]  # fmt: skip
-    if layout.edges or fixed or not boxes:
-        return None
-    return conventions.recognised([box for box, _ in boxes], [size for _, size in boxes])[0]
+    made = _built(rows, items, objects, layout)
+    return ReshapedRows(made, {}, [n for n in notes if n]), recognised
 
 
 def _items(rows: datasets.Dataset, image: str) -> Iterator[Item]:
@@ -118,21 +116,41 @@ def _built(
     return datasets.concatenate_datasets([others, new], axis=1)
 
 
+def _keys_of_texts(cells: Sequence[str | None], objects: str) -> list[str]:
+    """Return the keys of objects in texts of json, by the first text that has some.
+
+    Raises:
+        DataError: none is json.
+    """
+    broken, whole = list[int](), False
+    for place, one in enumerate(cells):
+        value = parsed(one)
+        if is_broken(one):
+            broken.append(place + 1)
+        whole |= bool(value)
+        value = value[0] if isinstance(value, list) and value else value
+        if isinstance(value, Mapping) and value:
+            return list(value)
+    if broken and not whole:
+        rows = f"row{'s' if len(broken) > 1 else ''} {listing(broken, 5)}"
+        what = f"is no json: {str(cells[broken[0] - 1]).strip()[:60]}"
+        raise DataError(Fault(f"column {objects}, {rows}", what))
+    return []
+
+
 def _given(rows: datasets.Dataset, objects: str, names: Any) -> tuple[Layout, Iterator[Any]]:
     """Return the layout of the objects, and those of each row."""
     there = rows.column_names
     if objects in there:
         kinds = keys_of(rows.features[objects])
-        first = None
         if getattr(rows.features[objects], "dtype", "") in ("string", "large_string"):
-            first = next((parsed(v) for v in rows[objects] if v and v.strip()), None)
-            keys = list(first if isinstance(first, Mapping) else (first or [{}])[0])
+            keys = _keys_of_texts(rows[objects], objects)
         else:
             keys = list(kinds)
         layout = layout_of(keys, True, kinds, names)
         if layout is not None:
             return layout, (row[objects] for row in rows.select_columns([objects]))
-        if not keys and all(not v for v in rows[objects]):
+        if not keys and all(not parsed(v) for v in rows[objects]):
             return Layout("box", "label", None, None, None, None, True), iter([[]] * len(rows))
         what = (f"{objects!r} holds {listing(keys, 10) or 'no objects'}, and no box: looked for "
                 f"{listing(BOXES)}")  # fmt: skip

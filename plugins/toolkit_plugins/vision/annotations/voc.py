@@ -54,8 +54,8 @@ def is_voc(path: Path) -> bool:
     return "<annotation>" in head or "<annotation " in head
 
 
-def read(paths: Sequence[Path], tree: Tree, wanted: Wanted) -> Found:
-    """Return the images of annotation files, and those beside them that have none."""
+def read(paths: Sequence[Path], tree: Tree, wanted: Wanted, alone: bool = False) -> Found:
+    """Return the images of annotation files, and unless `alone` those beside them without one."""
     found = Found(FORM, files=list(paths))
     finders: dict[Path, Images] = {}
     read: list[_Read] = []
@@ -74,7 +74,7 @@ def read(paths: Sequence[Path], tree: Tree, wanted: Wanted) -> Found:
         for path in missing:
             found.tallies[tree.split_of(path)].add("xml files without an image left out", path.name)
     _convention(read, found)
-    _splits(read, tree, found)
+    _splits(read, tree, found, alone)
     return found
 
 
@@ -160,12 +160,12 @@ def _convention(read: Sequence[_Read], found: Found) -> None:
             thing.box = left - 1, top - 1, right, bottom
 
 
-def _splits(read: Sequence[_Read], tree: Tree, found: Found) -> None:
+def _splits(read: Sequence[_Read], tree: Tree, found: Found, alone: bool) -> None:
     """Put the images into splits, with those that have no xml."""
-    lists = _lists(tree)
+    lists = {} if alone else _lists(tree)
     by_image: dict[Path, Item] = {}
     used = {one.image for one in read if one.image is not None}
-    bare = beside(used, {one.stem for one in read})
+    bare = [] if alone else beside(used, {one.stem for one in read})
     for one in read:
         if one.image is None:
             continue

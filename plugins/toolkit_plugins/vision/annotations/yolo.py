@@ -53,16 +53,23 @@ def settings_of(path: Path) -> dict[str, Any] | None:
 
 
 def label_files(tree: Tree) -> list[Path]:
-    """Return the text files with lines of YOLO; those in a folder `labels` may be empty."""
-    found = []
+    """Return the label files of a folder; [] where none is YOLO's.
+
+    These are text files with lines of YOLO and empty ones, and beside such files those in a folder
+    `labels` or with the name of an image whatever they hold: a malformed first line is a fault of
+    the file, and does not make its image one without objects.
+    """
+    sure, others = set[Path](), list[Path]()
     for path in tree.ending(".txt"):
         if path.name in NAMES:
             continue
         first = next((line for line in head_of(path).splitlines() if line.strip()), "")
-        empty = not first and (_inside_labels(path, tree) or path.stem.lower() in tree.by_stem)
-        if LINE.match(first) or empty:
-            found.append(path)
-    return found
+        inside, named = _inside_labels(path, tree), path.stem.lower() in tree.by_stem
+        if LINE.match(first) or (inside and named) or (not first and (inside or named)):
+            sure.add(path)
+        elif inside or named:
+            others.append(path)
+    return sorted([*sure, *others]) if sure else []
 
 
 def read_settings(path: Path, value: Mapping[str, Any], root: Path, wanted: Wanted) -> Found:

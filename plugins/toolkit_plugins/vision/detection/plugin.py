@@ -21,7 +21,7 @@ from toolkit.plugin_types import (
 from toolkit.tasks.boxes import geometry
 from toolkit.tasks.boxes.plugin import BoxesPlugin
 from toolkit_plugins.vision import inspection, occlusion
-from toolkit_plugins.vision.annotations import read, reshaped
+from toolkit_plugins.vision.annotations import read, recognising
 from toolkit_plugins.vision.detection import batches, figures, subset
 from toolkit_plugins.vision.detection.options import DetectionOptions
 from toolkit_plugins.vision.images import example_image, require_pillow
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from toolkit_plugins.vision.canvas import Canvas
 
 SKIPPED = "image cannot be read"
+CONVENTION = "convention"  # key of the statistics: of the boxes of training rows in tables
 
 
 class ObjectDetection(BoxesPlugin[DetectionOptions]):
@@ -53,9 +54,12 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
         options = self.options
         if split == "predict":
             return ReshapedRows(rows)
-        found = reshaped(
-            rows, split, options.image, options.objects, options.convention, options.names
+        known = options.convention or self._recognised.get(CONVENTION)
+        found, recognised = recognising(
+            rows, split, options.image, options.objects, known, options.names
         )
+        if split == "train" and recognised is not None:
+            self._recognised[CONVENTION] = recognised
         if options.labels is None:
             return found
         return subset.of_labels(found, split, options.objects, options.labels)
@@ -111,6 +115,10 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
             for one, size in zip(objects, found["size"], strict=True)
         ]
         return found.add_column("labels", labels, feature=batches.label_features())
+
+    def training_statistics(self) -> Mapping[str, Any]:
+        """Return the convention that the boxes of the training rows were found to have."""
+        return {**super().training_statistics(), **self._recognised}
 
     def load_model(self) -> Any:
         """Return the detector with an output per class."""
@@ -235,6 +243,12 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
     @cached_property
     def _deep(self) -> inspection.DeepImages:
         return inspection.DeepImages()
+
+    @cached_property
+    def _recognised(self) -> dict[str, str]:
+        """The convention of the training rows' boxes, by which other splits are read."""
+        known = self.statistics.get(CONVENTION)
+        return {CONVENTION: known} if isinstance(known, str) else {}
 
     @cached_property
     def _unreadable(self) -> list[Fault]:

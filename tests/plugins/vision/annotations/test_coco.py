@@ -169,3 +169,52 @@ def test_other_json_is_left_to_the_core(tmp_path):
     assert read(str(lines), True, "image", "objects") is None
     assert read("hub:somebody/boxes", True, "image", "objects") is None
     assert read(str(tmp_path / "none.json"), True, "image", "objects") is None
+
+
+@pytest.mark.parametrize(
+    ("convention", "box"),
+    [("xyxy", [10, 20, 40, 60]), ("cxcywh", [25, 40, 30, 40]),
+     ("xywh_normalised", [0.1, 0.25, 0.3, 0.5])],
+)  # fmt: skip
+def test_boxes_in_another_convention(tmp_path, convention, box):
+    images(tmp_path, "a.png")
+    path = coco(tmp_path / "a.json", {"a.png": [("cat", box)]})
+    found = rows(path, convention=convention)
+    assert found == {"train": {"a.png": [("cat", [10, 20, 40, 60])]}}
+    assert f"COCO: boxes are read as {convention}" in notes(path, convention=convention)
+
+
+def test_several_files_of_one_image_are_one_row(tmp_path):
+    images(tmp_path, "a.png", "b.png")
+    coco(tmp_path / "cats.json", {"a.png": [CAT], "b.png": [CAT]})
+    coco(tmp_path / "dogs.json", {"a.png": [DOG, CAT], "b.png": []})
+    cat, dog = ("cat", [10, 20, 40, 60]), ("dog", [0, 0, 5, 5])
+    assert rows(tmp_path) == {"train": {"a.png": [cat, dog], "b.png": [cat]}}
+    assert "train: COCO json, 2 images" in notes(tmp_path)
+    assert "2 images have several annotations: their objects are joined (a.png" in notes(tmp_path)
+
+
+def test_annotations_of_one_image_in_different_units_are_joined_in_pixels(tmp_path):
+    images(tmp_path / "images", "a.png")
+    path = coco(tmp_path / "a.json", {"a.png": [CAT]})
+    twice = json.loads(path.read_text())
+    twice["images"][0] |= {"width": 200, "height": 160}
+    text(tmp_path / "b.json", json.dumps(twice))
+    found = rows([str(path), str(tmp_path / "b.json")])
+    assert found == {"train": {"a.png": [("cat", [10, 20, 40, 60]), ("cat", [5, 10, 20, 30])]}}
+    lines = text(tmp_path / "images/metadata.jsonl", json.dumps(
+        {"file_name": "a.png", "objects": {"bbox": [[0.5, 0.5, 0.1, 0.1]], "category": ["dog"]}}
+    ))  # fmt: skip
+    found = rows([str(path), str(lines)])
+    assert found == {"train": {"a.png": [("cat", [10, 20, 40, 60]), ("dog", [45, 36, 55, 44])]}}
+
+
+def test_held_out_images_are_not_trained_on_by_a_file_of_all(tmp_path):
+    images(tmp_path, "a.png", "b.png", "c.png")
+    coco(tmp_path / "all.json", {name: [CAT] for name in ("a.png", "b.png", "c.png")})
+    coco(tmp_path / "train.json", {"a.png": [CAT]})
+    coco(tmp_path / "test.json", {"c.png": [CAT]})
+    found = rows(tmp_path)
+    cat = [("cat", [10, 20, 40, 60])]
+    assert found == {"train": {"a.png": cat, "b.png": cat}, "test": {"c.png": cat}}
+    assert "test: 1 images are also in annotations that name no split" in notes(tmp_path)

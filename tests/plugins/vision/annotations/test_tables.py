@@ -8,9 +8,13 @@ import datasets
 import numpy as np
 import pytest
 from annotated_trees import images, notes, rows, text
-from toolkit_plugins.vision.annotations import convention_of, read, reshaped
+from toolkit_plugins.vision.annotations import read, recognising, reshaped
 from toolkit_plugins.vision.annotations.conventions import edges, recognised
+from toolkit_plugins.vision.detection.options import DetectionOptions
+from toolkit_plugins.vision.detection.plugin import ObjectDetection
 
+from toolkit.data import load
+from toolkit.data.reader import ColumnRoles
 from toolkit.errors import DataError
 
 WIDE = [60, 50, 30, 20]  # left, top, width, height in an image of 100 x 80
@@ -212,7 +216,72 @@ def test_splits_of_few_boxes_are_read_as_the_others(tmp_path):
         line = json.dumps({"file_name": "a.png", "objects": objects})
         text(tmp_path / f"{split}.jsonl", line)
     assert rows(tmp_path)["test"] == {"a.png": [("cat", [10, 10, 20, 20])]}
-    objects = [{"bbox": many, "category": ["cat"] * 3}]
-    found = convention_of(table(tmp_path, objects=objects), "image", "objects")
-    assert found == "xyxy"
-    assert convention_of(table(tmp_path, **LAYOUTS["shared"]), "image", "objects") is None
+    splits = {name: table(tmp_path, objects=[{"bbox": boxes, "category": ["cat"] * len(boxes)}])
+              for name, boxes in {"test": few, "train": many}.items()}  # fmt: skip
+
+    def plugin():
+        made = ObjectDetection()
+        made.options = DetectionOptions()
+        return made
+
+    trained = plugin()
+    made, notes_, _ = load.shaped(dict(splits), trained, ColumnRoles.of({}))
+    assert list(made) == ["test", "train"]
+    assert made["test"][0]["objects"][0]["box"] == [10, 10, 20, 20]
+    assert [note for note in notes_ if "left, top, right, bottom" in note]
+    saved = plugin().with_(statistics=trained.training_statistics())
+    alone = saved.reshape_rows(splits["test"], "test").rows
+    assert alone[0]["objects"][0]["box"] == [10, 10, 20, 20]
+
+
+@pytest.mark.parametrize("name", ["shared", "keys"])
+def test_nothing_is_recognised_where_rows_say_what_boxes_are(tmp_path, name):
+    given = table(tmp_path, **LAYOUTS[name])
+    assert recognising(given, "train", "image", "objects")[1] is None
+    assert recognising(given.remove_columns("image"), "train", "image", "objects")[1] is None
+
+
+def test_texts_that_are_no_json_are_faults(tmp_path):
+    images(tmp_path, "a.png", "b.png", "c.png")
+    whole = json.dumps([{"bbox": WIDE, "label": "cat"}])
+    paths = [str(tmp_path / f"{name}.png") for name in "abc"]
+    for cells in (["", whole[:-3], whole], [whole[:-3], "[]", whole], ["[]", "", whole[:-3]]):
+        given = datasets.Dataset.from_dict({"image": paths, "objects": cells})
+        row = cells.index(whole[:-3]) + 1
+        with pytest.raises(DataError, match=rf"objects, row {row}: is no json: \[\{{"):
+            reshaped(given, "train", "image", "objects")
+    empty = datasets.Dataset.from_dict({"image": paths, "objects": ["null", "[]", whole]})
+    found = reshaped(empty, "train", "image", "objects").rows["objects"][:]
+    assert [len(objects) for objects in found] == [0, 0, 1]
+
+
+def test_keys_and_options_name_the_convention_of_a_box(tmp_path):
+    keys = {"x": 60, "y": 50, "width": 30, "height": 20}
+    shares = {"x": 0.6, "y": 0.625, "width": 0.3, "height": 0.25}
+    plain, own = [60, 50, 30, 20], {"crowd": False, "area": 600.0}
+    for box, more, convention, expected in (
+        (keys, {}, None, BOX), (keys, {}, "xyxy", BOX), (keys, own, None, BOX),
+        (keys, {}, "cxcywh", [45, 40, 75, 60]), (shares, {}, "xywh_normalised", BOX),
+        (plain, {}, "xywh", BOX), (BOX, {}, None, BOX), (BOX, own, "xywh", BOX),
+    ):  # fmt: skip
+        objects = [{"box": box, "label": "cat", **more}]
+        found = reshaped(
+            table(tmp_path, objects=[objects]), "train", "image", "objects", convention
+        )
+        assert found.rows[0]["objects"][0]["box"] == pytest.approx(expected)
+        line = json.dumps({"file_name": "a.png", "objects": objects})
+        path = text(tmp_path / "metadata.jsonl", line)
+        assert rows(path, convention=convention) == {"train": {"a.png": [("cat", expected)]}}
+
+
+def test_formats_with_a_convention_of_their_own(tmp_path):
+    images(tmp_path, "a.png")
+    path = text(
+        tmp_path / "rows.csv", "image,label,xmin,ymin,xmax,ymax\na.png,cat,0.6,0.625,0.9,0.875\n"
+    )
+    found = rows(path, convention="xyxy_normalised")
+    assert found == {"train": {"a.png": [("cat", BOX)]}}
+    text(path, "image,label,xmin,ymin,xmax,ymax\na.png,cat,60,50,90,70\n")
+    assert rows(path, convention="xywh") == {"train": {"a.png": [("cat", BOX)]}}
+    assert "csv with a box a row: options.convention is not used" in notes(path, convention="xywh")
+    assert "options.convention" not in notes(path, convention="pascal_voc")

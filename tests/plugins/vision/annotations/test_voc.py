@@ -165,3 +165,11 @@ def test_images_alone_are_refused_to_train_and_left_to_the_core_to_predict(tmp_p
     assert read(str(tmp_path), False, "image", "objects") is None
     with pytest.raises(DataError, match=r"holds 3 images .*2 \.png, 1 \.jpg.*no annotations"):
         read(str(tmp_path), True, "image", "objects")
+
+
+def test_files_that_are_listed_bring_no_other_images(tmp_path):
+    images(tmp_path, "0.png", "1.png", "2.png")
+    files = [str(voc(tmp_path / f"{n}.xml", [("cat", [1, 2, 30, 40])])) for n in range(3)]
+    found = rows(files[:2])
+    assert found == {"train": {f"{n}.png": [("cat", [1, 2, 30, 40])] for n in range(2)}}
+    assert "no objects" not in notes(files[:2])

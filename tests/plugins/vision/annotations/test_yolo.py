@@ -156,3 +156,19 @@ def test_polygons_are_outlines_where_they_are_wanted(tmp_path):
     assert first["box"] == [10, 20, 20, 40]
     assert first["shape"]["size"] == [80, 100]
     assert second["shape"] is None
+
+
+@pytest.mark.parametrize("folders", ["images labels", "set set"])
+def test_a_malformed_first_line_is_no_image_without_objects(tmp_path, folders):
+    image, label = folders.split()
+    tree(tmp_path, *((f"{image}/{n}.png", f"{label}/{n}.txt") for n in "ab"))
+    text(tmp_path / label / "b.txt", "0;0.25;0.5;0.1;0.2\n")
+    with pytest.raises(DataError, match=r"b\.txt, line 1: '0;0\.25;0\.5;0\.1;0\.2': a number of"):
+        read(str(tmp_path), True, "image", "objects")
+
+
+def test_texts_beside_images_without_any_line_of_yolo_are_no_labels(tmp_path):
+    images(tmp_path, "a.png")
+    text(tmp_path / "a.txt", "a photo of a cat")
+    with pytest.raises(DataError, match="but no annotations"):
+        read(str(tmp_path), True, "image", "objects")
