@@ -15,17 +15,18 @@ from toolkit.plugin_types import ReshapedRows
 from toolkit.utils.text import listing
 from toolkit_plugins.vision.images import in_threads
 from toolkit_plugins.vision.masks import canonical, decoding, legends
+from toolkit_plugins.vision.masks.blurred import NEAR
 from toolkit_plugins.vision.masks.deciding import decide, lenient
 from toolkit_plugins.vision.masks.fits import OTHER_SHAPE, UNREADABLE, Fit, ways
 from toolkit_plugins.vision.masks.known import KnownMasks
-from toolkit_plugins.vision.masks.questions import Question
+from toolkit_plugins.vision.masks.questions import Question, some
 from toolkit_plugins.vision.masks.survey import WINDOW, Survey, digest, folder, survey
 
 if TYPE_CHECKING:
     import datasets
 
 NAMED = 20  # unreadable files that are named
-VERSION = 1  # of what is kept
+VERSION = 2  # of what is kept
 
 
 class MaskOptions(Protocol):
@@ -165,6 +166,7 @@ def _compare(masks: Survey, known: KnownMasks, split: str) -> list[str]:
     if masks.forms["colour"] and not known.by_colour:
         what = "masks are in colours, and those that the model was trained on are numbers"
         raise DataError(Fault(split, what))
+    _refuse_ones(masks, known, split)
     unknown = known.unknown(masks.values)
     notes = lenient(masks, known, unknown, split)
     classes = {known.class_of(value) for value in masks.values if value not in unknown}
@@ -175,6 +177,18 @@ def _compare(masks: Survey, known: KnownMasks, split: str) -> list[str]:
                 f"{known.described()}")  # fmt: skip
         raise DataError(Fault(split, what))
     return notes
+
+
+def _refuse_ones(masks: Survey, known: KnownMasks, split: str) -> None:
+    """Raise DataError where a threshold of greys would find no foreground in masks of 0 and 1."""
+    if known.threshold is None or (known.fractions and masks.forms["float"]):
+        return  # whole numbers stored as fractions are spread as these are
+    values = [value for value in masks.values if value >= 0 and value not in known.ignored]
+    if 0 < max(values, default=0) <= NEAR:
+        what = (f"masks hold no value near the grey of {known.names[1]}, which is above "
+                f"{known.threshold:g} in train, but {some(values, False)}: are they 0 and 1? Store "
+                "them as 0 and 255, as those of train are")  # fmt: skip
+        raise DataError(Fault(split, what))
 
 
 def _written(
