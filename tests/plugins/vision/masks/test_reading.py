@@ -184,6 +184,19 @@ def test_rows_in_the_form_come_back_as_they_are(tmp_path):
         reshaped(made.rows, "train", MaskOptions(classes=["a", "b", "c"]))
 
 
+def test_canonical_masks_join_classes_by_their_numbers(tmp_path):
+    made, _ = reshaped(rows_of(tree(tmp_path, {"a.png": ids(0, 1, 2)})), "train", MaskOptions())
+    joined = MaskOptions(classes={"background": 0, "cell": "1-2"})
+    again, known = reshaped(made.rows, "train", joined)
+    assert known.names == ("background", "cell")
+    assert np.array_equal(masks_of(again)[0], ids(0, 1, 1))
+    assert "cell joins 1, 2" in " ".join(again.notes)
+    assert reshaped(again.rows, "train", joined, known)[0].rows is again.rows
+    for classes in ({"a": 0, "b": [1, 0]}, {"a": 0, "b": 1}, {"a": [0, 1, 2], "b": 2}):
+        with pytest.raises(DataError, match="give each to one class"):
+            reshaped(made.rows, "train", MaskOptions(classes=classes))
+
+
 def test_other_columns_stay_and_rows_without_a_mask_keep_none(tmp_path):
     rows = rows_of(tree(tmp_path, {f"{n}.png": ids(0, 1) for n in range(3)}))
     paths = rows["mask"][:2]
