@@ -6,7 +6,16 @@ from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing
 from toolkit_plugins.vision.masks.known import KnownMasks, Range
 from toolkit_plugins.vision.masks.legends import Legend
-from toolkit_plugins.vision.masks.questions import BINARY, PNG, Decision, Question, too_many
+from toolkit_plugins.vision.masks.questions import (
+    BINARY,
+    NAME_IT,
+    PNG,
+    Decision,
+    Question,
+    some,
+    too_many,
+)  # fmt: skip
+from toolkit_plugins.vision.masks.survey import Survey
 
 BETWEEN = 0.25  # share of pixels between two greys, above which a mask is none of two classes
 ELSEWHERE = 0.02  # share of pixels in flat places between two greys, likewise
@@ -27,6 +36,17 @@ def fractions(asked: Question, legend: Legend | None, ignored: list[int]) -> Dec
     known = KnownMasks(
         names, (((0, 127),), ((128, 255),)), tuple(ignored), threshold=half, fractions=True
     )
+    return Decision(known, [told])
+
+
+def of_strays(masks: Survey, strays: list[int], ignored: list[int]) -> Decision:
+    """Read masks of 0 and 255 with a few pixels of other values, told apart at the middle."""
+    half, pixels = 127.5, sum(masks.pixels[value] for value in strays)
+    told = (f"masks have 0 and 255 (the foreground, {masks.share(255):.1%} of the pixels); "
+            f"{pixels:,} pixels have other values ({some(strays, False)}), as in "
+            f"{listing(masks.files[strays[0]], 2)}: above {half} is {BINARY[1]}. If they are a "
+            f"class, name it in {NAME_IT}")  # fmt: skip
+    known = KnownMasks(BINARY, (((0, 127),), ((128, 255),)), tuple(ignored), threshold=half)
     return Decision(known, [told])
 
 

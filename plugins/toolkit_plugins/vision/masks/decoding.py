@@ -19,10 +19,11 @@ from toolkit_plugins.vision.images import UnreadableError
 Array = np.ndarray[Any, Any]
 Size = tuple[int, int]  # width, height
 #: grey: one channel, arrays too. float: whole numbers stored as fractions. equal: three equal
-#: channels. palette: indices. colour: 0xrrggbb.
+#: channels. palette: indices, black and white files too. colour: 0xrrggbb.
 Form = Literal["grey", "float", "equal", "palette", "colour"]
 ARRAYS = (".npy", ".npz")
 GREY = 0x010101  # times a grey value is its colour
+WHITE = 0xFFFFFF
 NAMED = ("mask", "label", "labels", "segmentation", "arr_0")  # arrays of an .npz
 ORIENTATION = 0x0112  # of EXIF
 
@@ -103,6 +104,9 @@ def _of_image(file: IO[bytes]) -> RawMask:
             image = ImageOps.exif_transpose(image)
         if image.mode in ("P", "PA"):
             return _of_palette(image)
+        if image.mode == "1":  # black and white: 0 and 1, or 0 and 255 beside such greys
+            values = np.asarray(image).astype(np.int64)
+            return RawMask(values, "palette", {i: i * WHITE for i in np.unique(values).tolist()})
         if image.mode in ("LA", "RGBA", "La", "RGBa"):
             image = _without_alpha(image)
         if image.mode in ("CMYK", "YCbCr", "LAB", "HSV"):

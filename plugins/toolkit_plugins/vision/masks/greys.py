@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from toolkit.errors import DataError, Fault
 from toolkit.utils.text import listing
-from toolkit_plugins.vision.masks.blurred import NEAR, fractions, two_clusters
+from toolkit_plugins.vision.masks.blurred import NEAR, fractions, of_strays, two_clusters
 from toolkit_plugins.vision.masks.canonical import IGNORED, MOST_CLASSES
 from toolkit_plugins.vision.masks.known import KnownMasks, shown
 from toolkit_plugins.vision.masks.legends import Legend
@@ -22,7 +22,10 @@ from toolkit_plugins.vision.masks.questions import (
     told_ignored,
     too_many,
 )  # fmt: skip
+from toolkit_plugins.vision.masks.survey import Survey
 
+STRAY = 0.001  # share of all pixels, and of those of 255, below which values are no class
+STRAY_OF_255 = 0.05
 MOST_SCALED = 16  # classes that may be spread evenly over 0 to 255
 
 
@@ -38,15 +41,18 @@ def of_colours(
         raise DataError(Fault(asked.where, too_many(asked, values, edges, "colours")))
     names = [shown(value, True) for value in values]
     notes = [f"{len(values)} colours of masks are classes"]
-    if legend is not None:
+    binary = len(values) == 2 and values[0] == 0
+    if legend is not None and not (binary and len(legend.names) == 2):
         what = (f"names classes without colours, but the masks have colours ({listing(names, 8)}): "
                 f"--set 'options.classes={{name: \"{names[0]}\", ...}}'")  # fmt: skip
         if legend.is_given:
             raise DataError(Fault(legend.where, what))
         notes.append(f"{legend.where} is not used: it {what}")
-    if len(values) == 2 and values[0] == 0:
+    if binary:
         names = list(BINARY)
-        notes = [f"two colours: #000000 is background, {shown(values[1], True)} foreground"]
+        if legend is not None and len(legend.names) == 2:
+            names = list(legend.names)
+        notes = [f"two colours: #000000 is {names[0]}, {shown(values[1], True)} {names[1]}"]
     elif legend is None:
         notes[0] += f" called by them, as no legend is there ({NAME_IT}: {{name: '#rrggbb'}})"
     single = tuple(((value, value),) for value in values)
@@ -61,6 +67,8 @@ def of_greys(
     edges = [value for value in values if not masks.solid(value)]
     if masks.fractions:
         return fractions(asked, legend, ignored)
+    if legend is None and (strays := _strays(masks, values)):
+        return of_strays(masks, strays, ignored)
     blurred = masks.lossy > 0 and len(values) > 2
     high = [value for value in values if 255 - NEAR < value < 255]
     blurred |= bool(high) and IGNORED in values and len(values) <= values[-1]  # 0, 254, 255
@@ -80,6 +88,16 @@ def of_greys(
         raise DataError(Fault(asked.where, what or too_many(asked, values, edges, "values")))
     values, ignored, notes = _of_255(asked, values, ignored)
     return _named_ids(asked, legend, values, ignored, notes)
+
+
+def _strays(masks: Survey, values: list[int]) -> list[int]:
+    """Return values of a few single pixels in masks of 0 and 255: a slip of a brush, no class."""
+    strays = [value for value in values if value not in (0, IGNORED)]
+    if not {0, IGNORED} <= set(values) or max(values) > IGNORED or masks.lossy:
+        return []
+    pixels = sum(masks.pixels[value] for value in strays)
+    few = pixels < STRAY * masks.total and pixels < STRAY_OF_255 * masks.pixels[IGNORED]
+    return strays if few and not any(masks.solid(value) for value in strays) else []
 
 
 def _of_objects(asked: Question, values: list[int], legend: Legend | None) -> str:

@@ -26,7 +26,8 @@ class KnownMasks:
     that count for nothing; negative ones are never a class. by_colour: values are 0xrrggbb.
     threshold: of blurred masks of two classes, the grey value above which the second one is.
     fractions: 0 to 1 is spread over 0 to 255.
-    canonical: masks have the numbers of the classes already, and come with their names.
+    canonical: masks have numbers of classes already, and come with the names of these.
+    source: those names, which the options may have changed.
     """
 
     names: tuple[str, ...]
@@ -36,12 +37,7 @@ class KnownMasks:
     threshold: float | None = None
     fractions: bool = False
     canonical: bool = False
-
-    @classmethod
-    def of_canonical(cls, names: Sequence[str]) -> KnownMasks:
-        """Return how masks in the canonical form are read."""
-        single = tuple(((place, place),) for place in range(len(names)))
-        return cls(tuple(names), single, (IGNORED,), canonical=True)
+    source: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return what `from_json` takes: lists, texts and numbers."""
@@ -53,6 +49,7 @@ class KnownMasks:
             "threshold": self.threshold,
             "fractions": self.fractions,
             "canonical": self.canonical,
+            "source": list(self.source),
         }
 
     @classmethod
@@ -69,6 +66,7 @@ class KnownMasks:
             threshold=found["threshold"],
             fractions=bool(found["fractions"]),
             canonical=bool(found["canonical"]),
+            source=tuple(str(name) for name in found.get("source", ())),
         )
 
     @cached_property

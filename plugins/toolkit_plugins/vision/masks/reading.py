@@ -14,18 +14,19 @@ from toolkit.errors import DataError, Fault
 from toolkit.plugin_types import ReshapedRows
 from toolkit.utils.text import listing
 from toolkit_plugins.vision.images import in_threads
-from toolkit_plugins.vision.masks import canonical, decoding, legends
+from toolkit_plugins.vision.masks import canonical, decoding, legends, renaming
+from toolkit_plugins.vision.masks.blurred import NEAR
 from toolkit_plugins.vision.masks.deciding import decide, lenient
 from toolkit_plugins.vision.masks.fits import OTHER_SHAPE, UNREADABLE, Fit, ways
 from toolkit_plugins.vision.masks.known import KnownMasks
-from toolkit_plugins.vision.masks.questions import Question
+from toolkit_plugins.vision.masks.questions import Question, some
 from toolkit_plugins.vision.masks.survey import WINDOW, Survey, digest, folder, survey
 
 if TYPE_CHECKING:
     import datasets
 
 NAMED = 20  # unreadable files that are named
-VERSION = 1  # of what is kept
+VERSION = 2  # of what is kept
 
 
 class MaskOptions(Protocol):
@@ -62,7 +63,7 @@ def reshaped(
     if split == "predict" or options.mask not in there or options.image not in there or not rows:
         return ReshapedRows(rows), known
     if (names := _canonical(rows, options.mask)) is not None:
-        return ReshapedRows(rows), _same_classes(names, split, options, known)
+        return _renumbered(rows, split, options, known, names)
     masks = survey(rows, split, options.image, options.mask, known.by_colour if known else None)
     if masks.broken and options.on_corrupt == "error":
         hint = Fault("options.on_corrupt", "skip leaves such rows out, and counts them")
@@ -103,44 +104,26 @@ def _canonical(rows: datasets.Dataset, mask: str) -> list[str] | None:
     return found
 
 
-def _same_classes(
-    names: Sequence[str], split: str, options: MaskOptions, known: KnownMasks | None
-) -> KnownMasks:
-    """Return how canonical masks are read: by their own names, or those of the option.
-
-    Raises:
-        DataError: they have other classes.
-    """
+def _renumbered(
+    rows: datasets.Dataset,
+    split: str,
+    options: MaskOptions,
+    known: KnownMasks | None,
+    names: Sequence[str],
+) -> tuple[ReshapedRows, KnownMasks]:
+    """Return rows with canonical masks, whose classes the options may join or ignore."""
+    notes: list[str] = []
     if known is None:
-        given = _names(options.classes, len(names)) or list(names)
-        if sorted(given) == sorted(names) and given != list(names):
-            what = f"the masks have these classes in the order {listing(names)}: give them in it"
-            raise DataError(Fault("options.classes", what))
-        if len(given) == len(names):
-            return KnownMasks.of_canonical(given)
-        what = f"names {len(given)} classes, but masks have {len(names)}: {listing(names)}"
-        raise DataError(Fault("options.classes", what))
-    renamed = known.canonical and len(known.names) == len(names)
-    if list(known.names) == list(names) or renamed:
-        return known
-    what = f"masks have the classes {listing(names)}, not {listing(known.names)}"
-    raise DataError(Fault(f"{split}, {options.mask}", what))
-
-
-def _names(classes: legends.Classes | None, count: int) -> list[str]:
-    """Return the names of class numbers that the option gives.
-
-    Raises:
-        DataError: it gives colours, or other numbers than those of the classes.
-    """
-    legend = legends.of_option(classes)
-    if legend is None or legend.is_ordered:
-        return list(legend.names) if legend else []
-    of = {first: name for name, ranges in legend.numbers.items() for first, _ in ranges}
-    if sorted(of) != list(range(count)):
-        what = f"masks have the class numbers 0 to {count - 1}: give a list of {count} names"
-        raise DataError(Fault("options.classes", what))
-    return [of[number] for number in range(count)]
+        known, notes = renaming.by_options(names, options.classes, _listed(options.ignore))
+    else:
+        renaming.require_same(names, known, f"{split}, {options.mask}")
+    if len(names) == len(known.names):  # the numbers of the classes are the same
+        return ReshapedRows(rows), known
+    headers: list[tuple[decoding.Size, int] | None] = []
+    for batch in rows.select_columns([options.mask]).iter(WINDOW):
+        headers += [cell and decoding.header_of(cell) for cell in batch[options.mask]]
+    made = _written(rows, options.mask, known, [one and Fit(one[0]) for one in headers])
+    return ReshapedRows(made, {}, [f"masks, {split}: {note}" for note in notes]), known
 
 
 def _legend(rows: datasets.Dataset, options: MaskOptions) -> legends.Legend | None:
@@ -165,6 +148,7 @@ def _compare(masks: Survey, known: KnownMasks, split: str) -> list[str]:
     if masks.forms["colour"] and not known.by_colour:
         what = "masks are in colours, and those that the model was trained on are numbers"
         raise DataError(Fault(split, what))
+    _refuse_ones(masks, known, split)
     unknown = known.unknown(masks.values)
     notes = lenient(masks, known, unknown, split)
     classes = {known.class_of(value) for value in masks.values if value not in unknown}
@@ -175,6 +159,18 @@ def _compare(masks: Survey, known: KnownMasks, split: str) -> list[str]:
                 f"{known.described()}")  # fmt: skip
         raise DataError(Fault(split, what))
     return notes
+
+
+def _refuse_ones(masks: Survey, known: KnownMasks, split: str) -> None:
+    """Raise DataError where a threshold of greys would find no foreground in masks of 0 and 1."""
+    if known.threshold is None or (known.fractions and masks.forms["float"]):
+        return  # whole numbers stored as fractions are spread as these are
+    values = [value for value in masks.values if value >= 0 and value not in known.ignored]
+    if 0 < max(values, default=0) <= NEAR:
+        what = (f"masks hold no value near the grey of {known.names[1]}, which is above "
+                f"{known.threshold:g} in train, but {some(values, False)}: are they 0 and 1? Store "
+                "them as 0 and 255, as those of train are")  # fmt: skip
+        raise DataError(Fault(split, what))
 
 
 def _written(

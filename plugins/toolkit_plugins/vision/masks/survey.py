@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,7 @@ from toolkit.data import caches, media
 from toolkit.errors import Fault
 from toolkit_plugins.vision.images import UnreadableError, in_threads, name_of
 from toolkit_plugins.vision.masks import decoding
-from toolkit_plugins.vision.masks.decoding import GREY
+from toolkit_plugins.vision.masks.decoding import GREY, WHITE
 from toolkit_plugins.vision.masks.fits import Fit, fit_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 WINDOW = 64  # masks that are decoded together
 MOST_VALUES = 4096  # of a file that are told apart; a photo has more
-VERSION = 1  # of what is kept
+VERSION = 2  # of what is kept
 FIRST = 5  # files that are remembered for each value
 
 
@@ -112,7 +112,7 @@ def survey(
 
     Args:
         by_colour: whether values are colours; by default they are where some masks have colours
-            alone, or palettes that differ.
+            alone, or palettes that differ, or white by a palette where others have it as 255.
     """
     only = rows.select_columns(list(dict.fromkeys((image, mask))))
     key = hashing.xxh3_128(f"{VERSION} {image == mask}".encode())
@@ -208,7 +208,9 @@ def _count(found: Survey, by_colour: bool | None) -> None:
         for one in there
         for index, colour in one.palette.items()
     )
-    found.by_colour = (bool(found.forms["colour"]) or changing) if by_colour is None else by_colour
+    if by_colour is None:
+        by_colour = bool(found.forms["colour"]) or changing or _white_twice(there, palette)
+    found.by_colour = by_colour
     found.fractions = any(one.real for one in there)
     for name, one in zip(found.names, found.seen, strict=True):
         if one is None:
@@ -220,6 +222,14 @@ def _count(found: Survey, by_colour: bool | None) -> None:
             found.flat[value] += flat
             if len(found.files[value]) < FIRST:
                 found.files[value].append(name)
+
+
+def _white_twice(there: Sequence[Seen], palette: Mapping[int, int]) -> bool:
+    """Return whether white is 255 in some masks, and another number in those of a palette."""
+    greys = {value for one in there if one.form != "palette" for value in one.values}
+    if not greys <= {0, 255} or 255 not in greys or not set(palette.values()) <= {0, WHITE}:
+        return False
+    return any(index * GREY != colour for index, colour in palette.items())
 
 
 def _values(one: Seen, masks: Survey) -> Sequence[int]:

@@ -59,9 +59,9 @@ class SegmentationOptions(Options):
     )
     classes: list[str] | dict[str, Any] | None = Field(
         None,
-        description="names of the classes in the order of their values; or a map from each value, "
-        "or color ('#rrggbb' or [r, g, b] by name), to a name; by default what lies beside the "
-        "masks, or the values themselves",
+        description="names of the classes in the order of their values; or a map of each name to "
+        "its value, values or color ('#rrggbb', [r, g, b]), or of new names to the labels of "
+        "outlines; by default what lies beside the masks, or the values themselves",
     )
     ignore: int | str | list[int | str] | None = Field(
         None,

@@ -291,6 +291,49 @@ def test_masks_that_are_photos(tmp_path, mode):
     assert "look like photos" in refused(tmp_path)
 
 
+@pytest.mark.parametrize("strays", [(1,), (1, 2, 3), (128,)])
+def test_stray_pixels_leave_the_foreground_of_255(tmp_path, strays):
+    values = ids(0, 255, width=WIDTH * 4, height=HEIGHT * 4)
+    expected = values // 255
+    for place, stray in enumerate(strays):
+        values[place * 2, place * 2] = stray
+        expected[place * 2, place * 2] = stray > 127
+    tree(tmp_path, {"a.png": values})
+    photo(tmp_path / "images/a.jpg", 0, WIDTH * 4, HEIGHT * 4)
+    masks, known, told = read(tmp_path)
+    assert known.names == ("background", "foreground")
+    assert np.array_equal(masks[0], expected)
+    assert f"{len(strays)} pixels have other values" in told
+    masks, known, _ = read(tmp_path, classes={"ground": 0, "cell": [*strays]})
+    assert np.unique(masks[0]).tolist() == [0, 1, 255]  # named, they are a class
+
+
+def test_a_small_class_beside_255_is_no_stray_pixel(tmp_path):
+    values = ids(0, 255, width=WIDTH * 4, height=HEIGHT * 4)
+    values[5:7, 5:7] = 1  # 0.07% of the pixels, in one flat place
+    tree(tmp_path, {"a.png": values})
+    photo(tmp_path / "images/a.jpg", 0, WIDTH * 4, HEIGHT * 4)
+    masks, _, told = read(tmp_path)
+    assert (masks[0][6, 6], masks[0][0, -1]) == (1, 255)
+    assert "255 in masks is ignored" in told
+
+
+@pytest.mark.parametrize("options", [{}, {"classes": ["background", "foreground"]}])
+def test_black_and_white_files_beside_masks_of_0_and_255(tmp_path, options):
+    root = tree(tmp_path, {"a.png": ids(0, 255), "b.png": ids(0, 1).astype(bool)})
+    save(root / "masks/c.png", ids(1, 0), palette=[0, 0, 0, 255, 255, 255])
+    photo(root / "images/c.jpg", 2)
+    masks, known, _ = read(root, **options)
+    assert known.names == ("background", "foreground")
+    assert [mask.tolist() for mask in masks] == [ids(*pair).tolist()
+                                                 for pair in ((0, 1), (0, 1), (1, 0))]  # fmt: skip
+
+
+def test_black_and_white_files_beside_masks_of_0_and_1(tmp_path):
+    masks, _, _ = read(tree(tmp_path, {"a.png": ids(0, 1), "b.png": ids(1, 0).astype(bool)}))
+    assert [mask.tolist() for mask in masks] == [ids(0, 1).tolist(), ids(1, 0).tolist()]
+
+
 def test_numbers_of_objects_are_no_classes(tmp_path):
     root = tree(tmp_path, {f"{n}.png": ids(*range(n + 1)) for n in range(9)})
     told = refused(root)

@@ -132,6 +132,26 @@ def test_a_foreground_of_255_where_train_ignores_255(tmp_path):
         reshaped(other, "test", MaskOptions(), known)
 
 
+def test_masks_of_0_and_1_where_train_has_blurred_greys(tmp_path):
+    root = tree(tmp_path / "a", {"a.jpg": ids(0, 255)})
+    _, known = reshaped(rows_of(root), "train", MaskOptions())
+    assert known.threshold is not None
+    other = rows_of(tree(tmp_path / "b", {"a.png": ids(0, 1)}))
+    with pytest.raises(DataError, match="no value near the grey of foreground.* are they 0 and 1"):
+        reshaped(other, "test", MaskOptions(), known)
+    empty = rows_of(tree(tmp_path / "c", {"a.png": ids(0)}))
+    made, _ = reshaped(empty, "test", MaskOptions(), known)
+    assert not masks_of(made)[0].any()
+
+
+def test_fractions_of_0_and_1_alone_are_read_as_those_of_train(tmp_path):
+    soft = tree(tmp_path / "a", {"a.npy": ids(0, 1) * 0.9})
+    _, known = reshaped(rows_of(soft), "train", MaskOptions())
+    other = rows_of(tree(tmp_path / "b", {"a.npy": ids(0, 1) * 1.0}))
+    made, _ = reshaped(other, "test", MaskOptions(), known)
+    assert np.array_equal(masks_of(made)[0], ids(0, 1))
+
+
 def test_masks_in_colours_where_train_has_numbers(tmp_path):
     _, known = reshaped(rows_of(tree(tmp_path / "a", {"a.png": ids(0, 1)})), "train", MaskOptions())
     colours = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
@@ -162,6 +182,19 @@ def test_rows_in_the_form_come_back_as_they_are(tmp_path):
             reshaped(made.rows, "train", MaskOptions(classes=classes))
     with pytest.raises(DataError, match="names 3 classes, but masks have 2"):
         reshaped(made.rows, "train", MaskOptions(classes=["a", "b", "c"]))
+
+
+def test_canonical_masks_join_classes_by_their_numbers(tmp_path):
+    made, _ = reshaped(rows_of(tree(tmp_path, {"a.png": ids(0, 1, 2)})), "train", MaskOptions())
+    joined = MaskOptions(classes={"background": 0, "cell": "1-2"})
+    again, known = reshaped(made.rows, "train", joined)
+    assert known.names == ("background", "cell")
+    assert np.array_equal(masks_of(again)[0], ids(0, 1, 1))
+    assert "cell joins 1, 2" in " ".join(again.notes)
+    assert reshaped(again.rows, "train", joined, known)[0].rows is again.rows
+    for classes in ({"a": 0, "b": [1, 0]}, {"a": 0, "b": 1}, {"a": [0, 1, 2], "b": 2}):
+        with pytest.raises(DataError, match="give each to one class"):
+            reshaped(made.rows, "train", MaskOptions(classes=classes))
 
 
 def test_other_columns_stay_and_rows_without_a_mask_keep_none(tmp_path):

@@ -11,7 +11,7 @@ from faster_coco_eval.core import mask as coco
 from image_rows import as_bytes
 from mask_files import MaskOptions
 from PIL import Image
-from toolkit_plugins.vision.masks import from_objects, reshaped
+from toolkit_plugins.vision.masks import KnownMasks, from_objects, reshaped
 
 from toolkit.errors import DataError
 
@@ -96,3 +96,61 @@ def test_shapes_of_the_upright_image_and_of_another_size():
     assert mask.sum() == 4
     with pytest.raises(DataError, match="a shape is 9 x 50, the image 20 x 12"):
         painted(rows([thing("cat", 0, 0, 4, 4, size=(50, 9))]))
+
+
+PETS = [thing("cat", 0, 0, 4, 4), thing("dog", 4, 4, 8, 8), thing("newt", 8, 8, 10, 10)]
+
+
+def seen(made):
+    """The classes of a pixel of the background, the cat, the dog and the newt."""
+    mask = np.asarray(Image.open(io.BytesIO(made.rows["mask"][0]["bytes"])))
+    return [int(mask[place, place]) for place in (11, 1, 5, 9)]
+
+
+@pytest.mark.parametrize(
+    ("options", "names", "expected"),
+    [
+        ({"ignore": "dog"}, ("background", "cat", "newt"), [0, 1, 255, 2]),
+        ({"ignore": [0, 255, -1]}, ("cat", "dog", "newt"), [255, 0, 1, 2]),
+        ({"classes": {"kitten": "cat"}}, ("background", "kitten", "dog", "newt"), [0, 1, 2, 3]),
+        (
+            {"classes": {"fur": ["cat", "dog"]}, "ignore": ["newt"]},
+            ("background", "fur"),
+            [0, 1, 1, 255],
+        ),
+        (
+            {"classes": {"a": 0, "fur": [1, 2], "z": 3}, "ignore": "fur"},
+            ("a", "z"),
+            [0, 255, 255, 1],
+        ),
+    ],
+)
+def test_options_ignore_rename_and_join_labels(options, names, expected):
+    _, made = painted(rows(PETS))
+    found, known = reshaped(made.rows, "train", MaskOptions(**options))
+    assert known.names == names
+    assert seen(found) == expected
+    known = KnownMasks.from_json(known.to_json())
+    _, later = painted(rows(PETS[:2]), names=known.source)  # other splits: as train is
+    found, same = reshaped(later.rows, "test", MaskOptions(**options), known)
+    assert same == known
+    assert seen(found)[:3] == expected[:3]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"ignore": "dogs"}, r"options\.ignore: 'dogs' is no class.* Did you mean 'dog'"),
+        ({"ignore": [7]}, r"options\.ignore: 7 is no class.*0 to 3"),
+        ({"ignore": ["cat", "dog", "newt"]}, r"options\.ignore: .*nothing to learn"),
+        ({"classes": ["background", "cats", "dog", "newt"]},
+         r"'cats' is no label.* Did you mean 'cat'.*\{new: old\}"),
+        ({"classes": {"kitten": "cats"}}, r"options\.classes\.kitten: 'cats' is no label.*'cat'"),
+        ({"classes": {"a": "cat", "b": "cat"}}, "gives 'cat' twice"),
+        ({"classes": {"dog": "cat"}}, r"options\.classes\.dog: .*keeps its name"),
+    ],
+)  # fmt: skip
+def test_options_that_name_no_label(options, message):
+    _, made = painted(rows(PETS))
+    with pytest.raises(DataError, match=message):
+        reshaped(made.rows, "train", MaskOptions(**options))
