@@ -187,6 +187,12 @@ def test_tiles_cover_an_image_and_are_joined_without_seams(job):
     scores = torch.nn.functional.one_hot(batch["labels"].clamp(min=0).long(), 3).movedim(-1, 1)
     found = decoding.joined((scores * 9.0).float(), cells[0], rows, canvas, wanted)
     assert (found.mask == np.asarray(mask)).all()
+    scores = torch.tensor([[0.6, 0.4], [1e-4, 1 - 1e-4]]).log()[:, :, None, None]  # two tiles
+    places = [{"pixel_values": {"top": 0, "left": 0}}] * 2
+    even = Image.new("RGB", (64, 64))
+    cell = {"bytes": _png(even), "path": None}
+    both = decoding.joined(scores.expand(2, 2, 64, 64), cell, places, canvas, wanted)
+    assert both.confidence == pytest.approx((0.4 + 1 - 1e-4) / 2, abs=1e-4)  # no geometric mean
     around = batches.Canvases(canvas, spare=True)(rows)
     assert around["pixel_values"].shape == (6, 3, 96, 96)
     torch.manual_seed(0)
