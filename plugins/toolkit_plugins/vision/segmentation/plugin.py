@@ -144,13 +144,15 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
         from toolkit.training.trainer import build_trainer
         from toolkit_plugins.vision import batch_norm
         from toolkit_plugins.vision.segmentation.batches import Canvases, is_cached
-        from toolkit_plugins.vision.trainer import ImageTrainer, workers
+        from toolkit_plugins.vision.trainer import EpochTold, ImageTrainer, workers
 
         settings = self.recipe.training if self.recipe else {}
         if "dataloader_num_workers" not in settings and not is_cached(parts["train_dataset"]):
             parts["args"].dataloader_num_workers = workers(parts["args"].device.type)
-        parts["data_collator"] = Canvases(self.canvas, spare=True)
+        collator = Canvases(self.canvas, spare=True, seed=parts["args"].seed)
+        parts["data_collator"] = collator
         made: Any = build_trainer(self, ImageTrainer, **parts)
+        made.add_callback(EpochTold(collator))
         made.change = self.changer()
         way, model = self.options.batch_norm, parts["model"]
         if way == "freeze" or (way == "auto" and not self.from_scratch):

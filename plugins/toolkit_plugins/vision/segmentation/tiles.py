@@ -157,22 +157,29 @@ def with_margin(place: Mapping[str, Any], canvas: Canvas) -> Mapping[str, Any]:
     return {**place, "margin": round(MARGIN * canvas.height)} if WHOLE in place else place
 
 
-def cropped(batch: Mapping[str, Any], canvas: Canvas) -> Mapping[str, Any]:
-    """Return a batch with random crops, as large as the canvas, of images that are larger."""
-    import torch
+def cropped(
+    images: Array, contents: Array, masks: Array | None, canvas: Canvas, seeds: Sequence[str]
+) -> tuple[Array, Array, Array | None]:
+    """Return random crops as large as the canvas, of images on a larger one.
 
-    images, labels, contents = (batch[name] for name in ("pixel_values", "labels", "content"))
-    height, width = canvas.canvas
-    if tuple(images.shape[-2:]) == (height, width):
-        return batch
-    sizes = contents.cpu()
-    spare = (sizes - torch.tensor([height, width])).clamp(min=0)
-    starts = (torch.rand(len(images), 2) * (spare + 1)).long().tolist()
-    cut = [(slice(top, top + height), slice(left, left + width)) for top, left in starts]
-    return {
-        "pixel_values": torch.stack(
-            [one[:, y, x] for one, (y, x) in zip(images, cut, strict=True)]
-        ),
-        "labels": torch.stack([one[y, x] for one, (y, x) in zip(labels, cut, strict=True)]),
-        "content": torch.minimum(contents, torch.tensor([height, width], device=contents.device)),
-    }
+    Args:
+        images, contents, masks: as `read` returns them. seeds: of each crop.
+    """
+    import xxhash
+
+    cut: list[tuple[slice, slice]] = []
+    for content, seed in zip(contents, seeds, strict=True):
+        drawn = np.random.default_rng(xxhash.xxh3_64_intdigest(seed.encode()))
+        top, left = (int(drawn.integers(max(int(side) - own, 0) + 1))
+                     for side, own in zip(content, canvas.canvas, strict=True))  # fmt: skip
+        cut.append((slice(top, top + canvas.height), slice(left, left + canvas.width)))
+    found = np.stack([one[where] for one, where in zip(images, cut, strict=True)])
+    labels = None
+    if masks is not None:
+        labels = np.stack([one[where] for one, where in zip(masks, cut, strict=True)])
+    return found, np.minimum(contents, canvas.canvas), labels
+
+
+def seed_of(place: Mapping[str, Any], seed: int, epoch: int) -> str:
+    """Return what a tile's crop in an epoch is drawn by, wherever the cache lies."""
+    return f"{seed} {epoch} {Path(place[WHOLE]).name} {place['top']} {place['left']}"

@@ -15,6 +15,7 @@ import transformers
 from PIL import Image
 from toolkit_plugins.vision.segmentation import batches, decoding, tiles
 from toolkit_plugins.vision.segmentation.options import DenseAugment, Tiles
+from toolkit_plugins.vision.trainer import EpochTold
 
 import toolkit
 from toolkit.cli.main import outcome
@@ -193,12 +194,31 @@ def test_tiles_cover_an_image_and_are_joined_without_seams(job):
     cell = {"bytes": _png(even), "path": None}
     both = decoding.joined(scores.expand(2, 2, 64, 64), cell, places, canvas, wanted)
     assert both.confidence == pytest.approx((0.4 + 1 - 1e-4) / 2, abs=1e-4)  # no geometric mean
-    around = batches.Canvases(canvas, spare=True)(rows)
-    assert around["pixel_values"].shape == (6, 3, 96, 96)
-    torch.manual_seed(0)
-    crops = [batches.training_inputs(None, canvas)(around) for _ in range(2)]
-    assert crops[0]["labels"].shape == (6, 64, 64)
-    assert not torch.equal(crops[0]["labels"], crops[1]["labels"])
+
+
+def test_crops_of_tiles_depend_on_the_tile_the_seed_and_the_epoch_alone(job):
+    wanted = Tiles(size=64, overlap=0.25)
+    canvas = changed(job.plugin, tiles=wanted).canvas
+    scene = mask_rows.scene(np.random.default_rng(0), (100, 150))
+    cells = [[{"bytes": _png(one), "path": None}] for one in scene]
+    split = datasets.Dataset.from_dict(dict(zip(("image", "mask"), cells, strict=True)))
+    rows, again = (tiles.sources(split, "image", "mask", canvas, wanted, keep=False).to_list()
+                   for _ in range(2))  # fmt: skip
+    collator = batches.Canvases(canvas, spare=True, seed=7)
+    EpochTold(collator).on_epoch_begin(None, transformers.TrainerState(epoch=1.5), None)
+    first = collator(rows)
+    # The Trainer divides the loss by the labels that it gets: as many as the model sees.
+    assert first["labels"].shape == (6, 64, 64)
+    assert first["pixel_values"].shape == (6, 3, 64, 64)
+    inputs = batches.training_inputs(None, canvas)(first)
+    assert (inputs["labels"] != -100).sum() == (first["labels"] != -100).sum()
+    torch.manual_seed(5)
+    resumed = batches.Canvases(canvas, spare=True, seed=7, epoch=1)(again[3:])
+    assert torch.equal(resumed["pixel_values"], first["pixel_values"][3:])
+    assert torch.equal(resumed["labels"], first["labels"][3:])
+    for other in ({"seed": 8, "epoch": 1}, {"seed": 7, "epoch": 2}):
+        found = batches.Canvases(canvas, spare=True, **other)(rows)
+        assert not torch.equal(found["labels"], first["labels"])
 
 
 def _png(image):
