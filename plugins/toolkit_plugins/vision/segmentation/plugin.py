@@ -101,7 +101,7 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
         mask = self.target if self.target in split.column_names and name != "predict" else None
         way = self.options.cache if name != "predict" else "never"
         if self.options.tiles is not None:
-            how = self.canvas, self.options.tiles, way != "never", name == "predict"
+            how = self.canvas, self.options.tiles, way, name == "predict"
             return tiles.sources(split, self.image, mask, *how)
         fits = way == "auto" and image_cache.fits(len(split), self.canvas, mask is not None)
         return batches.sources(split, self.image, mask, self.canvas, way == "always" or fits)

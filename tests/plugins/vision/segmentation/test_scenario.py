@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import shutil
+from pathlib import Path
+from types import SimpleNamespace
 
 import datasets
 import mask_rows
@@ -13,6 +15,7 @@ import pytest
 import torch
 import transformers
 from PIL import Image
+from toolkit_plugins.vision import image_cache
 from toolkit_plugins.vision.segmentation import batches, decoding, tiles
 from toolkit_plugins.vision.segmentation.options import DenseAugment, Tiles
 from toolkit_plugins.vision.trainer import EpochTold
@@ -179,7 +182,7 @@ def test_tiles_cover_an_image_and_are_joined_without_seams(job):
     image, mask = mask_rows.scene(np.random.default_rng(0), (100, 150))
     cells = [{"bytes": _png(one), "path": None} for one in (image, mask)]
     split = datasets.Dataset.from_dict({"image": cells[:1], "mask": cells[1:]})
-    prepared = tiles.sources(split, "image", "mask", canvas, wanted, keep=False)
+    prepared = tiles.sources(split, "image", "mask", canvas, wanted, keep="never")
     rows = prepared.to_list()
     assert len(rows) == 6
     assert {row["chunk_of"] for row in rows} == {0}
@@ -202,7 +205,7 @@ def test_crops_of_tiles_depend_on_the_tile_the_seed_and_the_epoch_alone(job):
     scene = mask_rows.scene(np.random.default_rng(0), (100, 150))
     cells = [[{"bytes": _png(one), "path": None}] for one in scene]
     split = datasets.Dataset.from_dict(dict(zip(("image", "mask"), cells, strict=True)))
-    rows, again = (tiles.sources(split, "image", "mask", canvas, wanted, keep=False).to_list()
+    rows, again = (tiles.sources(split, "image", "mask", canvas, wanted, keep="never").to_list()
                    for _ in range(2))  # fmt: skip
     collator = batches.Canvases(canvas, spare=True, seed=7)
     EpochTold(collator).on_epoch_begin(None, transformers.TrainerState(epoch=1.5), None)
@@ -225,6 +228,31 @@ def _png(image):
     file = io.BytesIO()
     image.save(file, "png")
     return file.getvalue()
+
+
+def test_tiles_are_cached_where_they_are_few_and_need_a_disk_in_any_case(
+    job, tmp_path, monkeypatch
+):
+    wanted = Tiles(size=64, overlap=0.25)
+    canvas = changed(job.plugin, tiles=wanted).canvas
+    scene = mask_rows.scene(np.random.default_rng(3), (100, 150))
+    cells = [[{"bytes": _png(one), "path": None}] for one in scene]
+    split = datasets.Dataset.from_dict(dict(zip(("image", "mask"), cells, strict=True)))
+    size = 100 * 150 * 4  # three channels and a mask
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path)
+
+    def folder(keep, most):
+        monkeypatch.setattr(image_cache, "MOST", most)
+        made = tiles.sources(split, "image", "mask", canvas, wanted, keep=keep)
+        return Path(made[0]["pixel_values"][tiles.WHOLE]).parent
+
+    cache = tmp_path / "toolkit-pictures"
+    assert folder("auto", size) == folder("always", 0) == cache
+    assert cache not in {folder("auto", size - 1), folder("never", size)}
+    full = SimpleNamespace(free=size - 1)
+    monkeypatch.setattr(tiles.shutil, "disk_usage", lambda _: full)
+    with pytest.raises(toolkit.errors.UserError, match=r"are free: set TMPDIR"):
+        folder("never", size)
 
 
 @pytest.mark.slow
