@@ -33,9 +33,13 @@ def fits(rows: int, view: View | Canvas, masks: bool = False) -> bool:
     Args:
         masks: whether each image has a mask.
     """
+    return fits_bytes(rows * view.canvas[0] * view.canvas[1] * (len(view.slope) + masks))
+
+
+def fits_bytes(size: int) -> bool:
+    """Return whether so many bytes may be kept without being asked."""
     import datasets
 
-    size = rows * view.canvas[0] * view.canvas[1] * (len(view.slope) + masks)
     folder = Path(datasets.config.HF_DATASETS_CACHE)
     folder.mkdir(parents=True, exist_ok=True)
     return size <= min(MOST, DISK * shutil.disk_usage(folder).free)

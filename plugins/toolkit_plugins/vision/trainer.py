@@ -40,6 +40,17 @@ class ImageTrainer(transformers.Trainer):
         return super().compute_loss(model, inputs, *rest, **named)
 
 
+class EpochTold(transformers.TrainerCallback):
+    """Tells a collator the epoch that begins, also in the middle of it when a run is resumed."""
+
+    def __init__(self, collator: Any) -> None:
+        self.collator = collator
+
+    def on_epoch_begin(self, args: Any, state: Any, control: Any, **named: Any) -> None:
+        """Set the collator's epoch, from 0."""
+        self.collator.epoch = int(state.epoch or 0)
+
+
 def workers(device: str) -> int:
     """Return how many processes read images: on a GPU's machine all cores but one, up to eight."""
     own = distributed.cores() // distributed.local_size()

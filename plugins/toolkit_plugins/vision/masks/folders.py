@@ -32,7 +32,8 @@ def read(source: Any, labelled: bool, image: str, mask: str) -> SourceRows | Non
     """Return the rows of a folder of images and masks, or of one for each split.
 
     None is returned for anything else: tables, and folders of images alone. The columns hold
-    absolute paths; that of masks is there only if `labelled`.
+    absolute paths; that of masks is there only if `labelled`. Else files are left out as masks
+    only where folders are named for images and for masks: a photo may be called a_l.jpg.
 
     Raises:
         DataError: most images or masks have no partner, or some have several.
@@ -40,16 +41,19 @@ def read(source: Any, labelled: bool, image: str, mask: str) -> SourceRows | Non
     roots = _roots(source)
     if roots is None:
         return None
-    pairs = Pairs()
+    pairs, roles = Pairs(), set[str]()
     for split, root in roots.items():
         places = _places(root)
         if any((folder / name).is_file() for name in TABLES
                for folder in [root, *(p for p in root.iterdir() if p.is_dir())]):  # fmt: skip
             return None
+        roles |= {place.role for place in places}
         pair(places, split, root, pairs)
     if not pairs.count and not pairs.several and not _is_meant(pairs):
         return None
     if not labelled:
+        if not {"image", "mask"} <= roles:
+            return None
         images = {name: sorted(pairs.every[name]) for name in ALIASES if pairs.every.get(name)}
         return SourceRows({name: _rows({image: own}) for name, own in images.items()})
     shown = listing(map(str, roots.values()))

@@ -12,7 +12,13 @@ from toolkit.data.sources import split_named
 from toolkit.errors import Fault
 from toolkit.utils.text import listing
 from toolkit_plugins.vision.images import SUFFIXES
-from toolkit_plugins.vision.masks.places import NO_MASKS, Place, bare_image, bare_mask
+from toolkit_plugins.vision.masks.places import (
+    NO_MASKS,
+    Place,
+    bare_image,
+    bare_mask,
+    barest_image,
+)
 
 SHOWN = 5
 PAIRED = 0.5  # share of masks that must find an image, for the folders' names to count
@@ -58,6 +64,11 @@ class Matching:
         """Return that with the name of the image alone."""
         stem = bare_mask(place.stem) if place.role == "mask" else None
         return self._key(place, bare_image(stem or place.stem))
+
+    def barest(self, place: Place) -> Key:
+        """Return that without a start for images, too: img_0.jpg is the image of mask_0.png."""
+        stem = bare_mask(place.stem) if place.role == "mask" else None
+        return self._key(place, barest_image(stem or place.stem))
 
     def _key(self, place: Place, stem: str) -> Key:
         rest = place.rest if self.folders else ()
@@ -128,26 +139,34 @@ def _groups(
     Images may be called a_l.jpg and a.jpg: then a_l.png is the mask of the first.
     """
     bare = {by.bare(place): by.exact(place) for place in images}
+    barest = defaultdict[Key, list[Key]](list)
+    for place in images:
+        barest[by.barest(place)].append(by.exact(place))
+    alone = {key: own[0] for key, own in barest.items() if len(own) == 1}
     found: dict[Key, tuple[list[Place], list[Place]]] = defaultdict(lambda: ([], []))
     for place in images:
         found[by.exact(place)][0].append(place)
     exact = set(found)
     for place in masks:
         key = by.exact(place)
-        found[key if key in exact else bare.get(by.bare(place), key)][1].append(place)
+        if key not in exact:
+            key = bare.get(by.bare(place)) or alone.get(by.barest(place), key)
+        found[key][1].append(place)
     return found
 
 
 def _share_paired(images: Sequence[Place], masks: Sequence[Place], by: Matching) -> float:
     """Return the share of masks that find an image."""
-    there = {key(place) for place in images for key in (by.bare, by.exact)}
-    own = [by.bare(place) in there or by.exact(place) in there for place in masks]
+    ways = by.exact, by.bare, by.barest
+    there = {key(place) for place in images for key in ways}
+    own = [any(key(place) in there for key in ways) for place in masks]
     return sum(own) / len(own)
 
 
 def _side_by_side(places: list[Place]) -> tuple[list[Place], list[Place]]:
     """Return images and masks of one folder: x.jpg with x_mask.png, or x.jpg with x.png."""
-    stems = {(p.split, p.rest, bare_image(p.stem).lower()) for p in places}
+    stems = {(p.split, p.rest, bare(p.stem).lower())
+             for p in places for bare in (bare_image, barest_image)}  # fmt: skip
     masks = []
     for place in places:
         bare = bare_mask(place.stem)

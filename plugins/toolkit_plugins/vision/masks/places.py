@@ -35,6 +35,7 @@ MASK_ENDS = (
     "_l", "_m", "_p",
 )  # fmt: skip
 MASK_STARTS = ("mask", "masks", "label", "gt", "seg")
+IMAGE_STARTS = ("image", "img")
 IMAGE_ENDS = ("_leftimg8bit", "_image", "_training", "_img", "_sat", "_rgb")
 NO_MASKS = re.compile(r"_(color|colour|instanceids|instance|polygons|vis|overlay)$")
 
@@ -85,7 +86,23 @@ def _role(folder: str) -> tuple[Role, str]:
 
 
 def bare_mask(stem: str) -> str | None:
-    """Return the name of the image that a mask's name tells, where it has a mark of masks."""
+    """Return the name of the image that a mask's name tells, where it has a mark of masks.
+
+    A second suffix is such a mark, too: 0.jpg.png is the mask of 0.jpg.
+    """
+    whole = _without_suffix(stem)
+    marked = _without_mark(whole)
+    if marked is not None:
+        return _without_suffix(marked)
+    return whole if whole != stem else None
+
+
+def _without_suffix(stem: str) -> str:
+    start, point, end = stem.rpartition(".")
+    return start if start and f"{point}{end}".lower() in SUFFIXES else stem
+
+
+def _without_mark(stem: str) -> str | None:
     low = stem.lower().replace("-", "_").replace(" ", "_").replace(".", "_")
     for end in MASK_ENDS:
         if low.endswith(end) and len(low) > len(end):
@@ -103,3 +120,13 @@ def bare_image(stem: str) -> str:
         if low.endswith(end) and len(low) > len(end):
             return stem[: -len(end)]
     return stem
+
+
+def barest_image(stem: str) -> str:
+    """Return the name of an image without a start or an end that says that it is one."""
+    found = bare_image(stem)
+    low = found.lower().replace("-", "_")
+    for start in IMAGE_STARTS:
+        if low.startswith(f"{start}_") and len(low) > len(start) + 1:
+            return found[len(start) + 1 :]
+    return found

@@ -27,24 +27,31 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 BACKGROUND = "background"
 VERSION = 1  # of what is kept
+MOST_UNKNOWN = 0.1  # share of the objects whose labels are no classes, above which they are refused
 NO_SHAPE = "objects have a box and no shape: the pixels of their boxes are ignored"
 
 
 def from_objects(
-    rows: datasets.Dataset, image: str, objects: str, mask: str, names: Sequence[str] | None = None
+    rows: datasets.Dataset,
+    image: str,
+    objects: str,
+    mask: str,
+    names: Sequence[str] | None = None,
+    split: str = "",
 ) -> ReshapedRows:
     """Return rows with a canonical mask in place of objects with shapes.
 
     Each object is {"label", "box", "crowd", "area", "shape": {"size": [height, width], "counts"}}.
     The first class is "background", unless it is among the names. Crowds are ignored pixels, and
-    so are the boxes of objects without a shape; smaller objects lie over larger ones.
+    so are the boxes of objects without a shape, and objects of labels that are none of the names;
+    smaller objects lie over larger ones.
 
     Args:
-        names: the classes in order; by default all labels, sorted.
+        names: the classes in order; by default all labels, sorted. split: as messages name the rows.
 
     Raises:
-        DataError: no object has a shape, a label is none of the names, or a shape has another size
-            than its image.
+        DataError: no object has a shape, more than a tenth have labels that are none of the names, or
+            a shape has another size than its image.
         UserError: the package that decodes shapes is not installed.
     """
     import datasets
@@ -52,7 +59,9 @@ def from_objects(
     found, counts = _surveyed(rows, objects)
     classes = list(names) if names is not None else sorted(found)
     classes = classes if BACKGROUND in classes else [BACKGROUND, *classes]
-    _check(found, counts, classes, objects)
+    unknown = {label: count for label, count in sorted(found.items()) if label not in classes}
+    where = f"{split}, {objects}" if split else objects
+    _check(found, unknown, counts, classes, where)
     painter = _Painter(image, objects, classes)
     only = rows.select_columns(list(dict.fromkeys((image, objects))))
     key = xxhash.xxh3_128(f"{VERSION} {mask} {classes}".encode())
@@ -75,6 +84,10 @@ def from_objects(
              f"{BACKGROUND}"]  # fmt: skip
     notes += [f"{counts['crowds']:,} crowds are ignored pixels"] if counts["crowds"] else []
     notes += [f"{counts['boxes']:,} {NO_SHAPE}"] if counts["boxes"] else []
+    if unknown:
+        shown = listing(f"{label!r} ({count:,})" for label, count in unknown.items())
+        notes.append(f"{sum(unknown.values()):,} objects of labels that train lacks are ignored "
+                     f"pixels: {shown}")  # fmt: skip
     return ReshapedRows(datasets.concatenate_datasets([others, masks], axis=1), {}, notes)
 
 
@@ -90,18 +103,27 @@ def _surveyed(rows: datasets.Dataset, objects: str) -> tuple[Counter[str], Count
 
 
 def _check(
-    found: Mapping[str, int], counts: Mapping[str, int], classes: Sequence[str], objects: str
+    found: Mapping[str, int],
+    unknown: Mapping[str, int],
+    counts: Mapping[str, int],
+    classes: Sequence[str],
+    where: str,
 ) -> None:
-    faults = [
-        Fault(objects, f"the label {label!r} is no class.{nearest(label, classes)} "
-                       f"Known: {listing(classes)}")
-        for label in sorted(found) if label not in classes
-    ]  # fmt: skip
+    faults = list[Fault]()
+    total = sum(found.values())
+    if sum(unknown.values()) > MOST_UNKNOWN * total:
+        faults = [
+            Fault(where, f"the label {label!r} of {count:,} of {total:,} objects is no class."
+                         f"{nearest(label, classes)} Known: {listing(classes)}")
+            for label, count in unknown.items()
+        ]  # fmt: skip
+        hint = "rename them as in train, give train objects of these labels, or take them out"
+        faults = [*faults[:19], Fault("", hint)]
     if len(classes) > MOST_CLASSES:
-        faults.append(Fault(objects, f"{len(classes):,} classes: at most {MOST_CLASSES} can be"))
+        faults.append(Fault(where, f"{len(classes):,} classes: at most {MOST_CLASSES} can be"))
     if counts["boxes"] and not counts["shapes"]:
         what = "objects have boxes but no shapes: that is object detection, not segmentation"
-        faults.append(Fault(objects, what))
+        faults.append(Fault(where, what))
     if faults:
         raise DataError(faults[:20])
 
@@ -135,8 +157,8 @@ class _Painter:
             height, width = map(int, shapes[0]["shape"]["size"]) if shapes else (1, 1)
         found = np.full((height, width), self.numbers[BACKGROUND], np.uint8)
         for one in sorted(objects or (), key=_order):
-            number = IGNORED if one.get("crowd") or not one.get("shape") else (
-                self.numbers[str(one["label"])])  # fmt: skip
+            known = one.get("shape") and not one.get("crowd")
+            number = self.numbers.get(str(one["label"]), IGNORED) if known else IGNORED
             found[self._pixels(one, (height, width), cell)] = number
         return canonical.encoded(found, self.classes)
 

@@ -63,26 +63,35 @@ def read(rows: Rows, canvas: Canvas) -> tuple[Array, Array, Array | None]:
     return images, contents, masks
 
 
-@dataclass(frozen=True)
+@dataclass
 class Canvases:
     """Joins prepared rows to 8-bit images, their content sizes, and labels, for training.
 
-    spare: whether tiles come with what lies around them, for `training_inputs` to crop.
+    Tiles are cropped here and not on the device, as Trainer counts the labels that come from here
+    and divides the loss by them. A crop depends on nothing but its tile, the seed and the epoch:
+    batches are read ahead, so that random numbers of the process would differ in a resumed run.
+
+    spare: whether a tile is a random crop of itself and what lies around it.
     """
 
     canvas: Canvas
     spare: bool = False
+    seed: int = 0
+    epoch: int = 0
 
     def __call__(self, rows: Rows) -> dict[str, Any]:
         """Return the batch: rows x channels x height x width, rows x 2, rows x height x width."""
         import torch
 
-        canvas = self.canvas
+        canvas, seeds = self.canvas, list[str]()
         if self.spare and tiles.WHOLE in rows[0]["pixel_values"]:
             places = [tiles.with_margin(row["pixel_values"], canvas) for row in rows]
             rows = [{**row, "pixel_values": own} for row, own in zip(rows, places, strict=True)]
+            seeds = [tiles.seed_of(place, self.seed, self.epoch) for place in places]
             canvas = tiles.around(canvas)
         images, contents, masks = read(rows, canvas)
+        if seeds:
+            images, contents, masks = tiles.cropped(images, contents, masks, self.canvas, seeds)
         batch = {
             "pixel_values": torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2),
             "content": torch.from_numpy(np.array(contents, np.int64)),
@@ -123,7 +132,7 @@ def training_inputs(wanted: DenseAugment | None, canvas: Canvas) -> Callable[[Ba
     """Return the function from a batch of `Canvases` to augmented inputs of the model.
 
     Args:
-        canvas: of the model; images of the batch may be larger, and are cropped at random.
+        canvas: of the model.
     """
     change = moved(wanted, canvas)
 
@@ -132,10 +141,9 @@ def training_inputs(wanted: DenseAugment | None, canvas: Canvas) -> Callable[[Ba
 
         if set(batch) - {"pixel_values", "content", "labels"}:  # features stand in for images
             return _as_inputs(batch, canvas)
-        cut = tiles.cropped(batch, canvas)
-        images = cut["pixel_values"].float() / 255
-        masks = cut["labels"].masked_fill(cut["labels"] == UNCOUNTED, IGNORED).to(torch.uint8)
-        found = change(images, None, masks, cut["content"])
+        images = batch["pixel_values"].float() / 255
+        masks = batch["labels"].masked_fill(batch["labels"] == UNCOUNTED, IGNORED).to(torch.uint8)
+        found = change(images, None, masks, batch["content"])
         assert found.masks is not None  # noqa: S101 - masks were given
         inputs, _ = canvas.scaled(found.images * 255, found.content)
         labels = found.masks.long()

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from toolkit_plugins.vision.canvas import Canvas
     from toolkit_plugins.vision.segmentation.options import Tiles
 
+LEAST = 1e-30  # probability whose logarithm is still a number in 32 bits
+
 
 def whole(logits: Any, image: Any, canvas: Canvas) -> MaskStrips:
     """Return the mask of an image that was seen on one canvas.
@@ -33,6 +35,9 @@ def joined(
 ) -> MaskStrips:  # fmt: skip
     """Return the mask of an image that was seen in tiles, blended where they overlap.
 
+    The mean is of probabilities: in that of logarithms, a tile that sees no chance of a class would
+    outvote all others.
+
     Args:
         scores: of each tile, logarithms of probabilities (classes, height, width) of any size.
         parts: the prepared rows of the tiles, in the order of `windows`.
@@ -41,11 +46,16 @@ def joined(
     found = MaskStrips(size, len(scores[0]))
     blend = Blend(size, len(scores[0]), canvas.canvas, wanted.shared)
     for one, part in zip(scores, parts, strict=True):
-        place, tile = part["pixel_values"], _enlarged(one, canvas.canvas)
+        place, tile = part["pixel_values"], _enlarged(one, canvas.canvas).softmax(0)
         for top, strip in blend.add(tile, place["top"], place["left"]):
-            found.add(top, strip)
-    found.add(*blend.rest())
+            found.add(top, _logarithms(strip))
+    top, strip = blend.rest()
+    found.add(top, _logarithms(strip))
     return found
+
+
+def _logarithms(probabilities: Any) -> Any:
+    return probabilities.clamp(min=LEAST).log()
 
 
 def _enlarged(logits: Any, size: tuple[int, int]) -> Any:

@@ -39,7 +39,8 @@ def config_of(folder: Path, decoder: str = "auto") -> Any:
     if carries and decoder != "own" and backbones.is_backbone(config):
         return config
     if own and decoder == "upernet" and config.model_type != "upernet":
-        what = f"upernet needs a backbone, and {config.model_type} is none: leave it out"
+        what = (f"upernet needs a backbone, and {config.model_type} is none: leave it out, or, "
+                "where a recipe sets it, give --set options.decoder=auto")  # fmt: skip
         raise RecipeError(Fault("options.decoder", what))
     if not own:
         what = (

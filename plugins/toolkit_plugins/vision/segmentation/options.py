@@ -102,7 +102,9 @@ class SegmentationOptions(Options):
         "error", description="unreadable files end the run, or are skipped and counted"
     )
     cache: Literal["auto", "always", "never"] = Field(
-        "auto", description="cache decoded images and masks on disk (auto: up to 2 GiB per split)"
+        "auto",
+        description="cache decoded images and masks on disk (auto: up to 2 GiB per split); with "
+        "tiles they are on disk in any case, in a temporary folder where they are not cached",
     )
     batch_norm: Literal["auto", "train", "freeze"] = Field(
         "auto",

@@ -101,7 +101,7 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
         mask = self.target if self.target in split.column_names and name != "predict" else None
         way = self.options.cache if name != "predict" else "never"
         if self.options.tiles is not None:
-            how = self.canvas, self.options.tiles, way != "never", name == "predict"
+            how = self.canvas, self.options.tiles, way, name == "predict"
             return tiles.sources(split, self.image, mask, *how)
         fits = way == "auto" and image_cache.fits(len(split), self.canvas, mask is not None)
         return batches.sources(split, self.image, mask, self.canvas, way == "always" or fits)
@@ -144,13 +144,15 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
         from toolkit.training.trainer import build_trainer
         from toolkit_plugins.vision import batch_norm
         from toolkit_plugins.vision.segmentation.batches import Canvases, is_cached
-        from toolkit_plugins.vision.trainer import ImageTrainer, workers
+        from toolkit_plugins.vision.trainer import EpochTold, ImageTrainer, workers
 
         settings = self.recipe.training if self.recipe else {}
         if "dataloader_num_workers" not in settings and not is_cached(parts["train_dataset"]):
             parts["args"].dataloader_num_workers = workers(parts["args"].device.type)
-        parts["data_collator"] = Canvases(self.canvas, spare=True)
+        collator = Canvases(self.canvas, spare=True, seed=parts["args"].seed)
+        parts["data_collator"] = collator
         made: Any = build_trainer(self, ImageTrainer, **parts)
+        made.add_callback(EpochTold(collator))
         made.change = self.changer()
         way, model = self.options.batch_norm, parts["model"]
         if way == "freeze" or (way == "auto" and not self.from_scratch):

@@ -50,7 +50,7 @@ def reshaped(
     if OBJECTS not in rows.column_names or mask in rows.column_names or split == "predict":
         return masks.reshaped(rows, split, known_as, known)
     names = list(known.source or known.names) if known is not None else None
-    painted = masks.from_objects(rows, options.image, OBJECTS, mask, names)
+    painted = masks.from_objects(rows, options.image, OBJECTS, mask, names, split)
     found, known = masks.reshaped(painted.rows, split, known_as, known)
     notes = [*(f"{split}: {note}" for note in painted.notes), *found.notes]
     return replace(found, notes=notes), known

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from toolkit.errors import UserError
+from toolkit.tasks.masks.png import image_size
 from toolkit.tasks.masks.tiles import windows
 from toolkit.utils.files import placing
+from toolkit_plugins.vision import image_cache
 from toolkit_plugins.vision.canvas import IGNORED, Canvas
-from toolkit_plugins.vision.images import use_all
+from toolkit_plugins.vision.images import in_threads, use_all
 
 if TYPE_CHECKING:
     import datasets
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 WHOLE = "whole"  # key of a tile's place: the file of the decoded image
 MARGIN = 0.25  # of a tile's side, to each side: what training crops at random from
+MEASURED = 500  # images whose headers are read at a time
 TOGETHER = 4  # images that are decoded at a time
 _held: list[tempfile.TemporaryDirectory[str]] = []  # each is removed when the process ends
 
@@ -34,22 +39,27 @@ def sources(
     mask: str | None,
     canvas: Canvas,
     wanted: Tiles,
-    keep: bool,
+    keep: Literal["auto", "always", "never"],
     new: bool = False,
 ) -> datasets.Dataset:
     """Return a row for each tile, with `chunk_of` and its place in an image.
 
     Args:
         mask: the column of masks; None where there are none.
-        keep: whether decoded images stay in the cache; else they go when the process ends.
+        keep: whether decoded images stay in the cache (auto: if they are few); else they are in a
+            temporary folder and go when the process ends.
         new: whether the rows are new ones to predict: their images go with the returned rows.
 
     Raises:
         DataError: some images cannot be read.
+        UserError: the disk has no place for a temporary folder of them.
     """
     import datasets
 
-    folder, temporary = _folder(keep)
+    needed = _bytes_of(split, image, mask, canvas) if keep != "always" else 0
+    folder, temporary = _folder(
+        keep == "always" or (keep == "auto" and image_cache.fits_bytes(needed)), needed
+    )
     decoded = partial(_decoded, canvas=canvas, folder=folder)
     columns = [image] if mask is None else [image, mask]
     found: dict[str, list[Any]] = {"pixel_values": [], "chunk_of": []}
@@ -74,10 +84,33 @@ def sources(
     return made
 
 
-def _folder(keep: bool) -> tuple[Path, tempfile.TemporaryDirectory[str] | None]:
+def _bytes_of(split: datasets.Dataset, image: str, mask: str | None, canvas: Canvas) -> int:
+    """Return how many bytes the decoded images and masks of rows have, by the files' headers."""
+    only, found = split.select_columns([image]), 0
+    for start in range(0, len(split), MEASURED):
+        cells = only[start : start + MEASURED][image]
+        found += sum(height * width for height, width in in_threads(_size, cells))
+    return found * (len(canvas.slope) + (mask is not None))
+
+
+def _size(cell: Any) -> tuple[int, int]:
+    try:
+        return image_size(cell)
+    except (OSError, ValueError, SyntaxError):  # what decodes it tells it with its name
+        return 0, 0
+
+
+def _folder(keep: bool, needed: int) -> tuple[Path, tempfile.TemporaryDirectory[str] | None]:
     import datasets
 
     if not keep:
+        free = shutil.disk_usage(tempfile.gettempdir()).free
+        if needed > free:
+            raise UserError(
+                f"{tempfile.gettempdir()}: decoded images in tiles need {needed / 2**30:,.1f} GiB "
+                f"there, and {free / 2**30:,.1f} GiB are free: set TMPDIR to another disk, or "
+                "options.cache=always to use the cache, or leave options.tiles out"
+            )
         temporary = tempfile.TemporaryDirectory(prefix="toolkit-tiles-")
         return Path(temporary.name), temporary
     found = Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-pictures"
@@ -157,22 +190,29 @@ def with_margin(place: Mapping[str, Any], canvas: Canvas) -> Mapping[str, Any]:
     return {**place, "margin": round(MARGIN * canvas.height)} if WHOLE in place else place
 
 
-def cropped(batch: Mapping[str, Any], canvas: Canvas) -> Mapping[str, Any]:
-    """Return a batch with random crops, as large as the canvas, of images that are larger."""
-    import torch
+def cropped(
+    images: Array, contents: Array, masks: Array | None, canvas: Canvas, seeds: Sequence[str]
+) -> tuple[Array, Array, Array | None]:
+    """Return random crops as large as the canvas, of images on a larger one.
 
-    images, labels, contents = (batch[name] for name in ("pixel_values", "labels", "content"))
-    height, width = canvas.canvas
-    if tuple(images.shape[-2:]) == (height, width):
-        return batch
-    sizes = contents.cpu()
-    spare = (sizes - torch.tensor([height, width])).clamp(min=0)
-    starts = (torch.rand(len(images), 2) * (spare + 1)).long().tolist()
-    cut = [(slice(top, top + height), slice(left, left + width)) for top, left in starts]
-    return {
-        "pixel_values": torch.stack(
-            [one[:, y, x] for one, (y, x) in zip(images, cut, strict=True)]
-        ),
-        "labels": torch.stack([one[y, x] for one, (y, x) in zip(labels, cut, strict=True)]),
-        "content": torch.minimum(contents, torch.tensor([height, width], device=contents.device)),
-    }
+    Args:
+        images, contents, masks: as `read` returns them. seeds: of each crop.
+    """
+    import xxhash
+
+    cut: list[tuple[slice, slice]] = []
+    for content, seed in zip(contents, seeds, strict=True):
+        drawn = np.random.default_rng(xxhash.xxh3_64_intdigest(seed.encode()))
+        top, left = (int(drawn.integers(max(int(side) - own, 0) + 1))
+                     for side, own in zip(content, canvas.canvas, strict=True))  # fmt: skip
+        cut.append((slice(top, top + canvas.height), slice(left, left + canvas.width)))
+    found = np.stack([one[where] for one, where in zip(images, cut, strict=True)])
+    labels = None
+    if masks is not None:
+        labels = np.stack([one[where] for one, where in zip(masks, cut, strict=True)])
+    return found, np.minimum(contents, canvas.canvas), labels
+
+
+def seed_of(place: Mapping[str, Any], seed: int, epoch: int) -> str:
+    """Return what a tile's crop in an epoch is drawn by, wherever the cache lies."""
+    return f"{seed} {epoch} {Path(place[WHOLE]).name} {place['top']} {place['left']}"

@@ -51,10 +51,15 @@ def pairs(root, **kwargs):
         ("Training_Images/a.jpg", "Ground_Truth/a.png"),
         ("images/a.png", "labels/a_P.png"),
         ("TrainImages/a.png", "SegmentationClassAug/a.png"),
+        ("images/a.jpg", "masks/a.jpg.png"),
+        ("images/a.jpg", "masks/a.jpg_mask.png"),
+        ("a.jpg", "a.jpg.png"),
+        ("images/img_a.jpg", "masks/mask_a.png"),
+        ("image_a.jpg", "mask_a.png"),
     ],
 )
 def test_pairs_by_folders_and_names(tmp_path, image, mask):
-    second = [re.sub(r"(^|/|mask_)a(?=[._-])", r"\1b", name) for name in (image, mask)]
+    second = [re.sub(r"(^|/|mask_|img_|image_)a(?=[._-])", r"\1b", name) for name in (image, mask)]
     save(tmp_path / mask, ids(0, 1))
     save(tmp_path / second[1], ids(0, 1))
     photo(tmp_path / image)
@@ -195,6 +200,23 @@ def test_to_predict_masks_are_left_out(tmp_path):
     rows = found.splits["train"]
     assert rows.column_names == ["photo"]
     assert [Path(path).name for path in rows["photo"]] == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+def test_to_predict_names_of_photos_alone_leave_none_out(tmp_path):
+    for name in ("a.jpg", "a_l.jpg", "a_m.jpg", "target/b.jpg", "target/a_p.jpg"):
+        photo(tmp_path / name)
+    assert read(str(tmp_path), False, "image", "mask") is None
+
+
+def test_a_start_of_images_counts_where_nothing_else_fits(tmp_path):
+    for name in ("a", "img_a", "img_b", "image_c", "img_c", "d", "e"):
+        photo(tmp_path / f"images/{name}.jpg")
+    for name in ("a", "img_a_mask", "mask_b", "mask_c", "d", "e"):
+        save(tmp_path / f"masks/{name}.png", ids(0, 1))
+    found = [(Path(image).stem, Path(mask).stem) for image, mask in pairs(tmp_path)["train"]]
+    assert sorted(found) == [
+        ("a", "a"), ("d", "d"), ("e", "e"), ("img_a", "img_a_mask"), ("img_b", "mask_b"),
+    ]  # fmt: skip
 
 
 def test_legends_count_as_data(tmp_path):

@@ -82,6 +82,18 @@ def test_names_give_the_order_and_may_hold_the_background():
         painted(given, names=["cats"])
 
 
+def test_few_objects_of_labels_that_train_lacks_are_ignored():
+    own = [thing("cat", 0, 2 * n, 2, 2 * n + 2) for n in range(9)]
+    (mask,), made = painted(rows([*own, thing("dog", 6, 0, 12, 5)]), names=["background", "cat"])
+    assert (mask[0, 0], mask[8, 2], mask[8, 10]) == (1, 255, 0)
+    told = "1 objects of labels that train lacks are ignored pixels: 'dog' (1)"
+    assert told in " ".join(made.notes)
+    more = rows([*own[1:], thing("dog", 6, 0, 12, 5)])
+    what = r"validation, objects: the label 'dog' of 1 of 9 objects is no class.*take them out"
+    with pytest.raises(DataError, match=f"(?s){what}"):
+        painted(more, names=["background", "cat"], split="validation")
+
+
 def test_boxes_alone_are_no_segmentation():
     with pytest.raises(DataError, match="object detection"):
         painted(rows([thing("cat", 0, 0, 2, 2, shape=False)]))

@@ -123,7 +123,8 @@ def test_decoders_that_do_not_fit_are_refused(tiny_mobilenet, tmp_path):
     with pytest.raises(RecipeError, match="UPerNet reads maps of 4 to 32"):
         models.load(tiny_mobilenet, HEAD, 8, decoder="upernet")
     segformer, *_ = FAMILIES["segformer"]
-    with pytest.raises(RecipeError, match="upernet needs a backbone, and segformer is none"):
+    what = "upernet needs a backbone, and segformer is none.*--set options.decoder=auto"
+    with pytest.raises(RecipeError, match=what):
         models.load(_saved(segformer, tmp_path / "segformer"), HEAD, decoder="upernet")
     with pytest.raises(RecipeError, match="resnet has no head: name upernet"):
         models.load(_saved(RESNET, tmp_path / "resnet"), HEAD)

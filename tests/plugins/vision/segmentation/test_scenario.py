@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import io
 import json
 import shutil
 
-import datasets
 import mask_rows
 import numpy as np
 import pytest
 import torch
 import transformers
 from PIL import Image
-from toolkit_plugins.vision.segmentation import batches, decoding, tiles
-from toolkit_plugins.vision.segmentation.options import DenseAugment, Tiles
+from toolkit_plugins.vision.segmentation import batches
+from toolkit_plugins.vision.segmentation.options import DenseAugment
 
 import toolkit
 from toolkit.cli.main import outcome
@@ -169,36 +167,6 @@ def test_padding_has_no_place_in_the_mask(job):
     assert mask.shape == (32, 48)
     assert (mask[:28] == 1).all()
     assert (mask == 2).mean() < 0.1
-
-
-def test_tiles_cover_an_image_and_are_joined_without_seams(job):
-    wanted = Tiles(size=64, overlap=0.25)
-    plugin = changed(job.plugin, tiles=wanted)
-    canvas = plugin.canvas
-    image, mask = mask_rows.scene(np.random.default_rng(0), (100, 150))
-    cells = [{"bytes": _png(one), "path": None} for one in (image, mask)]
-    split = datasets.Dataset.from_dict({"image": cells[:1], "mask": cells[1:]})
-    prepared = tiles.sources(split, "image", "mask", canvas, wanted, keep=False)
-    rows = prepared.to_list()
-    assert len(rows) == 6
-    assert {row["chunk_of"] for row in rows} == {0}
-    batch = batches.Inputs(canvas)(rows)
-    assert batch["pixel_values"].shape == (6, 3, 64, 64)
-    scores = torch.nn.functional.one_hot(batch["labels"].clamp(min=0).long(), 3).movedim(-1, 1)
-    found = decoding.joined((scores * 9.0).float(), cells[0], rows, canvas, wanted)
-    assert (found.mask == np.asarray(mask)).all()
-    around = batches.Canvases(canvas, spare=True)(rows)
-    assert around["pixel_values"].shape == (6, 3, 96, 96)
-    torch.manual_seed(0)
-    crops = [batches.training_inputs(None, canvas)(around) for _ in range(2)]
-    assert crops[0]["labels"].shape == (6, 64, 64)
-    assert not torch.equal(crops[0]["labels"], crops[1]["labels"])
-
-
-def _png(image):
-    file = io.BytesIO()
-    image.save(file, "png")
-    return file.getvalue()
 
 
 @pytest.mark.slow
