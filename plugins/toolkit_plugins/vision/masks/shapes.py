@@ -47,11 +47,12 @@ def from_objects(
     smaller objects lie over larger ones.
 
     Args:
-        names: the classes in order; by default all labels, sorted. split: as messages name the rows.
+        names: the classes in order; by default all labels, sorted.
+        split: as messages name the rows.
 
     Raises:
-        DataError: no object has a shape, more than a tenth have labels that are none of the names, or
-            a shape has another size than its image.
+        DataError: no object has a shape, more than a tenth have labels that are none of the
+            names, or a shape has another size than its image.
         UserError: the package that decodes shapes is not installed.
     """
     import datasets
