@@ -26,7 +26,7 @@ IGNORED = 255
 Array = np.ndarray[Any, Any]
 
 
-def microscopy(images: int = 240, seed: int = 0, size: int = 96) -> datasets.Dataset:
+def microscopy(images: int = 260, seed: int = 0, size: int = 96) -> datasets.Dataset:
     """Return rows of `image` (an RGB PNG) and `mask` (a PNG of class numbers).
 
     Args:
