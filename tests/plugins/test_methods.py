@@ -33,7 +33,7 @@ REFUSED = {
     ("translation", "distill"): "distill learns from logits",
     ("translation", "head"): "head cannot train T5ForConditionalGeneration",
     ("summarization", "distill"): "method.teacher",
-    ("token-classification", "distill"): "distill learns from logits",
+    ("token-classification", "distill"): "method.teacher",
     ("image-segmentation", "distill"): "distill learns from logits",
     ("object-detection", "distill"): "distill learns from logits",
 }

@@ -39,7 +39,7 @@ def wilson(
     if units is None:
         low = min(low, _rare(found, rows, confidence))
         high = max(high, 1 - _rare(rows - found, rows, confidence))
-    return low, high
+    return min(low, share), max(high, share)  # of all rows, the end may round to just below 1
 
 
 def _rare(found: float, rows: float, confidence: float) -> float:

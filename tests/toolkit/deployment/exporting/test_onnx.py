@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 
 import pytest
@@ -151,15 +150,3 @@ def test_every_scenario_is_exported(scenario, form, tmp_path, capsys):
     facts = json.loads((run.path / form / "export.json").read_text())
     saved = [p for found, _ in read_predictions(run.path / "predictions.jsonl") for p in found]
     assert facts["compared"] == len(saved)
-
-
-@pytest.mark.slow
-def test_deformable_attention_is_exported(finished, tmp_path, capsys):
-    """RT-DETRv2 asserts values of tensors, for which ONNX has no operator."""
-    run = finished("object-detection")
-    words = ["export", str(run.path), "--to", "onnx", "-o", str(tmp_path / "onnx")]
-    assert outcome(words) == 0, capsys.readouterr().err
-    facts = json.loads((tmp_path / "onnx" / "export.json").read_text())
-    assert facts["compared"] == 18
-    assert facts["scores"]["ap50"]["export"] == pytest.approx(facts["scores"]["ap50"]["run"])
-    assert "TRANSFORMERS_DISABLE_TORCH_CHECK" not in os.environ
