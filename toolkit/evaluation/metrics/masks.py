@@ -7,6 +7,7 @@ no independent observations.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,9 +81,9 @@ class MaskMetric(RowMetric):
         matrix = rows.total(weights)
         return self.value(matrix) if matrix.any() else float("nan")
 
+    @abstractmethod
     def value(self, matrix: Floats) -> float:
         """Return the value of a confusion matrix (actual, predicted) that is not empty."""
-        raise NotImplementedError
 
     def width(self, rows: Matrices) -> int:
         return max(1, int(rows.cells.nnz) // max(1, int(rows.cells.shape[0])))
