@@ -14,6 +14,8 @@ from toolkit.cli.recipe_arguments import RecipeChoice, offline_option, takes_rec
 @takes_recipe
 @click.option("--seeds", type=int, metavar="N",
               help="Repeat the run with N seeds, from --seed on, on the same splits.")  # fmt: skip
+@click.option("--folds", type=int, metavar="K",
+              help="Cross-validate: run K folds, each the test split once.")  # fmt: skip
 @offline_option
 @click.option("--out", type=click.Path(path_type=Path),
               help="The run's folder (new or empty); default: runs/RECIPE/TIME.")  # fmt: skip
@@ -29,6 +31,7 @@ from toolkit.cli.recipe_arguments import RecipeChoice, offline_option, takes_rec
 def command(
     choice: RecipeChoice,
     seeds: int | None,
+    folds: int | None,
     out: Path | None,
     resume: bool,
     quiet: bool,
@@ -46,14 +49,22 @@ def command(
     draft = choice.draft()
     from rich.console import Console
 
-    from toolkit.reporting import seed_report, terminal
-    from toolkit.runner import launch
-    from toolkit.runner import seeds as several
+    from toolkit.errors import UserError
+    from toolkit.reporting import fold_report, seed_report, terminal
+    from toolkit.runner import launch, several
     from toolkit.runner.elastic import LaunchSpec
+    from toolkit.runner.folds import Folds
+    from toolkit.runner.seeds import Seeds
 
     console, spec = Console(quiet=quiet), LaunchSpec(**processes)
     if seeds is not None:
-        seed_report.summary(several.run(draft, seeds, out, console, spec, resume), console)
+        if folds is not None:
+            raise UserError("--seeds and --folds: give one of them")
+        done = several.run(Seeds(), draft, seeds, out, console, spec, resume)
+        seed_report.summary(done, console)
+        return
+    if folds is not None:
+        fold_report.summary(several.run(Folds(), draft, folds, out, console, spec, resume), console)
         return
     run = launch.run(draft, out, console, spec, resume)
     if not launch.prints_result():
