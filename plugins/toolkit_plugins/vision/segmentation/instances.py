@@ -10,6 +10,7 @@ from toolkit.plugin_types import Prediction, ReshapedRows, Row, SourceRows
 from toolkit.tasks.boxes import BoxesPlugin
 from toolkit.tasks.masks.png import image_size
 from toolkit_plugins.vision.images import example_image, require_pillow
+from toolkit_plugins.vision.seen import SeenImages
 from toolkit_plugins.vision.segmentation import (
     instance_batches,
     models,
@@ -18,7 +19,6 @@ from toolkit_plugins.vision.segmentation import (
     reading,
 )
 from toolkit_plugins.vision.segmentation.options import SegmentationOptions
-from toolkit_plugins.vision.segmentation.seen import SeenImages
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import Figure
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from toolkit_plugins.vision.canvas import Canvas
 
 
-class InstanceSegmentation(SeenImages, BoxesPlugin[SegmentationOptions]):
+class InstanceSegmentation(SeenImages[SegmentationOptions], BoxesPlugin[SegmentationOptions]):
     """What `image-segmentation` is with kind: instance; Mask2Former, MaskFormer and EoMT."""
 
     Options = SegmentationOptions
@@ -59,7 +59,7 @@ class InstanceSegmentation(SeenImages, BoxesPlugin[SegmentationOptions]):
         size = size or reading.usual_size(self.data["train"], self.image)
         found = processor_for(self.model_path, size, self.options.keep_ratio, "masks",
                               models.channels_of(config))  # fmt: skip
-        if (levels := self._deep.levels(None)) is not None:
+        if (levels := self._levels()) is not None:
             setattr(found, LEVELS, list(levels))
         return found
 

@@ -11,11 +11,10 @@ from toolkit.plugin_types import Column, Options
 from toolkit.tasks.masks.losses import LossName, PixelWeights
 from toolkit_plugins.vision.dense_augment import DenseAugment
 from toolkit_plugins.vision.images import SUFFIXES
+from toolkit_plugins.vision.options import ImageColumn, ObjectsColumn, OnCorrupt
 from toolkit_plugins.vision.segmentation import kinds
 
-ImageColumn = Annotated[str, Column("input", kind="text", files=SUFFIXES)]
 MaskColumn = Annotated[str, Column("target", files=(*SUFFIXES, ".npy", ".npz"))]
-ObjectsColumn = Annotated[str, Column("target", kind="list")]
 STEP = 32  # pixels: the coarsest features of usual backbones
 
 
@@ -52,7 +51,7 @@ class SegmentationOptions(Options):
         description="semantic: a class for each pixel; instance: the mask of each object, from "
         "outlines (COCO, YOLO, LabelMe, CVAT)",
     )
-    image: ImageColumn = Field("image", description="column of the image, or of its path")
+    image: ImageColumn = "image"
     mask: MaskColumn | None = Field("mask", description="column of the mask, or of its path")
     objects: ObjectsColumn | None = Field(
         None, description="of kind instance: column of the objects, by default `objects`"
@@ -98,9 +97,7 @@ class SegmentationOptions(Options):
         description="of kind instance: score from which an object is reported; by default the one "
         "with the best F1 on validation",
     )
-    on_corrupt: Literal["error", "skip"] = Field(
-        "error", description="unreadable files end the run, or are skipped and counted"
-    )
+    on_corrupt: OnCorrupt = "error"
     cache: Literal["auto", "always", "never"] = Field(
         "auto",
         description="cache decoded images and masks on disk (auto: up to 2 GiB per split); with "

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from toolkit.plugin_types import Prediction, ReshapedRows, Row
 from toolkit.tasks.masks import MasksPlugin
 from toolkit_plugins.vision.images import example_image, require_pillow
+from toolkit_plugins.vision.seen import SeenImages
 from toolkit_plugins.vision.segmentation import models, reading
 from toolkit_plugins.vision.segmentation.options import SegmentationOptions
-from toolkit_plugins.vision.segmentation.seen import SeenImages
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import Figure, SourceRows
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MASKS = "masks"  # key of the statistics
 
 
-class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
+class ImageSegmentation(SeenImages[SegmentationOptions], MasksPlugin[SegmentationOptions]):
     """Any model that AutoModelForSemanticSegmentation loads or makes from a config."""
 
     Options = SegmentationOptions
@@ -74,7 +74,7 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
         size = self.options.canvas_size or models.own_size(config) or self._usual_size()
         channels = models.channels_of(config)
         found = processor_for(self.model_path, size, self.options.keep_ratio, "masks", channels)
-        levels = self._deep.levels(None)
+        levels = self._levels()
         if levels is not None:
             setattr(found, LEVELS, list(levels))
         return found
