@@ -8,6 +8,7 @@ from typing import Any
 
 from toolkit.errors import Fault
 from toolkit.plugin_types import RowInspection
+from toolkit.utils.text import counted
 from toolkit_plugins.vision import inspection
 from toolkit_plugins.vision.images import require_pillow
 from toolkit_plugins.vision.segmentation.options import SegmentationOptions
@@ -40,7 +41,8 @@ class SeenImages:
     def _notes_on_images(self) -> list[str]:
         """Return notes on skipped and tiny images, and on those of more than 8 bits."""
         found = [f"skipped: {fault}" for fault in self._unreadable]
-        found += [f"{split}: {count:,} images have fewer than {inspection.TINY} pixels a side"
+        tiny = f"images have fewer than {inspection.TINY} pixels a side"
+        found += [f"{split}: {counted(count, tiny)}"
                   for split, count in self._tiny.items() if count]  # fmt: skip
         return [*found, *self._deep.notes(None)]
 
