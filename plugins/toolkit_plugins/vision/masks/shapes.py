@@ -83,14 +83,12 @@ def from_objects(
     others = rows.remove_columns([name for name in (objects, mask) if name in rows.column_names])
     shapes = counted(counts["shapes"], "shapes")
     notes = [f"masks are painted from {shapes}; what no shape covers is {BACKGROUND}"]
-    notes += (
-        [counted(counts["crowds"], "crowds: their pixels are ignored")] if counts["crowds"] else []
-    )
-    notes += [counted(counts["boxes"], NO_SHAPE)] if counts["boxes"] else []
+    told = {"crowds": "crowds: their pixels are ignored", "boxes": NO_SHAPE}
+    notes += [counted(counts[kind], what) for kind, what in told.items() if counts[kind]]
     if unknown:
         shown = listing(f"{label!r} ({count:,})" for label, count in unknown.items())
-        lacking = counted(sum(unknown.values()), "objects of labels that train lacks")
-        notes.append(f"{lacking}: their pixels are ignored: {shown}")
+        what = f"objects of labels that train lacks: their pixels are ignored: {shown}"
+        notes.append(counted(sum(unknown.values()), what))
     return ReshapedRows(datasets.concatenate_datasets([others, masks], axis=1), {}, notes)
 
 
