@@ -66,7 +66,7 @@ def test_oddities_of_label_studio(tmp_path):
     }  # fmt: skip
     told = notes(path)
     for note in (
-        "1 rotated box", "regions of type keypointlabels left out", "regions of brushes left out",
+        "1 rotated box", "region of type keypointlabels left out", "region of brushes left out",
         "1 region without a class left out", "all cancelled left out (c.png)",
         "1 task with several annotations", "left out (gone.png)",
         "1 task without an annotation left out (e.png)",
