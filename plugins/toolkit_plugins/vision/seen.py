@@ -8,6 +8,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from toolkit.errors import Fault
 from toolkit.plugin_types import RowInspection
+from toolkit.utils.text import counted
 from toolkit_plugins.vision import inspection
 from toolkit_plugins.vision.images import Levels, require_pillow
 from toolkit_plugins.vision.options import OnCorrupt
@@ -61,7 +62,8 @@ class SeenImages(Generic[AnyOptions]):
     def _notes_on_skipped(self) -> list[str]:
         """Return notes on skipped and tiny images."""
         found = [f"skipped: {fault}" for fault in self._unreadable]
-        found += [f"{split}: {count:,} images have fewer than {inspection.TINY} pixels a side"
+        tiny = f"images have fewer than {inspection.TINY} pixels a side"
+        found += [f"{split}: {counted(count, tiny)}"
                   for split, count in self._tiny.items() if count]  # fmt: skip
         return found
 

@@ -45,8 +45,10 @@ class DetectionOptions(Options):
     )
     convention: str | None = Field(
         None,
-        description="of boxes in tables: xywh, xyxy or cxcywh, in pixels or (xywh_normalised, ...) "
-        "as shares of the image; by default recognised from the data",
+        description="of boxes in tables, in metadata.jsonl and in COCO json: xywh, xyxy or cxcywh, "
+        "in pixels or (xywh_normalised, ...) as shares of the image; by default recognised from "
+        "the data, and xywh in COCO json. Formats with a convention of their own (VOC, YOLO, ...) "
+        "do not use it",
     )
     labels: list[str] | None = Field(
         None,

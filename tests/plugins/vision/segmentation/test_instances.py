@@ -123,7 +123,7 @@ def test_outlines_become_numbers_of_objects_and_odd_ones_are_counted(job, shapes
     plugin = job.plugin
     assert isinstance(plugin, InstanceSegmentation)
     assert list(plugin.classes) == list(instance_rows.CLASSES)
-    assert any("1 objects have a box and no outline" in note for note in job.loaded.notes)
+    assert any("1 object has a box and no outline" in note for note in job.loaded.notes)
     rows = datasets.concatenate_datasets(list(plugin.data.values()))
     given = json.loads((shapes / "annotations.json").read_text())["annotations"]
     kept = [one for objects in rows["objects"] for one in objects]
