@@ -30,7 +30,7 @@ AUGMENT = {"flip": "both", "crop": 0.6, "policy": "trivial_augment", "mixup": 0.
 
 MOVED = {"flip": "both", "crop": 0.6, "zoom_out": 2.0, "rotate": 20, "shift": 0.1, "colour": 0.2,
          "mosaic": 0.5, "noise": 0.05}  # fmt: skip
-UNMIXED = {**MOVED, "mosaic": 0.0}
+UNMIXED = {**MOVED, "mosaic": None}
 
 
 def arguments(scenario: str, method: str, folder: Path, **training: Any) -> list[str]:

@@ -66,7 +66,7 @@ class ClassesOf:
 
     def counts_of(self, split: str) -> PixelCounts:
         """Return the training pixels of each class of stuff; of all, where there is none."""
-        counts = np.zeros((3, len(self.classes)), np.int64)
+        counts = np.zeros(len(self.classes), np.int64)
         places = {name: place for place, name in enumerate(self.classes)}
         rows = (self.plugin.data or {})[split].select_columns([self.target])
         stuff = set(self.classes) - self.things
@@ -74,8 +74,8 @@ class ClassesOf:
             for one in row[self.target] or ():
                 wanted = one["label"] in (stuff or places) and one["label"] in places
                 if wanted and not one["crowd"]:
-                    counts[0, places[one["label"]]] += int(one["area"] or 0)
-        return PixelCounts(*counts, 0, len(rows))
+                    counts[places[one["label"]]] += int(one["area"] or 0)
+        return PixelCounts(counts, counts * 0, counts * 0, 0, len(rows))
 
     def prediction(self, mask: Classes, confidence: float) -> Prediction:
         """Return the segments of a mask of class numbers, all of one score."""

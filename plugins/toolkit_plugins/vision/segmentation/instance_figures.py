@@ -81,7 +81,7 @@ def _compared(
         both = [annotated.annotated(image, palette, mask=mask, hidden=[NOTHING]) for mask in pair]
         cells.append(annotated.beside(both))
         counted = sum(not one.get("crowd") for one in actual["objects"])
-        there = predictions[row].get("segments", predictions[row].get("objects", ()))
+        there: Any = predictions[row].get("segments", predictions[row].get("objects", ()))
         captions.append(f"{len(there)} predicted, {counted} actual")
     return contact_sheet.annotated_sheet(cells, captions, colours, NOTE, columns=2)
 

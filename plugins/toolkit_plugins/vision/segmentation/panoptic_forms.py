@@ -139,7 +139,7 @@ def read_table(found: Read, path: Path, split: str, tree: Tree) -> None:
         if pair is None:
             missing.append(str(row.get(metadata.FILE)))
             continue
-        given = next((row[key] for key in SEGMENTS if key in row), [])
+        given: Any = next((row[key] for key in SEGMENTS if key in row), [])
         found.rows[split].append((*pair, in_words(given, f"{path.name}, line {place}")))
     _tell_missing(found, path, split, missing, len(rows))
 
