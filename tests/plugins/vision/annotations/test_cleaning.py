@@ -55,9 +55,7 @@ def test_boxes_that_are_there_twice(tmp_path):
     item, tally = Item(tmp_path / "a.png", "a.png", things), Tally()
     assert not clean([item], tally, "train")
     assert [thing.label for thing in item.things] == ["cat", "dog"]
-    assert tally.notes() == [
-        "1 box that is there twice (same class and place): one kept (a.png)"
-    ]
+    assert tally.notes() == ["1 box that is there twice (same class and place): one kept (a.png)"]
 
 
 def test_names_in_notes_are_few(tmp_path):
