@@ -19,6 +19,7 @@ from toolkit.reporting import seed_report
 from toolkit.runner import launch
 from toolkit.runner.elastic import LaunchSpec
 from toolkit.runner.first_look import require_paths
+from toolkit.runner.on_ray.spec import RaySpec
 from toolkit.runner.resolve import resolve_recipe
 from toolkit.runner.resume import changed_settings, settings_of
 from toolkit.runs.compare import drawn_units, incomparable, resampled_scores
@@ -39,7 +40,7 @@ def run(
     count: int,
     out: Path | None = None,
     console: Console | None = None,
-    spec: LaunchSpec | None = None,
+    spec: LaunchSpec | RaySpec | None = None,
     resume: bool = False,
 ) -> SeedRuns:
     """Run a recipe with its seed and the ones that follow, on the same splits, one after another.
@@ -61,7 +62,7 @@ def run(
     spec = spec or LaunchSpec()
     if count < 2:
         raise UserError(f"--seeds {count}: a spread takes two seeds or more")
-    if spec.nodes > 1:
+    if isinstance(spec, LaunchSpec) and spec.nodes > 1:
         raise UserError("--seeds runs on one machine: with --nodes, start each seed with --seed")
     if distributed.launched():
         raise UserError(
@@ -158,7 +159,7 @@ def _require_same(found: SeedRuns, recipe: Recipe, seeds: Sequence[int]) -> None
 
 
 def _run_all(
-    found: SeedRuns, draft: Draft, console: Console | None, spec: LaunchSpec, resume: bool
+    found: SeedRuns, draft: Draft, console: Console | None, spec: LaunchSpec | RaySpec, resume: bool
 ) -> dict[str, str]:
     """Run all seeds; return seed -> why it failed.
 
@@ -186,7 +187,7 @@ def _run_all(
 
 
 def _run_one(
-    found: SeedRuns, seed: int, draft: Draft, console: Console | None, spec: LaunchSpec,
+    found: SeedRuns, seed: int, draft: Draft, console: Console | None, spec: LaunchSpec | RaySpec,
     resume: bool,
 ) -> Run:  # fmt: skip
     changed, folder = draft.changed([(("seed",), seed)]), found.folder_of(seed)
