@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit.api import (  # isort: skip
-        Run, RunComparison, SeedRuns, check, compare, evaluate, export, load_run, recipes, run,
+        FoldRuns, Run, RunComparison, SeedRuns, check, compare, evaluate, export, load_run,
+        recipes, run,
     )  # fmt: skip
     from toolkit.errors import ToolkitError, UserError
     from toolkit.evaluation.baselines import FittedBaseline
@@ -23,15 +24,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Baseline", "BaselineData", "BaselineResult", "Box", "Column", "Curve", "FittedBaseline",
-    "InputColumn", "LabelColumn", "ListColumn", "ListTargetColumn", "MarkedImage", "MarkedText",
-    "NoOptions", "NumberColumn", "ObjectColumn", "Options", "Plugin", "PredictionFile", "Recipe",
-    "ReshapedRows", "RowInspection", "Run", "RunComparison", "SeedRuns", "Series", "SideBySide",
-    "Sound", "Span", "Table", "TargetColumn", "TextColumn", "ToolkitError", "UserError",
-    "check", "compare", "evaluate", "export", "load_run", "open_file", "pretrained", "recipes",
-    "run",
+    "FoldRuns", "InputColumn", "LabelColumn", "ListColumn", "ListTargetColumn", "MarkedImage",
+    "MarkedText", "NoOptions", "NumberColumn", "ObjectColumn", "Options", "Plugin",
+    "PredictionFile", "Recipe", "ReshapedRows", "RowInspection", "Run", "RunComparison",
+    "SeedRuns", "Series", "SideBySide", "Sound", "Span", "Table", "TargetColumn", "TextColumn",
+    "ToolkitError", "UserError", "check", "compare", "evaluate", "export", "load_run",
+    "open_file", "pretrained", "recipes", "run",
 ]  # fmt: skip
-_API = ("Run", "RunComparison", "SeedRuns", "check", "compare", "evaluate", "export", "load_run",
-        "recipes", "run")  # fmt: skip
+_API = ("FoldRuns", "Run", "RunComparison", "SeedRuns", "check", "compare", "evaluate", "export",
+        "load_run", "recipes", "run")  # fmt: skip
 # Imported when first used, so that `import toolkit` and the listing commands stay fast.
 _HOMES = {
     **dict.fromkeys(__all__, "toolkit.plugin_types"),

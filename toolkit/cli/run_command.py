@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 @takes_recipe
 @click.option("--seeds", type=int, metavar="N",
               help="Repeat the run with N seeds, from --seed on, on the same splits.")  # fmt: skip
+@click.option("--folds", type=int, metavar="K",
+              help="Cross-validate: run K folds, each the test split once.")  # fmt: skip
 @offline_option
 @click.option("--out", type=click.Path(path_type=Path),
               help="The run's folder (new or empty); default: runs/RECIPE/TIME.")  # fmt: skip
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 def command(
     choice: RecipeChoice,
     seeds: int | None,
+    folds: int | None,
     out: Path | None,
     resume: bool,
     quiet: bool,
@@ -52,10 +55,12 @@ def command(
     draft = choice.draft()
     from rich.console import Console
 
-    from toolkit.reporting import seed_report, terminal
-    from toolkit.runner import launch
-    from toolkit.runner import seeds as several
+    from toolkit.errors import UserError
+    from toolkit.reporting import fold_report, seed_report, terminal
+    from toolkit.runner import launch, several
     from toolkit.runner.elastic import LaunchSpec
+    from toolkit.runner.folds import Folds
+    from toolkit.runner.seeds import Seeds
 
     console, spec = Console(quiet=quiet), ray or LaunchSpec(**processes)
     if ray is not None and LaunchSpec(**processes) != LaunchSpec():
@@ -64,7 +69,13 @@ def command(
             "--rendezvous"
         )
     if seeds is not None:
-        seed_report.summary(several.run(draft, seeds, out, console, spec, resume), console)
+        if folds is not None:
+            raise UserError("--seeds and --folds: give one of them")
+        done = several.run(Seeds(), draft, seeds, out, console, spec, resume)
+        seed_report.summary(done, console)
+        return
+    if folds is not None:
+        fold_report.summary(several.run(Folds(), draft, folds, out, console, spec, resume), console)
         return
     run = launch.run(draft, out, console, spec, resume)
     if not launch.prints_result():

@@ -132,12 +132,12 @@ def score_baselines(
         baselines += plugin.baselines()
     scores: dict[str, Scores] = {}
     used: dict[str, dict[str, Any]] = {}
-    verdicts: Verdicts = {}
+    judged: Verdicts = {}
     end = time.monotonic() + seconds
     for left, baseline in zip(range(len(baselines), 0, -1), baselines, strict=True):
         name = baseline.name
         if baseline.is_the_model:  # to fit it again would say nothing
-            verdicts[name] = {}
+            judged[name] = {}
             continue
         with attempt("baseline", name):
             found = baseline.run(data, max(end - time.monotonic(), 0.0) / left)
@@ -153,8 +153,8 @@ def score_baselines(
                 units, fewer = unit_count(len(few), own), used_fewer(used[name], len(raw["train"]))
                 baseline_scores = scores[name], draws
                 reason = FEWER_ROWS if fewer else ""
-                verdicts[name] = _verdicts(of, model(few), baseline_scores, units, reason)
-    return scores, used, verdicts
+                judged[name] = verdicts(of, model(few), baseline_scores, units, reason)
+    return scores, used, judged
 
 
 def _data(
@@ -181,7 +181,7 @@ def _used(found: BaselineResult) -> dict[str, Any]:
     return {"train": found.train_rows, "test": len(found.test_rows), **kept}
 
 
-def _verdicts(
+def verdicts(
     modules: Mapping[str, evaluate.EvaluationModule],
     model: tuple[Scores, Draws],
     baseline: tuple[Scores, Draws],
