@@ -15,6 +15,8 @@ from toolkit.runs import folder, seed_folder
 if TYPE_CHECKING:
     from toolkit.recipe.draft import Draft
     from toolkit.runner.check import Check
+    from toolkit.runner.elastic import LaunchSpec
+    from toolkit.runner.on_ray.spec import RaySpec
 
 __all__ = ["FoldRuns", "Run", "RunComparison", "SeedRuns", "check", "compare", "evaluate", "export",
            "load_run", "recipes", "run"]  # fmt: skip
@@ -37,6 +39,8 @@ class RunOptions(RecipeOptions, total=False):
     resume: bool
     offline: bool
     processes: int | None
+    on: str | RaySpec | None
+    workers: int | None
     progress: bool | None
 
 
@@ -57,6 +61,8 @@ def run(
     resume: bool = False,
     offline: bool = False,
     processes: int | None = None,
+    on: str | RaySpec | None = None,
+    workers: int | None = None,
     progress: bool | None = None,
     **changes: Unpack[RecipeOptions],
 ) -> Run | SeedRuns | FoldRuns:
@@ -71,6 +77,8 @@ def run(
         out, resume, offline: the options of `toolkit run`.
         processes: of this machine; None is one per visible GPU, or one if there is none. Several
             are started as new processes.
+        on, workers: the options of `toolkit run`, or for all that a cluster is asked, a
+            `toolkit.runner.on_ray.spec.RaySpec`.
         seeds: number of runs, with seeds from `seed` on; each has its own folder below `out`.
         folds: number of parts of the rows, each of which is the test split of a run: not with
             `seeds`.
@@ -81,7 +89,6 @@ def run(
         toolkit.errors.ToolkitError: the run failed.
     """
     from toolkit.runner import launch, several
-    from toolkit.runner.elastic import LaunchSpec
     from toolkit.runs.restore import restore_named
     from toolkit.utils import offline as network
 
@@ -90,7 +97,7 @@ def run(
     if resume:
         restore_named(str(recipe))
     draft, target = _draft(recipe, **changes), None if out is None else Path(out)
-    spec, console = LaunchSpec(processes), console_of(progress)
+    spec, console = _spec(processes, on, workers), console_of(progress)
     if seeds is not None and folds is not None:
         raise UserError("seeds and folds: give one of them")
     if seeds is not None:
@@ -167,6 +174,19 @@ def load_run(path: str | Path) -> Run:
         toolkit.errors.UserError: the folder is no run.
     """
     return Run(path)
+
+
+def _spec(
+    processes: int | None, on: str | RaySpec | None, workers: int | None
+) -> LaunchSpec | RaySpec:
+    from toolkit.runner.elastic import LaunchSpec
+    from toolkit.runner.on_ray.spec import RaySpec
+
+    if on is None and workers is None:
+        return LaunchSpec(processes)
+    if on is None or processes is not None or (isinstance(on, RaySpec) and workers is not None):
+        raise UserError("on='ray' takes workers; processes are of this machine, without it")
+    return on if isinstance(on, RaySpec) else RaySpec(on, workers)
 
 
 def _run(run: str | Path | folder.Run) -> Run:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from toolkit.cli.ray_options import takes_ray
 from toolkit.cli.recipe_arguments import RecipeChoice, offline_option, takes_recipe
+
+if TYPE_CHECKING:
+    from toolkit.runner.on_ray.spec import RaySpec
 
 
 @click.command("run")
@@ -27,6 +31,7 @@ from toolkit.cli.recipe_arguments import RecipeChoice, offline_option, takes_rec
               help="Number of machines; run this on each, with its --node-rank.")  # fmt: skip
 @click.option("--node-rank", type=int, metavar="I", help="This machine's number, from 0.")
 @click.option("--rendezvous", metavar="HOST:PORT", help="Address and free port of machine 0.")
+@takes_ray
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 def command(
     choice: RecipeChoice,
@@ -35,6 +40,7 @@ def command(
     out: Path | None,
     resume: bool,
     quiet: bool,
+    ray: RaySpec | None,
     **processes: Any,
 ) -> None:
     """Fine-tune a model, evaluate it, save it and write a report.
@@ -56,7 +62,12 @@ def command(
     from toolkit.runner.folds import Folds
     from toolkit.runner.seeds import Seeds
 
-    console, spec = Console(quiet=quiet), LaunchSpec(**processes)
+    console, spec = Console(quiet=quiet), ray or LaunchSpec(**processes)
+    if ray is not None and LaunchSpec(**processes) != LaunchSpec():
+        raise click.UsageError(
+            "--on ray has its own --workers: leave out --processes, --nodes, --node-rank and "
+            "--rendezvous"
+        )
     if seeds is not None:
         if folds is not None:
             raise UserError("--seeds and --folds: give one of them")

@@ -41,6 +41,7 @@ from toolkit.runner.resume import (
     run_to_resume,
     unneeded,
 )
+from toolkit.runner.same_inputs import require_same_inputs
 from toolkit.runs import verify
 from toolkit.runs.folder import HOME, Run, resume_command
 from toolkit.runs.predictor import KEPT
@@ -82,6 +83,7 @@ def run(
             draft = draft.changed(before.overrides) if before else draft
             job = prepare(draft, before.path if before else None)
             job.reductions += mailbox.reductions()
+        require_same_inputs(job)
         folder = _open_folder(out, job, locked)
         with _end_recorded(folder, console), blamed(job.plugin):
             for note in folder.mended:

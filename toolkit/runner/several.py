@@ -19,6 +19,7 @@ from toolkit.recipe.yaml_text import dump
 from toolkit.runner import launch
 from toolkit.runner.elastic import LaunchSpec
 from toolkit.runner.first_look import require_paths
+from toolkit.runner.on_ray.spec import RaySpec
 from toolkit.runner.resolve import resolve_recipe
 from toolkit.runner.resume import changed_settings, settings_of
 from toolkit.runs.folder import Run, last_unfinished, readable, resume_command
@@ -69,7 +70,7 @@ class _Order(Generic[Kind]):
     variation: Variation[Kind]
     draft: Draft
     console: Console | None
-    spec: LaunchSpec
+    spec: LaunchSpec | RaySpec
     resume: bool
 
     @property
@@ -84,7 +85,7 @@ def run(
     count: int,
     out: Path | None = None,
     console: Console | None = None,
-    spec: LaunchSpec | None = None,
+    spec: LaunchSpec | RaySpec | None = None,
     resume: bool = False,
 ) -> Kind:
     """Run a recipe so many times, one after another.
@@ -121,7 +122,7 @@ def _require_here(order: _Order[Any], count: int) -> None:
     option, one = order.option, order.variation.kind.one
     if count < 2:
         raise UserError(f"{option} {count}: {order.variation.fewest}")
-    if order.spec.nodes > 1:
+    if isinstance(order.spec, LaunchSpec) and order.spec.nodes > 1:
         raise UserError(
             f"{option} runs on one machine: with --nodes, start each {one} "
             + ("with --seed" if one == "seed" else "with --set data.split.fold=...")
