@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,15 +13,19 @@ from rich.console import Console
 from rich.table import Table
 
 from toolkit.errors import UserError
-from toolkit.reporting.formatting import duration, score, words
+from toolkit.reporting import sweep_report
+from toolkit.reporting.formatting import duration, number, score, words
 from toolkit.reporting.seed_report import headline as over_seeds
 from toolkit.reporting.terminal import plain
+from toolkit.runs import sweeps
 from toolkit.runs.folder import EVALUATES, Run, resume_command
 from toolkit.runs.seed_folder import FILE, SeedRuns
+from toolkit.runs.sweep_folder import Sweep
 
 COLUMNS = ("date", "status", "recipe", "model", "method", "rows", "score", "folder")
 TABLE = 130  # columns of a terminal from which on a table fits
-COLOURS = {"finished": "green", "running": "cyan"}  # any other status is red
+#: Any other status is red.
+COLOURS = {"finished": "green", "running": "cyan", "validated": "green", "pruned": "cyan"}
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,8 @@ def listed(file: Path) -> Listed:
     """Return what is shown of the run with that run.json or seeds.json."""
     date, folder = _date(file.stat().st_mtime), str(file.parent)
     try:
+        if file.name == sweeps.FILE:
+            return _sweep(Sweep(folder), date)
         return _seeds(SeedRuns(folder), date) if file.name == FILE else _run(Run(folder), date)
     except UserError as error:
         return Listed(date, "damaged", folder=folder, note=str(error))
@@ -85,6 +92,9 @@ def _coloured(one: Listed) -> str:
 def _run(run: Run, date: str) -> Listed:
     record, text = run.record, ""
     best = record.get("headline")
+    if run.status == "validated" and record.get("trial"):
+        trial = record["trial"]
+        text = f"{words(trial['metric'])} {number(trial.get('score'))} on validation"
     if best and best["metric"] in run.metrics.get("test", {}):
         text = f"{words(best['metric'])} {score(run.metrics['test'][best['metric']])}"
     seconds = (record.get("speed") or {}).get("total_seconds")
@@ -98,6 +108,18 @@ def _seeds(found: SeedRuns, date: str) -> Listed:
     command = resume_command(found.path, len(found.seeds))
     return Listed(_started(found.record, date), found.state, **_facts(found.runs),
                   score=", ".join(filter(None, (done, over_seeds(found)))), folder=str(found.path),
+                  note=_note(found.state, found.record, command))  # fmt: skip
+
+
+def _sweep(found: Sweep, date: str) -> Listed:
+    runs = [Run(folder) for trial in found.trials
+            if ((folder := found.folder_of(trial["number"])) / "run.json").is_file()]  # fmt: skip
+    facts = {**_facts(runs), "recipe": f"sweep of {found.record['recipe']}", "method": ""}
+    command = f"go on with: toolkit sweep {shlex.quote(f'{found.path}/recipe.yaml')} --out "
+    command += f"{shlex.quote(str(found.path))} --resume"
+    return Listed(_started(found.record, date), found.state, **facts,
+                  score=sweep_report.headline(found), folder=str(found.path),
+                  took=duration(found.record["seconds"]),
                   note=_note(found.state, found.record, command))  # fmt: skip
 
 
