@@ -95,5 +95,11 @@ def write_tickets(folder):
 
 
 def with_model(model):
-    """Return what puts a tiny model behind `run` and `check`, for `follow`."""
-    return lambda words: ["--model", str(model)] if words[0] in ("run", "check") else []
+    """Return what puts a tiny model behind `run`, `sweep` and `check`, for `follow`."""
+
+    def added(words):
+        own = words[0] == "run" and words[1].endswith("best.yaml")  # of a sweep, with its model
+        takes = words[0] in ("run", "sweep", "check") and not own
+        return ["--model", str(model)] if takes else []
+
+    return added

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit.api import (  # isort: skip
-        FoldRuns, Run, RunComparison, SeedRuns, check, compare, evaluate, export, load_run,
-        recipes, run,
+        FoldRuns, Run, RunComparison, SeedRuns, Sweep, check, compare, evaluate, export, load_run,
+        recipes, run, sweep,
     )  # fmt: skip
     from toolkit.errors import ToolkitError, UserError
     from toolkit.evaluation.baselines import FittedBaseline
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         ObjectColumn, Options, PredictionFile, ReshapedRows, RowInspection, Series, SideBySide,
         Sound, Span, Table, TargetColumn, TextColumn, open_file,
     )  # fmt: skip
+    from toolkit.recipe import spaces
     from toolkit.recipe.schema import Recipe
     from toolkit.utils.packages import __version__ as __version__
 
@@ -27,12 +28,12 @@ __all__ = [
     "FoldRuns", "InputColumn", "LabelColumn", "ListColumn", "ListTargetColumn", "MarkedImage",
     "MarkedText", "NoOptions", "NumberColumn", "ObjectColumn", "Options", "Plugin",
     "PredictionFile", "Recipe", "ReshapedRows", "RowInspection", "Run", "RunComparison",
-    "SeedRuns", "Series", "SideBySide", "Sound", "Span", "Table", "TargetColumn", "TextColumn",
-    "ToolkitError", "UserError", "check", "compare", "evaluate", "export", "load_run",
-    "open_file", "pretrained", "recipes", "run",
+    "SeedRuns", "Series", "SideBySide", "Sound", "Span", "Sweep", "Table", "TargetColumn",
+    "TextColumn", "ToolkitError", "UserError", "check", "compare", "evaluate", "export",
+    "load_run", "open_file", "pretrained", "recipes", "run", "spaces", "sweep",
 ]  # fmt: skip
-_API = ("FoldRuns", "Run", "RunComparison", "SeedRuns", "check", "compare", "evaluate", "export",
-        "load_run", "recipes", "run")  # fmt: skip
+_API = ("FoldRuns", "Run", "RunComparison", "SeedRuns", "Sweep", "check", "compare", "evaluate",
+        "export", "load_run", "recipes", "run", "sweep")  # fmt: skip
 # Imported when first used, so that `import toolkit` and the listing commands stay fast.
 _HOMES = {
     **dict.fromkeys(__all__, "toolkit.plugin_types"),
@@ -43,6 +44,7 @@ _HOMES = {
     "Plugin": "toolkit.plugin",
     "Recipe": "toolkit.recipe.schema",
     "pretrained": "toolkit.models.pretrained",
+    "spaces": "toolkit.recipe.spaces",
 }
 
 

@@ -5,6 +5,7 @@ ToolkitError                 exit code 1: the run failed, and the input was vali
 ├── CacheError               a cache is full, or may not be written
 ├── HookError                a hook of a plugin raised what it should not
 ├── TrainingError            training cannot go on (loss is NaN, ...)
+│   ├── DivergenceError      the loss is NaN, or has grown beyond repair
 │   └── BatchSizeError       a step does not fit into memory; a smaller one may
 └── UserError                exit code 2: the input was wrong; carries one or several faults
     ├── RecipeError          in a recipe, an override or an option
@@ -46,6 +47,10 @@ class HookError(ToolkitError):
 
 class TrainingError(ToolkitError):
     """Training cannot go on."""
+
+
+class DivergenceError(TrainingError):
+    """The loss, or weights, are not finite, or the loss has grown beyond repair."""
 
 
 class BatchSizeError(TrainingError):

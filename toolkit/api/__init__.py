@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 from toolkit.api.comparison import RunComparison
 from toolkit.api.runs import Data, FoldRuns, Run, SeedRuns, console_of, key_paths
+from toolkit.api.sweeping import Sweep
 from toolkit.errors import ToolkitError, UserError
 from toolkit.recipe.library import Listed
 from toolkit.runs import folder, seed_folder
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from toolkit.runner.elastic import LaunchSpec
     from toolkit.runner.on_ray.spec import RaySpec
 
-__all__ = ["FoldRuns", "Run", "RunComparison", "SeedRuns", "check", "compare", "evaluate", "export",
-           "load_run", "recipes", "run"]  # fmt: skip
+__all__ = ["FoldRuns", "Run", "RunComparison", "SeedRuns", "Sweep", "check", "compare", "evaluate",
+           "export", "load_run", "recipes", "run", "sweep"]  # fmt: skip
 
 
 class RecipeOptions(TypedDict, total=False):
@@ -112,6 +113,53 @@ def run(
     if done is None:
         raise ToolkitError("the run is done; its folder is on the machine of rank 0")
     return Run(done.path)
+
+
+def sweep(
+    recipe: str | Path,
+    space: Mapping[str, Any] | None = None,
+    *,
+    trials: int | None = None,
+    minutes: float | None = None,
+    search: str | None = None,
+    prune: str | None = None,
+    grace: int | None = None,
+    metric: str | None = None,
+    default: bool | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    offline: bool = False,
+    progress: bool | None = None,
+    **changes: Unpack[RecipeOptions],
+) -> Sweep:
+    """Search a recipe's settings; return the sweep, whose `best` run is scored on test.
+
+    Args:
+        recipe, changes, offline, progress: as of `run`.
+        space: key path -> `toolkit.spaces.loguniform(1e-5, 1e-3)`, its text, or a list of values.
+            It may be left out where a sweep is resumed.
+        trials, minutes, search, prune, grace, metric, out, resume: the options of `toolkit sweep`.
+        default: False leaves out the recipe as it is, which else is the first trial.
+
+    Raises:
+        toolkit.errors.UserError: the input is wrong; nothing has been trained.
+        toolkit.errors.ToolkitError: no trial has a score, or the best one could not be scored.
+    """
+    from toolkit.runner.sweeping import sweep as searching
+    from toolkit.runner.sweeping.asked import Options
+    from toolkit.runner.sweeping.given import from_python
+    from toolkit.runs.restore import restore_named
+    from toolkit.utils import offline as network
+
+    if offline:
+        network.go()
+    if resume:
+        restore_named(str(recipe))
+    found, origins = from_python(space or {})
+    options = Options(found, origins, trials, search, prune, grace, metric, minutes, default)
+    target = None if out is None else Path(out)
+    draft, console = _draft(recipe, **changes), console_of(progress)
+    return Sweep(searching.run(draft, options, target, console, resume).path)
 
 
 def check(

@@ -2,6 +2,6 @@
 
 #: In the order in which a newcomer needs them.
 COMMANDS = (
-    "run", "list", "show", "check", "init", "runs", "report", "compare", "predict",
+    "run", "sweep", "list", "show", "check", "init", "runs", "report", "compare", "predict",
     "evaluate", "serve", "rerun", "export", "push", "fetch", "doctor", "plugin",
 )  # fmt: skip

@@ -16,11 +16,23 @@ from toolkit.cli.recipe_arguments import complete_run
               help="The file to write; default: report.html in the run's folder.")  # fmt: skip
 @click.option("--open", "show", is_flag=True, help="Open it in the browser.")
 def command(run: Path, out: Path | None, show: bool) -> None:
-    """Write a run's report anew from the files in its folder."""
+    """Write a run's report anew from the files in its folder; of a sweep, its page."""
+    from toolkit.errors import UserError
     from toolkit.reporting import html
+    from toolkit.reporting.html import sweep as page
     from toolkit.runs.folder import Run
+    from toolkit.runs.sweep_folder import Sweep
+    from toolkit.runs.sweeps import FILE
 
-    written = html.write(Run(run), out)
+    if (run / FILE).is_file():
+        if out is not None:
+            raise UserError(
+                f"{run} holds a sweep, whose page is {Sweep(run).report}: without --out"
+            )
+        page.write(found := Sweep(run))
+        written = found.report
+    else:
+        written = html.write(Run(run), out)
     echo(written)
     if show:
         click.launch(str(written.resolve()))

@@ -143,6 +143,69 @@ def reliability(
         return _svg(figure, name, True)
 
 
+def points(
+    series: Mapping[str, Sequence[Point]],
+    x: str,
+    y: str,
+    mark: tuple[str, Point] | None = None,
+    *,
+    name: str = "",
+    key: str = "",
+) -> str:
+    """Return points over two axes, each series with a marker of its own. mark: highlighted."""
+    with _figure(key, 3.4) as (figure, axes):
+        for place, (label, drawn) in enumerate(series.items()):
+            across, up = zip(*drawn, strict=True) if drawn else ((), ())
+            axes.plot(across, up, MARKERS[place % len(MARKERS)], label=text(label), markersize=6,
+                      color=COLOURS[place % len(COLOURS)])  # fmt: skip
+        if mark is not None:
+            axes.plot(*mark[1], "o", color=INK, markersize=13, fillstyle="none",
+                      markeredgewidth=1.8, label=text(mark[0]))  # fmt: skip
+        _finish(figure, axes, x, y, "", bool(mark) or len(series) > 1)
+        return _svg(figure, name, True)
+
+
+def parallel(
+    axes_named: Sequence[tuple[str, Mapping[float, str]]],
+    lines_drawn: Sequence[tuple[Sequence[float | None], str]],
+    *,
+    name: str = "",
+    key: str = "",
+) -> str:
+    """Return parallel coordinates: an axis from 0 to 1 for each setting, a line for each row.
+
+    Args:
+        axes_named: title of an axis, and places on it -> what stands there. lines_drawn: places on
+            the axes (None: the row has none there), and how the line is drawn: "best", "upper"
+            or "lower".
+    """
+    looks: dict[str, dict[str, Any]] = {
+        "lower": {"color": COLOURS[4], "linewidth": 0.9, "linestyle": (0, (2, 2))},
+        "upper": {"color": COLOURS[0], "linewidth": 1.8, "linestyle": "-"},
+        "best": {"color": INK, "linewidth": 3.2, "linestyle": "-", "marker": "o"},
+    }
+    with _figure(key, 3.8) as (figure, axes):
+        for look in looks:
+            for places, own in lines_drawn:
+                if own == look:
+                    across = [at for at, place in enumerate(places) if place is not None]
+                    axes.plot(across, [places[at] for at in across], **looks[look])
+        for at, (_, ticks) in enumerate(axes_named):
+            axes.axvline(at, color=INK, linewidth=0.8)
+            for place, label in ticks.items():
+                axes.annotate(text(label, 12), (at, place), xytext=(4, 0), fontsize=9,
+                              textcoords="offset points", va="center")  # fmt: skip
+        axes.set_xticks(range(len(axes_named)), [text(title, 22) for title, _ in axes_named])
+        axes.set_yticks([])
+        axes.set_ylim(-0.06, 1.06)
+        axes.set_xlim(-0.25, len(axes_named) - 1 + 0.55)
+        axes.spines["left"].set_visible(False)
+        if len(axes_named) > 4:
+            axes.tick_params(axis="x", labelrotation=30)
+        _finish(figure, axes, "", "", "", False, "x")
+        return _svg(figure, name, True)
+
+
 def _plot(axes: Any, place: int, line: str, points: Sequence[Point], size: int) -> None:
     """Draw a line in the colour, dashes and markers of its place among the others."""
     x, y = zip(*points, strict=True) if points else ((), ())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,13 +13,15 @@ from rich.console import Console
 from rich.table import Table
 
 from toolkit.errors import UserError
-from toolkit.reporting import fold_report, seed_report
-from toolkit.reporting.formatting import duration, score, words
+from toolkit.reporting import fold_report, seed_report, sweep_report
+from toolkit.reporting.formatting import duration, number, score, words
 from toolkit.reporting.terminal import plain
+from toolkit.runs import sweeps
 from toolkit.runs.fold_folder import FoldRuns
 from toolkit.runs.folder import EVALUATES, Run, resume_command
 from toolkit.runs.seed_folder import SeedRuns
 from toolkit.runs.several import SeveralRuns
+from toolkit.runs.sweep_folder import Sweep
 
 COLUMNS = ("date", "status", "recipe", "model", "method", "rows", "score", "folder")
 TABLE = 130  # columns of a terminal from which on a table fits
@@ -27,7 +30,8 @@ SEVERAL: dict[str, tuple[type[SeveralRuns], Callable[[Any], str]]] = {
     SeedRuns.file: (SeedRuns, seed_report.headline),
     FoldRuns.file: (FoldRuns, fold_report.headline),
 }
-COLOURS = {"finished": "green", "running": "cyan"}  # any other status is red
+#: Any other status is red.
+COLOURS = {"finished": "green", "running": "cyan", "validated": "green", "pruned": "cyan"}
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,8 @@ def listed(file: Path) -> Listed:
     """Return what is shown of the run, or the runs, with that file."""
     date, folder = _date(file.stat().st_mtime), str(file.parent)
     try:
+        if file.name == sweeps.FILE:
+            return _sweep(Sweep(folder), date)
         if file.name not in SEVERAL:
             return _run(Run(folder), date)
         kind, headline = SEVERAL[file.name]
@@ -96,6 +102,9 @@ def _coloured(one: Listed) -> str:
 def _run(run: Run, date: str) -> Listed:
     record, text = run.record, ""
     best = record.get("headline")
+    if run.status == "validated" and record.get("trial"):
+        trial = record["trial"]
+        text = f"{words(trial['metric'])} {number(trial.get('score'))} on validation"
     if best and best["metric"] in run.metrics.get("test", {}):
         text = f"{words(best['metric'])} {score(run.metrics['test'][best['metric']])}"
     seconds = (record.get("speed") or {}).get("total_seconds")
@@ -109,6 +118,18 @@ def _several(found: SeveralRuns, headline: str, date: str) -> Listed:
     command = resume_command(found.path, found.option)
     return Listed(_started(found.record, date), found.state, **_facts(found.runs),
                   score=", ".join(filter(None, (done, headline))), folder=str(found.path),
+                  note=_note(found.state, found.record, command))  # fmt: skip
+
+
+def _sweep(found: Sweep, date: str) -> Listed:
+    runs = [Run(folder) for trial in found.trials
+            if ((folder := found.folder_of(trial["number"])) / "run.json").is_file()]  # fmt: skip
+    facts = {**_facts(runs), "recipe": f"sweep of {found.record['recipe']}", "method": ""}
+    command = f"go on with: toolkit sweep {shlex.quote(f'{found.path}/recipe.yaml')} --out "
+    command += f"{shlex.quote(str(found.path))} --resume"
+    return Listed(_started(found.record, date), found.state, **facts,
+                  score=sweep_report.headline(found), folder=str(found.path),
+                  took=duration(found.record["seconds"]),
                   note=_note(found.state, found.record, command))  # fmt: skip
 
 

@@ -183,6 +183,7 @@ def units(record: Mapping[str, Any]) -> str:
 def warnings(record: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a reader must know before trusting the score."""
     data = record["data"]
+    yield from _picked(record.get("picked"))
     for split, reasons in data["skipped"].items():
         yield from (f"{split}: {rows:,} rows skipped ({why})" for why, rows in reasons.items())
     for split, counts in data["duplicates"].items():
@@ -207,6 +208,15 @@ def warnings(record: Mapping[str, Any]) -> Iterator[str]:
             )
     yield from few(record)
     yield from (text for warning, text in sentences(record) if warning)
+
+
+def _picked(picked: Mapping[str, Any] | None) -> Iterator[str]:
+    """Yield from how many trials of a sweep a run was picked."""
+    if picked and picked["trials"] > 1:
+        score = f"{words(picked['metric'])} {number(picked['score'])}"
+        yield (f"picked from {picked['trials']} by validation ({score}): the best of several "
+               "validation scores is too high on average; test was scored once, after that"
+               )  # fmt: skip
 
 
 def _unseen(scores: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -69,21 +69,26 @@ def _groups(loaded: LoadedData) -> dict[str, Any] | None:
 
 def after_training(job: Job, trained: Trained, saved: Path) -> dict[str, Any]:
     """Return what the method did, to how many parameters, and what the card needs beside scores."""
-    weights = list(job.plugin.model.parameters())
-    parameters = {
-        "trained": sum(p.numel() for p in weights if p.requires_grad),
-        "all": sum(p.numel() for p in weights),
-    }
     found: dict[str, Any] = {
         "model_files": digests(saved),
         "method": trained.report,
-        "parameters": {**parameters, **trained.report.get("parameters", {})},
+        "parameters": parameters(job, trained),
         "card": card_facts.collect(job.plugin, job.loaded.splits["train"], job.files.path, saved),
     }
     if adapters.is_adapter(job.plugin.model):
         note = methods.method_for(job.recipe.method).card_note
         found["adapter"] = {"usage": adapters.usage(saved), "note": note}
     return found
+
+
+def parameters(job: Job, trained: Trained) -> dict[str, int]:
+    """Return how many parameters were trained, and how many there are."""
+    weights = list(job.plugin.model.parameters())
+    counted = {
+        "trained": sum(p.numel() for p in weights if p.requires_grad),
+        "all": sum(p.numel() for p in weights),
+    }
+    return {**counted, **trained.report.get("parameters", {})}
 
 
 def devices(job: Job) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -41,6 +41,7 @@ def fit(
     console: Console,
     shutdown: ShutdownSignal,
     near_end: Callable[[], None] = lambda: None,
+    callbacks: Sequence[TrainerCallback] = (),
 ) -> Trained:
     """Train the job's model; where a step does not fit into memory, again in smaller batches.
 
@@ -49,13 +50,14 @@ def fit(
     Args:
         near_end: called once on the first rank, when less than a minute of training is left and
             the processor has little to do: on an accelerator.
+        callbacks: of the caller, besides those of the run.
 
     Raises:
         Interrupted: a signal came; a checkpoint has been written after the step.
     """
     while True:
         try:
-            return _fit(job, folder, console, shutdown, near_end)
+            return _fit(job, folder, console, shutdown, near_end, callbacks)
         except BatchSizeError as error:
             # Other ranks are inside their step: the launcher starts all of them again.
             if error.smaller is None or distributed.size() > 1:
@@ -74,6 +76,7 @@ def _fit(
     console: Console,
     shutdown: ShutdownSignal,
     near_end: Callable[[], None],
+    callbacks: Sequence[TrainerCallback],
 ) -> Trained:
     """Apply the method to the model, and train what it leaves to train."""
     from toolkit.training.callbacks.divergence import DivergenceCallback
@@ -91,12 +94,15 @@ def _fit(
     pause = PauseCallback(shutdown)
     start = distributed.broadcast_object(checkpoints.newest(folder.path / "checkpoints"))
     folder.note_start(start)
+    if start.path and folder.record.get("trained_steps") == start.step:
+        # Training had ended, perhaps early: no step follows, whatever the recipe's epochs are.
+        job.arguments.max_steps = start.step
     for reason in start.passed_over:
         print_text(console, f"skipped {reason}", "yellow")
     device = job.arguments.device.type
     with closing(progress), method.while_training(plugin.model), cheap_dropout(device):
         keeper = RecordCallback(folder.text)
-        own = [DivergenceCallback(), progress, pause, LogTimesCallback(), keeper]
+        own = [DivergenceCallback(), progress, pause, LogTimesCallback(), keeper, *callbacks]
         if device != "cpu" and distributed.is_main():
             own.append(NearEndCallback(near_end, NEAR_END))
         trainer = make_trainer(job, folder, *own, after=start.step)
@@ -107,6 +113,7 @@ def _fit(
         if pause.paused:
             raise Interrupted(f"{shutdown.asked or 'a signal'} after step {trained.steps}")
         if distributed.is_main():
+            folder.write(trained_steps=trained.steps)
             log_history.write(folder.path, trainer.state.log_history)
         plugin.model = trained_model(trainer, plugin.model)
         plugin.model.zero_grad()  # memory that scoring can use

@@ -1,17 +1,41 @@
-"""The tokenizer of a model from scratch: trained once, and kept in the run's folder to resume by.
+"""What is saved beside a model; and the tokenizer of one from scratch, kept to resume by.
 
-Training it again might give another vocabulary, with which the checkpoints would make no sense.
+Training that again might give another vocabulary, with which the checkpoints would make no sense.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
 
+from toolkit.models import adapters
+from toolkit.plugin import Plugin
+from toolkit.runs.predictor import KEPT
+from toolkit.utils import jsonable
 from toolkit.utils.files import settle
 
 FOLDER = "processor"
+
+
+def save_beside(plugin: Plugin[Any], folder: Path) -> None:
+    """Save a plugin's processor, calibration and statistics of the training rows."""
+    if plugin.processor is not None:
+        plugin.processor.save_pretrained(folder)
+    for attribute, name in KEPT.items():
+        if values := getattr(plugin, attribute):
+            text = json.dumps(dict(values), indent=2, default=jsonable.plain)
+            (folder / name).write_text(text + "\n", encoding="utf-8")
+
+
+def save_all_but_weights(plugin: Plugin[Any], folder: Path) -> None:
+    """Save what metrics and rows are read with, and the model's config: a trial keeps no more."""
+    folder.mkdir(exist_ok=True)
+    config = getattr(adapters.inner(plugin.model), "config", None)
+    if hasattr(config, "save_pretrained"):
+        config.save_pretrained(folder)
+    save_beside(plugin, folder)
 
 
 def keep(processor: Any, run: Path) -> None:

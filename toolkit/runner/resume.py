@@ -133,7 +133,9 @@ def go_on(folder: RunWriter, job: Job) -> None:
         raise UserError(faults)
     was = {"status": record["status"], "error": record.get("error"), "mended": folder.mended,
            "at": time.strftime("%Y-%m-%dT%H:%M:%S%z")}  # fmt: skip
-    resumed = [*record.get("resumed", []), was]
+    # A trial that a search has chosen was not cut off: it goes on as it was meant to.
+    new = [was] if record["status"] != "validated" else []
+    resumed = [*record.get("resumed", []), *new]
     folder.record = {**record, "status": "running", "error": None, "resumed": resumed}
     job.reductions += record.get("devices", {}).get("batch", {}).get("reduced", [])
 

@@ -14,7 +14,6 @@ report     report.html, model card, trackers
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from functools import partial
@@ -42,21 +41,25 @@ from toolkit.runner.resume import (
     unneeded,
 )
 from toolkit.runner.same_inputs import require_same_inputs
+from toolkit.runner.trial import Trial, as_trained, take_up
 from toolkit.runs import verify
 from toolkit.runs.folder import HOME, Run, resume_command
-from toolkit.runs.predictor import KEPT
 from toolkit.runs.writer import RunWriter
 from toolkit.training import tracking
 from toolkit.training.arguments import is_sharded
 from toolkit.training.train import Trained
-from toolkit.utils import distributed, jsonable, resources, signals
+from toolkit.utils import distributed, resources, signals
 from toolkit.utils.distributed_errors import raise_on_all_ranks
 from toolkit.utils.signals import ShutdownSignal
 from toolkit.utils.text import print_text, printable
 
 
 def run(
-    draft: Draft, out: Path | None = None, console: Console | None = None, resume: bool = False
+    draft: Draft,
+    out: Path | None = None,
+    console: Console | None = None,
+    resume: bool = False,
+    trial: Trial | None = None,
 ) -> Run | None:
     """Run a recipe in this process (or in all ranks, where it is one) and return the finished run.
 
@@ -68,6 +71,7 @@ def run(
         console: where progress is shown; None is silent.
         resume: go on with the unfinished run in `out` (or the recipe's last one); where there is
             none, start one.
+        trial: of a search; the run is then trained and scored on validation alone, in one process.
 
     Raises:
         UserError: the user's input is wrong; nothing has been trained.
@@ -100,6 +104,9 @@ def run(
                 ) as trackers,
                 closing(verify.Reload(folder.path)) as reload,
             ):
+                if trial is not None:
+                    trial.run(job, folder, console, shutdown)
+                    return Run(folder.path)
                 _train_and_report(job, folder, console, shutdown, reload)
                 if distributed.is_main():
                     trackers.report(console, folder.record, folder.path)
@@ -124,8 +131,11 @@ def _train_and_report(
     from accelerate.utils.memory import clear_device_cache
 
     phase, energy = job.clock.phase, resources.Energy()
+    was_trial = take_up(job, folder)
     with phase("train"):
         trained = fit(job, folder, console, shutdown, reload.start)
+    if was_trial:
+        trained = as_trained(trained, folder)
     plugin, test = job.plugin, job.loaded.splits["test"]
     if distributed.is_main():
         reload.start()
@@ -199,12 +209,7 @@ def save(plugin: Plugin[Any], folder: Path, **weights: Any) -> None:
         adapters.save(plugin.model, folder, **weights)
     else:
         plugin.model.save_pretrained(folder, **weights)
-    if plugin.processor is not None:
-        plugin.processor.save_pretrained(folder)
-    for attribute, name in KEPT.items():
-        if values := getattr(plugin, attribute):
-            text = json.dumps(dict(values), indent=2, default=jsonable.plain)
-            (folder / name).write_text(text + "\n", encoding="utf-8")
+    processors.save_beside(plugin, folder)
 
 
 def _before(

@@ -55,34 +55,41 @@ def evaluate(job: Scored, folder: RunWriter) -> tuple[dict[str, Scores], dict[st
                 deque(_predicted(job, split), maxlen=0)
         return {}, {}, {}
 
-    def scored(rows: Any, split: str = "test", mask: Any = slice(None)) -> Scores:
-        units = _groups(job, split)
+    def scored(rows: Any, mask: Any) -> Scores:
+        units = _groups(job, "test")
         of = None if units is None else units[mask]
         return score(run_metrics.modules(job.plugin), rows, job.recipe.seed, of)
 
     metrics: dict[str, Scores] = {}
     folder.write(positive=_positive_class(job))
     if "validation" in job.prepared:
-        sample = Sample(len(job.loaded.splits["validation"]))
-        pairs = sample.passing(_predicted(job, "validation"))
-        folder.write_predictions(pairs, job.loaded.groups.get("validation"), "validation")
-        file = predictions_file(folder.path, "validation")
-        metrics["validation"] = scored(read_predictions(file), "validation")
-        folder.write(calibration=sample.fitted())
+        metrics["validation"] = validation(job, folder)
     folder.write_predictions(_predicted(job, "test"), job.loaded.groups.get("test"))
     file = folder.path / "predictions.jsonl"
     metrics["test"], draws = _of_test(job, file)
     seen = job.loaded.overlapping
     if seen is not None and seen.any() and not seen.all():
-        metrics["test_without_overlap"] = scored(read_predictions(file, ~seen), mask=~seen)
+        metrics["test_without_overlap"] = scored(read_predictions(file, ~seen), ~seen)
     slices = {
         column: {
-            value: {"rows": int(mask.sum()), **scored(read_predictions(file, mask), mask=mask)}
+            value: {"rows": int(mask.sum()), **scored(read_predictions(file, mask), mask)}
             for value, mask in _values(job.loaded.splits["test"], column)
         }
         for column in job.recipe.report.slices
     }
     return metrics, slices, draws
+
+
+def validation(job: Scored, folder: RunWriter) -> Scores:
+    """Predict validation, score it, and fit the temperature of probabilities there."""
+    sample = Sample(len(job.loaded.splits["validation"]))
+    pairs = sample.passing(_predicted(job, "validation"))
+    folder.write_predictions(pairs, job.loaded.groups.get("validation"), "validation")
+    rows = read_predictions(predictions_file(folder.path, "validation"))
+    modules = run_metrics.modules(job.plugin)
+    found = score(modules, rows, job.recipe.seed, _groups(job, "validation"))
+    folder.write(calibration=sample.fitted())
+    return found
 
 
 def _of_test(job: Scored, file: Path, mask: Any = None) -> tuple[Scores, Draws]:

@@ -12,7 +12,7 @@ from toolkit.data import groups
 from toolkit.errors import Fault, UserError
 from toolkit.evaluation.bootstrap import Groups, unit_count
 from toolkit.evaluation.differences import Difference, difference, direction
-from toolkit.runs import changed_answers, fold_folder, seed_folder
+from toolkit.runs import changed_answers, fold_folder, seed_folder, sweeps
 from toolkit.runs.changed_answers import Answers
 from toolkit.runs.folder import Run, beside, predictions_file, read_groups, read_predictions
 from toolkit.runs.settings import Setting, differing
@@ -63,8 +63,10 @@ def compare(paths: Sequence[str | Path], split: str = "test") -> list[Compared]:
 
 def unusable(run: Run, split: str) -> str | None:
     """Return why a run cannot be compared with any other; None where it can."""
-    if run.status != "finished":
-        return f"is {run.state}, not finished"
+    trial = run.status == "validated" and split == "validation"
+    if run.status != "finished" and not trial:
+        what = "a trial, scored on validation alone (--split validation)"
+        return f"is {what if run.status == 'validated' else f'{run.state}, not finished'}"
     if split not in run.metrics:
         return f"has no {split} split"
     if not predictions_file(run.path, split).is_file():
@@ -154,6 +156,8 @@ def find_runs(names: Sequence[str]) -> list[Path]:
         elif (path / fold_folder.FILE).is_file():
             what = "holds the folds of one recipe: compare two of them, fold by fold"
             faults.append(Fault(name, f"{what} (toolkit compare A/fold-1 B/fold-1)"))
+        elif (path / sweeps.FILE).is_file():
+            found.append(sweeps.run_of_sweep(path))
         elif done := [file.parent for file in sorted(path.glob("*/run.json"))
                       if Run(file.parent).status == "finished"]:  # fmt: skip
             found.append(done[-1])

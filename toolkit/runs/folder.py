@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.errors import Fault, UserError
 from toolkit.runs.damage import faults
 from toolkit.runs.prediction_files import restoring
+from toolkit.runs.sweeps import run_of_sweep
 from toolkit.utils import locks
 from toolkit.utils.files import not_own
 from toolkit.utils.text import nearest
@@ -106,14 +107,15 @@ def readable(file: Path) -> dict[str, Any] | None:
 class Run:
     """A run read back from its folder.
 
-    path: the folder. record: run.json as a dict.
+    path: the folder; that of a sweep stands for the run of its chosen trial. record: run.json as a
+    dict.
 
     Raises:
         UserError: the folder is no run, or run.json is damaged.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = run_of_sweep(Path(path))
         file = self.path / "run.json"
         self.record: dict[str, Any] = read_json(file, lambda: _no_run(self.path))
         if wrong := faults(self.record, str(file)):

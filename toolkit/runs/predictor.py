@@ -203,6 +203,7 @@ def load_predictor(run: Path, computing: ComputeConfig | None = None) -> Predict
     """
     computing = computing or ComputeConfig()
     computing.check()
+    _require_weights(run)
     plugin = plugin_of(run)
     if computing.runtime != "torch":
         from toolkit.runs import onnx_model
@@ -244,6 +245,14 @@ def plugin_of(run: Path) -> Plugin[Any]:
         if (file := plugin.model_path / name).is_file():
             setattr(plugin, attribute, json.loads(file.read_text(encoding="utf-8")))
     return plugin
+
+
+def _require_weights(run: Path) -> None:
+    """Raise UserError for a trial of a search, whose weights are not kept."""
+    status = _record(run).get("status")
+    if status in ("validated", "pruned"):
+        what = f"{run} is a trial of a sweep ({status}), which keeps weights of the chosen one only"
+        raise UserError(f"{what}: toolkit run {run / 'recipe.yaml'} trains it as a run of its own")
 
 
 def recipe_of(run: Path) -> Recipe:

@@ -140,7 +140,9 @@ class RunRecord(OpenModel):
     """The whole file; what a run has not come to yet is absent.
 
     evaluates: of an evaluation, the folder of the run whose model it has scored, from its own, and
-    how that was computed.
+    how that was computed. trial: of a trial of a search, by what it is compared. picked: of the
+    chosen one, from how many. status: that of a trial which is not the chosen one is "validated",
+    or "pruned" where it was ended early. trained_steps: after which training had ended.
     """
 
     model_files: dict[str, str] = {}  # of model/, with their SHA-256
@@ -154,6 +156,17 @@ class RunRecord(OpenModel):
         run: str
         runtime: str = "torch"
         dtype: str = "float32"
+
+    class Trial(OpenModel):
+        metric: str
+        greater_is_better: bool
+        score: float | None = None
+
+    class Picked(OpenModel):
+        trials: int
+        metric: str
+        score: float | None
+        default: float | None = None
 
     class Headline(OpenModel):
         metric: str
@@ -214,9 +227,12 @@ class RunRecord(OpenModel):
         matrix_peak_flops: float | None = None
         mfu: float | None = None
 
-    status: Literal["running", "finished", "failed", "interrupted"]
+    status: Literal["running", "finished", "failed", "interrupted", "validated", "pruned"]
     started: str = ""
     recipe: str = ""
+    trial: Trial | None = None
+    picked: Picked | None = None
+    trained_steps: int | None = None
     scenario: str = ""
     model: Model | None = None
     data: Data | None = None

@@ -165,6 +165,12 @@ class RunWriter:
         self.ended = True
         self.tidy(*unneeded)
 
+    def end(self, status: str) -> None:
+        """Record that a trial of a search has ended, once all of it is on the disk."""
+        settle(self.path)
+        self.write(status=status)
+        self.ended = True
+
     def tidy(self, *unneeded: str) -> None:
         """Remove what a finished run does not need."""
         self.remove(*unneeded)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from toolkit.errors import TrainingError
+from toolkit.errors import DivergenceError
 from toolkit.training import checkpoints, memory
 
 if TYPE_CHECKING:
@@ -64,7 +64,8 @@ def train(
         start: the checkpoint to go on from.
 
     Raises:
-        TrainingError: the loss became NaN or infinite; validation does not fit into memory.
+        DivergenceError: the loss became NaN or infinite.
+        TrainingError: validation does not fit into memory.
         BatchSizeError: a training step does not fit into memory.
     """
     try:
@@ -76,7 +77,7 @@ def train(
         raise
     loss = float(result.training_loss)
     if loss != loss:
-        raise TrainingError(f"the training loss is {loss} after {result.global_step} steps")
+        raise DivergenceError(f"the training loss is {loss} after {result.global_step} steps")
     weights: dict[str, Any] = {}
     if trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled:  # all ranks take part
         weights["state_dict"] = trainer.accelerator.get_state_dict(trainer.model_wrapped)

@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import TrainerCallback
 
-from toolkit.errors import TrainingError
+from toolkit.errors import DivergenceError
 from toolkit.utils import distributed
 
 GROWTH = 100.0  # times the loss that training began with, twice in a row
@@ -32,28 +32,28 @@ class DivergenceCallback(TrainerCallback):
         """Check the mean loss of the steps since the last log.
 
         Raises:
-            TrainingError: it is not finite, or a hundred times the first one for the second time.
+            DivergenceError: it is not finite, or a hundred times the first one for the second time.
         """
         if logs is None or "loss" not in logs:
             return
         loss, first, self.step = logs["loss"], self.step + 1, state.global_step
         steps = f"steps {first} to {self.step}" if self.step > first else f"step {self.step}"
         if not math.isfinite(loss):
-            raise TrainingError(f"the loss is {loss} in {steps}: {ADVICE}")
+            raise DivergenceError(f"the loss is {loss} in {steps}: {ADVICE}")
         if self.first is None:
             self.first = max(abs(loss), LITTLE)
         self.grown = self.grown + 1 if abs(loss) > GROWTH * self.first else 0
         if self.grown > 1:
             growth = f"has grown from {self.first:.3g} to {loss:.3g}"
-            raise TrainingError(f"the loss {growth} in {steps}: {ADVICE}")
+            raise DivergenceError(f"the loss {growth} in {steps}: {ADVICE}")
 
 
 def refuse_divergence(model: Any, step: int) -> None:
-    """Raise TrainingError, on all ranks, where weights of any are not finite."""
+    """Raise DivergenceError, on all ranks, where weights of any are not finite."""
     import torch
 
     here = [name for name, p in model.named_parameters() if not torch.isfinite(p).all()]
     found = sorted({name for names in distributed.all_gather_object(here) for name in names})
     if found:
         what = f"{found[0]} and {len(found) - 1} other weights are not finite"
-        raise TrainingError(f"{what} after step {step}: {ADVICE}")
+        raise DivergenceError(f"{what} after step {step}: {ADVICE}")
