@@ -109,17 +109,17 @@ class ObjectDetection(SeenImages[DetectionOptions], BoxesPlugin[DetectionOptions
         """Return the detector with an output per class."""
         from toolkit_plugins.vision.batch_norm import mend_momentum
         from toolkit_plugins.vision.detection import models
+        from toolkit_plugins.vision.fast_layers import faster
 
         found = models.alone(models.load(self.model_path, self.head, self.options.detector))
         mend_momentum(found)
-        return models.faster(found)
+        return faster(found)
 
     def load_saved(self, dtype: Any) -> Any:
-        """Return None, once transformers knows the backbones that it lacks."""
-        from toolkit_plugins.vision import backbones
+        """Return the model, made faster as the one that was trained."""
+        from toolkit_plugins.vision import fast_layers
 
-        backbones.register()
-        return None
+        return fast_layers.saved(self.model_path)
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
         """Return what reads the images of a batch, not augmented."""

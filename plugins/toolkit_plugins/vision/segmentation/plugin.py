@@ -122,9 +122,8 @@ class ImageSegmentation(SeenImages[SegmentationOptions], MasksPlugin[Segmentatio
 
     def load_model(self) -> Any:
         """Return the model with a head of one output per class."""
-        import torch
-
         from toolkit_plugins.vision.batch_norm import mend_momentum
+        from toolkit_plugins.vision.fast_layers import faster
 
         found = models.load(
             self.model_path, self.head, self.options.output_stride, self.options.decoder,
@@ -135,15 +134,13 @@ class ImageSegmentation(SeenImages[SegmentationOptions], MasksPlugin[Segmentatio
         models.require_size(found, self.canvas.canvas)
         if self.by_masks:  # whose heads are no convolutions, for the most part
             return found
-        # Convolutions are faster where the channels of a pixel are contiguous.
-        return found.to(memory_format=torch.channels_last)
+        return faster(found)
 
     def load_saved(self, dtype: Any) -> Any:
-        """Return None, once transformers knows the backbones that it lacks."""
-        from toolkit_plugins.vision import backbones
+        """Return the model, made faster as the one that was trained."""
+        from toolkit_plugins.vision import fast_layers
 
-        backbones.register()
-        return None
+        return None if self.by_masks else fast_layers.saved(self.model_path)
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
         """Return what reads the images of a batch, not augmented."""
