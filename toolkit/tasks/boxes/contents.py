@@ -33,11 +33,15 @@ class Contents:
                 (found.crowds if one["crowd"] else found.objects)[one["label"]] += 1
         return found
 
-    def in_words(self, split: str, known: Mapping[str, int]) -> list[str]:
-        """Return notes. known: label -> objects of the training rows."""
+    def in_words(self, split: str, known: Mapping[str, int], things: str = "objects") -> list[str]:
+        """Return notes.
+
+        Args:
+            known: label -> objects of the training rows. things: what objects are called.
+        """
         total = self.objects.total()
         empty = counted(self.empty, "images without any")
-        lines = [f"{split}: {counted(total, 'objects')} in {counted(self.images, 'images')} "
+        lines = [f"{split}: {counted(total, things)} in {counted(self.images, 'images')} "
                  f"({total / max(self.images, 1):.1f} per image), {empty}"]  # fmt: skip
         if self.crowds:
             lines.append(
@@ -51,13 +55,13 @@ class Contents:
             few = [f"{label} ({count})" for label, count in sorted(self.objects.items())
                    if count < FEW]  # fmt: skip
             if few:
-                lines.append(f"train: fewer than {FEW} objects of {listing(few, NAMED)}")
+                lines.append(f"train: fewer than {FEW} {things} of {listing(few, NAMED)}")
             return lines
         new = [f"{label} ({count})" for label, count in sorted(self.objects.items())
                if label not in known]  # fmt: skip
         if new:
             lines.append(
-                f"{split}: no training image has {listing(new, NAMED)}; these objects count as "
+                f"{split}: no training image has {listing(new, NAMED)}; these {things} count as "
                 "missed"
             )
         return lines

@@ -40,6 +40,7 @@ class PanopticPlugin(BoxesPlugin[OptionsT]):
     """
 
     with_masks: ClassVar[bool] = True
+    noun: ClassVar[str] = "segments"
 
     @property
     def things(self) -> frozenset[str]:
@@ -159,4 +160,4 @@ class PanopticPlugin(BoxesPlugin[OptionsT]):
             return []
         things = sum(name in self.things for name in self.classes)
         kinds = f"{things} classes of things, {len(self.classes) - things} of stuff"
-        return [kinds, *(line.replace("objects", "segments") for line in super().notes())]
+        return [kinds, *super().notes()]

@@ -61,7 +61,8 @@ def read(source: Source, labelled: bool, options: SegmentationOptions) -> Source
     ]
     for split, tally in found.tallies.items():
         notes += [f"{split or 'train'}: {note}" for note in tally.notes()]
-    return SourceRows(rows, found.files, notes)
+    pngs = [Path(png) for of in there.values() for _, png, _ in of if labelled and png]
+    return SourceRows(rows, [*found.files, *pngs], notes)
 
 
 def _parts(source: Source) -> list[tuple[str, str]]:
@@ -116,7 +117,7 @@ def _panoptic(path: Path) -> Mapping[str, Any] | None:
         value = json_of(path)
     except FileError:
         return None
-    whole = coco.is_coco(value) and coco.other_kind(value) == "panoptic segments"
+    whole = coco.is_coco(value) and coco.other_kind(value) == coco.PANOPTIC
     return value if whole else None
 
 

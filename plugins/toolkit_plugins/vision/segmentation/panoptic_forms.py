@@ -140,11 +140,11 @@ def read_table(found: Read, path: Path, split: str, tree: Tree) -> None:
             missing.append(str(row.get(metadata.FILE)))
             continue
         given: Any = next((row[key] for key in SEGMENTS if key in row), [])
-        found.rows[split].append((*pair, in_words(given, f"{path.name}, line {place}")))
+        found.rows[split].append((*pair, segments_in(given, f"{path.name}, line {place}")))
     _tell_missing(found, path, split, missing, len(rows))
 
 
-def in_words(given: Any, where: str) -> list[dict[str, Any]]:
+def segments_in(given: Any, where: str) -> list[dict[str, Any]]:
     """Return segments of a table as {"id", "label", "thing", "crowd"}.
 
     Args:

@@ -19,7 +19,7 @@ from toolkit_plugins.vision.images import in_threads, name_of
 from toolkit_plugins.vision.masks.fits import OTHER_SHAPE, UNREADABLE, Fit, ways
 from toolkit_plugins.vision.masks.survey import digest, folder
 from toolkit_plugins.vision.segmentation.panoptic_files import WANTED, segment_features
-from toolkit_plugins.vision.segmentation.panoptic_forms import PNGS, SEGMENTS, in_words
+from toolkit_plugins.vision.segmentation.panoptic_forms import PNGS, SEGMENTS, segments_in
 from toolkit_plugins.vision.segmentation.panoptic_png import Things, segments_of
 
 if TYPE_CHECKING:
@@ -86,13 +86,13 @@ def _columns(
 def _with_segments(
     rows: datasets.Dataset, png: str, listed: str, column: str, split: str
 ) -> datasets.Dataset:
-    """Return image, PNG files as cells, and segments as `in_words` has them."""
+    """Return image, PNG files as cells, and segments as `segments_in` has them."""
     import datasets
 
     if isinstance(rows.features[png], datasets.Image):
         rows = rows.cast_column(png, datasets.Image(decode=False))
     given = rows.select_columns([listed])
-    words = [in_words(_parsed(row[listed]), f"{split} row {place}")
+    words = [segments_in(_parsed(row[listed]), f"{split} row {place}")
              for place, row in enumerate(given, 1)]  # fmt: skip
     made = datasets.Dataset.from_dict(
         {column: words}, datasets.Features({column: segment_features()})
