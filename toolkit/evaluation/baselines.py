@@ -109,6 +109,7 @@ def score_baselines(
     rows: Mapping[str, datasets.Dataset] | None = None,
     model: ModelScores | None = None,
     keep: Callable[[str, Ints, Pairs], None] = lambda *found: None,
+    intervals: bool = True,
 ) -> tuple[dict[str, Scores], dict[str, dict[str, Any]], Verdicts]:
     """Run the plugin's baselines; return their scores, what they used, and the verdicts.
 
@@ -122,6 +123,7 @@ def score_baselines(
         rows: raw rows by split, those that are prepared; the plugin's data where not given.
         model: its scores; without them there are no verdicts.
         keep: gets a baseline's name, its test rows, ascending, and predictions and references.
+        intervals: whether scores have them, which takes most of the time of few rows.
     """
     raw: Any = rows or plugin.data
     if raw is None:
@@ -147,7 +149,7 @@ def score_baselines(
             pairs = [(given, plugin.references(raw["test"].select(few).to_list()))]
             keep(name, few, pairs)
             of, own = modules(), None if groups is None else groups[few]
-            scores[name], draws = score_and_draws(of, pairs, seed, own)
+            scores[name], draws = score_and_draws(of, pairs, seed if intervals else None, own)
             used[name] = _used(found)
             if model is not None:
                 units, fewer = unit_count(len(few), own), used_fewer(used[name], len(raw["train"]))
