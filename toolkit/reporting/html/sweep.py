@@ -73,7 +73,7 @@ def _settings(found: Sweep) -> Iterator[Table]:
     trials = found.record["trials"]
     if found.chosen is None:
         return
-    own = next((one["values"] for one in trials if one["default"]), {})
+    own: dict[str, Any] = next((one["values"] for one in trials if one["default"]), {})
     rows = [[key, written(value), written(own[key]) if key in own else ""]
             for key, value in trials[found.chosen]["values"].items()]  # fmt: skip
     run = os.path.relpath(found.folder_of(found.chosen), found.path)
