@@ -47,7 +47,7 @@ def command(
     resume: bool,
     quiet: bool,
 ) -> None:
-    """Search settings: trials compared on validation, the best one scored on test, once.
+    """Search settings by trials on validation; score the best one on test, once.
 
     A value of --set may be a space: uniform(0, 0.3), loguniform(1e-5, 1e-3), int(1, 8), logint(4,
     64), choice(full, lora); uniform and int take a step as third value. For example: --set

@@ -33,7 +33,7 @@ def save_all_but_weights(plugin: Plugin[Any], folder: Path) -> None:
     """Save what metrics and rows are read with, and the model's config: a trial keeps no more."""
     folder.mkdir(exist_ok=True)
     config = getattr(adapters.inner(plugin.model), "config", None)
-    if hasattr(config, "save_pretrained"):
+    if config is not None and hasattr(config, "save_pretrained"):
         config.save_pretrained(folder)
     save_beside(plugin, folder)
 

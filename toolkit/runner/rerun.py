@@ -40,6 +40,7 @@ def rerun(
         ToolkitError: the run failed; or (strict) it gave other scores.
     """
     first = Run(path)
+    path = first.path  # of a sweep, that of its chosen run
     if first.status != "finished":
         raise UserError(f"{path} is {first.status}: only a finished run can be repeated")
     # Timed again, another way of a step could be the faster one, whose rounding differs.

@@ -20,6 +20,7 @@ from toolkit.recipe.yaml_text import construct
 from toolkit.runner import processors
 from toolkit.runner.prepare import Job, find_base, load_rows
 from toolkit.runner.resolve import resolve_recipe
+from toolkit.runs import sweeps
 from toolkit.runs.folder import Run, last_unfinished, readable
 from toolkit.runs.restore import RECIPE, SETTINGS
 from toolkit.runs.writer import RunWriter
@@ -77,6 +78,8 @@ def _is_finished(path: Path) -> bool:
 def _refuse_others(path: Path) -> None:
     """Raise UserError for a folder that holds files, and none of a run."""
     names = {item.name for item in path.iterdir()} if path.is_dir() else set()
+    if sweeps.FILE in names:
+        raise UserError(f"{path} holds a sweep, not a run: toolkit sweep ... --resume goes on")
     if any(not name.startswith(".") for name in names - {"run.lock"}) and not names & {
         "run.json", RECIPE, "checkpoints"
     }:  # fmt: skip

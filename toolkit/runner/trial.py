@@ -18,6 +18,7 @@ from toolkit.runner.prepare import Job
 from toolkit.runner.resolve import directions, headline
 from toolkit.runs.writer import RunWriter
 from toolkit.training.train import Trained
+from toolkit.utils.jsonable import finite
 from toolkit.utils.signals import ShutdownSignal
 from toolkit.utils.text import listing, nearest
 
@@ -96,7 +97,7 @@ class Trial:
                 self, args: Any, state: Any, control: Any,
                 metrics: dict[str, float] | None = None, **_: Any,
             ) -> None:  # fmt: skip
-                value = (metrics or {}).get(f"eval_{name}")
+                value = finite((metrics or {}).get(f"eval_{name}"))  # None: undefined
                 last = state.global_step >= state.max_steps or control.should_training_stop
                 told.append(Validation(state.global_step, float(state.epoch or 0), value, last))
                 if not goes_on(told[-1]):

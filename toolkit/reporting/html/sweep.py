@@ -18,6 +18,7 @@ from toolkit.utils.files import write_atomically
 
 FEW = 8  # trials below which no importance is estimated
 TREES = 200
+FAILURES = 10  # that are told in words
 UPPER = 1 / 3  # of the trials, whose lines are thick
 
 
@@ -51,13 +52,13 @@ def _sections(found: Sweep) -> Iterator[Section]:
     keys = list(record["space"])
     trials = Section("trials", "Which trials were run?",
                      [f"{sentence(line)}." for line in sweep_report.facts(found)])  # fmt: skip
+    trials.answer += _failures(record)
     trials.blocks += _parallel(found)
     trials.blocks += _cost(found)
     cells = [sweep_report.cells(one, keys) for one in sweep_report.rows(record)]
     trials.blocks.append(Table("All trials", sweep_report.head(record), cells,
                                "Scores are those of the checkpoint that each run kept; of trials "
                                "that were stopped early, the best until then."))  # fmt: skip
-    trials.blocks += _failures(record)
     yield trials
     yield _importance(found)
     again = f"toolkit run {found.best_recipe}\ntoolkit compare {found.folder_of(0)} " + (
@@ -73,7 +74,7 @@ def _settings(found: Sweep) -> Iterator[Table]:
     trials = found.record["trials"]
     if found.chosen is None:
         return
-    own = next((one["values"] for one in trials if one["default"]), {})
+    own: dict[str, Any] = next((one["values"] for one in trials if one["default"]), {})
     rows = [[key, written(value), written(own[key]) if key in own else ""]
             for key, value in trials[found.chosen]["values"].items()]  # fmt: skip
     run = os.path.relpath(found.folder_of(found.chosen), found.path)
@@ -82,11 +83,13 @@ def _settings(found: Sweep) -> Iterator[Table]:
                 )  # fmt: skip
 
 
-def _failures(record: Mapping[str, Any]) -> Iterator[Table]:
+def _failures(record: Mapping[str, Any]) -> Iterator[str]:
+    """Yield why trials have no score, a sentence each."""
     failed = [one for one in record["trials"] if one["state"] == "failed"]
-    rows = [[str(one["number"]), sweep_report.outcome(one, record)] for one in failed]
-    if rows:
-        yield Table("Trials without a score", ["trial", "why"], rows)
+    for one in failed[:FAILURES]:
+        yield f"Trial {one['number']}: {sweep_report.outcome(one, record)}."
+    if failed[FAILURES:]:
+        yield f"{len(failed) - FAILURES} more trials have no score: see the table."
 
 
 def _cost(found: Sweep) -> Iterator[Chart]:

@@ -12,7 +12,7 @@ import queue
 import signal
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -193,7 +193,7 @@ class LocalEngine:
         return code
 
 
-def _listen(process: subprocess.Popen[str], said: Callable[..., Any] | Any) -> None:
+def _listen(process: subprocess.Popen[str], said: queue.Queue[dict[str, Any] | None]) -> None:
     """Put each message of a process into a queue, and None at its end."""
     with suppress(ValueError, OSError):  # closed meanwhile
         for line in process.stdout or ():

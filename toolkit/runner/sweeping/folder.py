@@ -23,6 +23,7 @@ from toolkit.utils import locks
 from toolkit.utils.text import listing
 
 LOGS = "logs"
+NOT_BEGUN = "trials were not begun"  # in a note, which more minutes make void
 
 
 def resumed_folder(draft: Draft, out: Path | None) -> Sweep | None:
@@ -71,7 +72,9 @@ def opened_folder(
         found = Sweep(folder.path)  # as it is under the lock
         _require_same(found, recipe, asked)
         if found.status != "finished":
-            found.write(status="running", error=None, asked=asked.trials, minutes=asked.minutes)
+            notes = [note for note in found.record["notes"] if NOT_BEGUN not in note]
+            found.write(status="running", error=None, asked=asked.trials, minutes=asked.minutes,
+                        notes=notes)  # fmt: skip
         with _end_recorded(found):
             yield found
 

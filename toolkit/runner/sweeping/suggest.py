@@ -170,4 +170,4 @@ def _as_optuna(space: Any, value: Any) -> Any:
     """Return a value as Optuna has it; None where the space does not hold it."""
     if not space.holds(value):
         return None
-    return space.values.index(value) if isinstance(space, Choice) else value
+    return space.options.index(value) if isinstance(space, Choice) else value

@@ -25,7 +25,7 @@ from toolkit.runner.first_look import require_paths
 from toolkit.runner.sweeping import checking, suggest
 from toolkit.runner.sweeping.asked import Asked, Options
 from toolkit.runner.sweeping.engine import Engine, LocalEngine, Task
-from toolkit.runner.sweeping.folder import opened_folder, resumed_folder
+from toolkit.runner.sweeping.folder import NOT_BEGUN, opened_folder, resumed_folder
 from toolkit.runner.sweeping.trials import TRIED, Trials
 from toolkit.runs.folder import Run
 from toolkit.runs.restore import recipe_text
@@ -67,7 +67,7 @@ def run(
     require_paths(draft)
     console = console or Console(quiet=True)
     before = resumed_folder(draft, out) if resume else None
-    asked = options.completed(before and before.record)
+    asked = options.completed(before.record if before else None)
     recipe, plugin = checking.check(draft, asked.spaces, asked.origins)
     suggest.check(asked.search, asked.spaces, asked.origins)
     for note in draft.notes:
@@ -135,9 +135,7 @@ class _Search:
                 return own, True
             self._note("the recipe's own settings lie outside the spaces: they were not tried")
         if trials and (why := self._no_time()):
-            self._note(
-                f"{asked.trials - len(trials)} of {asked.trials} trials were not begun: {why}"
-            )
+            self._note(f"{asked.trials - len(trials)} of {asked.trials} {NOT_BEGUN}: {why}")
             return None
         more = bool(self.found.record.get("greater_is_better"))
         values = suggest.following(asked.search, asked.spaces, trials, self.recipe.seed, more)
@@ -167,7 +165,8 @@ class _Search:
             speed, rows = record["speed"], record["data"]["rows"]
             scoring = speed["phases"]["score"] * rows["test"] / max(rows["validation"], 1)
             # The chosen one reads and prepares anew, and predicts test twice.
-            return longest + speed["total_seconds"] - speed["train_seconds"] + 2 * scoring + SPARE
+            fixed = float(speed["total_seconds"] - speed["train_seconds"])
+            return longest + fixed + 2 * float(scoring) + SPARE
         return longest + SPARE
 
     def _note(self, text: str) -> None:

@@ -20,7 +20,7 @@ from toolkit.runner.trial import Validation
 from toolkit.runs.folder import readable
 from toolkit.runs.sweep_folder import Sweep, ranked
 from toolkit.runs.writer import RunWriter
-from toolkit.utils.text import print_text, printable
+from toolkit.utils.text import printable
 
 TRIED = ("validated", "pruned")  # whose scores on validation were seen
 ATTEMPTS = 2  # of a trial whose process is killed
@@ -71,7 +71,7 @@ class Trials:
             ToolkitError: trials fail one after another, whatever their settings are.
         """
         count = f"trial {trial['number']} of {self.asked.trials}"
-        print_text(self.console, f"{count}: {sweep_report.values(trial)}")
+        self._say(f"{count}: {sweep_report.values(trial)}")
         began = time.monotonic()
         with self.console.status(printable(count)) as self._shown:
             try:
@@ -86,8 +86,8 @@ class Trials:
             self.found.write()
             raise UserError([Fault(*fault) for fault in ended.faults] or ended.error)
         self._ended(trial, ended)
-        print_text(self.console, f"  {sweep_report.outcome(trial, self.found.record)}",
-                   "red" if trial["state"] == "failed" else "dim")  # fmt: skip
+        self._say(f"  {sweep_report.outcome(trial, self.found.record)}",
+                  "red" if trial["state"] == "failed" else "dim")  # fmt: skip
         self._refuse_a_row()
 
     def patiently(self, trial: dict[str, Any], task: Task) -> Ended:
@@ -99,7 +99,7 @@ class Trials:
                 return ended
             trial["attempts"] += 1
             self.found.write()
-            print_text(self.console, f"  {ended.error}: once more, from its last checkpoint", "red")
+            self._say(f"  {ended.error}: once more, from its last checkpoint", "red")
 
     def begun(self, about: Mapping[str, Any]) -> None:
         """Note by what trials are compared; each has to be scored on the rows of the first.
@@ -146,6 +146,10 @@ class Trials:
                 )
             )
         return on
+
+    def _say(self, text: str, style: str | None = None) -> None:
+        self.console.print(printable(text), style=style, highlight=False, markup=False,
+                           soft_wrap=True)  # fmt: skip
 
     def _ended(self, trial: dict[str, Any], ended: Ended) -> None:
         """Record how a trial ended."""
