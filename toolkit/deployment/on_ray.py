@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -151,7 +151,7 @@ class Model:
         environment: Mapping[str, str],
     ) -> None:
         os.environ.update(environment)  # before libraries are imported that read it
-        self.features, self.error = features, None
+        self.features, self.error = features, cast("ToolkitError | None", None)
         try:
             import torch
 

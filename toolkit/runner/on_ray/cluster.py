@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,9 +24,9 @@ STORE = 512 << 20  # bytes of the object store of a cluster that is started here
 #: Of a cluster that is started here.
 OWN = {
     "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # one machine alone: its nodes listen on loopback
+    "RAY_worker_niceness": "0",  # by default 15: behind whatever else the machine does
     "RAY_gcs_rpc_server_connect_timeout_s": "30",  # on a busy machine its parts start slowly
     "RAY_gcs_rpc_server_reconnect_timeout_s": "300",
-    "RAY_raylet_start_wait_time_s": "120",
 }
 
 
@@ -157,7 +157,7 @@ def _require_answer(address: str) -> None:
         ) from error
 
 
-def _restore(handlers: dict[int, Any]) -> None:
+def _restore(handlers: Mapping[signal.Signals, Any]) -> None:
     """Put back what Ctrl-C does here, where Ray has set its own."""
     for number, handler in handlers.items():
         if handler is not None and signal.getsignal(number) is not handler:
