@@ -47,8 +47,9 @@ def saved(folder: Path) -> Any:
 def pad_within(model: nn.Module) -> None:
     """Let the layers of MobileNetV2 pad inside of their convolutions, where that is the same."""
     for layer in model.modules():
-        if type(layer).__name__ == "MobileNetV2ConvLayer" and hasattr(layer, "convolution"):
-            layer.__class__ = _padding_within(type(layer))
+        kind: Any = type(layer)
+        if kind.__name__ == "MobileNetV2ConvLayer":
+            layer.__class__ = _padding_within(kind)
 
 
 @cache
