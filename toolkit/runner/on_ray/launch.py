@@ -107,8 +107,8 @@ class RayLaunch(ElasticLaunch):
 
     def _once(self, box: mailbox.Mailbox) -> Outcome:
         """Place workers, run the ranks once, and leave in the box what they said."""
-        for note in box.folder.glob("rank-*"):
-            note.unlink()
+        for old in box.folder.glob("rank-*"):
+            old.unlink()
         with self._probe() as probe:
             paths = [*self._inputs.needed(), probe]
             with group.placed(self._cluster, self._sized, paths) as workers:
