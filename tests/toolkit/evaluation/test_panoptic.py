@@ -152,6 +152,11 @@ def test_what_is_nowhere_has_no_score():
         predictions=[prediction(sky, {1: "sky"})], references=[only]
     )
     assert np.isnan(found["pq_things"])
+    found = metrics.load("pq_things").compute(
+        predictions=[prediction(sky, {1: "cat"})] * 12, references=[only] * 12, resamples=20
+    )
+    assert found["pq_things"] == 0  # a class that is predicted alone
+    assert "no_interval" in found
 
 
 def test_intervals_draw_images(pairs, rows):

@@ -144,7 +144,8 @@ class PanopticQuality(RowMetric):
         cells = rows.cells.tocsc()
         actual = [cells[:, [n * len(SUMS) + 1]] + cells[:, [n * len(SUMS) + 3]]
                   for n in np.flatnonzero(there)]  # fmt: skip
-        return np.array([np.asarray(one.toarray()).ravel() > 0 for one in actual])
+        found = [np.asarray(one.toarray()).ravel() > 0 for one in actual]
+        return np.array(found, bool).reshape(-1, int(rows.cells.shape[0]))
 
     def _chosen(self, rows: Sums) -> Array:
         everything = np.ones(len(rows.labels), bool)
