@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 BUDGET = 10**9  # rows * width * resamples that one metric may visit
-KEPT = 2 * 10**6  # rows * resamples that are drawn at once, and remembered
+KEPT = 2 * 10**6  # rows (or groups) * resamples that are drawn at once, and remembered
 CONFIDENCE = 0.95
 FEWEST = 10  # rows, or groups of them, that an interval needs; and of each class
 #: Rows that an interval by draws needs: of fewer, hardly any may be wrong, and draws show nothing.
@@ -69,10 +69,13 @@ def weights(
     if groups is None and 0 < rows * resamples <= KEPT:
         yield from _drawn(rows, resamples, seed)
         return
-    rng = np.random.default_rng(seed)
     columns = [np.arange(rows)] if groups is None else list(groups.reshape(rows, -1).T)
     places = [np.unique(column, return_inverse=True)[1] for column in columns]
     sizes = [int(place.max(initial=-1)) + 1 for place in places]
+    if len(sizes) == 1 and sizes[0] > 1 and sizes[0] * resamples <= KEPT:
+        yield from (drawn[places[0]] for drawn in _drawn(sizes[0], resamples, seed))
+        return
+    rng = np.random.default_rng(seed)
     for _ in range(0 if groups is not None and min(sizes) < 2 else resamples):
         drawn = np.ones(rows, np.intp)
         for place, size in zip(places, sizes, strict=True):
@@ -81,11 +84,14 @@ def weights(
 
 
 @lru_cache(maxsize=2)
-def _drawn(rows: int, resamples: int, seed: int) -> npt.NDArray[np.intp]:
-    """Return all resamples, shape (resamples, rows): each metric, model and baseline takes them."""
-    drawn = np.random.default_rng(seed).integers(0, rows, (resamples, rows))
-    drawn += np.arange(resamples)[:, None] * rows
-    found = np.bincount(drawn.ravel(), minlength=resamples * rows).reshape(resamples, rows)
+def _drawn(units: int, resamples: int, seed: int) -> npt.NDArray[np.intp]:
+    """Return all resamples, shape (resamples, units): each metric, model and baseline takes them.
+
+    They are those of one draw after another, as the generator gives the same numbers.
+    """
+    drawn = np.random.default_rng(seed).integers(0, units, (resamples, units))
+    drawn += np.arange(resamples)[:, None] * units
+    found = np.bincount(drawn.ravel(), minlength=resamples * units).reshape(resamples, units)
     found.flags.writeable = False
     return found
 

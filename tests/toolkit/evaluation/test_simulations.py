@@ -47,11 +47,14 @@ def test_no_interval_is_printed_where_rows_are_too_few(world, rows, score):
     assert score in WORLDS[world].scores
 
 
+@pytest.mark.parametrize(
+    "worlds", [20, pytest.param(WORLDS_TRIED, marks=pytest.mark.nightly)], ids=["few", "many"]
+)
 @pytest.mark.parametrize("grouped", [False, True], ids=["rows", "groups"])
-def test_two_equal_models_are_seldom_told_apart(grouped):
+def test_two_equal_models_are_seldom_told_apart(grouped, worlds):
     rows = 300 if grouped else 60
     only = ("accuracy", "roc_auc")
-    for name, share in false_verdicts(50, rows, 1.5, 0.3, grouped, 7, only).items():
+    for name, share in false_verdicts(worlds, rows, 1.5, 0.3, grouped, 7, only).items():
         assert share["either"] <= 0.1, name
         assert share["better"] <= 0.05, name
 

@@ -42,7 +42,7 @@ def student(tmp_path_factory, tiny_model):
 
 @pytest.fixture
 def distill(tmp_path, student, teacher):
-    def go(rows, out="out", teacher=teacher.path, **method):
+    def go(rows, out="out", teacher=teacher.path, epochs=15, **method):
         path = tmp_path / f"{out}.csv"
         path.write_text("text,label\n" + "\n".join(f"{t},{label}" for t, label in rows) + "\n")
         return toolkit.run(
@@ -54,7 +54,7 @@ def distill(tmp_path, student, teacher):
                 "method": {"name": "distill", "teacher": str(teacher), **method},
                 # Wrong labels of validation would choose the checkpoint.
                 "training": {
-                    "num_train_epochs": 15,
+                    "num_train_epochs": epochs,
                     "learning_rate": 5e-3,
                     "per_device_train_batch_size": 8,
                     "eval_strategy": "no",
@@ -87,7 +87,7 @@ def test_a_student_of_a_good_teacher_does_without_right_labels(distill, teacher)
 
 def test_a_saved_model_teaches_as_its_run_does(distill, teacher):
     rows = sentences(60, seed=5)
-    runs = [distill(rows, out=str(i), teacher=path, alpha=0.7)
+    runs = [distill(rows, out=str(i), teacher=path, alpha=0.7, epochs=3)
             for i, path in enumerate((teacher.path, teacher.path / "model"))]  # fmt: skip
     said = [run.predict([{"text": "the old robin"}])[0]["scores"] for run in runs]
     assert said[0] == pytest.approx(said[1], abs=1e-5)
