@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import transformers
 from PIL import Image, ImageDraw
 
 CLASSES = ("disc", "square")
@@ -35,6 +37,19 @@ MASKFORMER: dict[str, Any] = {
         "decoder_attention_heads": 2, "num_queries": 12,
     },
 }  # fmt: skip
+
+
+def tiny(path: Path, config: dict[str, Any], names: Sequence[str] = CLASSES) -> Path:
+    """Save a model of a config with random weights, and an image processor."""
+    transformers.set_seed(0)
+    facts = {name: value for name, value in config.items() if name != "model_type"}
+    made = transformers.AutoConfig.for_model(
+        config["model_type"], **facts, id2label=dict(enumerate(names)),
+        label2id={name: place for place, name in enumerate(names)},
+    )  # fmt: skip
+    transformers.AutoModelForUniversalSegmentation.from_config(made).save_pretrained(path)
+    transformers.SegformerImageProcessorPil(size={"height": 64, "width": 64}).save_pretrained(path)
+    return path
 
 
 def folder(root: Path, count: int, size: tuple[int, int] = (64, 96), seed: int = 0) -> Path:

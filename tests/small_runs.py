@@ -9,9 +9,11 @@ from typing import Any
 
 import entity_rows
 import image_rows
+import instance_rows
 import mask_rows
 import object_rows
 import pair_rows
+import segment_rows
 import summary_rows
 from qa_rows import questions, tiny_qa, written
 from text_rows import sentences, tiny_bert
@@ -28,20 +30,23 @@ AUGMENT = {"flip": "both", "crop": 0.6, "policy": "trivial_augment", "mixup": 0.
 
 MOVED = {"flip": "both", "crop": 0.6, "zoom_out": 2.0, "rotate": 20, "shift": 0.1, "colour": 0.2,
          "mosaic": 0.5, "noise": 0.05}  # fmt: skip
+UNMIXED = {**MOVED, "mosaic": None}
 
 
 def arguments(scenario: str, method: str, folder: Path, **training: Any) -> list[str]:
     """Write rows and a tiny pretrained model; return the arguments of `toolkit run` but for --out.
 
     Args:
+        scenario: its name, or a key of KINDS.
         training: settings that win over the usual ones: three epochs of some ten steps.
     """
     kept = folder / "small.json"  # what is there already is only read
     if not kept.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        data, model, own = SCENARIOS[scenario](folder)
+        data, model, own = {**SCENARIOS, **KINDS}[scenario](folder)
         kept.write_text(json.dumps([data, str(model), own]))
     data, model, own = json.loads(kept.read_text())
+    scenario = scenario.partition("/")[0]
     usual = {"num_train_epochs": 3, "per_device_train_batch_size": 8, "learning_rate": 1e-3}
     given = {**usual, **own.pop("training", {}), **training}
     settings = [part for key, value in own.items()
@@ -91,6 +96,32 @@ def _masks(folder: Path) -> Small:
     )
 
 
+def _tiles(folder: Path) -> Small:
+    own = {"options.tiles": {"size": 64}, "options.augment": MOVED}
+    scenes = mask_rows.folder(folder / "scenes", 24, size=(96, 96))
+    return str(scenes), mask_rows.tiny_segformer(folder / "model"), own
+
+
+def _query_masks(folder: Path) -> Small:
+    own = {"options.size": 64, "options.augment": MOVED}
+    scenes = mask_rows.folder(folder / "scenes", 40)
+    model = instance_rows.tiny(folder / "model", instance_rows.TINY, mask_rows.CLASSES)
+    return str(scenes), model, own
+
+
+def _instances(folder: Path) -> Small:
+    own = {"options.kind": "instance", "options.size": 64, "options.augment": UNMIXED}
+    model = instance_rows.tiny(folder / "model", instance_rows.TINY)
+    return str(instance_rows.folder(folder / "scenes", 40)), model, own
+
+
+def _segments(folder: Path) -> Small:
+    own = {"options.kind": "panoptic", "options.size": 64, "options.augment": UNMIXED,
+           "options.threshold": 0.3}  # fmt: skip
+    model = instance_rows.tiny(folder / "model", instance_rows.EOMT, segment_rows.NAMES)
+    return str(segment_rows.folder(folder / "scenes", 40)), model, own
+
+
 def _objects(folder: Path) -> Small:
     scenes = object_rows.coco(folder / "scenes", 60)
     own = {"options.size": object_rows.SIDE, "options.augment": MOVED}
@@ -126,4 +157,11 @@ SCENARIOS: Mapping[str, Any] = {
     "fraud-detection": _payments,
     "token-classification": _entities,
     "translation": _pairs,
+}
+#: Other forms of a scenario's runs.
+KINDS: Mapping[str, Any] = {
+    "image-segmentation/tiles": _tiles,
+    "image-segmentation/queries": _query_masks,
+    "image-segmentation/instance": _instances,
+    "image-segmentation/panoptic": _segments,
 }

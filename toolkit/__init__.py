@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from toolkit.api import (  # isort: skip
-        Run, RunComparison, SeedRuns, Sweep, check, compare, evaluate, export, load_run, recipes,
-        run, sweep,
+        FoldRuns, Run, RunComparison, SeedRuns, Sweep, check, compare, evaluate, export, load_run,
+        recipes, run, sweep,
     )  # fmt: skip
     from toolkit.errors import ToolkitError, UserError
     from toolkit.evaluation.baselines import FittedBaseline
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Baseline", "BaselineData", "BaselineResult", "Box", "Column", "Curve", "FittedBaseline",
-    "InputColumn", "LabelColumn", "ListColumn", "ListTargetColumn", "MarkedImage", "MarkedText",
-    "NoOptions", "NumberColumn", "ObjectColumn", "Options", "Plugin", "PredictionFile", "Recipe",
-    "ReshapedRows", "RowInspection", "Run", "RunComparison", "SeedRuns", "Series", "SideBySide",
-    "Sound", "Span", "Sweep", "Table", "TargetColumn", "TextColumn", "ToolkitError", "UserError",
-    "check", "compare", "evaluate", "export", "load_run", "open_file", "pretrained", "recipes",
-    "run", "spaces", "sweep",
+    "FoldRuns", "InputColumn", "LabelColumn", "ListColumn", "ListTargetColumn", "MarkedImage",
+    "MarkedText", "NoOptions", "NumberColumn", "ObjectColumn", "Options", "Plugin",
+    "PredictionFile", "Recipe", "ReshapedRows", "RowInspection", "Run", "RunComparison",
+    "SeedRuns", "Series", "SideBySide", "Sound", "Span", "Sweep", "Table", "TargetColumn",
+    "TextColumn", "ToolkitError", "UserError", "check", "compare", "evaluate", "export",
+    "load_run", "open_file", "pretrained", "recipes", "run", "spaces", "sweep",
 ]  # fmt: skip
-_API = ("Run", "RunComparison", "SeedRuns", "Sweep", "check", "compare", "evaluate", "export",
-        "load_run", "recipes", "run", "sweep")  # fmt: skip
+_API = ("FoldRuns", "Run", "RunComparison", "SeedRuns", "Sweep", "check", "compare", "evaluate",
+        "export", "load_run", "recipes", "run", "sweep")  # fmt: skip
 # Imported when first used, so that `import toolkit` and the listing commands stay fast.
 _HOMES = {
     **dict.fromkeys(__all__, "toolkit.plugin_types"),

@@ -7,18 +7,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, overload
 
 from toolkit.api.comparison import RunComparison
-from toolkit.api.runs import Data, Run, SeedRuns, console_of, key_paths
+from toolkit.api.runs import Data, FoldRuns, Run, SeedRuns, console_of, key_paths
 from toolkit.api.sweeping import Sweep
-from toolkit.errors import ToolkitError
+from toolkit.errors import ToolkitError, UserError
 from toolkit.recipe.library import Listed
 from toolkit.runs import folder, seed_folder
 
 if TYPE_CHECKING:
     from toolkit.recipe.draft import Draft
     from toolkit.runner.check import Check
+    from toolkit.runner.elastic import LaunchSpec
+    from toolkit.runner.on_ray.spec import RaySpec
 
-__all__ = ["Run", "RunComparison", "SeedRuns", "Sweep", "check", "compare", "evaluate", "export",
-           "load_run", "recipes", "run", "sweep"]  # fmt: skip
+__all__ = ["FoldRuns", "Run", "RunComparison", "SeedRuns", "Sweep", "check", "compare", "evaluate",
+           "export", "load_run", "recipes", "run", "sweep"]  # fmt: skip
 
 
 class RecipeOptions(TypedDict, total=False):
@@ -32,31 +34,40 @@ class RecipeOptions(TypedDict, total=False):
 
 
 class RunOptions(RecipeOptions, total=False):
-    """The options of `run` but `seeds`, for type checkers."""
+    """The options of `run` but `seeds` and `folds`, for type checkers."""
 
     out: str | Path | None
     resume: bool
     offline: bool
     processes: int | None
+    on: str | RaySpec | None
+    workers: int | None
     progress: bool | None
 
 
 @overload
-def run(recipe: str | Path, *, seeds: None = None, **options: Unpack[RunOptions]) -> Run: ...
+def run(
+    recipe: str | Path, *, seeds: None = None, folds: None = None, **options: Unpack[RunOptions]
+) -> Run: ...
 @overload
 def run(recipe: str | Path, *, seeds: int, **options: Unpack[RunOptions]) -> SeedRuns: ...
+@overload
+def run(recipe: str | Path, *, folds: int, **options: Unpack[RunOptions]) -> FoldRuns: ...
 def run(
     recipe: str | Path,
     *,
     seeds: int | None = None,
+    folds: int | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     offline: bool = False,
     processes: int | None = None,
+    on: str | RaySpec | None = None,
+    workers: int | None = None,
     progress: bool | None = None,
     **changes: Unpack[RecipeOptions],
-) -> Run | SeedRuns:
-    """Run a recipe; return the finished run or, with `seeds`, the runs with several seeds.
+) -> Run | SeedRuns | FoldRuns:
+    """Run a recipe; return the finished run or, with `seeds` or `folds`, the several runs.
 
     Args:
         recipe: a name as `toolkit list` shows it, or the path of a YAML file.
@@ -67,15 +78,18 @@ def run(
         out, resume, offline: the options of `toolkit run`.
         processes: of this machine; None is one per visible GPU, or one if there is none. Several
             are started as new processes.
+        on, workers: the options of `toolkit run`, or for all that a cluster is asked, a
+            `toolkit.runner.on_ray.spec.RaySpec`.
         seeds: number of runs, with seeds from `seed` on; each has its own folder below `out`.
+        folds: number of parts of the rows, each of which is the test split of a run: not with
+            `seeds`.
         progress: whether it is shown; None shows it in terminals and notebooks.
 
     Raises:
         toolkit.errors.UserError: the input is wrong; nothing has been trained.
         toolkit.errors.ToolkitError: the run failed.
     """
-    from toolkit.runner import launch
-    from toolkit.runner.elastic import LaunchSpec
+    from toolkit.runner import launch, several
     from toolkit.runs.restore import restore_named
     from toolkit.utils import offline as network
 
@@ -84,11 +98,17 @@ def run(
     if resume:
         restore_named(str(recipe))
     draft, target = _draft(recipe, **changes), None if out is None else Path(out)
-    spec, console = LaunchSpec(processes), console_of(progress)
+    spec, console = _spec(processes, on, workers), console_of(progress)
+    if seeds is not None and folds is not None:
+        raise UserError("seeds and folds: give one of them")
     if seeds is not None:
-        from toolkit.runner import seeds as several
+        from toolkit.runner.seeds import Seeds
 
-        return SeedRuns(several.run(draft, seeds, target, console, spec, resume).path)
+        return SeedRuns(several.run(Seeds(), draft, seeds, target, console, spec, resume).path)
+    if folds is not None:
+        from toolkit.runner.folds import Folds
+
+        return FoldRuns(several.run(Folds(), draft, folds, target, console, spec, resume).path)
     done = launch.run(draft, target, console, spec, resume)
     if done is None:
         raise ToolkitError("the run is done; its folder is on the machine of rank 0")
@@ -202,6 +222,19 @@ def load_run(path: str | Path) -> Run:
         toolkit.errors.UserError: the folder is no run.
     """
     return Run(path)
+
+
+def _spec(
+    processes: int | None, on: str | RaySpec | None, workers: int | None
+) -> LaunchSpec | RaySpec:
+    from toolkit.runner.elastic import LaunchSpec
+    from toolkit.runner.on_ray.spec import RaySpec
+
+    if on is None and workers is None:
+        return LaunchSpec(processes)
+    if on is None or processes is not None or (isinstance(on, RaySpec) and workers is not None):
+        raise UserError("on='ray' takes workers; processes are of this machine, without it")
+    return on if isinstance(on, RaySpec) else RaySpec(on, workers)
 
 
 def _run(run: str | Path | folder.Run) -> Run:

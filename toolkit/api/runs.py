@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.runs import folder, seed_folder
+from toolkit.runs import fold_folder, folder, seed_folder
 from toolkit.utils.text import print_text
 
 if TYPE_CHECKING:
@@ -164,6 +164,12 @@ class Run(folder.Run):
         from toolkit.reporting.display import run_html
 
         return run_html(self)
+
+
+class FoldRuns(fold_folder.FoldRuns):
+    """The folds of a cross-validation; `runs` are the finished ones."""
+
+    run_class = Run
 
 
 class SeedRuns(seed_folder.SeedRuns):

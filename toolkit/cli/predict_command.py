@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from toolkit.cli.echo import echo
+from toolkit.cli.ray_options import takes_ray
 from toolkit.cli.recipe_arguments import complete_run
 from toolkit.runs.compute import DTYPES, RUNTIMES, ComputeConfig
+
+if TYPE_CHECKING:
+    from toolkit.runner.on_ray.spec import RaySpec
 
 runtime_option = click.option(
     "--runtime", type=click.Choice(RUNTIMES), default=RUNTIMES[0], show_default=True,
@@ -60,6 +64,7 @@ def _count(_: click.Context, option: click.Parameter, value: str | None) -> int 
 @click.option("--explain", is_flag=False, flag_value="", metavar="[N]", callback=_count,
               help="Write for each row also the N (10) words, image patches or columns that moved "
               "its prediction most; takes as many predictions as a row has of these.")  # fmt: skip
+@takes_ray
 @click.option("--quiet", is_flag=True, help="Show no progress.")
 def command(
     run: Path,
@@ -72,6 +77,7 @@ def command(
     explain: int | None,
     columns: tuple[str, ...],
     settings: tuple[str, ...],
+    ray: RaySpec | None,
     **computing: Any,
 ) -> None:
     """Predict a table, a folder of images or a stream with a run's model.
@@ -90,7 +96,18 @@ def command(
     console = Console(stderr=True, quiet=quiet)
     how = ComputeConfig(**computing)
     found = predict_file.predict(
-        Run(run), source, out, resume, console, how, split, raw, changes, names, explain
+        Run(run),
+        source,
+        out,
+        resume,
+        console,
+        how,
+        split,
+        raw,
+        changes,
+        names,
+        explain,
+        ray,
     )
     echo(f"wrote {found.rows:,} rows to {found.path}")
     if found.rejected:

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from toolkit.cli.ray_options import takes_ray
 from toolkit.cli.recipe_arguments import RecipeChoice, offline_option, takes_recipe
+
+if TYPE_CHECKING:
+    from toolkit.runner.on_ray.spec import RaySpec
 
 
 @click.command("run")
 @takes_recipe
 @click.option("--seeds", type=int, metavar="N",
               help="Repeat the run with N seeds, from --seed on, on the same splits.")  # fmt: skip
+@click.option("--folds", type=int, metavar="K",
+              help="Cross-validate: run K folds, each the test split once.")  # fmt: skip
 @offline_option
 @click.option("--out", type=click.Path(path_type=Path),
               help="The run's folder (new or empty); default: runs/RECIPE/TIME.")  # fmt: skip
@@ -25,13 +31,16 @@ from toolkit.cli.recipe_arguments import RecipeChoice, offline_option, takes_rec
               help="Number of machines; run this on each, with its --node-rank.")  # fmt: skip
 @click.option("--node-rank", type=int, metavar="I", help="This machine's number, from 0.")
 @click.option("--rendezvous", metavar="HOST:PORT", help="Address and free port of machine 0.")
+@takes_ray
 @click.option("--quiet", is_flag=True, help="Print errors only.")
 def command(
     choice: RecipeChoice,
     seeds: int | None,
+    folds: int | None,
     out: Path | None,
     resume: bool,
     quiet: bool,
+    ray: RaySpec | None,
     **processes: Any,
 ) -> None:
     """Fine-tune a model, evaluate it, save it and write a report.
@@ -46,14 +55,27 @@ def command(
     draft = choice.draft()
     from rich.console import Console
 
-    from toolkit.reporting import seed_report, terminal
-    from toolkit.runner import launch
-    from toolkit.runner import seeds as several
+    from toolkit.errors import UserError
+    from toolkit.reporting import fold_report, seed_report, terminal
+    from toolkit.runner import launch, several
     from toolkit.runner.elastic import LaunchSpec
+    from toolkit.runner.folds import Folds
+    from toolkit.runner.seeds import Seeds
 
-    console, spec = Console(quiet=quiet), LaunchSpec(**processes)
+    console, spec = Console(quiet=quiet), ray or LaunchSpec(**processes)
+    if ray is not None and LaunchSpec(**processes) != LaunchSpec():
+        raise click.UsageError(
+            "--on ray has its own --workers: leave out --processes, --nodes, --node-rank and "
+            "--rendezvous"
+        )
     if seeds is not None:
-        seed_report.summary(several.run(draft, seeds, out, console, spec, resume), console)
+        if folds is not None:
+            raise UserError("--seeds and --folds: give one of them")
+        done = several.run(Seeds(), draft, seeds, out, console, spec, resume)
+        seed_report.summary(done, console)
+        return
+    if folds is not None:
+        fold_report.summary(several.run(Folds(), draft, folds, out, console, spec, resume), console)
         return
     run = launch.run(draft, out, console, spec, resume)
     if not launch.prints_result():

@@ -14,21 +14,21 @@ import click
 def command(folder: Path, limit: int) -> None:
     """List runs, newest last: date, status, recipe, model, method, rows, score.
 
-    All runs below FOLDER (runs/) are listed. Runs with several seeds, and sweeps, are one entry;
-    pass their folder to list each. A run is "dead" if its process has ended without recording how.
+    All runs below FOLDER (runs/) are listed. Runs with several seeds or over folds, and sweeps, are
+    one entry; pass their folder to list each. A run is "dead" if its process has ended without
+    recording how.
     """
     from rich.console import Console
 
     from toolkit.errors import UserError
     from toolkit.reporting import run_list
-    from toolkit.runs import seed_folder, sweeps
+    from toolkit.runs import sweeps
     from toolkit.utils.text import print_text
 
     if not folder.is_dir():
         raise UserError(f"{folder} is no folder; runs are made there by `toolkit run`")
-    several = [
-        file for name in (seed_folder.FILE, sweeps.FILE) for file in folder.rglob(f"*/{name}")
-    ]
+    names = (*run_list.SEVERAL, sweeps.FILE)
+    several = [file for name in names for file in folder.rglob(f"*/{name}")]
     within = {file.parent for file in several}
     alone = [file for file in folder.rglob("run.json") if file.parent.parent not in within]
     files = sorted([*alone, *several], key=lambda file: (file.stat().st_mtime, str(file)))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from toolkit.data import checks, groups, splits
+from toolkit.data import checks, folds, groups, splits
 from toolkit.data.alignment import aligned
 from toolkit.data.chosen_rows import written
 from toolkit.data.columns import require_kinds, with_paths, with_values
@@ -90,12 +90,17 @@ def load_splits(
     if hooked is not None:
         usable = derived(usable, hooked)
     split, target, planned = _planned(spec, roles.target, hooked)
-    made, more = splits.make_splits(usable, split, target, seed, split.group == spec.group)
+    units = split.group == spec.group
+    if split.folds:
+        usable, told = folds.apart(usable, split, target, seed, units)
+        planned = [*planned, *told]
+    made, more = splits.make_splits(usable, split, target, seed, units)
     found = measure_overlap(made, roles.inputs, roles.target)
     made = made.remove_columns([name for name in HIDDEN if name in made["train"].column_names])
     made = datasets.DatasetDict({name: written(rows) for name, rows in made.items()})
     split_seed = seed if spec.split.seed is None else spec.split.seed
-    way = json.dumps([split.model_dump(), split_seed, spec.on_missing, spec.rename])
+    unused = set() if split.folds else {"folds", "fold"}  # runs before there were folds go on
+    way = json.dumps([split.model_dump(exclude=unused), split_seed, spec.on_missing, spec.rename])
     fingerprint = hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest()
     if spec.group:
         more += groups.notes(groups_of(made, [spec.group]), spec.group)

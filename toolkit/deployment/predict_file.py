@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
@@ -26,29 +27,26 @@ from toolkit.data import prediction_rows, sources
 from toolkit.data.reader import RaggedRows
 from toolkit.deployment import partial_file, writers
 from toolkit.deployment.json_rows import copy_objects
-from toolkit.errors import DataError, Fault, ToolkitError, UserError
+from toolkit.deployment.windows import FEW, WINDOW, windows
+from toolkit.errors import DataError, Fault, UserError
 from toolkit.models.find import weights_digest
 from toolkit.plugin_types.columns import marked
 from toolkit.runs.compute import ComputeConfig
 from toolkit.runs.folder import Run
 from toolkit.runs.prediction_files import FileStore, stems_of
-from toolkit.runs.predictor import Predictor, load_predictor
+from toolkit.runs.predictor import Predictor, load_predictor, plugin_of
 from toolkit.utils import jsonable
 from toolkit.utils.files import writing
 from toolkit.utils.logging import quiet_libraries
-from toolkit.utils.text import error_line
 
 if TYPE_CHECKING:
     import datasets
 
     from toolkit.recipe.draft import KeyPath
+    from toolkit.runner.on_ray.spec import RaySpec
 
 STDIN = "-"
 LINES = (".jsonl", ".ndjson")
-WINDOW = 4096  # rows that are prepared and predicted together
-FEW = 128  # the same, of rows that are explained: each is predicted many times
-#: What gives each row its prediction, or prediction and explanation.
-Make = Callable[["datasets.Dataset"], list[Any]]
 
 
 @dataclass(frozen=True)
@@ -73,6 +71,7 @@ def predict(
     settings: Iterable[tuple[KeyPath, Any]] = (),
     columns: Mapping[str, str] = MappingProxyType({}),
     explain: int | None = None,
+    ray: RaySpec | None = None,
 ) -> PredictedFile:
     """Predict the rows of a file, and write them with all their columns.
 
@@ -86,6 +85,7 @@ def predict(
         settings: what is read otherwise than the run's data was, as `spec_of` takes it.
         columns: the model's name of a column -> what it is called in the source.
         explain: how many parts of each row's explanation are written; None: no explanation.
+        ray: the workers of a cluster that have the model; None: here.
 
     Raises:
         UserError: the run is not finished, the input cannot be read, lacks a column or has no row
@@ -95,7 +95,10 @@ def predict(
     writer, kept = writers.writer_of(out, raw), out.with_name(f"{out.name}.partial")
     _check_paths(run, source, out, kept, resume)
     quiet_libraries()
-    restored = load_predictor(run.path, computing.on_all_devices())
+    if ray is not None:
+        restored = Predictor(plugin_of(run.path))  # the workers have the model
+    else:
+        restored = load_predictor(run.path, computing.on_all_devices())
     with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
         given = _Input.read(source, restored, Path(folder), split, settings, columns)
         why = out.with_name(f"{out.name}.rejected.jsonl")
@@ -108,9 +111,10 @@ def predict(
                 "input": given.digest}  # fmt: skip
         head |= {"explain": str(explain)} if explain else {}
         done = partial_file.start(kept, head, resume)
-        restored.settle(given.rows)  # by rows of the whole file, wherever an earlier call stopped
-        made = partial(restored.explanations, top=explain) if explain else restored.predictions
-        _predict(made, given, kept, done, FEW if explain else WINDOW, console)
+        with _windows(run, restored, given, done, (computing, explain, ray)) as (made, count):
+            shown = track(made, "predicting", count, console=console,
+                          disable=not console.is_terminal)  # fmt: skip
+            _predict(shown, given, kept, done)
         if restored.rounding is not None:
             console.print(str(restored.rounding))
         predicted = _join(given, kept, out, writer)
@@ -209,6 +213,15 @@ class _Input:
         files = [name for name in inputs if dict(named.values())[name].files]
         return cls(rows, numbers[usable], given, wrong, found.dropped, found.digest, files)
 
+    def paths(self) -> list[str]:
+        """Return a file of each column of files, as far as rows name them."""
+        found = []
+        for name in self.files:
+            cell = self.rows.with_format("arrow")[0:1][name].to_pylist()[0]
+            path = cell.get("path") if isinstance(cell, dict) and not cell.get("bytes") else cell
+            found += [path] if isinstance(path, str) and os.path.isabs(path) else []
+        return found
+
     def write_rejected(self, path: Path) -> int:
         """Write the rejected rows with their reasons, and return how many there are.
 
@@ -226,43 +239,43 @@ class _Input:
         return len(self.wrong) + sum(self.dropped.values())
 
 
-def _predict(made: Make, given: _Input, kept: Path, done: int, step: int, console: Console) -> None:
-    import datasets
-    from datasets.table import InMemoryTable
-
-    starts, out = range(done, len(given.rows), step), kept.with_suffix("")
+def _predict(windows: Iterable[list[Any]], given: _Input, kept: Path, done: int) -> None:
+    """Write what is made of the rows from `done` on, a line each."""
+    out, start = kept.with_suffix(""), done
     files = FileStore(out.parent, f"{out.name}.files", done)
     with kept.open("a", encoding="utf-8") as file:
-        for start in track(starts, "predicting", console=console, disable=not console.is_terminal):
-            table = InMemoryTable(given.rows.with_format("arrow")[start : start + step])
-            whole = datasets.Dataset(table, info=given.rows.info)
-            found = _predictions(made, whole, start == 0)
+        for found in windows:
+            table = given.rows.with_format("arrow")[start : start + len(found)]
             named = zip(stems_of(table, given.files), found, strict=True)
             for files.row, (files.stem, one) in enumerate(named, start):
                 file.write(jsonable.line(one, files.default) + "\n")
             file.flush()
             os.fsync(file.fileno())
+            start += len(found)
 
 
-def _predictions(made: Make, rows: datasets.Dataset, first: bool) -> list[Any]:
-    """Return a prediction for each row, or as a text why there is none.
+@contextmanager
+def _windows(
+    run: Run,
+    restored: Predictor,
+    given: _Input,
+    done: int,
+    how: tuple[ComputeConfig, int | None, RaySpec | None],
+) -> Iterator[tuple[Iterator[list[Any]], int]]:
+    """Yield what is made of each window, and how many there are; here, or on a cluster."""
+    computing, explain, ray = how
+    if ray is not None:
+        from toolkit.deployment import on_ray
 
-    Where no row of the first window has one, the fault is not the rows': its error is raised.
-    """
-
-    def found(part: datasets.Dataset) -> list[Any]:
-        try:
-            return list(made(part))
-        except Exception as error:  # what hooks and models raise over a row
-            if len(part) == 1:
-                return [str(error) if isinstance(error, ToolkitError) else error_line(error)]
-        half = len(part) // 2
-        return [*found(part.select(range(half))), *found(part.select(range(half, len(part))))]
-
-    predictions = found(rows)
-    if first and all(isinstance(one, str) for one in predictions):
-        return list(made(rows))
-    return predictions
+        with on_ray.windows(
+            ray, run.path, computing, explain, given.rows, done, given.paths()
+        ) as found:
+            yield found
+        return
+    restored.settle(given.rows)  # by rows of the whole file, wherever an earlier call stopped
+    made = partial(restored.explanations, top=explain) if explain else restored.predictions
+    step = FEW if explain else WINDOW
+    yield windows(made, given.rows, done, step), len(range(done, len(given.rows), step))
 
 
 def _join(given: _Input, kept: Path, out: Path, writer: writers.Writer) -> int:

@@ -109,6 +109,7 @@ def score_baselines(
     rows: Mapping[str, datasets.Dataset] | None = None,
     model: ModelScores | None = None,
     keep: Callable[[str, Ints, Pairs], None] = lambda *found: None,
+    intervals: bool = True,
 ) -> tuple[dict[str, Scores], dict[str, dict[str, Any]], Verdicts]:
     """Run the plugin's baselines; return their scores, what they used, and the verdicts.
 
@@ -122,6 +123,7 @@ def score_baselines(
         rows: raw rows by split, those that are prepared; the plugin's data where not given.
         model: its scores; without them there are no verdicts.
         keep: gets a baseline's name, its test rows, ascending, and predictions and references.
+        intervals: whether scores have them, which takes most of the time of few rows.
     """
     raw: Any = rows or plugin.data
     if raw is None:
@@ -132,12 +134,12 @@ def score_baselines(
         baselines += plugin.baselines()
     scores: dict[str, Scores] = {}
     used: dict[str, dict[str, Any]] = {}
-    verdicts: Verdicts = {}
+    judged: Verdicts = {}
     end = time.monotonic() + seconds
     for left, baseline in zip(range(len(baselines), 0, -1), baselines, strict=True):
         name = baseline.name
         if baseline.is_the_model:  # to fit it again would say nothing
-            verdicts[name] = {}
+            judged[name] = {}
             continue
         with attempt("baseline", name):
             found = baseline.run(data, max(end - time.monotonic(), 0.0) / left)
@@ -147,14 +149,14 @@ def score_baselines(
             pairs = [(given, plugin.references(raw["test"].select(few).to_list()))]
             keep(name, few, pairs)
             of, own = modules(), None if groups is None else groups[few]
-            scores[name], draws = score_and_draws(of, pairs, seed, own)
+            scores[name], draws = score_and_draws(of, pairs, seed if intervals else None, own)
             used[name] = _used(found)
             if model is not None:
                 units, fewer = unit_count(len(few), own), used_fewer(used[name], len(raw["train"]))
                 baseline_scores = scores[name], draws
                 reason = FEWER_ROWS if fewer else ""
-                verdicts[name] = _verdicts(of, model(few), baseline_scores, units, reason)
-    return scores, used, verdicts
+                judged[name] = verdicts(of, model(few), baseline_scores, units, reason)
+    return scores, used, judged
 
 
 def _data(
@@ -181,7 +183,7 @@ def _used(found: BaselineResult) -> dict[str, Any]:
     return {"train": found.train_rows, "test": len(found.test_rows), **kept}
 
 
-def _verdicts(
+def verdicts(
     modules: Mapping[str, evaluate.EvaluationModule],
     model: tuple[Scores, Draws],
     baseline: tuple[Scores, Draws],

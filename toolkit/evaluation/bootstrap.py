@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 BUDGET = 10**9  # rows * width * resamples that one metric may visit
+KEPT = 2 * 10**6  # rows * resamples that are drawn at once, and remembered
 CONFIDENCE = 0.95
 FEWEST = 10  # rows, or groups of them, that an interval needs; and of each class
 #: Rows that an interval by draws needs: of fewer, hardly any may be wrong, and draws show nothing.
@@ -64,6 +66,9 @@ def weights(
     Yields:
         Vectors of shape (rows,) that, without groups, sum to `rows`.
     """
+    if groups is None and 0 < rows * resamples <= KEPT:
+        yield from _drawn(rows, resamples, seed)
+        return
     rng = np.random.default_rng(seed)
     columns = [np.arange(rows)] if groups is None else list(groups.reshape(rows, -1).T)
     places = [np.unique(column, return_inverse=True)[1] for column in columns]
@@ -73,6 +78,16 @@ def weights(
         for place, size in zip(places, sizes, strict=True):
             drawn *= np.bincount(rng.integers(0, max(size, 1), size), minlength=size)[place]
         yield drawn
+
+
+@lru_cache(maxsize=2)
+def _drawn(rows: int, resamples: int, seed: int) -> npt.NDArray[np.intp]:
+    """Return all resamples, shape (resamples, rows): each metric, model and baseline takes them."""
+    drawn = np.random.default_rng(seed).integers(0, rows, (resamples, rows))
+    drawn += np.arange(resamples)[:, None] * rows
+    found = np.bincount(drawn.ravel(), minlength=resamples * rows).reshape(resamples, rows)
+    found.flags.writeable = False
+    return found
 
 
 def unit_count(rows: int, groups: Groups | None = None) -> int:

@@ -114,7 +114,9 @@ def name_of(path: Path) -> str:
 
     The recipe in a run's folder keeps the name of the original.
     """
-    for record in ("run.json", "seeds.json") if path.name == "recipe.yaml" else ():
+    for record in (
+        ("run.json", "seeds.json", "folds.json", "sweep.json") if path.name == "recipe.yaml" else ()
+    ):
         name = _name_in(path.with_name(record))
         if name is not None:
             return name

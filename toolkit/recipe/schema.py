@@ -73,6 +73,8 @@ class SplitSpec(Part):
     gap: time (7d, 12h, 30m, 10s; numeric times are seconds) between the last row of a split and the
         first row of the next; rows inside the gap are dropped.
     windows: split -> [start, end) in time, instead of sizes; rows outside all windows are dropped.
+    folds, fold: cross-validation: the test split is one of so many parts of the rows (from 1 on),
+        instead of `test`; `toolkit run --folds 5` runs all five.
     seed: seed of the random split; by default that of the recipe.
     """
 
@@ -83,10 +85,16 @@ class SplitSpec(Part):
     time: str | None = None
     gap: Duration | None = None
     windows: dict[Literal["train", "validation", "test"], tuple[Moment, Moment]] | None = None
+    folds: Annotated[int, Field(ge=2)] | None = None
+    fold: Count = 1
     seed: int | None = None
 
     @model_validator(mode="after")
     def _one_way(self) -> SplitSpec:
+        if self.fold > (self.folds or 1):
+            raise ValueError(f"`fold` is {self.fold}, of {self.folds or 'no'} folds")
+        if self.folds and (self.time or self.windows):
+            raise ValueError("`folds` are drawn at random, which `time` and `windows` exclude")
         if self.group and self.time:
             raise ValueError("give `group` or `time`, not both")
         if self.windows is not None and "train" not in self.windows:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from toolkit.reporting.card_limits import limits
-from toolkit.reporting.formatting import score
+from toolkit.reporting.formatting import score, words
 from toolkit.reporting.templates import environment
 from toolkit.reporting.terminal import run_facts, score_rows, units
 from toolkit.reporting.verdicts import verdict
@@ -57,7 +57,7 @@ def body(record: Mapping[str, Any], adapter: Mapping[str, Any] | None) -> str:
     rows = [(label, [scores[name] for name in names])
             for label, scores in [*score_rows(record), *slices]]  # fmt: skip
     return made.get_template("card.md.jinja").render(
-        record=record, card=about, adapter=adapter, names=names, rows=rows,
+        record=record, card=about, adapter=adapter, names=list(map(words, names)), rows=rows,
         usage=adapter["usage"] if adapter else about.usage, facts=run_facts(record),
         units=units(record), verdict=said,
         limits=[text for text in limits(record) if f"{text}.".casefold() != said.casefold()],
@@ -121,7 +121,7 @@ def _results(record: Mapping[str, Any], data: Mapping[str, Any]) -> Iterator[Eva
             task_type=record["scenario"],
             metric_type=printable_line(name),
             metric_value=round(found["value"], 6),
-            metric_name=f"{printable_line(name)}{between}",
+            metric_name=f"{words(printable_line(name))}{between}",
             dataset_split="test",
             **{"dataset_type": "local", "dataset_name": name_of_data, **data},
         )

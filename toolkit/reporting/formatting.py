@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 NONE = "n/a"  # no value, or an undefined one
+#: Abbreviations of metrics that are never written in small letters (average precision and recall).
+CAPITALS = re.compile(r"\b(?:ap|ar)\d*\b")
 
 
 def number(value: Any, digits: int = 3) -> str:
@@ -52,9 +55,16 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the lines of a table, and an empty one after it."""
+    for cells in (head, ["---"] * len(head), *rows):
+        yield f"| {' | '.join(cells)} |"
+    yield ""
+
+
 def words(name: str) -> str:
-    """Return an identifier as words: "log_loss" as "log loss"."""
-    return str(name).replace("_", " ")
+    """Return an identifier as words: "log_loss" as "log loss", "mask_ap50" as "mask AP50"."""
+    return CAPITALS.sub(lambda found: found[0].upper(), str(name).replace("_", " "))
 
 
 def sentence(text: str) -> str:

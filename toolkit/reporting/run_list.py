@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,30 @@ from rich.console import Console
 from rich.table import Table
 
 from toolkit.errors import UserError
-from toolkit.reporting import sweep_report
+from toolkit.reporting import fold_report, seed_report, sweep_report
 from toolkit.reporting.formatting import duration, number, score, words
-from toolkit.reporting.seed_report import headline as over_seeds
 from toolkit.reporting.terminal import plain
 from toolkit.runs import sweeps
+from toolkit.runs.fold_folder import FoldRuns
 from toolkit.runs.folder import EVALUATES, Run, resume_command
-from toolkit.runs.seed_folder import FILE, SeedRuns
+from toolkit.runs.seed_folder import SeedRuns
+from toolkit.runs.several import SeveralRuns
 from toolkit.runs.sweep_folder import Sweep
 
 COLUMNS = ("date", "status", "recipe", "model", "method", "rows", "score", "folder")
 TABLE = 130  # columns of a terminal from which on a table fits
+#: Several runs by their file, and what tells their headline.
+SEVERAL: dict[str, tuple[type[SeveralRuns], Callable[[Any], str]]] = {
+    SeedRuns.file: (SeedRuns, seed_report.headline),
+    FoldRuns.file: (FoldRuns, fold_report.headline),
+}
 #: Any other status is red.
 COLOURS = {"finished": "green", "running": "cyan", "validated": "green", "pruned": "cyan"}
 
 
 @dataclass(frozen=True)
 class Listed:
-    """A run, or runs of several seeds.
+    """A run, or runs of several seeds or folds.
 
     rows: of train. note: what is wrong with it, and what can be done.
     """
@@ -48,12 +54,16 @@ class Listed:
 
 
 def listed(file: Path) -> Listed:
-    """Return what is shown of the run with that run.json or seeds.json."""
+    """Return what is shown of the run, or the runs, with that file."""
     date, folder = _date(file.stat().st_mtime), str(file.parent)
     try:
         if file.name == sweeps.FILE:
             return _sweep(Sweep(folder), date)
-        return _seeds(SeedRuns(folder), date) if file.name == FILE else _run(Run(folder), date)
+        if file.name not in SEVERAL:
+            return _run(Run(folder), date)
+        kind, headline = SEVERAL[file.name]
+        several = kind(folder)
+        return _several(several, headline(several), date)
     except UserError as error:
         return Listed(date, "damaged", folder=folder, note=str(error))
 
@@ -103,11 +113,11 @@ def _run(run: Run, date: str) -> Listed:
                   note=_note(run.state, record, resume_command(run.path)))  # fmt: skip
 
 
-def _seeds(found: SeedRuns, date: str) -> Listed:
-    done = f"{len(found.runs)} of {len(found.seeds)} seeds"
-    command = resume_command(found.path, len(found.seeds))
+def _several(found: SeveralRuns, headline: str, date: str) -> Listed:
+    done = f"{len(found.runs)} of {len(found.numbers)} {found.one}s"
+    command = resume_command(found.path, found.option)
     return Listed(_started(found.record, date), found.state, **_facts(found.runs),
-                  score=", ".join(filter(None, (done, over_seeds(found)))), folder=str(found.path),
+                  score=", ".join(filter(None, (done, headline))), folder=str(found.path),
                   note=_note(found.state, found.record, command))  # fmt: skip
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from toolkit.reporting.card import plain_markdown
-from toolkit.reporting.formatting import number, words
+from toolkit.reporting.formatting import markdown_table, number, words
 from toolkit.reporting.formatting import score as with_interval
 from toolkit.reporting.terminal import plain, print_facts
 from toolkit.runs.seed_folder import SeedRuns
@@ -64,21 +64,16 @@ def _page(found: SeedRuns) -> Iterator[str]:
     yield f"# {plain_markdown(record['recipe'])}, {len(record['finished'])} seeds\n"
     yield f"{WORDS} {record['rows']:,} test rows.\n"
     names, scores = list(map(plain_markdown, found.metrics)), found.metrics.values()
-    yield from _table(COLUMNS, ([name, *_cells(s)] for name, s in zip(names, scores, strict=True)))
+    cells = ([name, *_cells(score)] for name, score in zip(names, scores, strict=True))
+    yield from markdown_table(COLUMNS, cells)
     yield from (f"- {plain_markdown(line)}" for line in _baselines(record))
     yield ""
-    yield from _table(["seed", *names], (
+    yield from markdown_table(["seed", *names], (
         [f"[{seed}](seed-{seed}/README.md)", *(number(s["values"][place]) for s in scores)]
         for place, seed in enumerate(record["finished"])
     ))  # fmt: skip
     yield from (f"- {plain_markdown(line)}" for line in _notes(record))
     yield f"\nRepeat it: `toolkit run recipe.yaml --seeds {len(record['seeds'])}`."
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    for cells in (head, ["---"] * len(head), *rows):
-        yield f"| {' | '.join(cells)} |"
-    yield ""
 
 
 def _cells(score: Mapping[str, Any]) -> list[str]:

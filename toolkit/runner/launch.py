@@ -18,6 +18,7 @@ from toolkit.runner import mailbox
 from toolkit.runner.elastic import ElasticLaunch, LaunchSpec
 from toolkit.runner.first_look import first_look
 from toolkit.runner.join import started_by_accelerate, training_block
+from toolkit.runner.on_ray.spec import RaySpec
 from toolkit.runs.folder import Run
 from toolkit.utils import distributed, garbage
 from toolkit.utils.hardware import device_count
@@ -27,10 +28,13 @@ def run(
     draft: Draft,
     out: Path | None = None,
     console: Console | None = None,
-    spec: LaunchSpec | None = None,
+    spec: LaunchSpec | RaySpec | None = None,
     resume: bool = False,
 ) -> Run | None:
     """Run a recipe on the devices that are there; arguments as of `runner.run.run`.
+
+    Args:
+        spec: processes of this machine and others, or the workers of a Ray cluster.
 
     Returns the finished run, or None on a machine (node_rank > 0) that does not hold its folder.
 
@@ -41,15 +45,19 @@ def run(
     from toolkit.runner.run import run as run_here
 
     spec = spec or LaunchSpec()
-    spec.check()
+    spec.require_ranks() if isinstance(spec, RaySpec) else spec.check()
     if distributed.launched() or started_by_accelerate():
         if spec != LaunchSpec():
             raise UserError(
-                "--processes, --nodes, --node-rank and --rendezvous are for `toolkit run` alone: "
-                "torchrun or accelerate launch has started this process and has its own"
+                "--processes, --nodes, --node-rank, --rendezvous and --on are for `toolkit run` "
+                "alone: torchrun or accelerate launch has started this process and has its own"
             )
         return run_here(draft, out, console, resume)
     first_look(draft, quiet=console is None or console.quiet)
+    if isinstance(spec, RaySpec):
+        from toolkit.runner.on_ray.launch import RayLaunch
+
+        return RayLaunch(LaunchSpec(), 1, draft, out, console, resume, spec).run()
     processes = _processes(spec, training_block(draft))
     if processes == 1 and spec.nodes == 1:
         return run_here(draft, out, console, resume)

@@ -127,15 +127,19 @@ def speaks(error: BaseException) -> bool:
     if folder is None:
         return distributed.is_first_to_fail()
     text = str(error) if isinstance(error, ToolkitError) else f"{type(error).__name__}: {error}"
-    note = {
-        "time": time.time(),
+    write_atomically(folder / f"rank-{os.environ['RANK']}", note_of(text, time.time(), error))
+    return False
+
+
+def note_of(text: str, at: float, error: BaseException | None = None) -> str:
+    """Return what a rank leaves for its launcher on how it failed, and when."""
+    return json.dumps({
+        "time": at,
         "text": text,
         "faults": [(f.where, f.what) for f in error.faults] if isinstance(error, UserError) else [],
         "lost": not isinstance(error, UserError | BatchSizeError) and bool(LOST.search(text)),
         "smaller": error.smaller if isinstance(error, BatchSizeError) else None,
-    }
-    write_atomically(folder / f"rank-{os.environ['RANK']}", json.dumps(note))
-    return False
+    })  # fmt: skip
 
 
 def _folder() -> Path | None:

@@ -10,6 +10,7 @@ import datetime
 import math
 import random
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,7 +159,8 @@ def _too_long(plugin: Plugin[Any], raw: Splits, prepared: Splits) -> Exception |
 
 
 def _run_baselines(plugin: Plugin[Any], raw: Splits, inputs: Splits) -> None:
-    score_baselines(plugin, inputs, lambda: run_metrics.modules(plugin), SECONDS, 0, rows=raw)
+    modules = partial(run_metrics.modules, plugin)
+    score_baselines(plugin, inputs, modules, SECONDS, 0, rows=raw, intervals=False)
 
 
 def _gave(plugin: Plugin[Any], hook: str, what: str) -> HookError:

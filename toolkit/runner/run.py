@@ -40,6 +40,7 @@ from toolkit.runner.resume import (
     run_to_resume,
     unneeded,
 )
+from toolkit.runner.same_inputs import require_same_inputs
 from toolkit.runner.trial import Trial, as_trained, take_up
 from toolkit.runs import verify
 from toolkit.runs.folder import HOME, Run, resume_command
@@ -86,6 +87,7 @@ def run(
             draft = draft.changed(before.overrides) if before else draft
             job = prepare(draft, before.path if before else None)
             job.reductions += mailbox.reductions()
+        require_same_inputs(job)
         folder = _open_folder(out, job, locked)
         with _end_recorded(folder, console), blamed(job.plugin):
             for note in folder.mended:

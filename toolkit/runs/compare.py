@@ -12,7 +12,7 @@ from toolkit.data import groups
 from toolkit.errors import Fault, UserError
 from toolkit.evaluation.bootstrap import Groups, unit_count
 from toolkit.evaluation.differences import Difference, difference, direction
-from toolkit.runs import changed_answers, seed_folder, sweeps
+from toolkit.runs import changed_answers, fold_folder, seed_folder, sweeps
 from toolkit.runs.changed_answers import Answers
 from toolkit.runs.folder import Run, beside, predictions_file, read_groups, read_predictions
 from toolkit.runs.settings import Setting, differing
@@ -153,6 +153,9 @@ def find_runs(names: Sequence[str]) -> list[Path]:
             faults.append(Fault(name, f"is not there.{beside(path)}"))
         elif (path / "run.json").is_file() or (path / seed_folder.FILE).is_file():
             found.append(path)
+        elif (path / fold_folder.FILE).is_file():
+            what = "holds the folds of one recipe: compare two of them, fold by fold"
+            faults.append(Fault(name, f"{what} (toolkit compare A/fold-1 B/fold-1)"))
         elif (path / sweeps.FILE).is_file():
             found.append(sweeps.run_of_sweep(path))
         elif done := [file.parent for file in sorted(path.glob("*/run.json"))

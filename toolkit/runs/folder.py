@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from toolkit.plugin_types import Prediction
 
 BATCH = 1000
+BASELINES = "baselines"  # the folder of their predictions
 #: The key of an evaluation's record that names the run whose model it has scored.
 EVALUATES = "evaluates"
 HOME = Path("runs")  # of all runs that are not given a folder
@@ -39,6 +41,11 @@ def home(name: str) -> Path:
 def predictions_file(run: Path, split: str = "test") -> Path:
     """Return where a run's predictions of a split are: those of test are at the top."""
     return (run if split == "test" else run / split) / "predictions.jsonl"
+
+
+def baseline_folder(run: Path, name: str) -> Path:
+    """Return where the predictions of a run's baseline are; a plugin may give it any name."""
+    return run / BASELINES / (re.sub(r"[^\w-]+", "_", name)[:80] or "_")
 
 
 def read_predictions(
@@ -162,7 +169,7 @@ def last_unfinished(
 
     Args:
         scenario: of the run, where it is known: another recipe may have the same name.
-        kind, file: what reads such a folder, and the file it is known by; also of `SeedRuns`.
+        kind, file: what reads such a folder, and the file it is known by; also of `SeveralRuns`.
     """
     known = {path.parent for path in home(name).glob(f"*/{file}")}
     if kind is Run:
@@ -206,8 +213,8 @@ def _no_run(path: Path) -> str:
     return f"{path} is no run's folder: it is {kind}.{beside(path)}"
 
 
-def resume_command(path: Path, seeds: int = 0) -> str:
-    """Return the command that goes on with a run, or with those of several seeds."""
+def resume_command(path: Path, several: str = "") -> str:
+    """Return the command that goes on with a run, or with several: `several` is their option."""
     recipe, out = shlex.quote(str(path / "recipe.yaml")), shlex.quote(str(path))
-    several = f"--seeds {seeds} " if seeds else ""
+    several = f"{several} " if several else ""
     return f"go on with: toolkit run {recipe} {several}--out {out} --resume"

@@ -1,4 +1,4 @@
-"""The keys of run.json and seeds.json that others rely on, and whether a file has them."""
+"""The keys of run.json, seeds.json and folds.json that others rely on."""
 
 from __future__ import annotations
 
@@ -275,18 +275,38 @@ class SeedScore(OpenModel):
     share_ranges: dict[str, list[float]] | None = None
 
 
-class SeedRecord(OpenModel):
-    """seeds.json; from `headline` on when all runs are done."""
+class SeveralRecord(OpenModel):
+    """A file of several runs; from `headline` on when all runs are done."""
 
     schema_version: Literal[1]
     status: Literal["running", "finished", "failed", "interrupted"]
     started: str = ""
     recipe: str
-    seeds: list[int]
     split_seed: int
     failed: dict[str, str] = {}
     headline: str | None = None
     rows: int = 0
     finished: list[int] = []
+
+
+class SeedRecord(SeveralRecord):
+    """seeds.json."""
+
+    seeds: list[int]
     metrics: dict[str, SeedScore] = {}
     baselines: dict[str, dict[str, float | None]] = {}
+
+
+class FoldScore(ScoreRecord):
+    """A metric over the test rows of all folds, and its value in each fold."""
+
+    values: list[float | None]
+
+
+class FoldRecord(SeveralRecord):
+    """folds.json. verdicts: baseline -> metric -> the difference from it over all rows."""
+
+    folds: list[int]
+    metrics: dict[str, FoldScore] = {}
+    baselines: dict[str, dict[str, ScoreRecord]] = {}
+    verdicts: dict[str, dict[str, Verdict]] = {}

@@ -13,7 +13,7 @@ from toolkit.training import checkpoints
 from toolkit.utils.files import write_atomically
 from toolkit.utils.text import printable_line
 
-RECIPE, RECORDS = "recipe.yaml", ("run.json", "seeds.json", "sweep.json")
+RECIPE, RECORDS = "recipe.yaml", ("run.json", "seeds.json", "folds.json", "sweep.json")
 IN_RUNS = (*RECORDS, "checkpoints")
 SETTINGS = "settings"  # the key of a record that holds the text of the recipe
 

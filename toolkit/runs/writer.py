@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import UserError
 from toolkit.recipe.yaml_text import dump
-from toolkit.runs.folder import Run, home, predictions_file, readable, require_own
+from toolkit.runs.folder import Run, baseline_folder, home, predictions_file, readable, require_own
 from toolkit.runs.prediction_files import FOLDER, FileStore
 from toolkit.runs.record import SCHEMA_VERSION
 from toolkit.runs.restore import RECIPE, SETTINGS, recipe_text, restore
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from toolkit.recipe.schema import Recipe
     from toolkit.training.checkpoints import ResumePoint
 
-BASELINES = "baselines"  # the folder of their predictions
 RELOAD = "logs/reload"  # the test rows, for the process that loads the saved model again
 
 
@@ -219,7 +217,7 @@ class RunWriter:
         """
         base = predictions_file(self.path, split).parent
         if baseline:
-            base = self.path / BASELINES / (re.sub(r"[^\w-]+", "_", baseline)[:80] or "_")
+            base = baseline_folder(self.path, baseline)
         base.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(base / FOLDER, ignore_errors=True)  # of an attempt before
         files = FileStore(base)

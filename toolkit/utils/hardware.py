@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 from contextlib import suppress
@@ -15,11 +16,14 @@ PACKAGES = (
     "torch", "transformers", "datasets", "accelerate", "peft", "evaluate",
     "scikit-learn", "tokenizers", "numpy", "pyarrow", "safetensors",
 )  # fmt: skip
+#: The variable in which a cluster's launcher tells ranks of it, as JSON.
+CLUSTER = "TOOLKIT_CLUSTER"
 
 
 def describe() -> dict[str, Any]:
-    """Return the block `environment` of run.json."""
-    return {"python": platform.python_version(), "packages": packages(), "hardware": hardware()}
+    """Return the block `environment` of run.json; `cluster` where a launcher has told of one."""
+    found = {"python": platform.python_version(), "packages": packages(), "hardware": hardware()}
+    return found | ({"cluster": json.loads(os.environ[CLUSTER])} if CLUSTER in os.environ else {})
 
 
 def packages() -> dict[str, str]:

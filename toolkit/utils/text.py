@@ -99,3 +99,28 @@ def listing(names: Iterable[object], most: int = 12) -> str:
     lines = [printable_line(name) for name in names]
     more = f" and {len(lines) - most} more" if len(lines) > most else ""
     return ", ".join(lines[:most]) + more if lines else "(none)"
+
+
+_THINGS = {"annotations": "annotation", "boxes": "box", "classes": "class", "crowds": "crowd",
+           "files": "file", "images": "image", "lines": "line", "masks": "mask",
+           "objects": "object", "outlines": "outline", "regions": "region", "rows": "row",
+           "segmentations": "segmentation", "shapes": "shape", "tasks": "task",
+           "tiles": "tile"}  # fmt: skip
+_VERBS = {"are": "is", "have": "has", "differ": "differs", "belong": "belongs", "lie": "lies"}
+_OF_ONE = re.compile(rf"\b({'|'.join(_THINGS)})\b(?:( that)? ({'|'.join(_VERBS)})\b)?")
+
+
+def counted(count: int, what: str) -> str:
+    """Return "12 images have no label" for "images have no label", and "1 image has no label".
+
+    The first plural noun of images and annotations is put into the singular, with the verb that
+    follows at once, and what stands for it afterwards.
+    """
+    found = _OF_ONE.search(what)
+    if count != 1 or found is None:
+        return f"{count:,} {what}"
+    noun, that, verb = found.groups()
+    head = what[: found.start()] + _THINGS[noun] + (that or "")
+    rest = re.sub(r"\btheir\b", "its", what[found.end() :]).replace(" are not ", " is not ", 1)
+    rest = re.sub(r"\b(around|of|in) them\b", r"\1 it", rest)
+    return f"1 {head}{f' {_VERBS[verb]}' if verb else ''}{rest}"

@@ -73,13 +73,15 @@ class Moved(NamedTuple):
 
     boxes: per image (n, 4) left, top, right, bottom in canvas pixels; None where none were given.
     kept: per image, the places of its boxes in the concatenation of all boxes of the given batch
-    (int64 of shape (n,)): `torch.cat(labels)[kept[i]]` are their labels. masks: uint8. content:
+    (int64 of shape (n,)): `torch.cat(labels)[kept[i]]` are their labels. visible: per image, which
+    share of its area is left of each box (n,), of all changes so far. masks: uint8. content:
     (rows, 2) height and width; the rest of the canvas is padding.
     """
 
     images: Images
     boxes: list[Any] | None
     kept: list[Any] | None
+    visible: list[Any] | None
     masks: Any | None
     content: Any
 
@@ -126,11 +128,11 @@ def _unchanged(
 
     size = torch.as_tensor(content, device=images.device)
     if boxes is None:
-        return Moved(images, None, None, masks, size)
+        return Moved(images, None, None, None, masks, size)
     counts = [len(item) for item in boxes]
     kept = list(torch.split(torch.arange(sum(counts), device=images.device), counts))
     given = [item.to(images.device, images.dtype).reshape(-1, 4) for item in boxes]
-    return Moved(images, given, kept, masks, size)
+    return Moved(images, given, kept, [item.new_ones(len(item)) for item in given], masks, size)
 
 
 def matrices(wanted: DenseAugment, content: Any) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from toolkit.errors import Fault
+from toolkit.utils.text import counted
 from toolkit_plugins.vision.images import Levels, in_threads, look_at, name_of, usual_levels
 
 if TYPE_CHECKING:
@@ -79,9 +80,8 @@ class DeepImages:
         if not self.range or not found:
             return []
         least, largest, _ = self.range
-        values = (
-            f"{self.count:,} images have more than 8 bits a pixel, from {least:g} to {largest:g}"
-        )
+        what = f"images have more than 8 bits a pixel, from {least:g} to {largest:g}"
+        values = counted(self.count, what)
         return [f"{values}: {found[0]:g} is black and {found[1]:g} white (options.levels)"]
 
 

@@ -37,6 +37,7 @@ def joined(batch: Moved, share: float, min_visible: float) -> Moved:
         content=content,
         boxes=None if batch.boxes is None else list(batch.boxes),
         kept=None if batch.kept is None else list(batch.kept),
+        visible=None if batch.visible is None else list(batch.visible),
     )
     for row in chosen:
         middle = [round(float(centers[row, at]) * (height, width)[at]) for at in (0, 1)]
@@ -67,17 +68,20 @@ def _fill(
     """Write the quarters of one image: each a (source, quarter, window of the source)."""
     import torch
 
-    boxes, kept = [], []
+    boxes, kept, visible = [], [], []
     for source, quarter, window in tiles:
         _paste(found.images[row], batch.images[source], quarter, window)
         if found.masks is not None and batch.masks is not None:
             _paste(found.masks[row][None], batch.masks[source][None], quarter, window)
-        if batch.boxes is not None and batch.kept is not None:
-            new, stays = _moved(batch.boxes[source], quarter, window, min_visible)
-            boxes.append(new)
+        if batch.boxes is not None and batch.kept is not None and batch.visible is not None:
+            left = batch.visible[source]
+            new, left, stays = _moved(batch.boxes[source], quarter, window, min_visible, left)
+            boxes.append(new[stays])
             kept.append(batch.kept[source][stays])
-    if found.boxes is not None and found.kept is not None:
+            visible.append(left[stays])
+    if found.boxes is not None and found.kept is not None and found.visible is not None:
         found.boxes[row], found.kept[row] = torch.cat(boxes), torch.cat(kept)
+        found.visible[row] = torch.cat(visible)
 
 
 def _window(quarter: Box, content: list[int], where: list[float]) -> Box:
@@ -109,7 +113,10 @@ def _paste(target: Any, source: Any, quarter: Box, window: Box) -> None:
         target[:, top:bottom, left:right] = found[0]
 
 
-def _moved(boxes: Any, quarter: Box, window: Box, min_visible: float) -> tuple[Any, Any]:
+def _moved(
+    boxes: Any, quarter: Box, window: Box, min_visible: float, visible: Any
+) -> tuple[Any, Any, Any]:
+    """Return the boxes of an image within its quarter, as `clip` does."""
     import torch
 
     top, left, bottom, right = quarter
@@ -119,5 +126,4 @@ def _moved(boxes: Any, quarter: Box, window: Box, min_visible: float) -> tuple[A
     new = (boxes - corner) * boxes.new_tensor([across, down] * 2)
     new = new + boxes.new_tensor([left, top] * 2)
     limits = torch.tensor([left, top, right, bottom]).to(boxes)
-    found, stays = clip(new, boxes, limits, min_visible)
-    return found[stays], stays
+    return clip(new, boxes, limits, min_visible, visible)

@@ -34,17 +34,18 @@ def warped(batch: Moved, matrices: Any, canvas: Canvas, min_visible: float) -> M
         near = functional.grid_sample(masks[:, None].float(), grid, "nearest", "border", False)
         masks = torch.where(inside, near[:, 0].to(torch.uint8), IGNORED)
     batch = batch._replace(images=images, masks=masks)
-    if batch.boxes is None or batch.kept is None:
+    if batch.boxes is None or batch.kept is None or batch.visible is None:
         return batch
-    boxes, kept = [], []
+    boxes, kept, visible = [], [], []
     for row, given in enumerate(batch.boxes):
         hulls = hull(given, matrices[row].to(given))
         limits = content[row].flip(0).to(given)
-        clipped, stays = clip(hulls, given, torch.cat([torch.zeros_like(limits), limits]),
-                              min_visible)  # fmt: skip
+        limits = torch.cat([torch.zeros_like(limits), limits])
+        clipped, left, stays = clip(hulls, given, limits, min_visible, batch.visible[row])
         boxes.append(clipped[stays])
         kept.append(batch.kept[row][stays])
-    return batch._replace(boxes=boxes, kept=kept)
+        visible.append(left[stays])
+    return batch._replace(boxes=boxes, kept=kept, visible=visible)
 
 
 def hull(boxes: Any, matrix: Any) -> Any:
@@ -56,19 +57,26 @@ def hull(boxes: Any, matrix: Any) -> Any:
     return torch.cat([found[..., :2].amin(1), found[..., :2].amax(1)], 1)
 
 
-def clip(boxes: Any, before: Any, limits: Any, min_visible: float) -> tuple[Any, Any]:
-    """Return boxes within limits (left, top, right, bottom), and which of them stay.
+def clip(
+    boxes: Any, before: Any, limits: Any, min_visible: float, visible: Any
+) -> tuple[Any, Any, Any]:
+    """Return boxes within limits (left, top, right, bottom), what is left of them, and which stay.
 
     One stays if enough of its area is visible, and neither side has become less than a pixel.
+
+    Args:
+        before: the boxes as they were. visible: (n,) the share of its area that was left of each
+            already, by which it is judged: two cuts of a half leave a quarter.
     """
     import torch
 
     low, high = limits[:2].repeat(2), limits[2:].repeat(2)
     found = torch.minimum(torch.maximum(boxes, low), high)
     sides, whole = found[:, 2:] - found[:, :2], boxes[:, 2:] - boxes[:, :2]
-    visible = sides.prod(1) >= min_visible * whole.prod(1)
+    enough = sides.prod(1) * visible >= min_visible * whole.prod(1)
     thin = (sides < 1).any(1) & (before[:, 2:] - before[:, :2] >= 1).all(1)
-    return found, visible & ~thin & (sides > 0).all(1)
+    left = visible * sides.prod(1) / whole.prod(1).clamp(min=1e-12)
+    return found, left, enough & ~thin & (sides > 0).all(1)
 
 
 def _sources(matrices: Any, content: Any, height: int, width: int) -> tuple[Any, Any]:

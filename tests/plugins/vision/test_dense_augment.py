@@ -119,6 +119,28 @@ def test_boxes_of_which_little_is_left_are_dropped_and_others_clipped():
     assert {1, 2} <= counts
 
 
+def test_what_a_shift_and_a_mosaic_leave_of_a_box_counts_together():
+    """Colors of an object name its columns and rows, so that pixels say what is seen of it."""
+    images, _, _, content = batch(1)
+    images[:], content[:] = 0, SIDE
+    across = torch.linspace(0.2, 1, 72)
+    images[:, 0, 12:84, 12:84], images[:, 1, 12:84, 12:84] = across, across[:, None]
+    boxes = [torch.tensor([[12.0, 12, 84, 84]])] * 4
+    change = moved(DenseAugment(shift=0.5, mosaic=1.0, min_visible=0.5), canvas())
+    shares = []
+    for seed in range(30):
+        torch.manual_seed(seed)
+        found = change(images, boxes, None, content)
+        for image, now in zip(found.images, found.boxes, strict=True):
+            for left, top, right, bottom in now.round().int().tolist():
+                part = image[:2, top:bottom, left:right]
+                sides = [one[one > 0.2] for one in part]  # not the blended edges
+                columns, rows = ((one.max() - one.min()) / 0.8 for one in sides)
+                shares.append(float(columns * rows))
+    assert len(shares) > 50
+    assert min(shares) > 0.42  # of 0.5: edges are blended, hence not counted
+
+
 def test_labels_follow_boxes_into_a_mosaic():
     """Each image has a gray of its own, which its box's label names."""
     images, boxes, _, content = batch(1)

@@ -45,7 +45,7 @@ def squares(tmp_path_factory):
 def test_frequent_boxes_are_placed_on_every_image(squares):
     result, pairs = run(FrequentBoxes, squares)
     assert result.train_rows == 14
-    assert result.setting.endswith("boxes per class")
+    assert result.setting.endswith("per class")
     first, second = (prediction for prediction, _ in pairs[:2])
     assert first == second  # all images are of one size
     assert {one["label"] for one in first["objects"] + first["candidates"]} == {"large", "small"}
@@ -61,7 +61,7 @@ def test_boxes_that_never_move_are_found_in_any_size(tmp_path):
     result, pairs = run(FrequentBoxes, plugin)
     assert scored("ap", pairs) == pytest.approx(1)
     assert scored("f1", pairs) == 1
-    assert result.setting == "1 boxes per class"
+    assert result.setting == "1 box per class"
 
 
 def test_blobs_find_what_stands_out(squares):

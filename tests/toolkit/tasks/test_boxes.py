@@ -191,7 +191,7 @@ def test_notes_name_few_and_new_classes(tmp_path):
     assert "train: 13 objects in 2 images (6.5 per image), 1 image without any" in notes
     assert "train: fewer than 10 objects of b (1)" in notes
     assert any("no training image has new (1)" in note for note in notes)
-    assert any("1 crowds are ignored" in note for note in notes)
+    assert any("1 crowd is ignored" in note for note in notes)
 
 
 def test_what_people_see_has_both_kinds_of_boxes(tmp_path):

@@ -204,7 +204,7 @@ def test_notes_tell_of_classes_and_of_what_is_ignored():
     few[0, 0] = 1
     rows = datasets.Dataset.from_list([{**disc(0), "mask": png(m)} for m in (few, empty)])
     notes = plugin(rows, rows.select([1])).notes()
-    assert notes == ["train: rare classes: disc (0.03% of the pixels, 1 images)",
+    assert notes == ["train: rare classes: disc (0.03% of the pixels, 1 image)",
                      "test: no pixel of disc: no score is of them"]  # fmt: skip
     assert "train: 4.2% of the pixels are ignored, as their masks say" in plugin(discs(3)).notes()
     wrong = datasets.Dataset.from_list([disc(0), {**disc(1), "mask": png(empty + 7)}])

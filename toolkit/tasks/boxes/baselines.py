@@ -17,6 +17,7 @@ from toolkit.evaluation.metrics.box_scene import Scene
 from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Prediction, Row
 from toolkit.tasks.boxes import found, geometry, images
 from toolkit.tasks.boxes.thresholds import Sweep
+from toolkit.utils.text import counted
 
 CLUSTERS = (1, 2, 4, 8, 16)  # of the boxes of a class, of which validation chooses
 BOXES = 5000  # of a class that are clustered
@@ -127,7 +128,7 @@ class FrequentBoxes(Baseline):
                                                           for s in sizes])  # fmt: skip
             if best is None or score > best[0]:
                 with_threshold = Placed(placed.boxes, placed.labels, placed.scores, threshold)
-                best = score, with_threshold, f"{count} boxes per class"
+                best = score, with_threshold, f"{counted(count, 'boxes')} per class"
         return (best[1], best[2]) if best else (options[0][1], "")
 
 

@@ -21,6 +21,7 @@ MOST = 100  # blobs of a threshold, the largest
 OTHERS = 40  # blobs of a training image that are no object, of which some are drawn
 OVERLAP = 0.5  # IoU from which on two boxes of a class are one
 IMAGES = 300  # of validation that the threshold is chosen on
+SIDE = 320  # pixels that the longest side is reduced to, by a whole factor
 OTHER = ""  # label of blobs that are no object
 Size = tuple[int, int]
 
@@ -150,7 +151,7 @@ def blobs_of(pixels: Array) -> Blobs:
     """Return the blobs of colours of shape (height, width, 3), bytes."""
     from scipy import ndimage
 
-    colours = pixels.astype(np.float32) / 255
+    colours = _reduced(pixels)
     grey, most = colours.mean(axis=-1), colours.max(axis=-1)
     saturation = np.where(most > 0, 1 - colours.min(axis=-1) / np.maximum(most, 1e-6), 0)
     apart = abs(grey - np.median(grey))
@@ -170,6 +171,16 @@ def blobs_of(pixels: Array) -> Blobs:
     return Blobs(np.concatenate(boxes), np.concatenate(features))
 
 
+def _reduced(pixels: Array) -> Floats:
+    """Return colours from 0 to 1 of an image of at most about SIDE pixels, by means of squares."""
+    factor = max(1, max(pixels.shape[:2]) // SIDE)
+    height, width = (side // factor * factor for side in pixels.shape[:2])
+    squares = pixels[:height, :width].reshape(
+        height // factor, factor, width // factor, factor, pixels.shape[2]
+    )
+    return np.asarray(squares.mean(axis=(1, 3), dtype=np.float32) / 255)
+
+
 FEATURES = 17
 
 
@@ -186,9 +197,9 @@ def _described(
     across, down = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     order = np.argsort(-across * down, kind="stable")
     order = order[(across * down)[order] >= SMALLEST][:MOST]
-    numbers = np.arange(1, count + 1)
-    pixels = ndimage.sum_labels(np.ones_like(marked), marked, numbers)
-    looks = [ndimage.mean(values, marked, numbers)
+    places = marked.ravel()
+    pixels = np.bincount(places, minlength=count + 1)[1:]
+    looks = [np.bincount(places, values.ravel(), count + 1)[1:] / pixels
              for values in (*np.moveaxis(colours, -1, 0), saturation)]  # fmt: skip
     kind = np.tile(np.eye(4)[number], (count, 1))
     area = np.prod(edges[:, 2:] - edges[:, :2], axis=1)

@@ -43,6 +43,8 @@ class BoxesPlugin(TaskPlugin[OptionsT]):
     #: item of what `split_by_threshold` takes, "mask" in predictions and references. Overlap is
     #: that of masks then.
     with_masks: ClassVar[bool] = False
+    #: What notes call the objects.
+    noun: ClassVar[str] = "objects"
 
     @property
     def image(self) -> str:
@@ -186,7 +188,11 @@ class BoxesPlugin(TaskPlugin[OptionsT]):
     def notes(self) -> list[str]:
         """Report objects per image, classes of few objects, and those that training lacks."""
         known = self.contents["train"].objects if self.data else Counter[str]()
-        return [line for name, of in self.contents.items() for line in of.in_words(name, known)]
+        return [
+            line
+            for name, of in self.contents.items()
+            for line in of.in_words(name, known, self.noun)
+        ]
 
     def _references_of(self, rows: Any) -> Iterable[Any]:
         for some in row_batches(rows.select_columns([self.target])):

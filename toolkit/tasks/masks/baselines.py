@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from toolkit.evaluation.metrics.base import Array, Floats
 from toolkit.evaluation.pixel_counts import ious, mean
-from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints, Prediction
+from toolkit.plugin_types import Baseline, BaselineData, BaselineResult, Ints, Prediction, Row
 from toolkit.tasks.masks.png import (
     Classes,
     colours,
@@ -27,7 +27,7 @@ from toolkit.utils.logging import quiet_fit
 if TYPE_CHECKING:
     import datasets
 
-    from toolkit.tasks.masks.plugin import MasksPlugin
+    from toolkit.tasks.masks.pixels import PixelCounts
 
 BATCH = 100  # rows that are read together
 GRID = 128  # cells a side, of which each has its own most frequent class
@@ -38,6 +38,20 @@ PIXELS, PER_IMAGE = 60_000, 200  # that colours are learned from
 LEVELS = 256  # of grey
 
 
+class MaskSource(Protocol):
+    """What these baselines ask of a plugin; a mask of class numbers is an array or a file."""
+
+    @property
+    def classes(self) -> Sequence[str]: ...
+    @property
+    def image(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    def references(self, rows: Sequence[Row]) -> list[Any]: ...
+    def counts_of(self, split: str) -> PixelCounts: ...
+    def prediction(self, mask: Classes, confidence: float) -> Prediction: ...
+
+
 class MaskBaseline(Baseline):
     """A baseline that learns from rows one by one, and predicts class shares of each pixel.
 
@@ -45,7 +59,7 @@ class MaskBaseline(Baseline):
     random order until it is spent.
     """
 
-    def __init__(self, plugin: MasksPlugin[Any]) -> None:
+    def __init__(self, plugin: MaskSource) -> None:
         self.plugin = plugin
         self.count = len(plugin.classes)
 

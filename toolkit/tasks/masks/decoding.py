@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -71,9 +71,19 @@ def upsampled(logits: Any, size: tuple[int, int]) -> Iterator[tuple[int, Any]]:
         yield top, wide[0]
 
 
-def mask_strips(logits: Any, size: tuple[int, int]) -> MaskStrips:
-    """Return the mask of an image from its class scores (classes, height, width) of any size."""
-    found = MaskStrips(size, len(logits))
+def mask_strips(
+    logits: Any,
+    size: tuple[int, int],
+    classes: int | None = None,
+    change: Callable[[Any], Any] | None = None,
+) -> MaskStrips:
+    """Return the mask of an image from its class scores (classes, height, width) of any size.
+
+    Args:
+        classes, change: where `logits` are no scores of classes: how many of these there are, and
+            what makes their scores (classes, rows, width) of enlarged logits.
+    """
+    found = MaskStrips(size, len(logits) if classes is None else classes)
     for top, scores in upsampled(logits, size):
-        found.add(top, scores)
+        found.add(top, scores if change is None else change(scores))
     return found

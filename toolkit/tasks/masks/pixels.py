@@ -16,7 +16,7 @@ from toolkit.evaluation.baselines import row_batches
 from toolkit.evaluation.mask_files import decode, ignored_value
 from toolkit.evaluation.metrics.base import Array, Floats
 from toolkit.plugin_types import Row
-from toolkit.utils.text import listing
+from toolkit.utils.text import counted, listing
 
 if TYPE_CHECKING:
     import datasets
@@ -101,7 +101,7 @@ class PixelCounts:
             yield f"{split}: no pixel of {listing(missing, 10)}: {what}"
         if self is train:
             found = zip(names, self.shares, self.images, strict=True)
-            rare = [f"{name} ({share:.2%} of the pixels, {n:,} images)"
+            rare = [f"{name} ({share:.2%} of the pixels, {counted(n, 'images')})"
                     for name, share, n in found if 0 < share < FEW]  # fmt: skip
             if rare:
                 yield f"{split}: rare classes: {listing(rare, 10)}"

@@ -142,7 +142,7 @@ class MasksPlugin(TaskPlugin[OptionsT]):
         """
         return partial(_labels, self.target, self.label_size)
 
-    def loss(self) -> Callable[..., Any]:
+    def loss(self) -> Callable[..., Any] | None:
         """Return the loss that the options name, by default the cross-entropy of pixels."""
         kind: LossName = getattr(self.options, "loss", "cross_entropy")
         smoothing = self.recipe.label_smoothing if self.recipe else 0.0

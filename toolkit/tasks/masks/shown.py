@@ -126,18 +126,25 @@ def worst_rows(pairs: Pairs, classes: int, most: int) -> list[tuple[int, float]]
 
 def figures(pairs: Pairs, classes: int) -> dict[str, Curve]:
     """Return the share of images whose own mean IoU is at least so much; {} without images."""
-    scores = row_scores(pairs, classes)
+    curve = image_curve(row_scores(pairs, classes), "mean IoU")
+    return {} if curve is None else {"image_iou": curve}
+
+
+def image_curve(scores: Floats, measure: str) -> Curve | None:
+    """Return the share of images whose own score is at least so much; None without scores.
+
+    Args:
+        scores: of each image, NaN where it has none. measure: what they are called.
+    """
     scores = scores[~np.isnan(scores)]
     if not len(scores):
-        return {}
+        return None
     least = np.linspace(0, 1, POINTS)
     line = [(float(x), float((scores >= x).mean())) for x in least]
     median = float(np.median(scores))
-    return {
-        "image_iou": Curve(
-            "Images by their own mean IoU",
-            "mean IoU of an image",
-            "share of images with at least that",
-            {"images": line, "median": [(median, 0.0), (median, 1.0)]},
-        )
-    }
+    return Curve(
+        f"Images by their own {measure}",
+        f"{measure} of an image",
+        "share of images with at least that",
+        {"images": line, "median": [(median, 0.0), (median, 1.0)]},
+    )

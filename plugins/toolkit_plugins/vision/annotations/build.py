@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from toolkit.errors import DataError, Fault
 from toolkit.plugin_types import SourceRows
-from toolkit.utils.text import listing
+from toolkit.utils.text import counted, listing
 from toolkit_plugins.vision.annotations.cells import in_edges
 from toolkit_plugins.vision.annotations.clean import clean, place
 from toolkit_plugins.vision.annotations.forms import (
@@ -166,14 +166,16 @@ def _without_objects(found: Found, splits: Mapping[str, tuple[list[Item], Tally]
 
 def _told(form: str, split: str, items: list[Item], tally: Tally, labelled: bool) -> list[str]:
     if not labelled:
-        return [f"{form}, {len(items):,} images", *tally.notes()]
+        return [f"{form}, {counted(len(items), 'images')}", *tally.notes()]
     things = [thing for item in items for thing in item.things]
     empty = sum(not item.things for item in items)
     labels = {thing.label for thing in things}
-    first = (f"{split}: {form}, {len(items):,} images, {len(things):,} objects of {len(labels)} "
-             f"class{'' if len(labels) == 1 else 'es'} ({listed(labels)})")  # fmt: skip
+    counts = (counted(len(items), "images"), counted(len(things), "objects"),
+              counted(len(labels), "classes"))  # fmt: skip
+    first = "{}: {}, {}, {} of {} ({})".format(split, form, *counts, listed(labels))
     if empty:
-        first += f"; {empty:,} images without objects are kept"
+        kept = "is" if empty == 1 else "are"
+        first += f"; {counted(empty, 'images without objects')} {kept} kept"
     return [first, *(f"{split}: {note}" for note in tally.notes())]
 
 

@@ -25,6 +25,7 @@ from toolkit_plugins.vision.annotations.forms import (
 
 FORM = "COCO json"
 USUAL = "xywh"
+PANOPTIC = "panoptic segments"
 MISSING = "images that the annotations name are not found: left out"
 NO_IMAGE = "annotations of images that the file does not list: left out"
 REPEATED = "annotations have an id that another one has (nothing here needs it)"
@@ -45,7 +46,7 @@ def other_kind(value: Mapping[str, Any]) -> str:
     some = [a for a in given[:100] if isinstance(a, Mapping)] if isinstance(given, list) else []
     if not some or any("bbox" in a or "segmentation" in a for a in some):
         return ""
-    for key, kind in (("caption", "captions"), ("segments_info", "panoptic segments"),
+    for key, kind in (("caption", "captions"), ("segments_info", PANOPTIC),
                       ("keypoints", "keypoints")):  # fmt: skip
         if any(key in a for a in some):
             return kind
@@ -63,6 +64,8 @@ def read(path: Path, value: Mapping[str, Any], split: str, root: Path, wanted: W
     kind = other_kind(value)
     if kind and wanted.labelled:
         what = f"a COCO file of {kind}, without bbox or segmentation: give the instances file"
+        if kind == PANOPTIC:
+            what += ", or choose the scenario image-segmentation with options.kind: panoptic"
         found.faults.add(path.name, "", what)
         return found
     items = _images(path, value["images"], split, Images(path.parent, [root, wanted.images]), found)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from toolkit.errors import Fault
-from toolkit.utils.text import listing
+from toolkit.utils.text import counted, listing
 from toolkit_plugins.vision.annotations.headers import Header, Point
 from toolkit_plugins.vision.images import SUFFIXES
 
@@ -84,7 +84,7 @@ class Tally:
             names = list(self._names[what])
             more = ", ..." if len(names) > SHOWN else ""
             shown = f" ({', '.join(names[:SHOWN])}{more})" if names else ""
-            found.append(f"{count:,} {what}{shown}")
+            found.append(f"{counted(count, what)}{shown}")
         return found
 
 

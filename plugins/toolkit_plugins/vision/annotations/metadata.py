@@ -49,7 +49,7 @@ def kind_of(path: Path, objects: str, labelled: bool) -> str:
 
     A table of another kind (its images in a column that the options name) is read by the core.
     """
-    keys = _keys(path)
+    keys = keys_of(path)
     if path.suffix.lower() == ".csv" and _corners(keys) and any(k in keys for k in NAMED):
         return ROWS
     if FILE not in keys:
@@ -58,7 +58,8 @@ def kind_of(path: Path, objects: str, labelled: bool) -> str:
     return FORM if inside or (not labelled and path.stem == "metadata") else ""
 
 
-def _keys(path: Path) -> list[str]:
+def keys_of(path: Path) -> list[str]:
+    """Return the columns of a table, by its first line."""
     first = next((line for line in head_of(path).splitlines() if line.strip()), "")
     if path.suffix.lower() == ".csv":
         return next(csv.reader([first]), [])
@@ -80,7 +81,7 @@ def split_of(path: Path, tree: Tree) -> str:
 def read(path: Path, split: str, objects: str, root: Path, wanted: Wanted) -> Found:
     """Return the images of a table with a row an image, boxes as they are written there."""
     found = Found(FORM, files=[path])
-    rows = list(_rows(path, found.faults))
+    rows = list(rows_in(path, found.faults))
     keys = list(dict.fromkeys(key for row in rows for key in row))
     finder = Images(path.parent, [root, wanted.images])
     items, given, missing = list[Item](), [], []
@@ -138,7 +139,8 @@ def _missing(
             found.tallies[split].add(NOT_FOUND, name)
 
 
-def _rows(path: Path, faults: Faults) -> Iterator[Mapping[str, Any]]:
+def rows_in(path: Path, faults: Faults) -> Iterator[Mapping[str, Any]]:
+    """Yield the rows of a table; lines that are none become faults."""
     text = text_of(path)
     if path.suffix.lower() == ".csv":
         for place, row in enumerate(csv.DictReader(io.StringIO(text)), 2):
@@ -165,7 +167,7 @@ def _rows(path: Path, faults: Faults) -> Iterator[Mapping[str, Any]]:
 def read_rows(path: Path, split: str, root: Path, wanted: Wanted) -> Found:
     """Return the images of a csv with a row a box: its corners and its class, in pixels."""
     found = Found(ROWS, files=[path])
-    rows = list(_rows(path, found.faults))
+    rows = list(rows_in(path, found.faults))
     keys = list(rows[0]) if rows else []
     corners, named = _corners(keys) or (), next((k for k in NAMED if k in keys), "")
     label = next((key for key in (*LABELS, *TEXTS) if key in keys), None)

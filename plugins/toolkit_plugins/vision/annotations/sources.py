@@ -10,6 +10,7 @@ from typing import Any
 
 from toolkit.data.sources import split_named
 from toolkit.errors import DataError, Fault
+from toolkit.utils.text import counted
 from toolkit_plugins.vision.annotations import (
     coco,
     cvat,
@@ -226,7 +227,7 @@ def _counted(tree: Tree) -> str:
     counts = Counter(path.suffix.lower() or "without suffix" for path in tree.files)
     listed = ", ".join(f"{count:,} {suffix}" for suffix, count in counts.most_common(8))
     images = sum(map(is_image, tree.files))
-    return f"holds {images:,} images (files by suffix: {listed})"
+    return f"holds {counted(images, 'images')} (files by suffix: {listed})"
 
 
 def split_name(name: str) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from xml.etree.ElementTree import Element
 
+from toolkit.utils.text import counted
 from toolkit_plugins.vision.annotations.build import lost
 from toolkit_plugins.vision.annotations.files import (
     FileError,
@@ -90,7 +91,7 @@ def _read(
         image = finder.find(named, split)
     last = (parts_of(named) or ("",))[-1]
     if image is not None and named and Path(last).stem.lower() != image.stem.lower():
-        told = "xml files name another image: that of their own name is used"
+        told = "xml files with the name of another image: that of their own name is used"
         found.tallies[split].add(told, path.name)
     item = Item(image, image.name if image else path.name)
     size = root.find("size")
@@ -232,10 +233,11 @@ def _listed(
                 found.tallies[split].add(f"images of {where} are not found: left out", word)
     twice = [stem for stem, count in used.items() if count > 1]
     if twice:
-        found.notes.append(f"{len(twice):,} images are in two lists of splits ({twice[0]}, ...)")
+        what = counted(len(twice), "images are in two lists of splits")
+        found.notes.append(f"{what} ({', '.join(twice[:5])}{', ...' if len(twice) > 5 else ''})")
     left = [stem for stem in stems if not used[stem]]
     if left:
         found.notes.append(
-            f"{len(left):,} annotated images are in no list of a split and are not used "
+            f"{counted(len(left), 'annotated images are in no list of a split and not used')} "
             f"({', '.join(left[:5])}{', ...' if len(left) > 5 else ''})"
         )

@@ -45,7 +45,7 @@ def thing_of(
         return None, (f"{max(rest, key=abs):g} is no fraction of the image: YOLO's numbers are "
                       "between 0 and 1, and these look like pixels")  # fmt: skip
     if len(rest) > 4:
-        tally.add("lines are polygons: their boxes are used", item.name)
+        tally.add("lines with a polygon: their boxes are used", item.name)
         return Thing(label, around(pairs(rest)), shape=[rest]), ""
     return Thing(label, _edges(rest)), ""
 

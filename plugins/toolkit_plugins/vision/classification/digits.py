@@ -6,8 +6,9 @@
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING
+
+from toolkit_plugins.vision import generated
 
 if TYPE_CHECKING:
     import datasets
@@ -16,18 +17,10 @@ if TYPE_CHECKING:
 def digits() -> datasets.Dataset:
     """Return rows of `image` and `label` ("0" to "9")."""
     import datasets
-    from PIL import Image
     from sklearn.datasets import load_digits
 
     found = load_digits()
-    files = []
-    for values in found.images:  # grey, from 0 to 16
-        file = io.BytesIO()
-        Image.fromarray((values * (255 / 16)).round().astype("uint8")).save(file, "png")
-        files.append({"bytes": file.getvalue(), "path": None})
-    features = datasets.Features(
-        {"image": datasets.Image(), "label": datasets.ClassLabel(names=list("0123456789"))}
-    )
-    return datasets.Dataset.from_dict(
-        {"image": files, "label": found.target.tolist()}, features=features
-    )
+    grey = (found.images * (255 / 16)).round().astype("uint8")  # from 0 to 16
+    images = (generated.png(values) for values in grey)
+    names = datasets.ClassLabel(names=list("0123456789"))
+    return generated.rows(zip(images, found.target.tolist(), strict=True), "label", names)

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Annotated, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import Field, field_validator
 
 from toolkit.errors import Fault, RecipeError
-from toolkit.plugin_types import Column, LabelColumn, Options
+from toolkit.plugin_types import LabelColumn, Options
 from toolkit.tasks.classification import ClassWeights, positive_faults
 from toolkit_plugins.vision.augment import Augment
-from toolkit_plugins.vision.images import SUFFIXES
-
-ImageColumn = Annotated[str, Column("input", kind="text", files=SUFFIXES)]
+from toolkit_plugins.vision.options import CacheImages, ImageColumn, OnCorrupt
 
 
 class ImageOptions(Options):
     """Options of image classification."""
 
-    image: ImageColumn = Field("image", description="column of the image, or of its path")
+    image: ImageColumn = "image"
     label: LabelColumn = Field("label", description="column of the label; a folder's name")
     size: int | None = Field(
         None, ge=8, le=4096, description="pixels a side; by default that of the image processor"
@@ -33,12 +31,8 @@ class ImageOptions(Options):
     augment: Augment | None = Field(
         Augment(crop=0.5, flip="horizontal"), description="data augmentation; null turns it off"
     )
-    on_corrupt: Literal["error", "skip"] = Field(
-        "error", description="unreadable files end the run, or are skipped and counted"
-    )
-    cache: Literal["auto", "always", "never"] = Field(
-        "auto", description="cache decoded images on disk (auto: up to 2 GiB per split)"
-    )
+    on_corrupt: OnCorrupt = "error"
+    cache: CacheImages = "auto"
     batch_norm: Literal["auto", "train", "freeze"] = Field(
         "auto",
         description="statistics of BatchNorm layers: frozen (auto, where they are pretrained) or "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +12,14 @@ from toolkit.data import groups
 from toolkit.errors import DataError, Fault
 from toolkit.evaluation import classification_baselines
 from toolkit.models import pretrained
-from toolkit.plugin_types import Baseline, Occlusion, Prediction, Row, RowInspection
+from toolkit.plugin_types import Baseline, Occlusion, Prediction, Row
 from toolkit.tasks.classification import ClassificationPlugin, cross_entropy
-from toolkit_plugins.vision import inspection, occlusion
+from toolkit_plugins.vision import occlusion
 from toolkit_plugins.vision.augment import Augment
 from toolkit_plugins.vision.classification import batches, figures, operating_points
 from toolkit_plugins.vision.classification.options import ImageOptions, check_two_classes
-from toolkit_plugins.vision.images import example_image, require_pillow
+from toolkit_plugins.vision.images import Levels, example_image, require_pillow
+from toolkit_plugins.vision.seen import SeenImages
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import Figure, Table
@@ -27,24 +27,11 @@ if TYPE_CHECKING:
 __all__ = ["Augment", "ImageClassification", "ImageOptions"]
 
 
-class ImageClassification(ClassificationPlugin[ImageOptions]):
+class ImageClassification(SeenImages[ImageOptions], ClassificationPlugin[ImageOptions]):
     """Any model that AutoModelForImageClassification loads or makes from a config."""
 
     Options = ImageOptions
     task = "image-classification"
-
-    def inspect_rows(self, rows: Any, split: str) -> RowInspection:
-        """Decode every image once: unreadable files are named, and duplicates found."""
-        require_pillow()
-        found = inspection.check(rows, self.options.image, split)
-        self._tiny[split] = self._tiny.get(split, 0) + found.tiny
-        if split != "predict":
-            self._deep.add(found)
-        alike = RowInspection(likeness=found.likeness, thumbnails=found.thumbnails)
-        if self.options.on_corrupt == "error" and split != "predict":
-            return replace(alike, fatal=inspection.capped(found.faults, split))
-        self._unreadable += found.faults[: inspection.NAMED]
-        return replace(alike, unusable={"image cannot be read": found.broken})
 
     def load_processor(self) -> Any:
         """Return the image processor (Pillow backend), made for the config of a new model."""
@@ -58,7 +45,7 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
 
             require_kornia()
         processor = processor_of(self.model_path, self.options.size)
-        levels = self._deep.levels(self.options.levels)
+        levels = self._levels()
         if levels is not None:
             setattr(processor, LEVELS, list(levels))
         return processor
@@ -88,16 +75,21 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
 
     def load_model(self) -> Any:
         """Return the model with a head of one output per class."""
-        import torch
         from transformers import AutoModelForImageClassification
 
         from toolkit_plugins.vision.batch_norm import mend_momentum
+        from toolkit_plugins.vision.fast_layers import faster
 
         found = pretrained.model(AutoModelForImageClassification, self.model_path, **self.head)
         if self.options.batch_norm == "auto":
             mend_momentum(found)
-        # Convolutions are faster where the channels of a pixel are contiguous.
-        return found.to(memory_format=torch.channels_last)
+        return faster(found)
+
+    def load_saved(self, dtype: Any) -> Any:
+        """Return the model, made faster as the one that was trained."""
+        from toolkit_plugins.vision import fast_layers
+
+        return fast_layers.saved(self.model_path)
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
         """Return what reads the images of a batch, not augmented."""
@@ -209,9 +201,7 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
 
     def notes(self) -> list[str]:
         """Report skipped and tiny images, and which classes training lacks."""
-        found = [f"skipped: {fault}" for fault in self._unreadable]
-        found += [f"{split}: {count:,} images have fewer than {inspection.TINY} pixels a side"
-                  for split, count in self._tiny.items() if count]  # fmt: skip
+        found = self._notes_on_skipped()
         if self.options.operating_point is not None:
             found += operating_points.note(self.options.operating_point, self._validation())
         return [*found, *self._deep.notes(self.options.levels), *super().notes()]
@@ -227,21 +217,9 @@ class ImageClassification(ClassificationPlugin[ImageOptions]):
         return View.of(self.processor, int(getattr(config, "num_channels", 3)))
 
     @property
-    def from_scratch(self) -> bool:
-        """Whether the model was made from a config."""
-        return self.recipe is not None and self.recipe.model.id is None
-
-    @cached_property
-    def _tiny(self) -> dict[str, int]:
-        return {}
-
-    @cached_property
-    def _deep(self) -> inspection.DeepImages:
-        return inspection.DeepImages()
-
-    @cached_property
-    def _unreadable(self) -> list[Fault]:
-        return []
+    def given_levels(self) -> Levels | None:
+        """The values of black and white in images of more than 8 bits, where options set them."""
+        return self.options.levels
 
     @property
     def positive(self) -> str:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from toolkit.plugin_types import Column, Options
+from toolkit.plugin_types import Options
 from toolkit_plugins.vision.dense_augment import DenseAugment
-from toolkit_plugins.vision.images import SUFFIXES
+from toolkit_plugins.vision.options import CacheImages, ImageColumn, ObjectsColumn, OnCorrupt
 
-ImageColumn = Annotated[str, Column("input", kind="text", files=SUFFIXES)]
-ObjectsColumn = Annotated[str, Column("target", kind="list")]
 Side = Annotated[int, Field(ge=32, le=4096)]
 
 
@@ -38,7 +36,7 @@ class Detector(BaseModel):
 class DetectionOptions(Options):
     """Options of object detection."""
 
-    image: ImageColumn = Field("image", description="column of the image, or of its path")
+    image: ImageColumn = "image"
     objects: ObjectsColumn = Field(
         "objects", description="column of the objects: a list of boxes with labels"
     )
@@ -47,8 +45,10 @@ class DetectionOptions(Options):
     )
     convention: str | None = Field(
         None,
-        description="of boxes in tables: xywh, xyxy or cxcywh, in pixels or (xywh_normalised, ...) "
-        "as shares of the image; by default recognised from the data",
+        description="of boxes in tables, in metadata.jsonl and in COCO json: xywh, xyxy or cxcywh, "
+        "in pixels or (xywh_normalised, ...) as shares of the image; by default recognised from "
+        "the data, and xywh in COCO json. Formats with a convention of their own (VOC, YOLO, ...) "
+        "do not use it",
     )
     labels: list[str] | None = Field(
         None,
@@ -97,12 +97,8 @@ class DetectionOptions(Options):
         description="of boxes of one class that overlap by more (IoU), only the best is kept; "
         "detectors of the DETR family need none",
     )
-    on_corrupt: Literal["error", "skip"] = Field(
-        "error", description="unreadable files end the run, or are skipped and counted"
-    )
-    cache: Literal["auto", "always", "never"] = Field(
-        "auto", description="cache decoded images on disk (auto: up to 2 GiB per split)"
-    )
+    on_corrupt: OnCorrupt = "error"
+    cache: CacheImages = "auto"
 
     @property
     def sides(self) -> tuple[int, int] | None:

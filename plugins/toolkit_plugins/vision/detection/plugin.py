@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.errors import Fault
 from toolkit.plugin_types import (
     Occlusion,
     Prediction,
     ReshapedRows,
     Row,
-    RowInspection,
     SourceRows,
 )
 from toolkit.tasks.boxes import geometry
 from toolkit.tasks.boxes.plugin import BoxesPlugin
-from toolkit_plugins.vision import inspection, occlusion
+from toolkit_plugins.vision import occlusion
 from toolkit_plugins.vision.annotations import read, recognising
 from toolkit_plugins.vision.detection import batches, figures, subset
 from toolkit_plugins.vision.detection.options import DetectionOptions
 from toolkit_plugins.vision.images import example_image, require_pillow
+from toolkit_plugins.vision.seen import SeenImages
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import Figure
     from toolkit.recipe.schema import Source
     from toolkit_plugins.vision.canvas import Canvas
 
-SKIPPED = "image cannot be read"
 CONVENTION = "convention"  # key of the statistics: of the boxes of training rows in tables
 
 
-class ObjectDetection(BoxesPlugin[DetectionOptions]):
+class ObjectDetection(SeenImages[DetectionOptions], BoxesPlugin[DetectionOptions]):
     """Any model that AutoModelForObjectDetection loads, or a classifier's backbone with RT-DETR."""
 
     Options = DetectionOptions
@@ -64,18 +61,6 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
             return found
         return subset.of_labels(found, split, options.objects, options.labels)
 
-    def inspect_rows(self, rows: Any, split: str) -> RowInspection:
-        """Decode every image once: unreadable files are named, and duplicates found."""
-        require_pillow()
-        found = inspection.check(rows, self.options.image, split)
-        if split != "predict":
-            self._deep.add(found)
-        alike = RowInspection(likeness=found.likeness, thumbnails=found.thumbnails)
-        if self.options.on_corrupt == "error" and split != "predict":
-            return replace(alike, fatal=inspection.capped(found.faults, split))
-        self._unreadable.extend(found.faults[: inspection.NAMED])
-        return replace(alike, unusable={SKIPPED: found.broken})
-
     def load_processor(self) -> Any:
         """Return the image processor (Pillow backend), set to the size of this run."""
         require_pillow()
@@ -92,7 +77,7 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
             require_kornia()
         found = processor_for(self.model_path, self._size(), options.keep_ratio, "boxes",
                               self._channels)  # fmt: skip
-        if (levels := self._deep.levels(None)) is not None:
+        if (levels := self._levels()) is not None:
             setattr(found, LEVELS, list(levels))
         return found
 
@@ -124,17 +109,17 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
         """Return the detector with an output per class."""
         from toolkit_plugins.vision.batch_norm import mend_momentum
         from toolkit_plugins.vision.detection import models
+        from toolkit_plugins.vision.fast_layers import faster
 
         found = models.alone(models.load(self.model_path, self.head, self.options.detector))
         mend_momentum(found)
-        return models.faster(found)
+        return faster(found)
 
     def load_saved(self, dtype: Any) -> Any:
-        """Return None, once transformers knows the backbones that it lacks."""
-        from toolkit_plugins.vision import backbones
+        """Return the model, made faster as the one that was trained."""
+        from toolkit_plugins.vision import fast_layers
 
-        backbones.register()
-        return None
+        return fast_layers.saved(self.model_path)
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
         """Return what reads the images of a batch, not augmented."""
@@ -200,9 +185,8 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
         return {**figures.drawn(self, found), **super().figures(found)}
 
     def notes(self) -> list[str]:
-        """Report skipped images, and how those of more than 8 bits are scaled."""
-        found = [f"skipped: {fault}" for fault in self._unreadable]
-        return [*found, *self._deep.notes(None), *super().notes()]
+        """Report skipped and tiny images, and how those of more than 8 bits are scaled."""
+        return [*self._notes_on_images(), *super().notes()]
 
     @cached_property
     def canvas(self) -> Canvas:
@@ -210,11 +194,6 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
         from toolkit_plugins.vision.canvas import Canvas
 
         return Canvas.of(self.processor, self._channels)
-
-    @property
-    def from_scratch(self) -> bool:
-        """Whether the model was made from a config."""
-        return self.recipe is not None and self.recipe.model.id is None
 
     @cached_property
     def _channels(self) -> int:
@@ -241,15 +220,7 @@ class ObjectDetection(BoxesPlugin[DetectionOptions]):
         return canvas.default_size([one.upright[::-1] for one in there], longest)
 
     @cached_property
-    def _deep(self) -> inspection.DeepImages:
-        return inspection.DeepImages()
-
-    @cached_property
     def _recognised(self) -> dict[str, str]:
         """The convention of the training rows' boxes, by which other splits are read."""
         known = self.statistics.get(CONVENTION)
         return {CONVENTION: known} if isinstance(known, str) else {}
-
-    @cached_property
-    def _unreadable(self) -> list[Fault]:
-        return []

@@ -8,10 +8,11 @@ within the image.
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from toolkit_plugins.vision import generated
 
 if TYPE_CHECKING:
     import datasets
@@ -33,32 +34,13 @@ def shapes(images: int = 600, seed: int = 0, size: int = 128) -> datasets.Datase
     Raises:
         ValueError: there are no images, or they are too small.
     """
-    import datasets
-
-    if images < 1 or size < 32:
-        raise ValueError("images is at least 1, and size at least 32")
+    generated.require(images, size, least=32)
     rng = np.random.default_rng(seed)
-    made = [_scene(rng, size) for _ in range(images)]
-    number, text = datasets.Value("float64"), datasets.Value("string")
-    kind = {
-        "box": datasets.List(number),
-        "label": text,
-        "crowd": datasets.Value("bool"),
-        "area": number,
-    }
-    return datasets.Dataset.from_dict(
-        {
-            "image": [{"bytes": content, "path": None} for content, _ in made],
-            "objects": [objects for _, objects in made],
-        },
-        features=datasets.Features({"image": datasets.Image(), "objects": datasets.List(kind)}),
-    )
+    return generated.rows_of_objects(_scene(rng, size) for _ in range(images))
 
 
 def _scene(rng: np.random.Generator, size: int) -> tuple[bytes, list[dict[str, Any]]]:
     """Return an image as PNG, and its objects."""
-    from PIL import Image
-
     image = _ground(rng, size)
     count = 0 if rng.random() < EMPTY else int(rng.integers(1, 9))
     own: list[tuple[str, Array, int]] = []  # label, visible pixels, and how many those were
@@ -74,10 +56,9 @@ def _scene(rng: np.random.Generator, size: int) -> tuple[bytes, list[dict[str, A
         colour = _contrast(rng, part.mean(axis=(0, 1)))
         image[at] = part + cover[at][:, :, None] * (colour - part)
     image = image + rng.normal(0, rng.uniform(4, 14), image.shape)
-    file = io.BytesIO()
     pixels = np.clip(np.round(image), 0, 255).astype(np.uint8)
-    Image.fromarray(pixels).save(file, "png", compress_level=0)  # noise does not compress
-    return file.getvalue(), [_object(label, visible) for label, visible, _ in own]
+    content = generated.png(pixels, compress_level=0)  # noise does not compress
+    return content, [_object(label, visible) for label, visible, _ in own]
 
 
 def _object(label: str, visible: Array) -> dict[str, Any]:

@@ -9,10 +9,11 @@ Boxes are tight around the whole of a cell within the image, whatever covers it.
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from toolkit_plugins.vision import generated
 
 if TYPE_CHECKING:
     import datasets
@@ -36,25 +37,13 @@ def smears(images: int = 500, seed: int = 0, size: int = 128) -> datasets.Datase
     Raises:
         ValueError: there are no images, or they are too small.
     """
-    import datasets
-
-    if images < 1 or size < 64:
-        raise ValueError("images is at least 1, and size at least 64")
+    generated.require(images, size, least=64)
     rng = np.random.default_rng(seed)
-    made = [_smear(rng, size) for _ in range(images)]
-    number, text = datasets.Value("float64"), datasets.Value("string")
-    kind = {"box": datasets.List(number), "label": text, "crowd": datasets.Value("bool"),
-            "area": number}  # fmt: skip
-    cells = {"image": [{"bytes": content, "path": None} for content, _ in made],
-             "objects": [objects for _, objects in made]}  # fmt: skip
-    features = datasets.Features({"image": datasets.Image(), "objects": datasets.List(kind)})
-    return datasets.Dataset.from_dict(cells, features=features)
+    return generated.rows_of_objects(_smear(rng, size) for _ in range(images))
 
 
 def _smear(rng: np.random.Generator, size: int) -> tuple[bytes, list[dict[str, Any]]]:
     """Return an image as PNG, and its objects."""
-    from PIL import Image
-
     canvas, stain = _ground(rng, size), rng.uniform(-0.06, 0.06, (3, 3))
     for _ in range(rng.integers(0, 6)):  # dirt
         _paint(canvas, rng.uniform(0, size, 2), rng.uniform(0.6, 1.2), (0.4, 0.25, 0.4), 0.8)
@@ -72,10 +61,8 @@ def _smear(rng: np.random.Generator, size: int) -> tuple[bytes, list[dict[str, A
             _cell(rng, canvas, name, middle, radius, stain)
             objects.append(_object(name, middle, radius, size))
     canvas += rng.normal(0, rng.uniform(0.01, 0.03), canvas.shape)
-    file = io.BytesIO()
     values = (canvas.clip(0, 1) * 255).round().astype(np.uint8)
-    Image.fromarray(values).save(file, "png", compress_level=1)
-    return file.getvalue(), objects
+    return generated.png(values, compress_level=1), objects
 
 
 def _ground(rng: np.random.Generator, size: int) -> Array:

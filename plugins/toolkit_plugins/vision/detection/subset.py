@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from toolkit.errors import DataError, Fault
 from toolkit.plugin_types import ReshapedRows
-from toolkit.utils.text import listing, nearest
+from toolkit.utils.text import counted, listing, nearest
 
 
 def of_labels(found: ReshapedRows, split: str, column: str, labels: Sequence[str]) -> ReshapedRows:
@@ -30,7 +30,7 @@ def of_labels(found: ReshapedRows, split: str, column: str, labels: Sequence[str
     if not left:
         return found
     rows = found.rows.map(_chosen, fn_kwargs={"column": column, "labels": list(labels)})
-    note = f"{split}: {left:,} objects of other classes left out (options.labels)"
+    note = f"{split}: {counted(left, 'objects of other classes')} left out (options.labels)"
     return ReshapedRows(rows, found.dropped, [*found.notes, note])
 
 

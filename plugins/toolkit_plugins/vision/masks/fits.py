@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from toolkit.errors import DataError, Fault
-from toolkit.utils.text import listing
+from toolkit.utils.text import counted, listing
 from toolkit_plugins.vision.masks import decoding
 from toolkit_plugins.vision.masks.decoding import Size
 
@@ -79,10 +79,12 @@ def ways(
         notes.append(f"{resized:,} of {len(there):,} masks have another size than their image, and "
                      "are resized (nearest neighbour)")  # fmt: skip
     if turned:
-        notes.append(f"{turned:,} masks lie as the camera stored their images: turned as EXIF says")
+        what = "masks lie as the camera stored their images: turned as EXIF says"
+        notes.append(counted(turned, what))
     if unsure:
         how = "turned with it" if follow else "taken as upright"
-        notes.append(f"{unsure:,} images are turned by EXIF, and their masks fit both ways: {how}")
+        what = f"images are turned by EXIF, and their masks fit both ways: {how}"
+        notes.append(counted(unsure, what))
     found = list(seen)
     if follow:
         found = [replace(fit, turn=fit.either, either=1) if isinstance(fit, Fit) and fit.either != 1

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from toolkit.data.sources import ALIASES, split_named
 from toolkit.errors import DataError, Fault
 from toolkit.plugin_types import SourceRows
-from toolkit.utils.text import listing
+from toolkit.utils.text import counted, listing
 from toolkit_plugins.vision.masks import legends
 from toolkit_plugins.vision.masks.pairing import SHOWN, Pairs, pair
 from toolkit_plugins.vision.masks.places import (
@@ -143,10 +143,10 @@ def _told(pairs: Pairs, there: Mapping[str, Sequence[tuple[Path, Path]]], where:
         for split, paths in left.items():
             if paths:
                 names = listing((path.name for path in paths), SHOWN)
-                notes.append(f"{split}: {len(paths):,} {kind}, skipped: {names}")
+                notes.append(f"{split}: {counted(len(paths), kind)}, skipped: {names}")
     if pairs.skipped:
         names = listing((path.name for path in pairs.skipped), SHOWN)
-        notes.append(f"{len(pairs.skipped):,} files of no split, skipped: {names}")
+        notes.append(f"{counted(len(pairs.skipped), 'files of no split')}, skipped: {names}")
     return notes
 
 

@@ -15,7 +15,7 @@ from toolkit.data import caches
 from toolkit.errors import DataError, Fault, UserError
 from toolkit.plugin_types import ReshapedRows
 from toolkit.utils.packages import extra
-from toolkit.utils.text import listing, nearest
+from toolkit.utils.text import counted, listing, nearest
 from toolkit_plugins.vision.images import in_threads, name_of
 from toolkit_plugins.vision.masks import canonical, decoding
 from toolkit_plugins.vision.masks.canonical import IGNORED, MOST_CLASSES
@@ -81,14 +81,14 @@ def from_objects(
     path, _ = caches.kept(folder(), f"painted-{key.hexdigest()}", ".arrow", write)
     masks = datasets.Dataset.from_file(str(path))
     others = rows.remove_columns([name for name in (objects, mask) if name in rows.column_names])
-    notes = [f"masks are painted from {counts['shapes']:,} shapes; what no shape covers is "
-             f"{BACKGROUND}"]  # fmt: skip
-    notes += [f"{counts['crowds']:,} crowds are ignored pixels"] if counts["crowds"] else []
-    notes += [f"{counts['boxes']:,} {NO_SHAPE}"] if counts["boxes"] else []
+    shapes = counted(counts["shapes"], "shapes")
+    notes = [f"masks are painted from {shapes}; what no shape covers is {BACKGROUND}"]
+    told = {"crowds": "crowds: their pixels are ignored", "boxes": NO_SHAPE}
+    notes += [counted(counts[kind], what) for kind, what in told.items() if counts[kind]]
     if unknown:
         shown = listing(f"{label!r} ({count:,})" for label, count in unknown.items())
-        notes.append(f"{sum(unknown.values()):,} objects of labels that train lacks are ignored "
-                     f"pixels: {shown}")  # fmt: skip
+        what = f"objects of labels that train lacks: their pixels are ignored: {shown}"
+        notes.append(counted(sum(unknown.values()), what))
     return ReshapedRows(datasets.concatenate_datasets([others, masks], axis=1), {}, notes)
 
 

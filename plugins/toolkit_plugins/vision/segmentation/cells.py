@@ -12,10 +12,11 @@ classes, where blur leaves open which of both they are, are 255: ignored, 4% of 
 
 from __future__ import annotations
 
-import io
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from toolkit_plugins.vision import generated
 
 if TYPE_CHECKING:
     import datasets
@@ -35,31 +36,17 @@ def microscopy(images: int = 260, seed: int = 0, size: int = 96) -> datasets.Dat
     Raises:
         ValueError: there are no images, or they are too small.
     """
-    import datasets
-
     from toolkit_plugins.vision.masks import canonical
 
-    if images < 1 or size < 32:
-        raise ValueError("images is at least 1, and size at least 32")
+    generated.require(images, size, least=32)
     rng = np.random.default_rng(seed)
     scenes = (_scene(rng, size) for _ in range(images))
-    cells = [(_png(pixels), canonical.encoded(mask, CLASSES)) for pixels, mask in scenes]
-    features = datasets.Features({"image": datasets.Image(), "mask": canonical.feature()})
-    return datasets.Dataset.from_dict(
-        {
-            "image": [{"bytes": image, "path": None} for image, _ in cells],
-            "mask": [{"bytes": mask, "path": None} for _, mask in cells],
-        },
-        features=features,
-    )
-
-
-def _png(values: Array) -> bytes:
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(values).save(file, "png", compress_level=3)
-    return file.getvalue()
+    made = (
+        (generated.png(pixels, compress_level=3),
+         generated.file(canonical.encoded(mask, CLASSES)))
+        for pixels, mask in scenes
+    )  # fmt: skip
+    return generated.rows(made, "mask", canonical.feature())
 
 
 def _scene(rng: np.random.Generator, size: int) -> tuple[Array, Array]:

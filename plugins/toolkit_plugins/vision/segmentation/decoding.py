@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from toolkit.tasks.masks.decoding import MaskStrips, mask_strips
 from toolkit.tasks.masks.png import image_size
 from toolkit.tasks.masks.tiles import Blend
+from toolkit_plugins.vision.segmentation import query_models
 
 if TYPE_CHECKING:
     from toolkit_plugins.vision.canvas import Canvas
@@ -16,17 +18,22 @@ if TYPE_CHECKING:
 LEAST = 1e-30  # probability whose logarithm is still a number in 32 bits
 
 
-def whole(logits: Any, image: Any, canvas: Canvas) -> MaskStrips:
+def whole(logits: Any, image: Any, canvas: Canvas, queries: Any = None) -> MaskStrips:
     """Return the mask of an image that was seen on one canvas.
 
     Args:
         logits: (classes, height, width) of any size. image: a cell.
+        queries: of a model that predicts masks with a class each: the logits of their classes
+            (masks, classes + 1); `logits` are those of the masks then.
     """
     size = image_size(image)
     content = canvas.content_of(size)
     if content != canvas.canvas:  # what is padding has no place in the image
         logits = _enlarged(logits, canvas.canvas)[:, : content[0], : content[1]]
-    return mask_strips(logits, size)
+    if queries is None:
+        return mask_strips(logits, size)
+    change = partial(query_models.class_scores, queries)
+    return mask_strips(logits, size, queries.shape[1] - 1, change)
 
 
 def joined(

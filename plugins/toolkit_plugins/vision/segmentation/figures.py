@@ -12,7 +12,7 @@ from toolkit.tasks.masks.shown import has_background
 from toolkit_plugins.vision import annotated, contact_sheet
 from toolkit_plugins.vision.canvas import IGNORED
 from toolkit_plugins.vision.images import use_all
-from toolkit_plugins.vision.segmentation.batches import UNCOUNTED, Canvases
+from toolkit_plugins.vision.segmentation.batches import UNCOUNTED, Canvases, training_inputs
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import Figure, Prediction
@@ -49,7 +49,8 @@ def _training(plugin: ImageSegmentation, palette: Mapping[str, Any], hidden: Seq
     plain = Canvases(plugin.canvas)(given)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        changed = plugin.changer()(Canvases(plugin.canvas, spare=True)(given))
+        change = training_inputs(plugin.options.augment, plugin.canvas)
+        changed = change(Canvases(plugin.canvas, spare=True)(given))
     cells: list[Any] = []
     pairs = zip(drawn(plain, None), drawn(changed, plugin.canvas), strict=True)
     for image, mask in (one for pair in pairs for one in pair):

@@ -1,4 +1,4 @@
-"""Contact sheets of instance segmentation: augmented training images, and the worst images."""
+"""Contact sheets of instances and segments: augmented training images, and the worst images."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from toolkit.evaluation.metrics import mask_overlap
+from toolkit.tasks.masks.panoptic_shown import painted, predicted_classes
 from toolkit_plugins.vision import annotated, contact_sheet
 from toolkit_plugins.vision.images import use_all
 from toolkit_plugins.vision.segmentation import batches, instance_batches
@@ -15,7 +15,7 @@ from toolkit_plugins.vision.segmentation.figures import DRAWN, SIDE, drawn
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import Figure, Prediction
-    from toolkit_plugins.vision.segmentation.instances import InstanceSegmentation
+    from toolkit_plugins.vision.segmentation.by_queries import ByQueries
 
 WORST = 8  # test images
 NOTHING = ""  # the name of pixels without an object
@@ -23,7 +23,7 @@ NOTE = "left: predicted, right: actual; a colour per class"
 Array = np.ndarray[Any, Any]
 
 
-def sheets(plugin: InstanceSegmentation, predictions: Sequence[Prediction]) -> dict[str, Figure]:
+def sheets(plugin: ByQueries, predictions: Sequence[Prediction]) -> dict[str, Figure]:
     """Return what training saw, and the test images with the most wrong and missed objects."""
     assert plugin.data is not None  # noqa: S101 - the caller has looked
     colours = annotated.class_colours(plugin.classes)
@@ -34,9 +34,7 @@ def sheets(plugin: InstanceSegmentation, predictions: Sequence[Prediction]) -> d
     return found
 
 
-def _training(
-    plugin: InstanceSegmentation, palette: Mapping[str, Any], colours: Mapping[str, Any]
-) -> Any:
+def _training(plugin: ByQueries, palette: Mapping[str, Any], colours: Mapping[str, Any]) -> Any:
     """Return training images as training sees them, augmented, with a color per class."""
     import torch
 
@@ -58,7 +56,7 @@ def _training(
 
 
 def _compared(
-    plugin: InstanceSegmentation,
+    plugin: ByQueries,
     predictions: Sequence[Prediction],
     worst: Sequence[int],
     palette: Mapping[str, Any],
@@ -76,20 +74,20 @@ def _compared(
     images = use_all(rows[plugin.image][:], canvas.mode, None, small, canvas.levels)
     cells, captions = [], []
     for image, row, actual in zip(images, worst, references, strict=True):
-        pair = [_painted(side["objects"], plugin.classes) for side in (predictions[row], actual)]
+        pair = (
+            _predicted(predictions[row], plugin.classes),
+            painted(actual["objects"], plugin.classes),
+        )
         both = [annotated.annotated(image, palette, mask=mask, hidden=[NOTHING]) for mask in pair]
         cells.append(annotated.beside(both))
         counted = sum(not one.get("crowd") for one in actual["objects"])
-        captions.append(f"{len(predictions[row]['objects'])} predicted, {counted} actual")
+        there: Any = predictions[row].get("segments", predictions[row].get("objects", ()))
+        captions.append(f"{len(there)} predicted, {counted} actual")
     return contact_sheet.annotated_sheet(cells, captions, colours, NOTE, columns=2)
 
 
-def _painted(objects: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Array | None:
-    """Return the number of the class at each pixel from 1 on, 0 where no object is."""
-    numbers = mask_overlap.numbered(objects)
-    if numbers is None:
-        return None
-    places = {name: place for place, name in enumerate(names, 1)}
-    table = np.array([0, *(places.get(str(one["label"]), 0) for one in objects)], np.uint8)
-    painted: Array = table[numbers]
-    return painted
+def _predicted(prediction: Prediction, names: Sequence[str]) -> Array | None:
+    """Return the number of the class at each pixel from 1 on, 0 where nothing is found."""
+    if "segments" in prediction:
+        return predicted_classes(prediction, names)
+    return painted(prediction["objects"], names)

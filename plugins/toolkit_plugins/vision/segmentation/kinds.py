@@ -1,31 +1,25 @@
-"""What is segmented: classes of pixels (semantic), or objects, each by itself (instance)."""
+"""What is segmented: classes of pixels (semantic), objects (instance), or both (panoptic)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-#: Options that one of the two does not read, with the values that are as good as none.
-OF_CLASSES = ("classes", "ignore", "tiles", "loss", "class_weights", "positive", "output_stride")
-OF_OBJECTS = ("objects", "max_detections", "threshold")
+#: Options that some kinds do not read, with the values that are as good as none.
+OF_CLASSES = ("classes", "ignore", "tiles", "loss", "class_weights", "positive", "output_stride",
+              "mask")  # fmt: skip
+UNREAD: dict[str, tuple[str, ...]] = {
+    "semantic": ("objects", "max_detections", "threshold", "things"),
+    "instance": (*OF_CLASSES, "things"),
+    "panoptic": (*OF_CLASSES, "max_detections"),
+}
 MASK, OBJECTS = "mask", "objects"  # usual columns
-PANOPTIC = (
-    "panoptic segmentation is not supported, as neither its annotations (a PNG of segment ids with "
-    "a json) nor its score (PQ) are: choose semantic (a class for each pixel) or instance (the "
-    "mask of each object)"
-)
 
 
 def completed(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options with the column that their kind predicts, and without the other one.
-
-    Raises:
-        ValueError: the kind is panoptic.
-    """
+    """Return options with the column that their kind predicts, and without the other one."""
     found = dict(given)
-    if found.get("kind") == "panoptic":
-        raise ValueError(PANOPTIC)
-    if found.get("kind") == "instance":
+    if found.get("kind") in ("instance", "panoptic"):
         if found.get("objects") is None:
             found["objects"] = OBJECTS
         if found.get("mask") == MASK:  # as recipes of masks have it
@@ -40,14 +34,14 @@ def faults(options: Any, usual: Mapping[str, Any]) -> list[str]:
     Args:
         usual: option -> its default.
     """
-    objects = options.kind == "instance"
-    unread = (*OF_CLASSES, "mask") if objects else OF_OBJECTS
+    kind = options.kind
+    objects = kind != "semantic"
     usual = {**usual, "mask": None}
-    what = f"has no effect with kind: {options.kind}"
-    found = [f"{name} {what}" for name in unread if getattr(options, name) != usual[name]]
+    what = f"has no effect with kind: {kind}"
+    found = [f"{name} {what}" for name in UNREAD[kind] if getattr(options, name) != usual[name]]
     if not objects and options.mask is None:
         found.append("mask is the column of the masks, which kind: semantic needs")
     if objects and options.augment is not None and options.augment.mosaic:
-        found.append("augment.mosaic is not for kind: instance, which numbers the objects of each "
+        found.append(f"augment.mosaic is not for kind: {kind}, which numbers the objects of each "
                      "image")  # fmt: skip
     return found

@@ -35,10 +35,12 @@ def config_of(folder: Path, decoder: str = "auto") -> Any:
 
     config = AutoConfig.from_pretrained(folder)
     own = config.model_type in names
+    if by_masks(config) and decoder != "upernet":
+        return config
     carries = not own or decoder == "upernet"
     if carries and decoder != "own" and backbones.is_backbone(config):
         return config
-    if own and decoder == "upernet" and config.model_type != "upernet":
+    if (own or by_masks(config)) and decoder == "upernet" and config.model_type != "upernet":
         what = (f"upernet needs a backbone, and {config.model_type} is none: leave it out, or, "
                 "where a recipe sets it, give --set options.decoder=auto")  # fmt: skip
         raise RecipeError(Fault("options.decoder", what))
@@ -46,15 +48,16 @@ def config_of(folder: Path, decoder: str = "auto") -> Any:
         what = (
             f"transformers has no semantic segmentation with {config.model_type!r}; the types that "
             f"have are {listing(sorted(names), 20)} (a classifier of such a type is taken as the "
-            "pretrained encoder), or backbones such as ResNet, ConvNext and Swin"
+            f"pretrained encoder), {listing(query_models.TYPES)}, or backbones such as ResNet, "
+            "ConvNext and Swin"
         )
-        if config.model_type in query_models.TYPES:
-            what = (
-                f"{config.model_type} predicts masks of objects, for options.kind: instance; for a "
-                "class of each pixel choose a model such as segformer, upernet or mobilenet_v2"
-            )
         raise RecipeError(Fault("model", what))
     return config
+
+
+def by_masks(config: Any) -> bool:
+    """Return whether a model predicts masks with a class each, and no scores of pixels."""
+    return config.model_type in query_models.TYPES
 
 
 def channels_of(config: Any) -> int:
@@ -102,13 +105,15 @@ def load(
             raise RecipeError(Fault("options.output_stride", what))
         return _on_backbone(folder, head, width)
     for name in ("semantic_loss_ignore_index", "loss_ignore_index"):
-        if hasattr(config, name):
+        if hasattr(config, name) and not by_masks(config):
             settings[name] = IGNORED
     if output_stride is not None:
         if not hasattr(config, "output_stride"):
             what = f"{config.model_type} has a fixed stride (mobilenet_v2 and mobilevit can choose)"
             raise RecipeError(Fault("options.output_stride", what))
         settings["output_stride"] = output_stride
+    if by_masks(config):
+        return query_models.load(folder, head)
     found = pretrained.model(AutoModelForSemanticSegmentation, folder, **settings)
     _tell_auxiliary(found)
     return found

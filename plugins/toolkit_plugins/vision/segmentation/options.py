@@ -11,11 +11,10 @@ from toolkit.plugin_types import Column, Options
 from toolkit.tasks.masks.losses import LossName, PixelWeights
 from toolkit_plugins.vision.dense_augment import DenseAugment
 from toolkit_plugins.vision.images import SUFFIXES
+from toolkit_plugins.vision.options import ImageColumn, ObjectsColumn, OnCorrupt
 from toolkit_plugins.vision.segmentation import kinds
 
-ImageColumn = Annotated[str, Column("input", kind="text", files=SUFFIXES)]
 MaskColumn = Annotated[str, Column("target", files=(*SUFFIXES, ".npy", ".npz"))]
-ObjectsColumn = Annotated[str, Column("target", kind="list")]
 STEP = 32  # pixels: the coarsest features of usual backbones
 
 
@@ -47,15 +46,18 @@ class Tiles(BaseModel):
 class SegmentationOptions(Options):
     """Options of image segmentation."""
 
-    kind: Literal["semantic", "instance"] = Field(
+    kind: Literal["semantic", "instance", "panoptic"] = Field(
         "semantic",
         description="semantic: a class for each pixel; instance: the mask of each object, from "
-        "outlines (COCO, YOLO, LabelMe, CVAT)",
+        "outlines (COCO, YOLO, LabelMe, CVAT); panoptic: each pixel in one segment, an object or a "
+        "region such as sky (COCO panoptic)",
     )
-    image: ImageColumn = Field("image", description="column of the image, or of its path")
+    image: ImageColumn = "image"
     mask: MaskColumn | None = Field("mask", description="column of the mask, or of its path")
     objects: ObjectsColumn | None = Field(
-        None, description="of kind instance: column of the objects, by default `objects`"
+        None,
+        description="of kinds instance and panoptic: column of the objects or segments, by default "
+        "`objects`",
     )
     classes: list[str] | dict[str, Any] | None = Field(
         None,
@@ -95,12 +97,15 @@ class SegmentationOptions(Options):
         None,
         gt=0,
         lt=1,
-        description="of kind instance: score from which an object is reported; by default the one "
-        "with the best F1 on validation",
+        description="score from which an object (kind instance) or segment (panoptic) is reported; "
+        "by default the one with the best F1 on validation, and 0.5",
     )
-    on_corrupt: Literal["error", "skip"] = Field(
-        "error", description="unreadable files end the run, or are skipped and counted"
+    things: list[str] | None = Field(
+        None,
+        description="of kind panoptic: classes whose objects are told apart; by default as "
+        "`isthing` of the annotations says",
     )
+    on_corrupt: OnCorrupt = "error"
     cache: Literal["auto", "always", "never"] = Field(
         "auto",
         description="cache decoded images and masks on disk (auto: up to 2 GiB per split); with "

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from toolkit.plugin_types import Prediction, ReshapedRows, Row
 from toolkit.tasks.masks import MasksPlugin
 from toolkit_plugins.vision.images import example_image, require_pillow
-from toolkit_plugins.vision.segmentation import models, reading
+from toolkit_plugins.vision.seen import SeenImages
+from toolkit_plugins.vision.segmentation import models, query_models, query_pixels, reading
 from toolkit_plugins.vision.segmentation.options import SegmentationOptions
-from toolkit_plugins.vision.segmentation.seen import SeenImages
 
 if TYPE_CHECKING:
     from toolkit.plugin_types import Figure, SourceRows
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
 MASKS = "masks"  # key of the statistics
 
 
-class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
-    """Any model that AutoModelForSemanticSegmentation loads or makes from a config."""
+class ImageSegmentation(SeenImages[SegmentationOptions], MasksPlugin[SegmentationOptions]):
+    """Any model that AutoModelForSemanticSegmentation loads or makes from a config.
+
+    So are those of AutoModelForUniversalSegmentation that predict masks with a class each.
+    """
 
     Options = SegmentationOptions
     task = "image-segmentation"
@@ -31,9 +34,13 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
 
     @classmethod
     def chosen(cls, options: SegmentationOptions) -> type[Any]:
-        """Return the class for kind: semantic, or that for kind: instance."""
+        """Return the class for the kind of segmentation."""
         if options.kind == "semantic":
             return cls
+        if options.kind == "panoptic":
+            from toolkit_plugins.vision.segmentation.panoptic import PanopticSegmentation
+
+            return PanopticSegmentation
         from toolkit_plugins.vision.segmentation.instances import InstanceSegmentation
 
         return InstanceSegmentation
@@ -62,6 +69,8 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
         config = models.config_of(self.model_path, self.options.decoder)
         if self.data is None:
             return reading.saved_processor(self.model_path)
+        if self.by_masks:
+            query_pixels.require_own_loss(self.options, self.recipe, config.model_type)
         models.require_classes(self.classes, self.target)
         _ = self.positive, self.class_weights  # which refuse what is no class
         if self.options.augment is not None:
@@ -74,10 +83,15 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
         size = self.options.canvas_size or models.own_size(config) or self._usual_size()
         channels = models.channels_of(config)
         found = processor_for(self.model_path, size, self.options.keep_ratio, "masks", channels)
-        levels = self._deep.levels(None)
+        levels = self._levels()
         if levels is not None:
             setattr(found, LEVELS, list(levels))
         return found
+
+    @cached_property
+    def by_masks(self) -> bool:
+        """Whether the model predicts masks with a class each (Mask2Former and its like)."""
+        return models.by_masks(models.config_of(self.model_path, self.options.decoder))
 
     @cached_property
     def canvas(self) -> Any:
@@ -108,9 +122,8 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
 
     def load_model(self) -> Any:
         """Return the model with a head of one output per class."""
-        import torch
-
         from toolkit_plugins.vision.batch_norm import mend_momentum
+        from toolkit_plugins.vision.fast_layers import faster
 
         found = models.load(
             self.model_path, self.head, self.options.output_stride, self.options.decoder,
@@ -119,25 +132,32 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
         if self.options.batch_norm == "auto":
             mend_momentum(found)
         models.require_size(found, self.canvas.canvas)
-        # Convolutions are faster where the channels of a pixel are contiguous.
-        return found.to(memory_format=torch.channels_last)
+        if self.by_masks:  # whose heads are no convolutions, for the most part
+            return found
+        return faster(found)
 
     def load_saved(self, dtype: Any) -> Any:
-        """Return None, once transformers knows the backbones that it lacks."""
-        from toolkit_plugins.vision import backbones
+        """Return the model, made faster as the one that was trained."""
+        from toolkit_plugins.vision import fast_layers
 
-        backbones.register()
-        return None
+        return None if self.by_masks else fast_layers.saved(self.model_path)
 
     def collator(self) -> Callable[[list[dict[str, Any]]], Mapping[str, Any]]:
         """Return what reads the images of a batch, not augmented."""
         from toolkit_plugins.vision.segmentation.batches import Inputs
 
-        return Inputs(self.canvas)
+        return query_pixels.Inputs(self.canvas) if self.by_masks else Inputs(self.canvas)
 
-    def loss(self) -> Callable[..., Any]:
-        """Return the loss that the options name, auxiliary heads included."""
-        return partial(models.with_auxiliary, super().loss())
+    def infer(self, model: Any, batch: Mapping[str, Any]) -> Any:
+        """Return the outputs; with the loss where it is the model's own, and there are labels."""
+        if not self.by_masks:
+            return super().infer(model, batch)
+        return query_models.outputs_of(model, batch)
+
+    def loss(self) -> Callable[..., Any] | None:
+        """Return the loss that the options name, auxiliary heads included; None: the model's."""
+        pixels = None if self.by_masks else super().loss()
+        return None if pixels is None else partial(models.with_auxiliary, pixels)
 
     def trainer(self, **parts: Any) -> Any:
         """Return a Trainer that augments; workers read images that are not in the cache."""
@@ -164,10 +184,15 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
         """Return the function from a batch of 8-bit canvases to augmented inputs."""
         from toolkit_plugins.vision.segmentation.batches import training_inputs
 
+        if self.by_masks:
+            return query_pixels.training_inputs(self.options.augment, self.canvas)
         return training_inputs(self.options.augment, self.canvas)
 
     def reduce_chunk(self, outputs: Any, parts: Sequence[Row]) -> list[Any]:
         """Return the class scores of each tile, in 16 bits."""
+        if self.by_masks:
+            found = map(query_models.class_scores, *query_models.logits_of(outputs))
+            return [scores.half().cpu() for scores in found]
         return [logits.half().cpu() for logits in outputs.logits.float().log_softmax(1)]
 
     def decode(
@@ -183,6 +208,10 @@ class ImageSegmentation(SeenImages, MasksPlugin[SegmentationOptions]):
             join = partial(decoding.joined, canvas=self.canvas, wanted=self.options.tiles)
             images = [row[self.image] for row in rows]
             masks = list(map(join, outputs, images, prepared))
+        elif self.by_masks:
+            parts = zip(*query_models.logits_of(outputs), rows, strict=True)
+            masks = [decoding.whole(logits, row[self.image], self.canvas, queries)
+                     for queries, logits, row in parts]  # fmt: skip
         else:
             masks = [decoding.whole(logits, row[self.image], self.canvas)
                      for logits, row in zip(outputs.logits, rows, strict=True)]  # fmt: skip

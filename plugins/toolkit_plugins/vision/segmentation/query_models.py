@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 #: Those whose `forward` takes `mask_labels` and `class_labels`, and nothing else (OneFormer: a
 #: task as text; DETR: boxes; Videomt: frames).
 TYPES = ("mask2former", "maskformer", "eomt", "eomt_dinov3")
+LEAST = 1e-12  # score of a class whose logarithm is still a number
 TOGETHER = 8  # masks that are enlarged to the size of their image at a time
 
 
@@ -78,6 +79,46 @@ def targets_of(numbers: Any, classes: Sequence[Any]) -> dict[str, list[Any]]:
     return {"mask_labels": masks, "class_labels": labels}
 
 
+def class_scores(queries: Any, masks: Any) -> Any:
+    """Return the logarithm of the probability of each class at each pixel.
+
+    A class has the sum over masks of the class's probability times the mask's (Cheng et al. 2021,
+    MaskFormer, arXiv 2107.06278, section 3.4), as `post_process_semantic_segmentation` of
+    transformers; classes are scaled to a sum of 1, which changes no decision.
+
+    Args:
+        queries: logits (masks, classes + 1), the last for none of the classes.
+        masks: logits (masks, height, width).
+
+    Returns:
+        (classes, height, width), float32.
+    """
+    import torch
+
+    shares = queries.float().softmax(-1)[:, :-1]
+    found = torch.einsum("qc,qhw->chw", shares, masks.float().sigmoid()).clamp(min=LEAST)
+    return (found / found.sum(0)).log()
+
+
+def logits_of(outputs: Any) -> tuple[Any, Any]:
+    """Return the logits of classes (images, masks, classes + 1), and of masks."""
+    return outputs.class_queries_logits, outputs.masks_queries_logits
+
+
+def outputs_of(model: Any, batch: Mapping[str, Any]) -> Any:
+    """Return the outputs for a batch, with the loss where it has `labels` (see `targets_of`).
+
+    The loss is that of points drawn at random, always the same ones here.
+    """
+    if "labels" not in batch:
+        return model(**batch)
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return model(pixel_values=batch["pixel_values"], **batch["labels"])
+
+
 class Objects(NamedTuple):
     """Objects of an image. boxes: left, top, right, bottom in its pixels. masks: as RLE."""
 
@@ -106,7 +147,7 @@ def objects_of(
     kinds = probabilities.shape[1]
     chosen = [(int(place) // kinds, int(place) % kinds) for place in best.tolist()]
     queries = sorted({query for query, _ in chosen})
-    logits = _within(masks.float()[queries], canvas, size)
+    logits = within(masks.float()[queries], canvas, size)
     outlines = _outlines(logits, size)
     found = Objects([], [], [], [])
     for query, kind in chosen:
@@ -119,7 +160,7 @@ def objects_of(
     return found
 
 
-def _within(logits: Any, canvas: Canvas, size: tuple[int, int]) -> Any:
+def within(logits: Any, canvas: Canvas, size: tuple[int, int]) -> Any:
     """Return logits without what is padding of the canvas."""
     from torch.nn import functional
 

@@ -30,13 +30,13 @@ def cleaned(tmp_path, *boxes, **settings):
 @pytest.mark.parametrize(
     ("box", "kept", "note"),
     [
-        ((10, 10, 10, 20), [], "1 boxes of no width or height removed (a.png)"),
+        ((10, 10, 10, 20), [], "1 box of no width or height removed (a.png)"),
         ((10, 10, 10.0005, 20), [], "of no width"),
         ((10, 10, math.nan, 20), [], "that are no numbers"),
         ((10, 10, math.inf, 20), [], "that are no numbers"),
-        ((100, 10, 120, 20), [], "outside of their image removed"),
-        ((-9, 10, 0, 20), [], "outside of their image removed"),
-        ((90, 70, 120, 95), [[90, 70, 100, 80]], "past the edge of their image clipped"),
+        ((100, 10, 120, 20), [], "outside of its image removed"),
+        ((-9, 10, 0, 20), [], "outside of its image removed"),
+        ((90, 70, 120, 95), [[90, 70, 100, 80]], "past the edge of its image clipped"),
         ((0, -0.01, 9, 9), [[0, 0, 9, 9]], ""),
         ((30, 40, 10, 20), [[10, 20, 30, 40]], "exchanged: put in order"),
         ((10, 10, 20, 20), [[10, 10, 20, 20]], ""),
@@ -55,9 +55,7 @@ def test_boxes_that_are_there_twice(tmp_path):
     item, tally = Item(tmp_path / "a.png", "a.png", things), Tally()
     assert not clean([item], tally, "train")
     assert [thing.label for thing in item.things] == ["cat", "dog"]
-    assert tally.notes() == [
-        "1 boxes that are there twice (same class and place): one kept (a.png)"
-    ]
+    assert tally.notes() == ["1 box that is there twice (same class and place): one kept (a.png)"]
 
 
 def test_names_in_notes_are_few(tmp_path):
@@ -117,8 +115,8 @@ def test_annotations_of_the_stored_and_of_the_upright_image(tmp_path):
     assert rows(tmp_path)["train"] == {
         "a.png": [("cat", [30, 10, 60, 30])], "b.png": plain, "c.png": plain}  # fmt: skip
     told = "\n".join(read(str(tmp_path), True, "image", "objects").notes)
-    assert "1 images whose annotations are of the stored image: turned as EXIF says (a.png)" in told
-    assert "1 images are turned by EXIF: their annotations are taken to be of the upright" in told
+    assert "1 image whose annotations are of the stored image: turned as EXIF says (a.png)" in told
+    assert "1 image is turned by EXIF: its annotations are taken to be of the upright" in told
 
 
 @pytest.mark.parametrize(("turned", "size"), [(3, (100, 80)), (6, (80, 80))])
@@ -127,7 +125,7 @@ def test_a_size_that_does_not_say_whether_an_image_was_turned_is_told(tmp_path, 
     voc(tmp_path / "a.xml", [("cat", (10, 20, 30, 50))], size=size)
     assert rows(tmp_path)["train"] == {"a.png": [("cat", [10, 20, 30, 50])]}
     told = "\n".join(read(str(tmp_path), True, "image", "objects").notes)
-    assert "1 images are turned by EXIF: their annotations are taken to be of the upright" in told
+    assert "1 image is turned by EXIF: its annotations are taken to be of the upright" in told
 
 
 def test_sizes_that_differ(tmp_path):

@@ -68,7 +68,7 @@ def test_the_form_of_a_row(tmp_path):
     }
     assert second["boxes"] == []
     assert found.notes == [
-        "train: COCO json, 2 images, 1 objects of 1 class (dog); 1 images without objects are kept"
+        "train: COCO json, 2 images, 1 object of 1 class (dog); 1 image without objects is kept"
     ]
     alone = read(str(path), False, "picture", "boxes").splits["train"]
     assert alone.column_names == ["picture"]
@@ -95,9 +95,9 @@ def test_oddities_that_are_counted(tmp_path):
         "b.png": [("cat", [1, 1, 8, 10])],
     }
     for note in (
-        "2 categories are named 'cat': one class", "1 annotations have an id that another one has",
-        "1 annotations without a bbox", "1 annotations of images that the file does not list",
-        "1 segmentations are neither polygons nor a whole RLE", "left out (lost.png)",
+        "2 categories are named 'cat': one class", "1 annotation has an id that another one has",
+        "1 annotation without a bbox", "1 annotation of images that the file does not list",
+        "1 segmentation is neither polygons nor a whole RLE", "left out (lost.png)",
     ):  # fmt: skip
         assert note in told
 
@@ -217,4 +217,4 @@ def test_held_out_images_are_not_trained_on_by_a_file_of_all(tmp_path):
     found = rows(tmp_path)
     cat = [("cat", [10, 20, 40, 60])]
     assert found == {"train": {"a.png": cat, "b.png": cat}, "test": {"c.png": cat}}
-    assert "test: 1 images are also in annotations that name no split" in notes(tmp_path)
+    assert "test: 1 image is also in annotations that name no split" in notes(tmp_path)

@@ -66,10 +66,10 @@ def test_oddities_of_label_studio(tmp_path):
     }  # fmt: skip
     told = notes(path)
     for note in (
-        "1 rotated boxes", "regions of type keypointlabels left out", "regions of brushes left out",
-        "1 regions without a class left out", "all cancelled left out (c.png)",
-        "1 tasks with several annotations", "left out (gone.png)",
-        "1 tasks without an annotation left out (e.png)",
+        "1 rotated box", "region of type keypointlabels left out", "region of brushes left out",
+        "1 region without a class left out", "all cancelled left out (c.png)",
+        "1 task with several annotations", "left out (gone.png)",
+        "1 task without an annotation left out (e.png)",
     ):  # fmt: skip
         assert note in told
 
@@ -93,9 +93,9 @@ def test_cvat(tmp_path):
         "b.png": [],
     }}  # fmt: skip
     told = notes(path)
-    assert "1 rotated boxes" in told
-    assert "1 objects are marked occluded" in told
-    assert "1 shapes of type points left out" in told
+    assert "1 rotated box" in told
+    assert "1 object is marked occluded" in told
+    assert "1 shape of type points left out" in told
     assert "tag" not in told
     found = read(str(path), True, "image", "objects", shapes=True).splits["train"][0]["objects"]
     assert found[0]["shape"] is None
@@ -135,7 +135,7 @@ def test_labelme(tmp_path):
     things = [("cat", BOX), ("dog", [10, 10, 20, 20]), ("eye", [45, 35, 55, 45])]
     assert rows(tmp_path) == {"train": {"a.png": things, "bare.png": []}}
     assert rows(path) == {"train": {"a.png": things}}
-    assert "1 shapes of type line left out (a.png)" in notes(path)
+    assert "1 shape of type line left out (a.png)" in notes(path)
     broken = [{"points": [[1, 1]]}, {"label": "cat", "points": [[1, 1], [2, "x"], [3, 3]]}]
     text(path, json.dumps({"shapes": broken} | value))
     with pytest.raises(DataError) as caught:

@@ -47,7 +47,7 @@ def test_identical_rows(sets):
     assert coco == by_image(sets["voc"]) == by_image(sets["jsonl"])
     for name in ("coco", "voc", "jsonl"):
         told = "\n".join(sets[name].notes)
-        assert "train: 1 boxes of no width or height removed (BloodImage_00343.jpg)" in told
+        assert "train: 1 box of no width or height removed (BloodImage_00343.jpg)" in told
         assert "2,804 objects of 3 classes (Platelets, RBC, WBC)" in told
 
 

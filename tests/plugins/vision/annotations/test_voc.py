@@ -30,7 +30,9 @@ def test_images_are_found_where_the_field_puts_them(tmp_path, xml_at, image_at, 
     images(tmp_path, image_at)
     voc(tmp_path / xml_at, [CAT], filename="/home/pi/other.jpg")
     assert list(rows(tmp_path).items()) == [(split, {image_at.rpartition("/")[2]: EDGES})]
-    assert "xml files name another image" in notes(tmp_path)
+    assert "1 xml file with the name of another image: that of its own name is used" in notes(
+        tmp_path
+    )
 
 
 def test_a_lone_xml_and_one_that_only_its_filename_leads_to(tmp_path):
@@ -51,8 +53,8 @@ def test_lists_are_splits(tmp_path):
     assert {split: list(there) for split, there in rows(tmp_path).items()} == {
         "train": ["a.jpg"], "validation": ["b.jpg", "d.jpg"], "test": ["c.jpg"]}  # fmt: skip
     told = notes(tmp_path)
-    assert "validation: 1 images without an xml file: no objects (d.jpg)" in told
-    assert "2 annotated images are in no list of a split and are not used (e, f)" in told
+    assert "validation: 1 image without an xml file: no objects (d.jpg)" in told
+    assert "2 annotated images are in no list of a split and not used (e, f)" in told
     (lists / "train.txt").unlink()
     (lists / "val.txt").unlink()
     assert list(rows(tmp_path)["train"]) == ["a.jpg", "b.jpg"]
@@ -84,9 +86,9 @@ def test_oddities_that_are_counted(tmp_path):
         "a.png": EDGES, "b.png": [("cat", [45, 30, 55, 50])], "bare.png": []}  # fmt: skip
     told = notes(tmp_path)
     for note in (
-        "1 objects are marked difficult", "1 objects are marked truncated", "1 rotated boxes",
-        "1 xml files without an image left out (gone.xml)", "1 boxes with left and right",
-        "1 images without an xml file: no objects (bare.png)",
+        "1 object is marked difficult", "1 object is marked truncated", "1 rotated box",
+        "1 xml file without an image left out (gone.xml)", "1 box with left and right",
+        "1 image without an xml file: no objects (bare.png)",
     ):  # fmt: skip
         assert note in told
     assert "occluded" not in told
@@ -101,7 +103,7 @@ def test_oddities_of_images_that_lists_put_into_splits_are_counted(tmp_path):
         text(tmp_path / f"ImageSets/Main/{split}.txt", f"{name}\n")
     told = notes(tmp_path)
     assert "3 objects are marked difficult: kept as others" in told
-    assert "1 xml files without an image left out (gone.xml)" in told
+    assert "1 xml file without an image left out (gone.xml)" in told
 
 
 def test_images_without_annotations_are_predicted_too(tmp_path):

@@ -82,7 +82,7 @@ def test_images_without_a_label_file_are_kept_wherever_they_lie(tmp_path, image,
     images(tmp_path, image.format("bare"))
     split = "test" if "test" in label else "train"
     assert rows(tmp_path) == {split: {"a.png": [("0", BOX[1])], "bare.png": []}}
-    assert "1 images without a label file: no objects (bare.png)" in notes(tmp_path)
+    assert "1 image without a label file: no objects (bare.png)" in notes(tmp_path)
 
 
 def test_odd_lines_and_files(tmp_path):
@@ -101,9 +101,9 @@ def test_odd_lines_and_files(tmp_path):
     }  # fmt: skip
     told = notes(tmp_path)
     for note in (
-        "1 lines have a confidence", "1 lines are polygons", "1 images without a label file",
-        "1 label files without an image left out (labels/nobody.txt)", "1 boxes past the edge",
-        "1 boxes of no width or height removed (a.png)",
+        "1 line has a confidence", "1 line with a polygon", "1 image without a label file",
+        "1 label file without an image left out (labels/nobody.txt)", "1 box past the edge",
+        "1 box of no width or height removed (a.png)",
     ):  # fmt: skip
         assert note in told
 

@@ -16,6 +16,7 @@ from toolkit_plugins.vision.canvas import Canvas
 from toolkit_plugins.vision.canvas_processors import processor_for
 from toolkit_plugins.vision.detection import batches, models
 from toolkit_plugins.vision.detection.options import Detector
+from toolkit_plugins.vision.fast_layers import faster
 
 from toolkit.errors import ModelError, RecipeError
 from toolkit.models import scratch
@@ -83,7 +84,7 @@ def test_the_faster_model_has_the_same_loss(model_type):
     transformers.set_seed(0)
     plain = models.load(scratch.from_config(detectors.config(model_type)).path, HEAD, SMALL)
     images, found = torch.rand(2, 3, *SIZE), []
-    for model in (plain, models.faster(copy.deepcopy(plain))):
+    for model in (plain, faster(copy.deepcopy(plain))):
         model.train()(pixel_values=images, labels=labels()).loss.backward()
         assert not [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
         with torch.no_grad():  # what dropout draws depends on the order in memory

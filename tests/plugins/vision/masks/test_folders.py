@@ -93,7 +93,7 @@ def test_masks_without_a_split_are_those_of_train(tmp_path):
          "masks/b.png")  # fmt: skip
     found = read(str(tmp_path), True, "image", "mask")
     assert {split: len(rows) for split, rows in found.splits.items()} == {"train": 2}
-    assert "test: 1 images without a mask, skipped: a.jpg" in " ".join(found.notes)
+    assert "test: 1 image without a mask, skipped: a.jpg" in " ".join(found.notes)
 
 
 def test_splits_of_images_alone(tmp_path):
@@ -145,8 +145,8 @@ def test_what_has_no_partner_is_counted_and_named(tmp_path):
     found = read(str(tmp_path), True, "image", "mask")
     told = " ".join(found.notes)
     assert len(found.splits["train"]) == 4
-    assert "1 images without a mask, skipped: 0.jpg" in told
-    assert "1 masks without an image, skipped: 5.png" in told
+    assert "1 image without a mask, skipped: 0.jpg" in told
+    assert "1 mask without an image, skipped: 5.png" in told
 
 
 def test_most_without_a_partner_is_refused(tmp_path):

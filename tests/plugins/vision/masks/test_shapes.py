@@ -54,7 +54,7 @@ def test_smaller_objects_lie_over_larger_ones_and_crowds_are_ignored():
     assert mask.shape == SIZE
     assert (mask[3, 3], mask[6, 3], mask[3, 15], mask[6, 15]) == (1, 2, 0, 255)
     assert made.rows.column_names == ["image", "mask"]
-    assert "1 crowds are ignored pixels" in made.notes
+    assert "1 crowd: its pixels are ignored" in made.notes
     again, known = reshaped(made.rows, "train", MaskOptions())
     assert again.rows is made.rows
     assert known.names == ("background", "cat", "dog")
@@ -69,7 +69,7 @@ def test_images_without_objects_are_background():
 def test_objects_without_a_shape_are_ignored_pixels():
     (mask,), made = painted(rows([thing("cat", 0, 0, 4, 4, shape=False), thing("cat", 0, 0, 2, 2)]))
     assert (mask[1, 1], mask[3, 3], mask[8, 8]) == (1, 255, 0)
-    assert "1 objects have a box and no shape" in " ".join(made.notes)
+    assert "1 object has a box and no shape" in " ".join(made.notes)
 
 
 def test_names_give_the_order_and_may_hold_the_background():
@@ -86,7 +86,7 @@ def test_few_objects_of_labels_that_train_lacks_are_ignored():
     own = [thing("cat", 0, 2 * n, 2, 2 * n + 2) for n in range(9)]
     (mask,), made = painted(rows([*own, thing("dog", 6, 0, 12, 5)]), names=["background", "cat"])
     assert (mask[0, 0], mask[8, 2], mask[8, 10]) == (1, 255, 0)
-    told = "1 objects of labels that train lacks are ignored pixels: 'dog' (1)"
+    told = "1 object of labels that train lacks: its pixels are ignored: 'dog' (1)"
     assert told in " ".join(made.notes)
     more = rows([*own[1:], thing("dog", 6, 0, 12, 5)])
     what = r"validation, objects: the label 'dog' of 1 of 9 objects is no class.*take them out"
