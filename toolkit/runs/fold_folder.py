@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from toolkit.runs.record import FoldRecord, SeveralRecord
 from toolkit.runs.several import SeveralRuns
+from toolkit.runs.several_records import FoldRecord, SeveralRecord
 
 FILE = "folds.json"
 

@@ -1,4 +1,4 @@
-"""The keys of run.json, seeds.json and folds.json that others rely on."""
+"""The keys of run.json that others rely on, and whether a file has them."""
 
 from __future__ import annotations
 
@@ -260,53 +260,3 @@ class RunRecord(OpenModel):
     resumed: list[dict[str, Any]] = []
     tables: dict[str, Table] = {}
     failed_parts: list[FailedPart] = []
-
-
-class SeedScore(OpenModel):
-    """A metric over the runs; None where it is undefined, or has no resamples."""
-
-    mean: float | None
-    deviation: float | None
-    minimum: float | None
-    maximum: float | None
-    low: float | None
-    high: float | None
-    shares: dict[str, float] | None
-    share_ranges: dict[str, list[float]] | None = None
-
-
-class SeveralRecord(OpenModel):
-    """A file of several runs; from `headline` on when all runs are done."""
-
-    schema_version: Literal[1]
-    status: Literal["running", "finished", "failed", "interrupted"]
-    started: str = ""
-    recipe: str
-    split_seed: int
-    failed: dict[str, str] = {}
-    headline: str | None = None
-    rows: int = 0
-    finished: list[int] = []
-
-
-class SeedRecord(SeveralRecord):
-    """seeds.json."""
-
-    seeds: list[int]
-    metrics: dict[str, SeedScore] = {}
-    baselines: dict[str, dict[str, float | None]] = {}
-
-
-class FoldScore(ScoreRecord):
-    """A metric over the test rows of all folds, and its value in each fold."""
-
-    values: list[float | None]
-
-
-class FoldRecord(SeveralRecord):
-    """folds.json. verdicts: baseline -> metric -> the difference from it over all rows."""
-
-    folds: list[int]
-    metrics: dict[str, FoldScore] = {}
-    baselines: dict[str, dict[str, ScoreRecord]] = {}
-    verdicts: dict[str, dict[str, Verdict]] = {}

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from toolkit.errors import UserError
 from toolkit.runs.damage import damage
 from toolkit.runs.folder import Run, read_json, state_of
-from toolkit.runs.record import SeveralRecord
+from toolkit.runs.several_records import SeveralRecord
 from toolkit.utils.files import write_atomically
 from toolkit.utils.text import listing
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from text_rows import csv_of, sentences
+
+TRAINING = {"num_train_epochs": 4, "learning_rate": 5e-3, "per_device_train_batch_size": 8}
 
 
 def arguments(folder, model):
@@ -11,7 +15,7 @@ def arguments(folder, model):
     path.write_text(csv_of(sentences(150)))
     return [
         "text-classification", "--quiet", "--data", str(path), "--model", str(model),
-        "--set", "training={num_train_epochs: 2, learning_rate: 5.0e-3}",
+        "--set", f"training={json.dumps(TRAINING)}",
         "--set", "data.split.stratify=false", "--set", "report.metrics=[accuracy, log_loss]",
     ]  # fmt: skip
 
