@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from toolkit.errors import Interrupted, ToolkitError
+from toolkit.errors import Fault, Interrupted, ToolkitError, UserError
 from toolkit.runner import mailbox
 from toolkit.runner.elastic import ElasticLaunch
 from toolkit.runner.on_ray import cluster, group, inputs
@@ -52,6 +52,7 @@ class RayLaunch(ElasticLaunch):
     _sized: RaySpec = field(init=False)
 
     def __post_init__(self) -> None:
+        self.draft = inputs.rooted_draft(self.draft)
         super().__post_init__()
         # The interpreter is that of the node.
         self.command = self.command[self.command.index("-m") :]
@@ -59,6 +60,7 @@ class RayLaunch(ElasticLaunch):
         if self.out is None and self.resume:
             self.out = last_unfinished(self.draft.name, scenario)
         self.place = self.out = (self.out or fresh(home(self.draft.name))).absolute()
+        self._given = len(self.command)
         self._inputs = Inputs.of(self.draft)
         self._store: Store | None = None
         self._unpacked = ""
@@ -93,6 +95,8 @@ class RayLaunch(ElasticLaunch):
             loss = "" if end.faults or end.smaller else outcome.replaceable
             if not loss:
                 if end.smaller is not None and not self.resume and not self._lost:
+                    if self._store is not None:
+                        self._store.clear()
                     return end.smaller
                 box.close("failed", end.text)
                 raise end.error()
@@ -107,8 +111,8 @@ class RayLaunch(ElasticLaunch):
 
     def _once(self, box: mailbox.Mailbox) -> Outcome:
         """Place workers, run the ranks once, and leave in the box what they said."""
-        for note in box.folder.glob("rank-*"):
-            note.unlink()
+        for path in box.folder.glob("rank-*"):
+            path.unlink()
         with self._probe() as probe:
             paths = [*self._inputs.needed(), probe]
             with group.placed(self._cluster, self._sized, paths) as workers:
@@ -117,7 +121,8 @@ class RayLaunch(ElasticLaunch):
                 )
                 with self._shutdown.while_training():
                     outcome = workers.follow(self._show, lambda: self._shutdown.asked is not None)
-        if self._store is not None and self._store.pull(self.place):
+        copied = self._store is not None and self._store.pull(self.place)
+        if copied and self._unpacked:
             self._inputs.name_originals(self.place, self._unpacked)
         for rank, note in outcome.notes.items():
             (box.folder / f"rank-{rank}").write_text(note, encoding="utf-8")
@@ -159,7 +164,10 @@ class RayLaunch(ElasticLaunch):
         """Return the storage of this run, with what its folder holds here."""
         store = Store(f"{str(self.asked.storage).rstrip('/')}/{self.draft.name}/{self.place.name}")
         store.require_writable()
-        if self.resume and (self.place / "run.json").exists():
+        if store.holds() and not self.resume:
+            what = f"{store.url} holds a run: --resume goes on with it; or take another --out"
+            raise UserError(Fault("--storage", what))
+        if not store.holds() and self.resume and (self.place / "run.json").exists():
             store.push(self.place)
         return store
 
