@@ -271,7 +271,7 @@ def test_two_workers_train_as_one_process(data, two_workers):
 
 
 @pytest.fixture
-def unseen(data, tmp_path, monkeypatch):
+def unseen(data, tmp_path, monkeypatch, socket_enabled):
     """Workers that see none of this machine's files; return the folder of the node's own."""
     monkeypatch.setattr("toolkit.runner.on_ray.cluster.connected", cluster_stand_in.connected)
     monkeypatch.setattr("toolkit.runner.on_ray.group.placed", cluster_stand_in.placed)
@@ -280,6 +280,7 @@ def unseen(data, tmp_path, monkeypatch):
     return tmp_path / "node"
 
 
+@pytest.mark.slow
 def test_without_a_shared_folder_a_storage_is_needed(data, unseen, tmp_path, capsys):
     assert outcome(command(data, tmp_path / "run", "--on", "ray")) == 2
     said = capsys.readouterr().err

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +21,7 @@ from toolkit.runner import mailbox
 from toolkit.runner.elastic import ElasticLaunch
 from toolkit.runner.on_ray import cluster, group, inputs
 from toolkit.runner.on_ray.cluster import Cluster
-from toolkit.runner.on_ray.group import Group, Outcome
+from toolkit.runner.on_ray.group import INTERRUPTED, Group, Outcome
 from toolkit.runner.on_ray.inputs import Inputs
 from toolkit.runner.on_ray.spec import RaySpec
 from toolkit.runner.on_ray.store import Store
@@ -37,8 +37,8 @@ from toolkit.utils.text import print_text
 HANDED_ON = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_ENDPOINT",
              "TOKENIZERS_PARALLELISM", "PYTHONHASHSEED", "CUBLAS_WORKSPACE_CONFIG",
              "OMP_NUM_THREADS", "TOOLKIT_DEBUG")  # fmt: skip
+PROBE = ".toolkit-"
 FAMILIES = ("NCCL_", "GLOO_")
-INTERRUPTED = 130  # the exit code of a rank that a signal has ended
 LOCK_SECONDS = 30.0  # in which a rank that was lost has ended, and left the run's folder
 
 
@@ -85,7 +85,7 @@ class RayLaunch(ElasticLaunch):
         Workers that are lost are replaced, and the run resumed.
         """
         while True:
-            outcome = self._once(box)
+            outcome = self._noted(box)
             if not outcome.failed:
                 return None
             if self._shutdown.asked or INTERRUPTED in outcome.codes.values():
@@ -109,6 +109,22 @@ class RayLaunch(ElasticLaunch):
                       "checkpoint")  # fmt: skip
             self._wait_for_lock()
 
+    def _noted(self, box: mailbox.Mailbox) -> Outcome:
+        """Run the ranks once; what ends that here is noted in the run's folder."""
+        try:
+            return self._once(box)
+        except KeyboardInterrupt:  # before the ranks have begun, or for the second time
+            self._wait_for_lock()
+            self._say_where(box)
+            box.close("interrupted", f"ended from outside ({self._shutdown.asked})")
+            raise self._interrupted() from None
+        except ToolkitError as error:
+            if not self._lost:
+                raise
+            self._say_where(box)
+            box.close("failed", str(error))
+            raise ToolkitError(f"{error}; {self._how_to_resume()}") from error
+
     def _once(self, box: mailbox.Mailbox) -> Outcome:
         """Place workers, run the ranks once, and leave in the box what they said."""
         for path in box.folder.glob("rank-*"):
@@ -126,15 +142,25 @@ class RayLaunch(ElasticLaunch):
             self._inputs.name_originals(self.place, self._unpacked)
         for rank, note in outcome.notes.items():
             (box.folder / f"rank-{rank}").write_text(note, encoding="utf-8")
-        if outcome.run and (self.place / "run.json").exists():
-            (box.folder / "run").write_text(str(self.place), encoding="utf-8")
+        if outcome.run:
+            self._say_where(box)
         return outcome
+
+    def _say_where(self, box: mailbox.Mailbox) -> None:
+        """Leave word in the box of the run's folder, once it is there."""
+        if (self.place / "run.json").exists():
+            (box.folder / "run").write_text(str(self.place), encoding="utf-8")
 
     @contextmanager
     def _probe(self) -> Iterator[str]:
         """Yield a file beside the run's folder, by which workers are seen to share it."""
         above = next(path for path in self.place.parents if path.is_dir())
-        with tempfile.NamedTemporaryFile(dir=above, prefix=".toolkit-") as file:
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(tempfile.NamedTemporaryFile(dir=above, prefix=PROBE))
+            except OSError as error:
+                what = f"--out {self.place} cannot be written: {error.strerror}"
+                raise UserError(what) from None
             yield file.name
 
     def _rank(self, workers: Group, probe: str, reduced: str) -> Rank:
@@ -144,12 +170,8 @@ class RayLaunch(ElasticLaunch):
         if any(workers.lacking(path) for path in self._inputs.needed()):
             self._unpacked = workers.unpack(self._inputs.bundle())
             flags = [word for word in ("--quiet", "--resume") if word in command]
-            command = [
-                *command[: command.index("run")],
-                "run",
-                f"{self._unpacked}/{RECIPE}",
-                *flags,
-            ]
+            smaller = self.command[self._given :]
+            command = ["-m", "toolkit", "run", f"{self._unpacked}/{RECIPE}", *flags, *smaller]
         lacking = workers.lacking(probe)
         inputs.require_storage(lacking, self.place, self.asked.storage)
         if lacking:
