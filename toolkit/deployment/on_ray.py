@@ -6,6 +6,8 @@ worker that was lost are done again.
 
 from __future__ import annotations
 
+import base64
+import json
 import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,18 +19,21 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from toolkit.deployment.windows import FEW, WINDOW, predictions
+from toolkit.deployment.windows import FEW, WINDOW, Line, predictions
 from toolkit.errors import Fault, ToolkitError, UserError
+from toolkit.plugin_types import PredictionFile
 from toolkit.runner.on_ray.cluster import Cluster, connected
 from toolkit.runner.on_ray.spec import RaySpec
 from toolkit.runs.compute import ComputeConfig
+from toolkit.utils import jsonable
 
 if TYPE_CHECKING:
     import datasets
 
 LEAST = 256  # rows of a block, where there are few
 BLOCKS = 4  # of each worker at least, where rows suffice: so that all end at about the same time
-ROW, FOUND = "toolkit_row", "found"
+ROW, LINES, ERROR = "toolkit_row", "lines", "error"
+FILE = "toolkit:file"  # the key of a file that is sent within a line
 
 
 @contextmanager
@@ -114,6 +119,8 @@ def _blocks(
         table = arrow[start : start + step]
         numbers = pa.array(np.arange(start, start + len(table)))
         tables.append(cluster.ray.put(table.append_column(ROW, numbers)))
+    if not tables:  # all were predicted by an earlier call
+        return
     given = ray.data.from_arrow_refs(tables)
     found = given.map_batches(
         Model, fn_constructor_args=(*model, rows.info.features, _environment(spec)),
@@ -121,14 +128,48 @@ def _blocks(
         compute=ray.data.ActorPoolStrategy(size=spec.workers or 1),
     )  # fmt: skip
     expected = done
-    for block in found.iter_batches(batch_size=None, batch_format="numpy"):
-        for start, made in zip(block[ROW], block[FOUND], strict=True):
-            if isinstance(made, ToolkitError):
-                raise made
-            if start != expected:  # never seen; it would give rows each other's predictions
-                raise ToolkitError(f"blocks came back in disorder: row {start} for {expected}")
-            expected += len(made)
-            yield made
+    for block in found.iter_batches(batch_size=None, batch_format="pyarrow"):
+        for made in block.to_pylist():
+            if made[ERROR] is not None:
+                raise _restored(made[ERROR])
+            if made[ROW] != expected:  # never seen; it would give rows each other's predictions
+                what = f"blocks came back in disorder: row {made[ROW]} for {expected}"
+                raise ToolkitError(what)
+            expected += len(made[LINES])
+            files = any(f'"{FILE}"' in line for line in made[LINES])
+            yield [_with_files(line) if files else Line(line) for line in made[LINES]]
+
+
+def _with_files(line: str) -> Any:
+    """Return a prediction whose files were sent within its line."""
+
+    def restore(value: dict[str, Any]) -> Any:
+        if value.keys() != {FILE}:
+            return value
+        suffix, content = value[FILE]
+        return PredictionFile(suffix, base64.b64decode(content))
+
+    return json.loads(line, object_hook=restore)
+
+
+def _inline(value: Any) -> Any:
+    """Return a file as what `_with_files` takes, as `default` of `json.dumps`."""
+    if not isinstance(value, PredictionFile):
+        return jsonable.plain(value)
+    return {FILE: [value.suffix, base64.b64encode(value.read()).decode()]}
+
+
+def _told(error: ToolkitError) -> str:
+    """Return an error as a text, which survives the way from a worker."""
+    faults = [(f.where, f.what) for f in error.faults] if isinstance(error, UserError) else []
+    return json.dumps({"text": str(error), "faults": faults})
+
+
+def _restored(told: str) -> ToolkitError:
+    found = json.loads(told)
+    if found["faults"]:
+        return UserError([Fault(where, what) for where, what in found["faults"]])
+    return ToolkitError(found["text"])
 
 
 def _environment(spec: RaySpec) -> dict[str, str]:
@@ -165,18 +206,22 @@ class Model:
         except ToolkitError as error:  # Ray would start the actor again, and again
             self.error = error
 
-    def __call__(self, table: Any) -> dict[str, Any]:
-        """Return the number of a block's first row, and what was made of its rows."""
+    def __call__(self, table: Any) -> Any:
+        """Return a table of one row: a block's first row, and what was made of its rows."""
         import datasets
+        import pyarrow as pa
         from datasets.table import InMemoryTable
 
-        found, start = np.empty(1, object), table[ROW][0].as_py()
+        lines, told, start = list[str](), None, table[ROW][0].as_py()
         rows = InMemoryTable(table.drop_columns([ROW]))
         try:
             if self.error is not None:
                 raise self.error
             info = datasets.DatasetInfo(features=self.features)
-            found[0] = predictions(self.make, datasets.Dataset(rows, info=info), start == 0)
+            made = predictions(self.make, datasets.Dataset(rows, info=info), start == 0)
+            lines = [jsonable.line(one, _inline) for one in made]
         except ToolkitError as error:
-            found[0] = error
-        return {ROW: np.array([start]), FOUND: found}
+            told = _told(error)
+        columns = {ROW: pa.int64(), LINES: pa.list_(pa.large_string()), ERROR: pa.string()}
+        values = {ROW: [start], LINES: [lines], ERROR: [told]}
+        return pa.table({name: pa.array(values[name], kind) for name, kind in columns.items()})

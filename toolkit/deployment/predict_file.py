@@ -27,7 +27,7 @@ from toolkit.data import prediction_rows, sources
 from toolkit.data.reader import RaggedRows
 from toolkit.deployment import partial_file, writers
 from toolkit.deployment.json_rows import copy_objects
-from toolkit.deployment.windows import FEW, WINDOW, windows
+from toolkit.deployment.windows import FEW, WINDOW, Line, windows
 from toolkit.errors import DataError, Fault, UserError
 from toolkit.models.find import weights_digest
 from toolkit.plugin_types.columns import marked
@@ -248,7 +248,8 @@ def _predict(windows: Iterable[list[Any]], given: _Input, kept: Path, done: int)
             table = given.rows.with_format("arrow")[start : start + len(found)]
             named = zip(stems_of(table, given.files), found, strict=True)
             for files.row, (files.stem, one) in enumerate(named, start):
-                file.write(jsonable.line(one, files.default) + "\n")
+                line = one if isinstance(one, Line) else jsonable.line(one, files.default)
+                file.write(f"{line}\n")
             file.flush()
             os.fsync(file.fileno())
             start += len(found)

@@ -17,6 +17,12 @@ FEW = 128  # the same, of rows that are explained: each is predicted many times
 Make = Callable[["datasets.Dataset"], list[Any]]
 
 
+class Line(str):
+    """A prediction, or why there is none, that is written already: a line of JSON."""
+
+    __slots__ = ()
+
+
 def windows(make: Make, rows: datasets.Dataset, done: int, step: int) -> Iterator[list[Any]]:
     """Yield what is made of each window of rows from the row `done` on."""
     import datasets

@@ -8,10 +8,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import cluster_stand_in
 import psutil
 import pytest
 import safetensors.torch
@@ -266,6 +268,54 @@ def test_two_workers_train_as_one_process(data, two_workers):
     assert said.count("\nscoring\n") == 1
     assert said.count("0 different") == 1
     assert len(wrong.splitlines()) == 1  # what is run; Ray itself says nothing
+
+
+@pytest.fixture
+def unseen(data, tmp_path, monkeypatch, socket_enabled):
+    """Workers that see none of this machine's files; return the folder of the node's own."""
+    monkeypatch.setattr("toolkit.runner.on_ray.cluster.connected", cluster_stand_in.connected)
+    monkeypatch.setattr("toolkit.runner.on_ray.group.placed", cluster_stand_in.placed)
+    monkeypatch.setattr(files.tempfile, "gettempdir", lambda: str(tmp_path / "node"))
+    (tmp_path / "node").mkdir()
+    return tmp_path / "node"
+
+
+@pytest.mark.slow
+def test_without_a_shared_folder_a_storage_is_needed(data, unseen, tmp_path, capsys):
+    assert outcome(command(data, tmp_path / "run", "--on", "ray")) == 2
+    said = capsys.readouterr().err
+    assert "is not seen by" in said
+    assert "--storage" in said
+
+
+@pytest.mark.slow
+def test_a_run_by_a_storage_ends_here_and_survives_its_worker(data, unseen, tmp_path):
+    out = tmp_path / "run"
+    storage = ["--on", "ray", "--storage", f"file://{tmp_path}/storage"]
+    killed = []
+
+    def kill():
+        """End the rank once a checkpoint of it is in the storage."""
+        while not any((tmp_path / "storage").rglob(f"checkpoint-*/{MANIFEST}")):
+            time.sleep(0.05)
+        rank = ranks_of(psutil.Process())["0"]
+        killed.append(rank.pid)
+        rank.send_signal(signal.SIGKILL)
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    assert outcome(command(data, out, *storage, "--quiet", max_steps=2000, save_steps=20)) == 0
+    assert killed
+    found = record(out)
+    assert found["status"] == "finished"
+    assert found["resumed"][0]["step"] >= 20
+    assert found["data"]["source"] == str(data / "rows.csv")
+    assert found["model"]["id"] == str(data / "still")
+    assert str(unseen) not in (out / "recipe.yaml").read_text().partition("\n")[2]
+    assert (
+        outcome(["evaluate", str(out), str(data / "rows.csv"), "--out", str(tmp_path / "e")]) == 0
+    )
+    assert outcome(command(data, tmp_path / "other" / "run", *storage, "--quiet")) == 2
 
 
 def ranks_of(process):

@@ -20,6 +20,7 @@ from toolkit.utils import distributed
 from toolkit.utils.packages import extra
 
 CONNECT_SECONDS = 15
+STARTS = 4  # of a cluster here, until it is up
 STORE = 512 << 20  # bytes of the object store of a cluster that is started here
 #: Of a cluster that is started here.
 OWN = {
@@ -121,26 +122,40 @@ def connected(spec: RaySpec) -> Iterator[Cluster]:
 
 
 def _start(ray: Any, address: str, folder: Path) -> None:
+    """Connect to a cluster, or start one, again where its parts do not come up within seconds.
+
+    Ray waits 30 seconds for them, which a busy machine may exceed when files are read first.
+    """
+    for left in reversed(range(STARTS if address == "local" else 1)):
+        try:
+            _start_once(ray, address, folder)
+        except UserError:
+            raise
+        except ImportError as error:  # ray:// alone needs grpcio
+            advice = "install it with pip install 'ray[client]'"
+            raise UserError(f"{address}: {error}; {advice}") from error
+        except Exception as error:  # whatever it raises: RuntimeError, ConnectionError, ValueError
+            ray.shutdown()
+            what = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+            if address != "local":
+                raise UserError(f"no Ray cluster at {address}: {what}") from error
+            if not left:
+                raise ToolkitError(f"no Ray cluster can be started here: {what}") from error
+        else:
+            return
+
+
+def _start_once(ray: Any, address: str, folder: Path) -> None:
     debug = bool(os.environ.get("TOOLKIT_DEBUG"))
     common = {"log_to_driver": debug, "configure_logging": debug}
     if not debug:
         logging.getLogger("ray").setLevel(logging.CRITICAL)
-    try:
-        if address == "local":
-            ray.init("local", num_cpus=distributed.cores(), include_dashboard=False,
-                     object_store_memory=STORE, _temp_dir=str(folder), **common)  # fmt: skip
-        else:
-            _require_answer(address)
-            ray.init(address, **common)
-    except UserError:
-        raise
-    except ImportError as error:  # ray:// alone needs grpcio
-        raise UserError(f"{address}: {error}; install it with pip install 'ray[client]'") from error
-    except Exception as error:  # whatever it raises: RuntimeError, ConnectionError, ValueError
-        what = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-        if address == "local":
-            raise ToolkitError(f"no Ray cluster can be started here: {what}") from error
-        raise UserError(f"no Ray cluster at {address}: {what}") from error
+    if address == "local":
+        ray.init("local", num_cpus=distributed.cores(), include_dashboard=False,
+                 object_store_memory=STORE, _temp_dir=str(folder), **common)  # fmt: skip
+    else:
+        _require_answer(address)
+        ray.init(address, **common)
 
 
 def _require_answer(address: str) -> None:

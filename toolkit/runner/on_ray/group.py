@@ -18,6 +18,7 @@ from toolkit.runner.on_ray.spec import RaySpec
 from toolkit.runner.on_ray.worker import News, Place, Rank, Worker, is_loss, rank_environment
 from toolkit.utils import hardware
 
+INTERRUPTED = 130  # the exit code of a rank that a signal has ended
 PLACE_SECONDS = 60.0  # in which the cluster must have room
 #: Seconds after the first rank has failed: until then others end by themselves, then by a signal.
 LAST_WORDS = ((5.0, signal.SIGTERM), (20.0, signal.SIGKILL))
@@ -37,6 +38,11 @@ class Outcome:
     def failed(self) -> bool:
         """Whether a rank has failed so far."""
         return bool(self.lost) or any(self.codes.values())
+
+    @property
+    def broken(self) -> bool:
+        """Whether one has failed but by a signal to all, after which each ends by itself."""
+        return bool(self.lost) or any(code not in (0, INTERRUPTED) for code in self.codes.values())
 
     @property
     def replaceable(self) -> str:
@@ -115,7 +121,7 @@ class Group:
             if stop() and not asked:
                 asked = True
                 self._signal(signal.SIGTERM)
-            if outcome.failed and since is None:
+            if outcome.broken and since is None:
                 since = time.monotonic()
             while since is not None and ending and time.monotonic() - since > ending[0][0]:
                 self._signal(ending.pop(0)[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,25 @@ from toolkit.runner.on_ray import files
 from toolkit.runner.on_ray.files import HERE, Bundle
 from toolkit.runs.restore import RECIPE
 from toolkit.utils.files import write_atomically
+
+
+def rooted_draft(draft: Draft) -> Draft:
+    """Return a draft whose command names all paths from the root: nodes have other folders."""
+    changes = [(keys, _at(draft.values, keys, value)) for keys, value in draft.overrides]
+    named = draft.asked.lower().endswith(SUFFIXES)
+    asked = os.path.abspath(os.path.expanduser(draft.asked)) if named else draft.asked
+    return replace(draft, overrides=changes, asked=asked)
+
+
+def _at(values: Any, keys: Sequence[str], given: Any) -> Any:
+    """Return the value of a key path of data or model, whose paths are absolute there."""
+    if keys[0] not in ("data", "model"):
+        return given
+    for key in keys:
+        if not isinstance(values, Mapping) or key not in values:
+            return given  # what is left out for other data, or a key within a name
+        values = values[key]
+    return values
 
 
 @dataclass(frozen=True)
@@ -36,17 +55,19 @@ class Inputs:
     def of(cls, draft: Draft) -> Inputs:
         """Return what a draft names.
 
+        Args:
+            draft: as of `rooted_draft`.
+
         Raises:
             RecipeError: it is no valid recipe.
         """
         recipe = draft.changed(()).checked()
-        asked = os.path.abspath(os.path.expanduser(draft.asked))
         named = draft.asked.lower().endswith(SUFFIXES)
-        return cls(recipe, draft.name, dict(_paths(recipe)), asked if named else None)
+        return cls(recipe, draft.name, dict(_paths(recipe)), draft.asked if named else None)
 
     def needed(self) -> list[str]:
         """Return what workers must see to run the command as it was given."""
-        return [os.getcwd(), *map(str, self.paths.values()), *([self.asked] if self.asked else [])]
+        return [*map(str, self.paths.values()), *([self.asked] if self.asked else [])]
 
     def bundle(self) -> Bundle:
         """Return recipe, data and model as nodes get them that do not see these paths.

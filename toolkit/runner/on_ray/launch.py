@@ -12,16 +12,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from toolkit.errors import Interrupted, ToolkitError
+from toolkit.errors import Fault, Interrupted, ToolkitError, UserError
 from toolkit.runner import mailbox
 from toolkit.runner.elastic import ElasticLaunch
 from toolkit.runner.on_ray import cluster, group, inputs
 from toolkit.runner.on_ray.cluster import Cluster
-from toolkit.runner.on_ray.group import Group, Outcome
+from toolkit.runner.on_ray.group import INTERRUPTED, Group, Outcome
 from toolkit.runner.on_ray.inputs import Inputs
 from toolkit.runner.on_ray.spec import RaySpec
 from toolkit.runner.on_ray.store import Store
@@ -37,8 +37,8 @@ from toolkit.utils.text import print_text
 HANDED_ON = ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_ENDPOINT",
              "TOKENIZERS_PARALLELISM", "PYTHONHASHSEED", "CUBLAS_WORKSPACE_CONFIG",
              "OMP_NUM_THREADS", "TOOLKIT_DEBUG")  # fmt: skip
+PROBE = ".toolkit-"
 FAMILIES = ("NCCL_", "GLOO_")
-INTERRUPTED = 130  # the exit code of a rank that a signal has ended
 LOCK_SECONDS = 30.0  # in which a rank that was lost has ended, and left the run's folder
 
 
@@ -52,6 +52,7 @@ class RayLaunch(ElasticLaunch):
     _sized: RaySpec = field(init=False)
 
     def __post_init__(self) -> None:
+        self.draft = inputs.rooted_draft(self.draft)
         super().__post_init__()
         # The interpreter is that of the node.
         self.command = self.command[self.command.index("-m") :]
@@ -59,6 +60,7 @@ class RayLaunch(ElasticLaunch):
         if self.out is None and self.resume:
             self.out = last_unfinished(self.draft.name, scenario)
         self.place = self.out = (self.out or fresh(home(self.draft.name))).absolute()
+        self._given = len(self.command)
         self._inputs = Inputs.of(self.draft)
         self._store: Store | None = None
         self._unpacked = ""
@@ -83,7 +85,7 @@ class RayLaunch(ElasticLaunch):
         Workers that are lost are replaced, and the run resumed.
         """
         while True:
-            outcome = self._once(box)
+            outcome = self._noted(box)
             if not outcome.failed:
                 return None
             if self._shutdown.asked or INTERRUPTED in outcome.codes.values():
@@ -93,6 +95,8 @@ class RayLaunch(ElasticLaunch):
             loss = "" if end.faults or end.smaller else outcome.replaceable
             if not loss:
                 if end.smaller is not None and not self.resume and not self._lost:
+                    if self._store is not None:
+                        self._store.clear()
                     return end.smaller
                 box.close("failed", end.text)
                 raise end.error()
@@ -105,10 +109,26 @@ class RayLaunch(ElasticLaunch):
                       "checkpoint")  # fmt: skip
             self._wait_for_lock()
 
+    def _noted(self, box: mailbox.Mailbox) -> Outcome:
+        """Run the ranks once; what ends that here is noted in the run's folder."""
+        try:
+            return self._once(box)
+        except KeyboardInterrupt:  # before the ranks have begun, or for the second time
+            self._wait_for_lock()
+            self._say_where(box)
+            box.close("interrupted", f"ended from outside ({self._shutdown.asked})")
+            raise self._interrupted() from None
+        except ToolkitError as error:
+            if not self._lost:
+                raise
+            self._say_where(box)
+            box.close("failed", str(error))
+            raise ToolkitError(f"{error}; {self._how_to_resume()}") from error
+
     def _once(self, box: mailbox.Mailbox) -> Outcome:
         """Place workers, run the ranks once, and leave in the box what they said."""
-        for old in box.folder.glob("rank-*"):
-            old.unlink()
+        for path in box.folder.glob("rank-*"):
+            path.unlink()
         with self._probe() as probe:
             paths = [*self._inputs.needed(), probe]
             with group.placed(self._cluster, self._sized, paths) as workers:
@@ -117,19 +137,30 @@ class RayLaunch(ElasticLaunch):
                 )
                 with self._shutdown.while_training():
                     outcome = workers.follow(self._show, lambda: self._shutdown.asked is not None)
-        if self._store is not None and self._store.pull(self.place):
+        copied = self._store is not None and self._store.pull(self.place)
+        if copied and self._unpacked:
             self._inputs.name_originals(self.place, self._unpacked)
         for rank, note in outcome.notes.items():
             (box.folder / f"rank-{rank}").write_text(note, encoding="utf-8")
-        if outcome.run and (self.place / "run.json").exists():
-            (box.folder / "run").write_text(str(self.place), encoding="utf-8")
+        if outcome.run:
+            self._say_where(box)
         return outcome
+
+    def _say_where(self, box: mailbox.Mailbox) -> None:
+        """Leave word in the box of the run's folder, once it is there."""
+        if (self.place / "run.json").exists():
+            (box.folder / "run").write_text(str(self.place), encoding="utf-8")
 
     @contextmanager
     def _probe(self) -> Iterator[str]:
         """Yield a file beside the run's folder, by which workers are seen to share it."""
         above = next(path for path in self.place.parents if path.is_dir())
-        with tempfile.NamedTemporaryFile(dir=above, prefix=".toolkit-") as file:
+        with ExitStack() as stack:
+            try:
+                file = stack.enter_context(tempfile.NamedTemporaryFile(dir=above, prefix=PROBE))
+            except OSError as error:
+                what = f"--out {self.place} cannot be written: {error.strerror}"
+                raise UserError(what) from None
             yield file.name
 
     def _rank(self, workers: Group, probe: str, reduced: str) -> Rank:
@@ -139,12 +170,8 @@ class RayLaunch(ElasticLaunch):
         if any(workers.lacking(path) for path in self._inputs.needed()):
             self._unpacked = workers.unpack(self._inputs.bundle())
             flags = [word for word in ("--quiet", "--resume") if word in command]
-            command = [
-                *command[: command.index("run")],
-                "run",
-                f"{self._unpacked}/{RECIPE}",
-                *flags,
-            ]
+            smaller = self.command[self._given :]
+            command = ["-m", "toolkit", "run", f"{self._unpacked}/{RECIPE}", *flags, *smaller]
         lacking = workers.lacking(probe)
         inputs.require_storage(lacking, self.place, self.asked.storage)
         if lacking:
@@ -159,7 +186,10 @@ class RayLaunch(ElasticLaunch):
         """Return the storage of this run, with what its folder holds here."""
         store = Store(f"{str(self.asked.storage).rstrip('/')}/{self.draft.name}/{self.place.name}")
         store.require_writable()
-        if self.resume and (self.place / "run.json").exists():
+        if store.holds() and not self.resume:
+            what = f"{store.url} holds a run: --resume goes on with it; or take another --out"
+            raise UserError(Fault("--storage", what))
+        if not store.holds() and self.resume and (self.place / "run.json").exists():
             store.push(self.place)
         return store
 

@@ -47,6 +47,16 @@ class Store:
             what = f"{self.url} cannot be written: {type(error).__name__}: {error}"
             raise UserError(Fault("--storage", what)) from error
 
+    def holds(self) -> bool:
+        """Return whether anything was copied here."""
+        return bool(self._remote())
+
+    def clear(self) -> None:
+        """Remove all that was copied."""
+        for name in self._remote():
+            self.fs.rm_file(f"{self.root}/{name}")
+        self._known = {}
+
     def push(self, folder: Path) -> None:
         """Copy what has changed since the last call; remove what is gone.
 
