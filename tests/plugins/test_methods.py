@@ -39,7 +39,8 @@ REFUSED = {
 }
 #: One score each: what is asked here is whether a method trains, and the saved model is the same.
 SCORES = {
-    "question-answering": "f1", "image-classification": "accuracy", "token-classification": "entity_f1",
+    "question-answering": "f1", "image-classification": "accuracy",
+    "token-classification": "entity_f1",
     "translation": "chrf", "summarization": "rouge1", "image-segmentation": "mean_iou",
     "object-detection": "ap50", "fraud-detection": "average_precision",
 }  # fmt: skip

@@ -15,6 +15,7 @@ from toolkit.models.structure import head_modules
 BatchNorm = nn.modules.batchnorm._BatchNorm
 FROZEN = "FrozenBatchNorm2d"  # how transformers calls its layers without a running average
 EPSILON = 1e-5  # theirs
+USUAL = 0.1  # PyTorch's momentum
 FOLLOWS_LAST = 0.5  # a momentum above this makes running statistics those of the last few batches
 
 
@@ -36,12 +37,17 @@ def freeze(chosen: Iterable[nn.Module]) -> None:
         layer.eval()
 
 
-def mend_momentum(model: nn.Module) -> None:
-    """Turn a momentum in TensorFlow's convention (0.997 is slow) into PyTorch's."""
+def mend_momentum(model: nn.Module, scratch: bool = False) -> None:
+    """Turn a momentum in TensorFlow's convention (0.997 is slow) into PyTorch's.
+
+    Args:
+        scratch: whether the model has random weights. Its statistics begin at 0 and 1, and would
+            still be near them after hundreds of steps: they follow as PyTorch's do.
+    """
     for layer in layers(model):
-        momentum = getattr(layer, "momentum", None)
+        momentum: Any = getattr(layer, "momentum", None)
         if momentum and momentum > FOLLOWS_LAST:
-            layer.momentum = 1 - momentum
+            setattr(layer, "momentum", USUAL if scratch else 1 - momentum)  # noqa: B010 - its type
 
 
 def fuse_frozen(model: nn.Module) -> None:

@@ -100,6 +100,15 @@ def test_statistics_of_batch_norm_are_left_alone_or_follow_slowly():
     assert layer[0].running_mean.tolist() == [0, 0]
 
 
+def test_statistics_that_begin_at_random_follow_soon():
+    layer = torch.nn.Sequential(torch.nn.BatchNorm2d(2, momentum=0.997))
+    mend_momentum(layer, scratch=True)
+    layer.train()
+    for _ in range(60):
+        layer(torch.randn(4, 2, 3, 3) + 5)
+    assert layer[0].running_mean.tolist() == pytest.approx([5, 5], abs=0.5)
+
+
 def test_without_kornia_the_extra_is_named(monkeypatch, view):
     monkeypatch.setitem(sys.modules, "kornia", None)
     with pytest.raises(UserError, match=r"toolkit\[vision\]"):

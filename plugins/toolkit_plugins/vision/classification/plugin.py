@@ -82,7 +82,7 @@ class ImageClassification(SeenImages[ImageOptions], ClassificationPlugin[ImageOp
 
         found = pretrained.model(AutoModelForImageClassification, self.model_path, **self.head)
         if self.options.batch_norm == "auto":
-            mend_momentum(found)
+            mend_momentum(found, self.from_scratch)
         return faster(found)
 
     def load_saved(self, dtype: Any) -> Any:

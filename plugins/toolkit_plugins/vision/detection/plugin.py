@@ -112,7 +112,7 @@ class ObjectDetection(SeenImages[DetectionOptions], BoxesPlugin[DetectionOptions
         from toolkit_plugins.vision.fast_layers import faster
 
         found = models.alone(models.load(self.model_path, self.head, self.options.detector))
-        mend_momentum(found)
+        mend_momentum(found, self.from_scratch)
         return faster(found)
 
     def load_saved(self, dtype: Any) -> Any:

@@ -71,7 +71,7 @@ class ByQueries(SeenImages[SegmentationOptions], BoxesPlugin[SegmentationOptions
 
         found = query_models.load(self.model_path, self.head)
         if self.options.batch_norm == "auto":
-            mend_momentum(found)
+            mend_momentum(found, self.from_scratch)
         models.require_size(found, self.canvas.canvas)
         return found
 

@@ -130,7 +130,7 @@ class ImageSegmentation(SeenImages[SegmentationOptions], MasksPlugin[Segmentatio
             self.options.decoder_width,
         )  # fmt: skip
         if self.options.batch_norm == "auto":
-            mend_momentum(found)
+            mend_momentum(found, self.from_scratch)
         models.require_size(found, self.canvas.canvas)
         if self.by_masks:  # whose heads are no convolutions, for the most part
             return found
