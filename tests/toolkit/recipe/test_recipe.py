@@ -141,8 +141,8 @@ def test_all_faults_stand_with_their_line_at_once(faults):
             "recipe.yaml:8 data.encoding: 'utf-99': Python knows no such encoding (utf-8, cp1252, "
             "utf-16, ...)",
             "recipe.yaml:9 data.delimiter: 'ab': takes one ASCII character; tab is written '\\t'",
-            "recipe.yaml:10 data.split.tst: unknown key. Did you mean 'test'? Known: gap, group, "
-            "seed, stratify, test, time, validation, windows.",
+            "recipe.yaml:10 data.split.tst: unknown key. Did you mean 'test'? Known: fold, "
+            "folds, gap, group, seed, stratify, test, time, validation, windows.",
             "recipe.yaml:10 data.split.test: should be greater than 0, not 0",
             "recipe.yaml:10 data.split.validation: should be greater than 0, not 0",
             "recipe.yaml:11 options.1: the key must be text: put it in quotes",

@@ -12,6 +12,7 @@ import numpy as np
 from toolkit.errors import DataError, Fault
 from toolkit.evaluation.metrics import mask_overlap
 from toolkit.plugin_types import ReshapedRows, SourceRows
+from toolkit.utils.text import counted
 from toolkit_plugins.vision.canvas import IGNORED
 
 if TYPE_CHECKING:
@@ -83,7 +84,9 @@ def reshaped(rows: datasets.Dataset, split: str, options: SegmentationOptions) -
     if counts["objects"] and not counts["outlines"]:
         raise DataError(Fault(f"{split}, {column}", BOXES))
     made = found.rows.map(_cleaned, fn_kwargs={"column": column})
-    notes = [f"{split}: {counts[name]:,} {what}" for name, what in TOLD.items() if counts[name]]
+    notes = [
+        f"{split}: {counted(counts[name], what)}" for name, what in TOLD.items() if counts[name]
+    ]
     return ReshapedRows(made, found.dropped, [*found.notes, *notes])
 
 

@@ -138,10 +138,10 @@ def test_odd_segments_have_a_documented_end_and_are_counted(tmp_path, scenes):
     assert dropped == {"a mask of another shape than its image": 1}
     assert len(rows) == 18
     text = "\n".join(notes)
-    for words in ("1 segments are listed without a pixel in the PNG file: left out (000.png)",
-                  "1 segments are listed with the id 0", "1 segments are listed with an id that",
+    for words in ("1 segment is listed without a pixel in the PNG file: left out (000.png)",
+                  "1 segment is listed with the id 0", "1 segment is listed with an id that",
                   "segments of PNG files that no segments_info lists: void",
-                  "1 images have no annotation: left out (005.jpg)",
+                  "1 image has no annotation: left out (005.jpg)",
                   "1 of 18 masks have another size than their image"):  # fmt: skip
         assert words in text
     assert rows[3]["objects"] == []

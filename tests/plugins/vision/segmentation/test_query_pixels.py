@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from toolkit_plugins.vision import generated
 from toolkit_plugins.vision.canvas import Canvas
 from toolkit_plugins.vision.segmentation import decoding, query_models, query_pixels
 from toolkit_plugins.vision.segmentation.plugin import ImageSegmentation
@@ -71,9 +72,7 @@ def test_pixels_are_decided_as_transformers_does(name):
 
 
 def _blank(size):
-    from toolkit_plugins.vision.segmentation.cells import _png
-
-    return _png(np.zeros((*size, 3), np.uint8))
+    return generated.png(np.zeros((*size, 3), np.uint8))
 
 
 def test_masks_of_a_padded_image_lie_where_it_is():
