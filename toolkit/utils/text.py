@@ -103,7 +103,8 @@ def listing(names: Iterable[object], most: int = 12) -> str:
 
 _THINGS = {"annotations": "annotation", "boxes": "box", "classes": "class", "crowds": "crowd",
            "files": "file", "images": "image", "lines": "line", "masks": "mask",
-           "objects": "object", "outlines": "outline", "regions": "region", "rows": "row",
+           "objects": "object", "outlines": "outline", "regions": "region", "parts": "part",
+           "rows": "row",
            "segmentations": "segmentation", "shapes": "shape", "tasks": "task",
            "tiles": "tile"}  # fmt: skip
 _VERBS = {"are": "is", "have": "has", "differ": "differs", "belong": "belongs", "lie": "lies"}
