@@ -36,9 +36,23 @@ def _scene(rng: np.random.Generator, objects: bool) -> tuple[bytes, list[Any]]:
     return png(pixels + rng.integers(-9, 9, pixels.shape)), found
 
 
-def coco(root: Path, count: int, seed: int = 0) -> Path:
-    """Write images/ and annotations.json below `root`, and return it."""
-    made = scenes(count, seed)
+def small_things(
+    rng: np.random.Generator, count: int = 5, side: int = 10, size: tuple[int, int] = (200, 150)
+) -> tuple[bytes, list[Any]]:
+    """Return an image of (width, height) with small red and blue squares, and its objects."""
+    pixels, objects = np.full((size[1], size[0], 3), 230), []
+    across = size[0] // 24
+    for place in rng.permutation(across * (size[1] // 24))[:count].tolist():
+        row, column = divmod(place, across)
+        left, top = (24 * at + int(rng.integers(1, 22 - side)) for at in (column, row))
+        colour = ((200, 30, 30), (30, 30, 200))[place % 2]
+        pixels[top : top + side, left : left + side] = colour
+        objects.append(box(left, top, left + side, top + side, CLASSES[place % 2]))
+    return png(pixels + rng.integers(-9, 9, pixels.shape)), objects
+
+
+def written(root: Path, made: Sequence[tuple[bytes, list[Any]]]) -> Path:
+    """Write images with their objects as images/ and annotations.json, and return the folder."""
     boxes = {
         f"{place:03}.png": [(one["label"], _sides(one["box"])) for one in objects]
         for place, (_, objects) in enumerate(made)
@@ -46,6 +60,11 @@ def coco(root: Path, count: int, seed: int = 0) -> Path:
     _images(root / "images", [content for content, _ in made])
     annotated_trees.coco(root / "annotations.json", boxes, CLASSES)
     return root
+
+
+def coco(root: Path, count: int, seed: int = 0) -> Path:
+    """Write images/ and annotations.json below `root`, and return it."""
+    return written(root, scenes(count, seed))
 
 
 def voc(root: Path, count: int, seed: int = 0) -> Path:

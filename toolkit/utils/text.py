@@ -103,9 +103,9 @@ def listing(names: Iterable[object], most: int = 12) -> str:
 
 _THINGS = {"annotations": "annotation", "boxes": "box", "classes": "class", "crowds": "crowd",
            "files": "file", "images": "image", "lines": "line", "masks": "mask",
-           "objects": "object", "outlines": "outline", "regions": "region", "rows": "row",
-           "segmentations": "segmentation", "segments": "segment", "shapes": "shape",
-           "tasks": "task", "tiles": "tile"}  # fmt: skip
+           "objects": "object", "outlines": "outline", "parts": "part", "regions": "region",
+           "rows": "row", "segmentations": "segmentation", "segments": "segment",
+           "shapes": "shape", "tasks": "task", "tiles": "tile"}  # fmt: skip
 _VERBS = {"are": "is", "have": "has", "differ": "differs", "belong": "belongs", "lie": "lies"}
 _OF_ONE = re.compile(rf"\b({'|'.join(_THINGS)})\b(?:( that)? ({'|'.join(_VERBS)})\b)?")
 

@@ -20,16 +20,21 @@ if TYPE_CHECKING:
 GRID = 7  # patches a side
 
 
-def occlusions(column: str, value: Any, view: View | Canvas) -> Iterator[Occlusion]:
+def occlusions(
+    column: str, value: Any, view: View | Canvas, full: bool = False
+) -> Iterator[Occlusion]:
     """Yield an image as large as the model needs it, then it without each patch of a grid.
 
     A patch takes the median colour of the image.
+
+    Args:
+        full: whether the model sees the image in tiles, hence at its own size.
     """
     if value is None:
         return
 
     def small(image: Any) -> tuple[Any, tuple[int, int]]:
-        size, resample = _size(image.size, view), _resample(view)
+        size, resample = image.size if full else _size(image.size, view), _resample(view)
         return np.array(image if size == image.size else resized(image, size, resample)), image.size
 
     pixels, (width, height) = use(value, view.mode, None, small, view.levels)

@@ -40,24 +40,29 @@ def clip(boxes: Floats, size: tuple[int, int]) -> Floats:
     return np.clip(np.asarray(boxes, np.float64).reshape(-1, 4), 0, limits)
 
 
-def suppressed(boxes: Floats, scores: Floats, labels: Array, overlap: float) -> Ints:
+def suppressed(
+    boxes: Floats, scores: Floats, labels: Array, overlap: float, owners: Array | None = None
+) -> Ints:
     """Return the numbers of the boxes to keep, by falling score (non-maximum suppression).
 
     Of boxes of one class that overlap by more than `overlap` (IoU), the one of the highest score
     stays; of equal scores the first.
+
+    Args:
+        owners: of each box, a number; boxes of one owner leave each other alone.
     """
     order = np.argsort(-np.asarray(scores), kind="stable")
     places, classes = np.asarray(boxes, np.float64).reshape(-1, 4)[order], np.asarray(labels)[order]
+    own = None if owners is None else np.asarray(owners)[order]
     free, kept = np.ones(len(order), bool), []
     for number in range(len(order)):
         if not free[number]:
             continue
         kept.append(order[number])
-        rivals = (
-            number
-            + 1
-            + np.flatnonzero(free[number + 1 :] & (classes[number + 1 :] == classes[number]))
-        )
+        others = free[number + 1 :] & (classes[number + 1 :] == classes[number])
+        if own is not None:
+            others = others & (own[number + 1 :] != own[number])
+        rivals = number + 1 + np.flatnonzero(others)
         shared = ious(places[number : number + 1], places[rivals])[0]
         free[rivals[shared > overlap]] = False
     return np.array(kept, np.int64)
@@ -70,6 +75,7 @@ def merge_tiles(
     tiles: Floats,
     size: tuple[int, int],
     overlap: float = 0.5,
+    within: bool = True,
 ) -> tuple[Floats, Floats, Array]:
     """Return the boxes of a whole image for those found in tiles of it, without double ones.
 
@@ -79,7 +85,8 @@ def merge_tiles(
     Args:
         boxes, scores, labels: of each tile; boxes in pixels of the tile.
         tiles: where they lie, which must overlap, shape (tiles, 4). size: (width, height) of the
-            image. overlap: IoU of one class from which on two boxes are one.
+            image. overlap: IoU of one class from which on two boxes are one. within: whether that
+            holds for two of one tile, too: objects may overlap, and some models find none twice.
     """
     origins = np.asarray(tiles, np.float64).reshape(-1, 4)
     counts = [len(of) for of in scores]
@@ -90,7 +97,8 @@ def merge_tiles(
     score = np.concatenate([np.zeros(0), *scores])
     label = np.concatenate(labels) if labels else np.zeros(0, np.int64)
     cut = _cut_off(whole, origins[owner], size)
-    kept = suppressed(whole, np.where(cut, score - 1, score), label, overlap)  # whole ones first
+    order = np.where(cut, score - 1, score)  # whole ones first
+    kept = suppressed(whole, order, label, overlap, None if within else owner)
     areas = np.prod(whole[:, 2:] - whole[:, :2], axis=1)
     stay = []
     for place in kept:

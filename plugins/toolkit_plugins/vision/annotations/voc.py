@@ -86,11 +86,13 @@ def _read(
         raise FileError(f"its root is <{root.tag}>, not <annotation>")
     named = _text(root, "filename") or _text(root, "path")
     split = tree.split_of(path)
-    image = finder.of_stem(path.stem, path.parent, split)
-    if image is None and named:
-        image = finder.find(named, split)
     last = (parts_of(named) or ("",))[-1]
-    if image is not None and named and Path(last).stem.lower() != image.stem.lower():
+    image = finder.of_stem(path.stem, path.parent, split)
+    if image is None and last:  # many a set was converted since, .jpg to .png
+        whole = f"{_text(root, 'folder')}/{named}"
+        image = finder.find(whole, split) or finder.of_stem(Path(last).stem, path.parent, split)
+    names = (last.lower(), Path(last).stem.lower())  # "photo.v1" has no suffix
+    if image is not None and last and image.stem.lower() not in names:
         told = "xml files with the name of another image: that of their own name is used"
         found.tallies[split].add(told, path.name)
     item = Item(image, image.name if image else path.name)

@@ -10,6 +10,7 @@ import numpy as np
 
 from toolkit_plugins.vision import dense_augment, image_cache
 from toolkit_plugins.vision.annotations.headers import headers
+from toolkit_plugins.vision.detection import tiles
 
 if TYPE_CHECKING:
     import datasets
@@ -53,8 +54,9 @@ def sources(
 
 
 def is_cached(prepared: datasets.Dataset) -> bool:
-    """Return whether prepared rows point into the cache."""
-    return "store" in (prepared.features["pixel_values"] or {})
+    """Return whether prepared rows point to arrays."""
+    kind = prepared.features["pixel_values"] or {}
+    return "store" in kind or tiles.FILE in kind
 
 
 def labels_of(
@@ -91,7 +93,9 @@ class Canvases:
         import torch
 
         places = [row["pixel_values"] for row in rows]
-        if isinstance(places[0], Mapping) and "store" in places[0]:
+        if isinstance(places[0], Mapping) and tiles.FILE in places[0]:
+            images, contents = tiles.read(places, self.canvas)
+        elif isinstance(places[0], Mapping) and "store" in places[0]:
             images = np.stack([image_cache.opened(p["store"])[p["row"]] for p in places])
             contents = np.stack([image_cache.opened(p["sizes"])[p["row"], :2] for p in places])
         else:

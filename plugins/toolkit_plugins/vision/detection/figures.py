@@ -109,6 +109,10 @@ def _trained(plugin: ObjectDetection, colours: Colours) -> Image:
     train, seed = plugin.data["train"], plugin.recipe.seed if plugin.recipe else 0
     rows = np.random.default_rng(seed).permutation(len(train))[:TRAINED]
     prepared = plugin.prepare(train.select(rows), "figures")
+    if plugin.options.tiles is not None:
+        shown = [n for n, one in enumerate(prepared["labels"][:]) if one["class_labels"]]
+        shown = shown or list(range(len(prepared)))
+        prepared = prepared.select(np.random.default_rng(seed).permutation(shown)[:TRAINED])
     batch = batches.Canvases(plugin.canvas)(prepared.to_list())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

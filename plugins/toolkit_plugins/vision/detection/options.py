@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from toolkit.plugin_types import Options
 from toolkit_plugins.vision.dense_augment import DenseAugment
 from toolkit_plugins.vision.options import CacheImages, ImageColumn, ObjectsColumn, OnCorrupt
+from toolkit_plugins.vision.tile_options import TileOptions
 
 Side = Annotated[int, Field(ge=32, le=4096)]
 
@@ -31,6 +32,21 @@ class Detector(BaseModel):
         le=500,
         description="noised copies of actual boxes that it also learns from",
     )
+
+
+class Tiles(TileOptions):
+    """How large images are cut into tiles, which keep their resolution, for small objects."""
+
+    min_visible: float = Field(
+        0.3, gt=0, le=1, description="share of an object's area that a tile must show to learn it"
+    )
+    empty: float = Field(
+        0.2, ge=0, le=1, description="share of the tiles without objects that training keeps"
+    )
+    whole: bool = Field(
+        True, description="whether the whole image, resized to a tile, is one more tile: for "
+        "objects that are larger than one",
+    )  # fmt: skip
 
 
 class DetectionOptions(Options):
@@ -59,6 +75,11 @@ class DetectionOptions(Options):
     names: list[str] | None = Field(
         None, min_length=1, description="names of classes that the data gives as numbers, in order"
     )
+    known_as: dict[str, list[str]] | None = Field(
+        None,
+        description="classes of the data by other names that a pretrained detector knows them by: "
+        "{cell: [red blood cell]}; case, blanks, underscores and dashes make no difference",
+    )
     size: Side | tuple[Side, Side] | None = Field(
         None,
         description="pixels a side, or [height, width], that images are resized to; by default by "
@@ -67,6 +88,10 @@ class DetectionOptions(Options):
     keep_ratio: bool = Field(
         False, description="pad images to the size, instead of stretching them"
     )
+    tiles: Tiles | None = Field(
+        None, description="cut images into tiles instead of resizing them: for small objects in "
+        "large images",
+    )  # fmt: skip
     augment: DenseAugment | None = Field(
         DenseAugment(flip="horizontal", crop=0.4, colour=0.2),
         description="data augmentation; null turns it off",
@@ -100,7 +125,15 @@ class DetectionOptions(Options):
     on_corrupt: OnCorrupt = "error"
     cache: CacheImages = "auto"
 
+    @model_validator(mode="after")
+    def _one_way(self) -> DetectionOptions:
+        if self.tiles is not None and (self.size is not None or self.keep_ratio):
+            raise ValueError("tiles keep the resolution of images: leave out size and keep_ratio")
+        return self
+
     @property
     def sides(self) -> tuple[int, int] | None:
         """Height and width, where they are given."""
+        if self.tiles is not None:
+            return self.tiles.size, self.tiles.size
         return (self.size, self.size) if isinstance(self.size, int) else self.size

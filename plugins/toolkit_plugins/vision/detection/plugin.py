@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from toolkit.plugin_types import (
+    Baseline,
     Occlusion,
     Prediction,
     ReshapedRows,
@@ -86,6 +88,10 @@ class ObjectDetection(SeenImages[DetectionOptions], BoxesPlugin[DetectionOptions
         from toolkit_plugins.vision import image_cache
 
         options = self.options
+        if options.tiles is not None:
+            from toolkit_plugins.vision.detection import tile_labels
+
+            return tile_labels.prepared(self, split, name, options.tiles)
         cached = name != "predict" and (
             options.cache == "always"
             or (options.cache == "auto" and image_cache.fits(len(split), self.canvas))
@@ -101,6 +107,13 @@ class ObjectDetection(SeenImages[DetectionOptions], BoxesPlugin[DetectionOptions
         ]
         return found.add_column("labels", labels, feature=batches.label_features())
 
+    def reduce_chunk(self, outputs: Any, parts: Sequence[Row]) -> list[Any]:
+        """Return the boxes of each tile, in pixels of its image."""
+        from toolkit_plugins.vision.detection import tiles
+
+        best = batches.best(outputs, len(self.classes), self.options.max_detections)
+        return tiles.parts(best, parts, self.canvas)
+
     def training_statistics(self) -> Mapping[str, Any]:
         """Return the convention that the boxes of the training rows were found to have."""
         return {**super().training_statistics(), **self._recognised}
@@ -108,12 +121,12 @@ class ObjectDetection(SeenImages[DetectionOptions], BoxesPlugin[DetectionOptions
     def load_model(self) -> Any:
         """Return the detector with an output per class."""
         from toolkit_plugins.vision.batch_norm import mend_momentum
-        from toolkit_plugins.vision.detection import models
+        from toolkit_plugins.vision.detection import known_classes, models
         from toolkit_plugins.vision.fast_layers import faster
 
         found = models.alone(models.load(self.model_path, self.head, self.options.detector))
         mend_momentum(found, self.from_scratch)
-        return faster(found)
+        return known_classes.keep(faster(found), self)
 
     def load_saved(self, dtype: Any) -> Any:
         """Return the model, made faster as the one that was trained."""
@@ -151,6 +164,14 @@ class ObjectDetection(SeenImages[DetectionOptions], BoxesPlugin[DetectionOptions
         self, outputs: Any, rows: Sequence[Row], prepared: Sequence[Any]
     ) -> list[Prediction]:
         """Return the objects of each image, and the boxes below the threshold."""
+        from toolkit_plugins.vision.detection import tiles
+
+        if self.options.tiles is not None:
+            whole = [tiles.joined(found, of, self.options.nms)
+                     for found, of in zip(outputs, prepared, strict=True)]  # fmt: skip
+            return [self.split_by_threshold(
+                (box, self.classes[number], float(score)) for box, score, number
+                in zip(*one, strict=True)) for one in whole]  # fmt: skip
         found = []
         best = batches.best(outputs, len(self.classes), self.options.max_detections)
         for boxes, scores, numbers, one in zip(*best, prepared, strict=True):
@@ -171,7 +192,14 @@ class ObjectDetection(SeenImages[DetectionOptions], BoxesPlugin[DetectionOptions
 
     def occlusions(self, row: Row, prediction: Prediction) -> Iterable[Occlusion]:
         """Return the image without each patch of a grid."""
-        return occlusion.occlusions(self.options.image, row.get(self.options.image), self.canvas)
+        value, full = row.get(self.options.image), self.options.tiles is not None
+        return occlusion.occlusions(self.options.image, value, self.canvas, full)
+
+    def baselines(self) -> Iterable[Baseline]:
+        """Return those of boxes, and the pretrained detector where it knows some classes."""
+        from toolkit_plugins.vision.detection import known_classes
+
+        return [*super().baselines(), *known_classes.baselines(self)]
 
     def example(self) -> Row:
         """Return a small image."""
@@ -185,15 +213,19 @@ class ObjectDetection(SeenImages[DetectionOptions], BoxesPlugin[DetectionOptions
         return {**figures.drawn(self, found), **super().figures(found)}
 
     def notes(self) -> list[str]:
-        """Report skipped and tiny images, and how those of more than 8 bits are scaled."""
-        return [*self._notes_on_images(), *super().notes()]
+        """Report skipped and tiny images, tiles, and how images of more than 8 bits are scaled."""
+        from toolkit_plugins.vision.detection import known_classes, tile_labels
+
+        found = [*known_classes.note(self), *tile_labels.notes(self)]
+        return [*self._notes_on_images(), *found, *super().notes()]
 
     @cached_property
     def canvas(self) -> Canvas:
         """How the model sees images."""
         from toolkit_plugins.vision.canvas import Canvas
 
-        return Canvas.of(self.processor, self._channels)
+        found = Canvas.of(self.processor, self._channels)
+        return replace(found, keep_ratio=True) if self.options.tiles else found
 
     @cached_property
     def _channels(self) -> int:
@@ -210,14 +242,24 @@ class ObjectDetection(SeenImages[DetectionOptions], BoxesPlugin[DetectionOptions
         from toolkit_plugins.vision import canvas
         from toolkit_plugins.vision.annotations.headers import headers
 
+        assert self.data is not None  # noqa: S101 - a saved model's is that of its processor
+        if self.options.tiles is not None:
+            from toolkit_plugins.vision.detection import tiles
+
+            found = tiles.sizes_of(self.data["train"], self.options.image)
+            tiles.require_large(found, self.options.tiles)
         if self.options.sides is not None:
             return self.options.sides
-        assert self.data is not None  # noqa: S101 - a saved model's is that of its processor
         images = self.data["train"].select_columns([self.options.image])
         images = images.select(np.linspace(0, len(images) - 1, min(len(images), 500), dtype=int))
         there = [one for one in headers(images[self.options.image][:]) if one is not None]
         longest = canvas.LONGEST if torch.cuda.is_available() else canvas.LONGEST_ON_CPU
         return canvas.default_size([one.upright[::-1] for one in there], longest)
+
+    @cached_property
+    def in_tiles(self) -> dict[str, Any]:
+        """What became of the objects of each split in tiles."""
+        return {}
 
     @cached_property
     def _recognised(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from toolkit.plugin_types import Column, Options
 from toolkit.tasks.masks.losses import LossName, PixelWeights
@@ -13,34 +13,18 @@ from toolkit_plugins.vision.dense_augment import DenseAugment
 from toolkit_plugins.vision.images import SUFFIXES
 from toolkit_plugins.vision.options import ImageColumn, ObjectsColumn, OnCorrupt
 from toolkit_plugins.vision.segmentation import kinds
+from toolkit_plugins.vision.tile_options import TileOptions
 
 MaskColumn = Annotated[str, Column("target", files=(*SUFFIXES, ".npy", ".npz"))]
-STEP = 32  # pixels: the coarsest features of usual backbones
 
 
-class Tiles(BaseModel):
+class Tiles(TileOptions):
     """How large images are cut into tiles, which keep their resolution."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    size: int = Field(512, ge=64, le=4096, description="pixels a side, a multiple of 32")
     overlap: float = Field(
         0.25, ge=0, le=0.5, description="of neighboring tiles, as a share of the side; their "
         "probabilities are blended there",
     )  # fmt: skip
-
-    @property
-    def shared(self) -> int:
-        """The overlap in pixels."""
-        return round(self.overlap * self.size)
-
-    @field_validator("size")
-    @classmethod
-    def _in_steps(cls, value: int) -> int:
-        if value % STEP:
-            below = value // STEP * STEP
-            raise ValueError(f"is no multiple of {STEP}: {below} and {below + STEP} are nearest")
-        return value
 
 
 class SegmentationOptions(Options):

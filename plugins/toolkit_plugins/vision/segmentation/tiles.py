@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from toolkit.errors import UserError
-from toolkit.tasks.masks.png import image_size
 from toolkit.tasks.masks.tiles import windows
-from toolkit.utils.files import placing
-from toolkit_plugins.vision import image_cache
 from toolkit_plugins.vision.canvas import IGNORED, Canvas
-from toolkit_plugins.vision.images import in_threads, use_all
+from toolkit_plugins.vision.decoded import (
+    TOGETHER,
+    bytes_of,
+    decoded,
+    folder_for,
+    held,
+    opened,
+)
 
 if TYPE_CHECKING:
     import datasets
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 WHOLE = "whole"  # key of a tile's place: the file of the decoded image
 MARGIN = 0.25  # of a tile's side, to each side: what training crops at random from
-MEASURED = 500  # images whose headers are read at a time
-TOGETHER = 4  # images that are decoded at a time
-_held: list[tempfile.TemporaryDirectory[str]] = []  # each is removed when the process ends
 
 
 def sources(
@@ -56,18 +52,18 @@ def sources(
     """
     import datasets
 
-    needed = _bytes_of(split, image, mask, canvas) if keep != "always" else 0
-    folder, temporary = _folder(
-        keep == "always" or (keep == "auto" and image_cache.fits_bytes(needed)), needed
-    )
-    decoded = partial(_decoded, canvas=canvas, folder=folder)
+    channels = len(canvas.slope) + (mask is not None)
+    needed = bytes_of(split, image, channels) if keep != "always" else 0
+    folder = folder_for(keep, needed)
     columns = [image] if mask is None else [image, mask]
     found: dict[str, list[Any]] = {"pixel_values": [], "chunk_of": []}
     only = split.select_columns(columns)
     for start in range(0, len(split), TOGETHER):
         batch = only[start : start + TOGETHER]
-        images = decoded(batch[image])
-        masks = [""] * len(images) if mask is None else decoded(batch[mask], masks=True)
+        images = decoded(batch[image], canvas, folder[0])
+        masks = (
+            [""] * len(images) if mask is None else decoded(batch[mask], canvas, folder[0], True)
+        )
         for row, (file, own) in enumerate(zip(images, masks, strict=True), start):
             height, width = np.load(file, mmap_mode="r").shape[:2]
             for top, left in windows(height, width, canvas.canvas, wanted.shared):
@@ -76,71 +72,7 @@ def sources(
                 found["chunk_of"].append(row)
     if mask is not None:
         found["labels"] = [0] * len(found["chunk_of"])
-    made = datasets.Dataset.from_dict(found)
-    if temporary is not None and new:
-        weakref.finalize(made, temporary.cleanup)
-    elif temporary is not None:
-        _held.append(temporary)
-    return made
-
-
-def _bytes_of(split: datasets.Dataset, image: str, mask: str | None, canvas: Canvas) -> int:
-    """Return how many bytes the decoded images and masks of rows have, by the files' headers."""
-    only, found = split.select_columns([image]), 0
-    for start in range(0, len(split), MEASURED):
-        cells = only[start : start + MEASURED][image]
-        found += sum(height * width for height, width in in_threads(_size, cells))
-    return found * (len(canvas.slope) + (mask is not None))
-
-
-def _size(cell: Any) -> tuple[int, int]:
-    try:
-        return image_size(cell)
-    except (OSError, ValueError, SyntaxError):  # what decodes it tells it with its name
-        return 0, 0
-
-
-def _folder(keep: bool, needed: int) -> tuple[Path, tempfile.TemporaryDirectory[str] | None]:
-    import datasets
-
-    if not keep:
-        free = shutil.disk_usage(tempfile.gettempdir()).free
-        if needed > free:
-            raise UserError(
-                f"{tempfile.gettempdir()}: decoded images in tiles need {needed / 2**30:,.1f} GiB "
-                f"there, and {free / 2**30:,.1f} GiB are free: set TMPDIR to another disk, or "
-                "options.cache=always to use the cache, or leave options.tiles out"
-            )
-        temporary = tempfile.TemporaryDirectory(prefix="toolkit-tiles-")
-        return Path(temporary.name), temporary
-    found = Path(datasets.config.HF_DATASETS_CACHE) / "toolkit-pictures"
-    found.mkdir(parents=True, exist_ok=True)
-    return found, None
-
-
-def _decoded(cells: Sequence[Any], canvas: Canvas, folder: Path, masks: bool = False) -> list[str]:
-    """Return the files of decoded images, (height, width, channels), or masks, (height, width)."""
-    import xxhash
-
-    from toolkit.data import media
-
-    mode, levels = ("L", None) if masks else (canvas.mode, canvas.levels)
-    way = f"{'mask' if masks else 'image'} {mode} {levels} "
-    keys = [xxhash.xxh3_128_hexdigest(f"{way}{media.digest(cell)}".encode()) for cell in cells]
-    paths = [folder / f"{key}.whole.npy" for key in keys]
-    lacking = {path: cell for path, cell in zip(paths, cells, strict=True) if not path.exists()}
-    values = use_all(list(lacking.values()), mode, None, lambda image: np.array(image), levels)
-    for path, one in zip(lacking, values, strict=True):
-        pixels = one if masks or one.ndim == 3 else one[:, :, None]
-        with placing(path) as partial, partial.open("wb") as file:
-            np.save(file, pixels)
-    return [str(path) for path in paths]
-
-
-@lru_cache(maxsize=64)
-def _opened(path: str) -> Array:
-    found: Array = np.load(path, mmap_mode="r")
-    return found
+    return held(datasets.Dataset.from_dict(found), folder, new)
 
 
 def read(
@@ -155,13 +87,13 @@ def read(
     masks = np.full(shape, IGNORED, np.uint8) if labelled else None
     contents = np.zeros((len(places), 2), np.int32)
     for row, place in enumerate(places):
-        whole = _opened(place[WHOLE])
+        whole = opened(place[WHOLE])
         top, left, height, width = _window(place, whole.shape[:2], canvas.canvas)
         window = slice(top, top + height), slice(left, left + width)
         images[row, :height, :width] = whole[window]
         contents[row] = height, width
         if masks is not None:
-            masks[row, :height, :width] = _opened(place["mask"])[window]
+            masks[row, :height, :width] = opened(place["mask"])[window]
     return images, contents, masks
 
 

@@ -41,6 +41,30 @@ def test_a_lone_xml_and_one_that_only_its_filename_leads_to(tmp_path):
     assert rows(path) == {"train": {"photo_1.png": EDGES}}
 
 
+@pytest.mark.parametrize("there", ["photo 1.jpeg", "photo 1.JPG", "my pictures/photo 1.png"])
+def test_a_name_with_another_suffix_leads_to_its_image(tmp_path, there):
+    images(tmp_path, there)
+    text(tmp_path / "thumbs" / "photo 2.txt", "no image")
+    voc(tmp_path / "xml" / "00001.xml", [CAT], filename="C:\\data\\my set\\photo 1.jpg")
+    assert rows(tmp_path) == {"train": {there.rpartition("/")[2]: EDGES}}
+    assert "another image" not in notes(tmp_path)
+
+
+def test_of_images_of_one_name_the_folder_decides(tmp_path):
+    images(tmp_path, "pictures/a.png", "small/a.png")
+    path = voc(tmp_path / "xml" / "a.xml", [CAT], filename="a.png")
+    path.write_text(path.read_text().replace("<annotation>", "<annotation><folder>small</folder>"))
+    (image,) = read(str(tmp_path), True, "image", "objects").splits["train"]["image"][:1]
+    assert Path(image).parent.name == "small"
+
+
+def test_a_name_without_a_suffix_may_have_dots(tmp_path):
+    images(tmp_path, "a.v1.png")
+    voc(tmp_path / "a.v1.xml", [CAT], filename="a.v1")
+    assert rows(tmp_path) == {"train": {"a.v1.png": EDGES}}
+    assert "another image" not in notes(tmp_path)
+
+
 def test_lists_are_splits(tmp_path):
     for stem in "abcdef":
         images(tmp_path / "JPEGImages", f"{stem}.jpg")

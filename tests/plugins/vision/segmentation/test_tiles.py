@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -108,6 +109,6 @@ def test_tiles_are_cached_where_they_are_few_and_need_a_disk_in_any_case(
     assert folder("auto", size) == folder("always", 0) == cache
     assert cache not in {folder("auto", size - 1), folder("never", size)}
     full = SimpleNamespace(free=size - 1)
-    monkeypatch.setattr(tiles.shutil, "disk_usage", lambda _: full)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: full)
     with pytest.raises(toolkit.errors.UserError, match=r"are free: set TMPDIR"):
         folder("never", size)
