@@ -136,6 +136,8 @@ def compared_by(job: Job, metric: str | None) -> tuple[str, bool]:
         raise UserError(Fault(f"--metric {name}", f"this recipe does not compute it."
                               f"{nearest(name, names)} Computed: {listing(names)}."))  # fmt: skip
     more = known[name]
+    if more is None:  # then the recipe may say which end is the better one
+        more = job.recipe.training.get("greater_is_better")
     if more is None and metric:
         raise UserError(Fault(f"--metric {name}", "neither more nor less of it is better"))
     return name, more is not False

@@ -182,9 +182,11 @@ class RunWriter:
 
     def note_start(self, start: ResumePoint) -> None:
         """Record from which step a resumed run goes on."""
-        if self.record.get("resumed"):
-            last = {"step": start.step, "passed_over": start.passed_over}
-            self.record["resumed"][-1] |= last
+        resumed = self.record.get("resumed")
+        # A trial that was cut off, and is chosen later: its training is not gone on with again.
+        known = resumed and "step" in resumed[-1] and self.record.get("trained_steps") == start.step
+        if resumed and not known:
+            resumed[-1] |= {"step": start.step, "passed_over": start.passed_over}
             self.write()
 
     def write_recipe(self, recipe: Recipe, /, **values: Any) -> None:

@@ -61,11 +61,12 @@ def _sections(found: Sweep) -> Iterator[Section]:
                                "that were stopped early, the best until then."))  # fmt: skip
     yield trials
     yield _importance(found)
-    again = f"toolkit run {found.best_recipe}\ntoolkit compare {found.folder_of(0)} " + (
-        f"{found.folder_of(found.chosen or 0)} --split validation"
-    )
+    again = f"toolkit run {found.best_recipe}"
+    if len(best := ranked(record)[:2]) == 2:
+        one, two = (found.folder_of(trial["number"]) for trial in best)
+        again += f"\ntoolkit compare {one} {two} --split validation"
     yield Section("again", "How can it be repeated?", [], [
-        Code("Run the best recipe; compare two trials", again),
+        Code("Run the best recipe; compare the best two trials", again),
         Code("What was searched", "\n".join(f"{k}: {v}" for k, v in record["space"].items())),
     ])  # fmt: skip
 
