@@ -104,7 +104,6 @@ def _blocks(
     done: int,
     step: int,
 ) -> Iterator[list[Any]]:
-    import pyarrow as pa
     import ray.data
 
     context = ray.data.DataContext.get_current()
@@ -114,11 +113,7 @@ def _blocks(
     context.target_max_block_size = None  # blocks are ours, however large
     if not os.environ.get("TOOLKIT_DEBUG"):
         logging.getLogger("ray.data").setLevel(logging.CRITICAL)
-    arrow, tables = rows.with_format("arrow"), []
-    for start in range(done, len(rows), step):
-        table = arrow[start : start + step]
-        numbers = pa.array(np.arange(start, start + len(table)))
-        tables.append(cluster.ray.put(table.append_column(ROW, numbers)))
+    tables = [cluster.ray.put(table) for table in _numbered(rows, done, step)]
     if not tables:  # all were predicted by an earlier call
         return
     given = ray.data.from_arrow_refs(tables)
@@ -138,6 +133,16 @@ def _blocks(
             expected += len(made[LINES])
             files = any(f'"{FILE}"' in line for line in made[LINES])
             yield [_with_files(line) if files else Line(line) for line in made[LINES]]
+
+
+def _numbered(rows: datasets.Dataset, done: int, step: int) -> Iterator[Any]:
+    """Yield the rows from `done` on as arrow tables, which have the numbers of rows as well."""
+    import pyarrow as pa
+
+    arrow = rows.with_format("arrow")
+    for start in range(done, len(rows), step):
+        table = arrow[start : start + step]
+        yield table.append_column(ROW, pa.array(np.arange(start, start + len(table))))
 
 
 def _with_files(line: str) -> Any:
