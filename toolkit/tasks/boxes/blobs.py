@@ -172,8 +172,8 @@ def blobs_of(pixels: Array) -> Blobs:
 
 
 def _reduced(pixels: Array) -> Floats:
-    """Return colours from 0 to 1 of an image of at most about SIDE pixels, by means of squares."""
-    factor = max(1, max(pixels.shape[:2]) // SIDE)
+    """Return colours from 0 to 1 of an image of at most SIDE pixels, by means of squares."""
+    factor = min(-(-max(pixels.shape[:2]) // SIDE), *pixels.shape[:2])
     height, width = (side // factor * factor for side in pixels.shape[:2])
     squares = pixels[:height, :width].reshape(
         height // factor, factor, width // factor, factor, pixels.shape[2]
