@@ -21,33 +21,26 @@ and of test. MOBILENET names another folder with a MobileNetV2 and its image pro
 from __future__ import annotations
 
 import json
-import os
 import random
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import beside_stock
 import datasets
 import numpy as np
 import torch
 import transformers
-import yaml
-from common import DATA, quiet, say
+from beside_stock import MOBILENET, SEED
+from common import quiet
 from PIL import Image, ImageEnhance
 
-import toolkit
 from toolkit.evaluation.metrics import masks as metrics
 from toolkit.tasks.masks import png
 
-FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "camvid_small"
-EPOCHS = float(sys.argv[2]) if len(sys.argv) > 2 else None
-IMAGES = int(sys.argv[3]) if len(sys.argv) > 3 else None
-USUAL = DATA.parent / "models" / "mobilenet_v2_1.0_224_imagenet"
-MOBILENET = Path(os.environ.get("MOBILENET", USUAL))
-CROP, COLOUR, STRIDE, SEED, IGNORED = 0.4, 0.2, 16, 42, 255  # the recipe's
+FOLDER, EPOCHS, IMAGES = beside_stock.asked("camvid_small")
+CROP, COLOUR, STRIDE, IGNORED = 0.4, 0.2, 16, 255  # the recipe's
 
 
 def rows(split: str) -> list[dict[str, str]]:
@@ -73,11 +66,9 @@ def size() -> tuple[int, int]:
 def start(folder: Path) -> None:
     """Save the model that both sides start from, with its image processor."""
     transformers.set_seed(SEED)
-    names = classes()
     auto: Any = transformers.AutoModelForSemanticSegmentation
     model = auto.from_pretrained(
-        MOBILENET, num_labels=len(names), id2label=dict(enumerate(names)),
-        label2id={name: place for place, name in enumerate(names)}, output_stride=STRIDE,
+        MOBILENET, **beside_stock.labels(classes()), output_stride=STRIDE,
         semantic_loss_ignore_index=IGNORED, ignore_mismatched_sizes=True, dtype="float32",
     )  # fmt: skip
     model.save_pretrained(folder)
@@ -90,21 +81,14 @@ def start(folder: Path) -> None:
 def ours(model: Path, out: Path) -> dict[str, Any]:
     """Return what a run of the recipe takes and gives."""
     data = {split: rows(split) for split in ("train", "validation", "test")}
-    run = toolkit.run(
-        "image-segmentation/camvid", data=data, model=model, out=out, seed=SEED,
-        settings={
-            "training.eval_strategy": "no", "options.classes": classes(), "options.size": size(),
-            "options.augment": {"flip": "horizontal", "crop": CROP, "colour": COLOUR},
-            "options.output_stride": STRIDE,
-            **({} if EPOCHS is None else {"training.num_train_epochs": EPOCHS}),
-        },
-    )  # fmt: skip
-    settings = yaml.safe_load((out / "recipe.yaml").read_text("utf-8"))["training"]
-    phases = run.record["speed"]["phases"]
-    seconds = phases["prepare"] + phases["train"]
-    predicted = run.predict([{"image": row["image"]} for row in rows("test")])
-    return {"seconds": seconds, "settings": settings, "predictions": predicted,
-            "speed": settings["num_train_epochs"] * len(data["train"]) / seconds}  # fmt: skip
+    settings = {
+        "options.classes": classes(), "options.size": size(), "options.output_stride": STRIDE,
+        "options.augment": {"flip": "horizontal", "crop": CROP, "colour": COLOUR},
+        **({} if EPOCHS is None else {"training.num_train_epochs": EPOCHS}),
+    }  # fmt: skip
+    found = beside_stock.of_recipe("image-segmentation/camvid", data, model, out, settings)
+    images = [{"image": row["image"]} for row in rows("test")]
+    return {**found, "predictions": found["run"].predict(images)}
 
 
 def cut(image: Image.Image, mask: Image.Image) -> tuple[Image.Image, Image.Image]:
@@ -145,23 +129,9 @@ def stock(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     maker: Any = transformers.AutoImageProcessor
     processor = maker.from_pretrained(folder, backend="pil")
     train = datasets.Dataset.from_list(rows("train")).with_transform(changed(processor))
-    names = ("num_train_epochs", "learning_rate", "per_device_train_batch_size",
-             "lr_scheduler_type", "warmup_steps", "weight_decay", "max_grad_norm")  # fmt: skip
-    with tempfile.TemporaryDirectory() as out:
-        trainer = transformers.Trainer(
-            model=model,
-            args=transformers.TrainingArguments(
-                out, save_strategy="no", report_to="none", disable_tqdm=True, seed=SEED,
-                remove_unused_columns=False, use_cpu=not torch.accelerator.is_available(),
-                **{name: settings[name] for name in names if settings.get(name) is not None},
-            ),
-            train_dataset=train, data_collator=transformers.default_data_collator,
-        )  # fmt: skip
-        begin = time.perf_counter()
-        trainer.train()
-        seconds = time.perf_counter() - begin
-    return {"seconds": seconds, "speed": settings["num_train_epochs"] * len(train) / seconds,
-            "predictions": segmented(model.eval(), processor)}  # fmt: skip
+    collator = transformers.default_data_collator
+    found = beside_stock.of_stock(model, train, settings, data_collator=collator)
+    return {**found, "predictions": segmented(model.eval(), processor)}
 
 
 def segmented(model: Any, processor: Any) -> list[Any]:
@@ -188,24 +158,13 @@ def mean_iou(predictions: Sequence[Any]) -> float:
 
 
 quiet()
-for needed in (FOLDER / "classes.json", MOBILENET / "config.json"):
-    if not needed.is_file():
-        sys.exit(f"{needed} is not there")
+beside_stock.require(FOLDER / "classes.json")
 with tempfile.TemporaryDirectory() as place:
-    # Nothing is kept yet when the toolkit begins.
-    os.environ["HF_DATASETS_CACHE"] = datasets.config.HF_DATASETS_CACHE = f"{place}/cache"
+    beside_stock.nothing_kept(place)
     model_folder = Path(place) / "start"
     start(model_folder)
     one = ours(model_folder, Path(place) / "run")
     other = stock(model_folder, one["settings"])
     both = {"stock": other, "toolkit": one}
     scores = {name: round(mean_iou(side["predictions"]), 4) for name, side in both.items()}
-say(
-    "image_segmentation",
-    ratio=one["speed"] / other["speed"],
-    goal=1.5,
-    mean_iou=scores,
-    images_per_second={name: round(side["speed"], 2) for name, side in both.items()},
-    train_seconds={name: round(side["seconds"], 1) for name, side in both.items()},
-    epochs=one["settings"]["num_train_epochs"],
-)
+beside_stock.tell("image_segmentation", one, other, mean_iou=scores)

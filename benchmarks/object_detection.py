@@ -21,36 +21,29 @@ names another folder with a MobileNetV2 and its image processor.
 from __future__ import annotations
 
 import json
-import os
 import random
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import beside_stock
 import datasets
 import numpy as np
 import torch
 import transformers
-import yaml
-from common import DATA, quiet, say
+from beside_stock import MOBILENET, SEED
+from common import quiet
 from PIL import Image, ImageEnhance
 from toolkit_plugins.vision import backbones
 from toolkit_plugins.vision.detection import models
 from toolkit_plugins.vision.detection.options import Detector
 
-import toolkit
 from toolkit.evaluation.metrics import boxes as metrics
 from toolkit.tasks.boxes.found import split as as_prediction
 
-FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "bccd"
-EPOCHS = float(sys.argv[2]) if len(sys.argv) > 2 else None
-IMAGES = int(sys.argv[3]) if len(sys.argv) > 3 else None
-USUAL = DATA.parent / "models" / "mobilenet_v2_1.0_224_imagenet"
-MOBILENET = Path(os.environ.get("MOBILENET", USUAL))
-SIZE, CROP, COLOUR, SEED, VISIBLE = (192, 256), 0.4, 0.2, 42, 0.3  # the recipe's
+FOLDER, EPOCHS, IMAGES = beside_stock.asked("bccd")
+SIZE, CROP, COLOUR, VISIBLE = (192, 256), 0.4, 0.2, 0.3  # the recipe's
 Row = dict[str, Any]
 
 
@@ -71,9 +64,7 @@ def classes() -> list[str]:
 def start(folder: Path) -> None:
     """Save the model that both sides start from, with its image processor."""
     transformers.set_seed(SEED)
-    names = classes()
-    head = {"num_labels": len(names), "id2label": dict(enumerate(names)),
-            "label2id": {name: place for place, name in enumerate(names)}}  # fmt: skip
+    head = beside_stock.labels(classes())
     models.load(MOBILENET, head, Detector()).save_pretrained(folder)
     size = {"height": SIZE[0], "width": SIZE[1]}
     transformers.RTDetrImageProcessorPil(size=size).save_pretrained(folder)
@@ -83,20 +74,10 @@ def ours(model: Path, out: Path, settings: dict[str, Any]) -> dict[str, Any]:
     """Return what a run of the recipe takes and gives."""
     data = {name: rows(file) for name, file in
             (("train", "train"), ("validation", "val"), ("test", "test"))}  # fmt: skip
-    run = toolkit.run(
-        "object-detection/bccd", data=data, model=model, out=out, seed=SEED,
-        settings={
-            "training.eval_strategy": "no", "options.convention": "xywh", "options.size": SIZE,
-            "options.augment": {"flip": "both", "crop": CROP, "colour": COLOUR,
-                                "min_visible": VISIBLE},
-            **settings,
-        },
-    )  # fmt: skip
-    settings = yaml.safe_load((out / "recipe.yaml").read_text("utf-8"))["training"]
-    phases = run.record["speed"]["phases"]
-    seconds = phases["prepare"] + phases["train"]
-    return {"seconds": seconds, "settings": settings, "run": run,
-            "speed": settings["num_train_epochs"] * len(data["train"]) / seconds}  # fmt: skip
+    own = {"options.convention": "xywh", "options.size": SIZE,
+           "options.augment": {"flip": "both", "crop": CROP, "colour": COLOUR,
+                               "min_visible": VISIBLE}}  # fmt: skip
+    return beside_stock.of_recipe("object-detection/bccd", data, model, out, {**own, **settings})
 
 
 def cut(image: Image.Image, boxes: np.ndarray[Any, Any]) -> tuple[Image.Image, Any, Any]:
@@ -158,23 +139,10 @@ def stock(folder: Path, settings: dict[str, Any]) -> dict[str, Any]:
     model = auto.from_pretrained(folder, dtype="float32")
     processor = transformers.RTDetrImageProcessorPil.from_pretrained(folder)
     train = datasets.Dataset.from_list(rows("train")).with_transform(changed(processor, classes()))
-    names = ("num_train_epochs", "learning_rate", "per_device_train_batch_size",
-             "lr_scheduler_type", "warmup_steps", "weight_decay", "max_grad_norm")  # fmt: skip
-    with tempfile.TemporaryDirectory() as out:
-        trainer = transformers.Trainer(
-            model=model,
-            args=transformers.TrainingArguments(
-                out, save_strategy="no", report_to="none", disable_tqdm=True, seed=SEED,
-                remove_unused_columns=False, use_cpu=not torch.accelerator.is_available(),
-                **{name: settings[name] for name in names if settings.get(name) is not None},
-            ),
-            train_dataset=train, data_collator=collate, processing_class=processor,
-        )  # fmt: skip
-        begin = time.perf_counter()
-        trainer.train()
-        seconds = time.perf_counter() - begin
-    return {"seconds": seconds, "speed": settings["num_train_epochs"] * len(train) / seconds,
-            "predictions": detected(model.eval(), processor)}  # fmt: skip
+    found = beside_stock.of_stock(
+        model, train, settings, data_collator=collate, processing_class=processor
+    )
+    return {**found, "predictions": detected(model.eval(), processor)}
 
 
 def detected(model: Any, processor: Any) -> list[Any]:
@@ -207,12 +175,9 @@ def ap50(predictions: Sequence[Any]) -> float:
 
 
 quiet()
-for needed in (FOLDER / "train.jsonl", MOBILENET / "config.json"):
-    if not needed.is_file():
-        sys.exit(f"{needed} is not there")
+beside_stock.require(FOLDER / "train.jsonl")
 with tempfile.TemporaryDirectory() as place:
-    # Nothing is kept yet when the toolkit begins.
-    os.environ["HF_DATASETS_CACHE"] = datasets.config.HF_DATASETS_CACHE = f"{place}/cache"
+    beside_stock.nothing_kept(place)
     model_folder = Path(place) / "start"
     start(model_folder)
     epochs = {} if EPOCHS is None else {"training.num_train_epochs": EPOCHS}
@@ -222,13 +187,10 @@ with tempfile.TemporaryDirectory() as place:
     all_layers = ours(model_folder, Path(place) / "all", whole)
     own = one["run"].predict([{"image": row["image"]} for row in rows("test")])
     scores = {"stock": round(ap50(other["predictions"]), 4), "toolkit": round(ap50(own), 4)}
-say(
+beside_stock.tell(
     "object_detection",
-    ratio=one["speed"] / other["speed"],
+    one,
+    other,
     ratio_all_layers=all_layers["speed"] / other["speed"],
-    goal=1.5,
     ap50=scores,
-    images_per_second={"stock": round(other["speed"], 2), "toolkit": round(one["speed"], 2)},
-    train_seconds={"stock": round(other["seconds"], 1), "toolkit": round(one["seconds"], 1)},
-    epochs=one["settings"]["num_train_epochs"],
 )
