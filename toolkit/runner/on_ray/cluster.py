@@ -9,10 +9,12 @@ import signal
 import socket
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from toolkit.errors import Fault, ToolkitError, UserError
 from toolkit.runner.on_ray.spec import CLIENT, RaySpec
@@ -136,6 +138,7 @@ def _start(ray: Any, address: str, folder: Path) -> None:
             raise UserError(f"{address}: {error}; {advice}") from error
         except Exception as error:  # whatever it raises: RuntimeError, ConnectionError, ValueError
             ray.shutdown()
+            _end_parts(folder)
             what = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
             if address != "local":
                 raise UserError(f"no Ray cluster at {address}: {what}") from error
@@ -143,6 +146,14 @@ def _start(ray: Any, address: str, folder: Path) -> None:
                 raise ToolkitError(f"no Ray cluster can be started here: {what}") from error
         else:
             return
+
+
+def _end_parts(folder: Path) -> None:
+    """End what a start has left that did not succeed; Ray would at the end of this process."""
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if any(str(folder) in part for part in child.cmdline()):
+                child.kill()
 
 
 def _start_once(ray: Any, address: str, folder: Path) -> None:
