@@ -7,7 +7,7 @@ import json
 import pytest
 from text_rows import csv_of, sentences
 
-TRAINING = {"num_train_epochs": 4, "learning_rate": 5e-3, "per_device_train_batch_size": 8}
+TRAINING = {"num_train_epochs": 4, "learning_rate": 1e-2, "per_device_train_batch_size": 8}
 
 
 def arguments(folder, model):

@@ -20,7 +20,7 @@ from toolkit.runner.sweeping.given import from_python
 from toolkit.runs.folder import Run
 from toolkit.runs.sweep_folder import Sweep
 
-RATES = {"training.learning_rate": "choice(5e-3, 1e-4, 2e-3)"}
+RATES = {"training.learning_rate": "choice(1e-2, 1e-4, 2e-3)"}
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def trials_here():
 def found(tmp_path_factory, asked, trials_here):
     """A sweep of three learning rates."""
     out = tmp_path_factory.mktemp("sweep") / "out"
-    space = "training.learning_rate=choice(5e-3, 1e-4, 2e-3)"
+    space = "training.learning_rate=choice(1e-2, 1e-4, 2e-3)"
     assert outcome(["sweep", *asked, "--set", space, "--search", "grid", "--out", str(out)]) == 0
     return toolkit.Sweep(out)
 
@@ -45,7 +45,7 @@ def test_trials_are_runs_whose_test_split_is_not_touched(found):
     assert [one["state"] for one in found.trials] == ["validated"] * 3
     assert [one["default"] for one in found.trials] == [True, False, False]
     rates = [one["values"]["training.learning_rate"] for one in found.trials]
-    assert rates == [5e-3, 1e-4, 2e-3]
+    assert rates == [1e-2, 1e-4, 2e-3]
     for one in found.trials:
         run = Run(found.folder_of(one["number"]))
         chosen = one["number"] == found.chosen
@@ -110,7 +110,7 @@ def test_a_trial_without_weights_says_what_makes_them(found, tmp_path, capsys):
 
 
 def test_a_finished_sweep_takes_no_further_trials(found, asked, capsys):
-    again = ["sweep", *asked, "--set", "training.learning_rate=choice(5e-3, 1e-4, 2e-3)",
+    again = ["sweep", *asked, "--set", "training.learning_rate=choice(1e-2, 1e-4, 2e-3)",
              "--search", "grid", "--out", str(found.path), "--resume"]  # fmt: skip
     before = (found.path / "sweep.json").read_bytes()
     assert outcome(again) == 0
@@ -132,7 +132,7 @@ def rising(training, epoch):
 def search(asked, tmp_path, monkeypatch):
     """Return what runs a sweep with a pretending engine."""
     monkeypatch.setattr(page, "write", lambda found: None)  # there are no scores to show
-    recipe, settings = asked[0], {"training.learning_rate": 5e-3, "training.num_train_epochs": 2}
+    recipe, settings = asked[0], {"training.learning_rate": 1e-2, "training.num_train_epochs": 2}
     draft = find_recipe(recipe, [(("data", "source"), asked[3]), (("model",), asked[5]),
                                  *((tuple(key.split(".")), value)
                                    for key, value in settings.items())])  # fmt: skip
