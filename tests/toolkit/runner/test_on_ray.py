@@ -252,7 +252,7 @@ def weights(folder):
     return safetensors.torch.load_file(folder / "model" / "model.safetensors")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_two_workers_train_as_one_process(data, two_workers):
     folder, said, wrong = two_workers
     one = data / "one"
@@ -280,7 +280,7 @@ def unseen(data, tmp_path, monkeypatch, socket_enabled):
     return tmp_path / "node"
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_without_a_shared_folder_a_storage_is_needed(data, unseen, tmp_path, capsys):
     assert outcome(command(data, tmp_path / "run", "--on", "ray")) == 2
     said = capsys.readouterr().err
@@ -288,7 +288,7 @@ def test_without_a_shared_folder_a_storage_is_needed(data, unseen, tmp_path, cap
     assert "--storage" in said
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_run_by_a_storage_ends_here_and_survives_its_worker(data, unseen, tmp_path):
     out = tmp_path / "run"
     storage = ["--on", "ray", "--storage", f"file://{tmp_path}/storage"]
@@ -338,7 +338,7 @@ def wait_for(path, run):
         time.sleep(0.02)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_a_killed_worker_is_replaced_and_the_run_goes_on(data, two_workers):
     run = started(command(data, data / "killed", *ON_RAY))
     try:
@@ -356,7 +356,7 @@ def test_a_killed_worker_is_replaced_and_the_run_goes_on(data, two_workers):
     assert all(torch.equal(after[name], value) for name, value in before.items())
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 def test_predictions_are_those_of_one_machine(data, two_workers):
     rows = [{"id": number, "text": text} for number, (text, _) in enumerate(sentences(1200))]
     rows[3]["text"] = rows[700]["text"] = None
