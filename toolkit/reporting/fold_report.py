@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -83,6 +84,9 @@ def _notes(found: FoldRuns) -> Iterator[str]:
     """Yield what a reader must know of these numbers."""
     for fold, why in found.record.get("failed", {}).items():
         yield f"fold {fold} failed, and its rows are not in these numbers: {why}"
+    reasons = defaultdict(list)
     for name, score in found.metrics.items():
         if score.get("no_interval"):
-            yield f"{words(name)} has no interval: {score['no_interval']}"
+            reasons[score["no_interval"]].append(words(name))
+    for reason, names in reasons.items():
+        yield f"no interval for {', '.join(names)}: {reason}"

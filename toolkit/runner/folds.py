@@ -25,6 +25,7 @@ from toolkit.runs.folder import (
     read_predictions,
 )
 from toolkit.runs.predictor import plugin_of
+from toolkit.utils.jsonable import finite
 
 
 class Folds(Variation[FoldRuns]):
@@ -80,7 +81,7 @@ class Folds(Variation[FoldRuns]):
                 unit_count(rows, of), FEWER_ROWS if _fitted_on_fewer(runs, name) else "",
             )  # fmt: skip
         headline = runs[0].record["headline"]
-        return {
+        summed: dict[str, Any] = finite({
             "headline": headline["metric"] if headline else None,
             "rows": rows,
             "finished": [int(run.path.name.rpartition("-")[2]) for run in runs],
@@ -88,7 +89,8 @@ class Folds(Variation[FoldRuns]):
                         for name, score in scores.items()},
             "baselines": baselines,
             "verdicts": found,
-        }  # fmt: skip
+        })  # fmt: skip
+        return summed
 
 
 def _classes(run: Run) -> Any:
