@@ -1,10 +1,10 @@
-"""A pytest plugin: what takes over ten seconds is marked `slow` or `nightly`, or it fails.
+"""A pytest plugin: what takes over twenty seconds is marked `slow` or `nightly`, or it fails.
 
 Counted are seconds of the processor, in this process and in those it started, so that a busy
 machine fails nothing. What tests share (fixtures of a module or of the session, and whatever is
 made inside `shared()`) is nobody's own, and not counted.
 
-The ten seconds are those of a certain machine. A slower one has more of them: at the start of a
+The twenty seconds are those of a certain machine. A slower one has more of them: at the start of a
 session a short piece of work is timed, in as many processes as will run tests, and the limit grows
 with what it takes. TOOLKIT_TEST_SECONDS sets the limit itself.
 """
@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 import machine
 import pytest
 
-SECONDS = 10.0
+SECONDS = 20.0
 ABSOLUTE = "TOOLKIT_TEST_SECONDS"
 #: Tracing every line of the toolkit takes about that much more.
 TRACED = 1.3

@@ -15,6 +15,7 @@ EXTRAS = {
     "serve": "toolkit serve",
     "onnx": "toolkit export --to onnx and int8",
     "qlora": "method qlora",
+    "sweep": "toolkit sweep --search tpe",
     "cluster": "--on ray: runs and batch predictions on a Ray cluster",
     "trackers": "training.report_to: tensorboard, mlflow",
 }

@@ -153,7 +153,7 @@ def test_the_command_that_goes_on_is_shown_after_an_error_of_a_library(
     assert outcome(["run", *mad, "--out", str(tmp_path / "mad")]) == 1
     assert "go on with" not in capsys.readouterr().out  # which would end as it did
     assert outcome(["runs", str(tmp_path)]) == 0
-    assert "TrainingError: the loss is nan in step" in capsys.readouterr().out
+    assert "DivergenceError: the loss is nan in step" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -220,7 +220,7 @@ def test_a_failed_run_says_so_and_exits_with_one(tmp_path, table, tiny_model, ca
     assert "learning_rate" in capsys.readouterr().err
     record = json.loads((out / "run.json").read_text())
     assert record["status"] == "failed"
-    assert "TrainingError" in record["error"]
+    assert "DivergenceError" in record["error"]
     assert not (out / "run.lock").exists()
 
 

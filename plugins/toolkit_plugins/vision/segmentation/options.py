@@ -86,8 +86,8 @@ class SegmentationOptions(Options):
     )
     things: list[str] | None = Field(
         None,
-        description="of kind panoptic: classes whose objects are told apart; by default as "
-        "`isthing` of the annotations says",
+        description="of kind panoptic: classes of which each object is a segment of its own; by "
+        "default as `isthing` of the annotations says",
     )
     on_corrupt: OnCorrupt = "error"
     cache: Literal["auto", "always", "never"] = Field(

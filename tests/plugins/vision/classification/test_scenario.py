@@ -208,7 +208,7 @@ def test_many_corrupt_files_are_capped(recipe, photos, capsys):
 def test_pictures_of_one_pixel_are_kept_and_noted(recipe, photos):
     Image.new("RGB", (1, 1), "red").save(photos / "lying" / "000.png")
     found = checked(recipe)
-    assert "train: 1 images have fewer than 8 pixels a side" in found.loaded.notes
+    assert "train: 1 image has fewer than 8 pixels a side" in found.loaded.notes
 
 
 def test_the_same_picture_in_another_file_is_found(recipe, photos):

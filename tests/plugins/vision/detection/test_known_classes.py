@@ -6,7 +6,8 @@ import object_rows
 import pytest
 import torch
 import transformers
-from toolkit_plugins.vision.detection import known_classes, models
+from toolkit_plugins.vision.detection import known_classes
+from toolkit_plugins.vision.fast_layers import faster
 
 from toolkit.errors import RecipeError
 from toolkit.evaluation import run_metrics
@@ -72,7 +73,7 @@ def test_known_classes_start_from_their_outputs_and_are_a_baseline(tmp_path, det
     image = plugin.collator().on_device(plugin.collator()(prepared.to_list()))
     with torch.no_grad():
         own = old.eval()(pixel_values=image["pixel_values"]).logits.softmax(-1)[0, :, 3]
-    model = known_classes.renamed(models.faster(old).eval(), same, 2)
+    model = known_classes.renamed(faster(old).eval(), same, 2)
     (batch,) = predict(plugin, model, row, prepared, 1)
     (found,) = batch.predictions
     every = [one for key in ("objects", "candidates") for one in found[key]]
