@@ -140,10 +140,10 @@ class LocalEngine:
             KeyboardInterrupt: a signal has come.
         """
         while True:
+            if self._shutdown.asked:  # first, as messages may come without a pause
+                raise KeyboardInterrupt(self._shutdown.asked)
             with suppress(queue.Empty):
                 return self._said.get(timeout=POLL)
-            if self._shutdown.asked:
-                raise KeyboardInterrupt(self._shutdown.asked)
 
     def _pause(self, why: str) -> str:
         """Let the trial write a checkpoint and end, and return why it did."""
