@@ -367,7 +367,8 @@ def test_predictions_are_those_of_one_machine(data, two_workers):
     assert outcome([*words, str(data / "here.jsonl")]) == 0
     run = started([*words, str(data / "there.jsonl"), *ON_RAY])
     said, wrong = run.communicate(timeout=LIMIT)
-    assert (run.returncode, wrong) == (0, "")
+    assert run.returncode == 0, wrong
+    assert "Traceback" not in wrong  # Ray itself logs that an actor's arguments are in its store
     assert "wrote 1,197 rows" in said
     assert "skipped 3 rows" in said
     here, there = (
