@@ -90,18 +90,11 @@ def load_splits(
     if hooked is not None:
         usable = derived(usable, hooked)
     split, target, planned = _planned(spec, roles.target, hooked)
-    units = split.group == spec.group
-    if split.folds:
-        usable, told = folds.apart(usable, split, target, seed, units)
-        planned = [*planned, *told]
-    made, more = splits.make_splits(usable, split, target, seed, units)
+    made, more = _made(usable, split, target, seed, split.group == spec.group)
     found = measure_overlap(made, roles.inputs, roles.target)
     made = made.remove_columns([name for name in HIDDEN if name in made["train"].column_names])
     made = datasets.DatasetDict({name: written(rows) for name, rows in made.items()})
-    split_seed = seed if spec.split.seed is None else spec.split.seed
-    unused = set() if split.folds else {"folds", "fold"}  # runs before there were folds go on
-    way = json.dumps([split.model_dump(exclude=unused), split_seed, spec.on_missing, spec.rename])
-    fingerprint = hashlib.sha256(f"{fingerprint}{way}".encode()).hexdigest()
+    fingerprint = hashlib.sha256(f"{fingerprint}{_way(spec, split, seed)}".encode()).hexdigest()
     if spec.group:
         more += groups.notes(groups_of(made, [spec.group]), spec.group)
     found.notes = [*notes, *planned, *more, *found.notes]
@@ -120,6 +113,28 @@ def _planned(
     if not (split.group or split.time):
         split = split.model_copy(update={"group": spec.group})
     return plugin.plan_split(split, target) if plugin is not None else (split, target, ())
+
+
+def _made(
+    usable: dict[str, datasets.Dataset],
+    split: SplitSpec,
+    target: str | None,
+    seed: int,
+    units: bool,
+) -> tuple[datasets.DatasetDict, list[str]]:
+    """Return all splits, the missing ones made, and notes: see `splits.make_splits`."""
+    told: list[str] = []
+    if split.folds:
+        usable, told = folds.apart(usable, split, target, seed, units)
+    made, more = splits.make_splits(usable, split, target, seed, units)
+    return made, [*told, *more]
+
+
+def _way(spec: DataSpec, split: SplitSpec, seed: int) -> str:
+    """Return what, besides the files, decides which rows are in which split."""
+    split_seed = seed if spec.split.seed is None else spec.split.seed
+    unused = set() if split.folds else {"folds", "fold"}  # runs before there were folds go on
+    return json.dumps([split.model_dump(exclude=unused), split_seed, spec.on_missing, spec.rename])
 
 
 def groups_of(

@@ -95,10 +95,8 @@ def predict(
     writer, kept = writers.writer_of(out, raw), out.with_name(f"{out.name}.partial")
     _check_paths(run, source, out, kept, resume)
     quiet_libraries()
-    if ray is not None:
-        restored = Predictor(plugin_of(run.path))  # the workers have the model
-    else:
-        restored = load_predictor(run.path, computing.on_all_devices())
+    restored = (load_predictor(run.path, computing.on_all_devices()) if ray is None
+                else Predictor(plugin_of(run.path)))  # fmt: skip  # the workers have the model
     with tempfile.TemporaryDirectory(prefix="toolkit-") as folder:
         given = _Input.read(source, restored, Path(folder), split, settings, columns)
         why = out.with_name(f"{out.name}.rejected.jsonl")

@@ -33,6 +33,7 @@ class Folds(Variation[FoldRuns]):
 
     kind = FoldRuns
     report = fold_report
+    alone = "--set data.split.fold=..."
     fewest = "cross-validation takes two folds or more"
 
     def numbers(self, recipe: Recipe, count: int) -> list[int]:

@@ -29,6 +29,7 @@ class Seeds(Variation[SeedRuns]):
 
     kind = SeedRuns
     report = seed_report
+    alone = "--seed"
     fewest = "a spread takes two seeds or more"
 
     def numbers(self, recipe: Recipe, count: int) -> list[int]:

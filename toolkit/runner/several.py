@@ -41,6 +41,7 @@ class Variation(ABC, Generic[Kind]):
     kind: type[Kind]
     report: ModuleType
     fewest: str  # what is said where fewer than two are asked for
+    alone: str  # the option of `toolkit run` for one of them
 
     @abstractmethod
     def numbers(self, recipe: Recipe, count: int) -> list[int]:
@@ -124,8 +125,8 @@ def _require_here(order: _Order[Any], count: int) -> None:
         raise UserError(f"{option} {count}: {order.variation.fewest}")
     if isinstance(order.spec, LaunchSpec) and order.spec.nodes > 1:
         raise UserError(
-            f"{option} runs on one machine: with --nodes, start each {one} "
-            + ("with --seed" if one == "seed" else "with --set data.split.fold=...")
+            f"{option} runs on one machine: with --nodes, start each {one} with "
+            + order.variation.alone
         )
     if distributed.launched():
         raise UserError(

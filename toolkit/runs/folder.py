@@ -104,7 +104,27 @@ def readable(file: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-class Run:
+class Recorded:
+    """A folder and its record, of a run or of several.
+
+    path: the folder. record: the file that it is known by, as a dict.
+    """
+
+    path: Path
+    record: dict[str, Any]
+
+    @property
+    def status(self) -> str:
+        """running, finished, failed or interrupted."""
+        return str(self.record["status"])
+
+    @property
+    def state(self) -> str:
+        """The status, but "dead" for what is not finished and whose process has ended."""
+        return state_of(self.path, self.status)
+
+
+class Run(Recorded):
     """A run read back from its folder.
 
     path: the folder; that of a sweep stands for the run of its chosen trial. record: run.json as a
@@ -117,19 +137,9 @@ class Run:
     def __init__(self, path: str | Path) -> None:
         self.path = run_of_sweep(Path(path))
         file = self.path / "run.json"
-        self.record: dict[str, Any] = read_json(file, lambda: _no_run(self.path))
+        self.record = read_json(file, lambda: _no_run(self.path))
         if wrong := faults(self.record, str(file)):
             raise UserError(wrong)
-
-    @property
-    def status(self) -> str:
-        """running, finished, failed or interrupted."""
-        return str(self.record["status"])
-
-    @property
-    def state(self) -> str:
-        """The status, but "dead" for a run that is not finished and whose process has ended."""
-        return state_of(self.path, self.status)
 
     @property
     def metrics(self) -> dict[str, Any]:

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from toolkit.errors import UserError
 from toolkit.runs.damage import damage
-from toolkit.runs.folder import Run, read_json, state_of
+from toolkit.runs.folder import Recorded, Run, read_json
 from toolkit.runs.several_records import SeveralRecord
 from toolkit.utils.files import write_atomically
 from toolkit.utils.text import listing
 
 
-class SeveralRuns:
+class SeveralRuns(Recorded):
     """Runs of a recipe, read back from their folder; base of those over seeds and over folds.
 
     path: the folder. record: its file as a dict.
@@ -44,17 +44,7 @@ class SeveralRuns:
         missing = [key for key in self.summed_up if key not in found]
         if found["status"] == "finished" and missing:
             raise UserError(f"{file} is damaged: finished runs have {listing(missing)}")
-        self.record: dict[str, Any] = found
-
-    @property
-    def status(self) -> str:
-        """running, finished, failed or interrupted."""
-        return str(self.record["status"])
-
-    @property
-    def state(self) -> str:
-        """The status, but "dead" where runs are not finished and their process has ended."""
-        return state_of(self.path, self.status)
+        self.record = found
 
     @property
     def numbers(self) -> list[int]:

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from toolkit.errors import UserError
 from toolkit.runs.damage import damage
-from toolkit.runs.folder import Run, read_json, state_of
+from toolkit.runs.folder import Recorded, Run, read_json
 from toolkit.runs.record import OpenModel
 from toolkit.runs.sweeps import FILE, trial_folder
 from toolkit.utils.files import write_atomically
@@ -75,7 +75,7 @@ class SweepRecord(OpenModel):
     error: str | None = None
 
 
-class Sweep:
+class Sweep(Recorded):
     """A search over a recipe's settings, read back from its folder.
 
     path: the folder. record: sweep.json as a dict.
@@ -99,17 +99,7 @@ class Sweep:
             raise UserError(f"{file} is damaged: its trials are not numbered from 0 on")
         if found["status"] == "finished" and found.get("chosen") not in numbers:
             raise UserError(f"{file} is damaged: a finished sweep has chosen a trial")
-        self.record: dict[str, Any] = found
-
-    @property
-    def status(self) -> str:
-        """running, finished, failed or interrupted."""
-        return str(self.record["status"])
-
-    @property
-    def state(self) -> str:
-        """The status, but "dead" where it is not finished and its process has ended."""
-        return state_of(self.path, self.status)
+        self.record = found
 
     @property
     def trials(self) -> list[dict[str, Any]]:
